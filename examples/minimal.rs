@@ -1,0 +1,20 @@
+//! The smallest proxy: anyone who can reach it may use it, so it listens on loopback.
+//!
+//! ```text
+//! cargo run --release --example minimal
+//! curl --proxy socks5h://127.0.0.1:1080 http://example.com/
+//! ```
+
+use tokio::net::TcpListener;
+use tower::ServiceBuilder;
+use tower_socks::{AuthLayer, BoxError, Connector, HandshakeLayer, NoAuth, serve};
+
+#[tokio::main]
+async fn main() -> Result<(), BoxError> {
+    let stack = ServiceBuilder::new()
+        .concurrency_limit(10_000)
+        .layer(HandshakeLayer::new())
+        .layer(AuthLayer::new(NoAuth))
+        .service(Connector::direct());
+    serve(TcpListener::bind("127.0.0.1:1080").await?, stack).await
+}

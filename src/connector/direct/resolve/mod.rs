@@ -1,0 +1,62 @@
+//! Names to addresses.
+
+#[cfg(feature = "hickory")]
+mod hickory;
+mod system;
+
+use std::{future::Future, net::IpAddr};
+
+use futures_util::{FutureExt, TryFutureExt};
+use tower::ServiceExt;
+use tower_service::Service;
+
+#[cfg(feature = "hickory")]
+pub use self::hickory::HickoryResolver;
+pub use self::system::SystemResolver;
+use crate::{error::BoxError, proto::DomainName};
+
+/// A resolver: a `Service<DomainName>` whose response is a list of addresses, best first.
+///
+/// Every such service that can be cloned is one, and nothing else can be.
+///
+/// ```
+/// use std::net::{IpAddr, Ipv4Addr};
+/// use tower_socks::{BoxError, Direct, proto::DomainName};
+///
+/// // A resolver that knows one name.
+/// let hosts = tower::service_fn(async |name: DomainName| match name.as_str() {
+///     "printer" => Ok(vec![IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7))]),
+///     _ => Err(BoxError::from("no such host")),
+/// });
+/// let direct = Direct::new().resolver(hosts);
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a resolver",
+    note = "a resolver is a `Service<DomainName>` that is `Clone`, whose `Response` is an \
+            iterator of `IpAddr`, and whose `Future` is `Send`"
+)]
+pub trait Resolve: Clone + Send + 'static {
+    /// Looks a name up.
+    fn resolve(
+        self,
+        name: DomainName,
+    ) -> impl Future<Output = Result<Vec<IpAddr>, BoxError>> + Send;
+}
+
+#[diagnostic::do_not_recommend]
+impl<R> Resolve for R
+where
+    R: Service<DomainName> + Clone + Send + 'static,
+    R::Response: IntoIterator<Item = IpAddr>,
+    R::Error: Into<BoxError>,
+    R::Future: Send,
+{
+    fn resolve(
+        self,
+        name: DomainName,
+    ) -> impl Future<Output = Result<Vec<IpAddr>, BoxError>> + Send {
+        self.oneshot(name)
+            .map_err(Into::into)
+            .map(|answer| answer.map(|addresses| addresses.into_iter().collect()))
+    }
+}

@@ -1,0 +1,185 @@
+use std::{
+    net::{IpAddr, SocketAddr},
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use tokio::{net::TcpStream, time::timeout};
+use tower_service::Service;
+
+use super::{Resolve, ResponseFuture, SystemResolver, eyeballs, socket};
+use crate::{
+    error::{BoxError, Refusal, find},
+    proto::{Address, DomainName, ReplyCode},
+    relay::Relay,
+    session::{Connected, Target},
+};
+
+/// Addresses of one name that are tried.
+const CANDIDATES: usize = 32;
+
+/// Connects straight to the target. See the [module](super).
+///
+/// Clones share what the resolver shares.
+#[derive(Clone, Debug)]
+pub struct Direct<R = SystemResolver> {
+    resolver: R,
+    options: Options,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Options {
+    source: socket::Source,
+    limit: Duration,
+    relay: Relay,
+}
+
+impl Direct {
+    /// The resolver of the system, any local address, 20 s for a dial.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            resolver: SystemResolver::new(),
+            options: Options {
+                source: socket::Source::default(),
+                limit: Duration::from_secs(20),
+                relay: Relay::new(),
+            },
+        }
+    }
+}
+
+impl Default for Direct {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<R> Direct<R> {
+    /// Replaces the resolver.
+    #[must_use]
+    pub fn resolver<T: Resolve>(self, resolver: T) -> Direct<T> {
+        Direct {
+            resolver,
+            options: self.options,
+        }
+    }
+
+    /// The time for a whole dial: the name, and all attempts together. Reply 06 when it has passed.
+    #[must_use]
+    pub const fn connect_timeout(mut self, limit: Duration) -> Self {
+        self.options.limit = limit;
+        self
+    }
+
+    /// Dials from this address of the machine, at any port. Call it once for each family; a family
+    /// without an address is not used while the other one has one (reply 08 where nothing is left).
+    #[must_use]
+    pub const fn local_address(mut self, address: IpAddr) -> Self {
+        self.options.source.add(address);
+        self
+    }
+
+    /// The limits of the tunnels.
+    #[must_use]
+    pub const fn relay(mut self, relay: Relay) -> Self {
+        self.options.relay = relay;
+        self
+    }
+}
+
+impl<R, T> Service<T> for Direct<R>
+where
+    R: Resolve,
+    T: Target,
+{
+    type Response = Connected<TcpStream>;
+    type Error = BoxError;
+    type Future = ResponseFuture;
+
+    // The resolver is asked once there is a name to resolve, on the clone that is called.
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, target: T) -> ResponseFuture {
+        let options = self.options;
+        match target.address() {
+            Ok(Address::Ip(address)) => ResponseFuture::new(async move {
+                let candidates = options.approved([address], &target)?;
+                timeout(options.limit, options.connect(candidates)).await?
+            }),
+            Ok(Address::Name(name, port)) => {
+                let resolver = self.resolver.clone();
+                ResponseFuture::new(async move {
+                    let dial = async move {
+                        let addresses = lookup(resolver, name).await?;
+                        let addresses = addresses.into_iter();
+                        let addresses =
+                            addresses.map(|ip| SocketAddr::new(ip.to_canonical(), port));
+                        options.connect(options.approved(addresses, &target)?).await
+                    };
+                    timeout(options.limit, dial).await?
+                })
+            }
+            Err(error) => ResponseFuture::new(async { Err(error) }),
+        }
+    }
+}
+
+async fn lookup<R: Resolve>(resolver: R, name: DomainName) -> Result<Vec<IpAddr>, BoxError> {
+    match resolver.resolve(name.clone()).await {
+        Ok(addresses) if addresses.is_empty() => Err(Refusal::new(
+            ReplyCode::HOST_UNREACHABLE,
+            format!("{name} has no address"),
+        )
+        .into()),
+        Ok(addresses) => Ok(addresses),
+        // A resolver may have an opinion of its own on what to reply.
+        Err(error) if find::<Refusal>(&*error).is_some() => Err(error),
+        Err(error) => Err(Refusal::new(
+            ReplyCode::HOST_UNREACHABLE,
+            format!("{name} could not be resolved"),
+        )
+        .with_source(error)
+        .into()),
+    }
+}
+
+impl Options {
+    /// The addresses that every policy approves of, in order.
+    fn approved<T: Target>(
+        &self,
+        addresses: impl IntoIterator<Item = SocketAddr>,
+        target: &T,
+    ) -> Result<Vec<SocketAddr>, Refusal> {
+        let mut approved = Vec::new();
+        let mut refusal = None;
+        for address in addresses.into_iter().take(CANDIDATES) {
+            if !self.source.suits(address.ip()) {
+                refusal.get_or_insert_with(|| {
+                    Refusal::new(
+                        ReplyCode::ADDRESS_TYPE_NOT_SUPPORTED,
+                        format!("no local address to reach {address} from"),
+                    )
+                });
+                continue;
+            }
+            match target.approve(address) {
+                Ok(()) => approved.push(address),
+                Err(forbidden) => refusal = Some(forbidden),
+            }
+        }
+        match refusal {
+            Some(refusal) if approved.is_empty() => Err(refusal),
+            _ => Ok(approved),
+        }
+    }
+
+    async fn connect(&self, candidates: Vec<SocketAddr>) -> Result<Connected<TcpStream>, BoxError> {
+        let source = self.source;
+        let stream = eyeballs::race(candidates, |address| socket::connect(source, address)).await?;
+        let bound = Address::Ip(stream.local_addr()?);
+        Ok(Connected::new(stream, bound).with_relay(self.relay))
+    }
+}

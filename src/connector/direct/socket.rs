@@ -1,0 +1,54 @@
+//! One outgoing TCP connection.
+
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+};
+
+use tokio::net::{TcpSocket, TcpStream};
+
+/// The local addresses to dial from.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Source {
+    v4: Option<Ipv4Addr>,
+    v6: Option<Ipv6Addr>,
+}
+
+impl Source {
+    pub(super) const fn add(&mut self, address: IpAddr) {
+        match address {
+            IpAddr::V4(address) => self.v4 = Some(address),
+            IpAddr::V6(address) => self.v6 = Some(address),
+        }
+    }
+
+    /// Whether a target can be dialled at all. Where only one family has an address, the other one
+    /// is not a way around it.
+    pub(super) const fn suits(&self, target: IpAddr) -> bool {
+        match (self.v4, self.v6) {
+            (None, None) | (Some(_), Some(_)) => true,
+            (Some(_), None) => target.is_ipv4(),
+            (None, Some(_)) => target.is_ipv6(),
+        }
+    }
+
+    fn of(&self, target: IpAddr) -> Option<IpAddr> {
+        match target {
+            IpAddr::V4(_) => self.v4.map(IpAddr::V4),
+            IpAddr::V6(_) => self.v6.map(IpAddr::V6),
+        }
+    }
+}
+
+pub(super) async fn connect(source: Source, target: SocketAddr) -> io::Result<TcpStream> {
+    let socket = match target {
+        SocketAddr::V4(_) => TcpSocket::new_v4(),
+        SocketAddr::V6(_) => TcpSocket::new_v6(),
+    }?;
+    // What is relayed was cut into segments by somebody already; waiting for more only adds delay.
+    socket.set_nodelay(true)?;
+    if let Some(address) = source.of(target.ip()) {
+        socket.bind(SocketAddr::new(address, 0))?;
+    }
+    socket.connect(target).await
+}

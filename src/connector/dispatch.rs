@@ -1,0 +1,38 @@
+use std::io;
+
+use crate::{proto::Address, relay::Traffic, session::Tunnel};
+
+/// The tunnel of one command out of three: the response of [`Connector`](super::Connector).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dispatched<Connect, Bind, Associate> {
+    /// A stream to the target.
+    Connect(Connect),
+    /// A stream from the target.
+    Bind(Bind),
+    /// A relay for datagrams.
+    Associate(Associate),
+}
+
+impl<W, C, B, A> Tunnel<W> for Dispatched<C, B, A>
+where
+    W: Send,
+    C: Tunnel<W>,
+    B: Tunnel<W>,
+    A: Tunnel<W>,
+{
+    fn bound(&self) -> Address {
+        match self {
+            Self::Connect(tunnel) => tunnel.bound(),
+            Self::Bind(tunnel) => tunnel.bound(),
+            Self::Associate(tunnel) => tunnel.bound(),
+        }
+    }
+
+    async fn run(self, client: W) -> io::Result<Traffic> {
+        match self {
+            Self::Connect(tunnel) => tunnel.run(client).await,
+            Self::Bind(tunnel) => tunnel.run(client).await,
+            Self::Associate(tunnel) => tunnel.run(client).await,
+        }
+    }
+}

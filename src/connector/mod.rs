@@ -1,0 +1,48 @@
+//! Services that carry requests out.
+//!
+//! [`Connector`] stands at the bottom of a stack and dispatches by command. Each command has a
+//! service of its own that can be replaced, by one of this crate or by any `Service<Request>` whose
+//! response is a [`Tunnel`](crate::Tunnel):
+//!
+//! | command | [`Connector::direct`] | replaced by |
+//! |---|---|---|
+//! | CONNECT | [`Direct`](direct::Direct) | [`with_connect`](Connector::with_connect) |
+//! | BIND | [`Unsupported`], reply 07 | [`with_bind`](Connector::with_bind) |
+//! | UDP ASSOCIATE | [`Unsupported`], reply 07 | [`with_associate`](Connector::with_associate) |
+//! | any other | reply 07 | a service of yours in place of the `Connector` |
+//!
+//! ```
+//! use tower::ServiceExt;
+//! use tower_socks::{Connected, Connector, Request, proto::{Address, Command}};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! // Every CONNECT reaches an echo in memory.
+//! let echo = tower::service_fn(async |_: Request| {
+//!     let (near, far) = tokio::io::duplex(1024);
+//!     tokio::spawn(async move {
+//!         let (mut read, mut write) = tokio::io::split(far);
+//!         tokio::io::copy(&mut read, &mut write).await
+//!     });
+//!     Ok::<_, std::convert::Infallible>(Connected::new(near, Address::UNSPECIFIED))
+//! });
+//! let connector = Connector::direct().with_connect(echo);
+//!
+//! let request = Request::new(Command::CONNECT, Address::new("example.com", 7).unwrap());
+//! assert!(connector.oneshot(request).await.is_ok());
+//! # }
+//! ```
+
+mod dispatch;
+mod future;
+mod service;
+mod unsupported;
+
+pub mod direct;
+
+pub use self::{
+    dispatch::Dispatched,
+    future::ResponseFuture,
+    service::Connector,
+    unsupported::{NoTunnel, Unsupported},
+};

@@ -1,0 +1,89 @@
+use std::task::{Context, Poll};
+
+use tower::ServiceExt;
+use tower_service::Service;
+
+use super::{Dispatched, ResponseFuture, Unsupported, direct::Direct};
+use crate::{error::BoxError, proto::Command, session::Request};
+
+/// Carries requests out, each by the service for its command. See the [module](super).
+#[derive(Clone, Copy, Debug)]
+pub struct Connector<Connect = Direct, Bind = Unsupported, Associate = Unsupported> {
+    connect: Connect,
+    bind: Bind,
+    associate: Associate,
+}
+
+impl Connector {
+    /// Straight to the target, from this machine.
+    #[must_use]
+    pub fn direct() -> Self {
+        Self {
+            connect: Direct::new(),
+            bind: Unsupported,
+            associate: Unsupported,
+        }
+    }
+}
+
+impl<Connect, Bind, Associate> Connector<Connect, Bind, Associate> {
+    /// Replaces the service for CONNECT.
+    #[must_use]
+    pub fn with_connect<T>(self, connect: T) -> Connector<T, Bind, Associate> {
+        Connector {
+            connect,
+            bind: self.bind,
+            associate: self.associate,
+        }
+    }
+
+    /// Replaces the service for BIND.
+    #[must_use]
+    pub fn with_bind<T>(self, bind: T) -> Connector<Connect, T, Associate> {
+        Connector {
+            connect: self.connect,
+            bind,
+            associate: self.associate,
+        }
+    }
+
+    /// Replaces the service for UDP ASSOCIATE.
+    #[must_use]
+    pub fn with_associate<T>(self, associate: T) -> Connector<Connect, Bind, T> {
+        Connector {
+            connect: self.connect,
+            bind: self.bind,
+            associate,
+        }
+    }
+}
+
+impl<C, B, A> Service<Request> for Connector<C, B, A>
+where
+    C: Service<Request> + Clone,
+    C::Error: Into<BoxError>,
+    B: Service<Request> + Clone,
+    B::Error: Into<BoxError>,
+    A: Service<Request> + Clone,
+    A::Error: Into<BoxError>,
+{
+    type Response = Dispatched<C::Response, B::Response, A::Response>;
+    type Error = BoxError;
+    type Future = ResponseFuture<C, B, A>;
+
+    // Which of the three to ask is known with the request: see `call`.
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        match request.command {
+            Command::CONNECT => ResponseFuture::connect(self.connect.clone().oneshot(request)),
+            Command::BIND => ResponseFuture::bind(self.bind.clone().oneshot(request)),
+            Command::UDP_ASSOCIATE => {
+                ResponseFuture::associate(self.associate.clone().oneshot(request))
+            }
+            unknown => ResponseFuture::unknown(unknown),
+        }
+    }
+}

@@ -1,0 +1,64 @@
+use std::{
+    future::{Ready, ready},
+    io,
+    task::{Context, Poll},
+};
+
+use tower_service::Service;
+
+use crate::{
+    error::Refusal,
+    proto::{Address, Command, ReplyCode},
+    relay::Traffic,
+    session::{Request, Tunnel},
+};
+
+/// Answers every request with 07, command not supported.
+///
+/// ```
+/// use tower::ServiceExt;
+/// use tower_socks::{Request, connector::Unsupported, proto::{Address, Command, ReplyCode}};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let request = Request::new(Command::BIND, Address::UNSPECIFIED);
+/// let refusal = Unsupported.oneshot(request).await.unwrap_err();
+/// assert_eq!(refusal.code(), ReplyCode::COMMAND_NOT_SUPPORTED);
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Unsupported;
+
+pub(super) fn refusal(command: Command) -> Refusal {
+    Refusal::new(
+        ReplyCode::COMMAND_NOT_SUPPORTED,
+        format!("command {command} is not supported"),
+    )
+}
+
+impl Service<Request> for Unsupported {
+    type Response = NoTunnel;
+    type Error = Refusal;
+    type Future = Ready<Result<NoTunnel, Refusal>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Refusal>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        ready(Err(refusal(request.command)))
+    }
+}
+
+/// The tunnel that there never is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoTunnel {}
+
+impl<W: Send> Tunnel<W> for NoTunnel {
+    fn bound(&self) -> Address {
+        match *self {}
+    }
+
+    async fn run(self, _: W) -> io::Result<Traffic> {
+        match self {}
+    }
+}

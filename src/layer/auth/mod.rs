@@ -1,0 +1,67 @@
+//! Who the client is: method selection (RFC 1928 section 3) and what follows it.
+//!
+//! [`AuthLayer`] takes an [`Authenticate`], selects a method, and lets it find out who the client
+//! is. It never calls the service that it wraps. It hands it over with the [`Identity`], in a
+//! [`Session`](crate::session::Session), and the handshake calls it with the request. That is why
+//! tower's `timeout` above this layer bounds authentication alone, and below it the dial alone.
+//!
+//! | method | `Authenticate` |
+//! |---|---|
+//! | X'00' no authentication | [`NoAuth`], said aloud |
+//! | X'02' username/password (RFC 1929) | [`UserPass`] over any `Service<Credentials, Response = Identity>` |
+//! | X'80' to X'FE' private methods | a type of yours |
+//! | several, in order of preference | tuples: `(UserPass::new(users), NoAuth)` |
+//! | chosen at run time | [`tower::util::Either`] |
+//!
+//! Answers are exact: `05 M` with an offered method, or `05 FF` and close. A method that fails
+//! closes the connection, and nothing that a client pipelined behind its credentials is carried
+//! out.
+//!
+//! # Example
+//!
+//! ```
+//! use tower_socks::{AuthLayer, Identity, UserPass, error::AuthError, proto::Credentials};
+//!
+//! // Verified by a function, which may ask a database.
+//! let verify = tower::service_fn(async |credentials: Credentials| {
+//!     match credentials.name() {
+//!         b"joe" if credentials.password().as_bytes() == b"secret" => Ok(Identity::named("joe")),
+//!         _ => Err(AuthError::Denied),
+//!     }
+//! });
+//! let layer = AuthLayer::new(UserPass::new(verify));
+//! # use tower::{Layer, ServiceExt};
+//! # use tokio::io::{AsyncReadExt, AsyncWriteExt};
+//! # use tower_socks::{Connector, session::Negotiation, proto::Method, relay::ReadAhead};
+//! # #[tokio::main(flavor = "current_thread")] async fn main() {
+//! # let (mut client, server) = tokio::io::duplex(512);
+//! # let nowhere = ([127, 0, 0, 1], 0).into();
+//! # let negotiation = Negotiation::new(ReadAhead::new(server), Method::USERNAME_PASSWORD.into(), nowhere, nowhere);
+//! # client.write_all(b"\x01\x03joe\x06secret").await.unwrap();
+//!
+//! let session = layer.layer(Connector::direct()).oneshot(negotiation).await.unwrap();
+//! assert_eq!(session.identity.name(), Some(&b"joe"[..]));
+//! # let mut answer = [0; 4];
+//! # client.read_exact(&mut answer).await.unwrap();
+//! # assert_eq!(&answer, b"\x05\x02\x01\x00");
+//! # }
+//! ```
+//!
+//! [`Identity`]: crate::Identity
+
+mod authenticate;
+mod choice;
+mod future;
+mod layer;
+mod no_auth;
+mod service;
+mod userpass;
+#[cfg(feature = "users")]
+mod users;
+
+#[cfg(feature = "users")]
+pub use self::users::Users;
+pub use self::{
+    authenticate::Authenticate, future::ResponseFuture, layer::AuthLayer, no_auth::NoAuth,
+    service::Auth, userpass::UserPass,
+};

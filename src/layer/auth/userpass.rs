@@ -1,0 +1,118 @@
+use std::fmt;
+
+use tokio::io::AsyncWriteExt;
+use tower::ServiceExt;
+use tower_service::Service;
+
+use super::Authenticate;
+use crate::{
+    error::{AuthError, BoxError, find},
+    proto::{Credentials, Decode, Method, MethodSet, UserPassStatus},
+    relay::hang_up,
+    session::{Identity, ReadError, Wire, read},
+};
+
+/// X'02': username/password (RFC 1929), verified by any tower service.
+///
+/// `V` is a `Service<Credentials, Response = Identity>`: a built-in map (`Users`), a
+/// [`service_fn`](tower::service_fn) over a database, or either of them under tower's middleware:
+/// a concurrency limit there bounds the password hashes in flight, and a cache saves some. It is
+/// cloned and asked for readiness for each client.
+///
+/// The answer is `01 00` once the verifier has said yes, and `01 01` and close for anything else:
+/// a no, a failure of the verifier, an empty name or password, a version other than 01.
+#[derive(Clone)]
+pub struct UserPass<V> {
+    verifier: V,
+    empty: Empty,
+}
+
+#[derive(Clone, Copy)]
+enum Empty {
+    Denied,
+    Verified,
+}
+
+impl<V> UserPass<V> {
+    /// Username/password, verified by `verifier`.
+    ///
+    /// The verifier fails with [`AuthError::Denied`] for a wrong name or password.
+    pub const fn new(verifier: V) -> Self {
+        Self {
+            verifier,
+            empty: Empty::Denied,
+        }
+    }
+
+    /// Puts empty names and passwords to the verifier too. RFC 1929 has both at 1 octet or more,
+    /// and by default they fail without a question.
+    #[must_use]
+    pub fn allow_empty(mut self) -> Self {
+        self.empty = Empty::Verified;
+        self
+    }
+}
+
+impl<V> UserPass<V>
+where
+    V: Service<Credentials, Response = Identity> + Clone,
+    V::Error: Into<BoxError>,
+{
+    async fn verify(&self, credentials: Credentials) -> Result<Identity, AuthError> {
+        let empty = credentials.name().is_empty() || credentials.password().as_bytes().is_empty();
+        if empty && matches!(self.empty, Empty::Denied) {
+            return Err(AuthError::Denied);
+        }
+        let verified = self.verifier.clone().oneshot(credentials).await;
+        verified.map_err(|error| {
+            let error = error.into();
+            match find::<AuthError>(&*error) {
+                Some(AuthError::Denied) => AuthError::Denied,
+                _ => AuthError::Verifier(error),
+            }
+        })
+    }
+}
+
+impl<V, Io> Authenticate<Io> for UserPass<V>
+where
+    V: Service<Credentials, Response = Identity> + Clone + Send + Sync,
+    V::Error: Into<BoxError>,
+    V::Future: Send,
+    Io: Wire,
+{
+    type Stream = Io;
+
+    fn select(&self, offered: &MethodSet) -> Option<Method> {
+        Some(Method::USERNAME_PASSWORD).filter(|method| offered.contains(*method))
+    }
+
+    async fn authenticate(&self, _: Method, mut io: Io) -> Result<(Io, Identity), BoxError> {
+        let credentials = read(&mut io, &mut [0; Credentials::MAX_LEN]).await;
+        let verified: Result<Identity, BoxError> = match credentials {
+            Ok(credentials) => self.verify(credentials).await.map_err(Into::into),
+            Err(error @ ReadError::Malformed(_)) => Err(error.into()),
+            Err(error) => return Err(error.into()),
+        };
+        let status = match &verified {
+            Ok(_) => UserPassStatus::SUCCESS,
+            Err(_) => UserPassStatus::FAILURE,
+        };
+        io.write_all(&status.encode()).await?;
+        io.flush().await?;
+        match verified {
+            Ok(identity) => Ok((io, identity)),
+            Err(error) => {
+                hang_up(io).await;
+                Err(error)
+            }
+        }
+    }
+}
+
+impl<V> fmt::Debug for UserPass<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A verifier may hold secrets.
+        f.debug_struct("UserPass").finish_non_exhaustive()
+    }
+}

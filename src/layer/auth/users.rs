@@ -1,0 +1,156 @@
+use std::{
+    collections::HashMap,
+    fmt,
+    future::{Ready, ready},
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use serde::{Deserialize, Deserializer};
+use subtle::{Choice, ConstantTimeEq};
+use tower_service::Service;
+
+use crate::{
+    error::AuthError,
+    proto::{Credentials, Password},
+    session::Identity,
+};
+
+/// Names and passwords in memory: the built-in verifier for [`UserPass`](super::UserPass).
+///
+/// An empty map lets nobody in. Clones share the map. A comparison takes the same time for a name
+/// that is not there, a wrong password and the right one. In configuration files it is a map from
+/// names to passwords.
+///
+/// The passwords are kept as they are, which suits a laptop and a test. For anything else verify
+/// against hashes with a service of your own.
+///
+/// ```
+/// use tower::ServiceExt;
+/// use tower_socks::{Users, error::AuthError, proto::Credentials};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let users: Users = [("joe", "secret"), ("jane", "hidden")].into_iter().collect();
+///
+/// let joe = Credentials::new("joe", "secret").unwrap();
+/// assert_eq!(users.clone().oneshot(joe).await.unwrap().to_string(), "joe");
+///
+/// let not_joe = Credentials::new("joe", "hidden").unwrap();
+/// assert!(matches!(users.oneshot(not_joe).await, Err(AuthError::Denied)));
+/// # }
+/// ```
+#[derive(Clone, Default)]
+pub struct Users {
+    known: Arc<HashMap<Box<[u8]>, Padded>>,
+}
+
+/// A password at full width, so that comparing two of them always reads all of both.
+struct Padded {
+    octets: [u8; 255],
+    len: u8,
+}
+
+impl Padded {
+    /// `None` for a password that no client can send.
+    fn new(password: &[u8]) -> Option<Self> {
+        let len = u8::try_from(password.len()).ok()?;
+        let mut octets = [0; 255];
+        octets.get_mut(..password.len())?.copy_from_slice(password);
+        Some(Self { octets, len })
+    }
+
+    fn ct_eq(&self, other: &Self) -> Choice {
+        self.octets.ct_eq(&other.octets) & self.len.ct_eq(&other.len)
+    }
+}
+
+/// What an unknown name is compared with.
+static NOBODY: Padded = Padded {
+    octets: [0; 255],
+    len: 0,
+};
+
+impl Users {
+    fn verify(&self, name: &[u8], password: &Password) -> bool {
+        let known = self.known.get(name);
+        let expected = known.unwrap_or(&NOBODY);
+        // 255 octets at most come off the wire.
+        let Some(given) = Padded::new(password.as_bytes()) else {
+            return false;
+        };
+        let same = expected.ct_eq(&given) & Choice::from(u8::from(known.is_some()));
+        same.into()
+    }
+
+    /// Number of users.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.known.len()
+    }
+
+    /// Whether there are no users, so that nobody is let in.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.known.is_empty()
+    }
+}
+
+/// Collects users. The last of several with one name counts. A name or a password of more than 255
+/// octets cannot be sent (RFC 1929) and is left out.
+impl<N: Into<Vec<u8>>, P: AsRef<[u8]>> FromIterator<(N, P)> for Users {
+    fn from_iter<I: IntoIterator<Item = (N, P)>>(users: I) -> Self {
+        let known = users
+            .into_iter()
+            .filter_map(|(name, password)| {
+                let name = name.into().into_boxed_slice();
+                Some((name, Padded::new(password.as_ref())?))
+            })
+            .filter(|(name, _)| name.len() <= 255)
+            .collect();
+        Self {
+            known: Arc::new(known),
+        }
+    }
+}
+
+impl Service<Credentials> for Users {
+    type Response = Identity;
+    type Error = AuthError;
+    type Future = Ready<Result<Identity, AuthError>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), AuthError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, credentials: Credentials) -> Self::Future {
+        let name = credentials.name();
+        ready(if self.verify(name, credentials.password()) {
+            Ok(Identity::named(name))
+        } else {
+            Err(AuthError::Denied)
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for Users {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        use serde::de::Error;
+
+        let users = HashMap::<String, String>::deserialize(deserializer)?;
+        for (name, password) in &users {
+            if !(1..=255).contains(&name.len()) || !(1..=255).contains(&password.len()) {
+                // Which one it is about, without what must not be shown.
+                return Err(D::Error::custom(format_args!(
+                    "name and password of user {name:?} must have 1 to 255 octets each"
+                )));
+            }
+        }
+        Ok(users.into_iter().collect())
+    }
+}
+
+impl fmt::Debug for Users {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Users({})", self.len())
+    }
+}

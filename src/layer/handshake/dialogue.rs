@@ -1,0 +1,218 @@
+//! The dialogue, in the order in which RFC 1928 has it.
+
+use std::{
+    future::{Future, poll_fn},
+    io,
+    pin::pin,
+    task::Poll,
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt},
+    time::{Instant, timeout},
+};
+use tracing::{Instrument, Span, field::Empty};
+
+use super::{layer::Config, report::report};
+use crate::{
+    error::{AuthError, BoxError, Refusal, SessionError, Step},
+    proto::{self, Command, Decode, Greeting, Method, Reply, ReplyCode, Selection},
+    relay::{ReadAhead, Traffic, hang_up},
+    session::{Accepted, Dial, Negotiate, Negotiation, ReadError, Request, Tunnel, Wire, read},
+};
+
+/// How long a reply may take to leave. With the time of [`hang_up`] this stays below the 10 s that
+/// RFC 1928 section 6 allows.
+const REPLY_LIMIT: Duration = Duration::from_secs(5);
+
+/// Holds the dialogue, and reports how it went.
+pub(super) fn hold<M, Io>(
+    config: Config,
+    negotiator: M,
+    accepted: Accepted<Io>,
+) -> impl Future<Output = Result<Traffic, BoxError>> + Send + 'static
+where
+    M: Negotiate<ReadAhead<Io>>,
+    Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let span = tracing::info_span!(
+        "session",
+        peer = %accepted.peer,
+        user = Empty,
+        command = Empty,
+        target = Empty,
+    );
+    let session = span.clone();
+    async move {
+        let started = Instant::now();
+        let outcome = converse(&config, negotiator, accepted, &session).await;
+        report(&outcome, started);
+        outcome.map_err(Into::into)
+    }
+    .instrument(span)
+}
+
+async fn converse<M, Io>(
+    config: &Config,
+    negotiator: M,
+    accepted: Accepted<Io>,
+    span: &Span,
+) -> Result<Traffic, SessionError>
+where
+    M: Negotiate<ReadAhead<Io>>,
+    Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let mut step = Step::Greeting;
+    let opening = timeout(config.deadline, open(negotiator, accepted, &mut step)).await;
+    let (mut client, service, request) = match opening {
+        Ok(Ok(opened)) => opened,
+        Ok(Err(error)) => return Err(SessionError::new(step, error)),
+        Err(elapsed) => return Err(SessionError::new(step, elapsed)),
+    };
+    span.record("user", tracing::field::display(&request.identity));
+    span.record("command", tracing::field::display(request.command));
+    span.record("target", tracing::field::display(&request.target));
+
+    let tunnel = match dial(service, request, &mut client).await {
+        Ok(Ok(tunnel)) => tunnel,
+        Ok(Err(error)) => {
+            refuse(client, config.reply_code(&*error)).await;
+            return Err(SessionError::new(Step::Dial, error));
+        }
+        Err(gone) => return Err(SessionError::new(Step::Reply, gone)),
+    };
+    let reply = Reply {
+        code: ReplyCode::SUCCEEDED,
+        bound: tunnel.bound(),
+    };
+    answer(&mut client, &reply.encode())
+        .await
+        .map_err(|error| SessionError::new(Step::Reply, error))?;
+    tunnel
+        .run(client)
+        .await
+        .map_err(|error| SessionError::new(Step::Relay, error))
+}
+
+/// Everything up to the request, which the deadline bounds.
+async fn open<M, Io>(
+    negotiator: M,
+    accepted: Accepted<Io>,
+    step: &mut Step,
+) -> Result<(M::Wire, M::Service, Request), BoxError>
+where
+    M: Negotiate<ReadAhead<Io>>,
+    Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let Accepted {
+        io,
+        peer,
+        local,
+        extensions,
+    } = accepted;
+    let mut io = ReadAhead::new(io);
+    let greeting: Greeting = read(&mut io, &mut [0; Greeting::MAX_LEN]).await?;
+    if greeting.methods.is_empty() {
+        let selection = Selection {
+            method: Method::NO_ACCEPTABLE,
+        };
+        io.write_all(&selection.encode()).await?;
+        hang_up(io).await;
+        return Err(AuthError::NoAcceptableMethod.into());
+    }
+
+    *step = Step::Authentication;
+    let negotiation = Negotiation {
+        io,
+        offered: greeting.methods,
+        peer,
+        local,
+        extensions: extensions.clone(),
+    };
+    let session = negotiator.negotiate(negotiation).await?;
+
+    *step = Step::Request;
+    let mut client = session.io;
+    let request = match read(&mut client, &mut [0; proto::Request::MAX_LEN]).await {
+        Ok(request) => admit(request),
+        Err(ReadError::Malformed(error)) => Err(malformed(error)),
+        Err(error) => return Err(error.into()),
+    };
+    match request {
+        Ok(proto::Request { command, target }) => {
+            let mut request = Request::new(command, target);
+            request.peer = peer;
+            request.local = local;
+            request.identity = session.identity;
+            request.extensions = extensions;
+            Ok((client, session.service, request))
+        }
+        Err(refusal) => {
+            refuse(client, refusal.code()).await;
+            Err(refusal.into())
+        }
+    }
+}
+
+/// The request with its target in the form in which it can be judged.
+fn admit(request: proto::Request) -> Result<proto::Request, Refusal> {
+    let proto::Request { command, target } = request;
+    if command == Command::CONNECT && target.port() == 0 {
+        return Err(Refusal::new(
+            ReplyCode::GENERAL_FAILURE,
+            "nothing can be reached at port 0",
+        ));
+    }
+    match target.canonical() {
+        Ok(target) => Ok(proto::Request { command, target }),
+        Err(error) => Err(malformed(error.into())),
+    }
+}
+
+fn malformed(error: proto::Error) -> Refusal {
+    let code = match error {
+        proto::Error::AddressType(_) => ReplyCode::ADDRESS_TYPE_NOT_SUPPORTED,
+        proto::Error::Version { .. } | proto::Error::Name(_) | proto::Error::Reserved => {
+            ReplyCode::GENERAL_FAILURE
+        }
+    };
+    Refusal::new(code, "malformed request").with_source(error)
+}
+
+/// Carries the request out for as long as there is a client to tell.
+async fn dial<S, W>(
+    service: S,
+    request: Request,
+    client: &mut W,
+) -> io::Result<Result<S::Tunnel, BoxError>>
+where
+    S: Dial<W>,
+    W: Wire,
+{
+    let mut dial = pin!(service.dial(request));
+    poll_fn(|cx| match dial.as_mut().poll(cx) {
+        Poll::Ready(outcome) => Poll::Ready(Ok(outcome)),
+        Poll::Pending => client.poll_gone(cx).map(Err),
+    })
+    .await
+}
+
+async fn answer<W: Wire>(client: &mut W, message: &[u8]) -> Result<(), BoxError> {
+    let write = async {
+        client.write_all(message).await?;
+        client.flush().await
+    };
+    Ok(timeout(REPLY_LIMIT, write).await??)
+}
+
+/// Says no, and closes so that it is heard.
+async fn refuse<W: Wire>(mut client: W, code: ReplyCode) {
+    // Whoever is gone need not be told.
+    if answer(&mut client, &Reply::failure(code).encode())
+        .await
+        .is_ok()
+    {
+        hang_up(client).await;
+    }
+}

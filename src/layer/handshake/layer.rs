@@ -1,0 +1,100 @@
+use std::{error::Error, fmt, sync::Arc, time::Duration};
+
+use tower_layer::Layer;
+
+use super::Handshake;
+use crate::{error::reply_code, proto::ReplyCode};
+
+/// Serves accepted connections with a service that authenticates. See the [module](super).
+#[derive(Clone, Debug)]
+pub struct HandshakeLayer {
+    config: Config,
+}
+
+#[derive(Clone)]
+pub(super) struct Config {
+    pub(super) deadline: Duration,
+    mapping: Option<Arc<Mapping>>,
+}
+
+type Mapping = dyn Fn(&(dyn Error + 'static)) -> ReplyCode + Send + Sync;
+
+impl HandshakeLayer {
+    /// A deadline of 10 s, and the reply codes of [`reply_code`](crate::error::reply_code).
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            config: Config {
+                deadline: Duration::from_secs(10),
+                mapping: None,
+            },
+        }
+    }
+
+    /// The time that a client has, from the moment it is accepted, until its request is complete.
+    #[must_use]
+    pub const fn deadline(mut self, limit: Duration) -> Self {
+        self.config.deadline = limit;
+        self
+    }
+
+    /// Replaces the mapping of errors to reply codes. Code 00 is taken for 01: a failure is never
+    /// reported as a success.
+    ///
+    /// ```
+    /// use tower_socks::{HandshakeLayer, error::reply_code, proto::ReplyCode};
+    ///
+    /// // Tell nobody why.
+    /// let layer = HandshakeLayer::new().reply_code(|_| ReplyCode::GENERAL_FAILURE);
+    ///
+    /// // Or change one code, and leave the others.
+    /// let layer = HandshakeLayer::new().reply_code(|error| match reply_code(error) {
+    ///     ReplyCode::NOT_ALLOWED => ReplyCode::HOST_UNREACHABLE,
+    ///     other => other,
+    /// });
+    /// ```
+    #[must_use]
+    pub fn reply_code<F>(mut self, mapping: F) -> Self
+    where
+        F: Fn(&(dyn Error + 'static)) -> ReplyCode + Send + Sync + 'static,
+    {
+        self.config.mapping = Some(Arc::new(mapping));
+        self
+    }
+}
+
+impl Default for HandshakeLayer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<S> Layer<S> for HandshakeLayer {
+    type Service = Handshake<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Handshake::new(inner, self.config.clone())
+    }
+}
+
+impl Config {
+    pub(super) fn reply_code(&self, error: &(dyn Error + 'static)) -> ReplyCode {
+        let code = match &self.mapping {
+            Some(mapping) => mapping(error),
+            None => reply_code(error),
+        };
+        if code.is_success() {
+            ReplyCode::GENERAL_FAILURE
+        } else {
+            code
+        }
+    }
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("deadline", &self.deadline)
+            .finish_non_exhaustive()
+    }
+}

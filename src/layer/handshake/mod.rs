@@ -1,0 +1,68 @@
+//! RFC 1928 from the greeting to the relay.
+//!
+//! [`HandshakeLayer`] turns a service that authenticates clients into one that serves accepted
+//! connections. It alone knows the order of the dialogue:
+//!
+//! ```text
+//! client                                                server
+//!   |  version identifier / method selection    ->        |  one deadline
+//!   |  <-  METHOD selection, sub-negotiation    <->       |  over these,  the wrapped service
+//!   |  request                                  ->        |  10 s
+//!   |                                                     |  carried out by Session::service
+//!   |                                         <-  reply   |
+//!   |  bytes                                  <-> bytes   |  Tunnel::run
+//! ```
+//!
+//! * **The deadline is absolute.** Greeting, authentication and request share it, so a client that
+//!   sends a byte at a time does not extend it. tower's [`Timeout`](tower::timeout::Timeout) above
+//!   this layer means something else: the age of a whole session.
+//! * **This is where errors become replies.** A service below fails with any error;
+//!   [`error::reply_code`](crate::error::reply_code), or a function of yours, says what the client
+//!   is told. After a failure reply the connection is closed so that the reply still arrives.
+//! * **Readiness is asked after the client has spoken**, on a clone of the inner services. A slow
+//!   client never holds a permit of theirs.
+//! * **A client that is gone stops its dial.** That takes a reset; a client may well send its
+//!   request and FIN in one go.
+//!
+//! Each session has a span `session` with the fields `peer`, `user`, `command` and `target`, and
+//! says at its end how it went, with `up`, `down` (bytes) and `duration`. A session that relayed
+//! ends at level info, and so does one that was refused or whose target could not be reached. A
+//! client that speaks no SOCKS, is too slow or leaves is worth no more than debug. What is our own
+//! fault is a warning.
+//!
+//! # Example
+//!
+//! ```
+//! use tokio::io::{AsyncReadExt, AsyncWriteExt};
+//! use tower::{Layer, ServiceExt};
+//! use tower_socks::{Accepted, AuthLayer, Connector, HandshakeLayer, NoAuth};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! let stack = HandshakeLayer::new()
+//!     .deadline(std::time::Duration::from_secs(5))
+//!     .layer(AuthLayer::new(NoAuth).layer(Connector::direct()));
+//!
+//! let (mut client, server) = tokio::io::duplex(512);
+//! let nowhere = ([127, 0, 0, 1], 0).into();
+//! let session = tokio::spawn(stack.oneshot(Accepted::new(server, nowhere, nowhere)));
+//!
+//! // A greeting, and a command that does not exist.
+//! client.write_all(b"\x05\x01\x00").await.unwrap();
+//! client.write_all(b"\x05\x09\x00\x01\x7f\x00\x00\x01\x00\x50").await.unwrap();
+//! client.shutdown().await.unwrap();
+//!
+//! let mut answer = Vec::new();
+//! client.read_to_end(&mut answer).await.unwrap();
+//! assert_eq!(answer, b"\x05\x00\x05\x07\x00\x01\x00\x00\x00\x00\x00\x00");
+//! assert!(session.await.unwrap().is_err());
+//! # }
+//! ```
+
+mod dialogue;
+mod future;
+mod layer;
+mod report;
+mod service;
+
+pub use self::{future::ResponseFuture, layer::HandshakeLayer, service::Handshake};

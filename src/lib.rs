@@ -1,0 +1,135 @@
+//! SOCKS5 proxies composed from tower services.
+//!
+//! ```text
+//! async fn(Request) -> Result<Tunnel, Refusal>
+//! ```
+//!
+//! A SOCKS request goes in, a tunnel comes out, and everything between is a
+//! [`tower::Service`](tower_service::Service).
+//!
+//! ```no_run
+//! use std::time::Duration;
+//! use tokio::net::TcpListener;
+//! use tower::ServiceBuilder;
+//! use tower_socks::{AclLayer, AuthLayer, BoxError, Connector, HandshakeLayer, Refusal, Request};
+//! # #[cfg(feature = "users")]
+//! use tower_socks::{UserPass, Users, serve};
+//! # #[cfg(not(feature = "users"))] fn main() {}
+//!
+//! # #[cfg(feature = "users")]
+//! #[tokio::main]
+//! async fn main() -> Result<(), BoxError> {
+//!     let users: Users = [("joe", "secret")].into_iter().collect();
+//!     let no_mail = |request: &Request, _| match request.target.port() {
+//!         25 => Err(Refusal::not_allowed("no mail")),
+//!         _ => Ok(()),
+//!     };
+//!     let stack = ServiceBuilder::new()
+//!         .concurrency_limit(10_000) // tower's own: live sessions; back-pressure reaches accept()
+//!         .layer(HandshakeLayer::new().deadline(Duration::from_secs(10))) // RFC 1928
+//!         .layer(AuthLayer::new(UserPass::new(users))) // RFC 1929: the client becomes an Identity
+//!         .timeout(Duration::from_secs(30)) // tower's own: the dial, never the relay
+//!         .layer(AclLayer::new(no_mail)) // who may do what, to which name and which address
+//!         .service(Connector::direct()); // CONNECT
+//!     serve(TcpListener::bind("127.0.0.1:1080").await?, stack).await
+//! }
+//! ```
+//!
+//! # Where tower's middleware goes
+//!
+//! The phases of a session run one after the other; they do not nest. So what a layer of tower's
+//! means depends on where it stands, and it means what it says:
+//!
+//! | place | what flows there | tower's middleware there means |
+//! |---|---|---|
+//! | above [`HandshakeLayer`] | [`Accepted<Io>`](Accepted) to [`Traffic`] | `timeout`: the age of a session; `concurrency_limit`: live sessions; TLS or a PROXY-protocol header are layers here too |
+//! | between [`HandshakeLayer`] and [`AuthLayer`] | [`Negotiation<Io>`](session::Negotiation) to [`Session<W, S>`](session::Session) | `timeout`: authentication; `concurrency_limit`: verifications in flight |
+//! | below [`AuthLayer`] | [`Request`] to `impl` [`Tunnel`] | `timeout`: the dial, reply 06; `concurrency_limit`: dials in flight; `retry`, `buffer`, `balance`, `steer` and `filter` all work, since a [`Request`] is `Clone` |
+//! | inside [`Connector`] | [`Request`], one command each | per command, or per hop |
+//!
+//! A permit of tower's `concurrency_limit` below [`AuthLayer`] is free again at the reply. To hold
+//! something for as long as bytes flow, wrap the [`Tunnel`].
+//!
+//! Above [`AuthLayer`] an error closes the connection; below it an error becomes a
+//! [reply code](error). A stack in the wrong order does not compile, and the compiler says what is
+//! missing where.
+//!
+//! # The house
+//!
+//! ```text
+//! roof     examples/  tests/  benches/    only the public API
+//! floor 4  server                         the accept loop; knows no layer
+//! floor 3  layer::{handshake, auth, acl}   connector::{direct}    do not know each other
+//! floor 2  (client: SOCKS5 to another proxy, to come)
+//! floor 1  session  what flows  |  relay  how bytes move  |  error  what goes wrong
+//! floor 0  proto                          bytes and meanings, no I/O
+//! ```
+//!
+//! Arrows go down only. Everything that a stack is written with stands at the root as well.
+//!
+//! # Cancel safety
+//!
+//! Dropping a future ends its phase and releases what it held, at once:
+//!
+//! | dropped | what happens |
+//! |---|---|
+//! | [`serve`]'s future | the listener is closed, all sessions are dropped |
+//! | a session ([`Handshake`]'s future) | the client's connection is closed, and a dial or tunnel with it |
+//! | a negotiation ([`Auth`]'s future) | the client's connection is closed |
+//! | a dial ([`Direct`]'s future) | its sockets are closed; a lookup of the [`SystemResolver`] runs on in its thread, and its answer is dropped |
+//! | [`Tunnel::run`], [`Relay::run`](relay::Relay::run) | both streams are closed, bytes in flight are lost |
+//! | [`Listener::accept`] | nothing: a connection is not lost |
+//! | [`session::read`] | the bytes that were read are lost |
+//!
+//! A client that half-closes while its request is carried out does not cancel it, and one that
+//! resets the connection does.
+//!
+//! # Limits in time
+//!
+//! | what | default | set by |
+//! |---|---|---|
+//! | greeting, authentication and request together | 10 s | [`HandshakeLayer::deadline`] |
+//! | a dial: names and all attempts | 20 s | [`Direct::connect_timeout`] |
+//! | writing a reply | 5 s | |
+//! | closing after a failure | 2 s | |
+//! | a tunnel without traffic | 2 h 4 min | [`Relay::idle_timeout`](relay::Relay::idle_timeout) |
+//! | a half-closed tunnel without traffic | 4 min | [`Relay::linger`](relay::Relay::linger) |
+//! | sessions after the signal to stop | 30 s | [`Serve::drain_limit`](server::Serve::drain_limit) |
+//!
+//! # Features
+//!
+//! | feature | default | what |
+//! |---|---|---|
+//! | `users` | yes | `Users`, names and passwords in memory, compared in constant time |
+//! | `hickory` | no | `HickoryResolver`, a resolver that needs no threads |
+
+pub mod connector;
+pub mod error;
+pub mod layer;
+pub mod proto;
+pub mod relay;
+pub mod server;
+pub mod session;
+
+#[cfg(feature = "hickory")]
+pub use self::connector::direct::HickoryResolver;
+#[cfg(feature = "users")]
+pub use self::layer::auth::Users;
+#[doc(inline)]
+pub use self::{
+    connector::{
+        Connector,
+        direct::{Direct, SystemResolver},
+    },
+    error::{BoxError, Refusal, SessionError},
+    layer::{
+        acl::{Acl, AclLayer},
+        auth::{Auth, AuthLayer, Authenticate, NoAuth, UserPass},
+        handshake::{Handshake, HandshakeLayer},
+    },
+    relay::{Relay, Traffic},
+    server::{Listener, serve},
+    session::{
+        Accepted, Connected, Extensions, Guard, Identity, Policy, Request, Target, Tunnel, Wire,
+    },
+};

@@ -1,0 +1,181 @@
+use std::{
+    fmt,
+    net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4},
+    str::FromStr,
+};
+
+use super::{DomainName, Frame, InvalidName, literal};
+
+/// A host and a port, the host by address or by name (RFC 1928 section 5).
+///
+/// ```text
+/// +------+----------+------+
+/// | ATYP |   ADDR   | PORT |
+/// +------+----------+------+
+/// |  1   | Variable |  2   |      ATYP X'01': 4 octets of IPv4 address
+/// +------+----------+------+      ATYP X'03': 1 octet of length and the name
+///                                 ATYP X'04': 16 octets of IPv6 address
+/// ```
+///
+/// ```
+/// use tower_socks::proto::Address;
+///
+/// let address: Address = "[::1]:80".parse()?;
+/// assert_eq!(address, Address::Ip(([0, 0, 0, 0, 0, 0, 0, 1], 80).into()));
+///
+/// // A host in any notation that is really an address becomes that address.
+/// let address: Address = "0x7f.1:80".parse()?;
+/// assert_eq!(address.to_string(), "127.0.0.1:80");
+/// # Ok::<(), tower_socks::proto::ParseAddressError>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Address {
+    /// ATYP X'01' or X'04'. Flow label and scope of an IPv6 address do not travel.
+    Ip(SocketAddr),
+    /// ATYP X'03': a name and a port.
+    Name(DomainName, u16),
+}
+
+impl Address {
+    pub(super) const IPV4: u8 = 0x01;
+    pub(super) const NAME: u8 = 0x03;
+    pub(super) const IPV6: u8 = 0x04;
+
+    /// `0.0.0.0:0`: BND of a failure, or DST of a client that does not know yet.
+    pub const UNSPECIFIED: Self =
+        Self::Ip(SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0)));
+
+    /// The address of `host`, which is a name or an address in any notation.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidName`] when the host is neither.
+    pub fn new(host: &str, port: u16) -> Result<Self, InvalidName> {
+        Self::Name(DomainName::new(host)?, port).canonical()
+    }
+
+    /// The port.
+    #[must_use]
+    pub const fn port(&self) -> u16 {
+        match self {
+            Self::Ip(address) => address.port(),
+            Self::Name(_, port) => *port,
+        }
+    }
+
+    /// The socket address, unless this is a name.
+    #[must_use]
+    pub const fn ip(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Ip(address) => Some(*address),
+            Self::Name(..) => None,
+        }
+    }
+
+    /// The name, unless this is an address.
+    #[must_use]
+    pub const fn name(&self) -> Option<&DomainName> {
+        match self {
+            Self::Ip(_) => None,
+            Self::Name(name, _) => Some(name),
+        }
+    }
+
+    /// The same address in the one form in which it can be judged: a name that is an address in any
+    /// notation (`127.1`, `0x7f000001`, `[::1]`, with or without a dot at its end) becomes that
+    /// address, and an IPv4-mapped IPv6 address becomes the IPv4 address that a dial would reach.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidName`] when a name is written like an address but is none.
+    pub fn canonical(self) -> Result<Self, InvalidName> {
+        Ok(match self {
+            Self::Ip(address) => {
+                Self::Ip(SocketAddr::new(address.ip().to_canonical(), address.port()))
+            }
+            Self::Name(name, port) => match literal::address_of(&name)? {
+                Some(ip) => Self::Ip(SocketAddr::new(ip, port)),
+                None => Self::Name(name, port),
+            },
+        })
+    }
+
+    pub(super) fn append_to<const N: usize>(&self, frame: Frame<N>) -> Frame<N> {
+        match self {
+            Self::Ip(address) => match address.ip() {
+                IpAddr::V4(ip) => frame.push(&[Self::IPV4]).push(&ip.octets()),
+                IpAddr::V6(ip) => frame.push(&[Self::IPV6]).push(&ip.octets()),
+            },
+            Self::Name(name, _) => frame
+                .push(&[
+                    Self::NAME,
+                    u8::try_from(name.as_str().len()).unwrap_or(u8::MAX),
+                ])
+                .push(name.as_str().as_bytes()),
+        }
+        .push(&self.port().to_be_bytes())
+    }
+}
+
+impl From<SocketAddr> for Address {
+    fn from(address: SocketAddr) -> Self {
+        Self::Ip(address)
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ip(address) => address.fmt(f),
+            Self::Name(name, port) => write!(f, "{name}:{port}"),
+        }
+    }
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Reads `host:port`, with an IPv6 address in brackets. A host that is an address in any notation
+/// becomes that address.
+impl FromStr for Address {
+    type Err = ParseAddressError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (host, port) = text.rsplit_once(':').ok_or(ParseAddressError::Port)?;
+        if host.contains(':') && !host.starts_with('[') {
+            return Err(ParseAddressError::Brackets);
+        }
+        let digits = !port.is_empty() && port.bytes().all(|octet| octet.is_ascii_digit());
+        match port.parse() {
+            Ok(port) if digits => Self::new(host, port).map_err(ParseAddressError::Host),
+            _ => Err(ParseAddressError::Port),
+        }
+    }
+}
+
+/// Why text is not `host:port`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ParseAddressError {
+    /// The port is missing or not a number from 0 to 65535.
+    Port,
+    /// An IPv6 address stands without brackets.
+    Brackets,
+    /// The host is neither a name nor an address.
+    Host(InvalidName),
+}
+
+impl fmt::Display for ParseAddressError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Port => f.write_str("expected HOST:PORT with a port from 0 to 65535"),
+            Self::Brackets => f.write_str("an IPv6 address needs brackets: [::1]:1080"),
+            Self::Host(reason) => write!(f, "{reason}"),
+        }
+    }
+}
+
+impl std::error::Error for ParseAddressError {}

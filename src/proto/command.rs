@@ -1,0 +1,34 @@
+use std::fmt;
+
+/// What a client asks for (RFC 1928 section 4, CMD).
+///
+/// Commands that RFC 1928 does not know are values too: a service that understands one can be put
+/// behind the handshake, and [`Connector`](crate::Connector) answers 07 for the rest.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Command(pub u8);
+
+impl Command {
+    /// X'01': a stream to the target.
+    pub const CONNECT: Self = Self(0x01);
+    /// X'02': a stream from the target.
+    pub const BIND: Self = Self(0x02);
+    /// X'03': a relay for datagrams.
+    pub const UDP_ASSOCIATE: Self = Self(0x03);
+}
+
+impl fmt::Debug for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Command({self})")
+    }
+}
+
+impl fmt::Display for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::CONNECT => f.write_str("CONNECT"),
+            Self::BIND => f.write_str("BIND"),
+            Self::UDP_ASSOCIATE => f.write_str("UDP ASSOCIATE"),
+            Self(other) => write!(f, "{other:#04x}"),
+        }
+    }
+}

@@ -1,0 +1,99 @@
+use super::{Address, Decoded, DomainName, Error};
+
+/// Walks over the octets of one message and remembers what is missing.
+#[derive(Debug)]
+pub(super) struct Cursor<'a> {
+    rest: &'a [u8],
+    taken: usize,
+}
+
+/// Why a walk ended before the message did.
+#[derive(Debug)]
+pub(super) enum Stop {
+    Need(usize),
+    Error(Error),
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Self::Error(error)
+    }
+}
+
+impl<'a> Cursor<'a> {
+    /// Runs `walk` over `bytes` and turns its early ends into the answers of `Decode`.
+    pub(super) fn decode<T>(
+        bytes: &'a [u8],
+        walk: impl FnOnce(&mut Self) -> Result<T, Stop>,
+    ) -> Result<Decoded<T>, Error> {
+        let mut cursor = Self {
+            rest: bytes,
+            taken: 0,
+        };
+        match walk(&mut cursor) {
+            Ok(value) => Ok(Decoded::Done(value, cursor.taken)),
+            Err(Stop::Need(missing)) => Ok(Decoded::Need(missing)),
+            Err(Stop::Error(error)) => Err(error),
+        }
+    }
+
+    pub(super) fn slice(&mut self, len: usize) -> Result<&'a [u8], Stop> {
+        let Some((head, rest)) = self.rest.split_at_checked(len) else {
+            return Err(Stop::Need(len - self.rest.len()));
+        };
+        self.rest = rest;
+        self.taken += len;
+        Ok(head)
+    }
+
+    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], Stop> {
+        let Some((head, rest)) = self.rest.split_first_chunk::<N>() else {
+            return Err(Stop::Need(N - self.rest.len()));
+        };
+        self.rest = rest;
+        self.taken += N;
+        Ok(*head)
+    }
+
+    pub(super) fn octet(&mut self) -> Result<u8, Stop> {
+        let [octet] = self.array()?;
+        Ok(octet)
+    }
+
+    pub(super) fn version(&mut self, expected: u8) -> Result<(), Stop> {
+        match self.octet()? {
+            found if found == expected => Ok(()),
+            found => Err(Error::Version { expected, found }.into()),
+        }
+    }
+
+    /// ATYP, address and port (RFC 1928 section 5).
+    pub(super) fn address(&mut self) -> Result<Address, Stop> {
+        match self.octet()? {
+            Address::IPV4 => {
+                let octets: [u8; 4] = self.array()?;
+                Ok(Address::Ip((octets, self.port()?).into()))
+            }
+            Address::IPV6 => {
+                let octets: [u8; 16] = self.array()?;
+                Ok(Address::Ip((octets, self.port()?).into()))
+            }
+            Address::NAME => {
+                let len = self.octet()?;
+                let name = self.slice(usize::from(len))?;
+                // The port first: a bad name is judged only once the whole request is here, so that
+                // the failure reply does not cross the rest of it.
+                let port = self.port()?;
+                Ok(Address::Name(
+                    DomainName::from_bytes(name).map_err(Error::from)?,
+                    port,
+                ))
+            }
+            unknown => Err(Error::AddressType(unknown).into()),
+        }
+    }
+
+    fn port(&mut self) -> Result<u16, Stop> {
+        Ok(u16::from_be_bytes(self.array()?))
+    }
+}

@@ -1,0 +1,69 @@
+use std::fmt;
+
+use super::InvalidName;
+
+/// A message that can be read from the front of a byte slice.
+pub trait Decode: Sized {
+    /// Length of the longest encoding, in octets. A buffer of this size always suffices.
+    const MAX_LEN: usize;
+
+    /// Decodes one message from the front of `bytes`.
+    ///
+    /// Bytes behind the message are neither looked at nor counted.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] when no continuation of `bytes` is a message. It is reported as early as the bytes
+    /// allow, so that a wrong first octet does not wait for a second one.
+    fn decode(bytes: &[u8]) -> Result<Decoded<Self>, Error>;
+}
+
+/// What [`Decode::decode`] made of the bytes so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decoded<T> {
+    /// A whole message, and the number of octets that it took.
+    Done(T, usize),
+    /// The message is incomplete and lacks at least this many octets (never 0, and never more than
+    /// the message really lacks).
+    Need(usize),
+}
+
+/// Why bytes are not a message of the protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Error {
+    /// The version octet is not the one that the message calls for.
+    Version {
+        /// What the RFC asks for.
+        expected: u8,
+        /// What came.
+        found: u8,
+    },
+    /// ATYP is none of 01, 03 and 04 (RFC 1928 section 5).
+    AddressType(u8),
+    /// The name in an address field cannot be a host's.
+    Name(InvalidName),
+    /// A reserved field of a datagram header is not zero (RFC 1928 section 7).
+    Reserved,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Version { expected, found } => {
+                write!(f, "version octet is {found:#04x}, expected {expected:#04x}")
+            }
+            Self::AddressType(octet) => write!(f, "unknown address type {octet:#04x}"),
+            Self::Name(reason) => write!(f, "{reason}"),
+            Self::Reserved => f.write_str("reserved octets are not zero"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<InvalidName> for Error {
+    fn from(reason: InvalidName) -> Self {
+        Self::Name(reason)
+    }
+}

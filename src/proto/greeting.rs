@@ -1,0 +1,90 @@
+use super::{
+    Decode, Decoded, Error, Frame, Method, MethodSet, VERSION,
+    cursor::{Cursor, Stop},
+};
+
+/// The client's version identifier/method selection message (RFC 1928 section 3).
+///
+/// ```text
+/// +----+----------+----------+
+/// |VER | NMETHODS | METHODS  |
+/// +----+----------+----------+
+/// | 1  |    1     | 1 to 255 |
+/// +----+----------+----------+
+/// ```
+///
+/// NMETHODS of 0 decodes to an empty set: the frame is whole, and its answer is `05 FF`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Greeting {
+    /// What the client is able to do.
+    pub methods: MethodSet,
+}
+
+impl Greeting {
+    /// The frame as a client sends it.
+    #[must_use]
+    pub fn encode(&self) -> Frame<257> {
+        // 256 values fit into the set, 255 into the frame: X'FF' is no method.
+        let methods = || {
+            self.methods
+                .iter()
+                .filter(|method| *method != Method::NO_ACCEPTABLE)
+        };
+        let count = u8::try_from(methods().count()).unwrap_or(u8::MAX);
+        methods().fold(
+            Frame::new().push(&[VERSION, count]),
+            |frame, Method(octet)| frame.push(&[octet]),
+        )
+    }
+}
+
+impl Decode for Greeting {
+    const MAX_LEN: usize = 257;
+
+    fn decode(bytes: &[u8]) -> Result<Decoded<Self>, Error> {
+        Cursor::decode(bytes, |cursor| {
+            cursor.version(VERSION)?;
+            let count = cursor.octet()?;
+            let methods = cursor.slice(usize::from(count))?;
+            Ok(Self {
+                methods: methods.iter().copied().map(Method).collect(),
+            })
+        })
+    }
+}
+
+/// The server's METHOD selection message (RFC 1928 section 3).
+///
+/// ```text
+/// +----+--------+
+/// |VER | METHOD |
+/// +----+--------+
+/// | 1  |   1    |
+/// +----+--------+
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Selection {
+    /// The chosen method, or [`Method::NO_ACCEPTABLE`].
+    pub method: Method,
+}
+
+impl Selection {
+    /// The frame as a server sends it.
+    #[must_use]
+    pub fn encode(&self) -> Frame<2> {
+        Frame::new().push(&[VERSION, self.method.0])
+    }
+}
+
+impl Decode for Selection {
+    const MAX_LEN: usize = 2;
+
+    fn decode(bytes: &[u8]) -> Result<Decoded<Self>, Error> {
+        Cursor::decode(bytes, |cursor| -> Result<Self, Stop> {
+            cursor.version(VERSION)?;
+            Ok(Self {
+                method: Method(cursor.octet()?),
+            })
+        })
+    }
+}

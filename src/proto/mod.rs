@@ -1,0 +1,59 @@
+//! Bytes and their meanings: the frames of RFC 1928 and RFC 1929, without I/O.
+//!
+//! Every frame decodes from a byte slice through [`Decode`] and says one of three things:
+//!
+//! * [`Decoded::Done`] with the value and the number of bytes it took,
+//! * [`Decoded::Need`] with the number of bytes that are certainly missing. Whoever reads exactly
+//!   that many never takes a byte that belongs to the next frame,
+//! * an [`Error`]: no continuation makes these bytes a frame.
+//!
+//! Nothing here allocates from a length that has not been checked, and nothing panics, whatever the
+//! bytes are. Frames that we send encode into a [`Frame`], which lives on the stack and is sized
+//! from the longest form of the message.
+//!
+//! ```
+//! use tower_socks::proto::{Address, Command, Decode, Decoded, Request};
+//!
+//! // CONNECT to example.com:80, with one byte of the next message behind it.
+//! let bytes = b"\x05\x01\x00\x03\x0bexample.com\x00\x50G";
+//! let Ok(Decoded::Done(request, taken)) = Request::decode(bytes) else { panic!() };
+//!
+//! assert_eq!(request.command, Command::CONNECT);
+//! assert_eq!(request.target.to_string(), "example.com:80");
+//! assert_eq!(taken, bytes.len() - 1);
+//!
+//! // Cut short, it says how much is missing.
+//! assert!(matches!(Request::decode(&bytes[..10]), Ok(Decoded::Need(8))));
+//! # let _: Option<Address> = None;
+//! ```
+
+mod address;
+mod command;
+mod cursor;
+mod decode;
+mod frame;
+mod greeting;
+mod literal;
+mod method;
+mod name;
+mod reply;
+mod request;
+mod udp;
+mod userpass;
+
+pub use self::{
+    address::{Address, ParseAddressError},
+    command::Command,
+    decode::{Decode, Decoded, Error},
+    frame::Frame,
+    greeting::{Greeting, Selection},
+    method::{Method, MethodSet},
+    name::{DomainName, InvalidName},
+    reply::{Reply, ReplyCode},
+    request::Request,
+    udp::UdpHeader,
+    userpass::{Credentials, Password, UserPassStatus},
+};
+
+/// The version octet that opens every message of RFC 1928.
+pub const VERSION: u8 = 5;

@@ -1,0 +1,116 @@
+use std::{fmt, net::Ipv4Addr};
+
+use super::{Address, Decode, Decoded, Error, Frame, VERSION, cursor::Cursor};
+
+/// The outcome of a request (RFC 1928 section 6, REP).
+///
+/// X'09' to X'FF' are unassigned; a value in that range keeps its number.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ReplyCode(pub u8);
+
+impl ReplyCode {
+    /// X'00': succeeded.
+    pub const SUCCEEDED: Self = Self(0x00);
+    /// X'01': general SOCKS server failure.
+    pub const GENERAL_FAILURE: Self = Self(0x01);
+    /// X'02': connection not allowed by ruleset.
+    pub const NOT_ALLOWED: Self = Self(0x02);
+    /// X'03': network unreachable.
+    pub const NETWORK_UNREACHABLE: Self = Self(0x03);
+    /// X'04': host unreachable; also a name that has no address.
+    pub const HOST_UNREACHABLE: Self = Self(0x04);
+    /// X'05': connection refused.
+    pub const CONNECTION_REFUSED: Self = Self(0x05);
+    /// X'06': TTL expired, in practice: timed out.
+    pub const TTL_EXPIRED: Self = Self(0x06);
+    /// X'07': command not supported.
+    pub const COMMAND_NOT_SUPPORTED: Self = Self(0x07);
+    /// X'08': address type not supported.
+    pub const ADDRESS_TYPE_NOT_SUPPORTED: Self = Self(0x08);
+
+    /// Whether the code is [`SUCCEEDED`](Self::SUCCEEDED).
+    #[must_use]
+    pub const fn is_success(self) -> bool {
+        self.0 == 0
+    }
+}
+
+impl fmt::Debug for ReplyCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ReplyCode({:#04x})", self.0)
+    }
+}
+
+impl fmt::Display for ReplyCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match *self {
+            Self::SUCCEEDED => "succeeded",
+            Self::GENERAL_FAILURE => "general SOCKS server failure",
+            Self::NOT_ALLOWED => "connection not allowed by ruleset",
+            Self::NETWORK_UNREACHABLE => "network unreachable",
+            Self::HOST_UNREACHABLE => "host unreachable",
+            Self::CONNECTION_REFUSED => "connection refused",
+            Self::TTL_EXPIRED => "TTL expired",
+            Self::COMMAND_NOT_SUPPORTED => "command not supported",
+            Self::ADDRESS_TYPE_NOT_SUPPORTED => "address type not supported",
+            Self(other) => return write!(f, "reply code {other:#04x}"),
+        })
+    }
+}
+
+/// The server's reply (RFC 1928 section 6).
+///
+/// ```text
+/// +----+-----+-------+------+----------+----------+
+/// |VER | REP |  RSV  | ATYP | BND.ADDR | BND.PORT |
+/// +----+-----+-------+------+----------+----------+
+/// | 1  |  1  | X'00' |  1   | Variable |    2     |
+/// +----+-----+-------+------+----------+----------+
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// REP.
+    pub code: ReplyCode,
+    /// BND.ADDR and BND.PORT. A decoded reply may carry a name; a server sends addresses only.
+    pub bound: Address,
+}
+
+impl Reply {
+    /// A failure: BND is `0.0.0.0:0`, since nothing was bound.
+    #[must_use]
+    pub const fn failure(code: ReplyCode) -> Self {
+        Self {
+            code,
+            bound: Address::UNSPECIFIED,
+        }
+    }
+
+    /// The frame as a server sends it.
+    ///
+    /// Clients in the field cannot read a name as BND, so a name becomes `0.0.0.0` with its port.
+    #[must_use]
+    pub fn encode(&self) -> Frame<22> {
+        let frame = Frame::new().push(&[VERSION, self.code.0, 0]);
+        match &self.bound {
+            Address::Ip(_) => self.bound.append_to(frame),
+            Address::Name(_, port) => {
+                Address::Ip((Ipv4Addr::UNSPECIFIED, *port).into()).append_to(frame)
+            }
+        }
+    }
+}
+
+impl Decode for Reply {
+    const MAX_LEN: usize = 262;
+
+    fn decode(bytes: &[u8]) -> Result<Decoded<Self>, Error> {
+        Cursor::decode(bytes, |cursor| {
+            cursor.version(VERSION)?;
+            let [code, _reserved] = cursor.array()?;
+            Ok(Self {
+                code: ReplyCode(code),
+                bound: cursor.address()?,
+            })
+        })
+    }
+}

@@ -1,0 +1,44 @@
+use super::{Address, Command, Decode, Decoded, Error, Frame, VERSION, cursor::Cursor};
+
+/// The client's request (RFC 1928 section 4).
+///
+/// ```text
+/// +----+-----+-------+------+----------+----------+
+/// |VER | CMD |  RSV  | ATYP | DST.ADDR | DST.PORT |
+/// +----+-----+-------+------+----------+----------+
+/// | 1  |  1  | X'00' |  1   | Variable |    2     |
+/// +----+-----+-------+------+----------+----------+
+/// ```
+///
+/// RSV is written as zero and not looked at when read: a client that fills it still gets service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// CMD.
+    pub command: Command,
+    /// DST.ADDR and DST.PORT, as the client wrote them.
+    pub target: Address,
+}
+
+impl Request {
+    /// The frame as a client sends it.
+    #[must_use]
+    pub fn encode(&self) -> Frame<262> {
+        self.target
+            .append_to(Frame::new().push(&[VERSION, self.command.0, 0]))
+    }
+}
+
+impl Decode for Request {
+    const MAX_LEN: usize = 262;
+
+    fn decode(bytes: &[u8]) -> Result<Decoded<Self>, Error> {
+        Cursor::decode(bytes, |cursor| {
+            cursor.version(VERSION)?;
+            let [command, _reserved] = cursor.array()?;
+            Ok(Self {
+                command: Command(command),
+                target: cursor.address()?,
+            })
+        })
+    }
+}

@@ -1,0 +1,308 @@
+//! One direction of a tunnel.
+
+use std::{
+    io,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+#[cfg(target_os = "linux")]
+use super::splice::{Left, Splice};
+use super::{buffer, raw::Raw};
+
+/// What a tunnel starts to read with, in bytes. It doubles while reads fill it and writes keep up.
+const SMALLEST: usize = 16 * 1024;
+
+/// A read of so many bytes is a large one.
+#[cfg(target_os = "linux")]
+const LARGE: usize = 32 * 1024;
+
+/// So many bytes in large reads, one after the other, are bulk.
+#[cfg(target_os = "linux")]
+const BULK: usize = 512 * 1024;
+
+/// Reads in one poll, before other tasks get their turn.
+const ROUNDS: usize = 16;
+
+/// Which end failed.
+#[derive(Debug)]
+pub(super) enum Broken {
+    Source(io::Error),
+    Sink(io::Error),
+}
+
+#[derive(Debug)]
+enum State {
+    /// Bytes may come.
+    Open,
+    /// The source has ended and everything is delivered; the sink is to hear of it.
+    Ending,
+    /// The sink takes nothing more. What still comes is thrown away, so that closing the source
+    /// does not reset it while it reads what the sink said last.
+    Discarding,
+    /// Nothing will come any more.
+    Ended,
+}
+
+/// Copies from a source to a sink until the source ends, and then ends the sink.
+#[derive(Debug)]
+pub(super) struct Direction {
+    state: State,
+    /// Bytes delivered.
+    pub(super) moved: u64,
+    /// Bytes to ask for.
+    window: usize,
+    /// What the sink did not take yet, from `spilled` on.
+    spill: Vec<u8>,
+    spilled: usize,
+    /// Something was written since the last flush.
+    dirty: bool,
+    /// Why the sink takes nothing more.
+    pub(super) refused: Option<io::Error>,
+    #[cfg(target_os = "linux")]
+    bulk: usize,
+    #[cfg(target_os = "linux")]
+    splice: Option<Splice>,
+}
+
+impl Direction {
+    pub(super) const fn new() -> Self {
+        Self {
+            state: State::Open,
+            moved: 0,
+            window: SMALLEST,
+            spill: Vec::new(),
+            spilled: 0,
+            dirty: false,
+            refused: None,
+            #[cfg(target_os = "linux")]
+            bulk: 0,
+            #[cfg(target_os = "linux")]
+            splice: None,
+        }
+    }
+
+    /// Whether the sink has got everything that it ever will.
+    pub(super) const fn is_done(&self) -> bool {
+        matches!(self.state, State::Discarding | State::Ended)
+    }
+
+    /// Whether the source may still be sending, to nobody.
+    pub(super) const fn is_discarding(&self) -> bool {
+        matches!(self.state, State::Discarding)
+    }
+
+    /// Moves what can be moved. `last` says that the opposite direction is done.
+    ///
+    /// # Errors
+    ///
+    /// When the source failed. A sink that failed is remembered in `refused`.
+    pub(super) fn poll<S, D>(
+        &mut self,
+        cx: &mut Context<'_>,
+        source: &mut S,
+        sink: &mut D,
+        last: bool,
+    ) -> Poll<io::Result<()>>
+    where
+        S: AsyncRead + Unpin + 'static,
+        D: AsyncWrite + Unpin + 'static,
+    {
+        loop {
+            match self.state {
+                State::Open => match ready!(self.poll_move(cx, source, sink)) {
+                    Ok(()) => self.state = State::Ending,
+                    Err(Broken::Source(error)) => return Poll::Ready(Err(error)),
+                    Err(Broken::Sink(error)) => self.refuse(error, State::Discarding),
+                },
+                // The socket is about to be closed, which says the same in one call less.
+                State::Ending if last && Raw::of(sink).is_some() => self.state = State::Ended,
+                State::Ending => match ready!(Pin::new(&mut *sink).poll_shutdown(cx)) {
+                    Ok(()) => self.state = State::Ended,
+                    Err(error) => self.refuse(error, State::Ended),
+                },
+                State::Discarding => match ready!(poll_discard(cx, source)) {
+                    Ok(true) => {}
+                    Ok(false) | Err(_) => self.state = State::Ended,
+                },
+                State::Ended => return Poll::Ready(Ok(())),
+            }
+        }
+    }
+
+    fn refuse(&mut self, error: io::Error, state: State) {
+        self.spill = Vec::new();
+        self.refused = Some(error);
+        self.state = state;
+    }
+
+    /// Ready once the source has ended and everything is written.
+    fn poll_move<S, D>(
+        &mut self,
+        cx: &mut Context<'_>,
+        source: &mut S,
+        sink: &mut D,
+    ) -> Poll<Result<(), Broken>>
+    where
+        S: AsyncRead + Unpin + 'static,
+        D: AsyncWrite + Unpin + 'static,
+    {
+        for _ in 0..ROUNDS {
+            ready!(self.poll_spill(cx, sink)).map_err(Broken::Sink)?;
+            #[cfg(target_os = "linux")]
+            if self.is_bulk(source, sink) {
+                match ready!(self.poll_splice(cx, source, sink))? {
+                    Left::Ended => return Poll::Ready(Ok(())),
+                    Left::Unfit(bytes) => {
+                        self.spill = bytes;
+                        continue;
+                    }
+                }
+            }
+            match buffer::with(|buffer| self.poll_pass(cx, source, sink, buffer)) {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Ok(())),
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => {
+                    if self.dirty {
+                        ready!(Pin::new(&mut *sink).poll_flush(cx)).map_err(Broken::Sink)?;
+                        self.dirty = false;
+                    }
+                    return Poll::Pending;
+                }
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Ready once nothing is kept back.
+    fn poll_spill<D>(&mut self, cx: &mut Context<'_>, sink: &mut D) -> Poll<io::Result<()>>
+    where
+        D: AsyncWrite + Unpin,
+    {
+        while let Some(rest) = self
+            .spill
+            .get(self.spilled..)
+            .filter(|rest| !rest.is_empty())
+        {
+            match ready!(Pin::new(&mut *sink).poll_write(cx, rest))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                written => {
+                    self.spilled += written;
+                    self.moved += written as u64;
+                    self.dirty = true;
+                }
+            }
+        }
+        if self.spilled > 0 {
+            self.spill = Vec::new();
+            self.spilled = 0;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// One read, and as much of it written as the sink takes. Ready with what was read.
+    fn poll_pass<S, D>(
+        &mut self,
+        cx: &mut Context<'_>,
+        source: &mut S,
+        sink: &mut D,
+        buffer: &mut [u8],
+    ) -> Poll<Result<usize, Broken>>
+    where
+        S: AsyncRead + Unpin,
+        D: AsyncWrite + Unpin,
+    {
+        let window = self.window.min(buffer.len());
+        let mut buffer = ReadBuf::new(buffer.get_mut(..window).unwrap_or_default());
+        ready!(Pin::new(source).poll_read(cx, &mut buffer)).map_err(Broken::Source)?;
+        let bytes = buffer.filled();
+        let read = bytes.len();
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            match Pin::new(&mut *sink).poll_write(cx, rest) {
+                Poll::Ready(Ok(0)) => {
+                    return Poll::Ready(Err(Broken::Sink(io::ErrorKind::WriteZero.into())));
+                }
+                Poll::Ready(Ok(written)) => {
+                    rest = rest.get(written..).unwrap_or_default();
+                    self.moved += written as u64;
+                    self.dirty = true;
+                }
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(Broken::Sink(error))),
+                Poll::Pending => {
+                    self.spill = rest.to_vec();
+                    break;
+                }
+            }
+        }
+        self.learn(read, window);
+        Poll::Ready(Ok(read))
+    }
+
+    /// Fits the next read to what this one met.
+    fn learn(&mut self, read: usize, window: usize) {
+        #[cfg(target_os = "linux")]
+        {
+            let large = read >= LARGE.min(window);
+            self.bulk = if large { self.bulk + read } else { 0 };
+        }
+        if !self.spill.is_empty() {
+            // What a slow sink makes us keep is halved every time.
+            self.window = (window / 2).max(SMALLEST);
+        } else if read == window {
+            self.window = (window * 2).min(buffer::LARGEST);
+        } else if read < SMALLEST {
+            self.window = SMALLEST;
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl Direction {
+    /// Whether to splice: there is bulk data, and both ends are sockets.
+    fn is_bulk<S: 'static, D: 'static>(&mut self, source: &S, sink: &D) -> bool {
+        if self.splice.is_none()
+            && self.bulk >= BULK
+            && Raw::of(source).is_some()
+            && Raw::of(sink).is_some()
+        {
+            self.splice = Some(Splice::default());
+        }
+        self.splice.is_some()
+    }
+
+    fn poll_splice<S: 'static, D: 'static>(
+        &mut self,
+        cx: &mut Context<'_>,
+        source: &S,
+        sink: &D,
+    ) -> Poll<Result<Left, Broken>> {
+        let (Some(splice), Some(source), Some(sink)) =
+            (&mut self.splice, Raw::of(source), Raw::of(sink))
+        else {
+            return Poll::Ready(Ok(Left::Unfit(Vec::new())));
+        };
+        let left = ready!(splice.poll(cx, source, sink, &mut self.moved))?;
+        // Bulk data has to prove itself anew.
+        self.splice = None;
+        self.bulk = 0;
+        self.window = SMALLEST;
+        Poll::Ready(Ok(left))
+    }
+}
+
+/// Throws away what the source has; `false` at its end.
+pub(super) fn poll_discard<S>(cx: &mut Context<'_>, source: &mut S) -> Poll<io::Result<bool>>
+where
+    S: AsyncRead + Unpin,
+{
+    buffer::with(|buffer| {
+        let mut buffer = ReadBuf::new(buffer);
+        ready!(Pin::new(source).poll_read(cx, &mut buffer))?;
+        Poll::Ready(Ok(!buffer.filled().is_empty()))
+    })
+}

@@ -1,0 +1,90 @@
+use std::{error::Error, fmt, io};
+
+use super::Traffic;
+
+/// Why a tunnel broke off, and what it had moved by then.
+///
+/// It rides inside the [`io::Error`] of [`Relay::run`](super::Relay::run):
+///
+/// ```
+/// use tower_socks::relay::RelayError;
+///
+/// fn moved(error: &std::io::Error) -> Option<u64> {
+///     let inner = error.get_ref()?.downcast_ref::<RelayError>()?;
+///     Some(inner.traffic().up + inner.traffic().down)
+/// }
+/// # assert_eq!(moved(&std::io::ErrorKind::NotFound.into()), None);
+/// ```
+#[derive(Debug)]
+pub struct RelayError {
+    kind: RelayErrorKind,
+    traffic: Traffic,
+    source: Option<io::Error>,
+}
+
+/// The ways in which a tunnel breaks off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RelayErrorKind {
+    /// The client's stream failed.
+    Client,
+    /// The target's stream failed.
+    Target,
+    /// No byte moved either way for the idle limit.
+    Idle,
+    /// One direction had ended, and no byte moved in the other one for the linger.
+    HalfClosed,
+}
+
+impl RelayError {
+    pub(super) fn broken(kind: RelayErrorKind, traffic: Traffic, source: io::Error) -> io::Error {
+        io::Error::new(
+            source.kind(),
+            Self {
+                kind,
+                traffic,
+                source: Some(source),
+            },
+        )
+    }
+
+    pub(super) fn timed_out(kind: RelayErrorKind, traffic: Traffic) -> io::Error {
+        io::Error::new(
+            io::ErrorKind::TimedOut,
+            Self {
+                kind,
+                traffic,
+                source: None,
+            },
+        )
+    }
+
+    /// What happened.
+    #[must_use]
+    pub const fn kind(&self) -> RelayErrorKind {
+        self.kind
+    }
+
+    /// What had moved by then.
+    #[must_use]
+    pub const fn traffic(&self) -> Traffic {
+        self.traffic
+    }
+}
+
+impl fmt::Display for RelayError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.kind {
+            RelayErrorKind::Client => "the client's stream broke off",
+            RelayErrorKind::Target => "the target's stream broke off",
+            RelayErrorKind::Idle => "idle for too long",
+            RelayErrorKind::HalfClosed => "half-closed and idle for too long",
+        })
+    }
+}
+
+impl Error for RelayError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_ref().map(|source| source as _)
+    }
+}

@@ -1,0 +1,33 @@
+use std::{future::poll_fn, time::Duration};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt},
+    time::timeout,
+};
+
+use super::direction::poll_discard;
+
+/// How long a peer may take to close its side, well within the 10 s of RFC 1928 section 6.
+const LIMIT: Duration = Duration::from_secs(2);
+
+/// Closes a stream so that what was written last arrives.
+///
+/// A socket that is closed while bytes of the peer are unread resets the connection, and the reset
+/// may overtake the last message. So the write side is shut down first, and what the peer still
+/// sends is thrown away until it closes, for 2 seconds at most.
+///
+/// # Cancel safety
+///
+/// Dropping the future closes the stream at once.
+pub async fn hang_up<Io>(mut io: Io)
+where
+    Io: AsyncRead + AsyncWrite + Unpin,
+{
+    let farewell = async {
+        if io.shutdown().await.is_ok() {
+            while let Ok(true) = poll_fn(|cx| poll_discard(cx, &mut io)).await {}
+        }
+    };
+    // Too slow, or done: the stream is dropped either way.
+    let _ = timeout(LIMIT, farewell).await;
+}

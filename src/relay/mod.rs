@@ -1,0 +1,68 @@
+//! How bytes move between two streams.
+//!
+//! [`Relay`] copies both ways between any two streams until both have ended. It differs from
+//! [`tokio::io::copy_bidirectional`] in what it costs and in what it promises:
+//!
+//! * **An idle tunnel owns no buffer.** A read goes into a buffer that belongs to the thread, and
+//!   straight out again. Only what the other side will not take at once is kept, in an allocation
+//!   of its own, until it has gone. How much that can be grows with what the tunnel moves, from
+//!   16 KiB to 256 KiB each way.
+//! * **Bulk data does not pass through user space.** On Linux, a direction between two raw sockets
+//!   that keeps filling large reads goes on with `splice(2)` through a pipe. It takes the pipe when
+//!   data is there and gives it back when it falls idle, so that short and quiet connections never
+//!   pay for one. Raw sockets are [`TcpStream`](tokio::net::TcpStream) and
+//!   [`UnixStream`](tokio::net::UnixStream), also inside [`ReadAhead`]; every other stream, TLS for
+//!   one, is read and written.
+//! * **Nothing waits for ever.** An idle limit slides with the traffic of both directions. Once one
+//!   direction has ended, the shorter [linger](Relay::linger) takes its place.
+//! * **Ends are passed on as what they were.** The end of one direction becomes a half-close of the
+//!   other side after the last byte, and leaves the opposite direction open. A reset is a reset on
+//!   the other side too, not an end that looks complete. A side that will not be written to any
+//!   more can still finish what it was saying.
+//!
+//! ```
+//! use tokio::io::{AsyncReadExt, AsyncWriteExt};
+//! use tower_socks::relay::Relay;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> std::io::Result<()> {
+//! let (mut client, near) = tokio::io::duplex(64);
+//! let (far, mut target) = tokio::io::duplex(64);
+//! let relay = tokio::spawn(Relay::new().run(near, far));
+//!
+//! client.write_all(b"ping").await?;
+//! client.shutdown().await?;
+//! let mut said = String::new();
+//! target.read_to_string(&mut said).await?;
+//! target.write_all(b"pong!").await?;
+//! target.shutdown().await?;
+//! client.read_to_string(&mut said).await?;
+//! assert_eq!(said, "pingpong!");
+//!
+//! let traffic = relay.await??;
+//! assert_eq!((traffic.up, traffic.down), (4, 5));
+//! # Ok(())
+//! # }
+//! ```
+
+mod buffer;
+mod direction;
+mod error;
+mod hang_up;
+#[cfg(target_os = "linux")]
+mod pipe;
+mod raw;
+mod read_ahead;
+#[expect(clippy::module_inception, reason = "the room is named after its type")]
+mod relay;
+#[cfg(target_os = "linux")]
+mod splice;
+mod traffic;
+
+pub use self::{
+    error::{RelayError, RelayErrorKind},
+    hang_up::hang_up,
+    read_ahead::ReadAhead,
+    relay::Relay,
+    traffic::Traffic,
+};

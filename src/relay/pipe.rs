@@ -1,0 +1,103 @@
+//! Pipes for `splice(2)`, kept between uses.
+
+use std::{cell::RefCell, io, os::fd::OwnedFd};
+
+use rustix::pipe::{
+    PipeFlags, SpliceFlags, fcntl_getpipe_size, fcntl_setpipe_size, pipe_with, splice,
+};
+
+/// What a pipe is asked to hold, in bytes. The system may grant less to a user who has many.
+pub(super) const SIZE: usize = 1024 * 1024;
+
+/// Below this a pipe moves less in a call than a read into the thread's buffer does.
+const SMALLEST: usize = 64 * 1024;
+
+/// Empty pipes that a thread keeps. More than this are in use only while that many directions have
+/// data on the way.
+const KEPT: usize = 16;
+
+thread_local! {
+    #[expect(clippy::vec_box, reason = "a pipe moves between here and a tunnel as a pointer")]
+    static POOL: RefCell<Vec<Box<Pipe>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A pipe, and how many bytes are in it.
+#[derive(Debug)]
+pub(super) struct Pipe {
+    reader: OwnedFd,
+    writer: OwnedFd,
+    held: usize,
+}
+
+impl Pipe {
+    /// An empty pipe, boxed so that a tunnel without one has room for a pointer only.
+    pub(super) fn take() -> io::Result<Box<Self>> {
+        let kept = POOL.try_with(|pool| pool.borrow_mut().pop()).ok().flatten();
+        match kept {
+            Some(pipe) => Ok(pipe),
+            None => Self::make().map(Box::new),
+        }
+    }
+
+    fn make() -> io::Result<Self> {
+        let (reader, writer) = pipe_with(PipeFlags::NONBLOCK | PipeFlags::CLOEXEC)?;
+        // Refused to a user whose pipes hold a lot already; then the default size has to do, unless
+        // that was cut down as well.
+        if fcntl_setpipe_size(&writer, SIZE).is_err() && fcntl_getpipe_size(&writer)? < SMALLEST {
+            return Err(io::ErrorKind::QuotaExceeded.into());
+        }
+        Ok(Self {
+            reader,
+            writer,
+            held: 0,
+        })
+    }
+
+    /// Keeps the pipe for the next one who asks, if it is empty.
+    pub(super) fn give_back(self: Box<Self>) {
+        if self.held == 0 {
+            let _ = POOL.try_with(|pool| {
+                let mut pool = pool.borrow_mut();
+                if pool.len() < KEPT {
+                    pool.push(self);
+                }
+            });
+        }
+    }
+
+    /// Bytes in the pipe.
+    pub(super) const fn held(&self) -> usize {
+        self.held
+    }
+
+    /// Moves what a socket has into the pipe; 0 at the end of the stream.
+    pub(super) fn fill(&mut self, from: impl std::os::fd::AsFd) -> io::Result<usize> {
+        let flags = SpliceFlags::MOVE | SpliceFlags::NONBLOCK;
+        let moved = splice(from, None, &self.writer, None, SIZE, flags)?;
+        self.held += moved;
+        Ok(moved)
+    }
+
+    /// Moves what is in the pipe into a socket.
+    pub(super) fn drain(&mut self, to: impl std::os::fd::AsFd) -> io::Result<usize> {
+        let flags = SpliceFlags::MOVE | SpliceFlags::NONBLOCK;
+        let moved = splice(&self.reader, None, to, None, self.held, flags)?;
+        self.held = self.held.saturating_sub(moved);
+        Ok(moved)
+    }
+
+    /// Reads everything in the pipe into memory.
+    pub(super) fn empty(&mut self) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; self.held];
+        let mut filled = 0;
+        while let Some(room) = bytes.get_mut(filled..).filter(|room| !room.is_empty()) {
+            match rustix::io::read(&self.reader, room)? {
+                0 => break,
+                read => filled += read,
+            }
+        }
+        bytes.truncate(filled);
+        self.held = 0;
+        Ok(bytes)
+    }
+}

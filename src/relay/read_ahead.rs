@@ -1,0 +1,170 @@
+use std::{
+    io,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// Room for a whole handshake of everyday size, so that a client that sends it all in one go is
+/// read in one system call.
+const CAPACITY: usize = 1024;
+
+/// A stream with the bytes that were read ahead of what was asked for.
+///
+/// Messages are read in small pieces, so that no byte of the next one is taken; the system is asked
+/// for larger ones. What is left when the relay starts is early data and goes first (RFC 1928 lets
+/// a client send it with the request). Once a reader brings a buffer of its own of 1 KiB or more,
+/// this one is given back.
+#[derive(Debug)]
+pub struct ReadAhead<Io> {
+    io: Io,
+    buffer: Box<[u8]>,
+    /// The octets of `buffer` that hold data are `start..end`.
+    start: usize,
+    end: usize,
+    ended: bool,
+}
+
+impl<Io> ReadAhead<Io> {
+    /// Nothing is read ahead yet. Allocates with the first small read.
+    pub fn new(io: Io) -> Self {
+        Self {
+            io,
+            buffer: Box::default(),
+            start: 0,
+            end: 0,
+            ended: false,
+        }
+    }
+
+    /// A stream on which `bytes` come before what the stream itself has to say.
+    pub fn with_bytes(io: Io, bytes: impl Into<Box<[u8]>>) -> Self {
+        let buffer = bytes.into();
+        Self {
+            io,
+            start: 0,
+            end: buffer.len(),
+            buffer,
+            ended: false,
+        }
+    }
+
+    /// The bytes that were read ahead.
+    pub fn buffered(&self) -> &[u8] {
+        self.buffer.get(self.start..self.end).unwrap_or_default()
+    }
+
+    /// The stream. Reading from it leaves out what was read ahead.
+    pub const fn get_ref(&self) -> &Io {
+        &self.io
+    }
+
+    /// The stream, to change. Reading from it leaves out what was read ahead.
+    pub const fn get_mut(&mut self) -> &mut Io {
+        &mut self.io
+    }
+
+    /// The stream and the bytes that were read ahead.
+    pub fn into_parts(self) -> (Io, Vec<u8>) {
+        let bytes = self.buffered().to_vec();
+        (self.io, bytes)
+    }
+
+    fn release(&mut self) {
+        self.buffer = Box::default();
+        self.start = 0;
+        self.end = 0;
+    }
+}
+
+impl<Io: AsyncRead + Unpin> ReadAhead<Io> {
+    /// Reads on without handing anything out. Ready at the end of the stream, on an error, and when
+    /// there is no more room.
+    pub(crate) fn poll_read_ahead(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.ended && (self.start > 0 || self.end < CAPACITY) {
+            ready!(self.poll_fill(cx))?;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.start > 0 {
+            self.buffer.copy_within(self.start..self.end, 0);
+            self.end -= self.start;
+            self.start = 0;
+        }
+        if self.buffer.len() < CAPACITY {
+            let mut larger = vec![0; CAPACITY];
+            if let (Some(room), Some(kept)) =
+                (larger.get_mut(..self.end), self.buffer.get(..self.end))
+            {
+                room.copy_from_slice(kept);
+            }
+            self.buffer = larger.into_boxed_slice();
+        }
+        let mut room = ReadBuf::new(self.buffer.get_mut(self.end..).unwrap_or_default());
+        ready!(Pin::new(&mut self.io).poll_read(cx, &mut room))?;
+        let read = room.filled().len();
+        self.end += read;
+        self.ended = read == 0;
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<Io: AsyncRead + Unpin> AsyncRead for ReadAhead<Io> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if this.start == this.end {
+            if this.ended || buf.remaining() == 0 {
+                return Poll::Ready(Ok(()));
+            }
+            if buf.remaining() >= CAPACITY {
+                this.release();
+                return Pin::new(&mut this.io).poll_read(cx, buf);
+            }
+            this.start = 0;
+            this.end = 0;
+            ready!(this.poll_fill(cx))?;
+        }
+        let bytes = this.buffer.get(this.start..this.end).unwrap_or_default();
+        let taken = bytes.len().min(buf.remaining());
+        buf.put_slice(bytes.get(..taken).unwrap_or_default());
+        this.start += taken;
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<Io: AsyncWrite + Unpin> AsyncWrite for ReadAhead<Io> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().io).poll_write(cx, buf)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().io).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().io).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+}

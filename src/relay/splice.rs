@@ -1,0 +1,144 @@
+//! One direction of a tunnel through a pipe.
+
+use std::{
+    io,
+    task::{Context, Poll, ready},
+};
+
+use super::{direction::Broken, pipe::Pipe, raw::Raw};
+
+/// A fill below this, in bytes, is not bulk.
+const THIN: usize = 16 * 1024;
+
+/// After so many thin fills in a row, reads and writes are cheaper.
+const PATIENCE: u8 = 8;
+
+/// Fills in one poll, before other tasks get their turn.
+const ROUNDS: usize = 8;
+
+/// The state of a direction that moves bulk data.
+#[derive(Debug, Default)]
+pub(super) struct Splice {
+    pipe: Option<Box<Pipe>>,
+    thin: u8,
+}
+
+/// Why a direction stops splicing.
+#[derive(Debug)]
+pub(super) enum Left {
+    /// The source has ended, and everything is delivered.
+    Ended,
+    /// Reads and writes are the better way from here. These bytes were on the way.
+    Unfit(Vec<u8>),
+}
+
+impl Splice {
+    /// Moves bytes from socket to socket, and adds what was delivered to `moved`.
+    pub(super) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        source: Raw<'_>,
+        sink: Raw<'_>,
+        moved: &mut u64,
+    ) -> Poll<Result<Left, Broken>> {
+        for _ in 0..ROUNDS {
+            if let Some(left) = ready!(self.poll_drain(cx, sink, moved))? {
+                return Poll::Ready(Ok(left));
+            }
+            if let Some(left) = ready!(self.poll_fill(cx, source))? {
+                return Poll::Ready(Ok(left));
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Ready once the pipe is empty.
+    fn poll_drain(
+        &mut self,
+        cx: &mut Context<'_>,
+        sink: Raw<'_>,
+        moved: &mut u64,
+    ) -> Poll<Result<Option<Left>, Broken>> {
+        while let Some(pipe) = self.pipe.as_mut().filter(|pipe| pipe.held() > 0) {
+            ready!(sink.poll_write_ready(cx)).map_err(Broken::Sink)?;
+            match sink.try_write(|socket| pipe.drain(socket)) {
+                Ok(0) => return Poll::Ready(Err(Broken::Sink(io::ErrorKind::WriteZero.into()))),
+                Ok(drained) => *moved += drained as u64,
+                Err(error) if retry(&error) => {}
+                // This pair of sockets does not splice after all.
+                Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+                    let bytes = pipe.empty().map_err(Broken::Source)?;
+                    return Poll::Ready(Ok(Some(Left::Unfit(bytes))));
+                }
+                Err(error) => return Poll::Ready(Err(Broken::Sink(error))),
+            }
+        }
+        Poll::Ready(Ok(None))
+    }
+
+    /// Ready once something is in the pipe.
+    fn poll_fill(
+        &mut self,
+        cx: &mut Context<'_>,
+        source: Raw<'_>,
+    ) -> Poll<Result<Option<Left>, Broken>> {
+        let unfit = || Poll::Ready(Ok(Some(Left::Unfit(Vec::new()))));
+        loop {
+            match source.poll_read_ready(cx) {
+                Poll::Ready(ready) => ready.map_err(Broken::Source)?,
+                Poll::Pending => {
+                    // Quiet: the pipe is of more use to somebody else.
+                    self.give_back();
+                    return Poll::Pending;
+                }
+            }
+            let mut pipe = match self.pipe.take().map_or_else(Pipe::take, Ok) {
+                Ok(pipe) => pipe,
+                Err(_) => return unfit(),
+            };
+            let filled = source.try_read(|socket| pipe.fill(socket));
+            self.pipe = Some(pipe);
+            match filled {
+                Ok(0) => {
+                    self.give_back();
+                    return Poll::Ready(Ok(Some(Left::Ended)));
+                }
+                Ok(filled) => {
+                    self.thin = if filled < THIN { self.thin + 1 } else { 0 };
+                    return Poll::Ready(Ok(None));
+                }
+                Err(error) if retry(&error) => {}
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        io::ErrorKind::InvalidInput | io::ErrorKind::OutOfMemory
+                    ) =>
+                {
+                    self.give_back();
+                    return unfit();
+                }
+                Err(error) => return Poll::Ready(Err(Broken::Source(error))),
+            }
+            if self.thin >= PATIENCE {
+                self.thin = 0;
+                self.give_back();
+                return unfit();
+            }
+        }
+    }
+
+    fn give_back(&mut self) {
+        if let Some(pipe) = self.pipe.take() {
+            pipe.give_back();
+        }
+    }
+}
+
+/// Not ready after all: tokio has taken note, and the next poll waits.
+fn retry(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+    )
+}

@@ -1,0 +1,96 @@
+//! What to do about a failed accept.
+
+use std::{io, time::Duration};
+
+use tokio::time::sleep;
+
+const FIRST: Duration = Duration::from_millis(5);
+const LONGEST: Duration = Duration::from_secs(1);
+
+/// Waits longer from failure to failure.
+#[derive(Debug, Default)]
+pub(super) struct Backoff {
+    /// The next wait; `None` while all is well.
+    next: Option<Duration>,
+}
+
+impl Backoff {
+    /// Waits for as long as the error calls for.
+    ///
+    /// # Cancel safety
+    ///
+    /// A wait that is dropped counts as done.
+    pub(super) async fn after(&mut self, error: &io::Error) {
+        if is_about_connection(error) {
+            tracing::debug!(%error, "connection broke before it was accepted");
+            return;
+        }
+        let wait = self.next.unwrap_or_else(|| {
+            tracing::warn!(%error, "cannot accept connections; trying again until it works");
+            FIRST
+        });
+        self.next = Some((wait * 2).min(LONGEST));
+        sleep(wait).await;
+    }
+
+    /// A connection was accepted.
+    pub(super) fn reset(&mut self) {
+        if self.next.take().is_some() {
+            tracing::info!("accepting connections again");
+        }
+    }
+}
+
+/// Errors of a connection that was in the queue, which accept(2) passes on: the next one may be
+/// fine.
+fn is_about_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::NotConnected
+            | io::ErrorKind::Interrupted
+            | io::ErrorKind::TimedOut
+            | io::ErrorKind::HostUnreachable
+            | io::ErrorKind::NetworkUnreachable
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn waits_double_up_to_a_second_and_start_over_after_a_success() {
+        // EMFILE, for which the standard library has no kind.
+        let exhausted = io::Error::from_raw_os_error(24);
+        let mut backoff = Backoff::default();
+        let mut waits = Vec::new();
+        for _ in 0..10 {
+            let started = Instant::now();
+            backoff.after(&exhausted).await;
+            waits.push(started.elapsed().as_millis());
+        }
+        assert_eq!(waits, [5, 10, 20, 40, 80, 160, 320, 640, 1000, 1000]);
+
+        backoff.reset();
+        let started = Instant::now();
+        backoff.after(&exhausted).await;
+        assert_eq!(started.elapsed(), FIRST);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_broken_connection_costs_no_time() {
+        let started = Instant::now();
+        let mut backoff = Backoff::default();
+        for _ in 0..100 {
+            backoff
+                .after(&io::ErrorKind::ConnectionAborted.into())
+                .await;
+        }
+        assert_eq!(started.elapsed(), Duration::ZERO);
+    }
+}

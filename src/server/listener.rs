@@ -1,0 +1,94 @@
+use std::{future::Future, io, net::SocketAddr};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpStream},
+};
+
+use crate::session::Accepted;
+
+/// Something that connections come from.
+///
+/// ```
+/// use std::io;
+/// use tokio::{io::DuplexStream, sync::mpsc};
+/// use tower_socks::{Accepted, Listener};
+///
+/// /// Connections from within the process.
+/// struct InMemory(mpsc::Receiver<DuplexStream>);
+///
+/// impl Listener for InMemory {
+///     type Io = DuplexStream;
+///
+///     async fn accept(&mut self) -> io::Result<Accepted<DuplexStream>> {
+///         let nowhere = ([0, 0, 0, 0], 0).into();
+///         match self.0.recv().await {
+///             Some(stream) => Ok(Accepted::new(stream, nowhere, nowhere)),
+///             None => std::future::pending().await, // nothing will ever come
+///         }
+///     }
+/// }
+/// ```
+pub trait Listener: Send + 'static {
+    /// The stream of a connection.
+    type Io: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+
+    /// Called once, before the first connection is accepted.
+    ///
+    /// # Errors
+    ///
+    /// End the server before it begins.
+    fn start(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// The next connection.
+    ///
+    /// # Errors
+    ///
+    /// Are never the end. The server goes on at once where the error is about the connection, and
+    /// waits a moment where it is about anything else.
+    ///
+    /// # Cancel safety
+    ///
+    /// Required: no connection is lost with a dropped future.
+    fn accept(&mut self) -> impl Future<Output = io::Result<Accepted<Self::Io>>> + Send;
+}
+
+impl Listener for TcpListener {
+    type Io = TcpStream;
+
+    /// Sets TCP_NODELAY, which connections inherit: one system call instead of one each.
+    fn start(&mut self) -> io::Result<()> {
+        socket2::SockRef::from(&*self).set_tcp_nodelay(true)
+    }
+
+    async fn accept(&mut self) -> io::Result<Accepted<TcpStream>> {
+        let (stream, peer) = Self::accept(self).await?;
+        let local = stream.local_addr()?;
+        Ok(Accepted::new(stream, canonical(peer), canonical(local)))
+    }
+}
+
+/// Connections on a Unix socket have no addresses: both are `0.0.0.0:0`. Who is at the other end is
+/// in the extensions, as a [`UCred`](tokio::net::unix::UCred).
+#[cfg(unix)]
+impl Listener for tokio::net::UnixListener {
+    type Io = tokio::net::UnixStream;
+
+    async fn accept(&mut self) -> io::Result<Accepted<tokio::net::UnixStream>> {
+        let (stream, _) = Self::accept(self).await?;
+        let peer = stream.peer_cred();
+        let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
+        let mut accepted = Accepted::new(stream, nowhere, nowhere);
+        if let Ok(peer) = peer {
+            accepted.extensions.insert(peer);
+        }
+        Ok(accepted)
+    }
+}
+
+/// A client of IPv4 on a socket of both families is one of IPv4.
+fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}

@@ -1,0 +1,141 @@
+use std::{
+    fmt,
+    future::{Future, IntoFuture, Pending, pending},
+    pin::{Pin, pin},
+    time::Duration,
+};
+
+use super::{Listener, Stack, backoff::Backoff, sessions::Sessions};
+use crate::{error::BoxError, session::Accepted};
+
+/// Serves the connections of `listener` with `stack`. See the [module](super).
+///
+/// Await the result to run the server. Without
+/// [`with_graceful_shutdown`](Serve::with_graceful_shutdown) it ends only when the stack fails in
+/// `poll_ready`.
+pub fn serve<L, S>(listener: L, stack: S) -> Serve<L, S>
+where
+    L: Listener,
+    S: Stack<L::Io>,
+{
+    Serve {
+        listener,
+        stack,
+        signal: pending(),
+        drain_limit: Duration::from_secs(30),
+    }
+}
+
+/// A server that is about to run: the result of [`serve`].
+#[must_use = "a server does nothing until it is awaited"]
+pub struct Serve<L, S, F = Pending<()>> {
+    listener: L,
+    stack: S,
+    signal: F,
+    drain_limit: Duration,
+}
+
+impl<L, S, F> Serve<L, S, F> {
+    /// Ends the server once `signal` is ready: the listener is closed at once, and the server is
+    /// done when its sessions are, or when the [drain limit](Self::drain_limit) has passed.
+    pub fn with_graceful_shutdown<G>(self, signal: G) -> Serve<L, S, G>
+    where
+        G: Future<Output = ()> + Send + 'static,
+    {
+        Serve {
+            listener: self.listener,
+            stack: self.stack,
+            signal,
+            drain_limit: self.drain_limit,
+        }
+    }
+
+    /// The time that sessions have to end after the signal, 30 s by default. Those that are left
+    /// are dropped.
+    pub fn drain_limit(mut self, limit: Duration) -> Self {
+        self.drain_limit = limit;
+        self
+    }
+}
+
+impl<L, S, F> Serve<L, S, F>
+where
+    L: Listener,
+    S: Stack<L::Io>,
+    F: Future<Output = ()> + Send + 'static,
+{
+    async fn run(self) -> Result<(), BoxError> {
+        let Self {
+            mut listener,
+            mut stack,
+            signal,
+            drain_limit,
+        } = self;
+        listener.start()?;
+        let mut sessions = Sessions::default();
+        let mut backoff = Backoff::default();
+        let mut signal = pin!(signal);
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                () = &mut signal => break,
+                () = sessions.reap() => continue,
+                accepted = next(&mut listener, &mut stack, &mut backoff) => accepted?,
+            };
+            sessions.spawn(stack.serve(accepted));
+        }
+        // Whoever connects from here on is refused instead of kept waiting.
+        drop(listener);
+        sessions.drain(drain_limit).await;
+        Ok(())
+    }
+}
+
+/// A connection for a stack that is ready for it.
+async fn next<L, S>(
+    listener: &mut L,
+    stack: &mut S,
+    backoff: &mut Backoff,
+) -> Result<Accepted<L::Io>, BoxError>
+where
+    L: Listener,
+    S: Stack<L::Io>,
+{
+    stack.ready().await.map_err(Into::into)?;
+    loop {
+        match listener.accept().await {
+            Ok(accepted) => {
+                backoff.reset();
+                return Ok(accepted);
+            }
+            Err(error) => backoff.after(&error).await,
+        }
+    }
+}
+
+/// # Cancel safety
+///
+/// Dropping the future closes the listener and drops all sessions.
+impl<L, S, F> IntoFuture for Serve<L, S, F>
+where
+    L: Listener,
+    S: Stack<L::Io>,
+    F: Future<Output = ()> + Send + 'static,
+{
+    /// Fails when the listener cannot be started, or when the stack fails in `poll_ready`.
+    type Output = Result<(), BoxError>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.run())
+    }
+}
+
+impl<L: fmt::Debug, S, F> fmt::Debug for Serve<L, S, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Serve")
+            .field("listener", &self.listener)
+            .field("drain_limit", &self.drain_limit)
+            .finish_non_exhaustive()
+    }
+}

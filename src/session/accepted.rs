@@ -1,0 +1,42 @@
+use std::net::SocketAddr;
+
+use super::Extensions;
+
+/// A connection that a listener accepted, before the first byte is read.
+///
+/// Layers above [`HandshakeLayer`](crate::HandshakeLayer) see and change this: a TLS layer replaces
+/// [`io`](Self::io), a PROXY-protocol layer [`peer`](Self::peer).
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Accepted<Io> {
+    /// The client's stream.
+    pub io: Io,
+    /// The client's address. `0.0.0.0:0` where the transport has none, as on a Unix socket.
+    pub peer: SocketAddr,
+    /// The address on which the client reached us; `0.0.0.0:0` where the transport has none.
+    pub local: SocketAddr,
+    /// What layers learned about the connection. It reaches the [`Request`](super::Request).
+    pub extensions: Extensions,
+}
+
+impl<Io> Accepted<Io> {
+    /// A connection without extensions.
+    pub fn new(io: Io, peer: SocketAddr, local: SocketAddr) -> Self {
+        Self {
+            io,
+            peer,
+            local,
+            extensions: Extensions::new(),
+        }
+    }
+
+    /// The same connection over another stream.
+    pub fn map_io<T>(self, wrap: impl FnOnce(Io) -> T) -> Accepted<T> {
+        Accepted {
+            io: wrap(self.io),
+            peer: self.peer,
+            local: self.local,
+            extensions: self.extensions,
+        }
+    }
+}

@@ -1,0 +1,129 @@
+use std::{
+    io,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use pin_project_lite::pin_project;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::{Tunnel, Wire};
+use crate::{
+    proto::Address,
+    relay::{Relay, Traffic},
+};
+
+pin_project! {
+    /// A stream to a target: what a connector for CONNECT answers.
+    ///
+    /// In a proxy it is a [`Tunnel`], which relays between the client and the stream. Elsewhere it
+    /// is a plain `AsyncRead + AsyncWrite`.
+    #[derive(Debug)]
+    pub struct Connected<Io> {
+        #[pin]
+        io: Io,
+        bound: Address,
+        relay: Relay,
+    }
+}
+
+impl<Io> Connected<Io> {
+    /// A stream whose near end is `bound`.
+    pub const fn new(io: Io, bound: Address) -> Self {
+        Self {
+            io,
+            bound,
+            relay: Relay::new(),
+        }
+    }
+
+    /// The same stream with other limits for its life as a tunnel.
+    #[must_use]
+    pub const fn with_relay(mut self, relay: Relay) -> Self {
+        self.relay = relay;
+        self
+    }
+
+    /// The local address of the outgoing socket, as far as it is known (RFC 1928 section 6, BND).
+    pub const fn bound(&self) -> &Address {
+        &self.bound
+    }
+
+    /// The stream.
+    pub const fn get_ref(&self) -> &Io {
+        &self.io
+    }
+
+    /// The stream, to change.
+    pub const fn get_mut(&mut self) -> &mut Io {
+        &mut self.io
+    }
+
+    /// The stream alone.
+    pub fn into_inner(self) -> Io {
+        self.io
+    }
+
+    /// The same, over another stream.
+    pub fn map_io<T>(self, wrap: impl FnOnce(Io) -> T) -> Connected<T> {
+        Connected {
+            io: wrap(self.io),
+            bound: self.bound,
+            relay: self.relay,
+        }
+    }
+}
+
+impl<W, Io> Tunnel<W> for Connected<Io>
+where
+    W: Wire,
+    Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    fn bound(&self) -> Address {
+        self.bound.clone()
+    }
+
+    async fn run(self, client: W) -> io::Result<Traffic> {
+        self.relay.run(client, self.io).await
+    }
+}
+
+impl<Io: AsyncRead> AsyncRead for Connected<Io> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.project().io.poll_read(cx, buf)
+    }
+}
+
+impl<Io: AsyncWrite> AsyncWrite for Connected<Io> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.project().io.poll_write(cx, buf)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.project().io.poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.project().io.poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.project().io.poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+}

@@ -1,0 +1,63 @@
+use std::{fmt, net::SocketAddr, sync::Arc};
+
+use super::{Policy, Request};
+use crate::error::Refusal;
+
+/// The policies that a request has passed, to be asked again about each address.
+///
+/// [`AclLayer`](crate::AclLayer) adds its policy to the guard of every request that goes through
+/// it. Whoever holds an address asks [`Request::approve`] before using it. A request that met no
+/// policy has an open guard.
+#[derive(Clone, Default)]
+pub struct Guard(Option<Arc<Link>>);
+
+struct Link {
+    policy: Arc<dyn Policy>,
+    outer: Guard,
+}
+
+impl Guard {
+    /// The guard that approves of everything.
+    #[must_use]
+    pub const fn open() -> Self {
+        Self(None)
+    }
+
+    /// This guard and another policy: an address has to please both.
+    #[must_use]
+    pub fn and(self, policy: Arc<dyn Policy>) -> Self {
+        Self(Some(Arc::new(Link {
+            policy,
+            outer: self,
+        })))
+    }
+
+    /// Whether no policy is in it.
+    #[must_use]
+    pub const fn is_open(&self) -> bool {
+        self.0.is_none()
+    }
+
+    pub(super) fn check_address(
+        &self,
+        request: &Request,
+        address: SocketAddr,
+    ) -> Result<(), Refusal> {
+        let mut guard = self;
+        while let Some(link) = &guard.0 {
+            link.policy.check_address(request, address)?;
+            guard = &link.outer;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.is_open() {
+            "Guard(open)"
+        } else {
+            "Guard"
+        })
+    }
+}

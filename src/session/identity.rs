@@ -1,0 +1,77 @@
+use std::{fmt, sync::Arc};
+
+use super::Extensions;
+
+/// Who a client is, as the authentication method found out.
+///
+/// Anything richer than a name (groups, a token's claims, a tenant) rides in the
+/// [extensions](Self::extensions). Clones are cheap.
+///
+/// ```
+/// use tower_socks::Identity;
+///
+/// let joe = Identity::named("joe");
+/// assert_eq!(joe.name(), Some(&b"joe"[..]));
+/// assert_eq!(joe.to_string(), "joe");
+/// assert!(Identity::anonymous().name().is_none());
+/// ```
+#[derive(Clone, Default)]
+pub struct Identity {
+    name: Option<Arc<[u8]>>,
+    extensions: Extensions,
+}
+
+impl Identity {
+    /// Nobody in particular: what [`NoAuth`](crate::NoAuth) says of everyone.
+    #[must_use]
+    pub const fn anonymous() -> Self {
+        Self {
+            name: None,
+            extensions: Extensions::new(),
+        }
+    }
+
+    /// A client with a name. Names are octets (RFC 1929), most often UTF-8.
+    pub fn named(name: impl AsRef<[u8]>) -> Self {
+        Self {
+            name: Some(name.as_ref().into()),
+            extensions: Extensions::new(),
+        }
+    }
+
+    /// The name, unless the client is anonymous.
+    #[must_use]
+    pub fn name(&self) -> Option<&[u8]> {
+        self.name.as_deref()
+    }
+
+    /// What else is known about the client.
+    #[must_use]
+    pub const fn extensions(&self) -> &Extensions {
+        &self.extensions
+    }
+
+    /// The same, to add to.
+    pub const fn extensions_mut(&mut self) -> &mut Extensions {
+        &mut self.extensions
+    }
+}
+
+/// The name with everything that could forge a log line escaped; `-` for an anonymous client.
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.name() {
+            None => f.write_str("-"),
+            Some(name) => match std::str::from_utf8(name) {
+                Ok(text) => text.escape_debug().fmt(f),
+                Err(_) => name.escape_ascii().fmt(f),
+            },
+        }
+    }
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Identity({self})")
+    }
+}

@@ -1,0 +1,40 @@
+//! What flows through a stack, from the accepted connection to the tunnel.
+//!
+//! ```text
+//! Accepted<Io>  --Handshake-->  Negotiation<Io>  --Auth-->  Session<W, S>
+//!                                                             |
+//!                               Traffic  <--run--  Tunnel  <--S--  Request
+//! ```
+//!
+//! The types are plain data. A layer of your own reads and changes them: it may wrap
+//! [`Accepted::io`] in TLS, add claims to a [`Request`]'s [`Extensions`], or wrap the [`Tunnel`]
+//! that comes back to hold something for as long as bytes flow.
+
+mod accepted;
+mod connected;
+mod extensions;
+mod guard;
+mod identity;
+mod negotiation;
+mod policy;
+mod request;
+mod role;
+mod serde;
+mod target;
+mod tunnel;
+mod wire;
+
+pub use self::{
+    accepted::Accepted,
+    connected::Connected,
+    extensions::Extensions,
+    guard::Guard,
+    identity::Identity,
+    negotiation::{Negotiation, Session},
+    policy::Policy,
+    request::Request,
+    role::{Dial, Negotiate},
+    target::Target,
+    tunnel::Tunnel,
+    wire::{ReadError, Wire, read},
+};

@@ -1,0 +1,56 @@
+use std::{fmt, net::SocketAddr};
+
+use super::{Extensions, Identity};
+use crate::proto::MethodSet;
+
+/// A client that has sent its greeting and waits for the method selection (RFC 1928 section 3).
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Negotiation<Io> {
+    /// The client's stream, right behind the greeting.
+    pub io: Io,
+    /// What the client is able to do.
+    pub offered: MethodSet,
+    /// The client's address.
+    pub peer: SocketAddr,
+    /// The address on which the client reached us.
+    pub local: SocketAddr,
+    /// What layers learned about the connection.
+    pub extensions: Extensions,
+}
+
+impl<Io> Negotiation<Io> {
+    /// A negotiation without extensions.
+    pub fn new(io: Io, offered: MethodSet, peer: SocketAddr, local: SocketAddr) -> Self {
+        Self {
+            io,
+            offered,
+            peer,
+            local,
+            extensions: Extensions::new(),
+        }
+    }
+}
+
+/// An authenticated client, and the service that will carry out its request.
+///
+/// Authentication does not call the service that it wraps. It hands it over, as a make-service
+/// does, so that the stream can change its type and authentication time is bounded apart from the
+/// dial.
+pub struct Session<W, S> {
+    /// The client's stream, right behind the sub-negotiation; an encapsulating one where the method
+    /// asks for it.
+    pub io: W,
+    /// Who the client is.
+    pub identity: Identity,
+    /// What to call with the [`Request`](super::Request).
+    pub service: S,
+}
+
+impl<W, S> fmt::Debug for Session<W, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("identity", &self.identity)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,67 @@
+use std::net::SocketAddr;
+
+use super::{Extensions, Guard, Identity};
+use crate::{
+    error::Refusal,
+    proto::{Address, Command},
+};
+
+/// A client's request, with all that is known about the client (RFC 1928 section 4).
+///
+/// It is what every service below [`AuthLayer`](crate::AuthLayer) takes. It is `Clone`, so tower's
+/// retry, buffer, balance and steer work on it.
+///
+/// ```
+/// use tower_socks::{Request, proto::{Address, Command}};
+///
+/// let request = Request::new(Command::CONNECT, Address::new("example.com", 80)?);
+/// assert_eq!(request.target.to_string(), "example.com:80");
+/// assert!(request.identity.name().is_none());
+/// # Ok::<(), tower_socks::proto::InvalidName>(())
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Request {
+    /// CMD.
+    pub command: Command,
+    /// DST.ADDR and DST.PORT in canonical form: a name is never an address in disguise.
+    pub target: Address,
+    /// The client's address.
+    pub peer: SocketAddr,
+    /// The address on which the client reached us.
+    pub local: SocketAddr,
+    /// Who the client is.
+    pub identity: Identity,
+    /// The policies to ask about each address.
+    pub guard: Guard,
+    /// What layers learned about the connection.
+    pub extensions: Extensions,
+}
+
+impl Request {
+    /// A request of an anonymous client at an unknown address, under no policy.
+    #[must_use]
+    pub const fn new(command: Command, target: Address) -> Self {
+        const UNKNOWN: SocketAddr =
+            SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0);
+        Self {
+            command,
+            target,
+            peer: UNKNOWN,
+            local: UNKNOWN,
+            identity: Identity::anonymous(),
+            guard: Guard::open(),
+            extensions: Extensions::new(),
+        }
+    }
+
+    /// Asks every policy that the request has passed about an address. A connector calls this for
+    /// each address before it is used, and uses that very address.
+    ///
+    /// # Errors
+    ///
+    /// The refusal of the first policy that says no.
+    pub fn approve(&self, address: SocketAddr) -> Result<(), Refusal> {
+        self.guard.check_address(self, address)
+    }
+}

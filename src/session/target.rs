@@ -1,0 +1,57 @@
+use std::net::SocketAddr;
+
+use super::Request;
+use crate::{
+    error::{BoxError, Refusal},
+    proto::Address,
+};
+
+/// Something that names where to go: what a connector such as [`Direct`](crate::Direct) takes.
+///
+/// A [`Request`] brings its policies along; an [`Address`] and a [`SocketAddr`] come without any,
+/// for use outside of a proxy.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not name a target to connect to",
+    note = "connectors take a `Request`, an `Address`, a `SocketAddr`, or a type of yours that \
+            implements `Target`"
+)]
+pub trait Target: Send + 'static {
+    /// Where to go.
+    ///
+    /// # Errors
+    ///
+    /// When the value names no target.
+    fn address(&self) -> Result<Address, BoxError>;
+
+    /// Whether an address that the target led to may be used. Everything may, by default.
+    ///
+    /// # Errors
+    ///
+    /// The refusal, when it may not.
+    fn approve(&self, address: SocketAddr) -> Result<(), Refusal> {
+        let _ = address;
+        Ok(())
+    }
+}
+
+impl Target for Request {
+    fn address(&self) -> Result<Address, BoxError> {
+        Ok(self.target.clone())
+    }
+
+    fn approve(&self, address: SocketAddr) -> Result<(), Refusal> {
+        Self::approve(self, address)
+    }
+}
+
+impl Target for Address {
+    fn address(&self) -> Result<Address, BoxError> {
+        Ok(self.clone())
+    }
+}
+
+impl Target for SocketAddr {
+    fn address(&self) -> Result<Address, BoxError> {
+        Ok(Address::Ip(*self))
+    }
+}
