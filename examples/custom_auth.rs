@@ -19,7 +19,8 @@ use tokio::{
 };
 use tower::ServiceBuilder;
 use tower_socks::{
-    AuthLayer, Authenticate, BoxError, Connector, HandshakeLayer, Identity, UserPass, Wire,
+    AclLayer, AuthLayer, Authenticate, BoxError, Connector, HandshakeLayer, Identity, Refusal,
+    Request, UserPass, Wire,
     error::AuthError,
     proto::{Credentials, Method, MethodSet},
     relay::hang_up,
@@ -40,6 +41,14 @@ impl Database {
 /// What the database knows about a user. It rides in the identity, for policies to look at.
 #[derive(Debug)]
 struct UserId(u32);
+
+/// A policy that looks at it.
+fn only_old_users(request: &Request, _: Option<SocketAddr>) -> Result<(), Refusal> {
+    match request.identity.extensions().get() {
+        Some(UserId(id)) if *id > 5000 => Err(Refusal::not_allowed("too new")),
+        _ => Ok(()),
+    }
+}
 
 /// The method X'80'.
 struct Token([u8; 8]);
@@ -100,6 +109,7 @@ async fn main() -> Result<(), BoxError> {
     let stack = ServiceBuilder::new()
         .layer(HandshakeLayer::new())
         .layer(AuthLayer::new((Token(*b"8 octets"), UserPass::new(verify))))
+        .layer(AclLayer::new(only_old_users))
         .service(Connector::direct());
 
     let listener = TcpListener::bind("127.0.0.1:0").await?;

@@ -210,7 +210,7 @@ impl SessionError {
 
 impl fmt::Display for SessionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} failed: {}", self.step, Chain(&*self.source))
+        write!(f, "{} failed", self.step)
     }
 }
 

@@ -5,7 +5,7 @@ use std::{ffi::OsString, net::SocketAddr};
 use lexopt::{Arg, Parser};
 
 /// What `--help` prints.
-pub const HELP: &str = "\
+pub(crate) const HELP: &str = "\
 A SOCKS5 server.
 
 Usage: server [FLAGS]
@@ -24,15 +24,15 @@ SIGINT or SIGTERM: stop accepting, give sessions 30 s to end.
 ";
 
 #[derive(Debug)]
-pub enum Start {
+pub(crate) enum Start {
     Serve(Flags),
     Help,
 }
 
-pub struct Flags {
-    pub listen: Vec<SocketAddr>,
+pub(crate) struct Flags {
+    pub(crate) listen: Vec<SocketAddr>,
     /// Names and passwords, without a Debug form that would print them.
-    pub users: Vec<(Vec<u8>, Vec<u8>)>,
+    pub(crate) users: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
 impl std::fmt::Debug for Flags {
@@ -46,7 +46,7 @@ impl std::fmt::Debug for Flags {
 
 impl Flags {
     /// Reads the arguments, the first of which is the program.
-    pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Start, String> {
+    pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Start, String> {
         let mut listen = Vec::new();
         let mut users = Vec::new();
         let mut open = false;

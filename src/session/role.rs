@@ -12,19 +12,20 @@ use crate::error::BoxError;
 /// Every `Service<Negotiation<Io>, Response = Session<W, S>>` that can be cloned is one, and nothing
 /// else can be: [`AuthLayer`](crate::AuthLayer), alone or under tower's middleware.
 #[diagnostic::on_unimplemented(
-    message = "`HandshakeLayer` needs `AuthLayer` right inside it, but found `{Self}`",
-    label = "this does not authenticate clients",
+    message = "inside `HandshakeLayer`, `{Self}` does not authenticate clients",
+    label = "`AuthLayer` is missing, or has no authentication method",
     note = "write `.layer(HandshakeLayer::new()).layer(AuthLayer::new(NoAuth))` and then the \
             service for requests, such as `Connector::direct()`; tower's middleware may stand in \
             between",
-    note = "a service of your own in this place is a \
-            `Service<Negotiation<Io>, Response = Session<W, S>>` that is `Clone`"
+    note = "where it says `Auth<A, ..>`, `A` is no authentication method: it has to be `NoAuth`, \
+            `UserPass::new(users)`, a tuple of these, or a type of yours that implements \
+            `Authenticate<Io>` for every `Io: Wire`"
 )]
 pub trait Negotiate<Io>: Clone + Send + 'static {
     /// The client's stream behind the sub-negotiation.
     type Wire: Wire;
-    /// What carries out the client's request.
-    type Service: Dial<Self::Wire>;
+    /// What carries out the client's request: a [`Dial`].
+    type Service: Send;
 
     /// Authenticates the client. Readiness is asked here, after the client has spoken.
     fn negotiate(
@@ -41,7 +42,7 @@ where
     M::Future: Send,
     Io: Send,
     W: Wire,
-    S: Dial<W>,
+    S: Send,
 {
     type Wire = W;
     type Service = S;

@@ -33,7 +33,7 @@ pub(super) fn hold<M, Io>(
     accepted: Accepted<Io>,
 ) -> impl Future<Output = Result<Traffic, BoxError>> + Send + 'static
 where
-    M: Negotiate<ReadAhead<Io>>,
+    M: Negotiate<ReadAhead<Io>, Service: Dial<M::Wire>>,
     Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let span = tracing::info_span!(
@@ -60,7 +60,7 @@ async fn converse<M, Io>(
     span: &Span,
 ) -> Result<Traffic, SessionError>
 where
-    M: Negotiate<ReadAhead<Io>>,
+    M: Negotiate<ReadAhead<Io>, Service: Dial<M::Wire>>,
     Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let mut step = Step::Greeting;
@@ -102,7 +102,7 @@ async fn open<M, Io>(
     step: &mut Step,
 ) -> Result<(M::Wire, M::Service, Request), BoxError>
 where
-    M: Negotiate<ReadAhead<Io>>,
+    M: Negotiate<ReadAhead<Io>, Service: Dial<M::Wire>>,
     Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let Accepted {

@@ -7,7 +7,7 @@ use super::{ResponseFuture, dialogue, layer::Config};
 use crate::{
     error::BoxError,
     relay::{ReadAhead, Traffic},
-    session::{Accepted, Negotiate},
+    session::{Accepted, Dial, Negotiate},
 };
 
 /// Speaks RFC 1928 with clients. See the [module](super).
@@ -25,7 +25,7 @@ impl<M> Handshake<M> {
 
 impl<M, Io> Service<Accepted<Io>> for Handshake<M>
 where
-    M: Negotiate<ReadAhead<Io>>,
+    M: Negotiate<ReadAhead<Io>, Service: Dial<M::Wire>>,
     Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     type Response = Traffic;

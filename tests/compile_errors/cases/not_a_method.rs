@@ -1,0 +1,13 @@
+// Users verify credentials; UserPass is the method that reads them.
+use tower::ServiceBuilder;
+use tower_socks::{AuthLayer, Connector, HandshakeLayer, Users, serve};
+
+fn stack(listener: tokio::net::TcpListener) {
+    let stack = ServiceBuilder::new()
+        .layer(HandshakeLayer::new())
+        .layer(AuthLayer::new(Users::default()))
+        .service(Connector::direct());
+    _ = serve(listener, stack);
+}
+
+fn main() {}

@@ -1,0 +1,10 @@
+// The answer is a text.
+use tower_socks::{BoxError, Direct, proto::DomainName};
+
+fn resolver() {
+    _ = Direct::new().resolver(tower::service_fn(async |_: DomainName| {
+        Ok::<_, BoxError>(String::new())
+    }));
+}
+
+fn main() {}

@@ -1,0 +1,13 @@
+// AuthLayer stands above HandshakeLayer.
+use tower::ServiceBuilder;
+use tower_socks::{AuthLayer, Connector, HandshakeLayer, NoAuth, serve};
+
+fn stack(listener: tokio::net::TcpListener) {
+    let stack = ServiceBuilder::new()
+        .layer(AuthLayer::new(NoAuth))
+        .layer(HandshakeLayer::new())
+        .service(Connector::direct());
+    _ = serve(listener, stack);
+}
+
+fn main() {}

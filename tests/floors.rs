@@ -1,0 +1,161 @@
+//! The architecture: arrows between rooms go down only.
+//!
+//! Rooms are the modules at the root of the crate; the picture is in `lib.rs`. Rooms on floor 3 do
+//! not know each other, and what they share lies below them.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// Each room, and what it may import from.
+const HOUSE: &[(&str, &[&str])] = &[
+    ("proto", &[]),
+    ("error", &["proto"]),
+    ("relay", &["proto", "error"]),
+    ("session", &["proto", "error", "relay"]),
+    ("layer/handshake", &["proto", "error", "relay", "session"]),
+    ("layer/auth", &["proto", "error", "relay", "session"]),
+    ("layer/acl", &["proto", "error", "relay", "session"]),
+    ("connector", &["proto", "error", "relay", "session"]),
+    ("server", &["error", "session"]),
+];
+
+#[test]
+fn imports_go_down_only() {
+    let mut arrows = 0;
+    for file in sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")) {
+        let (place, allowed) = match room_of(&file) {
+            Some(room) => room,
+            None => continue, // lib.rs and layer/mod.rs only name what is there
+        };
+        for imported in imports(&fs::read_to_string(&file).unwrap()) {
+            arrows += 1;
+            let own = place.split('/').next() == Some(&imported);
+            let inside = own && !place.starts_with("layer");
+            assert!(
+                inside || allowed.contains(&imported.as_str()),
+                "{} imports crate::{imported}, which is not below it",
+                file.display(),
+            );
+        }
+    }
+    assert!(
+        arrows > 50,
+        "only {arrows} imports found: is this looking at the right place?"
+    );
+}
+
+#[test]
+fn proto_needs_the_standard_library_only() {
+    for file in sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/proto")) {
+        let code = code(&fs::read_to_string(&file).unwrap());
+        for line in code.lines().filter(|line| line.starts_with("use ")) {
+            let root = line["use ".len()..].split([':', ';', ' ', '{']).next();
+            assert!(
+                matches!(root, Some("std" | "super" | "self")),
+                "{}: {line}",
+                file.display()
+            );
+        }
+        for other in ["tokio", "tower", "serde", "tracing"] {
+            assert!(
+                !code.contains(&format!("{other}::")),
+                "{}: {other}",
+                file.display()
+            );
+        }
+    }
+}
+
+#[test]
+fn there_is_no_lumber_room() {
+    for file in sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")) {
+        for name in file.iter().map(|part| part.to_string_lossy()) {
+            for lumber in ["util", "utils", "common", "types", "helpers"] {
+                assert_ne!(name.trim_end_matches(".rs"), lumber, "{}", file.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn an_upward_import_is_found() {
+    let wrong = "use crate::{\n    error::BoxError,\n    server::{Serve, serve},\n};\nfn f() { crate::relay::hang_up }";
+    assert_eq!(imports(wrong), ["error", "server", "relay"]);
+    assert_eq!(
+        imports("/// [`serve`](crate::serve)\n//! crate::server"),
+        [""; 0]
+    );
+}
+
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    files
+}
+
+fn room_of(file: &Path) -> Option<(&'static str, &'static [&'static str])> {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let place = file.strip_prefix(src).unwrap().with_extension("");
+    if place == Path::new("lib") || place == Path::new("layer/mod") {
+        return None;
+    }
+    let room = HOUSE.iter().find(|(room, _)| place.starts_with(room));
+    Some(*room.unwrap_or_else(|| panic!("{} is in no room of the house", file.display())))
+}
+
+/// The text without comments, where documentation may point upwards.
+fn code(text: &str) -> String {
+    let lines = text
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// The rooms named behind `crate::`, alone or in a group.
+fn imports(text: &str) -> Vec<String> {
+    let code = code(text);
+    let mut rooms = Vec::new();
+    for (at, path) in code.match_indices("crate::") {
+        let rest = &code[at + path.len()..];
+        let group = match rest.strip_prefix('{') {
+            Some(group) => group,
+            None => {
+                rooms.push(word(rest));
+                continue;
+            }
+        };
+        let mut depth = 0;
+        let mut member = String::new();
+        for c in group.chars() {
+            match c {
+                '{' => depth += 1,
+                '}' if depth == 0 => break,
+                '}' => depth -= 1,
+                ',' if depth == 0 => rooms.extend(Some(word(&std::mem::take(&mut member)))),
+                _ if depth == 0 => member.push(c),
+                _ => {}
+            }
+        }
+        rooms.extend(Some(word(&member)));
+    }
+    rooms.retain(|room| !room.is_empty());
+    rooms
+}
+
+fn word(text: &str) -> String {
+    let word = text.trim_start();
+    word.chars()
+        .take_while(|c| c.is_alphanumeric() || *c == '_')
+        .collect()
+}
