@@ -33,7 +33,7 @@ pub trait Listener: Send + 'static {
     /// The stream of a connection.
     type Io: AsyncRead + AsyncWrite + Unpin + Send + 'static;
 
-    /// Called once, before the first connection is accepted.
+    /// Called once, by [`serve`](crate::serve), before the first connection is accepted.
     ///
     /// # Errors
     ///

@@ -1,6 +1,7 @@
 use std::{
     fmt,
     future::{Future, IntoFuture, Pending, pending},
+    io,
     pin::{Pin, pin},
     time::Duration,
 };
@@ -13,12 +14,14 @@ use crate::{error::BoxError, session::Accepted};
 /// Await the result to run the server. Without
 /// [`with_graceful_shutdown`](Serve::with_graceful_shutdown) it ends only when the stack fails in
 /// `poll_ready`.
-pub fn serve<L, S>(listener: L, stack: S) -> Serve<L, S>
+pub fn serve<L, S>(mut listener: L, stack: S) -> Serve<L, S>
 where
     L: Listener,
     S: Stack<L::Io>,
 {
     Serve {
+        // Now, and not when the server first runs: clients may be in the queue by then.
+        started: listener.start(),
         listener,
         stack,
         signal: pending(),
@@ -29,6 +32,7 @@ where
 /// A server that is about to run: the result of [`serve`].
 #[must_use = "a server does nothing until it is awaited"]
 pub struct Serve<L, S, F = Pending<()>> {
+    started: io::Result<()>,
     listener: L,
     stack: S,
     signal: F,
@@ -43,6 +47,7 @@ impl<L, S, F> Serve<L, S, F> {
         G: Future<Output = ()> + Send + 'static,
     {
         Serve {
+            started: self.started,
             listener: self.listener,
             stack: self.stack,
             signal,
@@ -66,12 +71,13 @@ where
 {
     async fn run(self) -> Result<(), BoxError> {
         let Self {
+            started,
             mut listener,
             mut stack,
             signal,
             drain_limit,
         } = self;
-        listener.start()?;
+        started?;
         let mut sessions = Sessions::default();
         let mut backoff = Backoff::default();
         let mut signal = pin!(signal);
