@@ -133,3 +133,8 @@ pub use self::{
         Accepted, Connected, Extensions, Guard, Identity, Policy, Request, Target, Tunnel, Wire,
     },
 };
+
+/// The code of the README compiles as well.
+#[cfg(all(doctest, feature = "users"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -4,8 +4,8 @@
 //! served; a [`HandshakeLayer`](crate::HandshakeLayer) at the top of a stack makes one.
 //!
 //! * **Back-pressure comes before accept.** The loop waits until the service is ready, and only then
-//!   takes a connection. Under tower's [`ConcurrencyLimit`](tower::limit::ConcurrencyLimit) the
-//!   connections above the limit wait in the queue of the operating system.
+//!   takes a connection. Under tower's `ConcurrencyLimit` the connections above the limit wait in the
+//!   queue of the operating system.
 //! * **It survives.** When descriptors or memory run out, it waits (5 ms, doubling up to 1 s), says
 //!   so once, and goes on. A connection that broke before it was accepted is passed over. A session
 //!   that panics takes nobody with it.

@@ -21,7 +21,11 @@
 //!
 //! ```
 //! use tower_socks::{AuthLayer, Identity, UserPass, error::AuthError, proto::Credentials};
+//! # use tower::{Layer, ServiceExt};
+//! # use tokio::io::{AsyncReadExt, AsyncWriteExt};
+//! # use tower_socks::{Connector, session::Negotiation, proto::Method, relay::ReadAhead};
 //!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() {
 //! // Verified by a function, which may ask a database.
 //! let verify = tower::service_fn(async |credentials: Credentials| {
 //!     match credentials.name() {
@@ -30,20 +34,19 @@
 //!     }
 //! });
 //! let layer = AuthLayer::new(UserPass::new(verify));
-//! # use tower::{Layer, ServiceExt};
-//! # use tokio::io::{AsyncReadExt, AsyncWriteExt};
-//! # use tower_socks::{Connector, session::Negotiation, proto::Method, relay::ReadAhead};
-//! # #[tokio::main(flavor = "current_thread")] async fn main() {
+//!
 //! # let (mut client, server) = tokio::io::duplex(512);
 //! # let nowhere = ([127, 0, 0, 1], 0).into();
-//! # let negotiation = Negotiation::new(ReadAhead::new(server), Method::USERNAME_PASSWORD.into(), nowhere, nowhere);
-//! # client.write_all(b"\x01\x03joe\x06secret").await.unwrap();
-//!
+//! # let server = ReadAhead::new(server);
+//! # let offered = Method::USERNAME_PASSWORD.into();
+//! # let negotiation = Negotiation::new(server, offered, nowhere, nowhere);
+//! client.write_all(b"\x01\x03joe\x06secret").await.unwrap();
 //! let session = layer.layer(Connector::direct()).oneshot(negotiation).await.unwrap();
 //! assert_eq!(session.identity.name(), Some(&b"joe"[..]));
-//! # let mut answer = [0; 4];
-//! # client.read_exact(&mut answer).await.unwrap();
-//! # assert_eq!(&answer, b"\x05\x02\x01\x00");
+//!
+//! let mut answer = [0; 4];
+//! client.read_exact(&mut answer).await.unwrap();
+//! assert_eq!(&answer, b"\x05\x02\x01\x00");
 //! # }
 //! ```
 //!

@@ -1,0 +1,253 @@
+//! What other SOCKS software got wrong, once each.
+//!
+//! | fault | test |
+//! |---|---|
+//! | a handshake that dribbling extends | `method_selection::s7_*` |
+//! | accept loop ends or spins on EMFILE | `server::exhausted_descriptors_*` |
+//! | CONNECT reply says 127.0.0.1:0, 0.0.0.0:0 or the destination | `connect::n1_*` |
+//! | every failure is one code; name failure is "refused" | `requests_replies::r10_*`, here |
+//! | only the first address is tried; a time-out on it ends the dial | `connect::n4_*`, here |
+//! | unknown CMD or ATYP closes without a reply | `requests::r3_*`, `requests::r4_*` |
+//! | the second byte of the greeting taken for a method | here |
+//! | `05 02` after `05 FF` | `method_selection::s5_*` |
+//! | success before the password is checked | `userpass::u2_*` |
+//! | a name matched by prefix | here |
+//! | passwords in logs and errors | `userpass::u6_*` |
+//! | an empty list of users lets everyone in | here |
+//! | name checked, then resolved again to dial | `connect::n2_*` |
+//! | `concurrent` is only the listen backlog | `server::a_concurrency_limit_on_top_*` |
+//! | the permit of a limit is free at the reply | here |
+//! | a limit becomes one per connection | here |
+//! | sockets in CLOSE_WAIT after half-close | `relay::half_closed_tunnel_*` |
+//! | a configuration error ends in an open proxy | `example_server::*` |
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
+    net::TcpListener,
+    time::{Instant, sleep},
+};
+use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
+use tower_socks::{
+    Accepted, AuthLayer, BoxError, Connected, Direct, HandshakeLayer, NoAuth, Request, UserPass,
+    Users,
+    error::{AuthError, reply_code},
+    proto::{Address, Credentials, DomainName, ReplyCode},
+};
+
+const NOBODY: std::net::SocketAddr =
+    std::net::SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+
+fn users() -> Users {
+    [("joe", "secret")].into_iter().collect()
+}
+
+/// Lets a session with `stack` hear `said`, and everything that it answers.
+async fn answer<S>(stack: S, said: &[u8]) -> Vec<u8>
+where
+    S: Service<Accepted<DuplexStream>, Error = BoxError> + Send + 'static,
+    S::Future: Send,
+    S::Response: Send,
+{
+    let (mut client, io) = duplex(4096);
+    tokio::spawn(stack.oneshot(Accepted::new(io, NOBODY, NOBODY)));
+    client.write_all(said).await.unwrap();
+    client.shutdown().await.unwrap();
+    let mut answer = Vec::new();
+    client.read_to_end(&mut answer).await.unwrap();
+    answer
+}
+
+#[tokio::test]
+async fn the_second_byte_of_the_greeting_is_a_count() {
+    // Two methods, neither of them X'02'.
+    let stack = HandshakeLayer::new()
+        .layer(AuthLayer::new(UserPass::new(users())).layer(tower_socks::Connector::direct()));
+    assert_eq!(answer(stack, b"\x05\x02\x80\x81").await, b"\x05\xff");
+    // One method, which is not X'01'; zero methods, which is not X'00'.
+    let stack =
+        HandshakeLayer::new().layer(AuthLayer::new(NoAuth).layer(tower_socks::Connector::direct()));
+    assert_eq!(answer(stack.clone(), b"\x05\x01\x02").await, b"\x05\xff");
+    assert_eq!(answer(stack, b"\x05\x00").await, b"\x05\xff");
+}
+
+#[tokio::test]
+async fn names_and_passwords_are_compared_whole() {
+    let mut users: Users = [("joe", "secret"), ("joes", "hidden")]
+        .into_iter()
+        .collect();
+    let mut verify = async |name: &str, password: &str| {
+        let credentials = Credentials::new(name, password).unwrap();
+        users.ready().await.unwrap().call(credentials).await.is_ok()
+    };
+    assert!(verify("joe", "secret").await);
+    assert!(verify("joes", "hidden").await);
+    for (name, password) in [
+        ("jo", "secret"),
+        ("joe\0", "secret"),
+        ("joess", "hidden"),
+        ("Joe", "secret"),
+        ("", "secret"),
+        ("", ""),
+        ("joe", "secre"),
+        ("joe", "secret\0"),
+        ("joe", "secrets"),
+        ("joe", "hidden"),
+        ("joe", ""),
+        // What an unknown name is compared with must not be a password.
+        ("nobody", ""),
+        ("nobody", "\0"),
+    ] {
+        assert!(!verify(name, password).await, "{name:?} {password:?}");
+    }
+}
+
+#[tokio::test]
+async fn no_users_means_that_nobody_gets_in() {
+    let anyone = Credentials::new("", "").unwrap();
+    let denied = Users::default().oneshot(anyone).await;
+    assert!(matches!(denied, Err(AuthError::Denied)));
+
+    let auth = UserPass::new(Users::default()).allow_empty();
+    let stack =
+        HandshakeLayer::new().layer(AuthLayer::new(auth).layer(tower_socks::Connector::direct()));
+    let said = b"\x05\x02\x00\x02\x01\x00\x00";
+    assert_eq!(answer(stack, said).await, b"\x05\x02\x01\x01");
+}
+
+#[test]
+fn users_from_a_file_are_checked_and_not_shown() {
+    let read = |text: &str| serde_json::from_str::<Users>(text);
+    assert_eq!(read(r#"{"joe": "secret"}"#).unwrap().len(), 1);
+    for wrong in [
+        format!(r#"{{"joe": "{}"}}"#, "secret".repeat(50)),
+        r#"{"joe": ""}"#.into(),
+        r#"{"": "secret"}"#.into(),
+    ] {
+        let error = read(&wrong).unwrap_err().to_string();
+        assert!(!error.contains("secret"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_does_not_exist_is_not_a_refused_connection() {
+    let resolver = service_fn(async |_: DomainName| -> io::Result<Vec<IpAddr>> {
+        Err(io::ErrorKind::ConnectionRefused.into()) // of the name server
+    });
+    let target = Address::new("nowhere.example", 80).unwrap();
+    let error = Direct::new().resolver(resolver).oneshot(target).await;
+    assert_eq!(
+        reply_code(&*error.unwrap_err()),
+        ReplyCode::HOST_UNREACHABLE
+    );
+}
+
+#[tokio::test]
+async fn a_name_server_that_is_silent_is_given_up() {
+    tokio::time::pause();
+    let resolver = service_fn(async |_: DomainName| -> io::Result<Vec<IpAddr>> {
+        std::future::pending().await
+    });
+    let direct = Direct::new()
+        .resolver(resolver)
+        .connect_timeout(Duration::from_secs(7));
+    let started = Instant::now();
+    let error = direct
+        .oneshot(Address::new("slow.example", 80).unwrap())
+        .await;
+    assert_eq!(reply_code(&*error.unwrap_err()), ReplyCode::TTL_EXPIRED);
+    assert_eq!(started.elapsed().as_secs(), 7);
+}
+
+#[tokio::test]
+async fn every_address_is_tried() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    // Nobody listens at the others, and the last one is the 32nd.
+    let resolver = service_fn(async |_: DomainName| {
+        let dead = (2..33).map(|last| Ipv4Addr::new(127, 9, 9, last));
+        Ok::<_, BoxError>(dead.chain([Ipv4Addr::LOCALHOST]).map(IpAddr::V4))
+    });
+    let direct = Direct::new().resolver(resolver);
+    let connected = direct
+        .oneshot(Address::new("many.example", port).unwrap())
+        .await;
+    let peer = connected.unwrap().get_ref().peer_addr().unwrap();
+    assert_eq!(peer, listener.local_addr().unwrap());
+}
+
+/// A client of a stack in memory, with its reply read: the tunnel is open.
+async fn open<S>(stack: S) -> DuplexStream
+where
+    S: Service<Accepted<DuplexStream>, Error = BoxError> + Send + 'static,
+    S::Future: Send,
+    S::Response: Send,
+{
+    let (mut client, io) = duplex(64);
+    tokio::spawn(stack.oneshot(Accepted::new(io, NOBODY, NOBODY)));
+    let said = b"\x05\x01\x00\x05\x01\x00\x01\xc0\x00\x02\x01\x00\x50";
+    client.write_all(said).await.unwrap();
+    client.read_exact(&mut [0; 12]).await.unwrap();
+    client
+}
+
+/// Answers every request with a stream on which nothing happens.
+async fn silence(_: Request) -> Result<Connected<DuplexStream>, BoxError> {
+    let (near, far) = duplex(64);
+    tokio::spawn(async move {
+        let mut far = far;
+        while far.read(&mut [0; 64]).await.is_ok_and(|read| read > 0) {}
+    });
+    Ok(Connected::new(near, Address::UNSPECIFIED))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_on_top_is_shared_and_lasts_as_long_as_the_tunnel() {
+    let stack = ServiceBuilder::new()
+        .concurrency_limit(2)
+        .layer(HandshakeLayer::new())
+        .layer(AuthLayer::new(NoAuth))
+        .service(service_fn(silence));
+    let first = open(stack.clone()).await;
+    let _second = open(stack.clone()).await;
+    // The tunnels have been open for long, and their permits are still taken.
+    sleep(Duration::from_secs(60)).await;
+    let served = Arc::new(AtomicUsize::new(0));
+    let third = tokio::spawn({
+        let (stack, served) = (stack.clone(), served.clone());
+        async move {
+            let client = open(stack).await;
+            served.fetch_add(1, Ordering::SeqCst);
+            client
+        }
+    });
+    sleep(Duration::from_secs(60)).await;
+    assert_eq!(served.load(Ordering::SeqCst), 0);
+    drop(first);
+    third.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_below_bounds_dials_and_not_tunnels() {
+    let stack = ServiceBuilder::new()
+        .layer(HandshakeLayer::new())
+        .layer(AuthLayer::new(NoAuth))
+        .concurrency_limit(1)
+        .service(service_fn(silence));
+    let _tunnels = [
+        open(stack.clone()).await,
+        open(stack.clone()).await,
+        open(stack).await,
+    ];
+}
