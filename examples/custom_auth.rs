@@ -11,6 +11,8 @@
 //!
 //! It serves on a free port, plays both clients, prints what each of them got, and ends.
 
+#![allow(clippy::print_stdout)]
+
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::{

@@ -22,7 +22,10 @@ use std::{borrow::Cow, error::Error, fmt, io};
 
 use tower::{load_shed::error::Overloaded, timeout::error::Elapsed};
 
-use crate::proto::ReplyCode;
+use crate::{
+    proto::ReplyCode,
+    relay::{RelayError, RelayErrorKind},
+};
 
 /// The error of every service in a stack, tower's own.
 pub type BoxError = tower::BoxError;
@@ -203,7 +206,10 @@ impl SessionError {
                 }
                 _ => Fault::Target,
             },
-            Step::Relay => Fault::Target,
+            Step::Relay => match find::<RelayError>(&*self.source).map(RelayError::kind) {
+                Some(RelayErrorKind::Client) => Fault::Client,
+                _ => Fault::Target,
+            },
         }
     }
 }

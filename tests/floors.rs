@@ -13,8 +13,8 @@ use std::{
 /// Each room, and what it may import from.
 const HOUSE: &[(&str, &[&str])] = &[
     ("proto", &[]),
-    ("error", &["proto"]),
-    ("relay", &["proto", "error"]),
+    ("relay", &["proto"]),
+    ("error", &["proto", "relay"]),
     ("session", &["proto", "error", "relay"]),
     ("layer/handshake", &["proto", "error", "relay", "session"]),
     ("layer/auth", &["proto", "error", "relay", "session"]),

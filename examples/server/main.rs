@@ -7,6 +7,8 @@
 //!
 //! Without flags it serves on 127.0.0.1:1080, to everyone on this machine. `--help` lists the flags.
 
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
 mod flags;
 
 use std::{io::IsTerminal, process::ExitCode, time::Duration};
@@ -32,7 +34,10 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(problem) => return complain(&problem, ExitCode::FAILURE),
     };
-    match runtime.block_on(run(flags)) {
+    let outcome = runtime.block_on(run(flags));
+    // A lookup that hangs in its thread is no reason to stay.
+    runtime.shutdown_background();
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => complain(&problem, ExitCode::FAILURE),
     }
@@ -50,9 +55,12 @@ fn log_to_stderr() {
     let filter = EnvFilter::builder()
         .with_default_directive(tracing::Level::INFO.into())
         .from_env_lossy();
-    let always = "listening=info".parse().expect("a valid directive");
+    let filter = match "listening=info".parse() {
+        Ok(always) => filter.add_directive(always),
+        Err(_) => filter,
+    };
     tracing_subscriber::fmt()
-        .with_env_filter(filter.add_directive(always))
+        .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .init();

@@ -5,8 +5,8 @@
 //!
 //! * **Every address gets its chance.** Families take turns, in the order of the resolver, with 250
 //!   ms between one start and the next. An attempt that fails starts the next one at once, so a dead
-//!   first address costs no more than the stagger. Of a name with more than 32 addresses, the first
-//!   32 are tried.
+//!   first address costs no more than the stagger. Of a name with more than 32 approved
+//!   addresses, the first 32 are tried.
 //! * **The dial is bounded**: 20 s for names and connections together, unless
 //!   [`connect_timeout`](Direct::connect_timeout) says otherwise.
 //! * **BND is true**: the local address of the outgoing socket.

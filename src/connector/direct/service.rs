@@ -15,7 +15,8 @@ use crate::{
     session::{Connected, Target},
 };
 
-/// Addresses of one name that are tried.
+/// Addresses of one name that are tried: a name can have thousands, and every attempt is a packet to
+/// somebody.
 const CANDIDATES: usize = 32;
 
 /// Connects straight to the target. See the [module](super).
@@ -106,6 +107,8 @@ where
         let options = self.options;
         match target.address() {
             Ok(Address::Ip(address)) => ResponseFuture::new(async move {
+                // What is asked about is what a dial would reach.
+                let address = SocketAddr::new(address.ip().to_canonical(), address.port());
                 let candidates = options.approved([address], &target)?;
                 timeout(options.limit, options.connect(candidates)).await?
             }),
@@ -155,7 +158,10 @@ impl Options {
     ) -> Result<Vec<SocketAddr>, Refusal> {
         let mut approved = Vec::new();
         let mut refusal = None;
-        for address in addresses.into_iter().take(CANDIDATES) {
+        for address in addresses {
+            if approved.len() == CANDIDATES {
+                break;
+            }
             if !self.source.suits(address.ip()) {
                 refusal.get_or_insert_with(|| {
                     Refusal::new(
