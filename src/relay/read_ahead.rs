@@ -79,10 +79,13 @@ impl<Io> ReadAhead<Io> {
 }
 
 impl<Io: AsyncRead + Unpin> ReadAhead<Io> {
-    /// Reads on without handing anything out. Ready at the end of the stream, on an error, and when
-    /// there is no more room.
-    pub(crate) fn poll_read_ahead(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while !self.ended && (self.start > 0 || self.end < CAPACITY) {
+    /// Reads on without handing anything out. Ready at the end of the stream and on an error;
+    /// never when there is no more room.
+    pub(crate) fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.ended {
+            if self.start == 0 && self.end >= CAPACITY {
+                return Poll::Pending;
+            }
             ready!(self.poll_fill(cx))?;
         }
         Poll::Ready(Ok(()))

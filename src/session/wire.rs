@@ -20,25 +20,21 @@ use crate::{
             'static`, and says `impl Wire for {Self} {{}}`"
 )]
 pub trait Wire: AsyncRead + AsyncWrite + Unpin + Send + 'static {
-    /// Ready once the client is certainly gone, with the reason.
+    /// Ready once the client has closed its side, and with an error once it is certainly gone.
     ///
-    /// Polled while the request is carried out, so that a dial ends when nobody waits for it. An
-    /// end of the stream is no such thing: it is a half-close, and a client may send its request
-    /// and FIN in one go. The default never knows.
-    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+    /// Polled while the request is carried out. An error ends the dial, since nobody waits for it
+    /// any more. The end alone does not: it is a half-close, and a client may send its request and
+    /// FIN in one go. The default never knows.
+    fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let _ = cx;
         Poll::Pending
     }
 }
 
 impl<Io: AsyncRead + AsyncWrite + Unpin + Send + 'static> Wire for ReadAhead<Io> {
-    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
-        match self.poll_read_ahead(cx) {
-            Poll::Ready(Err(error)) => Poll::Ready(error),
-            // The end of the stream, or no room to look further. Nothing else will wake this task
-            // for the client's sake, and nothing has to.
-            Poll::Ready(Ok(())) | Poll::Pending => Poll::Pending,
-        }
+    /// Reads ahead, and keeps what it reads. Knows nothing any more once there is no room.
+    fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_end(cx)
     }
 }
 

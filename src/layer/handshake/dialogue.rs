@@ -193,7 +193,10 @@ where
     let mut dial = pin!(service.dial(request));
     poll_fn(|cx| match dial.as_mut().poll(cx) {
         Poll::Ready(outcome) => Poll::Ready(Ok(outcome)),
-        Poll::Pending => client.poll_gone(cx).map(Err),
+        Poll::Pending => match client.poll_closed(cx) {
+            Poll::Ready(Err(gone)) => Poll::Ready(Err(gone)),
+            Poll::Ready(Ok(())) | Poll::Pending => Poll::Pending,
+        },
     })
     .await
 }
