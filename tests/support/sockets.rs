@@ -1,0 +1,66 @@
+//! Loopback addresses that answer, refuse, or stay silent.
+
+use std::{net::IpAddr, time::Duration};
+
+use tokio::{
+    net::{TcpListener, TcpSocket, TcpStream},
+    time::timeout,
+};
+use tower::service_fn;
+use tower_socks::{BoxError, Direct, connector::direct::Resolve, proto::DomainName};
+
+/// A socket for the family of `ip`.
+fn socket(ip: IpAddr) -> TcpSocket {
+    match ip {
+        IpAddr::V4(_) => TcpSocket::new_v4().unwrap(),
+        IpAddr::V6(_) => TcpSocket::new_v6().unwrap(),
+    }
+}
+
+/// A listener on `ip`, and its port on `others`, where it refuses connections for as long as the
+/// sockets are there.
+pub async fn listener_beside(ip: &str, others: &[&str]) -> (TcpListener, Vec<TcpSocket>) {
+    let ip: IpAddr = ip.parse().unwrap();
+    for _ in 0..100 {
+        let listener = TcpListener::bind((ip, 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let reserved = others.iter().map(|other| {
+            let other: IpAddr = other.parse().unwrap();
+            let reserved = socket(other);
+            reserved.bind((other, port).into()).map(|()| reserved)
+        });
+        if let Ok(reserved) = reserved.collect() {
+            return (listener, reserved);
+        }
+    }
+    panic!("no port is free on all of {ip} and {others:?}");
+}
+
+/// A port at which every loopback address refuses, for as long as the socket is there.
+pub fn closed_port() -> (u16, TcpSocket) {
+    let reserved = TcpSocket::new_v6().unwrap();
+    reserved.bind("[::]:0".parse().unwrap()).unwrap();
+    (reserved.local_addr().unwrap().port(), reserved)
+}
+
+/// Makes an address silent: its queue is full, and nobody accepts. It stays so for as long as what
+/// comes back is there.
+pub async fn silent(socket: TcpSocket) -> (TcpListener, Vec<TcpStream>) {
+    let listener = socket.listen(0).unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut queue = Vec::new();
+    while let Ok(stream) = timeout(Duration::from_millis(500), TcpStream::connect(address)).await {
+        queue.push(stream.unwrap());
+        assert!(queue.len() < 100, "the queue does not fill");
+    }
+    (listener, queue)
+}
+
+/// A connector for which every name has these addresses.
+pub fn resolving_to(addresses: &[&str]) -> Direct<impl Resolve + Sync + use<>> {
+    let addresses: Vec<IpAddr> = addresses.iter().map(|ip| ip.parse().unwrap()).collect();
+    Direct::new().resolver(service_fn(move |_: DomainName| {
+        let addresses = addresses.clone();
+        async { Ok::<_, BoxError>(addresses) }
+    }))
+}
