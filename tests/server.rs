@@ -45,7 +45,7 @@ impl Scripted {
 impl Listener for Scripted {
     type Io = DuplexStream;
 
-    async fn accept(&mut self) -> io::Result<Accepted<DuplexStream>> {
+    async fn accept(&mut self, _: SocketAddr) -> io::Result<Accepted<DuplexStream>> {
         let Some(next) = self.script.pop_front() else {
             return std::future::pending().await;
         };

@@ -1,4 +1,6 @@
-use std::io;
+use std::{future::Future, io};
+
+use futures_util::future::Either;
 
 use crate::{proto::Address, relay::Traffic, session::Tunnel};
 
@@ -28,11 +30,11 @@ where
         }
     }
 
-    async fn run(self, client: W) -> io::Result<Traffic> {
+    fn run(self, client: W) -> impl Future<Output = io::Result<Traffic>> + Send {
         match self {
-            Self::Connect(tunnel) => tunnel.run(client).await,
-            Self::Bind(tunnel) => tunnel.run(client).await,
-            Self::Associate(tunnel) => tunnel.run(client).await,
+            Self::Connect(tunnel) => Either::Left(tunnel.run(client)),
+            Self::Bind(tunnel) => Either::Right(Either::Left(tunnel.run(client))),
+            Self::Associate(tunnel) => Either::Right(Either::Right(tunnel.run(client))),
         }
     }
 }

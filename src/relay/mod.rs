@@ -49,6 +49,7 @@ mod buffer;
 mod direction;
 mod error;
 mod hang_up;
+mod idle;
 #[cfg(target_os = "linux")]
 mod pipe;
 mod raw;

@@ -1,18 +1,16 @@
 use std::{
-    future::poll_fn,
+    future::{Future, poll_fn},
     io,
     pin::pin,
     task::{Poll, ready},
     time::Duration,
 };
 
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    time::{Instant, sleep},
-};
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{
-    RelayError, RelayErrorKind, Traffic, direction::Direction, hang_up::hang_up, raw::Raw,
+    RelayError, RelayErrorKind, Traffic, direction::Direction, hang_up::hang_up, idle::Watch,
+    raw::Raw,
 };
 
 /// The limits of a tunnel, and what runs it. See the [module's page](super) for how.
@@ -21,8 +19,8 @@ use super::{
 /// connection, 4 minutes for a half-closed one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Relay {
-    idle: Duration,
-    linger: Duration,
+    pub(super) idle: Duration,
+    pub(super) linger: Duration,
 }
 
 impl Relay {
@@ -61,83 +59,79 @@ impl Relay {
     /// # Cancel safety
     ///
     /// Dropping the future drops both streams; bytes in flight are lost.
-    pub async fn run<A, B>(self, mut client: A, mut target: B) -> io::Result<Traffic>
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "the future of an async fn has room for its parameters twice"
+    )]
+    pub fn run<A, B>(
+        self,
+        mut client: A,
+        mut target: B,
+    ) -> impl Future<Output = io::Result<Traffic>>
     where
         A: AsyncRead + AsyncWrite + Unpin + 'static,
         B: AsyncRead + AsyncWrite + Unpin + 'static,
     {
-        let mut up = Direction::new();
-        let mut down = Direction::new();
-        let ended = {
-            let mut last = Instant::now();
-            let mut half_closed = false;
-            let mut alarm = pin!(sleep(self.idle));
-            poll_fn(|cx| {
-                let before = up.moved + down.moved;
-                if let Poll::Ready(Err(error)) =
-                    up.poll(cx, &mut client, &mut target, down.is_done())
-                {
-                    return Poll::Ready(Err((RelayErrorKind::Client, Some(error))));
-                }
-                if let Poll::Ready(Err(error)) =
-                    down.poll(cx, &mut target, &mut client, up.is_done())
-                {
-                    return Poll::Ready(Err((RelayErrorKind::Target, Some(error))));
-                }
-                if up.is_done() && down.is_done() {
-                    return Poll::Ready(Ok(()));
-                }
-                let now_half_closed = up.is_done() || down.is_done();
-                if up.moved + down.moved > before || now_half_closed != half_closed {
-                    last = Instant::now();
-                }
-                let (limit, kind) = if now_half_closed {
-                    (self.linger.min(self.idle), RelayErrorKind::HalfClosed)
-                } else {
-                    (self.idle, RelayErrorKind::Idle)
-                };
-                if now_half_closed != half_closed {
-                    half_closed = now_half_closed;
-                    alarm.as_mut().reset(after(last, limit));
-                }
-                // The timer is touched when it fires, not whenever a byte moves.
-                loop {
-                    ready!(alarm.as_mut().poll(cx));
-                    let deadline = after(last, limit);
-                    if Instant::now() >= deadline {
-                        return Poll::Ready(Err((kind, None)));
+        async move {
+            let mut up = Direction::new();
+            let mut down = Direction::new();
+            let broken = {
+                let mut watch = Watch::new(self);
+                let mut alarm = pin!(watch.alarm());
+                poll_fn(|cx| {
+                    let before = up.moved + down.moved;
+                    if let Poll::Ready(Err(error)) =
+                        up.poll(cx, &mut client, &mut target, down.is_done())
+                    {
+                        return Poll::Ready(Some((RelayErrorKind::Client, Some(error))));
                     }
-                    alarm.as_mut().reset(deadline);
+                    if let Poll::Ready(Err(error)) =
+                        down.poll(cx, &mut target, &mut client, up.is_done())
+                    {
+                        return Poll::Ready(Some((RelayErrorKind::Target, Some(error))));
+                    }
+                    if up.is_done() && down.is_done() {
+                        return Poll::Ready(None);
+                    }
+                    if up.moved + down.moved > before {
+                        watch.moved();
+                    }
+                    if up.is_done() || down.is_done() {
+                        watch.half_closed();
+                    }
+                    let kind = ready!(watch.poll(cx, alarm.as_mut()));
+                    Poll::Ready(Some((kind, None)))
+                })
+                .await
+            };
+            let traffic = Traffic {
+                up: up.moved,
+                down: down.moved,
+            };
+            match broken {
+                None => {}
+                Some((kind, None)) => return Err(RelayError::timed_out(kind, traffic)),
+                Some((kind, Some(error))) => {
+                    // The other side must not take this for the end.
+                    for raw in [Raw::of(&client), Raw::of(&target)].into_iter().flatten() {
+                        let _ = raw.reset();
+                    }
+                    return Err(RelayError::broken(kind, traffic, error));
                 }
-            })
-            .await
-        };
-        let traffic = Traffic {
-            up: up.moved,
-            down: down.moved,
-        };
-        match ended {
-            Ok(()) => {}
-            Err((kind, None)) => return Err(RelayError::timed_out(kind, traffic)),
-            Err((kind, Some(error))) => {
-                // The other side must not take this for the end.
-                for raw in [Raw::of(&client), Raw::of(&target)].into_iter().flatten() {
-                    let _ = raw.reset();
-                }
-                return Err(RelayError::broken(kind, traffic, error));
             }
-        }
-        if up.is_discarding() {
-            hang_up(client).await;
-        }
-        if down.is_discarding() {
-            hang_up(target).await;
-        }
-        let refused = (up.refused.map(|error| (RelayErrorKind::Target, error)))
-            .or(down.refused.map(|error| (RelayErrorKind::Client, error)));
-        match refused {
-            Some((kind, error)) => Err(RelayError::broken(kind, traffic, error)),
-            None => Ok(traffic),
+            // Boxed, since few tunnels end like this and all of them would keep room for it.
+            if up.is_discarding() {
+                Box::pin(hang_up(client)).await;
+            }
+            if down.is_discarding() {
+                Box::pin(hang_up(target)).await;
+            }
+            let refused = (up.refused.map(|error| (RelayErrorKind::Target, error)))
+                .or(down.refused.map(|error| (RelayErrorKind::Client, error)));
+            match refused {
+                Some((kind, error)) => Err(RelayError::broken(kind, traffic, error)),
+                None => Ok(traffic),
+            }
         }
     }
 }
@@ -146,10 +140,4 @@ impl Default for Relay {
     fn default() -> Self {
         Self::new()
     }
-}
-
-/// `limit` after `last`, or as good as never.
-fn after(last: Instant, limit: Duration) -> Instant {
-    const FAR: Duration = Duration::from_secs(30 * 365 * 86_400);
-    last.checked_add(limit).unwrap_or_else(|| last + FAR)
 }

@@ -1,4 +1,8 @@
-use std::{future::Future, io, net::SocketAddr};
+use std::{
+    future::Future,
+    io,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+};
 
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -7,10 +11,13 @@ use tokio::{
 
 use crate::session::Accepted;
 
+/// The address of a transport that has none.
+const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+
 /// Something that connections come from.
 ///
 /// ```
-/// use std::io;
+/// use std::{io, net::SocketAddr};
 /// use tokio::{io::DuplexStream, sync::mpsc};
 /// use tower_socks::{Accepted, Listener};
 ///
@@ -20,8 +27,7 @@ use crate::session::Accepted;
 /// impl Listener for InMemory {
 ///     type Io = DuplexStream;
 ///
-///     async fn accept(&mut self) -> io::Result<Accepted<DuplexStream>> {
-///         let nowhere = ([0, 0, 0, 0], 0).into();
+///     async fn accept(&mut self, nowhere: SocketAddr) -> io::Result<Accepted<DuplexStream>> {
 ///         match self.0.recv().await {
 ///             Some(stream) => Ok(Accepted::new(stream, nowhere, nowhere)),
 ///             None => std::future::pending().await, // nothing will ever come
@@ -33,16 +39,17 @@ pub trait Listener: Send + 'static {
     /// The stream of a connection.
     type Io: AsyncRead + AsyncWrite + Unpin + Send + 'static;
 
-    /// Called once, by [`serve`](crate::serve), before the first connection is accepted.
+    /// Called once, by [`serve`](crate::serve), before the first connection is accepted: the time
+    /// to set options that connections inherit. Says the address that is listened on.
     ///
     /// # Errors
     ///
     /// End the server before it begins.
-    fn start(&mut self) -> io::Result<()> {
-        Ok(())
+    fn start(&mut self) -> io::Result<SocketAddr> {
+        Ok(NOWHERE)
     }
 
-    /// The next connection.
+    /// The next connection. `listening` is what [`start`](Self::start) has said.
     ///
     /// # Errors
     ///
@@ -52,20 +59,29 @@ pub trait Listener: Send + 'static {
     /// # Cancel safety
     ///
     /// Required: no connection is lost with a dropped future.
-    fn accept(&mut self) -> impl Future<Output = io::Result<Accepted<Self::Io>>> + Send;
+    fn accept(
+        &mut self,
+        listening: SocketAddr,
+    ) -> impl Future<Output = io::Result<Accepted<Self::Io>>> + Send;
 }
 
 impl Listener for TcpListener {
     type Io = TcpStream;
 
     /// Sets TCP_NODELAY, which connections inherit: one system call instead of one each.
-    fn start(&mut self) -> io::Result<()> {
-        socket2::SockRef::from(&*self).set_tcp_nodelay(true)
+    fn start(&mut self) -> io::Result<SocketAddr> {
+        socket2::SockRef::from(&*self).set_tcp_nodelay(true)?;
+        self.local_addr()
     }
 
-    async fn accept(&mut self) -> io::Result<Accepted<TcpStream>> {
+    async fn accept(&mut self, listening: SocketAddr) -> io::Result<Accepted<TcpStream>> {
         let (stream, peer) = Self::accept(self).await?;
-        let local = stream.local_addr()?;
+        // Whoever listens on one address is reached on that one.
+        let local = if listening.ip().is_unspecified() {
+            stream.local_addr()?
+        } else {
+            listening
+        };
         Ok(Accepted::new(stream, canonical(peer), canonical(local)))
     }
 }
@@ -76,11 +92,13 @@ impl Listener for TcpListener {
 impl Listener for tokio::net::UnixListener {
     type Io = tokio::net::UnixStream;
 
-    async fn accept(&mut self) -> io::Result<Accepted<tokio::net::UnixStream>> {
+    async fn accept(
+        &mut self,
+        listening: SocketAddr,
+    ) -> io::Result<Accepted<tokio::net::UnixStream>> {
         let (stream, _) = Self::accept(self).await?;
         let peer = stream.peer_cred();
-        let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
-        let mut accepted = Accepted::new(stream, nowhere, nowhere);
+        let mut accepted = Accepted::new(stream, NOWHERE, listening);
         if let Ok(peer) = peer {
             accepted.extensions.insert(peer);
         }

@@ -2,6 +2,7 @@ use std::{
     fmt,
     future::{Future, IntoFuture, Pending, pending},
     io,
+    net::SocketAddr,
     pin::{Pin, pin},
     time::Duration,
 };
@@ -21,7 +22,7 @@ where
 {
     Serve {
         // Now, and not when the server first runs: clients may be in the queue by then.
-        started: listener.start(),
+        listening: listener.start(),
         listener,
         stack,
         signal: pending(),
@@ -32,7 +33,7 @@ where
 /// A server that is about to run: the result of [`serve`].
 #[must_use = "a server does nothing until it is awaited"]
 pub struct Serve<L, S, F = Pending<()>> {
-    started: io::Result<()>,
+    listening: io::Result<SocketAddr>,
     listener: L,
     stack: S,
     signal: F,
@@ -47,7 +48,7 @@ impl<L, S, F> Serve<L, S, F> {
         G: Future<Output = ()> + Send + 'static,
     {
         Serve {
-            started: self.started,
+            listening: self.listening,
             listener: self.listener,
             stack: self.stack,
             signal,
@@ -71,13 +72,13 @@ where
 {
     async fn run(self) -> Result<(), BoxError> {
         let Self {
-            started,
+            listening,
             mut listener,
             mut stack,
             signal,
             drain_limit,
         } = self;
-        started?;
+        let listening = listening?;
         let mut sessions = Sessions::default();
         let mut backoff = Backoff::default();
         let mut signal = pin!(signal);
@@ -86,7 +87,7 @@ where
                 biased;
                 () = &mut signal => break,
                 () = sessions.reap() => continue,
-                accepted = next(&mut listener, &mut stack, &mut backoff) => accepted?,
+                accepted = next(&mut listener, listening, &mut stack, &mut backoff) => accepted?,
             };
             sessions.spawn(stack.serve(accepted));
         }
@@ -100,6 +101,7 @@ where
 /// A connection for a stack that is ready for it.
 async fn next<L, S>(
     listener: &mut L,
+    listening: SocketAddr,
     stack: &mut S,
     backoff: &mut Backoff,
 ) -> Result<Accepted<L::Io>, BoxError>
@@ -109,7 +111,7 @@ where
 {
     stack.ready().await.map_err(Into::into)?;
     loop {
-        match listener.accept().await {
+        match listener.accept(listening).await {
             Ok(accepted) => {
                 backoff.reset();
                 return Ok(accepted);

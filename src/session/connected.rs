@@ -1,4 +1,5 @@
 use std::{
+    future::Future,
     io,
     pin::Pin,
     task::{Context, Poll},
@@ -83,8 +84,8 @@ where
         self.bound.clone()
     }
 
-    async fn run(self, client: W) -> io::Result<Traffic> {
-        self.relay.run(client, self.io).await
+    fn run(self, client: W) -> impl Future<Output = io::Result<Traffic>> + Send {
+        self.relay.run(client, self.io)
     }
 }
 

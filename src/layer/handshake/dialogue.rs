@@ -43,22 +43,31 @@ where
         command = Empty,
         target = Empty,
     );
-    let session = span.clone();
+    let started = Instant::now();
+    // In a box of its own, which is gone when the relay starts: an idle tunnel keeps nothing of how
+    // it came about.
+    let opening = Box::pin(establish(config, negotiator, accepted, span.clone()));
     async move {
-        let started = Instant::now();
-        let outcome = converse(&config, negotiator, accepted, &session).await;
+        let outcome = match opening.await {
+            Ok((tunnel, client)) => tunnel
+                .run(client)
+                .await
+                .map_err(|error| SessionError::new(Step::Relay, error)),
+            Err(error) => Err(error),
+        };
         report(&outcome, started);
         outcome.map_err(Into::into)
     }
     .instrument(span)
 }
 
-async fn converse<M, Io>(
-    config: &Config,
+/// Everything up to the reply: the tunnel, and the client to run it with.
+async fn establish<M, Io>(
+    config: Config,
     negotiator: M,
     accepted: Accepted<Io>,
-    span: &Span,
-) -> Result<Traffic, SessionError>
+    span: Span,
+) -> Result<(<M::Service as Dial<M::Wire>>::Tunnel, M::Wire), SessionError>
 where
     M: Negotiate<ReadAhead<Io>, Service: Dial<M::Wire>>,
     Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -89,10 +98,7 @@ where
     answer(&mut client, &reply.encode())
         .await
         .map_err(|error| SessionError::new(Step::Reply, error))?;
-    tunnel
-        .run(client)
-        .await
-        .map_err(|error| SessionError::new(Step::Relay, error))
+    Ok((tunnel, client))
 }
 
 /// Everything up to the request, which the deadline bounds.
