@@ -81,8 +81,9 @@
 //! | [`Listener::accept`] | nothing: a connection is not lost |
 //! | [`session::read`] | the bytes that were read are lost |
 //!
-//! A client that half-closes while its request is carried out does not cancel it, and one that
-//! resets the connection does.
+//! A client that half-closes while its request is carried out does not cancel it. One that resets the
+//! connection does, unless it has half-closed or sent more than 1 KiB ahead: then nobody reads on,
+//! and the reset is found at the reply.
 //!
 //! # Limits in time
 //!

@@ -203,3 +203,21 @@ async fn s7_dial_and_relay_have_time_of_their_own() {
     });
     limit.await.unwrap();
 }
+
+#[tokio::test(start_paused = true)]
+async fn r8_a_malformed_request_at_the_last_moment_gets_its_reply() {
+    within(async {
+        let mut client = Client::new(stack(NoAuth, targets().0));
+        client.io.say(HELLO).await;
+        client.io.hear(HELLO_OK).await;
+        sleep(Duration::from_millis(9_999)).await;
+        client.io.say(b"\x05\x01\x00\x09").await;
+        client.io.hear(&support::failure(8)).await;
+        // The deadline passes while the client has not closed yet.
+        sleep(SECOND).await;
+        let error = client.hang_up().await.unwrap_err();
+        assert_eq!(error.step(), Step::Request);
+        assert!(support::texts(&error).contains("0x09"), "{error:?}");
+    })
+    .await;
+}

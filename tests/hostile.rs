@@ -1,5 +1,6 @@
 //! Bad input gets a clear failure, and nobody else notices.
 
+#![cfg(feature = "users")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
 use std::{

@@ -21,6 +21,7 @@
 //! | sockets in CLOSE_WAIT after half-close | `relay::half_closed_tunnel_*` |
 //! | a configuration error ends in an open proxy | `example_server::*` |
 
+#![cfg(feature = "users")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
 use std::{

@@ -93,6 +93,10 @@ fn r13_what_only_looks_like_an_address_is_refused() {
         "127\u{ff0e}0\u{ff0e}0\u{ff0e}1",
         "127\u{ff61}1",
         "0\u{ff58}7f000001",
+        // Characters that IDNA maps to nothing.
+        "127.0.0.\u{ad}1",
+        "127.0.0.\u{200b}1",
+        "127.0.0.1\u{ad}",
         // IPv6 that is none, or that names an interface.
         "fe80::1%eth0",
         "fe80::1%1",

@@ -296,6 +296,46 @@ async fn a_reset_is_passed_on_as_a_reset_each_way() {
     }
 }
 
+#[tokio::test]
+async fn n3_a_reset_in_the_middle_of_bulk_data_is_a_reset_on_the_other_side() {
+    const MIB: usize = 1024 * 1024;
+
+    for from_client in [true, false] {
+        let (client, target, _running) = socket_tunnel(Relay::new()).await;
+        let (mut resets, mut other) = if from_client {
+            (client, target)
+        } else {
+            (target, client)
+        };
+        let (mut read, mut write) = other.split();
+        let block = vec![7; MIB];
+        let sender = async {
+            loop {
+                if let Err(error) = write.write_all(&block).await {
+                    return error.kind();
+                }
+            }
+        };
+        let reader = async {
+            let mut buffer = vec![0; 64 * 1024];
+            let mut received = 0;
+            while received < 4 * MIB {
+                received += resets.read(&mut buffer).await.unwrap();
+            }
+            resets.set_zero_linger().unwrap();
+            drop(resets);
+        };
+        let (read, written, ()) = tokio::join!(read.read_u8(), sender, reader);
+        // The half that is first to hear of it takes the error with it. After an end that looked
+        // complete it would be a broken pipe.
+        let read = read.unwrap_err().kind();
+        assert!(
+            [read, written].contains(&io::ErrorKind::ConnectionReset),
+            "{read:?} {written:?}"
+        );
+    }
+}
+
 /// A target that says something, takes nothing, and is done.
 struct Deaf {
     say: &'static [u8],

@@ -50,7 +50,9 @@ fn ends_in_number(name: &str) -> bool {
             digits.is_some_and(|digits| digits.bytes().all(|octet| octet.is_ascii_hexdigit()))
         }
     } else {
+        // Characters that IDNA drops may stand before and between the digits.
         last.starts_with(char::is_numeric)
+            || (last.contains(char::is_numeric) && !last.contains(char::is_alphabetic))
     }
 }
 

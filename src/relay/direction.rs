@@ -94,7 +94,14 @@ impl Direction {
         matches!(self.state, State::Discarding)
     }
 
-    /// Moves what can be moved. `last` says that the opposite direction is done.
+    /// Whether the sink turned out to be reset. A peer that had ended its side before would have
+    /// made that a broken pipe.
+    pub(super) fn met_reset(&self) -> bool {
+        let reset = |error: &io::Error| error.kind() == io::ErrorKind::ConnectionReset;
+        self.refused.as_ref().is_some_and(reset)
+    }
+
+    /// Moves what can be moved, when `opposite` is how the other direction stands.
     ///
     /// # Errors
     ///
@@ -104,7 +111,7 @@ impl Direction {
         cx: &mut Context<'_>,
         source: &mut S,
         sink: &mut D,
-        last: bool,
+        opposite: &Self,
     ) -> Poll<io::Result<()>>
     where
         S: AsyncRead + Unpin + 'static,
@@ -113,12 +120,18 @@ impl Direction {
         loop {
             match self.state {
                 State::Open => match ready!(self.poll_move(cx, source, sink)) {
+                    // A socket reports a reset once, and then an end that looks complete.
+                    Ok(()) if opposite.met_reset() => {
+                        return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+                    }
                     Ok(()) => self.state = State::Ending,
                     Err(Broken::Source(error)) => return Poll::Ready(Err(error)),
                     Err(Broken::Sink(error)) => self.refuse(error, State::Discarding),
                 },
                 // The socket is about to be closed, which says the same in one call less.
-                State::Ending if last && Raw::of(sink).is_some() => self.state = State::Ended,
+                State::Ending if opposite.is_done() && Raw::of(sink).is_some() => {
+                    self.state = State::Ended
+                }
                 State::Ending => match ready!(Pin::new(&mut *sink).poll_shutdown(cx)) {
                     Ok(()) => self.state = State::Ended,
                     Err(error) => self.refuse(error, State::Ended),

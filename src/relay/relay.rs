@@ -80,14 +80,10 @@ impl Relay {
                 let mut alarm = pin!(watch.alarm());
                 poll_fn(|cx| {
                     let before = up.moved + down.moved;
-                    if let Poll::Ready(Err(error)) =
-                        up.poll(cx, &mut client, &mut target, down.is_done())
-                    {
+                    if let Poll::Ready(Err(error)) = up.poll(cx, &mut client, &mut target, &down) {
                         return Poll::Ready(Some((RelayErrorKind::Client, Some(error))));
                     }
-                    if let Poll::Ready(Err(error)) =
-                        down.poll(cx, &mut target, &mut client, up.is_done())
-                    {
+                    if let Poll::Ready(Err(error)) = down.poll(cx, &mut target, &mut client, &up) {
                         return Poll::Ready(Some((RelayErrorKind::Target, Some(error))));
                     }
                     if up.is_done() && down.is_done() {

@@ -9,6 +9,9 @@ use crate::error::Refusal;
 /// each address that is about to be used, by the connector that holds it. The address that was
 /// checked is the address that is dialled, so a name that changes its mind in between wins nothing.
 ///
+/// A name comes as the client wrote it. Compare it without regard to case and without the dot that
+/// may stand at its end.
+///
 /// The answers are wanted at once and often: a policy that has to wait for somebody keeps a
 /// snapshot instead.
 ///

@@ -24,7 +24,8 @@ use crate::{
 pub struct Request {
     /// CMD.
     pub command: Command,
-    /// DST.ADDR and DST.PORT in canonical form: a name is never an address in disguise.
+    /// DST.ADDR and DST.PORT. A name is never an address in disguise, but otherwise as the client
+    /// wrote it: capitals and a dot at its end are the same host.
     pub target: Address,
     /// The client's address.
     pub peer: SocketAddr,

@@ -75,7 +75,11 @@ where
     let mut step = Step::Greeting;
     let opening = timeout(config.deadline, open(negotiator, accepted, &mut step)).await;
     let (mut client, service, request) = match opening {
-        Ok(Ok(opened)) => opened,
+        Ok(Ok(Opened::Asks(client, service, request))) => (client, service, request),
+        Ok(Ok(Opened::Garbles(client, refusal))) => {
+            refuse(client, refusal.code()).await;
+            return Err(SessionError::new(step, refusal));
+        }
         Ok(Err(error)) => return Err(SessionError::new(step, error)),
         Err(elapsed) => return Err(SessionError::new(step, elapsed)),
     };
@@ -101,12 +105,20 @@ where
     Ok((tunnel, client))
 }
 
+/// A client within its deadline.
+enum Opened<W, S> {
+    /// With a request.
+    Asks(W, S, Request),
+    /// With something else in its place.
+    Garbles(W, Refusal),
+}
+
 /// Everything up to the request, which the deadline bounds.
 async fn open<M, Io>(
     negotiator: M,
     accepted: Accepted<Io>,
     step: &mut Step,
-) -> Result<(M::Wire, M::Service, Request), BoxError>
+) -> Result<Opened<M::Wire, M::Service>, BoxError>
 where
     M: Negotiate<ReadAhead<Io>, Service: Dial<M::Wire>>,
     Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -152,12 +164,9 @@ where
             request.local = local;
             request.identity = session.identity;
             request.extensions = extensions;
-            Ok((client, session.service, request))
+            Ok(Opened::Asks(client, session.service, request))
         }
-        Err(refusal) => {
-            refuse(client, refusal.code()).await;
-            Err(refusal.into())
-        }
+        Err(refusal) => Ok(Opened::Garbles(client, refusal)),
     }
 }
 
