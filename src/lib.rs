@@ -30,7 +30,7 @@
 //!         .layer(AuthLayer::new(UserPass::new(users))) // RFC 1929: the client becomes an Identity
 //!         .timeout(Duration::from_secs(30)) // tower's own: the dial, never the relay
 //!         .layer(AclLayer::new(no_mail)) // who may do what, to which name and which address
-//!         .service(Connector::direct()); // CONNECT
+//!         .service(Connector::direct()); // CONNECT, BIND, UDP ASSOCIATE
 //!     serve(TcpListener::bind("127.0.0.1:1080").await?, stack).await
 //! }
 //! ```
@@ -59,7 +59,7 @@
 //! ```text
 //! roof     examples/  tests/  benches/    only the public API
 //! floor 4  server                         the accept loop; knows no layer
-//! floor 3  layer::{handshake, auth, acl}   connector::{direct}    do not know each other
+//! floor 3  layer::{handshake, auth, acl}   connector::{direct, bind, associate}    do not know each other
 //! floor 2  (client: SOCKS5 to another proxy, to come)
 //! floor 1  session  what flows  |  relay  how bytes move  |  error  what goes wrong
 //! floor 0  proto                          bytes and meanings, no I/O
@@ -78,6 +78,7 @@
 //! | a negotiation ([`Auth`]'s future) | the client's connection is closed |
 //! | a dial ([`Direct`]'s future) | its sockets are closed; a lookup of the [`SystemResolver`] runs on in its thread, and its answer is dropped |
 //! | [`Tunnel::run`], [`Relay::run`](relay::Relay::run) | both streams are closed, bytes in flight are lost |
+//! | the tunnel of BIND or UDP ASSOCIATE | its listener or its sockets are closed as well |
 //! | [`Listener::accept`] | nothing: a connection is not lost |
 //! | [`session::read`] | the bytes that were read are lost |
 //!
@@ -95,6 +96,10 @@
 //! | closing after a failure | 2 s | |
 //! | a tunnel without traffic | 2 h 4 min | [`Relay::idle_timeout`](relay::Relay::idle_timeout) |
 //! | a half-closed tunnel without traffic | 4 min | [`Relay::linger`](relay::Relay::linger) |
+//! | the peer of a BIND to come | 2 min | [`Bind::accept_timeout`] |
+//! | an association without datagrams | 5 min | [`Associate::idle_timeout`] |
+//! | fragments of a datagram to be complete | 5 s | |
+//! | a name as the destination of a datagram | 5 s | |
 //! | sessions after the signal to stop | 30 s | [`Serve::drain_limit`](server::Serve::drain_limit) |
 //!
 //! # Features
@@ -113,14 +118,17 @@ pub mod server;
 pub mod session;
 
 #[cfg(feature = "hickory")]
-pub use self::connector::direct::HickoryResolver;
+pub use self::connector::resolve::HickoryResolver;
 #[cfg(feature = "users")]
 pub use self::layer::auth::Users;
 #[doc(inline)]
 pub use self::{
     connector::{
         Connector,
-        direct::{Direct, SystemResolver},
+        associate::Associate,
+        bind::Bind,
+        direct::Direct,
+        resolve::{Resolve, SystemResolver},
     },
     error::{BoxError, Refusal, SessionError},
     layer::{

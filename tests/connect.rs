@@ -26,7 +26,7 @@ use tokio::{
 use tower::ServiceExt;
 use tower_socks::{
     Connector, Direct, NoAuth,
-    connector::direct::{ConnectError, Resolve},
+    connector::{direct::ConnectError, resolve::Resolve},
     proto::Address,
 };
 

@@ -29,7 +29,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tower::{Layer, service_fn};
 use tower_socks::{
     AclLayer, BoxError, Connector, Direct, Identity, NoAuth, Policy, Refusal, Request, UserPass,
-    connector::direct::Resolve,
+    connector::resolve::Resolve,
     proto::{Address, Credentials, DomainName},
 };
 

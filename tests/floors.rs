@@ -31,7 +31,7 @@ fn imports_go_down_only() {
             Some(room) => room,
             None => continue, // lib.rs and layer/mod.rs only name what is there
         };
-        for imported in imports(&fs::read_to_string(&file).unwrap()) {
+        for imported in imports(&fs::read_to_string(&file).unwrap(), "crate::") {
             arrows += 1;
             let own = place.split('/').next() == Some(&imported);
             let inside = own && !place.starts_with("layer");
@@ -46,6 +46,24 @@ fn imports_go_down_only() {
         arrows > 50,
         "only {arrows} imports found: is this looking at the right place?"
     );
+}
+
+/// The connectors, which share what lies beside them and do not know each other.
+const CONNECTORS: &[&str] = &["direct", "bind", "associate"];
+
+#[test]
+fn connectors_do_not_know_each_other() {
+    let connectors = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/connector");
+    for own in CONNECTORS {
+        for file in sources(&connectors.join(own)) {
+            let code = fs::read_to_string(&file).unwrap();
+            for imported in imports(&code, "connector::") {
+                let sibling = CONNECTORS.contains(&imported.as_str()) && imported != *own;
+                assert!(!sibling, "{} imports connector::{imported}", file.display());
+            }
+            assert!(!code.contains("super::super::"), "{}", file.display());
+        }
+    }
 }
 
 #[test]
@@ -84,11 +102,11 @@ fn there_is_no_lumber_room() {
 #[test]
 fn an_upward_import_is_found() {
     let wrong = "use crate::{\n    error::BoxError,\n    server::{Serve, serve},\n};\nfn f() { crate::relay::hang_up }";
-    assert_eq!(imports(wrong), ["error", "server", "relay"]);
-    assert_eq!(
-        imports("/// [`serve`](crate::serve)\n//! crate::server"),
-        [""; 0]
-    );
+    assert_eq!(imports(wrong, "crate::"), ["error", "server", "relay"]);
+    let documented = "/// [`serve`](crate::serve)\n//! crate::server";
+    assert_eq!(imports(documented, "crate::"), [""; 0]);
+    let nested = "use crate::{connector::{direct::Direct, ports}, error::BoxError};";
+    assert_eq!(imports(nested, "connector::"), ["direct", "ports"]);
 }
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
@@ -122,11 +140,11 @@ fn code(text: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// The rooms named behind `crate::`, alone or in a group.
-fn imports(text: &str) -> Vec<String> {
+/// The rooms named behind `prefix`, alone or in a group.
+fn imports(text: &str, prefix: &str) -> Vec<String> {
     let code = code(text);
     let mut rooms = Vec::new();
-    for (at, path) in code.match_indices("crate::") {
+    for (at, path) in code.match_indices(prefix) {
         let rest = &code[at + path.len()..];
         let group = match rest.strip_prefix('{') {
             Some(group) => group,

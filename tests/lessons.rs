@@ -19,6 +19,16 @@
 //! | the permit of a limit is free at the reply | here |
 //! | a limit becomes one per connection | here |
 //! | sockets in CLOSE_WAIT after half-close | `relay::half_closed_tunnel_*` |
+//! | the first UDP sender, whoever it is, takes the association over | `associate_clients::a4_*` |
+//! | one UDP port for all, which asks nobody who they are | `associate::a2_*`, `associate_clients::a4_*` |
+//! | one bad datagram ends the association | `associate_fragments::a6_*`, `associate_names::a10_*` |
+//! | datagrams are cut | `associate_sizes::a9_*` |
+//! | an idle limit that is an absolute one, or none | `associate_limits::a13_*` |
+//! | the datagram being sent is lost when another arrives | `associate_sizes::a9_neither_direction_*` |
+//! | a wildcard address advertised for UDP | `associate::a3_*` |
+//! | rules asked once, never for the datagrams | `associate_policy::a12_*` |
+//! | BIND listens on DST.ADDR, waits for ever, or never watches the client | `bind::b1_*`, `bind::b5_*` |
+//! | listen() after the first reply of BIND | `bind::b1_bnd_can_be_reached_*` |
 //! | a configuration error ends in an open proxy | `example_server::*` |
 
 #![cfg(feature = "users")]

@@ -16,6 +16,7 @@ use support::{
 use tower::ServiceExt;
 use tower_socks::{
     Accepted, Connector, NoAuth, Request,
+    connector::Unsupported,
     error::{Fault, Step},
     proto::{Address, Command, DomainName},
 };
@@ -174,7 +175,7 @@ async fn r3_an_unknown_address_type_gets_08() {
 
 #[tokio::test(start_paused = true)]
 async fn r4_an_unknown_command_gets_07_in_a_complete_reply() {
-    for command in (0..=255).filter(|octet| *octet != 1) {
+    for command in (0..=255).filter(|octet| !matches!(octet, 1..=3)) {
         within(async {
             for target in [
                 &b"\x01\xc0\x00\x02\x01\x00\x50"[..],
@@ -188,6 +189,19 @@ async fn r4_an_unknown_command_gets_07_in_a_complete_reply() {
             }
         })
         .await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn r4_a_command_that_is_switched_off_gets_07() {
+    for command in [1, 2, 3] {
+        let connector = Connector::direct()
+            .with_connect(Unsupported)
+            .with_bind(Unsupported)
+            .with_associate(Unsupported);
+        let said = [HELLO, &[5, command], &CONNECT[2..]].concat();
+        let heard = within(exchange(stack(NoAuth, connector), &said)).await;
+        assert_eq!(heard, [HELLO_OK, &failure(7)].concat());
     }
 }
 

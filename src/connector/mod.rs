@@ -7,9 +7,11 @@
 //! | command | [`Connector::direct`] | replaced by |
 //! |---|---|---|
 //! | CONNECT | [`Direct`](direct::Direct) | [`with_connect`](Connector::with_connect) |
-//! | BIND | [`Unsupported`], reply 07 | [`with_bind`](Connector::with_bind) |
-//! | UDP ASSOCIATE | [`Unsupported`], reply 07 | [`with_associate`](Connector::with_associate) |
+//! | BIND | [`Bind`](bind::Bind) | [`with_bind`](Connector::with_bind) |
+//! | UDP ASSOCIATE | [`Associate`](associate::Associate) | [`with_associate`](Connector::with_associate) |
 //! | any other | reply 07 | a service of yours in place of the `Connector` |
+//!
+//! [`Unsupported`] in a place answers 07 there.
 //!
 //! ```
 //! use tower::ServiceExt;
@@ -35,10 +37,14 @@
 
 mod dispatch;
 mod future;
+mod ports;
 mod service;
 mod unsupported;
 
+pub mod associate;
+pub mod bind;
 pub mod direct;
+pub mod resolve;
 
 pub use self::{
     dispatch::Dispatched,

@@ -3,15 +3,16 @@ use std::task::{Context, Poll};
 use tower::ServiceExt;
 use tower_service::Service;
 
-use super::{Dispatched, ResponseFuture, Unsupported, direct::Direct};
+use super::{Dispatched, ResponseFuture, associate::Associate, bind::Bind, direct::Direct};
 use crate::{error::BoxError, proto::Command, session::Request};
 
 /// Carries requests out, each by the service for its command. See the [module](super).
+/// `C`, `B` and `A` carry out CONNECT, BIND and UDP ASSOCIATE.
 #[derive(Clone, Copy, Debug)]
-pub struct Connector<Connect = Direct, Bind = Unsupported, Associate = Unsupported> {
-    connect: Connect,
-    bind: Bind,
-    associate: Associate,
+pub struct Connector<C = Direct, B = Bind, A = Associate> {
+    connect: C,
+    bind: B,
+    associate: A,
 }
 
 impl Connector {
@@ -20,16 +21,16 @@ impl Connector {
     pub fn direct() -> Self {
         Self {
             connect: Direct::new(),
-            bind: Unsupported,
-            associate: Unsupported,
+            bind: Bind::new(),
+            associate: Associate::new(),
         }
     }
 }
 
-impl<Connect, Bind, Associate> Connector<Connect, Bind, Associate> {
+impl<C, B, A> Connector<C, B, A> {
     /// Replaces the service for CONNECT.
     #[must_use]
-    pub fn with_connect<T>(self, connect: T) -> Connector<T, Bind, Associate> {
+    pub fn with_connect<T>(self, connect: T) -> Connector<T, B, A> {
         Connector {
             connect,
             bind: self.bind,
@@ -39,7 +40,7 @@ impl<Connect, Bind, Associate> Connector<Connect, Bind, Associate> {
 
     /// Replaces the service for BIND.
     #[must_use]
-    pub fn with_bind<T>(self, bind: T) -> Connector<Connect, T, Associate> {
+    pub fn with_bind<T>(self, bind: T) -> Connector<C, T, A> {
         Connector {
             connect: self.connect,
             bind,
@@ -49,7 +50,7 @@ impl<Connect, Bind, Associate> Connector<Connect, Bind, Associate> {
 
     /// Replaces the service for UDP ASSOCIATE.
     #[must_use]
-    pub fn with_associate<T>(self, associate: T) -> Connector<Connect, Bind, T> {
+    pub fn with_associate<T>(self, associate: T) -> Connector<C, B, T> {
         Connector {
             connect: self.connect,
             bind: self.bind,

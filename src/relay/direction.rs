@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 #[cfg(target_os = "linux")]
 use super::splice::{Left, Splice};
-use super::{buffer, raw::Raw};
+use super::{buffer, raw::Raw, turn::yield_turn};
 
 /// What a tunnel starts to read with, in bytes. It doubles while reads fill it and writes keep up.
 const SMALLEST: usize = 16 * 1024;
@@ -187,7 +187,7 @@ impl Direction {
                 }
             }
         }
-        cx.waker().wake_by_ref();
+        yield_turn(cx);
         Poll::Pending
     }
 

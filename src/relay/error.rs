@@ -48,7 +48,7 @@ impl RelayError {
         )
     }
 
-    pub(super) fn timed_out(kind: RelayErrorKind, traffic: Traffic) -> io::Error {
+    pub(crate) fn timed_out(kind: RelayErrorKind, traffic: Traffic) -> io::Error {
         io::Error::new(
             io::ErrorKind::TimedOut,
             Self {

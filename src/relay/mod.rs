@@ -59,6 +59,8 @@ mod relay;
 #[cfg(target_os = "linux")]
 mod splice;
 mod traffic;
+mod turn;
+mod udp;
 
 pub use self::{
     error::{RelayError, RelayErrorKind},
@@ -67,3 +69,4 @@ pub use self::{
     relay::Relay,
     traffic::Traffic,
 };
+pub(crate) use self::{turn::yield_turn, udp::BatchSocket};

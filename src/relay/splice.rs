@@ -5,7 +5,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use super::{direction::Broken, pipe::Pipe, raw::Raw};
+use super::{direction::Broken, pipe::Pipe, raw::Raw, turn::yield_turn};
 
 /// A fill below this, in bytes, is not bulk.
 const THIN: usize = 16 * 1024;
@@ -49,7 +49,7 @@ impl Splice {
                 return Poll::Ready(Ok(left));
             }
         }
-        cx.waker().wake_by_ref();
+        yield_turn(cx);
         Poll::Pending
     }
 

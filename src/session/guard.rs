@@ -38,14 +38,22 @@ impl Guard {
         self.0.is_none()
     }
 
+    pub(super) fn check(&self, request: &Request) -> Result<(), Refusal> {
+        self.all(|policy| policy.check(request))
+    }
+
     pub(super) fn check_address(
         &self,
         request: &Request,
         address: SocketAddr,
     ) -> Result<(), Refusal> {
+        self.all(|policy| policy.check_address(request, address))
+    }
+
+    fn all(&self, ask: impl Fn(&dyn Policy) -> Result<(), Refusal>) -> Result<(), Refusal> {
         let mut guard = self;
         while let Some(link) = &guard.0 {
-            link.policy.check_address(request, address)?;
+            ask(&*link.policy)?;
             guard = &link.outer;
         }
         Ok(())

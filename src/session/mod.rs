@@ -12,6 +12,7 @@
 
 mod accepted;
 mod connected;
+mod datagrams;
 mod extensions;
 mod guard;
 mod identity;
@@ -27,6 +28,7 @@ mod wire;
 pub use self::{
     accepted::Accepted,
     connected::Connected,
+    datagrams::{DatagramPath, Datagrams},
     extensions::Extensions,
     guard::Guard,
     identity::Identity,

@@ -65,4 +65,20 @@ impl Request {
     pub fn approve(&self, address: SocketAddr) -> Result<(), Refusal> {
         self.guard.check_address(self, address)
     }
+
+    /// Asks every policy that the request has passed about another target of the same client, as
+    /// stated: the destination of a datagram. Its addresses have to be approved as well, on the
+    /// request that this returns.
+    ///
+    /// # Errors
+    ///
+    /// The refusal of the first policy that says no.
+    pub fn towards(&self, target: Address) -> Result<Self, Refusal> {
+        let request = Self {
+            target,
+            ..self.clone()
+        };
+        request.guard.check(&request)?;
+        Ok(request)
+    }
 }

@@ -7,7 +7,7 @@ use tokio::{
     time::timeout,
 };
 use tower::service_fn;
-use tower_socks::{BoxError, Direct, connector::direct::Resolve, proto::DomainName};
+use tower_socks::{BoxError, Direct, connector::resolve::Resolve, proto::DomainName};
 
 /// A socket for the family of `ip`.
 fn socket(ip: IpAddr) -> TcpSocket {

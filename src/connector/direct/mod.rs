@@ -13,7 +13,7 @@
 //! * **It fits elsewhere.** It is a `Service` for everything that names a [`Target`]: a request, an
 //!   address, a type of yours. Its response is a stream.
 //!
-//! Names are resolved by a tower service too, a [`Resolve`]: the [system's](SystemResolver), or
+//! Names are resolved by a tower service too, a [`Resolve`]: the [system's][`SystemResolver`], or
 //! hickory's with the feature `hickory`, or a closure, or any of them under a cache of yours.
 //!
 //! ```
@@ -36,19 +36,13 @@
 //! # }
 //! ```
 //!
+//! [`Resolve`]: crate::connector::resolve::Resolve
+//! [`SystemResolver`]: crate::SystemResolver
 //! [`Target`]: crate::session::Target
 
 mod eyeballs;
 mod future;
-mod resolve;
 mod service;
 mod socket;
 
-#[cfg(feature = "hickory")]
-pub use self::resolve::HickoryResolver;
-pub use self::{
-    eyeballs::ConnectError,
-    future::ResponseFuture,
-    resolve::{Resolve, SystemResolver},
-    service::Direct,
-};
+pub use self::{eyeballs::ConnectError, future::ResponseFuture, service::Direct};

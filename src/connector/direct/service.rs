@@ -7,10 +7,11 @@ use std::{
 use tokio::{net::TcpStream, time::timeout};
 use tower_service::Service;
 
-use super::{Resolve, ResponseFuture, SystemResolver, eyeballs, socket};
+use super::{ResponseFuture, eyeballs, socket};
 use crate::{
-    error::{BoxError, Refusal, find},
-    proto::{Address, DomainName, ReplyCode},
+    connector::resolve::{Resolve, SystemResolver, lookup},
+    error::{BoxError, Refusal},
+    proto::{Address, ReplyCode},
     relay::Relay,
     session::{Connected, Target},
 };
@@ -127,25 +128,6 @@ where
             }
             Err(error) => ResponseFuture::new(async { Err(error) }),
         }
-    }
-}
-
-async fn lookup<R: Resolve>(resolver: R, name: DomainName) -> Result<Vec<IpAddr>, BoxError> {
-    match resolver.resolve(name.clone()).await {
-        Ok(addresses) if addresses.is_empty() => Err(Refusal::new(
-            ReplyCode::HOST_UNREACHABLE,
-            format!("{name} has no address"),
-        )
-        .into()),
-        Ok(addresses) => Ok(addresses),
-        // A resolver may have an opinion of its own on what to reply.
-        Err(error) if find::<Refusal>(&*error).is_some() => Err(error),
-        Err(error) => Err(Refusal::new(
-            ReplyCode::HOST_UNREACHABLE,
-            format!("{name} could not be resolved"),
-        )
-        .with_source(error)
-        .into()),
     }
 }
 

@@ -1,4 +1,6 @@
-//! Names to addresses.
+//! Names to addresses, by services of the caller's choice.
+//!
+//! A resolver is a tower service from a [`DomainName`] to addresses: see [`Resolve`].
 
 #[cfg(feature = "hickory")]
 mod hickory;
@@ -13,7 +15,10 @@ use tower_service::Service;
 #[cfg(feature = "hickory")]
 pub use self::hickory::HickoryResolver;
 pub use self::system::SystemResolver;
-use crate::{error::BoxError, proto::DomainName};
+use crate::{
+    error::{BoxError, Refusal, find},
+    proto::{DomainName, ReplyCode},
+};
 
 /// A resolver: a `Service<DomainName>` whose response is a list of addresses, best first.
 ///
@@ -58,5 +63,33 @@ where
         self.oneshot(name)
             .map_err(Into::into)
             .map(|answer| answer.map(|addresses| addresses.into_iter().collect()))
+    }
+}
+
+/// The addresses of a name, at least one.
+///
+/// # Errors
+///
+/// A [`Refusal`] with 04 for a name that cannot be resolved, or with whatever the resolver refused
+/// it.
+pub(super) async fn lookup<R: Resolve>(
+    resolver: R,
+    name: DomainName,
+) -> Result<Vec<IpAddr>, BoxError> {
+    match resolver.resolve(name.clone()).await {
+        Ok(addresses) if addresses.is_empty() => Err(Refusal::new(
+            ReplyCode::HOST_UNREACHABLE,
+            format!("{name} has no address"),
+        )
+        .into()),
+        Ok(addresses) => Ok(addresses),
+        // A resolver may have an opinion of its own on what to reply.
+        Err(error) if find::<Refusal>(&*error).is_some() => Err(error),
+        Err(error) => Err(Refusal::new(
+            ReplyCode::HOST_UNREACHABLE,
+            format!("{name} could not be resolved"),
+        )
+        .with_source(error)
+        .into()),
     }
 }

@@ -1,0 +1,163 @@
+//! Where an association may send to, and who may answer.
+
+use std::{
+    collections::HashMap,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+};
+
+use tokio::time::Instant;
+
+use crate::{proto::Address, session::Request};
+
+/// Who may send datagrams to the client, in the terms of RFC 4787 section 5.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Filtering {
+    /// Anyone who finds the port, as long as the policy lets the client talk to them.
+    EndpointIndependent,
+    /// Hosts that the client has sent to, from any of their ports.
+    #[default]
+    AddressDependent,
+    /// Hosts that the client has sent to, from the port that it sent to.
+    AddressAndPortDependent,
+}
+
+/// The destinations of one association, each with what the policies said of it.
+#[derive(Debug)]
+pub(super) struct Destinations {
+    request: Request,
+    filtering: Filtering,
+    most: usize,
+    known: HashMap<SocketAddr, Destination>,
+    /// The destination of the last datagram, which is most often the one of the next.
+    latest: Option<SocketAddr>,
+}
+
+#[derive(Debug)]
+struct Destination {
+    /// What the policies said of the address by itself, if they were asked.
+    approved: Option<bool>,
+    /// Something was sent there under a name that they approved of.
+    named: bool,
+    used: Instant,
+}
+
+impl Destination {
+    fn is_known_to_client(&self) -> bool {
+        self.named || self.approved == Some(true)
+    }
+}
+
+impl Destinations {
+    pub(super) fn new(request: Request, filtering: Filtering, most: usize) -> Self {
+        Self {
+            request,
+            filtering,
+            most: most.max(1),
+            known: HashMap::new(),
+            latest: None,
+        }
+    }
+
+    /// Whether a datagram may go there. Remembers that it did.
+    pub(super) fn approve(&mut self, address: SocketAddr) -> bool {
+        if self.latest == Some(address) {
+            return true;
+        }
+        let approved = match self.known.get(&address).and_then(|known| known.approved) {
+            Some(approved) => approved,
+            None => self.allows(address),
+        };
+        self.entry(address).approved = Some(approved);
+        if approved {
+            self.latest = Some(address);
+        }
+        approved
+    }
+
+    /// Something is sent to a name that led here, and answers are expected.
+    pub(super) fn named(&mut self, address: SocketAddr) {
+        self.entry(address).named = true;
+        // The next one by address notes when that was.
+        self.latest = None;
+    }
+
+    /// Whether a datagram may go to an address that the client has stated.
+    fn allows(&self, address: SocketAddr) -> bool {
+        self.request_for(&Address::Ip(address))
+            .is_some_and(|request| approves(&request, address))
+    }
+
+    /// What the policies have to say of the addresses of a target, unless they refuse it as stated.
+    pub(super) fn request_for(&self, target: &Address) -> Option<Request> {
+        match self.request.towards(target.clone()) {
+            Ok(request) => Some(request),
+            Err(refusal) => {
+                tracing::debug!(%target, %refusal, "datagram refused");
+                None
+            }
+        }
+    }
+
+    /// Whether a datagram from there is for the client.
+    pub(super) fn expects(&self, source: SocketAddr) -> bool {
+        if self.latest == Some(source) {
+            return true;
+        }
+        let known = self.known.get(&source);
+        if known.is_some_and(Destination::is_known_to_client) {
+            return true;
+        }
+        match self.filtering {
+            Filtering::EndpointIndependent => self.allows(source),
+            Filtering::AddressDependent => self
+                .known
+                .iter()
+                .any(|(address, known)| known.is_known_to_client() && address.ip() == source.ip()),
+            Filtering::AddressAndPortDependent => false,
+        }
+    }
+
+    /// What is known of an address. The one that was not used for the longest time makes room.
+    fn entry(&mut self, address: SocketAddr) -> &mut Destination {
+        if self.known.len() >= self.most && !self.known.contains_key(&address) {
+            let oldest = self.known.iter().min_by_key(|(_, known)| known.used);
+            if let Some(oldest) = oldest.map(|(address, _)| *address) {
+                self.known.remove(&oldest);
+                self.latest = None;
+            }
+        }
+        let used = Instant::now();
+        let known = self.known.entry(address).or_insert(Destination {
+            approved: None,
+            named: false,
+            used,
+        });
+        known.used = used;
+        known
+    }
+}
+
+/// Whether a datagram may go to an address of the request's target.
+pub(super) fn approves(request: &Request, address: SocketAddr) -> bool {
+    if !is_unicast(address) {
+        tracing::debug!(%address, "datagram to an address that is no single host's");
+        return false;
+    }
+    match request.approve(address) {
+        Ok(()) => true,
+        Err(refusal) => {
+            tracing::debug!(%address, %refusal, "datagram refused");
+            false
+        }
+    }
+}
+
+/// A datagram goes to one host: no multicast, no broadcast, no wildcard, no port 0.
+fn is_unicast(address: SocketAddr) -> bool {
+    let host = match address.ip() {
+        IpAddr::V4(ip) => !ip.is_multicast() && ip != Ipv4Addr::BROADCAST && !ip.is_unspecified(),
+        IpAddr::V6(ip) => !ip.is_multicast() && !ip.is_unspecified(),
+    };
+    host && address.port() != 0
+}

@@ -1,0 +1,251 @@
+//! What passes through an association.
+
+use std::{
+    cell::Cell,
+    io,
+    net::{IpAddr, SocketAddr},
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use tokio::time::{Instant, Sleep};
+
+use super::{fragments::Fragments, send::poll_send_front};
+use crate::{
+    proto::{Decode, Decoded, UdpHeader},
+    relay::{BatchSocket, RelayError, RelayErrorKind, Traffic, yield_turn},
+    session::{DatagramPath, Datagrams},
+};
+
+/// Batches each way in one poll, before other tasks get their turn.
+const ROUNDS: usize = 2;
+
+thread_local! {
+    static BATCHES: Cell<Option<Box<Batches>>> = const { Cell::new(None) };
+}
+
+/// Datagrams on their way through this thread.
+#[derive(Default)]
+struct Batches {
+    out: Datagrams,
+    back: Datagrams,
+}
+
+/// What an association does with its client's datagrams.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Terms {
+    pub(super) idle: Duration,
+    pub(super) fragments: Fragmentation,
+    pub(super) ports: ClientPort,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fragmentation {
+    Reassembled,
+    Dropped,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ClientPort {
+    Fixed,
+    Any,
+}
+
+/// The datagrams of one association, both ways.
+#[derive(Debug)]
+pub(super) struct Flow<P> {
+    socket: BatchSocket,
+    path: P,
+    /// The client, with the port that its datagrams come from once that is known.
+    client: SocketAddr,
+    terms: Terms,
+    fragments: Option<Box<Fragments>>,
+    /// What the path has not taken yet. Nothing more is received until it has.
+    held_out: Option<Box<Datagrams>>,
+    /// What the client's socket has not taken yet.
+    held_back: Option<Box<Datagrams>>,
+    traffic: Traffic,
+    /// A datagram has passed in this poll, an empty one perhaps.
+    moved: bool,
+    active: Instant,
+}
+
+impl<P: DatagramPath> Flow<P> {
+    pub(super) fn new(socket: BatchSocket, path: P, client: IpAddr, terms: Terms) -> Self {
+        Self {
+            socket,
+            path,
+            client: SocketAddr::new(client, 0),
+            terms,
+            fragments: None,
+            held_out: None,
+            held_back: None,
+            traffic: Traffic::default(),
+            moved: false,
+            active: Instant::now(),
+        }
+    }
+
+    /// What has passed so far.
+    pub(super) const fn traffic(&self) -> Traffic {
+        self.traffic
+    }
+
+    /// Moves datagrams both ways. Ready only when the path is broken.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+        let mut batches = BATCHES
+            .try_with(Cell::take)
+            .ok()
+            .flatten()
+            .unwrap_or_default();
+        let mut outcome = Poll::Pending;
+        let mut busy = true;
+        for _ in 0..ROUNDS {
+            // Answers come to sockets that sending has opened, so sending goes first.
+            let out = self.poll_out(cx, &mut batches.out);
+            let back = self.poll_back(cx, &mut batches.back);
+            if let Poll::Ready(Err(error)) = out {
+                outcome = Poll::Ready(error);
+                break;
+            }
+            if let Poll::Ready(Err(error)) = back {
+                outcome = Poll::Ready(error);
+                break;
+            }
+            if out.is_pending() && back.is_pending() {
+                busy = false;
+                break;
+            }
+        }
+        if busy && outcome.is_pending() {
+            yield_turn(cx);
+        }
+        let _ = BATCHES.try_with(|slot| slot.set(Some(batches)));
+        if std::mem::take(&mut self.moved) {
+            self.active = Instant::now();
+        }
+        outcome
+    }
+
+    /// One batch of the client's.
+    fn poll_out(&mut self, cx: &mut Context<'_>, out: &mut Datagrams) -> Poll<io::Result<()>> {
+        if let Some(held) = &mut self.held_out {
+            ready!(self.path.poll_send(cx, held))?;
+            self.held_out = None;
+        }
+        out.clear();
+        let (terms, traffic, fragments) = (self.terms, &mut self.traffic, &mut self.fragments);
+        let client = &mut self.client;
+        let known = client.port();
+        let received = self.socket.poll_recv(cx, |source, datagram| {
+            let source = SocketAddr::new(source.ip().to_canonical(), source.port());
+            let expected = match terms.ports {
+                ClientPort::Fixed => client.port() == 0 || *client == source,
+                ClientPort::Any => true,
+            };
+            if source.ip() != client.ip() || !expected {
+                return;
+            }
+            let Ok(Decoded::Done(header, len)) = UdpHeader::decode(datagram) else {
+                return;
+            };
+            let payload = datagram.get(len..).unwrap_or_default();
+            *client = source;
+            if header.fragment == 0 {
+                traffic.up += payload.len() as u64;
+                out.push(header.address, payload);
+            } else if terms.fragments == Fragmentation::Reassembled
+                && let Some((target, whole)) =
+                    Fragments::add(fragments, header.fragment, header.address, payload)
+            {
+                traffic.up += whole.len() as u64;
+                out.push(target, &whole);
+            }
+        });
+        // An error is news of an earlier datagram to the client, and costs that one only.
+        let _ = ready!(received);
+        if known == 0 && self.client.port() != 0 && terms.ports == ClientPort::Fixed {
+            // The system can do the sorting from here on.
+            let _ = self.socket.connect(self.client);
+        }
+        if !out.is_empty() {
+            self.moved = true;
+            if self.path.poll_send(cx, out)?.is_pending() {
+                self.held_out = Some(Box::new(std::mem::take(out)));
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// One batch for the client.
+    fn poll_back(&mut self, cx: &mut Context<'_>, back: &mut Datagrams) -> Poll<io::Result<()>> {
+        if let Some(held) = &mut self.held_back {
+            ready!(poll_send_to(&self.socket, cx, self.client, held));
+            self.held_back = None;
+        }
+        back.clear();
+        ready!(self.path.poll_recv(cx, back))?;
+        if self.client.port() == 0 {
+            return Poll::Ready(Ok(())); // nobody to send it to
+        }
+        self.moved = true;
+        self.traffic.down += back
+            .iter()
+            .map(|(_, payload)| payload.len() as u64)
+            .sum::<u64>();
+        let mut wrapped = back.wrapped(|source| {
+            let header = UdpHeader {
+                fragment: 0,
+                address: source.clone(),
+            };
+            header.encode()
+        });
+        if poll_send_to(&self.socket, cx, self.client, &mut wrapped).is_pending() {
+            self.held_back = Some(Box::new(wrapped));
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Ready once nothing has moved for too long.
+    pub(super) fn poll_alarm(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut alarm: Pin<&mut Sleep>,
+    ) -> Poll<io::Error> {
+        loop {
+            let now = Instant::now();
+            if self
+                .fragments
+                .as_ref()
+                .is_some_and(|queue| queue.until() <= now)
+            {
+                self.fragments = None;
+            }
+            let idle = self.active.checked_add(self.terms.idle);
+            if idle.is_some_and(|idle| idle <= now) {
+                return Poll::Ready(RelayError::timed_out(RelayErrorKind::Idle, self.traffic));
+            }
+            let queue = self.fragments.as_ref().map(|queue| queue.until());
+            if let Some(next) = queue.into_iter().chain(idle).min()
+                && (alarm.is_elapsed() || next < alarm.deadline())
+            {
+                alarm.as_mut().reset(next);
+            }
+            ready!(alarm.as_mut().poll(cx));
+        }
+    }
+}
+
+/// Ready once `datagrams` is empty.
+fn poll_send_to(
+    socket: &BatchSocket,
+    cx: &mut Context<'_>,
+    client: SocketAddr,
+    datagrams: &mut Datagrams,
+) -> Poll<()> {
+    while !datagrams.is_empty() {
+        ready!(poll_send_front(socket, cx, client, datagrams));
+    }
+    Poll::Ready(())
+}

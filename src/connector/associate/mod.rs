@@ -1,0 +1,85 @@
+//! UDP ASSOCIATE: a relay for datagrams (RFC 1928 sections 4, 6 and 7).
+//!
+//! [`Associate`] opens a UDP socket for each request, on the address on which the client reached
+//! us, and tells the client to send there. What the client sends goes on by a
+//! [`DatagramPath`](crate::session::DatagramPath), and what comes back is sent to the client under
+//! its true source. The association ends with the TCP connection that asked for it.
+//!
+//! * **Nobody else gets in.** A datagram counts only if it comes from the client's address, and from
+//!   the port of its first valid one. There is no socket without a request that was authenticated.
+//! * **Nobody unasked gets back.** Answers come from hosts that the client has sent to;
+//!   [`Filtering`] has the choices, in the terms of RFC 4787.
+//! * **The policy is asked about every destination**, as stated and as an address; the answer is
+//!   kept for the association. Multicast, broadcast and port 0 are refused.
+//! * **One bad datagram costs one datagram.** Garbage, unreachable and unknown destinations are
+//!   dropped in silence, as the RFC has it. Names are looked up aside, and nothing waits for them
+//!   but their own datagrams.
+//! * **Whole or not at all.** Up to 65,507 octets less the header pass; nothing is cut. Fragments
+//!   (FRAG) are put together, within bounds, or dropped on request.
+//! * **By batches.** Receiving and sending many datagrams takes one system call where the system can
+//!   do that, and the buffers belong to the thread.
+//!
+//! Behind a NAT or in a container, say what clients shall send to:
+//!
+//! ```
+//! use std::net::{IpAddr, Ipv4Addr};
+//! use tower_socks::{Associate, Connector};
+//!
+//! let associate = Associate::new()
+//!     .public_address(IpAddr::V4(Ipv4Addr::new(203, 0, 113, 7)))
+//!     .ports(40_000..=40_999);
+//! let connector = Connector::direct().with_associate(associate);
+//! ```
+//!
+//! The whole of it:
+//!
+//! ```
+//! use tokio::net::UdpSocket;
+//! use tower::ServiceExt;
+//! use tower_socks::{Associate, Request, Tunnel, proto::{Address, Command}};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), tower_socks::BoxError> {
+//! let target = UdpSocket::bind("127.0.0.1:0").await?;
+//! let client = UdpSocket::bind("127.0.0.1:0").await?;
+//!
+//! let mut request = Request::new(Command::UDP_ASSOCIATE, Address::UNSPECIFIED);
+//! request.peer = client.local_addr()?;
+//! request.local = ([127, 0, 0, 1], 1080).into();
+//! let association = Associate::new().oneshot(request).await?;
+//!
+//! let relay = Tunnel::<tokio::io::DuplexStream>::bound(&association).ip().unwrap();
+//! let (control, near) = tokio::io::duplex(1);
+//! let running = tokio::spawn(association.run(near));
+//!
+//! let mut datagram = b"\0\0\0\x01\x7f\0\0\x01".to_vec(); // RSV, FRAG, ATYP, 127.0.0.1
+//! datagram.extend(target.local_addr()?.port().to_be_bytes());
+//! datagram.extend(b"ping");
+//! client.send_to(&datagram, relay).await?;
+//!
+//! let mut heard = [0; 16];
+//! let (len, _) = target.recv_from(&mut heard).await?;
+//! assert_eq!(&heard[..len], b"ping");
+//!
+//! drop(control);
+//! assert_eq!(running.await??.up, 4);
+//! # Ok(())
+//! # }
+//! ```
+
+mod clients;
+mod destinations;
+mod flow;
+mod fragments;
+mod future;
+mod names;
+mod path;
+mod paths;
+mod send;
+mod service;
+mod tunnel;
+
+pub use self::{
+    destinations::Filtering, future::ResponseFuture, path::DirectPath, paths::DirectPaths,
+    service::Associate, tunnel::Association,
+};

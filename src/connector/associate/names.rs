@@ -1,0 +1,159 @@
+//! Names as destinations, looked up off the data path.
+
+use std::{
+    collections::HashMap,
+    net::{IpAddr, SocketAddr},
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use futures_util::{
+    future::BoxFuture,
+    stream::{FuturesUnordered, StreamExt},
+};
+use tokio::time::{Instant, timeout};
+
+use crate::{
+    connector::resolve::Resolve,
+    error::BoxError,
+    proto::{Address, DomainName},
+    session::{Datagrams, Request},
+};
+
+/// Lookups of one association at once; what would need another one is dropped.
+const LOOKUPS: usize = 16;
+
+/// Octets that wait for one lookup, and datagrams.
+const WAITING: (usize, usize) = (64 * 1024, 256);
+
+/// Names that are remembered.
+const REMEMBERED: usize = 64;
+
+/// How long an answer is used, and how long the lack of one.
+const FRESH: Duration = Duration::from_secs(60);
+const FRESH_FAILURE: Duration = Duration::from_secs(5);
+
+/// How long a lookup may take.
+const LIMIT: Duration = Duration::from_secs(5);
+
+type Answer = (Address, Result<Vec<IpAddr>, BoxError>);
+
+/// The names of one association, each with its port.
+pub(super) struct Names<R> {
+    resolver: R,
+    chosen: HashMap<Address, Chosen>,
+    waiting: HashMap<Address, Waiting>,
+    lookups: FuturesUnordered<BoxFuture<'static, Answer>>,
+}
+
+#[derive(Debug)]
+struct Chosen {
+    address: Option<SocketAddr>,
+    until: Instant,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    /// What the policies approve addresses for.
+    request: Request,
+    datagrams: Datagrams,
+    octets: usize,
+}
+
+impl<R: Resolve> Names<R> {
+    pub(super) fn new(resolver: R) -> Self {
+        Self {
+            resolver,
+            chosen: HashMap::new(),
+            waiting: HashMap::new(),
+            lookups: FuturesUnordered::new(),
+        }
+    }
+
+    /// The address that was chosen for a name, if there is one. While it is looked up the datagram
+    /// waits, and comes back from [`poll_chosen`](Self::poll_chosen). It is looked up only if
+    /// `admit` has a request for it.
+    pub(super) fn address(
+        &mut self,
+        target: &Address,
+        name: &DomainName,
+        payload: &[u8],
+        admit: impl FnOnce(&Address) -> Option<Request>,
+    ) -> Option<SocketAddr> {
+        match self.chosen.get(target) {
+            Some(chosen) if Instant::now() < chosen.until => return chosen.address,
+            Some(_) => drop(self.chosen.remove(target)),
+            None => {}
+        }
+        if !self.waiting.contains_key(target) {
+            if self.lookups.len() >= LOOKUPS {
+                return None;
+            }
+            let Some(request) = admit(target) else {
+                self.remember(target.clone(), None);
+                return None;
+            };
+            let waiting = Waiting {
+                request,
+                datagrams: Datagrams::new(),
+                octets: 0,
+            };
+            self.waiting.insert(target.clone(), waiting);
+            let (resolver, name, target) = (self.resolver.clone(), name.clone(), target.clone());
+            self.lookups.push(Box::pin(async move {
+                let answer = timeout(LIMIT, resolver.resolve(name)).await;
+                (target, answer.unwrap_or_else(|elapsed| Err(elapsed.into())))
+            }));
+        }
+        if let Some(waiting) = self.waiting.get_mut(target)
+            && waiting.octets + payload.len() <= WAITING.0
+            && waiting.datagrams.len() < WAITING.1
+        {
+            waiting.octets += payload.len();
+            waiting.datagrams.push(target.clone(), payload);
+        }
+        None
+    }
+
+    /// Ready with what has waited for a lookup that has come back, and the address to send it to:
+    /// of all its addresses, the first that `approve` likes.
+    pub(super) fn poll_chosen(
+        &mut self,
+        cx: &mut Context<'_>,
+        approve: impl Fn(&Request, SocketAddr) -> bool,
+    ) -> Poll<(Datagrams, SocketAddr)> {
+        while let Poll::Ready(Some((target, answer))) = self.lookups.poll_next_unpin(cx) {
+            let Some(waiting) = self.waiting.remove(&target) else {
+                continue; // there is one for each lookup
+            };
+            let address = match answer {
+                Ok(addresses) => addresses
+                    .into_iter()
+                    .map(|ip| SocketAddr::new(ip.to_canonical(), target.port()))
+                    .find(|address| approve(&waiting.request, *address)),
+                Err(error) => {
+                    tracing::debug!(%target, %error, "datagram to a name that is not resolved");
+                    None
+                }
+            };
+            self.remember(target, address);
+            if let Some(address) = address {
+                return Poll::Ready((waiting.datagrams, address));
+            }
+        }
+        Poll::Pending
+    }
+
+    fn remember(&mut self, target: Address, address: Option<SocketAddr>) {
+        if self.chosen.len() >= REMEMBERED {
+            self.chosen.clear();
+        }
+        let fresh = if address.is_some() {
+            FRESH
+        } else {
+            FRESH_FAILURE
+        };
+        let until = Instant::now() + fresh;
+        self.chosen.insert(target, Chosen { address, until });
+    }
+}

@@ -1,0 +1,167 @@
+//! Datagrams from this machine: the path of [`DirectPaths`](super::DirectPaths).
+
+use std::{
+    cell::Cell,
+    fmt, io,
+    net::SocketAddr,
+    task::{Context, Poll, ready},
+};
+
+use super::{
+    destinations::{Destinations, approves},
+    names::Names,
+    send::poll_send_front,
+};
+use crate::{
+    connector::resolve::Resolve,
+    proto::Address,
+    relay::{BatchSocket, yield_turn},
+    session::{DatagramPath, Datagrams},
+};
+
+/// Batches that nobody expects, in one poll, before other tasks get their turn.
+const UNWANTED: usize = 4;
+
+/// Sockets of this machine, one for each family, opened with the first datagram that needs it.
+pub struct DirectPath<R> {
+    sockets: Sockets,
+    destinations: Destinations,
+    names: Names<R>,
+    /// What is to be sent by address, the names replaced.
+    ready: Datagrams,
+}
+
+impl<R: Resolve> DirectPath<R> {
+    pub(super) fn new(destinations: Destinations, resolver: R) -> Self {
+        Self {
+            sockets: Sockets::default(),
+            destinations,
+            names: Names::new(resolver),
+            ready: Datagrams::new(),
+        }
+    }
+
+    /// Replaces names by addresses, and leaves out what may not or cannot go.
+    fn sort(&mut self, out: &mut Datagrams) {
+        for (target, payload) in out.iter() {
+            match target.clone().canonical() {
+                Ok(Address::Ip(address)) => {
+                    if self.destinations.approve(address) {
+                        self.ready.push(Address::Ip(address), payload);
+                    }
+                }
+                Ok(Address::Name(name, _)) => {
+                    let admit = |target: &Address| self.destinations.request_for(target);
+                    if let Some(address) = self.names.address(target, &name, payload, admit) {
+                        self.destinations.named(address);
+                        self.ready.push(Address::Ip(address), payload);
+                    }
+                }
+                Err(_) => {}
+            }
+        }
+        out.clear();
+    }
+
+    /// Takes what has waited for a name.
+    fn poll_names(&mut self, cx: &mut Context<'_>) {
+        while let Poll::Ready((waiting, address)) = self.names.poll_chosen(cx, approves) {
+            self.destinations.named(address);
+            for (_, payload) in waiting.iter() {
+                self.ready.push(Address::Ip(address), payload);
+            }
+        }
+    }
+
+    /// Ready once nothing is kept back.
+    fn poll_ready_out(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            let front = self.ready.iter().next().map(|(target, _)| target.ip());
+            let Some(address) = front else {
+                return Poll::Ready(());
+            };
+            let socket = address.map(|address| (address, self.sockets.towards(address)));
+            match socket {
+                Some((address, Ok(socket))) => {
+                    ready!(poll_send_front(socket, cx, address, &mut self.ready));
+                }
+                Some((address, Err(error))) => {
+                    tracing::debug!(%address, %error, "no socket for a datagram");
+                    self.ready.take_first(1);
+                }
+                None => self.ready.take_first(1),
+            }
+        }
+    }
+}
+
+/// One socket for each family, opened with the first datagram that needs it.
+#[derive(Debug, Default)]
+struct Sockets {
+    v4: Option<BatchSocket>,
+    v6: Option<BatchSocket>,
+}
+
+impl Sockets {
+    fn towards(&mut self, address: SocketAddr) -> io::Result<&BatchSocket> {
+        let slot = if address.is_ipv4() {
+            &mut self.v4
+        } else {
+            &mut self.v6
+        };
+        match slot {
+            Some(socket) => Ok(socket),
+            None => Ok(slot.insert(BatchSocket::towards(address)?)),
+        }
+    }
+
+    fn open(&mut self) -> impl Iterator<Item = &mut BatchSocket> {
+        [&mut self.v4, &mut self.v6].into_iter().flatten()
+    }
+}
+
+impl<R: Resolve> DatagramPath for DirectPath<R> {
+    fn poll_send(&mut self, cx: &mut Context<'_>, out: &mut Datagrams) -> Poll<io::Result<()>> {
+        ready!(self.poll_ready_out(cx));
+        self.sort(out);
+        self.poll_ready_out(cx).map(Ok)
+    }
+
+    fn poll_recv(&mut self, cx: &mut Context<'_>, into: &mut Datagrams) -> Poll<io::Result<()>> {
+        self.poll_names(cx);
+        // What is left waits for room, and this task hears of it.
+        let _ = self.poll_ready_out(cx);
+        let destinations = &self.destinations;
+        let kept = Cell::new(0_usize);
+        let mut receive = |source: SocketAddr, payload: &[u8]| {
+            let source = SocketAddr::new(source.ip().to_canonical(), source.port());
+            if destinations.expects(source) {
+                into.push(Address::Ip(source), payload);
+                kept.set(kept.get() + 1);
+            }
+        };
+        for socket in self.sockets.open() {
+            for tries in 1.. {
+                // An error is news of an earlier datagram, and costs that one only.
+                if socket.poll_recv(cx, &mut receive).is_pending() || kept.get() > 0 {
+                    break;
+                }
+                if tries == UNWANTED {
+                    yield_turn(cx);
+                    break;
+                }
+            }
+        }
+        if into.is_empty() {
+            Poll::Pending
+        } else {
+            Poll::Ready(Ok(()))
+        }
+    }
+}
+
+impl<R> fmt::Debug for DirectPath<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DirectPath").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,186 @@
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    ops::RangeInclusive,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use tower::ServiceExt;
+use tower_service::Service;
+
+use super::{
+    Association, DirectPaths, ResponseFuture,
+    clients::Clients,
+    flow::{ClientPort, Fragmentation, Terms},
+    tunnel::Parts,
+};
+use crate::{
+    connector::ports,
+    error::{BoxError, Refusal},
+    proto::{Address, ReplyCode},
+    relay::BatchSocket,
+    session::{DatagramPath, Request},
+};
+
+/// Carries UDP ASSOCIATE out. See the [module](super).
+///
+/// `S` makes the path on which the datagrams of an association go on: [`DirectPaths`], or any
+/// `Service<Request>` whose response is a [`DatagramPath`]. Clones share the count of associations.
+#[derive(Clone, Debug)]
+pub struct Associate<S = DirectPaths> {
+    paths: S,
+    clients: Clients,
+    options: Options,
+}
+
+#[derive(Clone, Debug)]
+struct Options {
+    public: Option<IpAddr>,
+    ports: RangeInclusive<u16>,
+    per_client: usize,
+    terms: Terms,
+}
+
+impl Associate {
+    /// From this machine: any port, 5 min of idleness, 64 associations for each client address.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with_paths(DirectPaths::new())
+    }
+}
+
+impl Default for Associate {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<S> Associate<S> {
+    /// With datagrams that go on by the paths of `paths`, and the defaults of [`new`](Self::new).
+    pub fn with_paths(paths: S) -> Self {
+        Self {
+            paths,
+            clients: Clients::default(),
+            options: Options {
+                public: None,
+                ports: ports::ANY,
+                per_client: 64,
+                terms: Terms {
+                    idle: Duration::from_secs(5 * 60),
+                    fragments: Fragmentation::Reassembled,
+                    ports: ClientPort::Fixed,
+                },
+            },
+        }
+    }
+
+    /// Tells clients to send to this address instead of the one on which they reached us: the
+    /// public one of a NAT or of a container's host, which has to pass the
+    /// [ports](Self::ports) on.
+    #[must_use]
+    pub const fn public_address(mut self, address: IpAddr) -> Self {
+        self.options.public = Some(address);
+        self
+    }
+
+    /// Takes the port of each association from this range; a free one by default. With all of them
+    /// taken, requests are answered with 01.
+    #[must_use]
+    pub const fn ports(mut self, ports: RangeInclusive<u16>) -> Self {
+        self.options.ports = ports;
+        self
+    }
+
+    /// How many associations a client address may have at once. Further requests are answered with
+    /// 02.
+    #[must_use]
+    pub const fn per_client(mut self, most: usize) -> Self {
+        self.options.per_client = most;
+        self
+    }
+
+    /// Ends an association in which no datagram has passed either way for so long.
+    #[must_use]
+    pub const fn idle_timeout(mut self, limit: Duration) -> Self {
+        self.options.terms.idle = limit;
+        self
+    }
+
+    /// Drops fragments (RFC 1928 section 7, FRAG) instead of putting them together.
+    #[must_use]
+    pub const fn drop_fragments(mut self) -> Self {
+        self.options.terms.fragments = Fragmentation::Dropped;
+        self
+    }
+
+    /// Takes datagrams from every port of the client's address, and answers to the latest.
+    /// Otherwise the port of the first valid datagram is the only one.
+    #[must_use]
+    pub const fn any_client_port(mut self) -> Self {
+        self.options.terms.ports = ClientPort::Any;
+        self
+    }
+}
+
+impl<S> Service<Request> for Associate<S>
+where
+    S: Service<Request> + Clone + Send + 'static,
+    S::Response: DatagramPath,
+    S::Error: Into<BoxError>,
+    S::Future: Send,
+{
+    type Response = Association<S::Response>;
+    type Error = BoxError;
+    type Future = ResponseFuture<S::Response>;
+
+    // The service for paths is asked with the request, on the clone that is called.
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        let Self {
+            paths,
+            clients,
+            options,
+        } = self.clone();
+        ResponseFuture::new(async move {
+            // A client without an address, on a Unix socket, is on this machine.
+            let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
+            let specified = |ip: IpAddr| if ip.is_unspecified() { here } else { ip };
+            let client = specified(request.peer.ip().to_canonical());
+            let local = specified(request.local.ip().to_canonical());
+            let place = clients.enter(client, options.per_client).ok_or_else(|| {
+                Refusal::not_allowed(format!("{client} has too many associations"))
+            })?;
+            let (socket, address) = options.bind(local)?;
+            let path = paths.oneshot(request).await.map_err(Into::into)?;
+            Ok(Association::new(Parts {
+                socket,
+                path,
+                bound: Address::Ip(address),
+                client,
+                terms: options.terms,
+                place,
+            }))
+        })
+    }
+}
+
+impl Options {
+    /// A socket, and the address that the client is told.
+    fn bind(&self, local: IpAddr) -> Result<(BatchSocket, SocketAddr), BoxError> {
+        let bind = |port| BatchSocket::bind(SocketAddr::new(local, port));
+        let socket = ports::first_free(&self.ports, bind).map_err(|error: io::Error| {
+            Refusal::new(
+                ReplyCode::GENERAL_FAILURE,
+                format!("no UDP port on {local} for an association"),
+            )
+            .with_source(error)
+        })?;
+        let bound = socket.local_addr()?;
+        let public = self.public.unwrap_or(bound.ip());
+        Ok((socket, SocketAddr::new(public, bound.port())))
+    }
+}

@@ -1,0 +1,99 @@
+use std::{
+    future::{Future, poll_fn},
+    io,
+    net::IpAddr,
+    pin::{Pin, pin},
+    task::{Context, Poll, ready},
+};
+
+use tokio::{
+    io::{AsyncRead, ReadBuf},
+    time::sleep,
+};
+
+use super::{
+    clients::Place,
+    flow::{Flow, Terms},
+};
+use crate::{
+    proto::Address,
+    relay::{BatchSocket, Traffic},
+    session::{DatagramPath, Tunnel},
+};
+
+/// A relay for the datagrams of one client: the tunnel of UDP ASSOCIATE.
+///
+/// What it consists of is boxed, so that a connector that knows all commands does not make every
+/// CONNECT as large as this.
+#[derive(Debug)]
+pub struct Association<P> {
+    parts: Box<Parts<P>>,
+}
+
+#[derive(Debug)]
+pub(super) struct Parts<P> {
+    pub(super) socket: BatchSocket,
+    pub(super) path: P,
+    pub(super) bound: Address,
+    pub(super) client: IpAddr,
+    pub(super) terms: Terms,
+    pub(super) place: Place,
+}
+
+impl<P> Association<P> {
+    pub(super) fn new(parts: Parts<P>) -> Self {
+        Self {
+            parts: Box::new(parts),
+        }
+    }
+}
+
+impl<W, P> Tunnel<W> for Association<P>
+where
+    W: AsyncRead + Unpin + Send,
+    P: DatagramPath,
+{
+    fn bound(&self) -> Address {
+        self.parts.bound.clone()
+    }
+
+    fn run(self, mut control: W) -> impl Future<Output = io::Result<Traffic>> + Send {
+        Box::pin(async move {
+            let Parts {
+                socket,
+                path,
+                client,
+                terms,
+                place,
+                ..
+            } = *self.parts;
+            let mut flow = Flow::new(socket, path, client, terms);
+            let mut alarm = pin!(sleep(terms.idle));
+            let ended = poll_fn(|cx| {
+                // The association ends with its TCP connection, however that ends.
+                if poll_ended(cx, &mut control).is_ready() {
+                    return Poll::Ready(Ok(()));
+                }
+                if let Poll::Ready(error) = flow.poll(cx) {
+                    return Poll::Ready(Err(error));
+                }
+                flow.poll_alarm(cx, alarm.as_mut()).map(Err)
+            })
+            .await;
+            drop(place);
+            ended.map(|()| flow.traffic())
+        })
+    }
+}
+
+/// Ready at the end of the control connection. What comes on it means nothing.
+fn poll_ended<W: AsyncRead + Unpin>(cx: &mut Context<'_>, control: &mut W) -> Poll<()> {
+    loop {
+        let mut octets = [0; 64];
+        let mut read = ReadBuf::new(&mut octets);
+        match ready!(Pin::new(&mut *control).poll_read(cx, &mut read)) {
+            Ok(()) if !read.filled().is_empty() => {}
+            _ => return Poll::Ready(()),
+        }
+    }
+}

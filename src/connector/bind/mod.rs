@@ -1,0 +1,47 @@
+//! BIND: a stream from the target to the client (RFC 1928 sections 4 and 6).
+//!
+//! [`Bind`] listens for one connection and says where, which is the first reply. The client passes
+//! that on to the target by a connection that it has already, as FTP does. The second reply comes
+//! once the target has connected, or will not any more, and says who it is or why not. Then bytes
+//! are relayed.
+//!
+//! * **BND can be reached**: the address on which the client reached us, or one of the target's
+//!   family, or the [public one](Bind::public_address) of a NAT or a container's host. It listens
+//!   before the first reply leaves.
+//! * **Only the expected peer is let in**: one whose address is DST.ADDR. `0.0.0.0` and `::` mean
+//!   anyone; a policy may refuse that, and is asked about the peer in any case. Others are turned
+//!   away, and the wait goes on.
+//! * **One peer, then the listener is gone**, and it goes as well when the client closes, or after
+//!   [2 minutes](Bind::accept_timeout).
+//!
+//! ```
+//! use tokio::{io::{AsyncReadExt, AsyncWriteExt}, net::TcpStream};
+//! use tower::ServiceExt;
+//! use tower_socks::{Bind, Request, Tunnel, proto::{Address, Command}, relay::ReadAhead};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), tower_socks::BoxError> {
+//! let mut request = Request::new(Command::BIND, "127.0.0.1:20".parse()?);
+//! request.local = ([127, 0, 0, 1], 1080).into();
+//! let binding = Bind::new().oneshot(request).await?;
+//!
+//! let (mut client, near) = tokio::io::duplex(64);
+//! let listening = Tunnel::<ReadAhead<tokio::io::DuplexStream>>::bound(&binding);
+//! tokio::spawn(binding.run(ReadAhead::new(near)));
+//!
+//! let mut target = TcpStream::connect(listening.ip().unwrap()).await?;
+//! target.write_all(b"220 hello").await?;
+//!
+//! let mut heard = [0; 19];
+//! client.read_exact(&mut heard).await?;
+//! assert_eq!(&heard[..4], b"\x05\x00\x00\x01"); // the second reply
+//! assert_eq!(&heard[10..], b"220 hello");
+//! # Ok(())
+//! # }
+//! ```
+
+mod future;
+mod service;
+mod tunnel;
+
+pub use self::{future::ResponseFuture, service::Bind, tunnel::Binding};

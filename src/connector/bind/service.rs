@@ -1,0 +1,210 @@
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
+    ops::RangeInclusive,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use tokio::{net::TcpListener, net::TcpSocket, time::timeout};
+use tower_service::Service;
+
+use super::{
+    Binding, ResponseFuture,
+    tunnel::{Expected, Parts},
+};
+use crate::{
+    connector::{
+        ports,
+        resolve::{Resolve, SystemResolver, lookup},
+    },
+    error::{BoxError, Refusal},
+    proto::{Address, ReplyCode},
+    relay::Relay,
+    session::Request,
+};
+
+/// Peers that may be in the queue of the listener, those that are turned away among them.
+const BACKLOG: u32 = 16;
+
+/// How long the name of the expected peer may take.
+const LOOKUP_LIMIT: Duration = Duration::from_secs(20);
+
+/// Carries BIND out. See the [module](super).
+#[derive(Clone, Debug)]
+pub struct Bind<R = SystemResolver> {
+    resolver: R,
+    options: Options,
+}
+
+#[derive(Clone, Debug)]
+struct Options {
+    public: Option<IpAddr>,
+    ports: RangeInclusive<u16>,
+    limit: Duration,
+    relay: Relay,
+}
+
+impl Bind {
+    /// The address on which the client reached us, any port, 2 min for the peer to come.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            resolver: SystemResolver::new(),
+            options: Options {
+                public: None,
+                ports: ports::ANY,
+                limit: Duration::from_secs(2 * 60),
+                relay: Relay::new(),
+            },
+        }
+    }
+}
+
+impl Default for Bind {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<R> Bind<R> {
+    /// Replaces the resolver, which is asked where DST.ADDR is a name.
+    #[must_use]
+    pub fn resolver<T: Resolve>(self, resolver: T) -> Bind<T> {
+        Bind {
+            resolver,
+            options: self.options,
+        }
+    }
+
+    /// Tells clients this address instead of the one that is listened on: the public one of a NAT
+    /// or of a container's host, which has to pass the [ports](Self::ports) on.
+    #[must_use]
+    pub const fn public_address(mut self, address: IpAddr) -> Self {
+        self.options.public = Some(address);
+        self
+    }
+
+    /// Takes the port of each listener from this range; a free one by default. With all of them
+    /// taken, requests are answered with 01.
+    #[must_use]
+    pub const fn ports(mut self, ports: RangeInclusive<u16>) -> Self {
+        self.options.ports = ports;
+        self
+    }
+
+    /// The time that the peer has to come. The second reply is 06 when it has passed.
+    #[must_use]
+    pub const fn accept_timeout(mut self, limit: Duration) -> Self {
+        self.options.limit = limit;
+        self
+    }
+
+    /// The limits of the tunnels.
+    #[must_use]
+    pub const fn relay(mut self, relay: Relay) -> Self {
+        self.options.relay = relay;
+        self
+    }
+}
+
+impl<R: Resolve> Service<Request> for Bind<R> {
+    type Response = Binding;
+    type Error = BoxError;
+    type Future = ResponseFuture;
+
+    // The resolver is asked once there is a name to resolve, on the clone that is called.
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request) -> ResponseFuture {
+        let Self { resolver, options } = self.clone();
+        ResponseFuture::new(async move {
+            let expected = match &request.target {
+                Address::Ip(address) if address.ip().is_unspecified() => Expected::Anyone,
+                Address::Ip(address) => Expected::One(vec![address.ip().to_canonical()]),
+                Address::Name(name, _) => {
+                    let addresses = timeout(LOOKUP_LIMIT, lookup(resolver, name.clone())).await??;
+                    let canonical = addresses.iter().map(IpAddr::to_canonical);
+                    Expected::One(canonical.collect())
+                }
+            };
+            let (listener, address) = options.listen(&request, &expected)?;
+            Ok(Binding::new(Parts {
+                listener,
+                bound: Address::Ip(address),
+                expected,
+                request,
+                limit: options.limit,
+                relay: options.relay,
+            }))
+        })
+    }
+}
+
+impl Options {
+    /// A listener, and the address that the client is told.
+    fn listen(
+        &self,
+        request: &Request,
+        expected: &Expected,
+    ) -> Result<(TcpListener, SocketAddr), BoxError> {
+        let local = reachable(request.local.ip().to_canonical(), expected)?;
+        let listen = |port| listen_on(SocketAddr::new(local, port));
+        let listener = ports::first_free(&self.ports, listen).map_err(|error| {
+            Refusal::new(
+                ReplyCode::GENERAL_FAILURE,
+                format!("no TCP port on {local} to listen on"),
+            )
+            .with_source(error)
+        })?;
+        let bound = listener.local_addr()?;
+        let public = self.public.unwrap_or(bound.ip());
+        Ok((listener, SocketAddr::new(public, bound.port())))
+    }
+}
+
+fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4(),
+        SocketAddr::V6(_) => TcpSocket::new_v6(),
+    }?;
+    // The connection that is accepted inherits it.
+    socket.set_nodelay(true)?;
+    // A port is free once its listener is gone, not only when the last connection is forgotten.
+    // Elsewhere than on Unix the option means another thing.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// An address of this machine that the peer can reach: the one on which the client did, if it is of
+/// the peer's family, and otherwise the one from which we would go to the peer.
+fn reachable(local: IpAddr, expected: &Expected) -> io::Result<IpAddr> {
+    let peer = match expected {
+        Expected::One(peers) => {
+            let mut same_family = peers
+                .iter()
+                .filter(|peer| peer.is_ipv4() == local.is_ipv4());
+            same_family.next().or(peers.first()).copied()
+        }
+        Expected::Anyone => None,
+    };
+    match peer {
+        Some(peer) if local.is_unspecified() || peer.is_ipv4() != local.is_ipv4() => {
+            let any: IpAddr = match peer {
+                IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+                IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+            };
+            // Connecting a UDP socket sends nothing; it asks the routing table.
+            let socket = UdpSocket::bind((any, 0))?;
+            socket.connect((peer, 9))?;
+            Ok(socket.local_addr()?.ip())
+        }
+        // A client on a Unix socket that expects anyone: this machine.
+        None if local.is_unspecified() => Ok(Ipv4Addr::LOCALHOST.into()),
+        _ => Ok(local),
+    }
+}

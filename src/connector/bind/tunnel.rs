@@ -1,0 +1,149 @@
+use std::{
+    future::{Future, poll_fn},
+    io,
+    net::{IpAddr, SocketAddr},
+    task::Poll,
+    time::Duration,
+};
+
+use tokio::{
+    io::AsyncWriteExt,
+    net::{TcpListener, TcpStream},
+    time::timeout,
+};
+
+use crate::{
+    error::{Refusal, reply_code},
+    proto::{Address, Reply, ReplyCode},
+    relay::{Relay, Traffic, hang_up},
+    session::{Request, Tunnel, Wire},
+};
+
+/// How long the second reply may take to leave.
+const REPLY_LIMIT: Duration = Duration::from_secs(5);
+
+/// A listener for one peer: the tunnel of BIND.
+///
+/// What it consists of is boxed, so that a connector that knows all commands does not make every
+/// CONNECT as large as this.
+#[derive(Debug)]
+pub struct Binding {
+    parts: Box<Parts>,
+}
+
+#[derive(Debug)]
+pub(super) struct Parts {
+    pub(super) listener: TcpListener,
+    pub(super) bound: Address,
+    pub(super) expected: Expected,
+    pub(super) request: Request,
+    pub(super) limit: Duration,
+    pub(super) relay: Relay,
+}
+
+/// Who may connect.
+#[derive(Debug)]
+pub(super) enum Expected {
+    Anyone,
+    /// The peer of DST.ADDR, at any of its addresses.
+    One(Vec<IpAddr>),
+}
+
+impl Expected {
+    fn includes(&self, peer: IpAddr) -> bool {
+        match self {
+            Self::Anyone => true,
+            Self::One(addresses) => addresses.contains(&peer),
+        }
+    }
+}
+
+impl<W: Wire> Tunnel<W> for Binding {
+    fn bound(&self) -> Address {
+        self.parts.bound.clone()
+    }
+
+    fn run(self, mut client: W) -> impl Future<Output = io::Result<Traffic>> + Send {
+        Box::pin(async move {
+            let relay = self.parts.relay;
+            match self.parts.peer(&mut client).await {
+                Ok((stream, peer)) => {
+                    let reply = Reply {
+                        code: ReplyCode::SUCCEEDED,
+                        bound: Address::Ip(peer),
+                    };
+                    answer(&mut client, &reply).await?;
+                    relay.run(client, stream).await
+                }
+                Err(error) => {
+                    let code = reply_code(&error);
+                    // Whoever is gone need not be told.
+                    if answer(&mut client, &Reply::failure(code)).await.is_ok() {
+                        hang_up(client).await;
+                    }
+                    Err(error)
+                }
+            }
+        })
+    }
+}
+
+impl Binding {
+    pub(super) fn new(parts: Parts) -> Self {
+        Self {
+            parts: Box::new(parts),
+        }
+    }
+}
+
+impl Parts {
+    /// The connection of the expected peer. The listener is gone with it.
+    async fn peer<W: Wire>(self, client: &mut W) -> io::Result<(TcpStream, SocketAddr)> {
+        let coming = timeout(
+            self.limit,
+            poll_fn(|cx| {
+                while let Poll::Ready(accepted) = self.listener.poll_accept(cx) {
+                    let (stream, peer) = accepted?;
+                    let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+                    if !self.expected.includes(peer.ip()) {
+                        tracing::debug!(%peer, "turned away: not the expected peer");
+                        continue;
+                    }
+                    match (self.request.approve(peer), &self.expected) {
+                        (Ok(()), _) => return Poll::Ready(Ok((stream, peer))),
+                        // Somebody else may be welcome.
+                        (Err(refusal), Expected::Anyone) => {
+                            tracing::debug!(%peer, %refusal, "turned away");
+                        }
+                        (Err(refusal), Expected::One(_)) => {
+                            return Poll::Ready(Err(io::Error::other(refusal)));
+                        }
+                    }
+                }
+                match client.poll_closed(cx) {
+                    Poll::Ready(Ok(())) => {
+                        let refusal = Refusal::new(
+                            ReplyCode::GENERAL_FAILURE,
+                            "the client closed before the peer came",
+                        );
+                        Poll::Ready(Err(io::Error::other(refusal)))
+                    }
+                    Poll::Ready(Err(gone)) => Poll::Ready(Err(gone)),
+                    Poll::Pending => Poll::Pending,
+                }
+            }),
+        );
+        match coming.await {
+            Ok(outcome) => outcome,
+            Err(elapsed) => Err(io::Error::new(io::ErrorKind::TimedOut, elapsed)),
+        }
+    }
+}
+
+async fn answer<W: Wire>(client: &mut W, reply: &Reply) -> io::Result<()> {
+    let write = async {
+        client.write_all(&reply.encode()).await?;
+        client.flush().await
+    };
+    timeout(REPLY_LIMIT, write).await?
+}

@@ -1,0 +1,213 @@
+//! A UDP socket that moves many datagrams in one system call.
+
+use std::{
+    cell::Cell,
+    io::{self, IoSliceMut},
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    task::{Context, Poll, ready},
+};
+
+use quinn_udp::{BATCH_SIZE, RecvMeta, Transmit, UdpSocketState};
+use tokio::{io::Interest, net::UdpSocket};
+
+/// Room for any datagram, or for what the kernel has coalesced.
+const SLOT: usize = 64 * 1024;
+
+/// Segments larger than this may not fit into a packet, and then the kernel does not take them in
+/// one call.
+const LARGEST_SEGMENT: usize = 1_200;
+
+thread_local! {
+    static BUFFER: Cell<Option<Box<[u8]>>> = const { Cell::new(None) };
+}
+
+/// A bound UDP socket.
+#[derive(Debug)]
+pub(crate) struct BatchSocket {
+    socket: UdpSocket,
+    state: UdpSocketState,
+    /// Datagrams to ask for: twice what came last time.
+    expected: usize,
+}
+
+impl BatchSocket {
+    /// Binds a socket on which large datagrams travel in fragments of IP, as on any other.
+    pub(crate) fn bind(address: SocketAddr) -> io::Result<Self> {
+        let socket = socket2::Socket::new(
+            socket2::Domain::for_address(address),
+            socket2::Type::DGRAM.nonblocking(),
+            Some(socket2::Protocol::UDP),
+        )?;
+        if address.is_ipv6() {
+            socket.set_only_v6(true)?;
+        }
+        socket.bind(&address.into())?;
+        // A burst has to find room while this thread is busy; as much as the system allows.
+        let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
+        let state = UdpSocketState::new((&socket).into())?;
+        allow_fragments(&socket, address)?;
+        Ok(Self {
+            socket: UdpSocket::from_std(socket.into())?,
+            state,
+            expected: 2,
+        })
+    }
+
+    /// Binds a socket of the family of `peer` at any address and port.
+    pub(crate) fn towards(peer: SocketAddr) -> io::Result<Self> {
+        Self::bind(match peer {
+            SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
+            SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
+        })
+    }
+
+    pub(crate) fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    /// From here on the system lets in datagrams of `peer` only.
+    pub(crate) fn connect(&self, peer: SocketAddr) -> io::Result<()> {
+        socket2::SockRef::from(&self.socket).connect(&peer.into())
+    }
+
+    /// Receives once, and hands each datagram with its source to `each`.
+    ///
+    /// # Errors
+    ///
+    /// Of an earlier datagram that did not arrive, most often: they are not the end of the socket.
+    pub(crate) fn poll_recv(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut each: impl FnMut(SocketAddr, &[u8]),
+    ) -> Poll<io::Result<usize>> {
+        let mut metas = [RecvMeta::default(); BATCH_SIZE];
+        loop {
+            ready!(self.socket.poll_recv_ready(cx))?;
+            let wanted = self.expected.clamp(2, BATCH_SIZE);
+            let received = with_buffer(|buffer| {
+                let mut received = 0;
+                let mut slots = slots(buffer);
+                let outcome = self.socket.try_io(Interest::READABLE, || {
+                    let slots = slots.get_mut(..wanted).unwrap_or_default();
+                    received = self.state.recv((&self.socket).into(), slots, &mut metas)?;
+                    // Fewer than there was room for: the socket is empty, and tokio may as well
+                    // know without another call.
+                    if received < wanted {
+                        return Err(io::ErrorKind::WouldBlock.into());
+                    }
+                    Ok(())
+                });
+                if received == 0 {
+                    return outcome.map(|()| 0);
+                }
+                let mut count = 0;
+                for (meta, slot) in metas.iter().zip(&slots).take(received) {
+                    let bytes = slot.get(..meta.len).unwrap_or_default();
+                    if bytes.is_empty() {
+                        each(meta.addr, bytes);
+                        count += 1;
+                    }
+                    // Several of one source, where the kernel has coalesced them.
+                    for datagram in bytes.chunks(meta.stride.max(1)) {
+                        each(meta.addr, datagram);
+                        count += 1;
+                    }
+                }
+                Ok(count)
+            });
+            match received {
+                Ok(count) => {
+                    self.expected = count * 2;
+                    return Poll::Ready(Ok(count));
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+    }
+
+    /// How many datagrams of `size` octets one call can send.
+    pub(crate) fn segments(&self, size: usize) -> usize {
+        if size > LARGEST_SEGMENT {
+            1
+        } else {
+            self.state.max_gso_segments()
+        }
+    }
+
+    /// Sends datagrams of `size` octets each (the last may be smaller) to one destination.
+    ///
+    /// # Errors
+    ///
+    /// When the system will not take them.
+    pub(crate) fn poll_send(
+        &self,
+        cx: &mut Context<'_>,
+        destination: SocketAddr,
+        contents: &[u8],
+        size: usize,
+    ) -> Poll<io::Result<()>> {
+        let transmit = Transmit {
+            destination,
+            ecn: None,
+            contents,
+            segment_size: (size > 0 && size < contents.len()).then_some(size),
+            src_ip: None,
+        };
+        let send = || self.state.try_send((&self.socket).into(), &transmit);
+        // Most often there is room, whatever tokio knows of it.
+        let mut outcome = send();
+        loop {
+            match outcome {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    ready!(self.socket.poll_send_ready(cx))?;
+                    outcome = self.socket.try_io(Interest::WRITABLE, send);
+                }
+                // News of an earlier datagram; this one has not been looked at.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                    return Poll::Ready(send());
+                }
+                outcome => return Poll::Ready(outcome),
+            }
+        }
+    }
+}
+
+/// What a socket is asked to hold, in bytes; the system may have a lower limit.
+const RECEIVE_BUFFER: usize = 1024 * 1024;
+
+/// quinn-udp is made for a protocol that never wants fragments. Datagrams of others do.
+#[cfg(target_os = "linux")]
+fn allow_fragments(socket: &socket2::Socket, address: SocketAddr) -> io::Result<()> {
+    use rustix::net::sockopt::{
+        Ipv4PathMtuDiscovery, Ipv6PathMtuDiscovery, set_ip_mtu_discover, set_ipv6_mtu_discover,
+    };
+
+    if address.is_ipv4() {
+        set_ip_mtu_discover(socket, Ipv4PathMtuDiscovery::DONT)?;
+    } else {
+        set_ipv6_mtu_discover(socket, Ipv6PathMtuDiscovery::DONT)?;
+        nix::sys::socket::setsockopt(socket, nix::sys::socket::sockopt::Ipv6DontFrag, &false)?;
+    }
+    Ok(())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn allow_fragments(_: &socket2::Socket, _: SocketAddr) -> io::Result<()> {
+    Ok(())
+}
+
+/// Lends the receive buffer of this thread.
+fn with_buffer<T>(lend: impl FnOnce(&mut [u8]) -> T) -> T {
+    let kept = BUFFER.try_with(Cell::take).ok().flatten();
+    let mut buffer = kept.unwrap_or_else(|| vec![0; SLOT * BATCH_SIZE].into_boxed_slice());
+    let result = lend(&mut buffer);
+    let _ = BUFFER.try_with(|slot| slot.set(Some(buffer)));
+    result
+}
+
+/// A slot for each datagram of a batch.
+fn slots(buffer: &mut [u8]) -> [IoSliceMut<'_>; BATCH_SIZE] {
+    let mut chunks = buffer.chunks_mut(SLOT);
+    std::array::from_fn(|_| IoSliceMut::new(chunks.next().unwrap_or_default()))
+}

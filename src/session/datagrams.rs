@@ -1,0 +1,188 @@
+use std::{
+    fmt, io,
+    ops::Range,
+    task::{Context, Poll},
+};
+
+use crate::proto::{Address, Frame};
+
+/// Where the datagrams of an association go and come from: for UDP what
+/// [`Tunnel`](super::Tunnel)'s far stream is for TCP.
+///
+/// The response of a service for UDP ASSOCIATE. The connector's own sends from sockets of this
+/// machine; one that talks to another proxy is one as well. A layer that counts, filters, throttles
+/// or taps datagrams wraps it:
+///
+/// ```
+/// use std::{io, task::{Context, Poll}};
+/// use tower_socks::session::{DatagramPath, Datagrams};
+///
+/// /// Lets nothing pass that is larger than a limit.
+/// struct Small<P>(P, usize);
+///
+/// impl<P: DatagramPath> DatagramPath for Small<P> {
+///     fn poll_send(&mut self, cx: &mut Context<'_>, out: &mut Datagrams) -> Poll<io::Result<()>> {
+///         out.retain(|_, payload| payload.len() <= self.1);
+///         self.0.poll_send(cx, out)
+///     }
+///
+///     fn poll_recv(&mut self, cx: &mut Context<'_>, into: &mut Datagrams) -> Poll<io::Result<()>> {
+///         self.0.poll_recv(cx, into)
+///     }
+/// }
+/// ```
+pub trait DatagramPath: Send + 'static {
+    /// Sends what is in `out` and takes it out. Ready once `out` is empty.
+    ///
+    /// A datagram that cannot go (an unreachable, forbidden or unknown destination, too large) is
+    /// taken out like any other. Nobody is told, as RFC 1928 section 7 has it.
+    ///
+    /// # Errors
+    ///
+    /// When the path as a whole is broken. The association ends.
+    fn poll_send(&mut self, cx: &mut Context<'_>, out: &mut Datagrams) -> Poll<io::Result<()>>;
+
+    /// Puts datagrams that have arrived into `into`, each with its source. Ready once there is at
+    /// least one.
+    ///
+    /// # Errors
+    ///
+    /// When the path as a whole is broken. The association ends.
+    fn poll_recv(&mut self, cx: &mut Context<'_>, into: &mut Datagrams) -> Poll<io::Result<()>>;
+}
+
+/// Datagrams in order, each with the address that it goes to or came from.
+///
+/// ```
+/// use tower_socks::{proto::Address, session::Datagrams};
+///
+/// let mut batch = Datagrams::new();
+/// let here = Address::UNSPECIFIED;
+/// batch.push(here.clone(), b"one");
+/// batch.push(here.clone(), b"three");
+/// batch.retain(|_, payload| payload.len() > 3);
+/// assert_eq!(batch.iter().collect::<Vec<_>>(), [(&here, &b"three"[..])]);
+/// ```
+#[derive(Clone, Default)]
+pub struct Datagrams {
+    /// Payloads, one behind the other, with gaps where some were taken out.
+    bytes: Vec<u8>,
+    entries: Vec<(Address, Range<usize>)>,
+    /// Entries before this one are taken out.
+    first: usize,
+}
+
+impl Datagrams {
+    /// None.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            bytes: Vec::new(),
+            entries: Vec::new(),
+            first: 0,
+        }
+    }
+
+    /// Adds one at the end.
+    pub fn push(&mut self, address: Address, payload: &[u8]) {
+        if self.is_empty() {
+            self.clear();
+        }
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(payload);
+        self.entries.push((address, start..self.bytes.len()));
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len() - self.first
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.len() == self.first
+    }
+
+    /// Takes all of them out; the room stays.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.entries.clear();
+        self.first = 0;
+    }
+
+    /// Addresses and payloads, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&Address, &[u8])> {
+        let entries = self.entries.get(self.first..).unwrap_or_default();
+        entries.iter().map(|(address, range)| {
+            let payload = self.bytes.get(range.clone()).unwrap_or_default();
+            (address, payload)
+        })
+    }
+
+    /// Takes out those for which `keep` says no.
+    pub fn retain(&mut self, mut keep: impl FnMut(&Address, &[u8]) -> bool) {
+        let bytes = &self.bytes;
+        self.entries.drain(..self.first);
+        self.first = 0;
+        self.entries
+            .retain(|(address, range)| keep(address, bytes.get(range.clone()).unwrap_or_default()));
+    }
+
+    /// Takes the first `count` out.
+    pub fn take_first(&mut self, count: usize) {
+        self.first = (self.first + count).min(self.entries.len());
+    }
+
+    /// The same, each behind a header of its own, which `header` makes of its address.
+    pub(crate) fn wrapped<const N: usize>(&self, header: impl Fn(&Address) -> Frame<N>) -> Self {
+        let mut wrapped = Self {
+            bytes: Vec::with_capacity(self.bytes.len() + self.len() * 22),
+            entries: Vec::with_capacity(self.len()),
+            first: 0,
+        };
+        for (address, payload) in self.iter() {
+            let start = wrapped.bytes.len();
+            wrapped.bytes.extend_from_slice(&header(address));
+            wrapped.bytes.extend_from_slice(payload);
+            let range = start..wrapped.bytes.len();
+            wrapped.entries.push((Address::UNSPECIFIED, range));
+        }
+        wrapped
+    }
+
+    /// The datagrams at the front that one system call can send: to one address, of one size but
+    /// for the last, which may be smaller, `most` at most and 65,507 octets together. Says how many
+    /// they are, with their octets.
+    pub(crate) fn run(&self, most: usize) -> Option<(&Address, &[u8], usize, usize)> {
+        const LARGEST: usize = 65_507;
+        let mut entries = self.entries.get(self.first..)?.iter();
+        let (address, Range { start, end }) = entries.next()?;
+        let (size, mut end) = (end - start, *end);
+        let mut count = 1;
+        for (other, range) in entries {
+            let fits = count < most
+                && size > 0
+                && other == address
+                && range.start == end
+                && (1..=size).contains(&range.len())
+                && range.end - start <= LARGEST;
+            if !fits {
+                break;
+            }
+            end = range.end;
+            count += 1;
+            if range.len() < size {
+                break;
+            }
+        }
+        Some((address, self.bytes.get(*start..end)?, size, count))
+    }
+}
+
+impl fmt::Debug for Datagrams {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Datagrams({})", self.len())
+    }
+}
