@@ -130,6 +130,16 @@ impl Datagrams {
             .retain(|(address, range)| keep(address, bytes.get(range.clone()).unwrap_or_default()));
     }
 
+    /// Takes out those for which `keep` says no; it may put another address in place of one.
+    pub(crate) fn retain_mut(&mut self, mut keep: impl FnMut(&mut Address, &[u8]) -> bool) {
+        let bytes = &self.bytes;
+        self.entries.drain(..self.first);
+        self.first = 0;
+        self.entries.retain_mut(|(address, range)| {
+            keep(address, bytes.get(range.clone()).unwrap_or_default())
+        });
+    }
+
     /// Takes the first `count` out.
     pub fn take_first(&mut self, count: usize) {
         self.first = (self.first + count).min(self.entries.len());

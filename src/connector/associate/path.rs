@@ -43,24 +43,22 @@ impl<R: Resolve> DirectPath<R> {
 
     /// Replaces names by addresses, and leaves out what may not or cannot go.
     fn sort(&mut self, out: &mut Datagrams) {
-        for (target, payload) in out.iter() {
-            match target.clone().canonical() {
-                Ok(Address::Ip(address)) => {
-                    if self.destinations.approve(address) {
-                        self.ready.push(Address::Ip(address), payload);
-                    }
-                }
+        out.retain_mut(|target, payload| {
+            let address = match target.clone().canonical() {
+                Ok(Address::Ip(address)) => self.destinations.approve(address).then_some(address),
                 Ok(Address::Name(name, _)) => {
                     let admit = |target: &Address| self.destinations.request_for(target);
-                    if let Some(address) = self.names.address(target, &name, payload, admit) {
-                        self.destinations.named(address);
-                        self.ready.push(Address::Ip(address), payload);
-                    }
+                    let address = self.names.address(target, &name, payload, admit);
+                    address.inspect(|address| self.destinations.named(*address))
                 }
-                Err(_) => {}
-            }
-        }
-        out.clear();
+                Err(_) => None,
+            };
+            let Some(address) = address else {
+                return false;
+            };
+            *target = Address::Ip(address);
+            true
+        });
     }
 
     /// Takes what has waited for a name.
@@ -75,23 +73,10 @@ impl<R: Resolve> DirectPath<R> {
 
     /// Ready once nothing is kept back.
     fn poll_ready_out(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        loop {
-            let front = self.ready.iter().next().map(|(target, _)| target.ip());
-            let Some(address) = front else {
-                return Poll::Ready(());
-            };
-            let socket = address.map(|address| (address, self.sockets.towards(address)));
-            match socket {
-                Some((address, Ok(socket))) => {
-                    ready!(poll_send_front(socket, cx, address, &mut self.ready));
-                }
-                Some((address, Err(error))) => {
-                    tracing::debug!(%address, %error, "no socket for a datagram");
-                    self.ready.take_first(1);
-                }
-                None => self.ready.take_first(1),
-            }
-        }
+        ready!(self.sockets.poll_send(cx, &mut self.ready));
+        // An idle association keeps no room.
+        self.ready = Datagrams::new();
+        Poll::Ready(())
     }
 }
 
@@ -115,6 +100,26 @@ impl Sockets {
         }
     }
 
+    /// Ready once `out`, which has addresses only, is empty.
+    fn poll_send(&mut self, cx: &mut Context<'_>, out: &mut Datagrams) -> Poll<()> {
+        loop {
+            let front = out.iter().next().map(|(target, _)| target.ip());
+            let Some(address) = front else {
+                return Poll::Ready(());
+            };
+            match address.map(|address| (address, self.towards(address))) {
+                Some((address, Ok(socket))) => {
+                    ready!(poll_send_front(socket, cx, address, out));
+                }
+                Some((address, Err(error))) => {
+                    tracing::debug!(%address, %error, "no socket for a datagram");
+                    out.take_first(1);
+                }
+                None => out.take_first(1),
+            }
+        }
+    }
+
     fn open(&mut self) -> impl Iterator<Item = &mut BatchSocket> {
         [&mut self.v4, &mut self.v6].into_iter().flatten()
     }
@@ -124,7 +129,12 @@ impl<R: Resolve> DatagramPath for DirectPath<R> {
     fn poll_send(&mut self, cx: &mut Context<'_>, out: &mut Datagrams) -> Poll<io::Result<()>> {
         ready!(self.poll_ready_out(cx));
         self.sort(out);
-        self.poll_ready_out(cx).map(Ok)
+        if self.sockets.poll_send(cx, out).is_pending() {
+            // Kept here, since names are addresses now: not to be sorted again.
+            self.ready = std::mem::take(out);
+            return Poll::Pending;
+        }
+        Poll::Ready(Ok(()))
     }
 
     fn poll_recv(&mut self, cx: &mut Context<'_>, into: &mut Datagrams) -> Poll<io::Result<()>> {
