@@ -36,8 +36,8 @@
 //! ```
 
 mod dispatch;
+mod endpoint;
 mod future;
-mod ports;
 mod service;
 mod unsupported;
 

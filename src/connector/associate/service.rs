@@ -1,6 +1,5 @@
 use std::{
-    io,
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr},
     ops::RangeInclusive,
     task::{Context, Poll},
     time::Duration,
@@ -16,9 +15,9 @@ use super::{
     tunnel::Parts,
 };
 use crate::{
-    connector::ports,
+    connector::endpoint::Endpoint,
     error::{BoxError, Refusal},
-    proto::{Address, ReplyCode},
+    proto::Address,
     relay::BatchSocket,
     session::{DatagramPath, Request},
 };
@@ -36,8 +35,7 @@ pub struct Associate<S = DirectPaths> {
 
 #[derive(Clone, Debug)]
 struct Options {
-    public: Option<IpAddr>,
-    ports: RangeInclusive<u16>,
+    endpoint: Endpoint,
     per_client: usize,
     terms: Terms,
 }
@@ -63,8 +61,7 @@ impl<S> Associate<S> {
             paths,
             clients: Clients::default(),
             options: Options {
-                public: None,
-                ports: ports::ANY,
+                endpoint: Endpoint::new(),
                 per_client: 64,
                 terms: Terms {
                     idle: Duration::from_secs(5 * 60),
@@ -80,7 +77,7 @@ impl<S> Associate<S> {
     /// [ports](Self::ports) on.
     #[must_use]
     pub const fn public_address(mut self, address: IpAddr) -> Self {
-        self.options.public = Some(address);
+        self.options.endpoint.public = Some(address);
         self
     }
 
@@ -88,7 +85,7 @@ impl<S> Associate<S> {
     /// taken, requests are answered with 01.
     #[must_use]
     pub const fn ports(mut self, ports: RangeInclusive<u16>) -> Self {
-        self.options.ports = ports;
+        self.options.endpoint.ports = ports;
         self
     }
 
@@ -154,7 +151,10 @@ where
             let place = clients.enter(client, options.per_client).ok_or_else(|| {
                 Refusal::not_allowed(format!("{client} has too many associations"))
             })?;
-            let (socket, address) = options.bind(local)?;
+            let (socket, address) =
+                options
+                    .endpoint
+                    .open(local, BatchSocket::bind, BatchSocket::local_addr)?;
             let path = paths.oneshot(request).await.map_err(Into::into)?;
             Ok(Association::new(Parts {
                 socket,
@@ -165,22 +165,5 @@ where
                 place,
             }))
         })
-    }
-}
-
-impl Options {
-    /// A socket, and the address that the client is told.
-    fn bind(&self, local: IpAddr) -> Result<(BatchSocket, SocketAddr), BoxError> {
-        let bind = |port| BatchSocket::bind(SocketAddr::new(local, port));
-        let socket = ports::first_free(&self.ports, bind).map_err(|error: io::Error| {
-            Refusal::new(
-                ReplyCode::GENERAL_FAILURE,
-                format!("no UDP port on {local} for an association"),
-            )
-            .with_source(error)
-        })?;
-        let bound = socket.local_addr()?;
-        let public = self.public.unwrap_or(bound.ip());
-        Ok((socket, SocketAddr::new(public, bound.port())))
     }
 }

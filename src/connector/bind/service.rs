@@ -6,7 +6,10 @@ use std::{
     time::Duration,
 };
 
-use tokio::{net::TcpListener, net::TcpSocket, time::timeout};
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    time::timeout,
+};
 use tower_service::Service;
 
 use super::{
@@ -15,11 +18,11 @@ use super::{
 };
 use crate::{
     connector::{
-        ports,
+        endpoint::Endpoint,
         resolve::{Resolve, SystemResolver, lookup},
     },
-    error::{BoxError, Refusal},
-    proto::{Address, ReplyCode},
+    error::BoxError,
+    proto::Address,
     relay::Relay,
     session::Request,
 };
@@ -39,8 +42,7 @@ pub struct Bind<R = SystemResolver> {
 
 #[derive(Clone, Debug)]
 struct Options {
-    public: Option<IpAddr>,
-    ports: RangeInclusive<u16>,
+    endpoint: Endpoint,
     limit: Duration,
     relay: Relay,
 }
@@ -52,8 +54,7 @@ impl Bind {
         Self {
             resolver: SystemResolver::new(),
             options: Options {
-                public: None,
-                ports: ports::ANY,
+                endpoint: Endpoint::new(),
                 limit: Duration::from_secs(2 * 60),
                 relay: Relay::new(),
             },
@@ -81,7 +82,7 @@ impl<R> Bind<R> {
     /// or of a container's host, which has to pass the [ports](Self::ports) on.
     #[must_use]
     pub const fn public_address(mut self, address: IpAddr) -> Self {
-        self.options.public = Some(address);
+        self.options.endpoint.public = Some(address);
         self
     }
 
@@ -89,7 +90,7 @@ impl<R> Bind<R> {
     /// taken, requests are answered with 01.
     #[must_use]
     pub const fn ports(mut self, ports: RangeInclusive<u16>) -> Self {
-        self.options.ports = ports;
+        self.options.endpoint.ports = ports;
         self
     }
 
@@ -130,7 +131,11 @@ impl<R: Resolve> Service<Request> for Bind<R> {
                     Expected::One(canonical.collect())
                 }
             };
-            let (listener, address) = options.listen(&request, &expected)?;
+            let local = reachable(request.local.ip().to_canonical(), &expected)?;
+            let (listener, address) =
+                options
+                    .endpoint
+                    .open(local, listen_on, TcpListener::local_addr)?;
             Ok(Binding::new(Parts {
                 listener,
                 bound: Address::Ip(address),
@@ -140,28 +145,6 @@ impl<R: Resolve> Service<Request> for Bind<R> {
                 relay: options.relay,
             }))
         })
-    }
-}
-
-impl Options {
-    /// A listener, and the address that the client is told.
-    fn listen(
-        &self,
-        request: &Request,
-        expected: &Expected,
-    ) -> Result<(TcpListener, SocketAddr), BoxError> {
-        let local = reachable(request.local.ip().to_canonical(), expected)?;
-        let listen = |port| listen_on(SocketAddr::new(local, port));
-        let listener = ports::first_free(&self.ports, listen).map_err(|error| {
-            Refusal::new(
-                ReplyCode::GENERAL_FAILURE,
-                format!("no TCP port on {local} to listen on"),
-            )
-            .with_source(error)
-        })?;
-        let bound = listener.local_addr()?;
-        let public = self.public.unwrap_or(bound.ip());
-        Ok((listener, SocketAddr::new(public, bound.port())))
     }
 }
 
