@@ -15,7 +15,7 @@ use std::{
 };
 
 use support::{
-    Script, connect_to, failure, greeted, proxy,
+    Script, connect_to, failure, greeted, has_ipv6, proxy,
     sockets::{closed_port, listener_beside, resolving_to, silent},
     stack, success, within,
 };
@@ -61,6 +61,9 @@ fn port_of(listener: &TcpListener) -> u16 {
 
 #[tokio::test]
 async fn n1_bnd_is_the_near_end_of_the_outgoing_socket() {
+    if !has_ipv6() {
+        return;
+    }
     for listen in ["127.0.0.1:0", "[::1]:0"] {
         within(async {
             let listener = TcpListener::bind(listen).await.unwrap();
@@ -97,6 +100,9 @@ async fn n1_bnd_is_the_local_address_that_was_chosen() {
 
 #[tokio::test]
 async fn n1_bnd_behind_a_name_is_that_of_the_address_that_answered() {
+    if !has_ipv6() {
+        return;
+    }
     within(async {
         let (listener, _refusing) = listener_beside("::1", &["127.0.0.1"]).await;
         let direct = resolving_to(&["127.0.0.1", "::1"]);
@@ -108,6 +114,9 @@ async fn n1_bnd_behind_a_name_is_that_of_the_address_that_answered() {
 
 #[tokio::test]
 async fn n4_a_first_address_that_refuses_costs_nothing() {
+    if !has_ipv6() {
+        return;
+    }
     for (works, refuses, addresses) in [
         ("127.0.0.1", "127.0.0.2", ["127.0.0.2", "127.0.0.1"]),
         ("127.0.0.1", "::1", ["::1", "127.0.0.1"]),
@@ -124,6 +133,9 @@ async fn n4_a_first_address_that_refuses_costs_nothing() {
 
 #[tokio::test]
 async fn n4_every_address_is_tried() {
+    if !has_ipv6() {
+        return;
+    }
     within(async {
         let refuse = ["127.0.0.2", "127.0.0.3", "127.0.0.4", "::1"];
         let (listener, _refusing) = listener_beside("127.0.0.1", &refuse).await;
@@ -172,6 +184,9 @@ async fn n4_a_silent_target_ends_with_the_limit_of_the_dial() {
 
 #[tokio::test]
 async fn n4_families_take_turns_beginning_with_the_first() {
+    if !has_ipv6() {
+        return;
+    }
     within(async {
         let (port, _closed) = closed_port();
         for (answer, tried) in [
@@ -200,6 +215,9 @@ async fn n4_families_take_turns_beginning_with_the_first() {
 
 #[tokio::test]
 async fn n4_all_refuse_is_05() {
+    if !has_ipv6() {
+        return;
+    }
     within(async {
         let (port, _closed) = closed_port();
         let target = format!("target.example:{port}");
@@ -211,6 +229,9 @@ async fn n4_all_refuse_is_05() {
 
 #[tokio::test]
 async fn n4_the_attempt_that_says_most_decides_the_code() {
+    if !has_ipv6() {
+        return;
+    }
     within(async {
         let (port, _closed) = closed_port();
         let target = format!("target.example:{port}");

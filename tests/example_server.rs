@@ -12,6 +12,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rustix::process::{Pid, Signal, kill_process};
+
 /// The program. `cargo test` has built it, unless it was told to build some tests only.
 fn program() -> &'static PathBuf {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
@@ -86,15 +88,8 @@ impl Server {
         stream
     }
 
-    fn signal(&self, signal: &str) {
-        let pid = self.process.id().to_string();
-        assert!(
-            Command::new("kill")
-                .args([signal, &pid])
-                .status()
-                .unwrap()
-                .success()
-        );
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.process), signal).unwrap();
     }
 
     fn ends(&mut self) -> ExitStatus {
@@ -236,7 +231,7 @@ fn a_signal_drains_and_a_second_one_does_not_wait() {
     let target = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut request = b"\x05\x01\x00".to_vec();
     request.extend(connect_request(target.local_addr().unwrap()));
-    for (first, second) in [("-TERM", None), ("-INT", Some("-TERM"))] {
+    for (first, second) in [(Signal::TERM, None), (Signal::INT, Some(Signal::TERM))] {
         let mut server = Server::start(&["--listen", "127.0.0.1:0"], "info");
         let mut client = server.connect();
         exchange(&mut client, &request, 12);

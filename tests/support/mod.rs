@@ -1,6 +1,6 @@
 //! Scripted dialogues: what a client says, byte by byte, and what it has to hear.
 
-#![allow(dead_code, unreachable_pub)]
+#![allow(dead_code, unreachable_pub, clippy::print_stderr)]
 
 pub mod sockets;
 pub mod targets;
@@ -221,4 +221,13 @@ pub fn texts(error: &(dyn std::error::Error + 'static)) -> String {
 pub fn ended<E: Debug>(outcome: Result<Traffic, E>) -> (u64, u64) {
     let traffic = outcome.unwrap();
     (traffic.up, traffic.down)
+}
+
+/// Whether this machine has `::1`. Says so where it has not.
+pub fn has_ipv6() -> bool {
+    let there = std::net::UdpSocket::bind("[::1]:0").is_ok();
+    if !there {
+        eprintln!("skipped: this machine has no ::1");
+    }
+    there
 }
