@@ -11,6 +11,7 @@
 //! that comes back to hold something for as long as bytes flow.
 
 mod accepted;
+mod answer;
 mod connected;
 mod datagrams;
 mod extensions;
@@ -25,6 +26,7 @@ mod target;
 mod tunnel;
 mod wire;
 
+pub(crate) use self::answer::{answer, refuse};
 pub use self::{
     accepted::Accepted,
     connected::Connected,

@@ -7,7 +7,6 @@ use std::{
 };
 
 use tokio::{
-    io::AsyncWriteExt,
     net::{TcpListener, TcpStream},
     time::timeout,
 };
@@ -15,12 +14,9 @@ use tokio::{
 use crate::{
     error::{Refusal, reply_code},
     proto::{Address, Reply, ReplyCode},
-    relay::{Relay, Traffic, hang_up},
-    session::{Request, Tunnel, Wire},
+    relay::{Relay, Traffic},
+    session::{Request, Tunnel, Wire, answer, refuse},
 };
-
-/// How long the second reply may take to leave.
-const REPLY_LIMIT: Duration = Duration::from_secs(5);
 
 /// A listener for one peer: the tunnel of BIND.
 ///
@@ -76,11 +72,7 @@ impl<W: Wire> Tunnel<W> for Binding {
                     relay.run(client, stream).await
                 }
                 Err(error) => {
-                    let code = reply_code(&error);
-                    // Whoever is gone need not be told.
-                    if answer(&mut client, &Reply::failure(code)).await.is_ok() {
-                        hang_up(client).await;
-                    }
+                    refuse(client, reply_code(&error)).await;
                     Err(error)
                 }
             }
@@ -138,12 +130,4 @@ impl Parts {
             Err(elapsed) => Err(io::Error::new(io::ErrorKind::TimedOut, elapsed)),
         }
     }
-}
-
-async fn answer<W: Wire>(client: &mut W, reply: &Reply) -> io::Result<()> {
-    let write = async {
-        client.write_all(&reply.encode()).await?;
-        client.flush().await
-    };
-    timeout(REPLY_LIMIT, write).await?
 }

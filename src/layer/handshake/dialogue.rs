@@ -5,7 +5,6 @@ use std::{
     io,
     pin::pin,
     task::Poll,
-    time::Duration,
 };
 
 use tokio::{
@@ -19,12 +18,11 @@ use crate::{
     error::{AuthError, BoxError, Refusal, SessionError, Step},
     proto::{self, Command, Decode, Greeting, Method, Reply, ReplyCode, Selection},
     relay::{ReadAhead, Traffic, hang_up},
-    session::{Accepted, Dial, Negotiate, Negotiation, ReadError, Request, Tunnel, Wire, read},
+    session::{
+        Accepted, Dial, Negotiate, Negotiation, ReadError, Request, Tunnel, Wire, answer, read,
+        refuse,
+    },
 };
-
-/// How long a reply may take to leave. With the time of [`hang_up`] this stays below the 10 s that
-/// RFC 1928 section 6 allows.
-const REPLY_LIMIT: Duration = Duration::from_secs(5);
 
 /// Holds the dialogue, and reports how it went.
 pub(super) fn hold<M, Io>(
@@ -99,7 +97,7 @@ where
         code: ReplyCode::SUCCEEDED,
         bound: tunnel.bound(),
     };
-    answer(&mut client, &reply.encode())
+    answer(&mut client, &reply)
         .await
         .map_err(|error| SessionError::new(Step::Reply, error))?;
     Ok((tunnel, client))
@@ -214,23 +212,4 @@ where
         },
     })
     .await
-}
-
-async fn answer<W: Wire>(client: &mut W, message: &[u8]) -> Result<(), BoxError> {
-    let write = async {
-        client.write_all(message).await?;
-        client.flush().await
-    };
-    Ok(timeout(REPLY_LIMIT, write).await??)
-}
-
-/// Says no, and closes so that it is heard.
-async fn refuse<W: Wire>(mut client: W, code: ReplyCode) {
-    // Whoever is gone need not be told.
-    if answer(&mut client, &Reply::failure(code).encode())
-        .await
-        .is_ok()
-    {
-        hang_up(client).await;
-    }
 }
