@@ -50,6 +50,7 @@ mod direction;
 mod error;
 mod hang_up;
 mod idle;
+mod lend;
 #[cfg(target_os = "linux")]
 mod pipe;
 mod raw;
@@ -69,4 +70,4 @@ pub use self::{
     relay::Relay,
     traffic::Traffic,
 };
-pub(crate) use self::{turn::yield_turn, udp::BatchSocket};
+pub(crate) use self::{lend::lend, turn::yield_turn, udp::BatchSocket};

@@ -10,6 +10,8 @@ use std::{
 use quinn_udp::{BATCH_SIZE, RecvMeta, Transmit, UdpSocketState};
 use tokio::{io::Interest, net::UdpSocket};
 
+use super::lend::lend;
+
 /// Room for any datagram, or for what the kernel has coalesced.
 const SLOT: usize = 64 * 1024;
 
@@ -198,12 +200,9 @@ fn allow_fragments(_: &socket2::Socket, _: SocketAddr) -> io::Result<()> {
 }
 
 /// Lends the receive buffer of this thread.
-fn with_buffer<T>(lend: impl FnOnce(&mut [u8]) -> T) -> T {
-    let kept = BUFFER.try_with(Cell::take).ok().flatten();
-    let mut buffer = kept.unwrap_or_else(|| vec![0; SLOT * BATCH_SIZE].into_boxed_slice());
-    let result = lend(&mut buffer);
-    let _ = BUFFER.try_with(|slot| slot.set(Some(buffer)));
-    result
+fn with_buffer<T>(borrow: impl FnOnce(&mut [u8]) -> T) -> T {
+    let make = || vec![0; SLOT * BATCH_SIZE].into_boxed_slice();
+    lend(&BUFFER, make, |buffer| borrow(buffer))
 }
 
 /// A slot for each datagram of a batch.

@@ -14,7 +14,7 @@ use tokio::time::{Instant, Sleep};
 use super::{fragments::Fragments, send::poll_send_front};
 use crate::{
     proto::{Decode, Decoded, UdpHeader},
-    relay::{BatchSocket, RelayError, RelayErrorKind, Traffic, yield_turn},
+    relay::{BatchSocket, RelayError, RelayErrorKind, Traffic, lend, yield_turn},
     session::{DatagramPath, Datagrams},
 };
 
@@ -94,38 +94,32 @@ impl<P: DatagramPath> Flow<P> {
 
     /// Moves datagrams both ways. Ready only when the path is broken.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
-        let mut batches = BATCHES
-            .try_with(Cell::take)
-            .ok()
-            .flatten()
-            .unwrap_or_default();
-        let mut outcome = Poll::Pending;
-        let mut busy = true;
+        let outcome = lend(&BATCHES, Box::default, |batches| {
+            self.poll_rounds(cx, batches)
+        });
+        if std::mem::take(&mut self.moved) {
+            self.active = Instant::now();
+        }
+        outcome
+    }
+
+    fn poll_rounds(&mut self, cx: &mut Context<'_>, batches: &mut Batches) -> Poll<io::Error> {
         for _ in 0..ROUNDS {
             // Answers come to sockets that sending has opened, so sending goes first.
             let out = self.poll_out(cx, &mut batches.out);
             let back = self.poll_back(cx, &mut batches.back);
             if let Poll::Ready(Err(error)) = out {
-                outcome = Poll::Ready(error);
-                break;
+                return Poll::Ready(error);
             }
             if let Poll::Ready(Err(error)) = back {
-                outcome = Poll::Ready(error);
-                break;
+                return Poll::Ready(error);
             }
             if out.is_pending() && back.is_pending() {
-                busy = false;
-                break;
+                return Poll::Pending;
             }
         }
-        if busy && outcome.is_pending() {
-            yield_turn(cx);
-        }
-        let _ = BATCHES.try_with(|slot| slot.set(Some(batches)));
-        if std::mem::take(&mut self.moved) {
-            self.active = Instant::now();
-        }
-        outcome
+        yield_turn(cx);
+        Poll::Pending
     }
 
     /// One batch of the client's.
