@@ -208,6 +208,7 @@ impl SessionError {
             },
             Step::Relay => match find::<RelayError>(&*self.source).map(RelayError::kind) {
                 Some(RelayErrorKind::Client) => Fault::Client,
+                _ if reply_code(&*self.source) == ReplyCode::NOT_ALLOWED => Fault::Refused,
                 _ => Fault::Target,
             },
         }

@@ -119,6 +119,8 @@ pub mod session;
 
 #[cfg(feature = "hickory")]
 pub use self::connector::resolve::HickoryResolver;
+#[cfg(feature = "rules")]
+pub use self::layer::acl::rules::Rules;
 #[cfg(feature = "users")]
 pub use self::layer::auth::Users;
 #[doc(inline)]

@@ -14,7 +14,7 @@ use super::InvalidName;
 /// # Errors
 ///
 /// When it is written like an address but is none: a resolver might still make one of it.
-pub(super) fn address_of(name: &str) -> Result<Option<IpAddr>, InvalidName> {
+pub(crate) fn address_of(name: &str) -> Result<Option<IpAddr>, InvalidName> {
     let bare = name.trim_end_matches('.');
     if bare.is_empty() {
         return Err(InvalidName::Empty);

@@ -38,6 +38,20 @@ impl Guard {
         self.0.is_none()
     }
 
+    /// A number that changes once what the policies said may no longer hold. See
+    /// [`Policy::version`].
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        let mut version = 0_u64;
+        let mut guard = self;
+        while let Some(link) = &guard.0 {
+            // A sum in which the changes of one cannot be undone by those of another.
+            version = version.wrapping_mul(31).wrapping_add(link.policy.version());
+            guard = &link.outer;
+        }
+        version
+    }
+
     pub(super) fn check(&self, request: &Request) -> Result<(), Refusal> {
         self.all(|policy| policy.check(request))
     }

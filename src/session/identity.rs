@@ -4,8 +4,8 @@ use super::Extensions;
 
 /// Who a client is, as the authentication method found out.
 ///
-/// Anything richer than a name (groups, a token's claims, a tenant) rides in the
-/// [extensions](Self::extensions). Clones are cheap.
+/// Anything richer than a name and [groups](Self::with_groups) (a token's claims, a tenant) rides in
+/// the [extensions](Self::extensions). Clones are cheap.
 ///
 /// ```
 /// use tower_socks::Identity;
@@ -45,6 +45,29 @@ impl Identity {
         self.name.as_deref()
     }
 
+    /// The same client, as a member of these groups and no others.
+    ///
+    /// ```
+    /// use tower_socks::Identity;
+    ///
+    /// let joe = Identity::named("joe").with_groups(["staff", "night shift"]);
+    /// assert!(joe.groups().iter().any(|group| &**group == "staff"));
+    /// ```
+    #[must_use]
+    pub fn with_groups<G: Into<Box<str>>>(mut self, groups: impl IntoIterator<Item = G>) -> Self {
+        let groups = groups.into_iter().map(Into::into).collect();
+        self.extensions.insert(Groups(groups));
+        self
+    }
+
+    /// The groups that the client is in, as far as whoever authenticated it said so.
+    #[must_use]
+    pub fn groups(&self) -> &[Box<str>] {
+        self.extensions
+            .get::<Groups>()
+            .map_or(&[], |groups| &groups.0)
+    }
+
     /// What else is known about the client.
     #[must_use]
     pub const fn extensions(&self) -> &Extensions {
@@ -56,6 +79,9 @@ impl Identity {
         &mut self.extensions
     }
 }
+
+/// In the extensions, since most clients are in none.
+struct Groups(Box<[Box<str>]>);
 
 /// The name with everything that could forge a log line escaped; `-` for an anonymous client.
 impl fmt::Display for Identity {

@@ -19,6 +19,8 @@ mod guard;
 mod identity;
 mod negotiation;
 mod policy;
+mod reached;
+mod recheck;
 mod request;
 mod role;
 mod serde;
@@ -26,7 +28,6 @@ mod target;
 mod tunnel;
 mod wire;
 
-pub(crate) use self::answer::{answer, refuse};
 pub use self::{
     accepted::Accepted,
     connected::Connected,
@@ -36,9 +37,14 @@ pub use self::{
     identity::Identity,
     negotiation::{Negotiation, Session},
     policy::Policy,
+    recheck::Recheck,
     request::Request,
     role::{Dial, Negotiate},
     target::Target,
     tunnel::Tunnel,
     wire::{ReadError, Wire, read},
+};
+pub(crate) use self::{
+    answer::{answer, refuse},
+    reached::Reached,
 };

@@ -1,6 +1,6 @@
 use std::net::SocketAddr;
 
-use super::Request;
+use super::{Recheck, Request};
 use crate::error::Refusal;
 
 /// Who may do what. It is asked twice.
@@ -49,6 +49,18 @@ pub trait Policy: Send + Sync + 'static {
     ///
     /// The refusal that the client gets when no other address is left.
     fn check_address(&self, request: &Request, address: SocketAddr) -> Result<(), Refusal>;
+
+    /// A number that changes once earlier answers may no longer hold: because the policy was
+    /// swapped, or because of the time. An association remembers the answers about its datagrams
+    /// until then. A policy that does not change has the same number for ever.
+    fn version(&self) -> u64 {
+        0
+    }
+
+    /// The calls to ask again about requests that have become tunnels, if there ever are any.
+    fn recheck(&self) -> Option<Recheck> {
+        None
+    }
 }
 
 impl<F> Policy for F

@@ -1,6 +1,6 @@
 use std::net::SocketAddr;
 
-use super::{Extensions, Guard, Identity};
+use super::{Extensions, Guard, Identity, Reached};
 use crate::{
     error::Refusal,
     proto::{Address, Command},
@@ -37,6 +37,8 @@ pub struct Request {
     pub guard: Guard,
     /// What layers learned about the connection.
     pub extensions: Extensions,
+    /// The target is where a datagram goes.
+    datagram: bool,
 }
 
 impl Request {
@@ -53,7 +55,23 @@ impl Request {
             identity: Identity::anonymous(),
             guard: Guard::open(),
             extensions: Extensions::new(),
+            datagram: false,
         }
+    }
+
+    /// Where the client wants to go, as far as the request says so.
+    ///
+    /// That is the target, but for two: UDP ASSOCIATE states where the client will send from
+    /// (RFC 1928 section 4), so that only the request for a [datagram](Self::towards) has a
+    /// destination; and BIND may leave open who is expected, with an address of zeros.
+    #[must_use]
+    pub fn destination(&self) -> Option<&Address> {
+        let states_none = match self.command {
+            Command::UDP_ASSOCIATE => !self.datagram,
+            Command::BIND => self.target.ip().is_some_and(|ip| ip.ip().is_unspecified()),
+            _ => false,
+        };
+        (!states_none).then_some(&self.target)
     }
 
     /// Asks every policy that the request has passed about an address. A connector calls this for
@@ -66,6 +84,14 @@ impl Request {
         self.guard.check_address(self, address)
     }
 
+    /// Says which of the approved addresses is the one that is used. A connector calls this once
+    /// it is connected, so that a policy that changes can be asked about it again.
+    pub fn reached(&self, address: SocketAddr) {
+        if let Some(reached) = self.extensions.get::<Reached>() {
+            reached.set(address);
+        }
+    }
+
     /// Asks every policy that the request has passed about another target of the same client, as
     /// stated: the destination of a datagram. Its addresses have to be approved as well, on the
     /// request that this returns.
@@ -76,6 +102,7 @@ impl Request {
     pub fn towards(&self, target: Address) -> Result<Self, Refusal> {
         let request = Self {
             target,
+            datagram: true,
             ..self.clone()
         };
         request.guard.check(&request)?;

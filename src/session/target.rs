@@ -32,6 +32,11 @@ pub trait Target: Send + 'static {
         let _ = address;
         Ok(())
     }
+
+    /// Told which of the approved addresses the stream leads to.
+    fn reached(&self, address: SocketAddr) {
+        let _ = address;
+    }
 }
 
 impl Target for Request {
@@ -41,6 +46,10 @@ impl Target for Request {
 
     fn approve(&self, address: SocketAddr) -> Result<(), Refusal> {
         Self::approve(self, address)
+    }
+
+    fn reached(&self, address: SocketAddr) {
+        Self::reached(self, address);
     }
 }
 

@@ -26,6 +26,8 @@ pub enum Filtering {
 #[derive(Debug)]
 pub(super) struct Destinations {
     request: Request,
+    /// Of the policies whose answers are known.
+    version: u64,
     filtering: Filtering,
     most: usize,
     known: HashMap<SocketAddr, Destination>,
@@ -37,20 +39,21 @@ pub(super) struct Destinations {
 struct Destination {
     /// What the policies said of the address by itself, if they were asked.
     approved: Option<bool>,
-    /// Something was sent there under a name that they approved of.
-    named: bool,
+    /// Something was sent there under this name, which they approved of.
+    named: Option<Address>,
     used: Instant,
 }
 
 impl Destination {
     fn is_known_to_client(&self) -> bool {
-        self.named || self.approved == Some(true)
+        self.named.is_some() || self.approved == Some(true)
     }
 }
 
 impl Destinations {
     pub(super) fn new(request: Request, filtering: Filtering, most: usize) -> Self {
         Self {
+            version: request.guard.version(),
             request,
             filtering,
             most: most.max(1),
@@ -76,16 +79,50 @@ impl Destinations {
     }
 
     /// Something is sent to a name that led here, and answers are expected.
-    pub(super) fn named(&mut self, address: SocketAddr) {
-        self.entry(address).named = true;
+    pub(super) fn named(&mut self, address: SocketAddr, target: &Address) {
+        let entry = self.entry(address);
+        if entry.named.as_ref() != Some(target) {
+            entry.named = Some(target.clone());
+        }
         // The next one by address notes when that was.
         self.latest = None;
     }
 
+    /// Whether the policies have changed since they were last asked. If so, they are asked again
+    /// about everything that is known, so that neither what was allowed goes on nor an answer that
+    /// is still welcome is lost.
+    pub(super) fn renew(&mut self) -> bool {
+        let version = self.request.guard.version();
+        if version == self.version {
+            return false;
+        }
+        self.version = version;
+        self.latest = None;
+        let mut known = std::mem::take(&mut self.known);
+        for (address, destination) in &mut known {
+            destination.approved = destination.approved.map(|_| self.allows(*address));
+            let named = destination.named.take();
+            destination.named = named.filter(|target| self.allows_as(target, *address));
+        }
+        self.known = known;
+        true
+    }
+
+    /// Whether something may go there, as far as that is known.
+    pub(super) fn is_open(&self, address: SocketAddr) -> bool {
+        let known = self.known.get(&address);
+        known.is_some_and(Destination::is_known_to_client)
+    }
+
+    /// Whether a datagram may go to an address under a name.
+    pub(super) fn allows_as(&self, target: &Address, address: SocketAddr) -> bool {
+        self.request_for(target)
+            .is_some_and(|request| approves(&request, address))
+    }
+
     /// Whether a datagram may go to an address that the client has stated.
     fn allows(&self, address: SocketAddr) -> bool {
-        self.request_for(&Address::Ip(address))
-            .is_some_and(|request| approves(&request, address))
+        self.allows_as(&Address::Ip(address), address)
     }
 
     /// What the policies have to say of the addresses of a target, unless they refuse it as stated.
@@ -104,8 +141,7 @@ impl Destinations {
         if self.latest == Some(source) {
             return true;
         }
-        let known = self.known.get(&source);
-        if known.is_some_and(Destination::is_known_to_client) {
+        if self.is_open(source) {
             return true;
         }
         match self.filtering {
@@ -130,7 +166,7 @@ impl Destinations {
         let used = Instant::now();
         let known = self.known.entry(address).or_insert(Destination {
             approved: None,
-            named: false,
+            named: None,
             used,
         });
         known.used = used;

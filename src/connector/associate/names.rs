@@ -115,6 +115,14 @@ impl<R: Resolve> Names<R> {
         None
     }
 
+    /// Forgets the addresses that may not be used any more, and that there was none.
+    pub(super) fn retain(&mut self, allows: impl Fn(&Address, SocketAddr) -> bool) {
+        self.chosen.retain(|target, chosen| match chosen.address {
+            Some(address) => allows(target, address),
+            None => false,
+        });
+    }
+
     /// Ready with what has waited for a lookup that has come back, and the address to send it to:
     /// of all its addresses, the first that `approve` likes.
     pub(super) fn poll_chosen(

@@ -41,6 +41,21 @@ impl<R: Resolve> DirectPath<R> {
         }
     }
 
+    /// Asks the policies again about what they have said, if they have changed.
+    fn renew(&mut self) {
+        let Self {
+            destinations,
+            names,
+            ready,
+            ..
+        } = self;
+        if destinations.renew() {
+            names.retain(|target, address| destinations.allows_as(target, address));
+            // What waits for room was approved of by the policies as they were.
+            ready.retain(|target, _| target.ip().is_some_and(|ip| destinations.is_open(ip)));
+        }
+    }
+
     /// Replaces names by addresses, and leaves out what may not or cannot go.
     fn sort(&mut self, out: &mut Datagrams) {
         out.retain_mut(|target, payload| {
@@ -49,7 +64,7 @@ impl<R: Resolve> DirectPath<R> {
                 Ok(Address::Name(name, _)) => {
                     let admit = |target: &Address| self.destinations.request_for(target);
                     let address = self.names.address(target, &name, payload, admit);
-                    address.inspect(|address| self.destinations.named(*address))
+                    address.inspect(|address| self.destinations.named(*address, target))
                 }
                 Err(_) => None,
             };
@@ -64,8 +79,8 @@ impl<R: Resolve> DirectPath<R> {
     /// Takes what has waited for a name.
     fn poll_names(&mut self, cx: &mut Context<'_>) {
         while let Poll::Ready((waiting, address)) = self.names.poll_chosen(cx, approves) {
-            self.destinations.named(address);
-            for (_, payload) in waiting.iter() {
+            for (target, payload) in waiting.iter() {
+                self.destinations.named(address, target);
                 self.ready.push(Address::Ip(address), payload);
             }
         }
@@ -127,6 +142,7 @@ impl Sockets {
 
 impl<R: Resolve> DatagramPath for DirectPath<R> {
     fn poll_send(&mut self, cx: &mut Context<'_>, out: &mut Datagrams) -> Poll<io::Result<()>> {
+        self.renew();
         ready!(self.poll_ready_out(cx));
         self.sort(out);
         if self.sockets.poll_send(cx, out).is_pending() {
@@ -138,6 +154,7 @@ impl<R: Resolve> DatagramPath for DirectPath<R> {
     }
 
     fn poll_recv(&mut self, cx: &mut Context<'_>, into: &mut Datagrams) -> Poll<io::Result<()>> {
+        self.renew();
         self.poll_names(cx);
         // What is left waits for room, and this task hears of it.
         let _ = self.poll_ready_out(cx);

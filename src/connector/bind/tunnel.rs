@@ -102,7 +102,10 @@ impl Parts {
                         continue;
                     }
                     match (self.request.approve(peer), &self.expected) {
-                        (Ok(()), _) => return Poll::Ready(Ok((stream, peer))),
+                        (Ok(()), _) => {
+                            self.request.reached(peer);
+                            return Poll::Ready(Ok((stream, peer)));
+                        }
                         // Somebody else may be welcome.
                         (Err(refusal), Expected::Anyone) => {
                             tracing::debug!(%peer, %refusal, "turned away");

@@ -20,7 +20,7 @@ use tokio::time::sleep;
 /// Connection Attempt Delay (RFC 8305 section 8).
 const STAGGER: Duration = Duration::from_millis(250);
 
-/// Tries `candidates` with `attempt` until one answers. The others are dropped.
+/// Tries `candidates` with `attempt` until one answers, and says which. The others are dropped.
 ///
 /// # Errors
 ///
@@ -28,14 +28,15 @@ const STAGGER: Duration = Duration::from_millis(250);
 pub(super) async fn race<F, T>(
     candidates: Vec<SocketAddr>,
     attempt: impl Fn(SocketAddr) -> F,
-) -> Result<T, ConnectError>
+) -> Result<(SocketAddr, T), ConnectError>
 where
     F: Future<Output = io::Result<T>>,
 {
     if let [only] = *candidates {
-        return attempt(only).await.map_err(|error| ConnectError {
+        let stream = attempt(only).await.map_err(|error| ConnectError {
             attempts: vec![(only, error)],
-        });
+        })?;
+        return Ok((only, stream));
     }
     let mut waiting = interleave(candidates);
     let mut running = FuturesUnordered::new();
@@ -54,7 +55,7 @@ where
             }
         };
         match select(running.next(), pin!(turn)).await {
-            Either::Left((Some((_, Ok(stream))), _)) => return Ok(stream),
+            Either::Left((Some((address, Ok(stream))), _)) => return Ok((address, stream)),
             // The next one starts at once.
             Either::Left((Some((address, Err(error))), _)) => attempts.push((address, error)),
             Either::Left((None, _)) | Either::Right(_) => {}

@@ -111,7 +111,10 @@ where
                 // What is asked about is what a dial would reach.
                 let address = SocketAddr::new(address.ip().to_canonical(), address.port());
                 let candidates = options.approved([address], &target)?;
-                timeout(options.limit, options.connect(candidates)).await?
+                let (address, stream) =
+                    timeout(options.limit, options.connect(candidates)).await??;
+                target.reached(address);
+                Ok(stream)
             }),
             Ok(Address::Name(name, port)) => {
                 let resolver = self.resolver.clone();
@@ -121,7 +124,10 @@ where
                         let addresses = addresses.into_iter();
                         let addresses =
                             addresses.map(|ip| SocketAddr::new(ip.to_canonical(), port));
-                        options.connect(options.approved(addresses, &target)?).await
+                        let candidates = options.approved(addresses, &target)?;
+                        let (address, stream) = options.connect(candidates).await?;
+                        target.reached(address);
+                        Ok(stream)
                     };
                     timeout(options.limit, dial).await?
                 })
@@ -164,10 +170,18 @@ impl Options {
         }
     }
 
-    async fn connect(&self, candidates: Vec<SocketAddr>) -> Result<Connected<TcpStream>, BoxError> {
+    /// The stream, and where it leads to.
+    async fn connect(
+        &self,
+        candidates: Vec<SocketAddr>,
+    ) -> Result<(SocketAddr, Connected<TcpStream>), BoxError> {
         let source = self.source;
-        let stream = eyeballs::race(candidates, |address| socket::connect(source, address)).await?;
+        let connection = eyeballs::race(candidates, |address| socket::connect(source, address));
+        let (address, stream) = connection.await?;
         let bound = Address::Ip(stream.local_addr()?);
-        Ok(Connected::new(stream, bound).with_relay(self.relay))
+        Ok((
+            address,
+            Connected::new(stream, bound).with_relay(self.relay),
+        ))
     }
 }

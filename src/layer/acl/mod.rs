@@ -35,6 +35,16 @@
 
 mod future;
 mod layer;
+#[cfg(feature = "rules")]
+pub mod rules;
 mod service;
+mod swap;
+mod tunnel;
 
-pub use self::{future::ResponseFuture, layer::AclLayer, service::Acl};
+pub use self::{
+    future::ResponseFuture,
+    layer::AclLayer,
+    service::Acl,
+    swap::Swap,
+    tunnel::{Guarded, GuardedRun},
+};

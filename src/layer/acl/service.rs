@@ -6,10 +6,10 @@ use std::{
 
 use tower_service::Service;
 
-use super::ResponseFuture;
+use super::{Guarded, ResponseFuture, tunnel};
 use crate::{
     error::BoxError,
-    session::{Guard, Policy, Request},
+    session::{Guard, Policy, Reached, Request},
 };
 
 /// Asks a policy about every request. See the [module](super).
@@ -36,7 +36,7 @@ where
     S: Service<Request>,
     S::Error: Into<BoxError>,
 {
-    type Response = S::Response;
+    type Response = Guarded<S::Response>;
     type Error = BoxError;
     type Future = ResponseFuture<S::Future>;
 
@@ -45,6 +45,8 @@ where
     }
 
     fn call(&mut self, mut request: Request) -> Self::Future {
+        // Before the question, so that no call is missed.
+        let calls = self.policy.recheck();
         if let Err(refusal) = self.policy.check(&request) {
             return ResponseFuture::refused(refusal);
         }
@@ -53,7 +55,13 @@ where
         } else {
             request.guard.and(Arc::clone(&self.policy))
         };
-        ResponseFuture::called(self.inner.call(request))
+        let watch = calls.map(|calls| {
+            if request.extensions.get::<Reached>().is_none() {
+                request.extensions.insert(Reached::default());
+            }
+            tunnel::watch(Arc::clone(&self.policy), calls, request.clone())
+        });
+        ResponseFuture::called(self.inner.call(request), watch)
     }
 }
 

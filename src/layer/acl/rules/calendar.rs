@@ -1,0 +1,193 @@
+//! When a rule applies.
+
+use std::{fmt, str::FromStr, time::SystemTime};
+
+use jiff::{Timestamp, tz::TimeZone};
+
+use super::InvalidCondition;
+
+const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+const LONG_DAYS: [&str; 7] = [
+    "monday",
+    "tuesday",
+    "wednesday",
+    "thursday",
+    "friday",
+    "saturday",
+    "sunday",
+];
+
+/// A part of the day, to the minute: `08:00-18:00`, without 18:00 itself.
+///
+/// One that ends before it begins goes over midnight: `22:00-06:00`. `24:00` is the end of the day.
+///
+/// ```
+/// use tower_socks::layer::acl::rules::Hours;
+///
+/// assert_eq!("08:00-18:30".parse::<Hours>()?.to_string(), "08:00-18:30");
+/// assert!("8-18".parse::<Hours>().is_err());
+/// # Ok::<(), tower_socks::layer::acl::rules::InvalidCondition>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Hours {
+    /// Minutes since midnight.
+    from: u16,
+    /// The first minute that is not in it any more.
+    to: u16,
+}
+
+impl Hours {
+    const fn contains(self, minute: u16) -> bool {
+        if self.from < self.to {
+            self.from <= minute && minute < self.to
+        } else {
+            self.from <= minute || minute < self.to
+        }
+    }
+}
+
+impl FromStr for Hours {
+    type Err = InvalidCondition;
+
+    fn from_str(text: &str) -> Result<Self, InvalidCondition> {
+        let parts = text.split_once('-');
+        let minutes = parts.and_then(|(from, to)| Some((minute(from)?, minute(to)?)));
+        match minutes {
+            Some((from, to)) if from != to && from < 24 * 60 => Ok(Self { from, to }),
+            Some(_) => Err(InvalidCondition::new(format_args!(
+                "`{text}` is no part of the day: leave `time` out for all of it"
+            ))),
+            None => Err(InvalidCondition::new(format_args!(
+                "`{text}` is no part of the day: write it like \"08:00-18:00\""
+            ))),
+        }
+    }
+}
+
+fn minute(text: &str) -> Option<u16> {
+    let (hour, minute) = text.trim().split_once(':')?;
+    let two_digits =
+        |text: &str| text.len() == 2 && text.bytes().all(|octet| octet.is_ascii_digit());
+    if !two_digits(hour) || !two_digits(minute) {
+        return None;
+    }
+    let (hour, minute): (u16, u16) = (hour.parse().ok()?, minute.parse().ok()?);
+    let since_midnight = hour * 60 + minute;
+    (minute < 60 && since_midnight <= 24 * 60).then_some(since_midnight)
+}
+
+impl fmt::Display for Hours {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { from, to } = self;
+        let (from_hour, from_minute) = (from / 60, from % 60);
+        let (to_hour, to_minute) = (to / 60, to % 60);
+        write!(
+            f,
+            "{from_hour:02}:{from_minute:02}-{to_hour:02}:{to_minute:02}"
+        )
+    }
+}
+
+impl fmt::Debug for Hours {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// A weekday, or several in a row: `sat`, `mon-fri`, `friday-monday`.
+///
+/// ```
+/// use tower_socks::layer::acl::rules::Days;
+///
+/// assert_eq!("mon-fri".parse::<Days>()?.to_string(), "mon,tue,wed,thu,fri");
+/// assert_eq!("Sunday".parse::<Days>()?.to_string(), "sun");
+/// # Ok::<(), tower_socks::layer::acl::rules::InvalidCondition>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Days {
+    /// Bit 0 is Monday.
+    bits: u8,
+}
+
+impl Days {
+    const fn contains(self, day: u8) -> bool {
+        self.bits & (1 << day) != 0
+    }
+}
+
+impl FromStr for Days {
+    type Err = InvalidCondition;
+
+    fn from_str(text: &str) -> Result<Self, InvalidCondition> {
+        let (first, last) = text.split_once('-').unwrap_or((text, text));
+        let (Some(mut day), Some(last)) = (day(first), day(last)) else {
+            return Err(InvalidCondition::new(format_args!(
+                "`{text}` is no weekday: write mon, tue, wed, thu, fri, sat, sun, or a range like \
+                 \"mon-fri\""
+            )));
+        };
+        let mut bits = 1 << day;
+        while day != last {
+            day = (day + 1) % 7;
+            bits |= 1 << day;
+        }
+        Ok(Self { bits })
+    }
+}
+
+fn day(text: &str) -> Option<usize> {
+    let text = text.trim();
+    let named = |names: [&str; 7]| {
+        names
+            .iter()
+            .position(|name| text.eq_ignore_ascii_case(name))
+    };
+    named(DAYS).or_else(|| named(LONG_DAYS))
+}
+
+impl fmt::Display for Days {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut separator = "";
+        for (day, name) in (0_u8..).zip(DAYS) {
+            if self.contains(day) {
+                write!(f, "{separator}{name}")?;
+                separator = ",";
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Days {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// A moment as rules see it: in their time zone.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Moment {
+    day: u8,
+    minute: u16,
+}
+
+impl Moment {
+    pub(super) fn new(time: SystemTime, zone: &TimeZone) -> Self {
+        // Outside of the years -9999 to 9999 there is no time zone that could matter.
+        let timestamp = Timestamp::try_from(time).unwrap_or(Timestamp::UNIX_EPOCH);
+        let local = zone.to_datetime(timestamp);
+        let (hour, minute) = (local.hour().unsigned_abs(), local.minute().unsigned_abs());
+        Self {
+            day: local.weekday().to_monday_zero_offset().unsigned_abs(),
+            minute: u16::from(hour) * 60 + u16::from(minute),
+        }
+    }
+
+    pub(super) const fn is_in(self, hours: Hours) -> bool {
+        hours.contains(self.minute)
+    }
+
+    pub(super) const fn is_on(self, days: Days) -> bool {
+        days.contains(self.day)
+    }
+}

@@ -1,0 +1,111 @@
+use std::{fmt, str::FromStr};
+
+use super::{
+    InvalidCondition, Network,
+    name::{Host, normalized},
+};
+use crate::proto::DomainName;
+
+/// Where a rule applies: a name, all names below one, or a network.
+///
+/// | text | what |
+/// |---|---|
+/// | `example.com` | this name, and none below it |
+/// | `*.example.com` | every name below `example.com`, at any depth, and **not** `example.com` itself |
+/// | `192.0.2.0/24`, `2001:db8::1` | a network, or a single address |
+///
+/// Case and a dot at the end mean nothing, and names of other scripts are compared in their ASCII
+/// form (UTS 46). A name that is an address in any notation (`127.1`) is that address.
+///
+/// ```
+/// use tower_socks::layer::acl::rules::Destination;
+///
+/// let destination: Destination = "*.Bücher.example.".parse()?;
+/// assert_eq!(destination.to_string(), "*.xn--bcher-kva.example");
+///
+/// let problem = ".example.com".parse::<Destination>().unwrap_err();
+/// assert!(problem.to_string().contains("*.example.com"));
+/// # Ok::<(), tower_socks::layer::acl::rules::InvalidCondition>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Destination(pub(super) Kind);
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) enum Kind {
+    Name(Box<str>),
+    Below(Box<str>),
+    Network(Network),
+}
+
+impl From<Network> for Destination {
+    fn from(network: Network) -> Self {
+        Self(Kind::Network(network))
+    }
+}
+
+impl FromStr for Destination {
+    type Err = InvalidCondition;
+
+    fn from_str(text: &str) -> Result<Self, InvalidCondition> {
+        let wrong = |problem: &str| Err(InvalidCondition::new(format_args!("`{text}` {problem}")));
+        if text.contains("://") {
+            return wrong("is an URL: write its host, and the port as `port`");
+        }
+        if text.contains('/') || text.contains(':') {
+            // `[::1]` is how it stands in front of a port.
+            let bare = text
+                .strip_prefix('[')
+                .and_then(|text| text.strip_suffix(']'));
+            return match bare.unwrap_or(text).parse::<Network>() {
+                Ok(network) => Ok(network.into()),
+                Err(_) if text.matches(':').count() == 1 => wrong("has a port: write it as `port`"),
+                Err(problem) => Err(problem),
+            };
+        }
+        if text == "*" {
+            return wrong("would be everything: leave `to` out");
+        }
+        if let Some(rest) = text.strip_prefix('.') {
+            return Err(InvalidCondition::new(format_args!(
+                "`{text}` begins with a dot: write `*.{rest}` for the names below, and `{rest}` for \
+                 the name itself"
+            )));
+        }
+        let (below, name) = match text.strip_prefix("*.") {
+            Some(name) => (true, name),
+            None => (false, text),
+        };
+        if name.contains('*') {
+            return wrong("has a star in it: one is possible as the whole first label only");
+        }
+        if name.split('.').rev().skip(1).any(str::is_empty) {
+            return wrong("has an empty label");
+        }
+        if let Err(problem) = DomainName::new(name) {
+            return wrong(&format!("is no name: {problem}"));
+        }
+        match normalized(name) {
+            Ok(Host::Name(name)) if below => Ok(Self(Kind::Below(name.into()))),
+            Ok(Host::Name(name)) => Ok(Self(Kind::Name(name.into()))),
+            Ok(Host::Address(_)) if below => wrong("is a star in front of an address"),
+            Ok(Host::Address(address)) => Ok(Network::from(address).into()),
+            Err(problem) => wrong(&format!("is no name: {problem}")),
+        }
+    }
+}
+
+impl fmt::Display for Destination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Kind::Name(name) => f.write_str(name),
+            Kind::Below(name) => write!(f, "*.{name}"),
+            Kind::Network(network) => network.fmt(f),
+        }
+    }
+}
+
+impl fmt::Debug for Destination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}

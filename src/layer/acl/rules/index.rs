@@ -1,0 +1,341 @@
+//! Which rules may apply, without looking at all of them.
+//!
+//! Every value of a condition (a name, a network, a user) is a key, and each key knows the rules
+//! that state it, in order. A question has few keys: the suffixes of a name, the networks around an
+//! address, a user, some groups. A rule whose condition has none of the question's keys does not
+//! apply.
+//!
+//! To find the candidates it would do to merge the rules of all the keys, were there no key that
+//! every rule states. So each rule is filed under the rarest of its conditions, and is looked at
+//! only when that one holds.
+
+use std::{collections::HashMap, mem::take, net::IpAddr};
+
+use ipnet::IpNet;
+use prefix_trie::joint::JointPrefixMap;
+use smallvec::SmallVec;
+
+use super::{Network, destination::Kind, rule::Rule, special};
+
+/// The number of a rule, from 0.
+pub(super) type RuleId = u32;
+
+/// The number of a key.
+type Key = u32;
+
+/// Rules by the values that they state.
+#[derive(Default)]
+pub(super) struct Index {
+    names: HashMap<Box<str>, Key>,
+    below: HashMap<Box<str>, Key>,
+    /// The most labels that a suffix has. Nobody's name makes us look further.
+    labels: usize,
+    networks: JointPrefixMap<IpNet, Placed>,
+    clients: JointPrefixMap<IpNet, Key>,
+    users: HashMap<Box<str>, Key>,
+    groups: HashMap<Box<str>, Key>,
+    /// The rules that state a key.
+    stating: Lists,
+    /// Those of them that are filed under it.
+    filed: Lists,
+    /// Rules that are filed under no key, since they state none.
+    unkeyed: Vec<RuleId>,
+    /// Rules that let pass and have a destination, filed under their other conditions: what can
+    /// still apply while the destination's address is not known.
+    hopeful: Lists,
+    hopeful_unkeyed: Vec<RuleId>,
+}
+
+#[derive(Clone, Copy)]
+struct Placed {
+    key: Key,
+    reach: Reach,
+}
+
+/// What a network says about the addresses in it.
+#[derive(Clone, Copy)]
+pub(super) struct Reach {
+    /// It lies in a special-purpose block, so its author knew what they opened.
+    pub(super) special: bool,
+    /// It is an address.
+    pub(super) single: bool,
+    /// It lies in a form that embeds IPv4 addresses, so it means the form.
+    pub(super) form: bool,
+}
+
+/// The rules that state a key.
+#[derive(Clone, Copy)]
+pub(super) struct Found<'a> {
+    pub(super) stating: &'a [RuleId],
+    filed: &'a [RuleId],
+    hopeful: &'a [RuleId],
+}
+
+impl Found<'_> {
+    pub(super) fn includes(&self, rule: RuleId) -> bool {
+        self.stating.binary_search(&rule).is_ok()
+    }
+}
+
+/// The keys of one kind that a question has.
+pub(super) type Keys<'a> = SmallVec<[Found<'a>; 4]>;
+
+pub(super) fn includes(keys: &[Found<'_>], rule: RuleId) -> bool {
+    keys.iter().any(|found| found.includes(rule))
+}
+
+impl Index {
+    /// Takes what the rules state out of them.
+    pub(super) fn new(rules: &mut [Rule]) -> Self {
+        Filing::default().file(rules)
+    }
+
+    fn found(&self, key: Key) -> Found<'_> {
+        Found {
+            stating: self.stating.get(key),
+            filed: self.filed.get(key),
+            hopeful: self.hopeful.get(key),
+        }
+    }
+
+    /// The rules that state a name, or one above it.
+    pub(super) fn names(&self, name: &str) -> Keys<'_> {
+        let mut keys = Keys::new();
+        if let Some(key) = self.names.get(name) {
+            keys.push(self.found(*key));
+        }
+        if self.labels > 0 {
+            let dots = name.bytes().enumerate().rev();
+            let dots = dots.filter(|(_, octet)| *octet == b'.').take(self.labels);
+            for (dot, _) in dots {
+                let above = name.get(dot + 1..).unwrap_or_default();
+                if let Some(key) = self.below.get(above) {
+                    keys.push(self.found(*key));
+                }
+            }
+        }
+        keys
+    }
+
+    /// The rules that state a network around a destination.
+    pub(super) fn networks(&self, address: IpAddr) -> impl Iterator<Item = (Reach, Found<'_>)> {
+        let around = self.networks.cover_values(&address.into());
+        around.map(|placed| (placed.reach, self.found(placed.key)))
+    }
+
+    /// The rules that state a network around a client.
+    pub(super) fn clients(&self, address: IpAddr) -> Keys<'_> {
+        let around = self.clients.cover_values(&address.into());
+        around.map(|key| self.found(*key)).collect()
+    }
+
+    pub(super) fn user(&self, name: &str) -> Option<Found<'_>> {
+        self.users.get(name).map(|key| self.found(*key))
+    }
+
+    pub(super) fn group(&self, name: &str) -> Option<Found<'_>> {
+        self.groups.get(name).map(|key| self.found(*key))
+    }
+}
+
+/// Candidates in the order of the rules.
+pub(super) struct Candidates<'a> {
+    heads: SmallVec<[&'a [RuleId]; 12]>,
+}
+
+impl<'a> Candidates<'a> {
+    pub(super) fn new(index: &'a Index, keys: impl Iterator<Item = Found<'a>>) -> Self {
+        let mut heads: SmallVec<[&[RuleId]; 12]> = keys.map(|found| found.filed).collect();
+        heads.push(index.unkeyed.as_slice());
+        Self { heads }
+    }
+
+    /// With those that can still apply while the destination's address is not known.
+    pub(super) fn with_hopeful(
+        mut self,
+        index: &'a Index,
+        keys: impl Iterator<Item = Found<'a>>,
+    ) -> Self {
+        self.heads.extend(keys.map(|found| found.hopeful));
+        self.heads.push(&index.hopeful_unkeyed);
+        self
+    }
+}
+
+impl Iterator for Candidates<'_> {
+    type Item = RuleId;
+
+    fn next(&mut self) -> Option<RuleId> {
+        let next = self
+            .heads
+            .iter()
+            .filter_map(|head| head.first().copied())
+            .min()?;
+        for head in &mut self.heads {
+            if let [first, rest @ ..] = *head
+                && *first == next
+            {
+                *head = rest;
+            }
+        }
+        Some(next)
+    }
+}
+
+/// For each key some rules, in order, in one piece of memory.
+#[derive(Default)]
+struct Lists {
+    /// Where the rules of each key begin; one more for the end.
+    starts: Vec<u32>,
+    rules: Vec<RuleId>,
+}
+
+impl Lists {
+    /// Of pairs in the order of the rules.
+    fn new(keys: u32, pairs: &[(Key, RuleId)]) -> Self {
+        let mut starts = vec![0_u32; keys as usize + 1];
+        for (key, _) in pairs {
+            if let Some(count) = starts.get_mut(*key as usize + 1) {
+                *count += 1;
+            }
+        }
+        let mut total = 0;
+        for start in &mut starts {
+            total += *start;
+            *start = total;
+        }
+        let mut next = starts.clone();
+        let mut rules = vec![0; pairs.len()];
+        for (key, rule) in pairs {
+            if let Some(place) = next.get_mut(*key as usize) {
+                if let Some(slot) = rules.get_mut(*place as usize) {
+                    *slot = *rule;
+                }
+                *place += 1;
+            }
+        }
+        Self { starts, rules }
+    }
+
+    fn get(&self, key: Key) -> &[RuleId] {
+        let key = key as usize;
+        match (self.starts.get(key), self.starts.get(key + 1)) {
+            (Some(start), Some(end)) => self
+                .rules
+                .get(*start as usize..*end as usize)
+                .unwrap_or_default(),
+            _ => &[],
+        }
+    }
+
+    fn len(&self, key: Key) -> usize {
+        self.get(key).len()
+    }
+}
+
+/// An index in the making.
+#[derive(Default)]
+struct Filing {
+    index: Index,
+    keys: Key,
+}
+
+/// The keys of a rule, by kind.
+struct RuleKeys {
+    destinations: Vec<Key>,
+    others: [Vec<Key>; 3],
+}
+
+impl Filing {
+    fn file(mut self, rules: &mut [Rule]) -> Index {
+        let keyed: Vec<RuleKeys> = rules.iter_mut().map(|rule| self.keys_of(rule)).collect();
+        let numbered = || (0..).zip(rules.iter()).zip(&keyed);
+        let mut pairs = Vec::new();
+        for ((id, _), keys) in numbered() {
+            let all = keys.others.iter().flatten().chain(&keys.destinations);
+            pairs.extend(all.map(|key| (*key, id)));
+        }
+        let stating = Lists::new(self.keys, &pairs);
+
+        let (mut filed, mut hopeful) = (Vec::new(), Vec::new());
+        let index = &mut self.index;
+        for ((id, rule), keys) in numbered() {
+            let others = rarest(&stating, &keys.others);
+            let kinds = [&keys.destinations].into_iter().chain(&keys.others);
+            match rarest(&stating, kinds) {
+                [] => index.unkeyed.push(id),
+                keys => filed.extend(keys.iter().map(|key| (*key, id))),
+            }
+            if rule.action.lets_pass() && !keys.destinations.is_empty() {
+                match others {
+                    [] => index.hopeful_unkeyed.push(id),
+                    keys => hopeful.extend(keys.iter().map(|key| (*key, id))),
+                }
+            }
+        }
+        index.filed = Lists::new(self.keys, &filed);
+        index.hopeful = Lists::new(self.keys, &hopeful);
+        index.stating = stating;
+        self.index
+    }
+
+    fn keys_of(&mut self, rule: &mut Rule) -> RuleKeys {
+        let Self { index, keys } = self;
+        let destinations = take(&mut rule.destinations).into_iter();
+        let destinations = destinations.map(|destination| match destination.0 {
+            Kind::Name(name) => *index.names.entry(name).or_insert_with(|| fresh(keys)),
+            Kind::Below(name) => {
+                let labels = 1 + name.bytes().filter(|octet| *octet == b'.').count();
+                index.labels = index.labels.max(labels);
+                *index.below.entry(name).or_insert_with(|| fresh(keys))
+            }
+            Kind::Network(Network(network)) => {
+                let placed = || Placed {
+                    key: fresh(keys),
+                    reach: Reach::of(network),
+                };
+                index.networks.entry(network).or_insert_with(placed).key
+            }
+        });
+        let destinations = destinations.collect();
+        let clients = take(&mut rule.clients).into_iter();
+        let clients = clients
+            .map(|Network(client)| *index.clients.entry(client).or_insert_with(|| fresh(keys)));
+        let clients = clients.collect();
+        let users = take(&mut rule.users).into_iter();
+        let users = users.map(|user| *index.users.entry(user).or_insert_with(|| fresh(keys)));
+        let users = users.collect();
+        let groups = take(&mut rule.groups).into_iter();
+        let groups = groups.map(|group| *index.groups.entry(group).or_insert_with(|| fresh(keys)));
+        let groups = groups.collect();
+        RuleKeys {
+            destinations,
+            others: [users, groups, clients],
+        }
+    }
+}
+
+impl Reach {
+    fn of(network: IpNet) -> Self {
+        let (first, len) = (network.network(), network.prefix_len());
+        Self {
+            special: special::is_within(first, len),
+            single: len == network.max_prefix_len(),
+            form: special::is_form(first, len),
+        }
+    }
+}
+
+fn fresh(keys: &mut Key) -> Key {
+    *keys += 1;
+    *keys - 1
+}
+
+/// The kind of keys of which the commonest is the rarest.
+fn rarest<'a>(stating: &Lists, kinds: impl IntoIterator<Item = &'a Vec<Key>>) -> &'a [Key] {
+    let kinds = kinds.into_iter().filter(|keys| !keys.is_empty());
+    let commonest = |keys: &Vec<Key>| keys.iter().map(|key| stating.len(*key)).max();
+    kinds
+        .min_by_key(|keys| commonest(keys))
+        .map_or(&[], Vec::as_slice)
+}

@@ -1,0 +1,118 @@
+//! Rules that are written down: [`Rules`], a [`Policy`](crate::Policy) read from TOML or JSON.
+//!
+//! ```
+//! use tower_socks::{Request, Rules, proto::{Address, Command}};
+//!
+//! let rules: Rules = toml::from_str(r#"
+//!     default = "deny"
+//!
+//!     [groups]
+//!     staff = ["joe", "jane"]
+//!
+//!     [[rules]]
+//!     name = "no mail"
+//!     action = "deny"
+//!     port = [25, 465, 587]
+//!
+//!     [[rules]]
+//!     name = "the web, for the staff"
+//!     action = "allow"
+//!     group = "staff"
+//!     command = "connect"
+//!     port = [80, 443]
+//!
+//!     [[rules]]
+//!     action = "allow"
+//!     to = ["example.com", "*.example.com", "10.1.0.0/16"]
+//! "#)?;
+//!
+//! let request = |target: &str| Request::new(Command::CONNECT, target.parse().unwrap());
+//! assert_eq!(rules.explain(&request("www.example.com:443")).rule(), Some(3));
+//! assert!(rules.explain(&request("example.org:443")).is_refused());
+//! # Ok::<(), toml::de::Error>(())
+//! ```
+//!
+//! # How they decide
+//!
+//! * **The first rule that applies decides.** If none does, `default` decides, which has to be
+//!   stated.
+//! * **All conditions of a rule have to hold**; one with a list holds if one value of the list does.
+//!   A rule without conditions always applies.
+//! * **They are asked twice**, as every policy: about the request as stated, and about each address
+//!   before it is used. A request by name is refused at once where no address could change that, and
+//!   otherwise it goes on, and each of its addresses is judged with all that is known.
+//! * **Special-purpose addresses are refused** (loopback, private, link-local, multicast and all
+//!   others of the IANA registries), and so is the address on which the proxy itself listens.
+//!   To those a rule that lets pass applies only if it states them: with a network in `to` that
+//!   lies within such a block, or for the proxy's own address with that single address. A name, or
+//!   `0.0.0.0/0`, does not open them. `allow_private = true` makes them addresses like any other.
+//! * **IPv4 in IPv6 is judged by what it embeds.** An IPv4-mapped address is an IPv4 address.
+//!   64:ff9b::/96, 6to4, Teredo and ISATAP stand for the IPv4 addresses in them: a deny rule
+//!   applies if it states the address or one that it embeds, an allow rule only if it states all
+//!   that it embeds, or a network within the form's own prefix.
+//!
+//! # Conditions
+//!
+//! | field | what | values |
+//! |---|---|---|
+//! | `user` | the client's name | `"joe"` |
+//! | `group` | a group of the client's, from `groups` or of its [`Identity`](crate::Identity) | `"staff"` |
+//! | `client` | the client's address | `"192.0.2.0/24"`, `"2001:db8::1"` |
+//! | `command` | what it asks for | `"connect"`, `"bind"`, `"udp"` |
+//! | `to` | where it wants to go | [`Destination`]: a name; `*.` and a name for all below, without the name itself; a network |
+//! | `port` | the destination's port | `443`, `"8000-8999"` |
+//! | `time` | the time of day | [`Hours`]: `"08:00-18:00"` |
+//! | `weekday` | the day | [`Days`]: `"sat"`, `"mon-fri"` |
+//!
+//! For UDP, `to` and `port` are about the destination of each datagram, and for BIND about the peer,
+//! with the port that the request states. Each field takes a value or a list. Besides, a rule has an
+//! `action` (`allow`, `deny`, or `report`, which lets pass and logs what `deny` would have done) and
+//! may have a `name` for the log. Next to `rules` and `default` stand `allow_private`, `groups` and
+//! `time_zone`, an IANA name; the system's is the default.
+//!
+//! Nothing unknown, nothing empty and nothing doubtful is taken: a file with a mistake in it gives an
+//! error that says what was expected, and no rules.
+//!
+//! # Speed
+//!
+//! Networks are in a prefix trie and names in a map of suffixes, and each rule is filed under its
+//! rarest condition. A decision takes the same time with a million names as with ten, unless a
+//! great many rules share all of their conditions but the ports, commands and times.
+//!
+//! # Logs
+//!
+//! A refusal says which rule it was, or which block of addresses, and how to allow it.
+//! [`Rules::explain`] says the same without a request being made.
+
+mod calendar;
+mod condition;
+mod destination;
+mod faces;
+mod file;
+mod index;
+mod judge;
+mod list;
+mod name;
+mod network;
+mod ports;
+mod question;
+mod rule;
+#[expect(
+    clippy::module_inception,
+    reason = "the rules themselves, beside their parts"
+)]
+mod rules;
+mod special;
+mod verdict;
+
+pub use self::{
+    calendar::{Days, Hours},
+    condition::InvalidCondition,
+    destination::Destination,
+    network::Network,
+    ports::Ports,
+    rule::{Action, Rule},
+    rules::{Builder, Rules},
+    special::Block,
+    verdict::{Outcome, Verdict},
+};

@@ -1,0 +1,197 @@
+use std::fmt;
+
+use serde::Deserialize;
+
+use super::{Days, Destination, Hours, Network, Ports, list::some};
+use crate::proto::Command;
+
+/// What becomes of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    /// It is let pass.
+    Allow,
+    /// It is refused with 02.
+    Deny,
+    /// It is let pass, and the log says that [`Deny`](Self::Deny) would have refused it.
+    Report,
+}
+
+impl Action {
+    pub(super) const fn lets_pass(self) -> bool {
+        match self {
+            Self::Allow | Self::Report => true,
+            Self::Deny => false,
+        }
+    }
+}
+
+/// A command as configuration files name it: `connect`, `bind`, `udp`.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum CommandName {
+    Connect,
+    Bind,
+    Udp,
+}
+
+impl From<CommandName> for Command {
+    fn from(name: CommandName) -> Self {
+        match name {
+            CommandName::Connect => Self::CONNECT,
+            CommandName::Bind => Self::BIND,
+            CommandName::Udp => Self::UDP_ASSOCIATE,
+        }
+    }
+}
+
+/// One of [`Rules`](super::Rules): an action, and the conditions under which it is taken.
+///
+/// All conditions have to hold, and one with several values holds if one of them does. A rule
+/// without conditions always applies.
+///
+/// ```
+/// use tower_socks::{layer::acl::rules::{Action, Rule}, proto::Command};
+///
+/// let rule = Rule::new(Action::Deny)
+///     .named("no mail")
+///     .command(Command::CONNECT)
+///     .port(25)
+///     .port(465..=587);
+/// assert_eq!(rule.name(), Some("no mail"));
+/// ```
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rule {
+    pub(super) action: Action,
+    #[serde(default)]
+    pub(super) name: Option<String>,
+    #[serde(default, rename = "user", deserialize_with = "some")]
+    pub(super) users: Vec<Box<str>>,
+    #[serde(default, rename = "group", deserialize_with = "some")]
+    pub(super) groups: Vec<Box<str>>,
+    #[serde(default, rename = "client", deserialize_with = "some")]
+    pub(super) clients: Vec<Network>,
+    #[serde(default, rename = "command", deserialize_with = "commands")]
+    pub(super) commands: Vec<Command>,
+    #[serde(default, rename = "to", deserialize_with = "some")]
+    pub(super) destinations: Vec<Destination>,
+    #[serde(default, rename = "port", deserialize_with = "some")]
+    pub(super) ports: Vec<Ports>,
+    #[serde(default, rename = "time", deserialize_with = "some")]
+    pub(super) hours: Vec<Hours>,
+    #[serde(default, rename = "weekday", deserialize_with = "some")]
+    pub(super) days: Vec<Days>,
+}
+
+fn commands<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<Command>, D::Error> {
+    let names: Vec<CommandName> = some(deserializer)?;
+    Ok(names.into_iter().map(Command::from).collect())
+}
+
+impl Rule {
+    /// A rule without conditions.
+    #[must_use]
+    pub const fn new(action: Action) -> Self {
+        Self {
+            action,
+            name: None,
+            users: Vec::new(),
+            groups: Vec::new(),
+            clients: Vec::new(),
+            commands: Vec::new(),
+            destinations: Vec::new(),
+            ports: Vec::new(),
+            hours: Vec::new(),
+            days: Vec::new(),
+        }
+    }
+
+    /// What the log calls the rule, besides its number.
+    #[must_use]
+    pub fn named(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// The client is this user.
+    #[must_use]
+    pub fn user(mut self, name: impl Into<Box<str>>) -> Self {
+        self.users.push(name.into());
+        self
+    }
+
+    /// The client is in this group: one of [`Rules`](super::Builder::group), or of its
+    /// [`Identity`](crate::Identity::groups).
+    #[must_use]
+    pub fn group(mut self, name: impl Into<Box<str>>) -> Self {
+        self.groups.push(name.into());
+        self
+    }
+
+    /// The client's address is in this network. A client without an address, on a Unix socket, is
+    /// in none.
+    #[must_use]
+    pub fn client(mut self, network: Network) -> Self {
+        self.clients.push(network);
+        self
+    }
+
+    /// The client asks for this.
+    #[must_use]
+    pub fn command(mut self, command: Command) -> Self {
+        self.commands.push(command);
+        self
+    }
+
+    /// This is where the client wants to go: for BIND where the peer is, for UDP where a datagram
+    /// goes.
+    #[must_use]
+    pub fn to(mut self, destination: impl Into<Destination>) -> Self {
+        self.destinations.push(destination.into());
+        self
+    }
+
+    /// The port of the destination, a number or a range. For BIND the one that the request states.
+    #[must_use]
+    pub fn port(mut self, ports: impl Into<Ports>) -> Self {
+        self.ports.push(ports.into());
+        self
+    }
+
+    /// The time of day, in the time zone of the rules.
+    #[must_use]
+    pub fn hours(mut self, hours: Hours) -> Self {
+        self.hours.push(hours);
+        self
+    }
+
+    /// The day, in the time zone of the rules.
+    #[must_use]
+    pub fn days(mut self, days: Days) -> Self {
+        self.days.push(days);
+        self
+    }
+
+    /// What the rule does.
+    #[must_use]
+    pub const fn action(&self) -> Action {
+        self.action
+    }
+
+    /// What the log calls it.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+}
+
+/// Without the values, of which there may be a million.
+impl fmt::Debug for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rule")
+            .field("action", &self.action)
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}

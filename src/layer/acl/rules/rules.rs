@@ -1,0 +1,279 @@
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt,
+    net::SocketAddr,
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use jiff::tz::TimeZone;
+
+use super::{
+    Action, Destination, InvalidCondition, Outcome, Rule, Verdict, destination::Kind, index::Index,
+    judge::Answer, question::Question, verdict::Decider,
+};
+use crate::{
+    error::Refusal,
+    session::{Policy, Request},
+};
+
+/// Rules in order, of which the first that applies decides. See the [module](super).
+///
+/// Clones share them.
+#[derive(Clone)]
+pub struct Rules(pub(super) Arc<Compiled>);
+
+pub(super) struct Compiled {
+    pub(super) default: Action,
+    pub(super) allow_private: bool,
+    pub(super) own: Vec<SocketAddr>,
+    pub(super) zone: TimeZone,
+    /// The groups of each user.
+    pub(super) groups: HashMap<Box<str>, Vec<Box<str>>>,
+    /// Without what is in the index.
+    pub(super) rules: Vec<Rule>,
+    pub(super) stated: Vec<Stated>,
+    pub(super) index: Index,
+    /// Whether any rule looks at the clock.
+    timed: bool,
+}
+
+/// Which conditions of a rule are in the index.
+pub(super) struct Stated {
+    pub(super) users: bool,
+    pub(super) groups: bool,
+    pub(super) clients: bool,
+    pub(super) names: bool,
+    pub(super) networks: bool,
+}
+
+impl Stated {
+    fn of(rule: &Rule) -> Self {
+        let is_network = |destination: &Destination| matches!(destination.0, Kind::Network(_));
+        Self {
+            users: !rule.users.is_empty(),
+            groups: !rule.groups.is_empty(),
+            clients: !rule.clients.is_empty(),
+            names: !rule.destinations.iter().all(is_network),
+            networks: rule.destinations.iter().any(is_network),
+        }
+    }
+}
+
+impl Rules {
+    /// Rules to add to, with what happens where none applies.
+    #[must_use]
+    pub fn builder(default: Action) -> Builder {
+        Builder {
+            default,
+            allow_private: false,
+            own: Vec::new(),
+            zone: None,
+            groups: BTreeMap::new(),
+            rules: Vec::new(),
+        }
+    }
+
+    /// Would this request be allowed now, as stated, and by which rule?
+    ///
+    /// A name that is allowed is not the end of it: see
+    /// [`explain_address`](Self::explain_address).
+    #[must_use]
+    pub fn explain(&self, request: &Request) -> Verdict {
+        self.ask(request, None, None)
+    }
+
+    /// Would the request be allowed to use this address now, and by which rule?
+    #[must_use]
+    pub fn explain_address(&self, request: &Request, address: SocketAddr) -> Verdict {
+        self.ask(request, Some(address), None)
+    }
+
+    /// The same at another time. `None` for the address asks about the request as stated.
+    #[must_use]
+    pub fn explain_at(
+        &self,
+        request: &Request,
+        address: Option<SocketAddr>,
+        time: SystemTime,
+    ) -> Verdict {
+        self.ask(request, address, Some(time))
+    }
+
+    fn ask(
+        &self,
+        request: &Request,
+        address: Option<SocketAddr>,
+        at: Option<SystemTime>,
+    ) -> Verdict {
+        self.verdict(request, address, self.answer(request, address, at))
+    }
+
+    fn answer(
+        &self,
+        request: &Request,
+        address: Option<SocketAddr>,
+        at: Option<SystemTime>,
+    ) -> Answer {
+        match Question::new(request, address, at) {
+            Ok(question) => self.judge(&question),
+            Err(problem) => Answer::Decided(Decider::NoName(problem)),
+        }
+    }
+
+    fn decide(&self, request: &Request, address: Option<SocketAddr>) -> Result<(), Refusal> {
+        let answer = self.answer(request, address, None);
+        match self.outcome(answer).0 {
+            Outcome::Allowed | Outcome::Open => Ok(()),
+            Outcome::Refused => Err(self.verdict(request, address, answer).refusal()),
+            Outcome::Reported => {
+                // Once: not again about each address of a name that was reported as stated.
+                let reported = address.is_some()
+                    && self.outcome(self.answer(request, None, None)).0 == Outcome::Reported;
+                if !reported {
+                    let verdict = self.verdict(request, address, answer);
+                    tracing::info!(user = %request.identity, peer = %request.peer, "{verdict}");
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// How many rules there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.rules.len()
+    }
+
+    /// Whether there are none, so that the default decides.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.rules.is_empty()
+    }
+}
+
+/// Everything is allowed but special-purpose addresses and the proxy's own.
+impl Default for Rules {
+    fn default() -> Self {
+        Self::builder(Action::Allow).build()
+    }
+}
+
+impl Policy for Rules {
+    fn check(&self, request: &Request) -> Result<(), Refusal> {
+        self.decide(request, None)
+    }
+
+    fn check_address(&self, request: &Request, address: SocketAddr) -> Result<(), Refusal> {
+        self.decide(request, Some(address))
+    }
+
+    /// The minute, if there are rules that look at the clock.
+    fn version(&self) -> u64 {
+        if !self.0.timed {
+            return 0;
+        }
+        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        since.map_or(0, |since| since.as_secs() / 60)
+    }
+}
+
+impl fmt::Debug for Rules {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Rules({})", self.len())
+    }
+}
+
+/// [`Rules`] in the making.
+#[derive(Clone, Debug)]
+pub struct Builder {
+    default: Action,
+    allow_private: bool,
+    own: Vec<SocketAddr>,
+    zone: Option<TimeZone>,
+    groups: BTreeMap<Box<str>, Vec<Box<str>>>,
+    rules: Vec<Rule>,
+}
+
+impl Builder {
+    /// Adds a rule behind the others.
+    #[must_use]
+    pub fn rule(mut self, rule: Rule) -> Self {
+        self.rules.push(rule);
+        self
+    }
+
+    /// Adds a group of users. A user may be in several.
+    #[must_use]
+    pub fn group<U: Into<Box<str>>>(
+        mut self,
+        name: impl Into<Box<str>>,
+        users: impl IntoIterator<Item = U>,
+    ) -> Self {
+        let name = name.into();
+        for user in users {
+            self.groups
+                .entry(user.into())
+                .or_default()
+                .push(name.clone());
+        }
+        self
+    }
+
+    /// Special-purpose addresses and the proxy's own are addresses like any other.
+    #[must_use]
+    pub const fn allow_private(mut self) -> Self {
+        self.allow_private = true;
+        self
+    }
+
+    /// The proxy listens here, too. The address on which a client came is known without this.
+    #[must_use]
+    pub fn own(mut self, address: SocketAddr) -> Self {
+        self.own.push(address);
+        self
+    }
+
+    /// The time zone of times and weekdays, such as `Europe/Berlin`, instead of the system's.
+    ///
+    /// # Errors
+    ///
+    /// When this machine knows no such time zone.
+    pub fn time_zone(mut self, name: &str) -> Result<Self, InvalidCondition> {
+        let zone = TimeZone::get(name).map_err(|_| {
+            InvalidCondition::new(format_args!(
+                "`{name}` is no time zone that this machine knows: write it like                  \"Europe/Berlin\" or \"UTC\""
+            ))
+        })?;
+        self.zone = Some(zone);
+        Ok(self)
+    }
+
+    /// The rules. Takes a moment where they have a million values.
+    #[must_use]
+    pub fn build(self) -> Rules {
+        let Self {
+            default,
+            allow_private,
+            own,
+            zone,
+            groups,
+            mut rules,
+        } = self;
+        let stated = rules.iter().map(Stated::of).collect();
+        let timed = rules
+            .iter()
+            .any(|rule| !rule.hours.is_empty() || !rule.days.is_empty());
+        Rules(Arc::new(Compiled {
+            default,
+            allow_private,
+            own,
+            zone: zone.unwrap_or_else(TimeZone::system),
+            groups: groups.into_iter().collect(),
+            stated,
+            index: Index::new(&mut rules),
+            rules,
+            timed,
+        }))
+    }
+}

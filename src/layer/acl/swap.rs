@@ -1,0 +1,124 @@
+use std::{fmt, net::SocketAddr, sync::Arc};
+
+use tokio::sync::watch;
+
+use crate::{
+    error::Refusal,
+    session::{Policy, Recheck, Request},
+};
+
+/// A policy that can be swapped while the server runs.
+///
+/// Clones share the policy: give one to [`AclLayer`](super::AclLayer) and keep another. The next
+/// question after [`swap`](Self::swap), about a request, an address or a datagram's destination, is
+/// answered by the new policy, also for requests that are under way. Tunnels that are open go on
+/// until [`recheck`](Self::recheck).
+///
+/// ```
+/// use std::net::SocketAddr;
+/// use tower_socks::{
+///     Policy, Refusal, Request,
+///     layer::acl::Swap,
+///     proto::{Address, Command},
+/// };
+///
+/// type Judge = fn(&Request, Option<SocketAddr>) -> Result<(), Refusal>;
+/// let policy = Swap::new((|_, _| Ok(())) as Judge);
+/// let request = Request::new(Command::CONNECT, Address::new("example.com", 25)?);
+/// assert!(policy.check(&request).is_ok());
+///
+/// policy.swap(|request, _| match request.target.port() {
+///     25 => Err(Refusal::not_allowed("no mail")),
+///     _ => Ok(()),
+/// });
+/// assert!(policy.check(&request).is_err());
+/// # Ok::<(), tower_socks::proto::InvalidName>(())
+/// ```
+pub struct Swap<P> {
+    shared: Arc<Shared<P>>,
+}
+
+struct Shared<P> {
+    current: watch::Sender<Current<P>>,
+    rechecks: watch::Sender<()>,
+}
+
+struct Current<P> {
+    policy: Arc<P>,
+    swaps: u64,
+}
+
+impl<P: Policy> Swap<P> {
+    /// A policy to begin with.
+    pub fn new(policy: P) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                current: watch::Sender::new(Current {
+                    policy: Arc::new(policy),
+                    swaps: 0,
+                }),
+                rechecks: watch::Sender::new(()),
+            }),
+        }
+    }
+
+    /// Puts another policy in its place.
+    pub fn swap(&self, policy: P) {
+        let policy = Arc::new(policy);
+        self.shared.current.send_modify(|current| {
+            current.policy = policy;
+            current.swaps += 1;
+        });
+    }
+
+    /// Asks the policy again about every open tunnel: about its request, and about the address
+    /// that it leads to. Those that it refuses are closed, soon but not before this returns.
+    ///
+    /// An association is asked about as a whole here; about its datagrams the new policy is asked
+    /// without this.
+    pub fn recheck(&self) {
+        self.shared.rechecks.send_replace(());
+    }
+
+    /// The policy at this moment.
+    #[must_use]
+    pub fn current(&self) -> Arc<P> {
+        Arc::clone(&self.shared.current.borrow().policy)
+    }
+}
+
+impl<P: Policy> Policy for Swap<P> {
+    fn check(&self, request: &Request) -> Result<(), Refusal> {
+        self.current().check(request)
+    }
+
+    fn check_address(&self, request: &Request, address: SocketAddr) -> Result<(), Refusal> {
+        self.current().check_address(request, address)
+    }
+
+    fn version(&self) -> u64 {
+        let current = self.shared.current.borrow();
+        let (policy, swaps) = (Arc::clone(&current.policy), current.swaps);
+        drop(current);
+        // Versions of policies that change with the time are counts of minutes: far below.
+        policy.version().wrapping_add(swaps << 40)
+    }
+
+    fn recheck(&self) -> Option<Recheck> {
+        Some(self.shared.rechecks.subscribe().into())
+    }
+}
+
+impl<P> Clone for Swap<P> {
+    fn clone(&self) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+        }
+    }
+}
+
+impl<P> fmt::Debug for Swap<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Swap").finish_non_exhaustive()
+    }
+}
