@@ -20,7 +20,6 @@ mod identity;
 mod negotiation;
 mod policy;
 mod reached;
-mod recheck;
 mod request;
 mod role;
 mod serde;
@@ -37,7 +36,6 @@ pub use self::{
     identity::Identity,
     negotiation::{Negotiation, Session},
     policy::Policy,
-    recheck::Recheck,
     request::Request,
     role::{Dial, Negotiate},
     target::Target,

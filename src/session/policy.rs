@@ -1,6 +1,6 @@
 use std::net::SocketAddr;
 
-use super::{Recheck, Request};
+use super::Request;
 use crate::error::Refusal;
 
 /// Who may do what. It is asked twice.
@@ -55,11 +55,6 @@ pub trait Policy: Send + Sync + 'static {
     /// until then. A policy that does not change has the same number for ever.
     fn version(&self) -> u64 {
         0
-    }
-
-    /// The calls to ask again about requests that have become tunnels, if there ever are any.
-    fn recheck(&self) -> Option<Recheck> {
-        None
     }
 }
 

@@ -1,5 +1,4 @@
 use std::{
-    fmt,
     future::Future,
     pin::Pin,
     task::{Context, Poll, ready},
@@ -7,11 +6,11 @@ use std::{
 
 use pin_project_lite::pin_project;
 
-use super::tunnel::{Guarded, Watch};
 use crate::error::{BoxError, Refusal};
 
 pin_project! {
     /// A request under a policy: the future of [`Acl`](super::Acl).
+    #[derive(Debug)]
     pub struct ResponseFuture<F> {
         #[pin]
         state: State<F>,
@@ -19,17 +18,18 @@ pin_project! {
 }
 
 pin_project! {
+    #[derive(Debug)]
     #[project = StateProj]
     enum State<F> {
-        Called { #[pin] future: F, watch: Option<Watch> },
+        Called { #[pin] future: F },
         Refused { refusal: Option<Refusal> },
     }
 }
 
 impl<F> ResponseFuture<F> {
-    pub(super) const fn called(future: F, watch: Option<Watch>) -> Self {
+    pub(super) const fn called(future: F) -> Self {
         Self {
-            state: State::Called { future, watch },
+            state: State::Called { future },
         }
     }
 
@@ -47,13 +47,12 @@ where
     F: Future<Output = Result<T, E>>,
     E: Into<BoxError>,
 {
-    type Output = Result<Guarded<T>, BoxError>;
+    type Output = Result<T, BoxError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().state.project() {
-            StateProj::Called { future, watch } => {
-                let tunnel = ready!(future.poll(cx)).map_err(Into::into)?;
-                Poll::Ready(Ok(Guarded::new(tunnel, watch.take())))
+            StateProj::Called { future } => {
+                Poll::Ready(ready!(future.poll(cx)).map_err(Into::into))
             }
             StateProj::Refused { refusal } => match refusal.take() {
                 Some(refusal) => Poll::Ready(Err(refusal.into())),
@@ -61,11 +60,5 @@ where
                 None => Poll::Pending,
             },
         }
-    }
-}
-
-impl<F> fmt::Debug for ResponseFuture<F> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ResponseFuture").finish_non_exhaustive()
     }
 }

@@ -7,6 +7,10 @@
 //!
 //! Several layers add up: an address has to please the policy of each.
 //!
+//! [`Rules`](rules::Rules) are a policy that is written down, and [`Swap`] makes any policy one that
+//! can be swapped while the server runs. A [`RecheckLayer`](recheck::RecheckLayer) closes the tunnels
+//! that the new one would not have let pass.
+//!
 //! # Example
 //!
 //! ```
@@ -39,12 +43,7 @@ mod layer;
 pub mod rules;
 mod service;
 mod swap;
-mod tunnel;
 
-pub use self::{
-    future::ResponseFuture,
-    layer::AclLayer,
-    service::Acl,
-    swap::Swap,
-    tunnel::{Guarded, GuardedRun},
-};
+pub mod recheck;
+
+pub use self::{future::ResponseFuture, layer::AclLayer, service::Acl, swap::Swap};

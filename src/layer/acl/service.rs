@@ -6,10 +6,10 @@ use std::{
 
 use tower_service::Service;
 
-use super::{Guarded, ResponseFuture, tunnel};
+use super::ResponseFuture;
 use crate::{
     error::BoxError,
-    session::{Guard, Policy, Reached, Request},
+    session::{Guard, Policy, Request},
 };
 
 /// Asks a policy about every request. See the [module](super).
@@ -36,7 +36,7 @@ where
     S: Service<Request>,
     S::Error: Into<BoxError>,
 {
-    type Response = Guarded<S::Response>;
+    type Response = S::Response;
     type Error = BoxError;
     type Future = ResponseFuture<S::Future>;
 
@@ -45,8 +45,6 @@ where
     }
 
     fn call(&mut self, mut request: Request) -> Self::Future {
-        // Before the question, so that no call is missed.
-        let calls = self.policy.recheck();
         if let Err(refusal) = self.policy.check(&request) {
             return ResponseFuture::refused(refusal);
         }
@@ -55,13 +53,7 @@ where
         } else {
             request.guard.and(Arc::clone(&self.policy))
         };
-        let watch = calls.map(|calls| {
-            if request.extensions.get::<Reached>().is_none() {
-                request.extensions.insert(Reached::default());
-            }
-            tunnel::watch(Arc::clone(&self.policy), calls, request.clone())
-        });
-        ResponseFuture::called(self.inner.call(request), watch)
+        ResponseFuture::called(self.inner.call(request))
     }
 }
 

@@ -1,18 +1,20 @@
 use std::{fmt, net::SocketAddr, sync::Arc};
 
+use futures_util::future::pending;
 use tokio::sync::watch;
 
 use crate::{
     error::Refusal,
-    session::{Policy, Recheck, Request},
+    session::{Policy, Request},
 };
 
 /// A policy that can be swapped while the server runs.
 ///
 /// Clones share the policy: give one to [`AclLayer`](super::AclLayer) and keep another. The next
 /// question after [`swap`](Self::swap), about a request, an address or a datagram's destination, is
-/// answered by the new policy, also for requests that are under way. Tunnels that are open go on
-/// until [`recheck`](Self::recheck).
+/// answered by the new policy, also for requests that are under way. Tunnels that are open go on,
+/// but for those under a [`RecheckLayer`](super::recheck::RecheckLayer), after
+/// [`recheck`](Self::recheck).
 ///
 /// ```
 /// use std::net::SocketAddr;
@@ -71,13 +73,16 @@ impl<P: Policy> Swap<P> {
         });
     }
 
-    /// Asks the policy again about every open tunnel: about its request, and about the address
-    /// that it leads to. Those that it refuses are closed, soon but not before this returns.
-    ///
-    /// An association is asked about as a whole here; about its datagrams the new policy is asked
-    /// without this.
+    /// Asks the policy again about every open tunnel under a
+    /// [`RecheckLayer`](super::recheck::RecheckLayer). Those that it refuses are closed, soon but not
+    /// before this returns.
     pub fn recheck(&self) {
         self.shared.rechecks.send_replace(());
+    }
+
+    /// The calls to ask again, from here on.
+    pub(super) fn calls(&self) -> Calls {
+        Calls(self.shared.rechecks.subscribe())
     }
 
     /// The policy at this moment.
@@ -103,9 +108,18 @@ impl<P: Policy> Policy for Swap<P> {
         // Versions of policies that change with the time are counts of minutes: far below.
         policy.version().wrapping_add(swaps << 40)
     }
+}
 
-    fn recheck(&self) -> Option<Recheck> {
-        Some(self.shared.rechecks.subscribe().into())
+/// Calls to ask a policy again.
+pub(super) struct Calls(watch::Receiver<()>);
+
+impl Calls {
+    /// Ready with the next one.
+    pub(super) async fn next(&mut self) {
+        if self.0.changed().await.is_err() {
+            // Nobody is left who could call.
+            pending().await
+        }
     }
 }
 

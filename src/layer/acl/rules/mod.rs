@@ -28,7 +28,7 @@
 //!
 //! let request = |target: &str| Request::new(Command::CONNECT, target.parse().unwrap());
 //! assert_eq!(rules.explain(&request("www.example.com:443")).rule(), Some(3));
-//! assert!(rules.explain(&request("example.org:443")).is_refused());
+//! assert!(rules.explain(&request("9.9.9.9:443")).is_refused());
 //! # Ok::<(), toml::de::Error>(())
 //! ```
 //!

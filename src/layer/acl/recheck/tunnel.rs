@@ -3,7 +3,6 @@ use std::{
     future::Future,
     io,
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -12,41 +11,33 @@ use pin_project_lite::pin_project;
 
 use crate::{
     error::Refusal,
+    layer::acl::Swap,
     proto::Address,
     relay::Traffic,
-    session::{Policy, Reached, Recheck, Request, Tunnel},
+    session::{Policy, Reached, Request, Tunnel},
 };
 
-/// A tunnel that a policy let pass, and may close: the tunnel of [`Acl`](super::Acl).
-pub struct Guarded<T> {
+/// A tunnel that a policy let pass, and may close: the tunnel of [`Recheck`](super::Recheck).
+pub struct Rechecked<T> {
     tunnel: T,
-    watch: Option<Watch>,
+    watch: Watch,
 }
 
-/// Ready once the policy changed its mind.
+/// Ready once the policy has changed its mind.
 pub(super) type Watch = BoxFuture<'static, Refusal>;
 
-impl<T> Guarded<T> {
-    pub(super) const fn new(tunnel: T, watch: Option<Watch>) -> Self {
+impl<T> Rechecked<T> {
+    pub(super) const fn new(tunnel: T, watch: Watch) -> Self {
         Self { tunnel, watch }
-    }
-
-    /// The tunnel.
-    pub const fn get_ref(&self) -> &T {
-        &self.tunnel
-    }
-
-    /// The tunnel, which nobody closes any more.
-    pub fn into_inner(self) -> T {
-        self.tunnel
     }
 }
 
 /// Asks a policy about a request at each of its calls, until it says no.
-pub(super) fn watch(policy: Arc<dyn Policy>, mut calls: Recheck, request: Request) -> Watch {
+pub(super) fn watch<P: Policy>(policy: Swap<P>, request: Request) -> Watch {
+    let mut calls = policy.calls();
     Box::pin(async move {
         loop {
-            calls.called().await;
+            calls.next().await;
             let reached = request.extensions.get().and_then(Reached::get);
             let outcome = policy.check(&request).and_then(|()| match reached {
                 Some(address) => policy.check_address(&request, address),
@@ -59,56 +50,51 @@ pub(super) fn watch(policy: Arc<dyn Policy>, mut calls: Recheck, request: Reques
     })
 }
 
-impl<W, T: Tunnel<W>> Tunnel<W> for Guarded<T> {
+impl<W, T: Tunnel<W>> Tunnel<W> for Rechecked<T> {
     fn bound(&self) -> Address {
         self.tunnel.bound()
     }
 
     fn run(self, client: W) -> impl Future<Output = io::Result<Traffic>> + Send {
-        GuardedRun {
-            run: self.tunnel.run(client),
+        Run {
+            tunnel: self.tunnel.run(client),
             watch: self.watch,
         }
     }
 }
 
 pin_project! {
-    /// The life of a [`Guarded`] tunnel.
-    pub struct GuardedRun<F> {
+    /// The life of a [`Rechecked`] tunnel.
+    pub struct Run<F> {
         #[pin]
-        run: F,
-        watch: Option<Watch>,
+        tunnel: F,
+        watch: Watch,
     }
 }
 
-impl<F: Future<Output = io::Result<Traffic>>> Future for GuardedRun<F> {
+impl<F: Future<Output = io::Result<Traffic>>> Future for Run<F> {
     type Output = io::Result<Traffic>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        if let Poll::Ready(outcome) = this.run.poll(cx) {
+        if let Poll::Ready(outcome) = this.tunnel.poll(cx) {
             return Poll::Ready(outcome);
         }
-        match this.watch {
-            Some(watch) => watch
-                .as_mut()
-                .poll(cx)
-                .map(|refusal| Err(io::Error::other(refusal))),
-            None => Poll::Pending,
-        }
+        let watch = this.watch.as_mut();
+        watch.poll(cx).map(|refusal| Err(io::Error::other(refusal)))
     }
 }
 
-impl<T: fmt::Debug> fmt::Debug for Guarded<T> {
+impl<T: fmt::Debug> fmt::Debug for Rechecked<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Guarded")
+        f.debug_struct("Rechecked")
             .field("tunnel", &self.tunnel)
             .finish_non_exhaustive()
     }
 }
 
-impl<F> fmt::Debug for GuardedRun<F> {
+impl<F> fmt::Debug for Run<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("GuardedRun").finish_non_exhaustive()
+        f.debug_struct("Run").finish_non_exhaustive()
     }
 }

@@ -1,0 +1,62 @@
+//! Tunnels that a policy closes again.
+//!
+//! A policy is asked before a tunnel opens. [`RecheckLayer`] asks the policy of a [`Swap`] about open
+//! tunnels as well, whenever [`Swap::recheck`] says so: about the request, and about the address
+//! that the tunnel leads to, if the connector has [said](crate::Request::reached) which one that is.
+//! What is refused is closed, and the log says why. An association is asked about as a whole; about
+//! its datagrams the new policy is asked in any case.
+//!
+//! It goes right above [`AclLayer`](crate::AclLayer), so that no call is missed in between. It wraps
+//! the tunnels, so the type of the response is another one with it than without it.
+//!
+//! # Example
+//!
+//! ```
+//! use std::net::SocketAddr;
+//! use tokio::{io::AsyncReadExt, net::TcpListener};
+//! use tower::{ServiceBuilder, ServiceExt};
+//! use tower_socks::{
+//!     AclLayer, Connector, Refusal, Request, Tunnel,
+//!     layer::acl::{Swap, recheck::RecheckLayer},
+//!     proto::{Address, Command},
+//!     relay::ReadAhead,
+//! };
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), tower_socks::BoxError> {
+//! type Judge = fn(&Request, Option<SocketAddr>) -> Result<(), Refusal>;
+//! let policy = Swap::new((|_, _| Ok(())) as Judge);
+//! let service = ServiceBuilder::new()
+//!     .layer(RecheckLayer::new(policy.clone()))
+//!     .layer(AclLayer::new(policy.clone()))
+//!     .service(Connector::direct());
+//!
+//! let target = TcpListener::bind("127.0.0.1:0").await?;
+//! let request = Request::new(Command::CONNECT, Address::Ip(target.local_addr()?));
+//! let tunnel = service.oneshot(request).await?;
+//! let (mut client, server) = tokio::io::duplex(64);
+//! let running = tokio::spawn(tunnel.run(ReadAhead::new(server)));
+//!
+//! policy.swap(|_, _| Err(Refusal::not_allowed("closed for today")));
+//! policy.recheck();
+//!
+//! assert_eq!(client.read(&mut [0]).await?, 0);
+//! assert_eq!(running.await?.unwrap_err().to_string(), "closed for today");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [`Swap`]: crate::layer::acl::Swap
+//! [`Swap::recheck`]: crate::layer::acl::Swap::recheck
+
+mod future;
+mod layer;
+mod service;
+mod tunnel;
+
+pub use self::{
+    future::ResponseFuture,
+    layer::RecheckLayer,
+    service::Recheck,
+    tunnel::{Rechecked, Run},
+};
