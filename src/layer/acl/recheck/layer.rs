@@ -1,7 +1,6 @@
 use tower_layer::Layer;
 
-use super::Recheck;
-use crate::layer::acl::Swap;
+use super::{Recheck, Swap};
 
 /// Asks a policy again about open tunnels. See the [module](super).
 #[derive(Debug)]

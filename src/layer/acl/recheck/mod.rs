@@ -54,6 +54,8 @@ mod layer;
 mod service;
 mod tunnel;
 
+use super::Swap;
+
 pub use self::{
     future::ResponseFuture,
     layer::RecheckLayer,

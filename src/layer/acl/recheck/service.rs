@@ -5,11 +5,8 @@ use std::{
 
 use tower_service::Service;
 
-use super::{ResponseFuture, tunnel};
-use crate::{
-    layer::acl::Swap,
-    session::{Policy, Reached, Request},
-};
+use super::{ResponseFuture, Swap, tunnel};
+use crate::session::{Policy, Reached, Request};
 
 /// Watches over the tunnels of the service inside. See the [module](super).
 pub struct Recheck<S, P> {

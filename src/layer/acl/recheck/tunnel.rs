@@ -9,9 +9,9 @@ use std::{
 use futures_util::future::BoxFuture;
 use pin_project_lite::pin_project;
 
+use super::Swap;
 use crate::{
     error::Refusal,
-    layer::acl::Swap,
     proto::Address,
     relay::Traffic,
     session::{Policy, Reached, Request, Tunnel},
