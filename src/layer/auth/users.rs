@@ -6,7 +6,10 @@ use std::{
     task::{Context, Poll},
 };
 
-use serde::{Deserialize, Deserializer};
+use serde::{
+    Deserialize, Deserializer,
+    de::{self, DeserializeSeed, Expected, MapAccess, Visitor},
+};
 use subtle::{Choice, ConstantTimeEq};
 use tower_service::Service;
 
@@ -88,6 +91,17 @@ impl Users {
         self.known.len()
     }
 
+    /// The names of the users, in no order.
+    pub fn names(&self) -> impl Iterator<Item = &[u8]> {
+        self.known.keys().map(|name| &**name)
+    }
+
+    /// Whether there is a user of this name.
+    #[must_use]
+    pub fn contains(&self, name: &[u8]) -> bool {
+        self.known.contains_key(name)
+    }
+
     /// Whether there are no users, so that nobody is let in.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -134,18 +148,80 @@ impl Service<Credentials> for Users {
 
 impl<'de> Deserialize<'de> for Users {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        use serde::de::Error;
+        deserializer.deserialize_any(UsersVisitor)
+    }
+}
 
-        let users = HashMap::<String, String>::deserialize(deserializer)?;
-        for (name, password) in &users {
-            if !(1..=255).contains(&name.len()) || !(1..=255).contains(&password.len()) {
-                // Which one it is about, without what must not be shown.
-                return Err(D::Error::custom(format_args!(
-                    "name and password of user {name:?} must have 1 to 255 octets each"
-                )));
+/// Refuses values of other kinds without showing them: they may be passwords in a wrong place.
+macro_rules! visit_silently {
+    ($($visit:ident: $value:ty),+) => {$(
+        fn $visit<E: de::Error>(self, _: $value) -> Result<Self::Value, E> {
+            Err(E::custom(format_args!("expected {}", &self as &dyn Expected)))
+        }
+    )+};
+}
+
+struct UsersVisitor;
+
+impl<'de> Visitor<'de> for UsersVisitor {
+    type Value = Users;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("names of users, each with a password")
+    }
+
+    visit_silently!(visit_bool: bool, visit_i64: i64, visit_u64: u64, visit_f64: f64, visit_str: &str);
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Users, A::Error> {
+        let mut users = HashMap::new();
+        while let Some(name) = map.next_key::<String>()? {
+            if !(1..=255).contains(&name.len()) {
+                return Err(de::Error::custom(
+                    "the name of a user must have 1 to 255 octets",
+                ));
+            }
+            let password = map.next_value_seed(PasswordOf(&name))?;
+            if users.insert(name, password).is_some() {
+                return Err(de::Error::custom("a user is there twice"));
             }
         }
         Ok(users.into_iter().collect())
+    }
+}
+
+/// The password of a user, whose name an error says.
+struct PasswordOf<'a>(&'a str);
+
+impl<'de> DeserializeSeed<'de> for PasswordOf<'_> {
+    type Value = String;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<String, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl Visitor<'_> for PasswordOf<'_> {
+    type Value = String;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the password of user {:?} as text of 1 to 255 octets",
+            self.0
+        )
+    }
+
+    visit_silently!(visit_bool: bool, visit_i64: i64, visit_u64: u64, visit_f64: f64);
+
+    fn visit_str<E: de::Error>(self, password: &str) -> Result<String, E> {
+        if (1..=255).contains(&password.len()) {
+            Ok(password.into())
+        } else {
+            Err(E::custom(format_args!(
+                "expected {}",
+                &self as &dyn Expected
+            )))
+        }
     }
 }
 

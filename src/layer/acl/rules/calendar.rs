@@ -164,6 +164,16 @@ impl fmt::Debug for Days {
     }
 }
 
+/// A time zone by its IANA name.
+pub(super) fn zone_named(name: &str) -> Result<TimeZone, InvalidCondition> {
+    TimeZone::get(name).map_err(|_| {
+        InvalidCondition::new(format_args!(
+            "`{name}` is no time zone that this machine knows: write it like \"Europe/Berlin\" or \
+             \"UTC\""
+        ))
+    })
+}
+
 /// A moment as rules see it: in their time zone.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Moment {

@@ -84,6 +84,7 @@
 //! A refusal says which rule it was, or which block of addresses, and how to allow it.
 //! [`Rules::explain`] says the same without a request being made.
 
+mod builder;
 mod calendar;
 mod condition;
 mod destination;
@@ -106,13 +107,14 @@ mod special;
 mod verdict;
 
 pub use self::{
+    builder::Builder,
     calendar::{Days, Hours},
-    condition::InvalidCondition,
+    condition::{InvalidCondition, InvalidRule},
     destination::Destination,
     network::Network,
     ports::Ports,
     rule::{Action, Rule},
-    rules::{Builder, Rules},
+    rules::Rules,
     special::Block,
     verdict::{Outcome, Verdict},
 };

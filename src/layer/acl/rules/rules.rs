@@ -1,5 +1,5 @@
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::HashMap,
     fmt,
     net::SocketAddr,
     sync::Arc,
@@ -9,8 +9,8 @@ use std::{
 use jiff::tz::TimeZone;
 
 use super::{
-    Action, Destination, InvalidCondition, Outcome, Rule, Verdict, destination::Kind, index::Index,
-    judge::Answer, question::Question, verdict::Decider,
+    Action, Builder, Outcome, Rule, Verdict, destination::Kind, index::Index, judge::Answer,
+    question::Question, verdict::Decider,
 };
 use crate::{
     error::Refusal,
@@ -35,7 +35,7 @@ pub(super) struct Compiled {
     pub(super) stated: Vec<Stated>,
     pub(super) index: Index,
     /// Whether any rule looks at the clock.
-    timed: bool,
+    pub(super) timed: bool,
 }
 
 /// Which conditions of a rule are in the index.
@@ -48,8 +48,9 @@ pub(super) struct Stated {
 }
 
 impl Stated {
-    fn of(rule: &Rule) -> Self {
-        let is_network = |destination: &Destination| matches!(destination.0, Kind::Network(_));
+    pub(super) fn of(rule: &Rule) -> Self {
+        let is_network =
+            |destination: &super::Destination| matches!(destination.0, Kind::Network(_));
         Self {
             users: !rule.users.is_empty(),
             groups: !rule.groups.is_empty(),
@@ -64,14 +65,7 @@ impl Rules {
     /// Rules to add to, with what happens where none applies.
     #[must_use]
     pub fn builder(default: Action) -> Builder {
-        Builder {
-            default,
-            allow_private: false,
-            own: Vec::new(),
-            zone: None,
-            groups: BTreeMap::new(),
-            rules: Vec::new(),
-        }
+        Builder::new(default)
     }
 
     /// Would this request be allowed now, as stated, and by which rule?
@@ -181,99 +175,5 @@ impl Policy for Rules {
 impl fmt::Debug for Rules {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Rules({})", self.len())
-    }
-}
-
-/// [`Rules`] in the making.
-#[derive(Clone, Debug)]
-pub struct Builder {
-    default: Action,
-    allow_private: bool,
-    own: Vec<SocketAddr>,
-    zone: Option<TimeZone>,
-    groups: BTreeMap<Box<str>, Vec<Box<str>>>,
-    rules: Vec<Rule>,
-}
-
-impl Builder {
-    /// Adds a rule behind the others.
-    #[must_use]
-    pub fn rule(mut self, rule: Rule) -> Self {
-        self.rules.push(rule);
-        self
-    }
-
-    /// Adds a group of users. A user may be in several.
-    #[must_use]
-    pub fn group<U: Into<Box<str>>>(
-        mut self,
-        name: impl Into<Box<str>>,
-        users: impl IntoIterator<Item = U>,
-    ) -> Self {
-        let name = name.into();
-        for user in users {
-            self.groups
-                .entry(user.into())
-                .or_default()
-                .push(name.clone());
-        }
-        self
-    }
-
-    /// Special-purpose addresses and the proxy's own are addresses like any other.
-    #[must_use]
-    pub const fn allow_private(mut self) -> Self {
-        self.allow_private = true;
-        self
-    }
-
-    /// The proxy listens here, too. The address on which a client came is known without this.
-    #[must_use]
-    pub fn own(mut self, address: SocketAddr) -> Self {
-        self.own.push(address);
-        self
-    }
-
-    /// The time zone of times and weekdays, such as `Europe/Berlin`, instead of the system's.
-    ///
-    /// # Errors
-    ///
-    /// When this machine knows no such time zone.
-    pub fn time_zone(mut self, name: &str) -> Result<Self, InvalidCondition> {
-        let zone = TimeZone::get(name).map_err(|_| {
-            InvalidCondition::new(format_args!(
-                "`{name}` is no time zone that this machine knows: write it like                  \"Europe/Berlin\" or \"UTC\""
-            ))
-        })?;
-        self.zone = Some(zone);
-        Ok(self)
-    }
-
-    /// The rules. Takes a moment where they have a million values.
-    #[must_use]
-    pub fn build(self) -> Rules {
-        let Self {
-            default,
-            allow_private,
-            own,
-            zone,
-            groups,
-            mut rules,
-        } = self;
-        let stated = rules.iter().map(Stated::of).collect();
-        let timed = rules
-            .iter()
-            .any(|rule| !rule.hours.is_empty() || !rule.days.is_empty());
-        Rules(Arc::new(Compiled {
-            default,
-            allow_private,
-            own,
-            zone: zone.unwrap_or_else(TimeZone::system),
-            groups: groups.into_iter().collect(),
-            stated,
-            index: Index::new(&mut rules),
-            rules,
-            timed,
-        }))
     }
 }
