@@ -1,8 +1,11 @@
 //! The command line.
 
-use std::{ffi::OsString, net::SocketAddr};
+use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
 
 use lexopt::{Arg, Parser};
+use tower_socks::Users;
+
+use crate::explain::Question;
 
 /// What `--help` prints.
 pub(crate) const HELP: &str = "\
@@ -15,8 +18,13 @@ Usage: server [FLAGS]
                          have to authenticate
   --open                 Listen on other addresses than loopback without any user
   --allow-private        Let clients reach loopback, private and other special-purpose
-                         addresses. They can reach them anyway for now, since nothing is
-                         forbidden yet
+                         addresses, and this proxy itself
+  --config FILE          Take users and rules from this file (examples/server.toml explains
+                         it). SIGHUP reads it again: all is checked first, and with a
+                         mistake in it everything stays as it is
+  --explain QUESTION     Say whether something would be allowed, by which rule, and end.
+                         E.g. --explain 'user=joe connect example.com:443'. Status 0 means
+                         allowed, 1 refused
   --help                 Print this
 
 RUST_LOG chooses what is logged to stderr, e.g. RUST_LOG=tower_socks=debug. Default: info.
@@ -26,13 +34,18 @@ SIGINT or SIGTERM: stop accepting, give sessions 30 s to end.
 #[derive(Debug)]
 pub(crate) enum Start {
     Serve(Flags),
+    Explain(Flags, Question),
     Help,
 }
 
+#[derive(Clone)]
 pub(crate) struct Flags {
     pub(crate) listen: Vec<SocketAddr>,
     /// Names and passwords, without a Debug form that would print them.
-    pub(crate) users: Vec<(Vec<u8>, Vec<u8>)>,
+    users: Vec<(Vec<u8>, Vec<u8>)>,
+    pub(crate) config: Option<PathBuf>,
+    pub(crate) allow_private: bool,
+    open: bool,
 }
 
 impl std::fmt::Debug for Flags {
@@ -40,7 +53,7 @@ impl std::fmt::Debug for Flags {
         f.debug_struct("Flags")
             .field("listen", &self.listen)
             .field("users", &self.users.len())
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
@@ -50,14 +63,22 @@ impl Flags {
         let mut listen = Vec::new();
         let mut users = Vec::new();
         let mut open = false;
+        let mut allow_private = false;
+        let mut config = None;
+        let mut question = None;
         let mut parser = Parser::from_iter(args);
         while let Some(arg) = parser.next().map_err(see_help)? {
             match arg {
                 Arg::Long("listen") => listen.push(address(value(&mut parser, "--listen")?)?),
                 Arg::Long("user") => users.push(user(value(&mut parser, "--user")?)?),
                 Arg::Long("open") => open = true,
-                // Nothing is forbidden yet that this could allow.
-                Arg::Long("allow-private") => {}
+                Arg::Long("allow-private") => allow_private = true,
+                Arg::Long("config") => config = Some(parser.value().map_err(see_help)?.into()),
+                Arg::Long("explain") => {
+                    let text = value(&mut parser, "--explain")?;
+                    let parsed = text.parse();
+                    question = Some(parsed.map_err(|problem| format!("--explain: {problem}"))?);
+                }
                 Arg::Short('h') | Arg::Long("help") => return Ok(Start::Help),
                 other => return Err(see_help(other.unexpected())),
             }
@@ -65,19 +86,39 @@ impl Flags {
         if listen.is_empty() {
             listen.push(([127, 0, 0, 1], 1080).into());
         }
-        let exposed = listen
-            .iter()
-            .find(|address| !address.ip().to_canonical().is_loopback());
-        if let Some(address) = exposed
-            && users.is_empty()
-            && !open
-        {
-            return Err(format!(
-                "anyone could use a proxy on {address}: add --user NAME:PASSWORD, or --open if \
-                 that is meant"
-            ));
+        let flags = Self {
+            listen,
+            users,
+            config,
+            allow_private,
+            open,
+        };
+        Ok(match question {
+            Some(question) => Start::Explain(flags, question),
+            None => Start::Serve(flags),
+        })
+    }
+
+    /// The users of a file, and those of the command line.
+    pub(crate) fn with_users(&self, users: Users) -> Users {
+        if self.users.is_empty() {
+            users
+        } else {
+            users.with(self.users.iter().cloned())
         }
-        Ok(Start::Serve(Self { listen, users }))
+    }
+
+    /// Whether these users will do for the addresses that are listened on.
+    pub(crate) fn check_open(&self, users: &Users) -> Result<(), String> {
+        let mut listen = self.listen.iter();
+        let exposed = listen.find(|address| !address.ip().to_canonical().is_loopback());
+        match exposed {
+            Some(address) if users.is_empty() && !self.open => Err(format!(
+                "anyone could use a proxy on {address}: add --user NAME:PASSWORD, or users to the \
+                 file of --config, or --open if that is meant"
+            )),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -9,20 +9,32 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod config;
+mod door;
+mod explain;
 mod flags;
+mod settings;
+mod signals;
 
 use std::{io::IsTerminal, process::ExitCode, time::Duration};
 
-use tokio::{net::TcpListener, sync::watch, task::JoinSet};
-use tower::{ServiceBuilder, util::Either};
-use tower_socks::{AuthLayer, BoxError, Connector, HandshakeLayer, NoAuth, UserPass, Users, serve};
+use tokio::{net::TcpListener, task::JoinSet};
+use tower::ServiceBuilder;
+use tower_socks::{
+    AclLayer, AuthLayer, BoxError, Connector, HandshakeLayer, layer::acl::recheck::RecheckLayer,
+    serve,
+};
 use tracing_subscriber::EnvFilter;
 
+use door::Door;
+use explain::{Question, explain};
 use flags::{Flags, Start};
+use settings::{InForce, Settings};
 
 fn main() -> ExitCode {
-    let flags = match Flags::parse(std::env::args_os()) {
-        Ok(Start::Serve(flags)) => flags,
+    let (flags, question) = match Flags::parse(std::env::args_os()) {
+        Ok(Start::Serve(flags)) => (flags, None),
+        Ok(Start::Explain(flags, question)) => (flags, Some(question)),
         Ok(Start::Help) => {
             print!("{}", flags::HELP);
             return ExitCode::SUCCESS;
@@ -34,11 +46,16 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(problem) => return complain(&problem, ExitCode::FAILURE),
     };
-    let outcome = runtime.block_on(run(flags));
+    let outcome = runtime.block_on(async {
+        match question {
+            Some(question) => answer(&flags, &question).await,
+            None => run(flags).await.map(|()| ExitCode::SUCCESS),
+        }
+    });
     // A lookup that hangs in its thread is no reason to stay.
     runtime.shutdown_background();
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(problem) => complain(&problem, ExitCode::FAILURE),
     }
 }
@@ -66,33 +83,51 @@ fn log_to_stderr() {
         .init();
 }
 
+/// Says what the rules say, without serving anybody.
+async fn answer(flags: &Flags, question: &Question) -> Result<ExitCode, BoxError> {
+    let settings = Settings::load(flags, &flags.listen)?;
+    let (lines, allowed) = explain(&settings.rules, question).await;
+    for line in lines {
+        println!("{line}");
+    }
+    Ok(if allowed {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
 async fn run(flags: Flags) -> Result<(), BoxError> {
     raise_descriptor_limit();
-    let auth = if flags.users.is_empty() {
-        Either::Left(NoAuth)
-    } else {
-        let users: Users = flags.users.into_iter().collect();
-        Either::Right(UserPass::new(users))
-    };
-    let stack = ServiceBuilder::new()
-        .concurrency_limit(10_000)
-        .layer(HandshakeLayer::new())
-        .layer(AuthLayer::new(auth))
-        .timeout(Duration::from_secs(30))
-        .service(Connector::direct());
-
+    let reload = signals::reload()?;
+    // Before anybody can connect, and again with the addresses that are listened on.
+    Settings::load(&flags, &flags.listen)?;
     // All of them are bound before one of them serves.
     let mut listeners = Vec::new();
-    for address in flags.listen {
+    let mut listening = Vec::new();
+    for address in &flags.listen {
         match TcpListener::bind(address).await {
-            Ok(listener) => listeners.push(listener),
+            Ok(listener) => {
+                listening.push(listener.local_addr()?);
+                listeners.push(listener);
+            }
             Err(error) => return Err(format!("cannot listen on {address}: {error}").into()),
         }
     }
-    let stop = watch_signals()?;
+    let in_force = InForce::new(Settings::load(&flags, &listening)?);
+    let stack = ServiceBuilder::new()
+        .concurrency_limit(10_000)
+        .layer(HandshakeLayer::new())
+        .layer(AuthLayer::new(Door::new(in_force.users())))
+        .timeout(Duration::from_secs(30))
+        .layer(RecheckLayer::new(in_force.policy()))
+        .layer(AclLayer::new(in_force.policy()))
+        .service(Connector::direct());
+
+    let stop = signals::stop()?;
     let mut servers = JoinSet::new();
-    for listener in listeners {
-        tracing::info!(target: "listening", "listening on {}", listener.local_addr()?);
+    for (listener, address) in listeners.into_iter().zip(&listening) {
+        tracing::info!(target: "listening", "listening on {address}");
         let mut stop = stop.clone();
         let server = serve(listener, stack.clone()).with_graceful_shutdown(async move {
             // An error means that the watcher is gone, which is a reason to stop as well.
@@ -100,33 +135,11 @@ async fn run(flags: Flags) -> Result<(), BoxError> {
         });
         servers.spawn(server.into_future());
     }
+    tokio::spawn(in_force.reload_at(reload, flags, listening));
     while let Some(server) = servers.join_next().await {
         server??;
     }
     Ok(())
-}
-
-/// True from the first SIGINT or SIGTERM on. The second one ends the process.
-fn watch_signals() -> Result<watch::Receiver<bool>, BoxError> {
-    use tokio::signal::unix::{SignalKind, signal};
-
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let (stop, stopped) = watch::channel(false);
-    tokio::spawn(async move {
-        for last in [false, true] {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-            if last {
-                std::process::exit(1);
-            }
-            tracing::info!("stopping; sessions have 30 s to end, a second signal drops them");
-            _ = stop.send(true);
-        }
-    });
-    Ok(stopped)
 }
 
 /// A session takes two descriptors, and the usual limit of 1,024 is about programs that use

@@ -48,6 +48,7 @@ pub struct Users {
 }
 
 /// A password at full width, so that comparing two of them always reads all of both.
+#[derive(Clone)]
 struct Padded {
     octets: [u8; 255],
     len: u8,
@@ -91,9 +92,20 @@ impl Users {
         self.known.len()
     }
 
-    /// The names of the users, in no order.
-    pub fn names(&self) -> impl Iterator<Item = &[u8]> {
-        self.known.keys().map(|name| &**name)
+    /// These users and some more, of which the last with one name counts.
+    #[must_use]
+    pub fn with<N: Into<Vec<u8>>, P: AsRef<[u8]>>(
+        mut self,
+        users: impl IntoIterator<Item = (N, P)>,
+    ) -> Self {
+        let more: Self = users.into_iter().collect();
+        let known = Arc::make_mut(&mut self.known);
+        known.extend(
+            more.known
+                .iter()
+                .map(|(name, password)| (name.clone(), password.clone())),
+        );
+        self
     }
 
     /// Whether there is a user of this name.

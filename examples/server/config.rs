@@ -1,0 +1,133 @@
+//! The configuration file: users and rules, checked as a whole before anything of it is used.
+
+use std::{fmt, ops::Range, path::Path};
+
+use serde::Deserialize;
+use serde_path_to_error::Segment;
+use tower_socks::{
+    Users,
+    layer::acl::rules::{Action, Builder},
+};
+
+/// What a file says. `server.toml` beside the examples explains every field.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {
+    /// Names and passwords.
+    #[serde(default)]
+    pub(crate) users: Users,
+    /// The rules, without what the command line adds.
+    #[serde(default = "public")]
+    pub(crate) acl: Builder,
+}
+
+/// Everything but special-purpose addresses.
+fn public() -> Builder {
+    tower_socks::Rules::builder(Action::Allow)
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            users: Users::default(),
+            acl: public(),
+        }
+    }
+}
+
+impl Config {
+    /// Reads a file, and looks for mistakes that only the whole of it shows.
+    pub(crate) fn read(path: &Path) -> Result<Self, Mistake> {
+        let file = path.display().to_string();
+        let text = std::fs::read_to_string(path).map_err(|error| Mistake {
+            place: file.clone(),
+            problem: error.to_string(),
+        })?;
+        Self::parse(&text).map_err(|(span, problem)| Mistake {
+            place: match span {
+                Some(span) => format!("{file}:{}", position(&text, span)),
+                None => file,
+            },
+            problem,
+        })
+    }
+
+    fn parse(text: &str) -> Result<Self, (Option<Range<usize>>, String)> {
+        // `Display` of these errors shows the line, which may hold a password: the message alone
+        // does not.
+        let fail = |error: &toml::de::Error| (error.span(), error.message().to_owned());
+        let deserializer = toml::Deserializer::parse(text).map_err(|error| fail(&error))?;
+        let config: Self = serde_path_to_error::deserialize(deserializer).map_err(|error| {
+            let (span, message) = fail(error.inner());
+            (span, format!("{}{message}", Place(error.path())))
+        })?;
+        let known = |user: &str| config.users.is_empty() || config.users.contains(user.as_bytes());
+        if let Err(problem) = config.acl.check_names(known) {
+            return Err((find(text, problem.location()), format!("acl, {problem}")));
+        }
+        Ok(config)
+    }
+}
+
+/// A mistake in a file, and where it is.
+#[derive(Debug)]
+pub(crate) struct Mistake {
+    place: String,
+    problem: String,
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place, self.problem)
+    }
+}
+
+impl std::error::Error for Mistake {}
+
+/// `acl, rule 2, to: `, with rules counted as the log counts them.
+struct Place<'a>(&'a serde_path_to_error::Path);
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut separator = "";
+        let mut list = "";
+        for segment in self.0 {
+            match segment {
+                Segment::Map { key } if key == "rules" => list = "rule",
+                Segment::Map { key } => {
+                    write!(f, "{separator}{key}")?;
+                    separator = ", ";
+                    list = "value";
+                }
+                Segment::Seq { index } => {
+                    write!(f, "{separator}{list} {}", index + 1)?;
+                    separator = ", ";
+                }
+                Segment::Enum { .. } | Segment::Unknown => {}
+            }
+        }
+        f.write_str(if separator.is_empty() { "" } else { ": " })
+    }
+}
+
+/// `LINE:COLUMN`, both from 1.
+fn position(text: &str, span: Range<usize>) -> String {
+    let before = text.get(..span.start).unwrap_or(text);
+    let line = 1 + before.matches('\n').count();
+    let column = 1 + before.chars().rev().take_while(|c| *c != '\n').count();
+    format!("{line}:{column}")
+}
+
+/// Where a value of `[acl]` stands.
+fn find(text: &str, location: &[String]) -> Option<Range<usize>> {
+    let root = toml::de::DeTable::parse(text).ok()?;
+    let mut value = root.get_ref().get("acl")?;
+    for step in location {
+        value = match value.get_ref() {
+            toml::de::DeValue::Table(table) => table.get(step.as_str())?,
+            toml::de::DeValue::Array(values) => values.get(step.parse::<usize>().ok()?)?,
+            _ => return None,
+        };
+    }
+    Some(value.span())
+}

@@ -1,0 +1,116 @@
+//! `--explain`: would this be allowed, and by which rule?
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::{Duration, SystemTime},
+};
+
+use tower_socks::{
+    Identity, Request, Resolve, Rules, SystemResolver,
+    proto::{Address, Command},
+};
+
+/// A question as the command line has it.
+#[derive(Debug)]
+pub(crate) struct Question {
+    request: Request,
+    at: Option<SystemTime>,
+}
+
+const FORM: &str = "expected something like 'user=joe connect example.com:443'; before the command \
+                    may stand user=NAME, group=NAME, client=ADDRESS and at=2026-11-23T08:30:00Z";
+
+impl std::str::FromStr for Question {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut words = text.split_whitespace().peekable();
+        let mut user = None;
+        let mut groups = Vec::new();
+        let mut client: Option<IpAddr> = None;
+        let mut at = None;
+        while let Some((key, value)) = words.peek().and_then(|word| word.split_once('=')) {
+            match key {
+                "user" => user = Some(value),
+                "group" => groups.push(value),
+                "client" => {
+                    client = Some(
+                        value
+                            .parse()
+                            .map_err(|_| format!("`{value}` is no address"))?,
+                    );
+                }
+                "at" => {
+                    let time: jiff::Timestamp = value
+                        .parse()
+                        .map_err(|_| format!("`{value}` is no time; {FORM}"))?;
+                    at = Some(time.into());
+                }
+                _ => return Err(format!("`{key}` is unknown; {FORM}")),
+            }
+            words.next();
+        }
+        let (Some(command), Some(target), None) = (words.next(), words.next(), words.next()) else {
+            return Err(FORM.into());
+        };
+        let command = match command.to_ascii_lowercase().as_str() {
+            "connect" => Command::CONNECT,
+            "bind" => Command::BIND,
+            "udp" => Command::UDP_ASSOCIATE,
+            _ => return Err(format!("`{command}` is not connect, bind or udp; {FORM}")),
+        };
+        let target: Address = target
+            .parse()
+            .map_err(|problem| format!("`{target}`: {problem}; {FORM}"))?;
+        let mut request = Request::new(command, target.clone());
+        if let Some(user) = user {
+            request.identity = Identity::named(user);
+        }
+        if !groups.is_empty() {
+            request.identity = request.identity.with_groups(groups);
+        }
+        if let Some(client) = client {
+            request.peer = SocketAddr::new(client, 0);
+        }
+        if command == Command::UDP_ASSOCIATE {
+            // What is meant is where a datagram goes.
+            request = request
+                .towards(target)
+                .map_err(|refusal| refusal.to_string())?;
+        }
+        Ok(Self { request, at })
+    }
+}
+
+/// What the rules say of it, line by line, and whether it would come to anything.
+pub(crate) async fn explain(rules: &Rules, question: &Question) -> (Vec<String>, bool) {
+    let Question { request, at } = question;
+    let at = at.unwrap_or_else(SystemTime::now);
+    let stated = rules.explain_at(request, None, at);
+    let mut lines = vec![stated.to_string()];
+    let Address::Name(name, port) = &request.target else {
+        return (lines, !stated.is_refused());
+    };
+    if stated.is_refused() {
+        return (lines, false);
+    }
+    let lookup = SystemResolver::new().resolve(name.clone());
+    let addresses = match tokio::time::timeout(Duration::from_secs(5), lookup).await {
+        Ok(Ok(addresses)) => addresses,
+        Ok(Err(error)) => {
+            lines.push(format!("{name} has no address here to judge: {error}"));
+            return (lines, false);
+        }
+        Err(_) => {
+            lines.push(format!("{name} was not resolved within 5 s"));
+            return (lines, false);
+        }
+    };
+    let mut allowed = false;
+    for ip in addresses {
+        let verdict = rules.explain_at(request, Some(SocketAddr::new(ip, *port)), at);
+        allowed |= !verdict.is_refused();
+        lines.push(verdict.to_string());
+    }
+    (lines, allowed)
+}

@@ -1,0 +1,91 @@
+//! What is in force: the file and the command line together, swapped as one.
+
+use std::net::SocketAddr;
+
+use tokio::{signal::unix::Signal, sync::watch};
+use tower_socks::{BoxError, Rules, Users, layer::acl::Swap};
+
+use crate::{config::Config, door::Members, flags::Flags};
+
+/// Users and rules that have passed all checks.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) users: Users,
+    pub(crate) rules: Rules,
+}
+
+impl Settings {
+    /// Reads the file that the command line names, and checks everything.
+    pub(crate) fn load(flags: &Flags, listening: &[SocketAddr]) -> Result<Self, BoxError> {
+        let Config { users, acl } = match &flags.config {
+            Some(path) => Config::read(path)?,
+            None => Config::default(),
+        };
+        let users = flags.with_users(users);
+        flags.check_open(&users)?;
+        let acl = listening.iter().fold(acl, |acl, own| acl.own(*own));
+        let acl = if flags.allow_private {
+            acl.allow_private()
+        } else {
+            acl
+        };
+        Ok(Self {
+            users,
+            rules: acl.build(),
+        })
+    }
+}
+
+/// What the stack asks, each time anew.
+#[derive(Debug)]
+pub(crate) struct InForce {
+    users: watch::Sender<Users>,
+    policy: Swap<Members>,
+}
+
+impl InForce {
+    pub(crate) fn new(settings: Settings) -> Self {
+        let Settings { users, rules } = settings;
+        Self {
+            users: watch::Sender::new(users.clone()),
+            policy: Swap::new(Members { users, rules }),
+        }
+    }
+
+    pub(crate) fn users(&self) -> watch::Receiver<Users> {
+        self.users.subscribe()
+    }
+
+    pub(crate) fn policy(&self) -> Swap<Members> {
+        self.policy.clone()
+    }
+
+    /// Reads the file again at each SIGHUP. With a mistake in it everything stays as it is.
+    pub(crate) async fn reload_at(
+        self,
+        mut signal: Signal,
+        flags: Flags,
+        listening: Vec<SocketAddr>,
+    ) {
+        while signal.recv().await.is_some() {
+            let Some(path) = flags.config.as_ref().map(|path| path.display().to_string()) else {
+                tracing::warn!("nothing to reload: started without --config");
+                continue;
+            };
+            let (again, own) = (flags.clone(), listening.clone());
+            // Reading a file blocks, and so does sorting a million names.
+            let loaded = tokio::task::spawn_blocking(move || Settings::load(&again, &own)).await;
+            match loaded {
+                Ok(Ok(Settings { users, rules })) => {
+                    let (user_count, rule_count) = (users.len(), rules.len());
+                    self.users.send_replace(users.clone());
+                    self.policy.swap(Members { users, rules });
+                    self.policy.recheck();
+                    tracing::info!(users = user_count, rules = rule_count, "reloaded {path}");
+                }
+                Ok(Err(error)) => tracing::error!("kept what was in force: {error}"),
+                Err(error) => tracing::error!("kept what was in force: {path}: {error}"),
+            }
+        }
+    }
+}
