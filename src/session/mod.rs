@@ -21,12 +21,12 @@ mod negotiation;
 mod policy;
 mod request;
 mod role;
+mod send;
 mod serde;
 mod target;
 mod tunnel;
 mod wire;
 
-pub(crate) use self::answer::{answer, refuse};
 pub use self::{
     accepted::Accepted,
     connected::Connected,
@@ -41,4 +41,8 @@ pub use self::{
     target::Target,
     tunnel::Tunnel,
     wire::{ReadError, Wire, read},
+};
+pub(crate) use self::{
+    answer::{answer, refuse},
+    send::{poll_send_all, poll_send_front},
 };
