@@ -109,6 +109,7 @@
 //! | `users` | yes | `Users`, names and passwords in memory, compared in constant time |
 //! | `hickory` | no | `HickoryResolver`, a resolver that needs no threads |
 
+pub mod client;
 pub mod connector;
 pub mod error;
 pub mod layer;
@@ -123,6 +124,7 @@ pub use self::connector::resolve::HickoryResolver;
 pub use self::layer::auth::Users;
 #[doc(inline)]
 pub use self::{
+    client::{Client, ClientError},
     connector::{
         Connector,
         associate::Associate,
