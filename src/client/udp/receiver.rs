@@ -7,8 +7,9 @@ use std::{
 
 use tokio::io::AsyncRead;
 
-use super::{super::ClientError, relay::Relay};
+use super::relay::Relay;
 use crate::{
+    client::ClientError,
     error::Step,
     proto::{Address, Decode, Decoded, UdpHeader},
     relay::{poll_drain, yield_turn},

@@ -1,14 +1,17 @@
 use std::{
-    net::{Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::atomic::{AtomicBool, Ordering},
 };
 
-use super::super::{ClientError, reachable::plain};
-use crate::{proto::Address, relay::BatchSocket};
+use crate::{
+    client::{ClientError, reachable::plain},
+    proto::Address,
+    relay::BatchSocket,
+};
 
 /// Where datagrams come from.
 #[derive(Debug)]
-pub(in super::super) struct Local {
+pub(in crate::client) struct Local {
     /// `None` is for any address of the relay's family, once that is known.
     socket: Option<BatchSocket>,
     told: SocketAddr,
@@ -16,15 +19,15 @@ pub(in super::super) struct Local {
 
 impl Local {
     /// Anywhere.
-    pub(in super::super) const fn any() -> Self {
+    pub(in crate::client) const fn any() -> Self {
         Self {
             socket: None,
-            told: SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0),
+            told: SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0),
         }
     }
 
     /// From this address.
-    pub(in super::super) fn bind(local: SocketAddr) -> Result<Self, ClientError> {
+    pub(in crate::client) fn bind(local: SocketAddr) -> Result<Self, ClientError> {
         let socket = BatchSocket::bind(local).map_err(ClientError::Socket)?;
         Ok(Self {
             told: socket.local_addr().map_err(ClientError::Socket)?,
@@ -33,7 +36,7 @@ impl Local {
     }
 
     /// DST of the request: zeros, as far as it is not known.
-    pub(in super::super) const fn told(&self) -> SocketAddr {
+    pub(in crate::client) const fn told(&self) -> SocketAddr {
         self.told
     }
 }
@@ -54,8 +57,7 @@ impl Relay {
             Ok(Address::Ip(address)) => address,
             Ok(Address::Name(..)) | Err(_) => return Err(ClientError::NoRelay(bound)),
         };
-        let ip = address.ip();
-        if ip.is_unspecified() || ip.is_multicast() || address.port() == 0 {
+        if !is_somebody(address) {
             return Err(ClientError::NoRelay(bound));
         }
         let open = || {
@@ -88,4 +90,11 @@ impl Relay {
     pub(super) fn has_ended(&self) -> bool {
         self.ended.load(Ordering::Acquire)
     }
+}
+
+/// Whether an address can be that of one host's socket.
+fn is_somebody(address: SocketAddr) -> bool {
+    let ip = address.ip();
+    let crowd = ip.is_multicast() || ip == IpAddr::V4(Ipv4Addr::BROADCAST);
+    !crowd && !ip.is_unspecified() && address.port() != 0
 }

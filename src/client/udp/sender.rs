@@ -6,8 +6,9 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use super::{super::ClientError, relay::Relay};
+use super::relay::Relay;
 use crate::{
+    client::ClientError,
     error::Step,
     proto::{Address, Frame, UdpHeader},
     session::{Datagrams, poll_send_all},

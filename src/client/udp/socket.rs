@@ -9,16 +9,16 @@ use std::{
 use tokio::io::AsyncRead;
 
 use super::{
-    super::ClientError,
     ProxyReceiver, ProxySender,
     relay::{Local, Relay},
 };
 use crate::{
+    client::ClientError,
     proto::Address,
     session::{DatagramPath, Datagrams},
 };
 
-/// A UDP socket at the proxy: what [`Client::associate`](super::super::Client::associate) answers
+/// A UDP socket at the proxy: what [`Client::associate`](crate::Client::associate) answers
 /// (RFC 1928 section 7).
 ///
 /// Datagrams go to and come from targets, by name or address; the headers are put on and taken off
@@ -37,7 +37,7 @@ pub struct ProxySocket<Io> {
 }
 
 impl<Io> ProxySocket<Io> {
-    pub(in super::super) fn open(
+    pub(in crate::client) fn open(
         control: Io,
         local: Local,
         bound: Address,
