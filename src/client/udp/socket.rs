@@ -121,7 +121,7 @@ impl<Io: AsyncRead + Unpin> ProxySocket<Io> {
     /// # Errors
     ///
     /// [`ClientError::Closed`] or [`ClientError::Io`] inside the error once the association is over.
-    /// What had arrived by then comes first.
+    /// Datagrams that are on their way then may be lost.
     ///
     /// # Cancel safety
     ///
