@@ -9,6 +9,8 @@
 
 mod support;
 
+use std::io::ErrorKind;
+
 use proptest::prelude::*;
 use support::{
     CONNECT, CONNECTED, HELLO, HELLO_OK,
@@ -266,27 +268,29 @@ async fn errors_say_what_to_do_and_no_secrets() {
         assert!(error.to_string().contains(expected), "{error}");
         assert!(!texts(&error).contains("horse"));
         let kind = std::io::Error::from(error).kind();
-        assert_ne!(kind, std::io::ErrorKind::Other);
+        assert_ne!(kind, ErrorKind::Other);
     }
 }
 
 #[tokio::test]
 async fn an_error_of_the_stream_is_the_proxys() {
-    let io = tokio_test::io::Builder::new()
-        .write(HELLO)
-        .read_error(std::io::ErrorKind::ConnectionReset.into())
-        .build();
-    let error = Client::new().connect(io, target()).await.unwrap_err();
-    assert!(matches!(
-        error,
-        ClientError::Io {
-            step: Step::Greeting,
-            ..
-        }
-    ));
-    assert_eq!(error.fault(), ClientFault::Proxy);
-    let error = std::io::Error::from(error);
-    assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+    for kind in [
+        ErrorKind::ConnectionReset,
+        // To a client of ours these would mean the target.
+        ErrorKind::ConnectionRefused,
+        ErrorKind::HostUnreachable,
+    ] {
+        let io = tokio_test::io::Builder::new()
+            .write(HELLO)
+            .read_error(kind.into())
+            .build();
+        let error = Client::new().connect(io, target()).await.unwrap_err();
+        let step = Step::Greeting;
+        assert!(matches!(error, ClientError::Io { step: at, .. } if at == step));
+        assert_eq!(error.fault(), ClientFault::Proxy);
+        assert_eq!(reply_code(&error), ReplyCode::GENERAL_FAILURE);
+        assert_eq!(std::io::Error::from(error).kind(), kind);
+    }
 }
 
 proptest! {

@@ -3,7 +3,7 @@ use std::{error::Error, fmt, io, time::Duration};
 use tokio::time::error::Elapsed;
 
 use crate::{
-    error::{BoxError, Refusal, Step},
+    error::{BoxError, Refusal, Step, find},
     proto::{self, Address, Method, MethodSet, ReplyCode},
 };
 
@@ -11,8 +11,9 @@ use crate::{
 ///
 /// [`error::reply_code`](crate::error::reply_code) makes of it what the proxy replied, unknown
 /// numbers included: a server whose connector is a client of another proxy passes the code on. What
-/// is between us and the proxy, our password for one, is 01 to the client of that server; too slow a
-/// proxy is 06.
+/// is between us and the proxy is 01 to the client of that server, be it our password or a network
+/// that is down, since it says nothing about the target. Too slow a proxy is 06. So errors of streams
+/// and sockets are held as the source of a [`Refusal`] with 01.
 ///
 /// ```
 /// use tower_socks::client::{ClientError, ClientFault};
@@ -34,8 +35,8 @@ pub enum ClientError {
     Io {
         /// How far the dialogue had come.
         step: Step,
-        /// What the stream says.
-        source: io::Error,
+        /// What the stream says, as the source of a refusal.
+        source: Refusal,
     },
     /// The proxy closed the stream.
     Closed {
@@ -81,15 +82,16 @@ pub enum ClientError {
     /// The proxy does not take the name and the password, or what a method of your own has in their
     /// place.
     Denied,
-    /// The sub-negotiation of a method of your own failed.
-    LogIn(BoxError),
+    /// The sub-negotiation of a method of your own failed. Its error is the source of the refusal.
+    LogIn(Refusal),
     /// The proxy let us in, and its reply to the request is a failure. The [`Refusal`] has the
     /// [code](Refusal::code).
     Refused(Refusal),
     /// The proxy takes the datagrams of an association at an address that nothing can be sent to.
     NoRelay(Address),
-    /// No UDP socket could be opened, or none towards the proxy.
-    Socket(io::Error),
+    /// No UDP socket could be opened, or none towards the proxy. What the system says is the source
+    /// of the refusal.
+    Socket(Refusal),
     /// The payload of a datagram is too large; it was not sent.
     TooLarge {
         /// Octets of the payload.
@@ -117,6 +119,19 @@ pub enum ClientFault {
 }
 
 impl ClientError {
+    pub(super) fn io(step: Step, source: io::Error) -> Self {
+        let source = aside(source);
+        Self::Io { step, source }
+    }
+
+    pub(super) fn log_in(source: BoxError) -> Self {
+        Self::LogIn(aside(source))
+    }
+
+    pub(super) fn socket(source: io::Error) -> Self {
+        Self::Socket(aside(source))
+    }
+
     /// Whose fault it was.
     #[must_use]
     pub const fn fault(&self) -> ClientFault {
@@ -143,7 +158,9 @@ impl ClientError {
         use io::ErrorKind;
 
         match self {
-            Self::Io { source, .. } | Self::Socket(source) => source.kind(),
+            Self::Io { source, .. } | Self::Socket(source) => {
+                find::<io::Error>(source).map_or(ErrorKind::Other, io::Error::kind)
+            }
             Self::Closed { .. } => ErrorKind::UnexpectedEof,
             Self::TimedOut { .. } => ErrorKind::TimedOut,
             Self::NotSocks { .. } | Self::NotOffered { .. } | Self::NotPipelined { .. } => {
@@ -238,11 +255,12 @@ impl fmt::Display for List<'_> {
 impl Error for ClientError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::Io { source, .. } | Self::Socket(source) => Some(source),
             Self::TimedOut { source, .. } => Some(source),
             Self::NotSocks { source, .. } => Some(source),
-            Self::LogIn(source) => Some(&**source),
-            Self::Refused(refusal) => Some(refusal),
+            Self::Io { source, .. }
+            | Self::Socket(source)
+            | Self::LogIn(source)
+            | Self::Refused(source) => Some(source),
             Self::Closed { .. }
             | Self::NotOffered { .. }
             | Self::NotPipelined { .. }
@@ -252,6 +270,12 @@ impl Error for ClientError {
             | Self::TooLarge { .. } => None,
         }
     }
+}
+
+/// An error that says nothing about the target, whatever it came from.
+fn aside(source: impl Into<BoxError>) -> Refusal {
+    let source = source.into();
+    Refusal::new(ReplyCode::GENERAL_FAILURE, source.to_string()).with_source(source)
 }
 
 /// The kind is the nearest one that there is, and the error is inside.

@@ -134,16 +134,14 @@ where
         io.write_all(message).await?;
         io.flush().await
     };
-    write
-        .await
-        .map_err(|source| ClientError::Io { step, source })
+    write.await.map_err(|error| ClientError::io(step, error))
 }
 
 fn read_error(step: Step, error: ReadError) -> ClientError {
     match error {
         ReadError::Closed => ClientError::Closed { step },
         ReadError::Malformed(source) => ClientError::NotSocks { step, source },
-        ReadError::Io(source) => ClientError::Io { step, source },
+        ReadError::Io(error) => ClientError::io(step, error),
     }
 }
 
@@ -158,18 +156,13 @@ fn login_error(error: BoxError) -> ClientError {
         Ok(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
             return ClientError::Closed { step };
         }
-        Ok(source) => {
-            return ClientError::Io {
-                step,
-                source: *source,
-            };
-        }
+        Ok(error) => return ClientError::io(step, *error),
         Err(error) => error,
     };
     match error.downcast_ref() {
         Some(AuthError::Denied) => ClientError::Denied,
         Some(AuthError::NoAcceptableMethod | AuthError::Verifier(_)) | None => {
-            ClientError::LogIn(error)
+            ClientError::log_in(error)
         }
     }
 }
