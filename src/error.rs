@@ -6,6 +6,7 @@
 //! | error, found anywhere in the `source()` chain | REP |
 //! |---|---|
 //! | [`Refusal`] | its own code |
+//! | [`ClientError`](crate::ClientError), where another proxy has replied | the code of its reply |
 //! | `Elapsed`, tower's or tokio's | 06 TTL expired |
 //! | tower's `Overloaded` | 01 general failure |
 //! | [`io::ErrorKind::ConnectionRefused`] | 05 connection refused |

@@ -60,7 +60,7 @@
 //! roof     examples/  tests/  benches/    only the public API
 //! floor 4  server                         the accept loop; knows no layer
 //! floor 3  layer::{handshake, auth, acl}   connector::{direct, bind, associate}    do not know each other
-//! floor 2  (client: SOCKS5 to another proxy, to come)
+//! floor 2  client                         speaks SOCKS5 to another proxy, over any stream
 //! floor 1  session  what flows  |  relay  how bytes move  |  error  what goes wrong
 //! floor 0  proto                          bytes and meanings, no I/O
 //! ```
@@ -79,6 +79,9 @@
 //! | a dial ([`Direct`]'s future) | its sockets are closed; a lookup of the [`SystemResolver`] runs on in its thread, and its answer is dropped |
 //! | [`Tunnel::run`], [`Relay::run`](relay::Relay::run) | both streams are closed, bytes in flight are lost |
 //! | the tunnel of BIND or UDP ASSOCIATE | its listener or its sockets are closed as well |
+//! | what a [`Client`] asks a proxy for, [`ProxyListener::accept`](client::ProxyListener::accept) | the stream to the proxy is closed |
+//! | [`ProxySocket::send_to`](client::ProxySocket::send_to) | the datagram is not sent; what is left of a [batch](client::ProxySocket::send_batch) goes with the next |
+//! | [`ProxySocket::recv_from`](client::ProxySocket::recv_from) | nothing: a datagram is not lost |
 //! | [`Listener::accept`] | nothing: a connection is not lost |
 //! | [`session::read`] | the bytes that were read are lost |
 //!
@@ -100,6 +103,8 @@
 //! | an association without datagrams | 5 min | [`Associate::idle_timeout`] |
 //! | fragments of a datagram to be complete | 5 s | |
 //! | a name as the destination of a datagram | 5 s | |
+//! | a proxy that a client asks for something, from the first write to the end of the reply | 30 s | [`Client::timeout`] |
+//! | the peer of a client's BIND to come | 3 min | [`Client::accept_timeout`] |
 //! | sessions after the signal to stop | 30 s | [`Serve::drain_limit`](server::Serve::drain_limit) |
 //!
 //! # Features
@@ -109,6 +114,7 @@
 //! | `users` | yes | `Users`, names and passwords in memory, compared in constant time |
 //! | `hickory` | no | `HickoryResolver`, a resolver that needs no threads |
 
+pub mod client;
 pub mod connector;
 pub mod error;
 pub mod layer;
@@ -125,6 +131,7 @@ pub use self::layer::acl::rules::Rules;
 pub use self::layer::auth::Users;
 #[doc(inline)]
 pub use self::{
+    client::{Client, ClientError},
     connector::{
         Connector,
         associate::Associate,

@@ -16,10 +16,14 @@ const HOUSE: &[(&str, &[&str])] = &[
     ("relay", &["proto"]),
     ("error", &["proto", "relay"]),
     ("session", &["proto", "error", "relay"]),
+    ("client", &["proto", "error", "relay", "session"]),
     ("layer/handshake", &["proto", "error", "relay", "session"]),
     ("layer/auth", &["proto", "error", "relay", "session"]),
     ("layer/acl", &["proto", "error", "relay", "session"]),
-    ("connector", &["proto", "error", "relay", "session"]),
+    (
+        "connector",
+        &["proto", "error", "relay", "session", "client"],
+    ),
     ("server", &["error", "session"]),
 ];
 

@@ -30,6 +30,10 @@
 //! | BIND listens on DST.ADDR, waits for ever, or never watches the client | `bind::b1_*`, `bind::b5_*` |
 //! | listen() after the first reply of BIND | `bind::b1_bnd_can_be_reached_*` |
 //! | a configuration error ends in an open proxy | `example_server::*` |
+//! | a client panics on REP above 08, or on a short buffer | `client_rogue::c4_*` |
+//! | a client loses the bytes behind the reply | `client_rogue::c6_*`, `client_optimistic::c6_*` |
+//! | a client's buffer is too small for a long name, password and host | `client::c5_*`, `client_optimistic::the_longest_*` |
+//! | a host of more than 255 octets is cut, or overflows | `client::c5_*` |
 
 #![cfg(feature = "users")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]

@@ -292,3 +292,22 @@ fn u6_passwords_do_not_show() {
     let other = Credentials::new("joe", "").unwrap();
     assert_eq!(format!("{other:?}"), format!("{credentials:?}"));
 }
+
+#[test]
+fn a_message_is_asked_for_in_few_pieces() {
+    fn pieces<T: Decode>(frame: &[u8]) -> usize {
+        let (mut have, mut pieces) = (0, 0);
+        while let Decoded::Need(missing) = T::decode(&frame[..have]).unwrap() {
+            have += missing;
+            pieces += 1;
+        }
+        pieces
+    }
+    assert_eq!(pieces::<Selection>(b"\x05\x00"), 1);
+    assert_eq!(pieces::<UserPassStatus>(b"\x01\x00"), 1);
+    assert_eq!(
+        pieces::<Reply>(b"\x05\x00\x00\x01\x7f\x00\x00\x01\x00\x50"),
+        2
+    );
+    assert_eq!(pieces::<Reply>(b"\x05\x00\x00\x03\x01a\x00\x50"), 2);
+}

@@ -41,6 +41,9 @@ impl Address {
     pub(super) const NAME: u8 = 0x03;
     pub(super) const IPV6: u8 = 0x04;
 
+    /// Octets of the shortest form: ATYP, the length of an empty name, and the port.
+    pub(super) const SHORTEST: usize = 4;
+
     /// `0.0.0.0:0`: BND of a failure, or DST of a client that does not know yet.
     pub const UNSPECIFIED: Self =
         Self::Ip(SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0)));

@@ -22,8 +22,12 @@ impl From<Error> for Stop {
 
 impl<'a> Cursor<'a> {
     /// Runs `walk` over `bytes` and turns its early ends into the answers of `Decode`.
+    ///
+    /// The shortest form of the message has `shortest` octets: so many can be asked for at once,
+    /// which saves a reader of a bare socket most of its system calls.
     pub(super) fn decode<T>(
         bytes: &'a [u8],
+        shortest: usize,
         walk: impl FnOnce(&mut Self) -> Result<T, Stop>,
     ) -> Result<Decoded<T>, Error> {
         let mut cursor = Self {
@@ -32,8 +36,18 @@ impl<'a> Cursor<'a> {
         };
         match walk(&mut cursor) {
             Ok(value) => Ok(Decoded::Done(value, cursor.taken)),
-            Err(Stop::Need(missing)) => Ok(Decoded::Need(missing)),
+            Err(Stop::Need(missing)) => Ok(Decoded::Need(
+                missing.max(shortest.saturating_sub(bytes.len())),
+            )),
             Err(Stop::Error(error)) => Err(error),
+        }
+    }
+
+    /// Asks for all of a part whose length is known, so that it is not asked for in pieces.
+    fn require(&self, len: usize) -> Result<(), Stop> {
+        match len.saturating_sub(self.rest.len()) {
+            0 => Ok(()),
+            missing => Err(Stop::Need(missing)),
         }
     }
 
@@ -71,18 +85,21 @@ impl<'a> Cursor<'a> {
     pub(super) fn address(&mut self) -> Result<Address, Stop> {
         match self.octet()? {
             Address::IPV4 => {
+                self.require(4 + 2)?;
                 let octets: [u8; 4] = self.array()?;
                 Ok(Address::Ip((octets, self.port()?).into()))
             }
             Address::IPV6 => {
+                self.require(16 + 2)?;
                 let octets: [u8; 16] = self.array()?;
                 Ok(Address::Ip((octets, self.port()?).into()))
             }
             Address::NAME => {
-                let len = self.octet()?;
-                let name = self.slice(usize::from(len))?;
-                // The port first: a bad name is judged only once the whole request is here, so that
+                let len = usize::from(self.octet()?);
+                // The port too: a bad name is judged only once the whole request is here, so that
                 // the failure reply does not cross the rest of it.
+                self.require(len + 2)?;
+                let name = self.slice(len)?;
                 let port = self.port()?;
                 Ok(Address::Name(
                     DomainName::from_bytes(name).map_err(Error::from)?,

@@ -42,7 +42,7 @@ impl Decode for Greeting {
     const MAX_LEN: usize = 257;
 
     fn decode(bytes: &[u8]) -> Result<Decoded<Self>, Error> {
-        Cursor::decode(bytes, |cursor| {
+        Cursor::decode(bytes, 2, |cursor| {
             cursor.version(VERSION)?;
             let count = cursor.octet()?;
             let methods = cursor.slice(usize::from(count))?;
@@ -80,7 +80,7 @@ impl Decode for Selection {
     const MAX_LEN: usize = 2;
 
     fn decode(bytes: &[u8]) -> Result<Decoded<Self>, Error> {
-        Cursor::decode(bytes, |cursor| -> Result<Self, Stop> {
+        Cursor::decode(bytes, 2, |cursor| -> Result<Self, Stop> {
             cursor.version(VERSION)?;
             Ok(Self {
                 method: Method(cursor.octet()?),

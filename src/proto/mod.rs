@@ -23,7 +23,7 @@
 //! assert_eq!(taken, bytes.len() - 1);
 //!
 //! // Cut short, it says how much is missing.
-//! assert!(matches!(Request::decode(&bytes[..10]), Ok(Decoded::Need(6))));
+//! assert!(matches!(Request::decode(&bytes[..10]), Ok(Decoded::Need(8))));
 //! ```
 
 mod address;

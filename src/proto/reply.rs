@@ -104,7 +104,7 @@ impl Decode for Reply {
     const MAX_LEN: usize = 262;
 
     fn decode(bytes: &[u8]) -> Result<Decoded<Self>, Error> {
-        Cursor::decode(bytes, |cursor| {
+        Cursor::decode(bytes, 3 + Address::SHORTEST, |cursor| {
             cursor.version(VERSION)?;
             let [code, _reserved] = cursor.array()?;
             Ok(Self {

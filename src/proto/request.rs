@@ -32,7 +32,7 @@ impl Decode for Request {
     const MAX_LEN: usize = 262;
 
     fn decode(bytes: &[u8]) -> Result<Decoded<Self>, Error> {
-        Cursor::decode(bytes, |cursor| {
+        Cursor::decode(bytes, 3 + Address::SHORTEST, |cursor| {
             cursor.version(VERSION)?;
             let [command, _reserved] = cursor.array()?;
             Ok(Self {

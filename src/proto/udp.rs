@@ -37,7 +37,7 @@ impl Decode for UdpHeader {
     const MAX_LEN: usize = 262;
 
     fn decode(bytes: &[u8]) -> Result<Decoded<Self>, Error> {
-        Cursor::decode(bytes, |cursor| {
+        Cursor::decode(bytes, 3 + Address::SHORTEST, |cursor| {
             let reserved: [u8; 2] = cursor.array()?;
             if reserved != [0, 0] {
                 return Err(Stop::Error(Error::Reserved));

@@ -64,7 +64,7 @@ impl Decode for Credentials {
     const MAX_LEN: usize = 513;
 
     fn decode(bytes: &[u8]) -> Result<Decoded<Self>, Error> {
-        Cursor::decode(bytes, |cursor| {
+        Cursor::decode(bytes, 3, |cursor| {
             cursor.version(Self::VERSION)?;
             let len = cursor.octet()?;
             let name = cursor.slice(usize::from(len))?;
@@ -137,7 +137,7 @@ impl Decode for UserPassStatus {
     const MAX_LEN: usize = 2;
 
     fn decode(bytes: &[u8]) -> Result<Decoded<Self>, Error> {
-        Cursor::decode(bytes, |cursor| -> Result<Self, Stop> {
+        Cursor::decode(bytes, 2, |cursor| -> Result<Self, Stop> {
             cursor.version(Credentials::VERSION)?;
             Ok(Self(cursor.octet()?))
         })

@@ -1,4 +1,9 @@
-use std::{future::poll_fn, time::Duration};
+use std::{
+    future::poll_fn,
+    io,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
 
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt},
@@ -25,9 +30,18 @@ where
 {
     let farewell = async {
         if io.shutdown().await.is_ok() {
-            while let Ok(true) = poll_fn(|cx| poll_discard(cx, &mut io)).await {}
+            let _ = poll_fn(|cx| poll_drain(cx, &mut io)).await;
         }
     };
     // Too slow, or done: the stream is dropped either way.
     let _ = timeout(LIMIT, farewell).await;
+}
+
+/// Throws away what comes. Ready at the end.
+pub(crate) fn poll_drain<Io>(cx: &mut Context<'_>, io: &mut Io) -> Poll<io::Result<()>>
+where
+    Io: AsyncRead + Unpin,
+{
+    while ready!(poll_discard(cx, io))? {}
+    Poll::Ready(Ok(()))
 }

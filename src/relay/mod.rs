@@ -70,4 +70,4 @@ pub use self::{
     relay::Relay,
     traffic::Traffic,
 };
-pub(crate) use self::{lend::lend, turn::yield_turn, udp::BatchSocket};
+pub(crate) use self::{hang_up::poll_drain, lend::lend, turn::yield_turn, udp::BatchSocket};

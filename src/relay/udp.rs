@@ -4,6 +4,7 @@ use std::{
     cell::Cell,
     io::{self, IoSliceMut},
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::atomic::{AtomicUsize, Ordering},
     task::{Context, Poll, ready},
 };
 
@@ -29,7 +30,7 @@ pub(crate) struct BatchSocket {
     socket: UdpSocket,
     state: UdpSocketState,
     /// Datagrams to ask for: twice what came last time.
-    expected: usize,
+    expected: AtomicUsize,
 }
 
 impl BatchSocket {
@@ -51,7 +52,7 @@ impl BatchSocket {
         Ok(Self {
             socket: UdpSocket::from_std(socket.into())?,
             state,
-            expected: 2,
+            expected: AtomicUsize::new(2),
         })
     }
 
@@ -72,20 +73,21 @@ impl BatchSocket {
         socket2::SockRef::from(&self.socket).connect(&peer.into())
     }
 
-    /// Receives once, and hands each datagram with its source to `each`.
+    /// Receives once, and hands each datagram with its source to `each`. Of several tasks that do
+    /// this only the last is woken.
     ///
     /// # Errors
     ///
     /// Of an earlier datagram that did not arrive, most often: they are not the end of the socket.
     pub(crate) fn poll_recv(
-        &mut self,
+        &self,
         cx: &mut Context<'_>,
         mut each: impl FnMut(SocketAddr, &[u8]),
     ) -> Poll<io::Result<usize>> {
         let mut metas = [RecvMeta::default(); BATCH_SIZE];
         loop {
             ready!(self.socket.poll_recv_ready(cx))?;
-            let wanted = self.expected.clamp(2, BATCH_SIZE);
+            let wanted = self.expected.load(Ordering::Relaxed).clamp(2, BATCH_SIZE);
             let received = with_buffer(|buffer| {
                 let mut received = 0;
                 let mut slots = slots(buffer);
@@ -119,7 +121,7 @@ impl BatchSocket {
             });
             match received {
                 Ok(count) => {
-                    self.expected = count * 2;
+                    self.expected.store(count * 2, Ordering::Relaxed);
                     return Poll::Ready(Ok(count));
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -137,7 +139,8 @@ impl BatchSocket {
         }
     }
 
-    /// Sends datagrams of `size` octets each (the last may be smaller) to one destination.
+    /// Sends datagrams of `size` octets each (the last may be smaller) to one destination. Of
+    /// several tasks that wait to do this only the last is woken.
     ///
     /// # Errors
     ///
@@ -156,7 +159,12 @@ impl BatchSocket {
             segment_size: (size > 0 && size < contents.len()).then_some(size),
             src_ip: None,
         };
-        let send = || self.state.try_send((&self.socket).into(), &transmit);
+        let try_send = || self.state.try_send((&self.socket).into(), &transmit);
+        let send = || match try_send() {
+            // News of an earlier datagram; this one has not been looked at.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => try_send(),
+            outcome => outcome,
+        };
         // Most often there is room, whatever tokio knows of it.
         let mut outcome = send();
         loop {
@@ -164,10 +172,6 @@ impl BatchSocket {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     ready!(self.socket.poll_send_ready(cx))?;
                     outcome = self.socket.try_io(Interest::WRITABLE, send);
-                }
-                // News of an earlier datagram; this one has not been looked at.
-                Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-                    return Poll::Ready(send());
                 }
                 outcome => return Poll::Ready(outcome),
             }

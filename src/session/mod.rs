@@ -22,6 +22,7 @@ mod policy;
 mod reached;
 mod request;
 mod role;
+mod send;
 mod serde;
 mod target;
 mod tunnel;
@@ -45,4 +46,5 @@ pub use self::{
 pub(crate) use self::{
     answer::{answer, refuse},
     reached::Reached,
+    send::{poll_send_all, poll_send_front},
 };

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, unreachable_pub, clippy::print_stderr)]
 
+pub mod canned;
 pub mod sockets;
 pub mod targets;
 

@@ -11,11 +11,11 @@ use std::{
 
 use tokio::time::{Instant, Sleep};
 
-use super::{fragments::Fragments, send::poll_send_front};
+use super::fragments::Fragments;
 use crate::{
     proto::{Decode, Decoded, UdpHeader},
     relay::{BatchSocket, RelayError, RelayErrorKind, Traffic, lend, yield_turn},
-    session::{DatagramPath, Datagrams},
+    session::{DatagramPath, Datagrams, poll_send_all},
 };
 
 /// Batches each way in one poll, before other tasks get their turn.
@@ -175,7 +175,7 @@ impl<P: DatagramPath> Flow<P> {
     /// One batch for the client.
     fn poll_back(&mut self, cx: &mut Context<'_>, back: &mut Datagrams) -> Poll<io::Result<()>> {
         if let Some(held) = &mut self.held_back {
-            ready!(poll_send_to(&self.socket, cx, self.client, held));
+            ready!(poll_send_all(&self.socket, cx, self.client, held));
             self.held_back = None;
         }
         back.clear();
@@ -195,7 +195,7 @@ impl<P: DatagramPath> Flow<P> {
             };
             header.encode()
         });
-        if poll_send_to(&self.socket, cx, self.client, &mut wrapped).is_pending() {
+        if poll_send_all(&self.socket, cx, self.client, &mut wrapped).is_pending() {
             self.held_back = Some(Box::new(wrapped));
         }
         Poll::Ready(Ok(()))
@@ -229,17 +229,4 @@ impl<P: DatagramPath> Flow<P> {
             ready!(alarm.as_mut().poll(cx));
         }
     }
-}
-
-/// Ready once `datagrams` is empty.
-fn poll_send_to(
-    socket: &BatchSocket,
-    cx: &mut Context<'_>,
-    client: SocketAddr,
-    datagrams: &mut Datagrams,
-) -> Poll<()> {
-    while !datagrams.is_empty() {
-        ready!(poll_send_front(socket, cx, client, datagrams));
-    }
-    Poll::Ready(())
 }

@@ -75,7 +75,6 @@ mod future;
 mod names;
 mod path;
 mod paths;
-mod send;
 mod service;
 mod tunnel;
 

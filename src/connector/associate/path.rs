@@ -10,13 +10,12 @@ use std::{
 use super::{
     destinations::{Destinations, approves},
     names::Names,
-    send::poll_send_front,
 };
 use crate::{
     connector::resolve::Resolve,
     proto::Address,
     relay::{BatchSocket, yield_turn},
-    session::{DatagramPath, Datagrams},
+    session::{DatagramPath, Datagrams, poll_send_front},
 };
 
 /// Batches that nobody expects, in one poll, before other tasks get their turn.

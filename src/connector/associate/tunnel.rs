@@ -2,14 +2,11 @@ use std::{
     future::{Future, poll_fn},
     io,
     net::IpAddr,
-    pin::{Pin, pin},
-    task::{Context, Poll, ready},
+    pin::pin,
+    task::Poll,
 };
 
-use tokio::{
-    io::{AsyncRead, ReadBuf},
-    time::sleep,
-};
+use tokio::{io::AsyncRead, time::sleep};
 
 use super::{
     clients::Place,
@@ -17,7 +14,7 @@ use super::{
 };
 use crate::{
     proto::Address,
-    relay::{BatchSocket, Traffic},
+    relay::{BatchSocket, Traffic, poll_drain},
     session::{DatagramPath, Tunnel},
 };
 
@@ -70,8 +67,9 @@ where
             let mut flow = Flow::new(socket, path, client, terms);
             let mut alarm = pin!(sleep(terms.idle));
             let ended = poll_fn(|cx| {
-                // The association ends with its TCP connection, however that ends.
-                if poll_ended(cx, &mut control).is_ready() {
+                // The association ends with its TCP connection, however that ends. What comes on it
+                // means nothing.
+                if poll_drain(cx, &mut control).is_ready() {
                     return Poll::Ready(Ok(()));
                 }
                 if let Poll::Ready(error) = flow.poll(cx) {
@@ -83,17 +81,5 @@ where
             drop(place);
             ended.map(|()| flow.traffic())
         })
-    }
-}
-
-/// Ready at the end of the control connection. What comes on it means nothing.
-fn poll_ended<W: AsyncRead + Unpin>(cx: &mut Context<'_>, control: &mut W) -> Poll<()> {
-    loop {
-        let mut octets = [0; 64];
-        let mut read = ReadBuf::new(&mut octets);
-        match ready!(Pin::new(&mut *control).poll_read(cx, &mut read)) {
-            Ok(()) if !read.filled().is_empty() => {}
-            _ => return Poll::Ready(()),
-        }
     }
 }

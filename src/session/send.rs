@@ -5,11 +5,12 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use crate::{relay::BatchSocket, session::Datagrams};
+use super::Datagrams;
+use crate::relay::BatchSocket;
 
 /// Sends what one system call takes from the front of `datagrams`, and takes it out. What the
 /// system refuses is dropped.
-pub(super) fn poll_send_front(
+pub(crate) fn poll_send_front(
     socket: &BatchSocket,
     cx: &mut Context<'_>,
     destination: SocketAddr,
@@ -31,6 +32,20 @@ pub(super) fn poll_send_front(
         }
         datagrams.take_first(count);
         break;
+    }
+    Poll::Ready(())
+}
+
+/// Sends all of `datagrams` to one destination. Ready once none is left; what the system refuses is
+/// dropped.
+pub(crate) fn poll_send_all(
+    socket: &BatchSocket,
+    cx: &mut Context<'_>,
+    destination: SocketAddr,
+    datagrams: &mut Datagrams,
+) -> Poll<()> {
+    while !datagrams.is_empty() {
+        ready!(poll_send_front(socket, cx, destination, datagrams));
     }
     Poll::Ready(())
 }

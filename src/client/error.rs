@@ -1,0 +1,286 @@
+use std::{error::Error, fmt, io, time::Duration};
+
+use tokio::time::error::Elapsed;
+
+use crate::{
+    error::{BoxError, Refusal, Step, find},
+    proto::{self, Address, Method, MethodSet, ReplyCode},
+};
+
+/// Why a proxy did not do what it was asked to. [`fault`](Self::fault) sums it up.
+///
+/// [`error::reply_code`](crate::error::reply_code) makes of it what the proxy replied, unknown
+/// numbers included: a server whose connector is a client of another proxy passes the code on. What
+/// is between us and the proxy is 01 to the client of that server, be it our password or a network
+/// that is down, since it says nothing about the target. Too slow a proxy is 06. So errors of streams
+/// and sockets are held as the source of a [`Refusal`] with 01.
+///
+/// ```
+/// use tower_socks::client::{ClientError, ClientFault};
+/// use tower_socks::proto::ReplyCode;
+///
+/// fn worth_another_proxy(error: &ClientError) -> bool {
+///     match error.fault() {
+///         ClientFault::Proxy | ClientFault::Refused => true,
+///         ClientFault::Target(code) => code == ReplyCode::GENERAL_FAILURE,
+///         _ => false,
+///     }
+/// }
+/// # assert!(worth_another_proxy(&ClientError::Denied));
+/// ```
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ClientError {
+    /// The stream to the proxy failed.
+    Io {
+        /// How far the dialogue had come.
+        step: Step,
+        /// What the stream says, as the source of a refusal.
+        source: Refusal,
+    },
+    /// The proxy closed the stream.
+    Closed {
+        /// How far the dialogue had come.
+        step: Step,
+    },
+    /// The proxy was too slow.
+    TimedOut {
+        /// How far the dialogue had come. [`Step::Dial`] while the peer of a BIND was awaited.
+        step: Step,
+        /// The time that it had.
+        limit: Duration,
+        /// The timer that ran out.
+        source: Elapsed,
+    },
+    /// What the proxy says is not SOCKS5.
+    NotSocks {
+        /// How far the dialogue had come.
+        step: Step,
+        /// What is wrong with it.
+        source: proto::Error,
+    },
+    /// The proxy selected a method that was not offered.
+    NotOffered {
+        /// What it selected.
+        selected: Method,
+        /// What it could have selected.
+        offered: MethodSet,
+    },
+    /// The proxy selected another method than the one that an
+    /// [optimistic](super::Client::optimistic) client had gone ahead with.
+    NotPipelined {
+        /// What it selected.
+        selected: Method,
+        /// What the client had gone ahead with.
+        method: Method,
+    },
+    /// The proxy takes none of the offered methods (X'FF').
+    NoAcceptableMethod {
+        /// What it could have selected.
+        offered: MethodSet,
+    },
+    /// The proxy does not take the name and the password, or what a method of your own has in their
+    /// place.
+    Denied,
+    /// The sub-negotiation of a method of your own failed. Its error is the source of the refusal.
+    LogIn(Refusal),
+    /// The proxy let us in, and its reply to the request is a failure. The [`Refusal`] has the
+    /// [code](Refusal::code).
+    Refused(Refusal),
+    /// The proxy takes the datagrams of an association at an address that nothing can be sent to.
+    NoRelay(Address),
+    /// No UDP socket could be opened, or none towards the proxy. What the system says is the source
+    /// of the refusal.
+    Socket(Refusal),
+    /// The payload of a datagram is too large; it was not sent.
+    TooLarge {
+        /// Octets of the payload.
+        len: usize,
+        /// Octets that there is room for, to this target.
+        most: usize,
+    },
+}
+
+/// Whose fault it was: [`ClientError::fault`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ClientFault {
+    /// The proxy, or the way to it: it breaks off, is too slow, or speaks no proper SOCKS5. Another
+    /// proxy may do better.
+    Proxy,
+    /// The proxy works, and will not do this for us: it takes none of our methods, denies our
+    /// password, does not allow the request (02), or does not know what it is asked for (07, 08).
+    Refused,
+    /// The proxy let us in and tried, and the target is not to be had: 03 to 06, and 01 and all
+    /// numbers that RFC 1928 does not know, which can mean anything.
+    Target(ReplyCode),
+    /// Nobody but us: no socket, or too large a datagram.
+    Local,
+}
+
+impl ClientError {
+    pub(super) fn io(step: Step, source: io::Error) -> Self {
+        let source = aside(source);
+        Self::Io { step, source }
+    }
+
+    pub(super) fn log_in(source: BoxError) -> Self {
+        Self::LogIn(aside(source))
+    }
+
+    pub(super) fn socket(source: io::Error) -> Self {
+        Self::Socket(aside(source))
+    }
+
+    /// Whose fault it was.
+    #[must_use]
+    pub const fn fault(&self) -> ClientFault {
+        match self {
+            Self::Io { .. }
+            | Self::Closed { .. }
+            | Self::TimedOut { .. }
+            | Self::NotSocks { .. }
+            | Self::NotOffered { .. }
+            | Self::NotPipelined { .. }
+            | Self::NoRelay(_) => ClientFault::Proxy,
+            Self::NoAcceptableMethod { .. } | Self::Denied | Self::LogIn(_) => ClientFault::Refused,
+            Self::Refused(refusal) => match refusal.code() {
+                ReplyCode::NOT_ALLOWED
+                | ReplyCode::COMMAND_NOT_SUPPORTED
+                | ReplyCode::ADDRESS_TYPE_NOT_SUPPORTED => ClientFault::Refused,
+                code => ClientFault::Target(code),
+            },
+            Self::Socket(_) | Self::TooLarge { .. } => ClientFault::Local,
+        }
+    }
+
+    fn kind(&self) -> io::ErrorKind {
+        use io::ErrorKind;
+
+        match self {
+            Self::Io { source, .. } | Self::Socket(source) => {
+                find::<io::Error>(source).map_or(ErrorKind::Other, io::Error::kind)
+            }
+            Self::Closed { .. } => ErrorKind::UnexpectedEof,
+            Self::TimedOut { .. } => ErrorKind::TimedOut,
+            Self::NotSocks { .. } | Self::NotOffered { .. } | Self::NotPipelined { .. } => {
+                ErrorKind::InvalidData
+            }
+            Self::NoAcceptableMethod { .. } | Self::Denied | Self::LogIn(_) => {
+                ErrorKind::PermissionDenied
+            }
+            Self::Refused(refusal) => match refusal.code() {
+                ReplyCode::NOT_ALLOWED => ErrorKind::PermissionDenied,
+                ReplyCode::NETWORK_UNREACHABLE => ErrorKind::NetworkUnreachable,
+                ReplyCode::HOST_UNREACHABLE => ErrorKind::HostUnreachable,
+                ReplyCode::CONNECTION_REFUSED => ErrorKind::ConnectionRefused,
+                ReplyCode::TTL_EXPIRED => ErrorKind::TimedOut,
+                ReplyCode::COMMAND_NOT_SUPPORTED | ReplyCode::ADDRESS_TYPE_NOT_SUPPORTED => {
+                    ErrorKind::Unsupported
+                }
+                _ => ErrorKind::Other,
+            },
+            Self::NoRelay(_) => ErrorKind::AddrNotAvailable,
+            Self::TooLarge { .. } => ErrorKind::InvalidInput,
+        }
+    }
+}
+
+impl fmt::Display for ClientError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io { step, .. } => write!(f, "connection to the proxy broke off ({step})"),
+            Self::Closed { step: Step::Greeting } => f.write_str(
+                "proxy closed the connection without a word: is it one for SOCKS5, and may we use it?",
+            ),
+            Self::Closed { step: Step::Relay } => {
+                f.write_str("proxy ended the association: ask for another one")
+            }
+            Self::Closed { step } => write!(f, "proxy closed the connection ({step})"),
+            Self::TimedOut { step: Step::Dial, limit, .. } => {
+                write!(f, "nobody connected to the proxy for us within {limit:?}")
+            }
+            Self::TimedOut { step, limit, .. } => {
+                write!(f, "proxy took longer than {limit:?} ({step})")
+            }
+            Self::NotSocks { step, .. } => {
+                write!(f, "what the proxy says is not SOCKS5 ({step}): check its address and port")
+            }
+            Self::NotOffered { selected, offered } => write!(
+                f,
+                "proxy selected {selected}, and was offered {}",
+                List(offered)
+            ),
+            Self::NotPipelined { selected, method } => write!(
+                f,
+                "proxy selected {selected}, and the client had gone ahead with {method}: do not be \
+                 optimistic with this one"
+            ),
+            Self::NoAcceptableMethod { offered } => {
+                write!(f, "proxy accepts none of the offered methods ({})", List(offered))?;
+                match offered.contains(Method::USERNAME_PASSWORD) {
+                    true => Ok(()),
+                    false => f.write_str(": it may want a name and a password"),
+                }
+            }
+            Self::Denied => f.write_str("proxy denied access: check the name and the password"),
+            Self::LogIn(_) => f.write_str("login to the proxy failed"),
+            Self::Refused(refusal) => write!(f, "proxy replied: {refusal}"),
+            Self::NoRelay(address) => write!(
+                f,
+                "proxy takes datagrams at {address}, where nothing can be sent to: tell the client \
+                 the proxy's address, or the proxy its own"
+            ),
+            Self::Socket(_) => f.write_str("no UDP socket towards the proxy"),
+            Self::TooLarge { len, most } => {
+                write!(f, "payload of {len} octets, where there is room for {most}")
+            }
+        }
+    }
+}
+
+/// Methods, one behind the other.
+struct List<'a>(&'a MethodSet);
+
+impl fmt::Display for List<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, method) in self.0.iter().enumerate() {
+            let comma = if place == 0 { "" } else { ", " };
+            write!(f, "{comma}{method}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Error for ClientError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::TimedOut { source, .. } => Some(source),
+            Self::NotSocks { source, .. } => Some(source),
+            Self::Io { source, .. }
+            | Self::Socket(source)
+            | Self::LogIn(source)
+            | Self::Refused(source) => Some(source),
+            Self::Closed { .. }
+            | Self::NotOffered { .. }
+            | Self::NotPipelined { .. }
+            | Self::NoAcceptableMethod { .. }
+            | Self::Denied
+            | Self::NoRelay(_)
+            | Self::TooLarge { .. } => None,
+        }
+    }
+}
+
+/// An error that says nothing about the target, whatever it came from.
+fn aside(source: impl Into<BoxError>) -> Refusal {
+    let source = source.into();
+    Refusal::new(ReplyCode::GENERAL_FAILURE, source.to_string()).with_source(source)
+}
+
+/// The kind is the nearest one that there is, and the error is inside.
+impl From<ClientError> for io::Error {
+    fn from(error: ClientError) -> Self {
+        Self::new(error.kind(), error)
+    }
+}

@@ -1,0 +1,66 @@
+use std::time::Duration;
+
+use tokio::{io::AsyncRead, time::timeout};
+
+use super::{ClientError, handshake::answer};
+use crate::{error::Step, proto::Address, session::Connected};
+
+/// A listener at the proxy for one connection: what [`Client::bind`](super::Client::bind) answers
+/// (RFC 1928 section 6, BIND).
+///
+/// It lasts as long as its stream: dropping it tells the proxy to stop listening.
+#[derive(Debug)]
+pub struct ProxyListener<Io> {
+    io: Io,
+    bound: Address,
+    limit: Duration,
+}
+
+impl<Io> ProxyListener<Io> {
+    pub(super) const fn new(io: Io, bound: Address, limit: Duration) -> Self {
+        Self { io, bound, limit }
+    }
+
+    /// Where the peer has to connect to: BND of the first reply.
+    ///
+    /// A wildcard, where the proxy leaves out the address at which it listens, is replaced by the
+    /// proxy's own address as far as that is known: see
+    /// [`Client::proxy_address`](super::Client::proxy_address).
+    pub const fn bound(&self) -> &Address {
+        &self.bound
+    }
+
+    /// Waits for the peer, and answers with the stream and the peer's address, BND of the second
+    /// reply. There is only one peer, so this takes the listener.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError::Refused`] when the proxy says that nobody came, or somebody else did;
+    /// [`ClientError::TimedOut`] when it says nothing within
+    /// [`Client::accept_timeout`](super::Client::accept_timeout), which begins here; and whatever
+    /// else can happen to a reply.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future closes the listener and the stream. To look elsewhere in between, pin it
+    /// and poll it again.
+    pub async fn accept(self) -> Result<(Connected<Io>, Address), ClientError>
+    where
+        Io: AsyncRead + Unpin,
+    {
+        let Self {
+            mut io,
+            bound,
+            limit,
+        } = self;
+        match timeout(limit, answer(&mut io, Step::Dial)).await {
+            Ok(Ok(peer)) => Ok((Connected::new(io, bound), peer)),
+            Ok(Err(error)) => Err(error),
+            Err(source) => Err(ClientError::TimedOut {
+                step: Step::Dial,
+                limit,
+                source,
+            }),
+        }
+    }
+}

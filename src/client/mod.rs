@@ -1,0 +1,164 @@
+//! SOCKS5 to a proxy, over any stream: RFC 1928 and RFC 1929 from the client's side.
+//!
+//! [`Client`] holds the dialogue over a stream that it is handed: a TCP connection to the proxy, TLS
+//! on top of one, a way through another proxy. It does not dial, and it does not resolve: a name
+//! goes to the proxy as a name. Who wants to resolve it here hands in the address.
+//!
+//! | asks for | by | gets |
+//! |---|---|---|
+//! | CONNECT | [`Client::connect`] | [`Connected`](crate::Connected), the stream itself |
+//! | BIND | [`Client::bind`] | [`ProxyListener`], with both replies |
+//! | UDP ASSOCIATE | [`Client::associate`] | [`ProxySocket`], which sends and receives datagrams |
+//!
+//! * **Not a byte too many is read.** The stream that comes back is the one that went in, with
+//!   nothing in front of it. Bytes right behind the reply are its first, and a
+//!   [`Relay`](crate::Relay) can still `splice(2)` a TCP stream.
+//! * **Few writes.** One for each message; with [`optimistic`](Client::optimistic), one for all.
+//! * **Whose fault it was** is told apart: [`ClientError::fault`]. Numbers of replies are kept,
+//!   those that nobody knows too, and a server whose connector is a client of another proxy
+//!   [passes them on](crate::error::reply_code).
+//! * **Nothing waits for ever.** One absolute [`timeout`](Client::timeout) bounds the whole dialogue.
+//!   Receiving a datagram waits as reading from a stream does: as long as you let it.
+//! * **The proxy is not trusted.** A method that was not offered, a cut or garbled reply, a datagram
+//!   from elsewhere than its relay: an error, or nothing, and never a panic.
+//!
+//! Authentication is [none or username/password](BuiltIn), or a [method of your own](LogIn).
+//!
+//! # A stream to a target
+//!
+//! ```
+//! use tokio::{
+//!     io::{AsyncReadExt, AsyncWriteExt},
+//!     net::{TcpListener, TcpStream},
+//! };
+//! use tower_socks::{BoxError, Client, client::ClientFault, proto::{Address, ReplyCode}};
+//! # use tower_socks::{AuthLayer, Connector, HandshakeLayer, NoAuth, serve};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), BoxError> {
+//! # let stack = tower::ServiceBuilder::new()
+//! #     .layer(HandshakeLayer::new())
+//! #     .layer(AuthLayer::new(NoAuth))
+//! #     .service(Connector::direct());
+//! # let listener = TcpListener::bind("127.0.0.1:0").await?;
+//! # let proxy = listener.local_addr()?;
+//! # tokio::spawn(serve(listener, stack).into_future());
+//! # let target = TcpListener::bind("127.0.0.1:0").await?;
+//! # let port = target.local_addr()?.port();
+//! let client = Client::new();
+//! let stream = TcpStream::connect(proxy).await?;
+//! let mut stream = client.connect(stream, Address::new("localhost", port)?).await?;
+//!
+//! let (mut accepted, peer) = target.accept().await?;
+//! assert_eq!(stream.bound(), &Address::Ip(peer));
+//! stream.write_all(b"ping").await?;
+//! assert_eq!(accepted.read_u32().await?, u32::from_be_bytes(*b"ping"));
+//!
+//! // Nobody listens there any more.
+//! drop(target);
+//! let stream = TcpStream::connect(proxy).await?;
+//! let error = client.connect(stream, Address::new("127.0.0.1", port)?).await.unwrap_err();
+//! assert_eq!(error.fault(), ClientFault::Target(ReplyCode::CONNECTION_REFUSED));
+//! assert_eq!(error.to_string(), "proxy replied: connection refused");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # A stream from a target
+//!
+//! ```
+//! use tokio::{
+//!     io::{AsyncReadExt, AsyncWriteExt},
+//!     net::{TcpListener, TcpStream},
+//! };
+//! use tower_socks::{BoxError, Client, proto::{Address, Credentials}};
+//! # #[cfg(feature = "users")]
+//! # use tower_socks::{AuthLayer, Connector, HandshakeLayer, UserPass, Users, serve};
+//! # #[cfg(not(feature = "users"))] fn main() {}
+//!
+//! # #[cfg(feature = "users")]
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), BoxError> {
+//! # let users: Users = [("joe", "secret")].into_iter().collect();
+//! # let stack = tower::ServiceBuilder::new()
+//! #     .layer(HandshakeLayer::new())
+//! #     .layer(AuthLayer::new(UserPass::new(users)))
+//! #     .service(Connector::direct());
+//! # let listener = TcpListener::bind("127.0.0.1:0").await?;
+//! # let proxy = listener.local_addr()?;
+//! # tokio::spawn(serve(listener, stack).into_future());
+//! let credentials = Credentials::new("joe", "secret").ok_or("longer than 255 octets")?;
+//! let client = Client::new().credentials(credentials);
+//!
+//! // A peer on this host may connect to the proxy, once.
+//! let stream = TcpStream::connect(proxy).await?;
+//! let listener = client.bind(stream, Address::new("127.0.0.1", 0)?).await?;
+//! let bound = listener.bound().clone();
+//!
+//! // The peer learns of it in some other way.
+//! let mut peer = TcpStream::connect(bound.to_string()).await?;
+//! peer.write_all(b"220 hello").await?;
+//!
+//! let (mut stream, address) = listener.accept().await?;
+//! assert_eq!(address, Address::Ip(peer.local_addr()?));
+//! let mut heard = [0; 9];
+//! stream.read_exact(&mut heard).await?;
+//! assert_eq!(&heard, b"220 hello");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Datagrams
+//!
+//! ```
+//! use tokio::net::{TcpListener, TcpStream, UdpSocket};
+//! use tower_socks::{BoxError, Client, proto::Address};
+//! # use tower_socks::{AuthLayer, Connector, HandshakeLayer, NoAuth, serve};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), BoxError> {
+//! # let stack = tower::ServiceBuilder::new()
+//! #     .layer(HandshakeLayer::new())
+//! #     .layer(AuthLayer::new(NoAuth))
+//! #     .service(Connector::direct());
+//! # let listener = TcpListener::bind("127.0.0.1:0").await?;
+//! # let proxy = listener.local_addr()?;
+//! # tokio::spawn(serve(listener, stack).into_future());
+//! # let target = UdpSocket::bind("127.0.0.1:0").await?;
+//! let stream = TcpStream::connect(proxy).await?;
+//! let mut socket = Client::new().associate(stream).await?;
+//!
+//! let address = Address::Ip(target.local_addr()?);
+//! assert_eq!(socket.max_payload(&address), 65_497);
+//! socket.send_to(b"ping", &address).await?;
+//!
+//! let mut datagram = [0; 1500];
+//! let (len, source) = target.recv_from(&mut datagram).await?;
+//! target.send_to(&datagram[..len], source).await?;
+//!
+//! let (len, source) = socket.recv_from(&mut datagram).await?;
+//! assert_eq!((&datagram[..len], source), (&b"ping"[..], address));
+//! # Ok(())
+//! # }
+//! ```
+
+mod answer;
+mod built_in;
+#[expect(clippy::module_inception, reason = "the room is named after its type")]
+mod client;
+mod error;
+mod handshake;
+mod listener;
+mod login;
+mod pair;
+mod reachable;
+mod udp;
+
+pub use self::{
+    built_in::BuiltIn,
+    client::Client,
+    error::{ClientError, ClientFault},
+    listener::ProxyListener,
+    login::LogIn,
+    udp::{ProxyReceiver, ProxySender, ProxySocket},
+};
