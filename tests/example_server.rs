@@ -1,132 +1,18 @@
 //! The example server as a program: flags, messages, signals.
 
-#![cfg(all(unix, feature = "users"))]
+#![cfg(all(unix, feature = "rules", feature = "users"))]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
+mod program_support;
+
 use std::{
-    io::{BufRead, BufReader, Read, Write},
-    net::{SocketAddr, TcpListener, TcpStream},
-    path::PathBuf,
-    process::{Child, ChildStderr, Command, ExitStatus, Output, Stdio},
-    sync::OnceLock,
-    time::{Duration, Instant},
+    io::{BufRead, Write},
+    net::{TcpListener, TcpStream},
+    process::Command,
 };
 
-use rustix::process::{Pid, Signal, kill_process};
-
-/// The program. `cargo test` has built it, unless it was told to build some tests only.
-fn program() -> &'static PathBuf {
-    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(|| {
-        let built = Command::new(env!("CARGO"))
-            .args(["build", "--example", "server", "--message-format=json"])
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .output()
-            .unwrap();
-        assert!(built.status.success(), "{built:?}");
-        let messages = String::from_utf8(built.stdout).unwrap();
-        let executable = messages
-            .lines()
-            .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
-            .filter(|message| message["target"]["name"] == "server")
-            .find_map(|message| message["executable"].as_str().map(PathBuf::from));
-        executable.unwrap()
-    })
-}
-
-/// Runs the program to its end, which comes at once.
-fn run(flags: &[&str]) -> Output {
-    let output = Command::new(program()).args(flags).output().unwrap();
-    assert_eq!(output.stdout, b"");
-    output
-}
-
-/// What it says when it cannot start: one line.
-fn complaint(flags: &[&str]) -> String {
-    let output = run(flags);
-    assert!(!output.status.success(), "{flags:?}");
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(said.trim_end().lines().count(), 1, "{said}");
-    said
-}
-
-struct Server {
-    process: Child,
-    log: BufReader<ChildStderr>,
-    address: SocketAddr,
-}
-
-impl Server {
-    fn start(flags: &[&str], log: &str) -> Self {
-        let mut process = Command::new(program())
-            .args(flags)
-            .env("RUST_LOG", log)
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut log = BufReader::new(process.stderr.take().unwrap());
-        let address = Self::listening(&mut log);
-        Self {
-            process,
-            log,
-            address,
-        }
-    }
-
-    fn listening(log: &mut impl BufRead) -> SocketAddr {
-        let mut line = String::new();
-        log.read_line(&mut line).unwrap();
-        let (_, address) = line.trim_end().split_once("listening on ").unwrap();
-        address.parse().unwrap()
-    }
-
-    fn connect(&self) -> TcpStream {
-        let stream = TcpStream::connect(self.address).unwrap();
-        stream
-            .set_read_timeout(Some(Duration::from_secs(20)))
-            .unwrap();
-        stream
-    }
-
-    fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.process), signal).unwrap();
-    }
-
-    fn ends(&mut self) -> ExitStatus {
-        let started = Instant::now();
-        loop {
-            if let Some(status) = self.process.try_wait().unwrap() {
-                return status;
-            }
-            assert!(started.elapsed() < Duration::from_secs(20), "still running");
-            std::thread::sleep(Duration::from_millis(5));
-        }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        _ = self.process.kill();
-        _ = self.process.wait();
-    }
-}
-
-fn exchange(stream: &mut TcpStream, say: &[u8], hear: usize) -> Vec<u8> {
-    stream.write_all(say).unwrap();
-    let mut heard = vec![0; hear];
-    stream.read_exact(&mut heard).unwrap();
-    heard
-}
-
-fn connect_request(target: SocketAddr) -> Vec<u8> {
-    let SocketAddr::V4(target) = target else {
-        unreachable!()
-    };
-    let mut request = b"\x05\x01\x00\x01".to_vec();
-    request.extend(target.ip().octets());
-    request.extend(target.port().to_be_bytes());
-    request
-}
+use program_support::{Server, complaint, connect_request, exchange, program};
+use rustix::process::Signal;
 
 #[test]
 fn without_flags_it_means_port_1080_of_loopback() {
@@ -232,7 +118,7 @@ fn a_signal_drains_and_a_second_one_does_not_wait() {
     let mut request = b"\x05\x01\x00".to_vec();
     request.extend(connect_request(target.local_addr().unwrap()));
     for (first, second) in [(Signal::TERM, None), (Signal::INT, Some(Signal::TERM))] {
-        let mut server = Server::start(&["--listen", "127.0.0.1:0"], "info");
+        let mut server = Server::start(&["--listen", "127.0.0.1:0", "--allow-private"], "info");
         let mut client = server.connect();
         exchange(&mut client, &request, 12);
         let (mut accepted, _) = target.accept().unwrap();
@@ -262,7 +148,13 @@ fn a_signal_drains_and_a_second_one_does_not_wait() {
 fn a_session_is_one_line_at_its_end() {
     let target = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = target.local_addr().unwrap();
-    let flags = ["--listen", "127.0.0.1:0", "--user", "joe:secret"];
+    let flags = [
+        "--listen",
+        "127.0.0.1:0",
+        "--user",
+        "joe:secret",
+        "--allow-private",
+    ];
     let mut server = Server::start(&flags, "info");
     let mut client = server.connect();
     let peer = client.local_addr().unwrap();

@@ -89,24 +89,27 @@ struct Place<'a>(&'a serde_path_to_error::Path);
 
 impl fmt::Display for Place<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut separator = "";
-        let mut list = "";
-        for segment in self.0 {
-            match segment {
-                Segment::Map { key } if key == "rules" => list = "rule",
-                Segment::Map { key } => {
-                    write!(f, "{separator}{key}")?;
-                    separator = ", ";
-                    list = "value";
-                }
+        let segments: Vec<&Segment> = self.0.iter().collect();
+        let texts = segments
+            .iter()
+            .enumerate()
+            .filter_map(|(at, segment)| match segment {
+                // A rule says all: the list is left out.
+                Segment::Map { key } if key == "rules" && at + 1 < segments.len() => None,
+                Segment::Map { key } => Some(key.clone()),
                 Segment::Seq { index } => {
-                    write!(f, "{separator}{list} {}", index + 1)?;
-                    separator = ", ";
+                    let of_rules = matches!(segments.get(at.wrapping_sub(1)),
+                    Some(Segment::Map { key }) if key == "rules");
+                    let what = if of_rules { "rule" } else { "value" };
+                    Some(format!("{what} {}", index + 1))
                 }
-                Segment::Enum { .. } | Segment::Unknown => {}
-            }
+                Segment::Enum { .. } | Segment::Unknown => None,
+            });
+        let texts: Vec<String> = texts.collect();
+        if texts.is_empty() {
+            return Ok(());
         }
-        f.write_str(if separator.is_empty() { "" } else { ": " })
+        write!(f, "{}: ", texts.join(", "))
     }
 }
 
