@@ -21,7 +21,7 @@ use std::{
     time::Instant,
 };
 
-use harness::is_smoke_test;
+use harness::{measuring, median};
 use tower_socks::{
     Policy, Request, Rules,
     proto::{Address, Command},
@@ -96,13 +96,8 @@ fn time(rules: &Rules, questions: &[(Request, Option<SocketAddr>)], rounds: u32)
     started.elapsed().as_nanos() as f64 / decisions as f64
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
-}
-
 fn main() {
-    let smoke = is_smoke_test();
+    let smoke = !measuring();
     let (networks, suffixes) = if smoke {
         (100, 1000)
     } else {
@@ -116,7 +111,11 @@ fn main() {
     let loaded = sizes.map(|(name, json)| {
         let started = Instant::now();
         let rules: Rules = serde_json::from_str(&json.replace(",]", "]")).unwrap();
-        println!("{name}: {} rules loaded from JSON in {:?}", rules.len(), started.elapsed());
+        println!(
+            "{name}: {} rules loaded from JSON in {:?}",
+            rules.len(),
+            started.elapsed()
+        );
         (name, rules)
     });
     if !smoke {
@@ -130,7 +129,11 @@ fn main() {
         toml.push_str("]\n");
         let started = Instant::now();
         let rules: Rules = toml::from_str(&toml).unwrap();
-        println!("all in one rule: {} loaded from TOML in {:?}", rules.len(), started.elapsed());
+        println!(
+            "all in one rule: {} loaded from TOML in {:?}",
+            rules.len(),
+            started.elapsed()
+        );
     }
 
     let (passes, rounds) = if smoke { (1, 1) } else { (21, 40) };
