@@ -62,6 +62,12 @@ impl Builder {
         self
     }
 
+    /// Puts these rules in, as they are: there may be a million.
+    pub(super) fn rules(mut self, rules: Vec<Rule>) -> Self {
+        self.rules = rules;
+        self
+    }
+
     /// Adds users to a group. A user may be in several.
     #[must_use]
     pub fn group<U: Into<Box<str>>>(

@@ -43,10 +43,7 @@ impl<'de> Deserialize<'de> for Builder {
         for (name, users) in file.groups {
             builder = builder.group(name, users);
         }
-        for rule in file.rules {
-            builder = builder.rule(rule);
-        }
-        Ok(builder)
+        Ok(builder.rules(file.rules))
     }
 }
 
