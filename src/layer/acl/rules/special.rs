@@ -53,6 +53,13 @@ impl Block {
     }
 }
 
+impl Block {
+    /// Whether an IPv6 address lies in this block of them.
+    const fn includes(&self, address: Ipv6Addr) -> bool {
+        (address.to_bits() ^ self.first) >> (128 - self.len) == 0
+    }
+}
+
 impl fmt::Display for Block {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}, {}", self.purpose, self.network)
@@ -273,10 +280,8 @@ fn v6(address: Ipv6Addr) -> Option<&'static Block> {
     if Form::of(address).is_some() {
         return None;
     }
-    let bits = address.to_bits();
-    let lies_in = |block: &&Block| (bits ^ block.first) >> (128 - block.len) == 0;
-    if bits >> 125 == 1 {
-        return V6.iter().find(lies_in);
+    if is_global_unicast(address) {
+        return V6.iter().find(|block| block.includes(address));
     }
     Some(match address {
         Ipv6Addr::UNSPECIFIED => &UNSPECIFIED_V6,
@@ -284,9 +289,14 @@ fn v6(address: Ipv6Addr) -> Option<&'static Block> {
         _ => V6
             .iter()
             .chain([&SEGMENTS_V6])
-            .find(lies_in)
+            .find(|block| block.includes(address))
             .unwrap_or(&RESERVED_V6),
     })
+}
+
+/// 2000::/3.
+const fn is_global_unicast(address: Ipv6Addr) -> bool {
+    address.to_bits() >> 125 == 1
 }
 
 /// Whether all of a network lies in one special-purpose block. It is what a rule has to state to
@@ -295,10 +305,13 @@ pub(super) fn is_within(first: IpAddr, len: u8) -> bool {
     let bits = u32::from(len);
     match first {
         IpAddr::V4(address) => v4(address).is_some_and(|block| block.len <= bits),
-        IpAddr::V6(address) => v6(address).is_some_and(|block| {
-            // What is reserved is everything but a few blocks, among them ordinary ones.
-            block.len <= bits && (block.len > 0 || bits >= 16)
-        }),
+        IpAddr::V6(address) => {
+            let mut blocks = V6.iter().chain([&UNSPECIFIED_V6, &LOOPBACK_V6]);
+            // What is reserved is everything but a few blocks, among them ordinary ones: a network
+            // of that size is not what somebody means who wants to open some of it.
+            blocks.any(|block| block.len <= bits && block.includes(address))
+                || (!is_global_unicast(address) && bits >= 16)
+        }
     }
 }
 
