@@ -129,6 +129,12 @@ impl<R: Resolve> Names<R> {
         self.waiting.retain(|target, _| admit(target).is_some());
     }
 
+    /// The names that are in use, each with its address.
+    pub(super) fn chosen(&self) -> impl Iterator<Item = (&Address, SocketAddr)> {
+        let chosen = self.chosen.iter();
+        chosen.filter_map(|(target, chosen)| Some((target, chosen.address?)))
+    }
+
     /// Ready with what has waited for a lookup that has come back, and the address to send it to:
     /// of all its addresses, the first that `approve` likes.
     pub(super) fn poll_chosen(
