@@ -88,6 +88,15 @@ impl Destinations {
         self.latest = None;
     }
 
+    /// Another name that led here is still approved of, whatever has become of the last one.
+    pub(super) fn still_named(&mut self, address: SocketAddr, target: &Address) {
+        if let Some(known) = self.known.get_mut(&address)
+            && known.named.is_none()
+        {
+            known.named = Some(target.clone());
+        }
+    }
+
     /// Whether the policies have changed since they were last asked. If so, they are asked again
     /// about everything that is known, so that neither what was allowed goes on nor an answer that
     /// is still welcome is lost.

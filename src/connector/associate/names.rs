@@ -115,12 +115,24 @@ impl<R: Resolve> Names<R> {
         None
     }
 
-    /// Forgets the addresses that may not be used any more, and that there was none.
-    pub(super) fn retain(&mut self, allows: impl Fn(&Address, SocketAddr) -> bool) {
+    /// Forgets what the policies said as they were: the addresses that may not be used any more,
+    /// that there was none, and what waits for an address and has no request any more.
+    pub(super) fn renew(
+        &mut self,
+        allows: impl Fn(&Address, SocketAddr) -> bool,
+        admit: impl Fn(&Address) -> Option<Request>,
+    ) {
         self.chosen.retain(|target, chosen| match chosen.address {
             Some(address) => allows(target, address),
             None => false,
         });
+        self.waiting.retain(|target, _| admit(target).is_some());
+    }
+
+    /// The names that are in use, each with its address.
+    pub(super) fn chosen(&self) -> impl Iterator<Item = (&Address, SocketAddr)> {
+        let chosen = self.chosen.iter();
+        chosen.filter_map(|(target, chosen)| Some((target, chosen.address?)))
     }
 
     /// Ready with what has waited for a lookup that has come back, and the address to send it to:
@@ -132,7 +144,7 @@ impl<R: Resolve> Names<R> {
     ) -> Poll<(Datagrams, SocketAddr)> {
         while let Poll::Ready(Some((target, answer))) = self.lookups.poll_next_unpin(cx) {
             let Some(waiting) = self.waiting.remove(&target) else {
-                continue; // there is one for each lookup
+                continue; // nothing waits any more
             };
             let address = match answer {
                 Ok(addresses) => addresses

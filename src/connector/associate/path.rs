@@ -49,7 +49,13 @@ impl<R: Resolve> DirectPath<R> {
             ..
         } = self;
         if destinations.renew() {
-            names.retain(|target, address| destinations.allows_as(target, address));
+            names.renew(
+                |target, address| destinations.allows_as(target, address),
+                |target| destinations.request_for(target),
+            );
+            for (target, address) in names.chosen() {
+                destinations.still_named(address, target);
+            }
             // What waits for room was approved of by the policies as they were.
             ready.retain(|target, _| target.ip().is_some_and(|ip| destinations.is_open(ip)));
         }

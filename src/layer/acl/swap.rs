@@ -1,4 +1,4 @@
-use std::{fmt, net::SocketAddr, sync::Arc};
+use std::{fmt, mem::replace, net::SocketAddr, sync::Arc};
 
 use futures_util::future::pending;
 use tokio::sync::watch;
@@ -67,10 +67,13 @@ impl<P: Policy> Swap<P> {
     /// Puts another policy in its place.
     pub fn swap(&self, policy: P) {
         let policy = Arc::new(policy);
+        let mut old = None;
         self.shared.current.send_modify(|current| {
-            current.policy = policy;
+            old = Some(replace(&mut current.policy, policy));
             current.swaps += 1;
         });
+        // Not before: nobody can ask in there, and a million names take a while to drop.
+        drop(old);
     }
 
     /// Asks the policy again about every open tunnel under a
