@@ -292,14 +292,20 @@ fn v6(address: Ipv6Addr) -> Option<&'static Block> {
 /// Whether all of a network lies in one special-purpose block. It is what a rule has to state to
 /// open such addresses.
 pub(super) fn is_within(first: IpAddr, len: u8) -> bool {
-    let bits = u32::from(len);
-    match first {
-        IpAddr::V4(address) => v4(address).is_some_and(|block| block.len <= bits),
-        IpAddr::V6(address) => v6(address).is_some_and(|block| {
-            // What is reserved is everything but a few blocks, among them ordinary ones.
-            block.len <= bits && (block.len > 0 || bits >= 16)
-        }),
-    }
+    let len = u32::from(len);
+    let first = match first {
+        IpAddr::V4(address) => return v4(address).is_some_and(|block| block.len <= len),
+        IpAddr::V6(address) => address.to_bits(),
+    };
+    let mut blocks = V6
+        .iter()
+        .chain([&SEGMENTS_V6, &UNSPECIFIED_V6, &LOOPBACK_V6]);
+    // Blocks contain others: what begins in the narrower one may lie in the wider one.
+    let agree = |other: u128, len: u32| (first ^ other).unbounded_shr(128 - len) == 0;
+    let around = |block: &Block| block.len <= len && agree(block.first, block.len);
+    // What is reserved is all the rest outside of 2000::/3.
+    blocks.clone().any(around)
+        || !agree(1 << 125, len.min(3)) && !blocks.any(|block| agree(block.first, len))
 }
 
 /// IPv6 addresses that stand for IPv4 addresses.
