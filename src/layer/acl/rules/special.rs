@@ -27,6 +27,11 @@ impl Block {
         self.purpose
     }
 
+    /// Whether it is all that no registry has given out, which no rule can state.
+    pub(super) const fn is_reserved(&self) -> bool {
+        self.len == 0
+    }
+
     const fn v4(network: &'static str, octets: [u8; 4], len: u32, purpose: &'static str) -> Self {
         Self {
             network,
