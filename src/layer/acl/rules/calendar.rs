@@ -164,6 +164,22 @@ impl fmt::Debug for Days {
     }
 }
 
+/// A time zone by its IANA name.
+pub(super) struct Zone(pub(super) TimeZone);
+
+impl FromStr for Zone {
+    type Err = InvalidCondition;
+
+    fn from_str(name: &str) -> Result<Self, InvalidCondition> {
+        TimeZone::get(name).map(Self).map_err(|_| {
+            InvalidCondition::new(format_args!(
+                "`{name}` is no time zone that this machine knows: write it like \
+                 \"Europe/Berlin\" or \"UTC\""
+            ))
+        })
+    }
+}
+
 /// A moment as rules see it: in their time zone.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Moment {

@@ -9,8 +9,8 @@ use std::{
 use jiff::tz::TimeZone;
 
 use super::{
-    Action, Destination, InvalidCondition, Outcome, Rule, Verdict, destination::Kind, index::Index,
-    judge::Answer, question::Question, verdict::Decider,
+    Action, Destination, InvalidCondition, Outcome, Rule, Verdict, calendar::Zone,
+    destination::Kind, index::Index, judge::Answer, question::Question, verdict::Decider,
 };
 use crate::{
     error::Refusal,
@@ -239,14 +239,14 @@ impl Builder {
     /// # Errors
     ///
     /// When this machine knows no such time zone.
-    pub fn time_zone(mut self, name: &str) -> Result<Self, InvalidCondition> {
-        let zone = TimeZone::get(name).map_err(|_| {
-            InvalidCondition::new(format_args!(
-                "`{name}` is no time zone that this machine knows: write it like                  \"Europe/Berlin\" or \"UTC\""
-            ))
-        })?;
+    pub fn time_zone(self, name: &str) -> Result<Self, InvalidCondition> {
+        let Zone(zone) = name.parse()?;
+        Ok(self.zone(zone))
+    }
+
+    pub(super) fn zone(mut self, zone: TimeZone) -> Self {
         self.zone = Some(zone);
-        Ok(self)
+        self
     }
 
     /// The rules. Takes a moment where they have a million values.
