@@ -54,8 +54,11 @@ impl FromStr for Hours {
         let minutes = parts.and_then(|(from, to)| Some((minute(from)?, minute(to)?)));
         match minutes {
             Some((from, to)) if from != to && from < 24 * 60 => Ok(Self { from, to }),
-            Some(_) => Err(InvalidCondition::new(format_args!(
+            Some((from, to)) if from == to => Err(InvalidCondition::new(format_args!(
                 "`{text}` is no part of the day: leave `time` out for all of it"
+            ))),
+            Some(_) => Err(InvalidCondition::new(format_args!(
+                "`{text}` is no part of the day: it begins at 00:00"
             ))),
             None => Err(InvalidCondition::new(format_args!(
                 "`{text}` is no part of the day: write it like \"08:00-18:00\""

@@ -77,11 +77,11 @@ fn check_groups(rules: &[Rule], groups: &Groups) -> Result<(), String> {
         let mut stated = rule.groups.iter();
         if let Some(unknown) = stated.find(|group| !known.contains(&&***group)) {
             let known = match &*known {
-                [] => "there are none".to_owned(),
-                known => format!("there are {}", known.join(", ")),
+                [] => "`groups` is empty".to_owned(),
+                known => format!("the groups are {}", known.join(", ")),
             };
             return Err(format!(
-                "rules[{number}].group: there is no `{unknown}` among the groups: {known}"
+                "rules[{number}].group: there is no group `{unknown}`: {known}"
             ));
         }
     }
