@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use tower_socks::{
     Request, Rules,
-    layer::acl::rules::Verdict,
+    layer::acl::rules::{Outcome, Verdict},
     proto::{Address, Command, DomainName},
 };
 
@@ -196,6 +196,16 @@ pub fn toml(text: &str) -> Rules {
 /// Rules of one action before the default.
 pub fn with(default: &str, rule: &str) -> Rules {
     toml(&format!("default = {default:?}\nrules = [{{ {rule} }}]"))
+}
+
+/// Rules that allow one destination.
+pub fn only(to: &str) -> Rules {
+    with("deny", &format!("action = \"allow\", to = \"{to}\""))
+}
+
+/// Whether a request by name is allowed as stated.
+pub fn allows(rules: &Rules, name: &str) -> bool {
+    rules.explain(&named(name)).outcome() == Outcome::Allowed
 }
 
 fn client(mut request: Request) -> Request {
