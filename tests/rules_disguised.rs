@@ -61,7 +61,13 @@ const NOBODY: &[&str] = &[
     "\u{3002}",
     "\u{ad}",
     "\u{ad}\u{3002}\u{ff0e}",
-    // What these are mapped to: a space, `a/c`-like characters aside, and a colon.
+    // Escapes, which resolvers undo: all of these reach example.com.
+    "ex\\097mple.com",
+    "ex\\ample.com",
+    "example\\.com",
+    "ex\u{ff3c}ample.com",
+    "\\049\\050\\055.0.0.1",
+    // Characters that are mapped to a space, a colon and brackets.
     "a\u{a8}b.example",
     "example\u{ff1a}80",
     "\u{ff3b}::1\u{ff3d}x",
