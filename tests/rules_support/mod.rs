@@ -1,6 +1,13 @@
 //! The special-purpose address registries, and what tests of rules ask.
 
-#![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::panic,
+    reason = "each test uses a part of it"
+)]
+
+pub mod files;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
