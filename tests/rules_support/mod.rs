@@ -8,6 +8,8 @@
 )]
 
 pub mod files;
+pub mod linear;
+pub mod universe;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
