@@ -9,12 +9,12 @@
     clippy::expect_used
 )]
 
-mod rules_support;
+mod matrix_support;
 mod udp_support;
 
 use std::io;
 
-use rules_support::{
+use matrix_support::{
     cells::{Cell, Outcome},
     clients::{Asking, dst, witness},
 };

@@ -1,337 +1,226 @@
-//! `Rules::default()` refuses every special-purpose address of the IANA registries, whatever form it
-//! comes in, and nothing else.
+//! Special-purpose addresses: what `Rules` refuse by themselves, and what opens it.
 
 #![cfg(feature = "rules")]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used)]
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+mod rules_support;
 
-use ipnet::IpNet;
-use tower_socks::{
-    Policy, Request, Rules,
-    layer::acl::rules::{Action, Rule},
-    proto::{Address, Command},
-};
+use std::net::{IpAddr, SocketAddr};
 
-/// IPv4 Special-Purpose Address Registry, and multicast.
-const V4: &[&str] = &[
-    "0.0.0.0/8",
-    "0.0.0.0/32",
-    "10.0.0.0/8",
-    "100.64.0.0/10",
-    "127.0.0.0/8",
-    "169.254.0.0/16",
-    "172.16.0.0/12",
-    "192.0.0.0/24",
-    "192.0.0.0/29",
-    "192.0.0.8/32",
-    "192.0.0.9/32",
-    "192.0.0.10/32",
-    "192.0.0.170/32",
-    "192.0.0.171/32",
-    "192.0.2.0/24",
-    "192.31.196.0/24",
-    "192.52.193.0/24",
-    "192.88.99.0/24",
-    "192.168.0.0/16",
-    "192.175.48.0/24",
-    "198.18.0.0/15",
-    "198.51.100.0/24",
-    "203.0.113.0/24",
-    "224.0.0.0/4",
-    "240.0.0.0/4",
-    "255.255.255.255/32",
-];
+use rules_support::{V4, V6, block, both_ways, ip, is_special, literal, named, remedy, toml, with};
+use tower_socks::{Identity, Policy, Rules, layer::acl::rules::Outcome, proto::ReplyCode};
 
-/// IPv6 Special-Purpose Address Registry without the forms that embed, multicast, and what is
-/// reserved: all but 2000::/3.
-const V6: &[&str] = &[
-    "::1/128",
-    "::/128",
-    "64:ff9b:1::/48",
-    "100::/64",
-    "100:0:0:1::/64",
-    "2001:1::1/128",
-    "2001:1::2/128",
-    "2001:1::3/128",
-    "2001:2::/48",
-    "2001:3::/32",
-    "2001:4:112::/48",
-    "2001:10::/28",
-    "2001:20::/28",
-    "2001:30::/28",
-    "2001:100::/24",
-    "2001:db8::/32",
-    "2620:4f:8000::/48",
-    "3fff::/20",
-    "5f00::/16",
-    "fc00::/7",
-    "fe80::/10",
-    "fec0::/10",
-    "ff00::/8",
-    "::/96",
-    "64::/16",
-    "200::/7",
-    "400::/6",
-    "800::/5",
-    "1000::/4",
-    "4000::/3",
-    "6000::/3",
-    "8000::/1",
-];
-
-fn connect(target: impl Into<Address>) -> Request {
-    Request::new(Command::CONNECT, target.into())
+/// First, middle and last address of each block of the registries.
+fn probes() -> impl Iterator<Item = IpAddr> {
+    V4.iter().chain(V6).flat_map(|(registered, _)| {
+        let block = block(registered);
+        [block.first(), block.middle(), block.last()]
+    })
 }
 
-/// As a literal, and as the address behind a name.
-fn allowed(rules: &Rules, ip: IpAddr) -> bool {
-    let address = SocketAddr::new(ip, 443);
-    let literal = rules.check(&connect(address)).is_ok();
-    let named = connect(Address::new("www.example", 443).unwrap());
-    assert!(rules.check(&named).is_ok());
-    let behind = rules.check_address(&named, address).is_ok();
-    assert_eq!(literal, behind, "{ip}");
-    literal
+fn is_allowed(rules: &Rules, address: IpAddr) -> bool {
+    let verdicts = both_ways(rules, address);
+    let allowed = verdicts.each_ref().map(|verdict| !verdict.is_refused());
+    assert!(
+        allowed == [true; 3] || allowed == [false; 3],
+        "{address}: {verdicts:?}"
+    );
+    allowed == [true; 3]
 }
 
-fn blocks() -> impl Iterator<Item = IpNet> {
-    V4.iter().chain(V6).map(|block| block.parse().unwrap())
-}
-
-/// The first, the last and one in between.
-fn samples(block: IpNet) -> [IpAddr; 3] {
-    let (first, last) = (block.network(), block.broadcast());
-    let middle = match (first, last) {
-        (IpAddr::V4(first), IpAddr::V4(last)) => {
-            let (first, last) = (first.to_bits(), last.to_bits());
-            Ipv4Addr::from_bits(first + (last - first) / 3 * 2).into()
-        }
-        (IpAddr::V6(first), IpAddr::V6(last)) => {
-            let (first, last) = (first.to_bits(), last.to_bits());
-            Ipv6Addr::from_bits(first + (last - first) / 3 * 2).into()
-        }
-        _ => unreachable!(),
-    };
-    [first, middle, last]
-}
-
-/// Not the ones that embed an IPv4 address, which another test is about.
-fn embeds(ip: IpAddr) -> bool {
-    match ip {
-        IpAddr::V4(_) => false,
-        IpAddr::V6(ip) => {
-            ip.to_ipv4_mapped().is_some()
-                || matches!(ip.segments(), [0x2002, ..] | [0x2001, 0, ..])
-                || matches!(ip.segments(), [0x64, 0xff9b, 0, 0, 0, 0, ..])
-        }
+#[test]
+fn every_block_of_the_registries_is_refused_from_its_first_to_its_last_address() {
+    let rules = Rules::default();
+    for address in probes() {
+        assert!(!is_allowed(&rules, address), "{address}");
+        let used = SocketAddr::new(address, 443);
+        let refusal = rules.check(&literal(address)).unwrap_err();
+        assert_eq!(refusal.code(), ReplyCode::NOT_ALLOWED, "{address}");
+        let name = named("name.example");
+        assert!(rules.check(&name).is_ok());
+        let refusal = rules.check_address(&name, used).unwrap_err();
+        assert_eq!(refusal.code(), ReplyCode::NOT_ALLOWED, "{address}");
     }
 }
 
 #[test]
-fn every_special_purpose_address_is_refused() {
+fn the_addresses_around_a_block_are_allowed() {
     let rules = Rules::default();
-    for block in blocks() {
-        for ip in samples(block).into_iter().filter(|ip| !embeds(*ip)) {
-            assert!(!allowed(&rules, ip), "{ip} of {block}");
+    let mut allowed = 0;
+    for (registered, _) in V4.iter().chain(V6) {
+        for neighbour in block(registered).neighbours() {
+            // Of Teredo's addresses the first and the last embed a special one.
+            let teredo = block("2001::/32").contains(neighbour);
+            let expected = !is_special(neighbour) && !teredo;
+            assert_eq!(is_allowed(&rules, neighbour), expected, "{neighbour}");
+            allowed += usize::from(expected);
         }
+    }
+    // Two for each block that touches no other.
+    assert!(allowed > 40, "{allowed}");
+    for ordinary in ["1.1.1.1", "223.255.255.255", "2000::", "2a00::1", "3ffe::1"] {
+        assert!(is_allowed(&rules, ip(ordinary)), "{ordinary}");
     }
 }
 
 #[test]
-fn their_neighbours_are_not() {
+fn a_refusal_names_the_block() {
     let rules = Rules::default();
-    let reserved = |ip: IpAddr| matches!(ip, IpAddr::V6(ip) if ip.to_bits() >> 125 != 1);
-    let special =
-        |ip: IpAddr| blocks().any(|block| block.contains(&ip)) || embeds(ip) || reserved(ip);
-    let mut asked = 0;
-    for block in blocks() {
-        let neighbours: [Option<IpAddr>; 2] = match (block.network(), block.broadcast()) {
-            (IpAddr::V4(first), IpAddr::V4(last)) => [
-                first
-                    .to_bits()
-                    .checked_sub(1)
-                    .map(|bits| Ipv4Addr::from_bits(bits).into()),
-                last.to_bits()
-                    .checked_add(1)
-                    .map(|bits| Ipv4Addr::from_bits(bits).into()),
-            ],
-            (IpAddr::V6(first), IpAddr::V6(last)) => [
-                first
-                    .to_bits()
-                    .checked_sub(1)
-                    .map(|bits| Ipv6Addr::from_bits(bits).into()),
-                last.to_bits()
-                    .checked_add(1)
-                    .map(|bits| Ipv6Addr::from_bits(bits).into()),
-            ],
-            _ => unreachable!(),
-        };
-        for ip in neighbours.into_iter().flatten().filter(|ip| !special(*ip)) {
-            // 2001::/23 is a block as well, whose parts stand in the list.
-            let in_assignments: IpNet = "2001::/23".parse().unwrap();
-            assert_eq!(
-                allowed(&rules, ip),
-                !in_assignments.contains(&ip),
-                "{ip} beside {block}"
-            );
-            asked += 1;
+    for (registered, expected) in V4.iter().chain(V6) {
+        let middle = block(registered).middle();
+        for verdict in both_ways(&rules, middle) {
+            let network = verdict.block().map(|block| block.network());
+            assert_eq!(network, Some(*expected), "{registered}");
+            let text = verdict.to_string();
+            let (purpose, _) = text.split_once(&format!("), {expected}; ")).unwrap();
+            assert!(purpose.contains("(RFC "), "{text}");
+            assert!(text.contains("allow_private"), "{text}");
         }
     }
-    assert!(asked > 20, "{asked}");
-    for public in [
-        "1.1.1.1",
-        "8.8.8.8",
-        "223.255.255.255",
-        "2606:4700::1111",
-        "2a00::1",
+    // A narrower block goes before the one around it.
+    for (address, expected) in [
+        ("255.255.255.254", "240.0.0.0/4"),
+        ("2001:1ff:ffff::", "2001::/23"),
+        ("2001:4:113::", "2001::/23"),
+        ("239.255.255.255", "224.0.0.0/4"),
     ] {
-        assert!(allowed(&rules, public.parse().unwrap()), "{public}");
+        let verdict = rules.explain(&literal(ip(address)));
+        let network = verdict.block().map(|block| block.network());
+        assert_eq!(network, Some(expected), "{address}");
     }
 }
 
-/// Every form that embeds an IPv4 address, with this one in it.
-fn forms(ip: Ipv4Addr) -> Vec<IpAddr> {
-    let [a, b, c, d] = ip.octets();
-    let (high, low) = (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]));
-    let form = |segments: [u16; 8]| IpAddr::from(Ipv6Addr::from(segments));
-    vec![
-        ip.to_ipv6_mapped().into(),
-        form([0x64, 0xff9b, 0, 0, 0, 0, high, low]),
-        form([0x2002, high, low, 0, 0, 0, 0, 1]),
-        // Teredo: the server, and the client, whose bits are inverted. 8.8.8.8 is the other one.
-        form([0x2001, 0, high, low, 0, 0, !0x0808, !0x0808]),
-        form([0x2001, 0, 0x0808, 0x0808, 0, 0, !high, !low]),
-        // ISATAP.
-        form([0x2a00, 1, 2, 3, 0, 0x5efe, high, low]),
-        form([0x2a00, 1, 2, 3, 0x0200, 0x5efe, high, low]),
-    ]
+#[test]
+fn what_a_refusal_says_to_write_opens_the_address() {
+    for address in probes() {
+        for verdict in both_ways(&Rules::default(), address) {
+            let to = remedy(&verdict);
+            let rule = format!("action = \"allow\", to = {to}");
+            for default in ["allow", "deny"] {
+                assert!(
+                    is_allowed(&with(default, &rule), address),
+                    "{address}: {to}"
+                );
+            }
+            // Also where a rule stands behind it that denies.
+            let text = format!(
+                "default = \"allow\"\nrules = [{{ {rule} }}, {{ action = \"deny\", to = {to} }}]"
+            );
+            assert!(is_allowed(&toml(&text), address), "{address}: {to}");
+        }
+    }
 }
 
 #[test]
-fn forms_that_embed_are_judged_by_what_they_embed() {
-    let rules = Rules::default();
-    for block in V4 {
-        for ip in samples(block.parse().unwrap()) {
-            let IpAddr::V4(ip) = ip else { unreachable!() };
-            for form in forms(ip) {
-                assert!(!allowed(&rules, form), "{form} of {ip}");
+fn a_deny_rule_says_so_as_well() {
+    for address in probes() {
+        let denying = "{ action = \"deny\", port = 443 }";
+        let rules = toml(&format!("default = \"allow\"\nrules = [{denying}]"));
+        let verdict = rules.explain(&literal(address));
+        assert_eq!(verdict.rule(), Some(1));
+        let to = remedy(&verdict);
+        let text = format!(
+            "default = \"allow\"\nrules = [{{ action = \"allow\", to = {to} }}, {denying}]"
+        );
+        assert!(is_allowed(&toml(&text), address), "{address}: {to}");
+    }
+}
+
+#[test]
+fn a_block_opens_itself_and_a_network_around_it_does_not() {
+    for (registered, _) in V4.iter().chain(V6) {
+        let inside = block(registered);
+        let rules = with("allow", &format!("action = \"allow\", to = {registered:?}"));
+        for address in [inside.first(), inside.middle(), inside.last()] {
+            // Teredo is opened by what it embeds.
+            if !block("2001::/32").contains(address) {
+                assert!(is_allowed(&rules, address), "{registered}: {address}");
+            }
+        }
+        for outside in inside.neighbours().filter(|address| is_special(*address)) {
+            assert!(!is_allowed(&rules, outside), "{registered}: {outside}");
+        }
+    }
+    for (wide, address) in [
+        ("0.0.0.0/0", "10.0.0.1"),
+        ("10.0.0.0/7", "10.0.0.1"),
+        ("192.0.0.0/16", "192.0.2.1"),
+        ("172.0.0.0/8", "172.16.0.1"),
+        ("224.0.0.0/3", "224.0.0.1"),
+        ("::/0", "fd00::1"),
+        ("::/0", "::1"),
+        ("::/0", "4000::1"),
+        ("::/8", "::2"),
+        ("100::/8", "100::1"),
+        ("100::/8", "180::1"),
+        ("64::/16", "64:ff9b:1::1"),
+        ("2001::/16", "2001:db8::1"),
+        ("2000::/3", "2001:2::1"),
+        ("fc00::/6", "fd00::1"),
+        ("fe80::/9", "fe80::1"),
+        ("e000::/3", "fd00::1"),
+    ] {
+        let rules = with("allow", &format!("action = \"allow\", to = {wide:?}"));
+        assert!(!is_allowed(&rules, ip(address)), "{wide}: {address}");
+    }
+}
+
+#[test]
+fn nothing_else_opens_them_but_allow_private() {
+    let private = toml("default = \"allow\"\nallow_private = true");
+    let denied = toml("default = \"deny\"\nallow_private = true");
+    let refusing = [
+        "action = \"allow\"",
+        "action = \"report\"",
+        "action = \"allow\", to = [\"0.0.0.0/0\", \"::/0\"]",
+        "action = \"allow\", to = \"name.example\"",
+        "action = \"allow\", to = \"*.example\"",
+        "action = \"allow\", to = [\"name.example\", \"0.0.0.0/0\", \"::/0\"]",
+        "action = \"allow\", user = \"joe\"",
+        "action = \"allow\", group = \"staff\"",
+        "action = \"allow\", client = \"198.51.100.0/24\"",
+        "action = \"allow\", command = \"connect\"",
+        "action = \"allow\", port = 443",
+        "action = \"allow\", time = \"00:00-24:00\"",
+        "action = \"report\", weekday = \"mon-sun\"",
+    ]
+    .map(|rule| with("allow", rule));
+    for address in probes() {
+        assert!(is_allowed(&private, address), "{address}");
+        assert!(!is_allowed(&denied, address), "{address}");
+        let used = SocketAddr::new(address, 443);
+        for (number, rules) in refusing.iter().enumerate() {
+            let mut by_name = named("name.example");
+            let mut stated = literal(address);
+            for request in [&mut by_name, &mut stated] {
+                request.identity = Identity::named("joe").with_groups(["staff"]);
+                let verdict = rules.explain_address(request, used);
+                assert_eq!(verdict.outcome(), Outcome::Refused, "{number}: {address}");
+                assert_eq!(verdict.rule(), None, "{number}: {address}");
             }
         }
     }
-    for form in forms(Ipv4Addr::new(9, 9, 9, 9)) {
-        assert!(allowed(&rules, form), "{form}");
-    }
 }
 
 #[test]
-fn the_hint_of_a_refusal_works() {
-    let rules = Rules::default();
-    for block in V4.iter().chain(&V6[..23]) {
-        let ip = block.parse::<IpNet>().unwrap().network();
-        let refusal = rules
-            .check(&connect(SocketAddr::new(ip, 443)))
-            .unwrap_err()
-            .to_string();
-        let (_, hint) = refusal
-            .split_once("to = \"")
-            .unwrap_or_else(|| panic!("{refusal}"));
-        let (network, _) = hint.split_once('"').unwrap();
-        if network == "::/0" {
-            continue; // what is reserved has no block of its own
-        }
-        let rule = Rule::new(Action::Allow).to(network
-            .parse::<tower_socks::layer::acl::rules::Network>()
-            .unwrap());
-        let opened = Rules::builder(Action::Allow).rule(rule).build();
-        assert!(allowed(&opened, ip), "{ip}: {refusal}");
-    }
-}
-
-#[test]
-fn only_what_states_them_opens_them() {
-    let text = r#"
-        default = "allow"
-        rules = [
-            { action = "allow", to = ["0.0.0.0/0", "::/0", "8.0.0.0/6", "*.example"] },
-            { action = "report", port = 443 },
-        ]
-    "#;
-    let open: Rules = toml::from_str(text).unwrap();
-    let private: Rules = toml::from_str(&format!("allow_private = true\n{text}")).unwrap();
-    for block in blocks() {
-        let ip = block.network();
-        assert!(!allowed(&open, ip), "{ip}");
-        assert!(allowed(&private, ip), "{ip}");
-    }
-    let some: Rules = toml::from_str(
-        "default = \"deny\"\nrules = [{ action = \"allow\", to = [\"10.1.0.0/16\", \"*.example\"] }]",
-    )
-    .unwrap();
-    let behind = |ip: &str| {
-        let named = connect(Address::new("www.example", 443).unwrap());
-        some.check_address(&named, SocketAddr::new(ip.parse().unwrap(), 443))
-            .is_ok()
-    };
-    assert!(behind("10.1.2.3") && behind("64:ff9b::10.1.2.3") && behind("8.8.8.8"));
-    assert!(!behind("10.2.0.0") && !behind("64:ff9b::10.2.0.0"));
-}
-
-#[test]
-fn deny_states_either_face_and_allow_all_of_them() {
-    let rules = |action: &str, to: &str, default: &str| -> Rules {
-        let text = format!(
-            "default = \"{default}\"\nrules = [{{ action = \"{action}\", to = \"{to}\" }}]"
-        );
-        toml::from_str(&text).unwrap()
-    };
-    let literal = |rules: &Rules, ip: &str| {
-        rules
-            .check(&connect(SocketAddr::new(ip.parse().unwrap(), 80)))
-            .is_ok()
-    };
-    let six_to_four = "2002:0909:0909::1";
-    assert!(!literal(&rules("deny", "9.9.9.0/24", "allow"), six_to_four));
-    assert!(!literal(&rules("deny", "2002::/16", "allow"), six_to_four));
-    assert!(!literal(&rules("deny", "::/0", "allow"), six_to_four));
-    assert!(literal(&rules("allow", "9.9.9.0/24", "deny"), six_to_four));
-    assert!(literal(&rules("allow", "2002::/16", "deny"), six_to_four));
-    assert!(!literal(&rules("allow", "2000::/3", "deny"), six_to_four));
-    let teredo = "2001:0:0909:0909::f7f7:f7f7"; // 9.9.9.9 and 8.8.8.8
-    assert!(!literal(&rules("allow", "9.9.9.0/24", "deny"), teredo));
-    assert!(literal(&rules("allow", "8.0.0.0/6", "deny"), teredo));
-}
-
-#[test]
-fn the_proxy_itself_is_refused() {
-    let mut request = connect("8.8.4.4:1080".parse::<SocketAddr>().unwrap());
-    let rules = Rules::default();
-    assert!(rules.check(&request).is_ok());
-    request.local = "8.8.4.4:1080".parse().unwrap();
-    assert!(rules.check(&request).is_err());
-    request.local = "[::ffff:8.8.4.4]:1080".parse().unwrap();
-    assert!(rules.check(&request).is_err());
-    request.local = "8.8.4.4:1081".parse().unwrap();
-    assert!(rules.check(&request).is_ok());
-
-    let own = |own: &str| Rules::builder(Action::Allow).own(own.parse().unwrap());
-    assert!(own("8.8.4.4:1080").build().check(&request).is_err());
-    assert!(own("0.0.0.0:1080").build().check(&request).is_err());
-    assert!(own("[::]:1080").build().check(&request).is_err());
-    assert!(own("9.9.9.9:1080").build().check(&request).is_ok());
-    let allow = |to: &str| {
-        let network: tower_socks::layer::acl::rules::Network = to.parse().unwrap();
-        own("8.8.4.4:1080")
-            .rule(Rule::new(Action::Allow).to(network))
-            .build()
-    };
-    assert!(allow("8.8.4.0/24").check(&request).is_err());
-    assert!(allow("8.8.4.4").check(&request).is_ok());
-    assert!(
-        own("8.8.4.4:1080")
-            .allow_private()
-            .build()
-            .check(&request)
-            .is_ok()
+fn a_rule_that_opens_an_address_may_have_other_conditions() {
+    let rules = with(
+        "allow",
+        "action = \"allow\", user = \"joe\", port = 443, to = \"10.1.0.0/16\"",
     );
+    let address: SocketAddr = "10.1.2.3:443".parse().unwrap();
+    let mut request = named("name.example");
+    assert!(rules.check_address(&request, address).is_err());
+    request.identity = Identity::named("joe");
+    assert!(rules.check_address(&request, address).is_ok());
+    let beyond: SocketAddr = "10.2.0.1:443".parse().unwrap();
+    assert!(rules.check_address(&request, beyond).is_err());
+}
+
+#[test]
+fn a_report_rule_opens_what_it_states() {
+    let rules = with("allow", "action = \"report\", to = \"10.0.0.0/8\"");
+    let verdict = rules.explain(&literal(ip("10.0.0.1")));
+    assert_eq!(verdict.outcome(), Outcome::Reported);
+    assert!(rules.explain(&literal(ip("127.0.0.1"))).is_refused());
 }

@@ -8,8 +8,10 @@ use jiff::tz::TimeZone;
 
 use super::{
     Action, InvalidCondition, InvalidRule, Rule, Rules,
-    calendar::zone_named,
+    calendar::Zone,
+    file::Groups,
     index::Index,
+    list::Text,
     rules::{Compiled, Stated},
 };
 
@@ -62,6 +64,14 @@ impl Builder {
         self
     }
 
+    /// These are the groups, and there are no others, even if there are none.
+    pub(super) fn groups(mut self, groups: Groups) -> Self {
+        let users = |users: Vec<Text>| users.into_iter().map(|Text(user)| user).collect();
+        let groups = groups.into_iter();
+        self.groups = Some(groups.map(|(Text(name), it)| (name, users(it))).collect());
+        self
+    }
+
     /// Puts these rules in, as they are: there may be a million.
     pub(super) fn rules(mut self, rules: Vec<Rule>) -> Self {
         self.rules = rules;
@@ -101,7 +111,8 @@ impl Builder {
     ///
     /// When this machine knows no such time zone.
     pub fn time_zone(self, name: &str) -> Result<Self, InvalidCondition> {
-        Ok(self.zone(zone_named(name)?))
+        let Zone(zone) = name.parse()?;
+        Ok(self.zone(zone))
     }
 
     pub(super) fn zone(mut self, zone: TimeZone) -> Self {
@@ -131,9 +142,11 @@ impl Builder {
             let mut stated = rule.groups.iter();
             if let Some(unknown) = stated.find(|group| !groups.contains_key(*group)) {
                 let known: Vec<&str> = groups.keys().map(|group| &**group).collect();
-                let known = known.join(", ");
-                let problem =
-                    format_args!("there is no group `{unknown}` among the groups: {known}");
+                let known = match &*known {
+                    [] => "`groups` is empty".to_owned(),
+                    known => format!("the groups are {}", known.join(", ")),
+                };
+                let problem = format_args!("there is no group `{unknown}`: {known}");
                 return Err(InvalidRule::rule(number, "group", problem));
             }
         }

@@ -54,8 +54,11 @@ impl FromStr for Hours {
         let minutes = parts.and_then(|(from, to)| Some((minute(from)?, minute(to)?)));
         match minutes {
             Some((from, to)) if from != to && from < 24 * 60 => Ok(Self { from, to }),
-            Some(_) => Err(InvalidCondition::new(format_args!(
+            Some((from, to)) if from == to => Err(InvalidCondition::new(format_args!(
                 "`{text}` is no part of the day: leave `time` out for all of it"
+            ))),
+            Some(_) => Err(InvalidCondition::new(format_args!(
+                "`{text}` is no part of the day: it begins at 00:00"
             ))),
             None => Err(InvalidCondition::new(format_args!(
                 "`{text}` is no part of the day: write it like \"08:00-18:00\""
@@ -165,13 +168,19 @@ impl fmt::Debug for Days {
 }
 
 /// A time zone by its IANA name.
-pub(super) fn zone_named(name: &str) -> Result<TimeZone, InvalidCondition> {
-    TimeZone::get(name).map_err(|_| {
-        InvalidCondition::new(format_args!(
-            "`{name}` is no time zone that this machine knows: write it like \"Europe/Berlin\" or \
-             \"UTC\""
-        ))
-    })
+pub(super) struct Zone(pub(super) TimeZone);
+
+impl FromStr for Zone {
+    type Err = InvalidCondition;
+
+    fn from_str(name: &str) -> Result<Self, InvalidCondition> {
+        TimeZone::get(name).map(Self).map_err(|_| {
+            InvalidCondition::new(format_args!(
+                "`{name}` is no time zone that this machine knows: write it like \
+                 \"Europe/Berlin\" or \"UTC\""
+            ))
+        })
+    }
 }
 
 /// A moment as rules see it: in their time zone.

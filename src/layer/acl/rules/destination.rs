@@ -58,14 +58,18 @@ impl FromStr for Destination {
                 .and_then(|text| text.strip_suffix(']'));
             return match bare.unwrap_or(text).parse::<Network>() {
                 Ok(network) => Ok(network.into()),
-                Err(_) if text.matches(':').count() == 1 => wrong("has a port: write it as `port`"),
+                Err(_) if text.contains("]:") || text.matches(':').count() == 1 => {
+                    wrong("has a port: write it as `port`")
+                }
                 Err(problem) => Err(problem),
             };
         }
         if text == "*" {
             return wrong("would be everything: leave `to` out");
         }
-        if let Some(rest) = text.strip_prefix('.') {
+        if let Some(rest) = text.strip_prefix('.')
+            && !rest.is_empty()
+        {
             return Err(InvalidCondition::new(format_args!(
                 "`{text}` begins with a dot: write `*.{rest}` for the names below, and `{rest}` for \
                  the name itself"
@@ -78,19 +82,26 @@ impl FromStr for Destination {
         if name.contains('*') {
             return wrong("has a star in it: one is possible as the whole first label only");
         }
-        if name.split('.').rev().skip(1).any(str::is_empty) {
+        let host = DomainName::new(name).and_then(|_| normalized(name));
+        let name = match host {
+            Ok(Host::Name(name)) => name,
+            Ok(Host::Address(_)) if below => return wrong("is a star in front of an address"),
+            Ok(Host::Address(address)) => return Ok(Network::from(address).into()),
+            Err(problem) => return wrong(&format!("is no name: {problem}")),
+        };
+        // In its ASCII form: there are wide stars and slashes and ideographic full stops.
+        if name.split('.').any(str::is_empty) || text.ends_with("..") {
             return wrong("has an empty label");
         }
-        if let Err(problem) = DomainName::new(name) {
-            return wrong(&format!("is no name: {problem}"));
+        let known = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        if let Some(unknown) = name.chars().find(|c| !known(c)) {
+            return wrong(&format!("is no name: there is no `{unknown}` in one"));
         }
-        match normalized(name) {
-            Ok(Host::Name(name)) if below => Ok(Self(Kind::Below(name.into()))),
-            Ok(Host::Name(name)) => Ok(Self(Kind::Name(name.into()))),
-            Ok(Host::Address(_)) if below => wrong("is a star in front of an address"),
-            Ok(Host::Address(address)) => Ok(Network::from(address).into()),
-            Err(problem) => wrong(&format!("is no name: {problem}")),
-        }
+        Ok(Self(if below {
+            Kind::Below(name.into())
+        } else {
+            Kind::Name(name.into())
+        }))
     }
 }
 

@@ -115,6 +115,26 @@ impl Rules {
         self.0.own.iter().chain(reached).any(listens)
     }
 
+    /// What an allow rule has to state in `to`, as TOML has it, to open an address that no other
+    /// rule opens.
+    pub(super) fn opened_by(&self, question: &Question<'_>) -> Option<String> {
+        let hurdles = self.hurdles(question);
+        let faces = question.faces.filter(|_| hurdles.any())?;
+        let stated = |face: IpAddr| match special::block(face) {
+            Some(block) if !hurdles.own && !block.is_reserved() => block.network().to_owned(),
+            _ => face.to_string(),
+        };
+        let mut needed: Vec<String> = faces.embedded.into_iter().flatten().map(stated).collect();
+        if needed.is_empty() || special::block(faces.written).is_some() {
+            needed.push(stated(faces.written));
+        }
+        needed.dedup();
+        Some(match &*needed {
+            [one] => format!("{one:?}"),
+            several => format!("{several:?}"),
+        })
+    }
+
     fn hits<'a>(&'a self, question: &Question<'_>) -> Hits<'a> {
         let index = &self.0.index;
         let identity = &question.request.identity;

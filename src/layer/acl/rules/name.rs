@@ -34,6 +34,10 @@ pub(super) fn normalized(name: &str) -> Result<Host<'_>, InvalidName> {
         let ascii = DomainName::new(ascii.trim_end_matches('.'))?;
         Cow::Owned(ascii.as_str().to_owned())
     };
+    // To resolvers that read names as zone files have them, `ex\097mple.com` is example.com.
+    if name.contains('\\') {
+        return Err(InvalidName::Octet);
+    }
     // After the mapping: digits of other scripts are digits now.
     Ok(match address_of(&name)? {
         Some(address) => Host::Address(address),

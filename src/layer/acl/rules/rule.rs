@@ -1,13 +1,17 @@
-use std::fmt;
+use std::{fmt, str::FromStr};
 
-use serde::Deserialize;
-
-use super::{Days, Destination, Hours, Network, Ports, list::some};
+use super::{Days, Destination, Hours, InvalidCondition, Network, Ports};
 use crate::proto::Command;
 
 /// What becomes of a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
-#[serde(rename_all = "lowercase")]
+///
+/// ```
+/// use tower_socks::layer::acl::rules::Action;
+///
+/// assert_eq!("deny".parse(), Ok(Action::Deny));
+/// assert!("drop".parse::<Action>().is_err());
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Action {
     /// It is let pass.
     Allow,
@@ -26,21 +30,17 @@ impl Action {
     }
 }
 
-/// A command as configuration files name it: `connect`, `bind`, `udp`.
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum CommandName {
-    Connect,
-    Bind,
-    Udp,
-}
+impl FromStr for Action {
+    type Err = InvalidCondition;
 
-impl From<CommandName> for Command {
-    fn from(name: CommandName) -> Self {
-        match name {
-            CommandName::Connect => Self::CONNECT,
-            CommandName::Bind => Self::BIND,
-            CommandName::Udp => Self::UDP_ASSOCIATE,
+    fn from_str(text: &str) -> Result<Self, InvalidCondition> {
+        match text {
+            "allow" => Ok(Self::Allow),
+            "deny" => Ok(Self::Deny),
+            "report" => Ok(Self::Report),
+            _ => Err(InvalidCondition::new(format_args!(
+                "`{text}` is no action: write \"allow\", \"deny\" or \"report\""
+            ))),
         }
     }
 }
@@ -60,33 +60,18 @@ impl From<CommandName> for Command {
 ///     .port(465..=587);
 /// assert_eq!(rule.name(), Some("no mail"));
 /// ```
-#[derive(Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone)]
 pub struct Rule {
     pub(super) action: Action,
-    #[serde(default)]
     pub(super) name: Option<String>,
-    #[serde(default, rename = "user", deserialize_with = "some")]
     pub(super) users: Vec<Box<str>>,
-    #[serde(default, rename = "group", deserialize_with = "some")]
     pub(super) groups: Vec<Box<str>>,
-    #[serde(default, rename = "client", deserialize_with = "some")]
     pub(super) clients: Vec<Network>,
-    #[serde(default, rename = "command", deserialize_with = "commands")]
     pub(super) commands: Vec<Command>,
-    #[serde(default, rename = "to", deserialize_with = "some")]
     pub(super) destinations: Vec<Destination>,
-    #[serde(default, rename = "port", deserialize_with = "some")]
     pub(super) ports: Vec<Ports>,
-    #[serde(default, rename = "time", deserialize_with = "some")]
     pub(super) hours: Vec<Hours>,
-    #[serde(default, rename = "weekday", deserialize_with = "some")]
     pub(super) days: Vec<Days>,
-}
-
-fn commands<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<Command>, D::Error> {
-    let names: Vec<CommandName> = some(deserializer)?;
-    Ok(names.into_iter().map(Command::from).collect())
 }
 
 impl Rule {

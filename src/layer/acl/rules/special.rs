@@ -27,6 +27,11 @@ impl Block {
         self.purpose
     }
 
+    /// Whether it is all that no registry has given out, which no rule can state.
+    pub(super) const fn is_reserved(&self) -> bool {
+        self.len == 0
+    }
+
     const fn v4(network: &'static str, octets: [u8; 4], len: u32, purpose: &'static str) -> Self {
         Self {
             network,
@@ -50,13 +55,6 @@ impl Block {
             first,
             len,
         }
-    }
-}
-
-impl Block {
-    /// Whether an IPv6 address lies in this block of them.
-    const fn includes(&self, address: Ipv6Addr) -> bool {
-        (address.to_bits() ^ self.first) >> (128 - self.len) == 0
     }
 }
 
@@ -280,8 +278,10 @@ fn v6(address: Ipv6Addr) -> Option<&'static Block> {
     if Form::of(address).is_some() {
         return None;
     }
-    if is_global_unicast(address) {
-        return V6.iter().find(|block| block.includes(address));
+    let bits = address.to_bits();
+    let lies_in = |block: &&Block| (bits ^ block.first) >> (128 - block.len) == 0;
+    if bits >> 125 == 1 {
+        return V6.iter().find(lies_in);
     }
     Some(match address {
         Ipv6Addr::UNSPECIFIED => &UNSPECIFIED_V6,
@@ -289,30 +289,28 @@ fn v6(address: Ipv6Addr) -> Option<&'static Block> {
         _ => V6
             .iter()
             .chain([&SEGMENTS_V6])
-            .find(|block| block.includes(address))
+            .find(lies_in)
             .unwrap_or(&RESERVED_V6),
     })
-}
-
-/// 2000::/3.
-const fn is_global_unicast(address: Ipv6Addr) -> bool {
-    address.to_bits() >> 125 == 1
 }
 
 /// Whether all of a network lies in one special-purpose block. It is what a rule has to state to
 /// open such addresses.
 pub(super) fn is_within(first: IpAddr, len: u8) -> bool {
-    let bits = u32::from(len);
-    match first {
-        IpAddr::V4(address) => v4(address).is_some_and(|block| block.len <= bits),
-        IpAddr::V6(address) => {
-            let mut blocks = V6.iter().chain([&UNSPECIFIED_V6, &LOOPBACK_V6]);
-            // What is reserved is everything but a few blocks, among them ordinary ones: a network
-            // of that size is not what somebody means who wants to open some of it.
-            blocks.any(|block| block.len <= bits && block.includes(address))
-                || (!is_global_unicast(address) && bits >= 16)
-        }
-    }
+    let len = u32::from(len);
+    let first = match first {
+        IpAddr::V4(address) => return v4(address).is_some_and(|block| block.len <= len),
+        IpAddr::V6(address) => address.to_bits(),
+    };
+    let mut blocks = V6
+        .iter()
+        .chain([&SEGMENTS_V6, &UNSPECIFIED_V6, &LOOPBACK_V6]);
+    // Blocks contain others: what begins in the narrower one may lie in the wider one.
+    let agree = |other: u128, len: u32| (first ^ other).unbounded_shr(128 - len) == 0;
+    let around = |block: &Block| block.len <= len && agree(block.first, block.len);
+    // What is reserved is all the rest outside of 2000::/3.
+    blocks.clone().any(around)
+        || !agree(1 << 125, len.min(3)) && !blocks.any(|block| agree(block.first, len))
 }
 
 /// IPv6 addresses that stand for IPv4 addresses.

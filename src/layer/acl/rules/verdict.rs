@@ -1,6 +1,6 @@
 use std::{fmt, net::SocketAddr};
 
-use super::{Action, Rules, index::RuleId, judge::Answer, special::Block};
+use super::{Action, Rules, index::RuleId, judge::Answer, question::Question, special::Block};
 use crate::{
     error::Refusal,
     proto::{Address, InvalidName},
@@ -44,6 +44,8 @@ pub struct Verdict {
     decider: Decider,
     rule: Option<String>,
     subject: String,
+    /// What a rule has to state in `to` to allow it, where no other would.
+    opened_by: Option<String>,
 }
 
 impl Verdict {
@@ -116,11 +118,16 @@ impl Rules {
             Decider::Rule(id) => Some(self.rule_text(id)),
             Decider::Default | Decider::Special(_) | Decider::Own | Decider::NoName(_) => None,
         };
+        let opened_by = match (outcome, Question::new(request, address, None)) {
+            (Outcome::Refused, Ok(question)) => self.opened_by(&question),
+            _ => None,
+        };
         Verdict {
             outcome,
             decider,
             rule,
             subject: subject(request, address),
+            opened_by,
         }
     }
 
@@ -151,6 +158,10 @@ impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let subject = &self.subject;
         let by = self.rule.as_deref().unwrap_or("default");
+        let opening = match &self.opened_by {
+            Some(to) => &*format!("action = \"allow\" and to = {to}"),
+            None => "action = \"allow\"",
+        };
         match (self.outcome, self.decider) {
             (Outcome::Allowed, _) => write!(f, "{subject} is allowed by {by}"),
             (Outcome::Reported, _) => {
@@ -165,26 +176,26 @@ impl fmt::Display for Verdict {
                     "{subject} may be allowed by {by}, depending on the address"
                 )
             }
-            (Outcome::Refused, Decider::Rule(_)) => write!(
-                f,
-                "{subject} is refused by {by}; a rule before it with action = \"allow\" would allow \
-                 it"
-            ),
+            (Outcome::Refused, Decider::Rule(_)) => {
+                write!(
+                    f,
+                    "{subject} is refused by {by}; a rule before it with {opening} would allow it"
+                )
+            }
             (Outcome::Refused, Decider::Default) => write!(
                 f,
-                "{subject} is refused by default, since no rule applies; a rule with action = \
-                 \"allow\" would allow it"
+                "{subject} is refused by default, since no rule applies; a rule with {opening} \
+                 would allow it"
             ),
             (Outcome::Refused, Decider::Special(block)) => write!(
                 f,
-                "{subject} is refused as special-purpose: {block}; a rule with action = \"allow\" \
-                 and to = \"{}\" would allow it, and allow_private everything of that kind",
-                block.network()
+                "{subject} is refused as special-purpose: {block}; a rule with {opening} would \
+                 allow it, and allow_private everything of that kind"
             ),
             (Outcome::Refused, Decider::Own) => write!(
                 f,
-                "{subject} is refused as the proxy's own address; a rule with action = \"allow\" \
-                 and the single address in `to` would allow it"
+                "{subject} is refused as the proxy's own address; a rule with {opening} would \
+                 allow it"
             ),
             (Outcome::Refused, Decider::NoName(problem)) => {
                 write!(
