@@ -98,7 +98,7 @@ impl Tunnel {
         self.client.io.hear(b"down").await;
     }
 
-    async fn is_closed(mut self) {
+    async fn ends(mut self) {
         assert_gone(&mut self.client.io).await;
         assert_gone(&mut self.far).await;
         assert_refusal(self.client, "closed").await;
@@ -177,7 +177,7 @@ async fn connections_are_closed_by_request_or_by_the_address_that_they_reached()
             change(&policy, denying(&rule));
             for (mut tunnel, closed) in tunnels.into_iter().zip(closed) {
                 if closed {
-                    tunnel.is_closed().await;
+                    tunnel.ends().await;
                 } else {
                     tunnel.lives().await;
                     // In the end it is a tunnel like any other.
@@ -208,7 +208,7 @@ async fn nothing_is_closed_by_a_swap_or_a_recheck_alone() {
         policy.recheck();
         tunnel.lives().await;
         change(&policy, denying("command = 'connect'"));
-        tunnel.is_closed().await;
+        tunnel.ends().await;
     })
     .await;
 }
@@ -252,7 +252,7 @@ async fn a_bind_is_closed_by_the_address_of_its_peer() {
         change(&policy, denying("to = '127.0.0.2'"));
         for (peer, mut tunnel) in binds {
             match peer {
-                "127.0.0.2" => tunnel.is_closed().await,
+                "127.0.0.2" => tunnel.ends().await,
                 _ => tunnel.lives().await,
             }
         }
