@@ -1,4 +1,4 @@
-//! Rechecks in the life of a session: during the dial, under load, in the log, and afterwards.
+//! Rechecks in the life of a session: during the dial, under load, and afterwards.
 
 #![allow(
     clippy::unwrap_used,
@@ -9,11 +9,7 @@
 
 mod support;
 
-use std::{
-    io,
-    net::SocketAddr,
-    sync::{Arc, Mutex},
-};
+use std::{net::SocketAddr, sync::Arc};
 
 use support::{
     CONNECTED, Client, HELLO, HELLO_OK, Script, connect_to, greeted, proxy, stack,
@@ -228,56 +224,4 @@ async fn nothing_is_left_of_a_session_that_is_over() {
         }
     })
     .await;
-}
-
-/// What is logged on this thread.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn the_log_says_that_a_tunnel_was_refused_and_why() {
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_ansi(false)
-        .without_time()
-        .with_writer(move || writer.clone())
-        .finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
-    within(async {
-        let (dialer, mut dialled) = targets();
-        let policy = Swap::new(lets_pass as Judge);
-        let service = watched(&policy, dialer);
-        let mut client = Client::new(stack(NoAuth, service)).connected().await;
-        let _target = dialled.recv().await.unwrap();
-        policy.swap(closed_for_today);
-        policy.recheck();
-        assert_refused(&mut client).await;
-    })
-    .await;
-    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-    let lines: Vec<_> = text
-        .lines()
-        .filter(|line| line.contains("session ended"))
-        .collect();
-    assert_eq!(lines.len(), 1, "{text}");
-    for part in [
-        "INFO",
-        "target=192.0.2.1:80",
-        "outcome=refused",
-        "closed for today",
-    ] {
-        assert!(lines[0].contains(part), "no {part:?} in {text}");
-    }
 }
