@@ -14,7 +14,9 @@
 //! | a name matched by prefix | here |
 //! | passwords in logs and errors | `userpass::u6_*` |
 //! | an empty list of users lets everyone in | here |
-//! | name checked, then resolved again to dial | `connect::n2_*` |
+//! | name checked, then resolved again to dial | `connect_policy::n2_*`, `rebinding::*`, `rebinding_udp::*` |
+//! | an allow range beats any deny range | `rules::the_first_rule_*`, here |
+//! | special ranges forgotten | `rules_disguised::r13_*`, here |
 //! | `concurrent` is only the listen backlog | `server::a_concurrency_limit_on_top_*` |
 //! | the permit of a limit is free at the reply | here |
 //! | a limit becomes one per connection | here |
@@ -26,7 +28,7 @@
 //! | an idle limit that is an absolute one, or none | `associate_limits::a13_*` |
 //! | the datagram being sent is lost when another arrives | `associate_sizes::a9_neither_direction_*` |
 //! | a wildcard address advertised for UDP | `associate::a3_*` |
-//! | rules asked once, never for the datagrams | `associate_policy::a12_*` |
+//! | rules asked once, never for the datagrams | `associate_policy::a12_*`, `rules_matrix::udp_associate`, `swap_udp::*` |
 //! | BIND listens on DST.ADDR, waits for ever, or never watches the client | `bind::b1_*`, `bind::b5_*` |
 //! | listen() after the first reply of BIND | `bind::b1_bnd_can_be_reached_*` |
 //! | a configuration error ends in an open proxy | `example_server::*` |
@@ -35,12 +37,12 @@
 //! | a client's buffer is too small for a long name, password and host | `client::c5_*`, `client_optimistic::the_longest_*` |
 //! | a host of more than 255 octets is cut, or overflows | `client::c5_*` |
 
-#![cfg(feature = "users")]
+#![cfg(all(feature = "rules", feature = "users"))]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
 use std::{
     io,
-    net::{IpAddr, Ipv4Addr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -55,14 +57,13 @@ use tokio::{
 };
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
 use tower_socks::{
-    Accepted, AuthLayer, BoxError, Connected, Direct, HandshakeLayer, NoAuth, Request, UserPass,
-    Users,
+    Accepted, AuthLayer, BoxError, Connected, Direct, HandshakeLayer, NoAuth, Policy, Request,
+    Rules, UserPass, Users,
     error::{AuthError, reply_code},
-    proto::{Address, Credentials, DomainName, ReplyCode},
+    proto::{Address, Command, Credentials, DomainName, ReplyCode},
 };
 
-const NOBODY: std::net::SocketAddr =
-    std::net::SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+const NOBODY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
 fn users() -> Users {
     [("joe", "secret")].into_iter().collect()
@@ -200,6 +201,59 @@ async fn every_address_is_tried() {
         .await;
     let peer = connected.unwrap().get_ref().peer_addr().unwrap();
     assert_eq!(peer, listener.local_addr().unwrap());
+}
+
+/// Whether rules let a connection to an address pass.
+fn passes(rules: &Rules, ip: &str) -> bool {
+    let address = SocketAddr::new(ip.parse().unwrap(), 80);
+    let request = Request::new(Command::CONNECT, address.into());
+    let stated = rules.check(&request).is_ok();
+    assert_eq!(stated, rules.check_address(&request, address).is_ok());
+    stated
+}
+
+#[test]
+fn neither_an_allow_range_nor_a_deny_range_beats_the_rule_before_it() {
+    let (wide, narrow) = ("8.0.0.0/8", "8.8.0.0/16");
+    for (first, range, second, other, outcome) in [
+        ("allow", wide, "deny", narrow, [true, true]),
+        ("deny", wide, "allow", narrow, [false, false]),
+        ("allow", narrow, "deny", wide, [true, false]),
+        ("deny", narrow, "allow", wide, [false, true]),
+    ] {
+        for default in ["allow", "deny"] {
+            let text = format!(
+                r#"
+                default = "{default}"
+                rules = [
+                    {{ action = "{first}", to = "{range}" }},
+                    {{ action = "{second}", to = "{other}" }},
+                ]
+                "#
+            );
+            let rules = toml::from_str(&text).unwrap();
+            let passed = ["8.8.8.8", "8.9.8.8"].map(|ip| passes(&rules, ip));
+            assert_eq!(passed, outcome, "{text}");
+        }
+    }
+}
+
+#[test]
+fn no_special_range_is_forgotten() {
+    let special_ones = "0.1.2.3 10.0.0.1 100.64.0.1 127.255.255.254 169.254.169.254 172.31.255.255 \
+        192.0.0.8 192.0.2.1 192.168.0.1 198.19.255.255 198.51.100.1 203.0.113.1 \
+        224.0.0.1 240.0.0.1 255.255.255.255 :: ::1 ::ffff:10.0.0.1 ::10.0.0.1 \
+        64:ff9b::10.0.0.1 64:ff9b:1::8.8.8.8 100::1 2001::8.8.8.8 2001:db8::1 \
+        2002:a00:1::1 fc00::1 fd12:3456::1 fe80::1 fec0::1 ff02::1";
+    for special in special_ones.split_whitespace() {
+        assert!(!passes(&Rules::default(), special), "{special}");
+    }
+    let ordinary_ones = "1.1.1.1 9.255.255.255 11.0.0.0 100.63.255.255 100.128.0.0 172.32.0.0 192.0.1.1 \
+        198.17.255.255 198.20.0.0 223.255.255.255 ::ffff:8.8.8.8 64:ff9b::8.8.8.8 \
+        2002:808:808::1 2606:4700::1111";
+    for ordinary in ordinary_ones.split_whitespace() {
+        assert!(passes(&Rules::default(), ordinary), "{ordinary}");
+    }
 }
 
 /// A client of a stack in memory, with its reply read: the tunnel is open.

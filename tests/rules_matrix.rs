@@ -12,13 +12,14 @@
 mod matrix_support;
 mod udp_support;
 
-use std::io;
+use std::{io, time::Duration};
 
 use matrix_support::{
     cells::{Cell, Outcome},
     clients::{Asking, dst, witness},
 };
-use tokio::net::{TcpListener, UdpSocket};
+use socket2::SockRef;
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tower::Layer;
 use tower_socks::{AclLayer, Connector, Rules, proto::Command};
 use udp_support::{
@@ -71,6 +72,13 @@ fn assert_lookups(cell: &Cell, lookups: &Lookups) {
     assert_eq!(lookups, expected);
 }
 
+/// Ends a connection so that the system forgets it at once. There are thousands.
+fn reset(stream: TcpStream) {
+    SockRef::from(&stream)
+        .set_linger(Some(Duration::ZERO))
+        .unwrap();
+}
+
 fn port(socket: &UdpSocket) -> u16 {
     socket.local_addr().unwrap().port()
 }
@@ -90,6 +98,7 @@ async fn connect() {
                 stream.hear(b"ping").await;
                 stream.say(b"pong").await;
                 asking.client.io.hear(b"pong").await;
+                reset(stream);
             }
             Outcome::Refused | Outcome::RefusedAtTheAddress => {
                 asking.refused().await;
@@ -121,6 +130,7 @@ async fn bind() {
                 peer.hear(b"ping").await;
                 peer.say(b"pong").await;
                 asking.client.io.hear(b"pong").await;
+                reset(peer);
             }
             Outcome::Refused => asking.refused().await,
             // The peer's, when it comes.
@@ -128,9 +138,10 @@ async fn bind() {
                 let (reply, bound) = asking.reply().await;
                 assert_eq!(reply, 0);
                 let ip = cell.stated.ip().to_string();
-                let _peer = connect_from(&ip, bound).await.unwrap();
+                let peer = connect_from(&ip, bound).await.unwrap();
                 asking.refused().await;
                 assert_refused(bound).await;
+                reset(peer);
             }
             Outcome::Dropped => unreachable!(),
         }
@@ -150,6 +161,7 @@ async fn udp_associate() {
         if cell.outcome() == Outcome::Refused {
             asking.refused().await;
             assert_lookups(&cell, &asking.lookups);
+            let _ = asking.client.reset().await;
             return;
         }
         let (reply, relay) = asking.reply().await;
@@ -172,6 +184,7 @@ async fn udp_associate() {
         association.reaches(&watch, b"witness").await;
         assert_silent(&target);
         assert_lookups(&cell, &asking.lookups);
+        let _ = association.control.reset().await;
     })
     .await;
 }

@@ -176,3 +176,33 @@ async fn a_policy_is_asked_again_when_its_version_changes_and_not_before() {
     })
     .await;
 }
+
+/// Not 127.0.0.9.
+fn no_nine(_: &Request, address: Option<SocketAddr>) -> Result<(), Refusal> {
+    match address {
+        Some(address) if address.ip().to_string() == "127.0.0.9" => {
+            Err(Refusal::not_allowed("not there"))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[tokio::test]
+async fn a_swap_of_what_was_swapped_counts() {
+    within(async {
+        let (nine, other) = (socket("127.0.0.9").await, socket("127.0.0.1").await);
+        let inner = Swap::new(no_nine as Judge);
+        let policy = Swap::new(inner.clone());
+        let association = judged(policy.clone(), slow().0).await;
+        association.say(&nine, b"lost").await;
+        association.echo(&other, b"ping").await;
+        inner.swap(lets_pass);
+        association.echo(&nine, b"found").await;
+        // As many swaps as before.
+        policy.swap(Swap::new(no_nine as Judge));
+        association.say(&nine, b"lost").await;
+        association.echo(&other, b"ping").await;
+        assert_silent(&nine);
+    })
+    .await;
+}

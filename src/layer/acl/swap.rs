@@ -1,4 +1,10 @@
-use std::{fmt, mem::replace, net::SocketAddr, sync::Arc};
+use std::{
+    fmt,
+    hash::{DefaultHasher, Hash, Hasher},
+    mem::replace,
+    net::SocketAddr,
+    sync::Arc,
+};
 
 use futures_util::future::pending;
 use tokio::sync::watch;
@@ -108,8 +114,10 @@ impl<P: Policy> Policy for Swap<P> {
         let current = self.shared.current.borrow();
         let (policy, swaps) = (Arc::clone(&current.policy), current.swaps);
         drop(current);
-        // Versions of policies that change with the time are counts of minutes: far below.
-        policy.version().wrapping_add(swaps << 40)
+        // No sum: the policy may count as well, as another one of these does.
+        let mut hasher = DefaultHasher::new();
+        (policy.version(), swaps).hash(&mut hasher);
+        hasher.finish()
     }
 }
 
