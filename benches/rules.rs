@@ -7,6 +7,8 @@
 
 #![allow(
     clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
     clippy::print_stdout,
     clippy::cast_precision_loss,
     clippy::indexing_slicing
@@ -59,8 +61,11 @@ fn domain(n: u32) -> String {
     format!("site{n}.zone{}.example", n % 1000)
 }
 
+/// A request, and the address that it is about to use.
+type Question = (Request, Option<SocketAddr>);
+
 /// Questions that hit and that miss, by name and by address.
-fn questions() -> Vec<(&'static str, Vec<(Request, Option<SocketAddr>)>)> {
+fn questions() -> Vec<(&'static str, Vec<Question>)> {
     let request = |target: Address| Request::new(Command::CONNECT, target);
     let named = |name: String| request(Address::new(&name, 443).unwrap());
     let spread = |n: u32| n.wrapping_mul(40_503) % 1000;
@@ -81,7 +86,7 @@ fn questions() -> Vec<(&'static str, Vec<(Request, Option<SocketAddr>)>)> {
 }
 
 /// Nanoseconds for each decision.
-fn time(rules: &Rules, questions: &[(Request, Option<SocketAddr>)], rounds: u32) -> f64 {
+fn time(rules: &Rules, questions: &[Question], rounds: u32) -> f64 {
     let started = Instant::now();
     for _ in 0..rounds {
         for (request, address) in questions {

@@ -40,6 +40,7 @@ mod request;
 mod udp;
 mod userpass;
 
+#[cfg(feature = "rules")]
 pub(crate) use self::literal::address_of;
 pub use self::{
     address::{Address, ParseAddressError},
