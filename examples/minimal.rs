@@ -1,4 +1,5 @@
-//! The smallest proxy: anyone who can reach it may use it, so it listens on loopback.
+//! The smallest proxy: anyone who can reach it may use it, so it listens on loopback. It goes to
+//! public addresses only.
 //!
 //! ```text
 //! cargo run --release --example minimal
@@ -7,7 +8,7 @@
 
 use tokio::net::TcpListener;
 use tower::ServiceBuilder;
-use tower_socks::{AuthLayer, BoxError, Connector, HandshakeLayer, NoAuth, serve};
+use tower_socks::{AclLayer, AuthLayer, BoxError, Connector, HandshakeLayer, NoAuth, Rules, serve};
 
 #[tokio::main]
 async fn main() -> Result<(), BoxError> {
@@ -15,6 +16,7 @@ async fn main() -> Result<(), BoxError> {
         .concurrency_limit(10_000)
         .layer(HandshakeLayer::new())
         .layer(AuthLayer::new(NoAuth))
+        .layer(AclLayer::new(Rules::default()))
         .service(Connector::direct());
     serve(TcpListener::bind("127.0.0.1:1080").await?, stack).await
 }

@@ -11,25 +11,21 @@
 //! use std::time::Duration;
 //! use tokio::net::TcpListener;
 //! use tower::ServiceBuilder;
-//! use tower_socks::{AclLayer, AuthLayer, BoxError, Connector, HandshakeLayer, Refusal, Request};
-//! # #[cfg(feature = "users")]
-//! use tower_socks::{UserPass, Users, serve};
-//! # #[cfg(not(feature = "users"))] fn main() {}
+//! use tower_socks::{AclLayer, AuthLayer, BoxError, Connector, HandshakeLayer, UserPass, serve};
+//! # #[cfg(all(feature = "rules", feature = "users"))]
+//! use tower_socks::{Rules, Users};
+//! # #[cfg(not(all(feature = "rules", feature = "users")))] fn main() {}
 //!
-//! # #[cfg(feature = "users")]
+//! # #[cfg(all(feature = "rules", feature = "users"))]
 //! #[tokio::main]
 //! async fn main() -> Result<(), BoxError> {
 //!     let users: Users = [("joe", "secret")].into_iter().collect();
-//!     let no_mail = |request: &Request, _| match request.target.port() {
-//!         25 => Err(Refusal::not_allowed("no mail")),
-//!         _ => Ok(()),
-//!     };
 //!     let stack = ServiceBuilder::new()
 //!         .concurrency_limit(10_000) // tower's own: live sessions; back-pressure reaches accept()
 //!         .layer(HandshakeLayer::new().deadline(Duration::from_secs(10))) // RFC 1928
 //!         .layer(AuthLayer::new(UserPass::new(users))) // RFC 1929: the client becomes an Identity
 //!         .timeout(Duration::from_secs(30)) // tower's own: the dial, never the relay
-//!         .layer(AclLayer::new(no_mail)) // who may do what, to which name and which address
+//!         .layer(AclLayer::new(Rules::default())) // public addresses only, whatever the DNS says
 //!         .service(Connector::direct()); // CONNECT, BIND, UDP ASSOCIATE
 //!     serve(TcpListener::bind("127.0.0.1:1080").await?, stack).await
 //! }
@@ -60,7 +56,7 @@
 //! roof     examples/  tests/  benches/    only the public API
 //! floor 4  server                         the accept loop; knows no layer
 //! floor 3  layer::{handshake, auth, acl}   connector::{direct, bind, associate}    do not know each other
-//! floor 2  client                         speaks SOCKS5 to another proxy, over any stream
+//! floor 2  client  speaks SOCKS5 to another proxy, over any stream  |  rules  conditions, written down
 //! floor 1  session  what flows  |  relay  how bytes move  |  error  what goes wrong
 //! floor 0  proto                          bytes and meanings, no I/O
 //! ```
@@ -111,6 +107,7 @@
 //!
 //! | feature | default | what |
 //! |---|---|---|
+//! | `rules` | yes | [`Rules`](rules), a policy that is written down in TOML or JSON, safe by default |
 //! | `users` | yes | `Users`, names and passwords in memory, compared in constant time |
 //! | `hickory` | no | `HickoryResolver`, a resolver that needs no threads |
 
@@ -120,15 +117,17 @@ pub mod error;
 pub mod layer;
 pub mod proto;
 pub mod relay;
+#[cfg(feature = "rules")]
+pub mod rules;
 pub mod server;
 pub mod session;
 
 #[cfg(feature = "hickory")]
 pub use self::connector::resolve::HickoryResolver;
-#[cfg(feature = "rules")]
-pub use self::layer::acl::rules::Rules;
 #[cfg(feature = "users")]
 pub use self::layer::auth::Users;
+#[cfg(feature = "rules")]
+pub use self::rules::Rules;
 #[doc(inline)]
 pub use self::{
     client::{Client, ClientError},

@@ -17,12 +17,13 @@ const HOUSE: &[(&str, &[&str])] = &[
     ("error", &["proto", "relay"]),
     ("session", &["proto", "error", "relay"]),
     ("client", &["proto", "error", "relay", "session"]),
+    ("rules", &["proto", "error", "session"]),
     ("layer/handshake", &["proto", "error", "relay", "session"]),
     ("layer/auth", &["proto", "error", "relay", "session"]),
     ("layer/acl", &["proto", "error", "relay", "session"]),
     (
         "connector",
-        &["proto", "error", "relay", "session", "client"],
+        &["proto", "error", "relay", "session", "client", "rules"],
     ),
     ("server", &["error", "session"]),
 ];

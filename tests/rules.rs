@@ -10,8 +10,8 @@ use std::{
 
 use tower_socks::{
     Identity, Policy, Request, Rules,
-    layer::acl::rules::{Action, Outcome, Rule, Verdict},
     proto::{Command, ReplyCode},
+    rules::{Action, Outcome, Rule, Verdict},
 };
 
 fn rules(text: &str) -> Rules {

@@ -14,8 +14,8 @@ use rules_support::{
 };
 use tower_socks::{
     Rules,
-    layer::acl::rules::{Outcome, Verdict},
     proto::Command,
+    rules::{Outcome, Verdict},
 };
 
 fn decided(verdict: &Verdict) -> (Outcome, usize) {

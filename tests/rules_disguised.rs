@@ -7,7 +7,7 @@
 mod rules_support;
 
 use rules_support::{allows, ip, literal, named, only, toml, with};
-use tower_socks::{Policy, Rules, layer::acl::rules::Destination, proto::ReplyCode};
+use tower_socks::{Policy, Rules, proto::ReplyCode, rules::Destination};
 
 /// 127.0.0.1, as resolvers read it.
 const LOOPBACK: &[&str] = &[

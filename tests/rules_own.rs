@@ -10,8 +10,8 @@ use std::net::SocketAddr;
 use rules_support::{remedy, toml, with};
 use tower_socks::{
     Policy, Request, Rules,
-    layer::acl::rules::{Action, Destination, Rule, Verdict},
     proto::{Command, ReplyCode},
+    rules::{Action, Destination, Rule, Verdict},
 };
 
 /// Where the client reached the proxy, on the public internet.

@@ -8,7 +8,7 @@ mod rules_support;
 use std::net::{IpAddr, SocketAddr};
 
 use rules_support::{V4, V6, block, both_ways, ip, is_special, literal, named, remedy, toml, with};
-use tower_socks::{Identity, Policy, Rules, layer::acl::rules::Outcome, proto::ReplyCode};
+use tower_socks::{Identity, Policy, Rules, proto::ReplyCode, rules::Outcome};
 
 /// First, middle and last address of each block of the registries.
 fn probes() -> impl Iterator<Item = IpAddr> {

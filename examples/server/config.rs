@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_path_to_error::Segment;
 use tower_socks::{
     Users,
-    layer::acl::rules::{Action, Builder},
+    rules::{Action, Builder},
 };
 
 /// What a file says. `server.toml` beside the examples explains every field.

@@ -3,8 +3,8 @@
 use std::{net::IpAddr, sync::LazyLock};
 
 use tower_socks::{
-    layer::acl::rules::{Action, Outcome},
     proto::Command,
+    rules::{Action, Outcome},
 };
 
 use super::{Block, FORMS, V4, V6, address, block, is_special, number};

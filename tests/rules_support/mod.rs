@@ -15,8 +15,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use tower_socks::{
     Request, Rules,
-    layer::acl::rules::{Outcome, Verdict},
     proto::{Address, Command, DomainName},
+    rules::{Outcome, Verdict},
 };
 
 /// A block of addresses, without the help of the library's own arithmetic.

@@ -11,8 +11,8 @@ use proptest::{
 };
 use tower_socks::{
     Identity, Request, Rules,
-    layer::acl::rules::{Action, Destination, Rule},
     proto::{Address, Command, DomainName},
+    rules::{Action, Destination, Rule},
 };
 
 use super::{

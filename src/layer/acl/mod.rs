@@ -7,7 +7,7 @@
 //!
 //! Several layers add up: an address has to please the policy of each.
 //!
-//! [`Rules`](rules::Rules) are a policy that is written down, and [`Swap`] makes any policy one that
+//! `Rules` (feature `rules`) are a policy that is written down, and [`Swap`] makes any policy one that
 //! can be swapped while the server runs. A [`RecheckLayer`](recheck::RecheckLayer) closes the tunnels
 //! that the new one would not have let pass.
 //!
@@ -39,8 +39,6 @@
 
 mod future;
 mod layer;
-#[cfg(feature = "rules")]
-pub mod rules;
 mod service;
 mod swap;
 

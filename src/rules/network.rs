@@ -9,12 +9,12 @@ use super::InvalidCondition;
 /// An IPv4-mapped IPv6 network is the IPv4 network that it stands for.
 ///
 /// ```
-/// use tower_socks::layer::acl::rules::Network;
+/// use tower_socks::rules::Network;
 ///
 /// let network: Network = "192.0.2.0/24".parse()?;
 /// assert!(network.contains("192.0.2.7".parse().unwrap()));
 /// assert_eq!("::ffff:192.0.2.0/120".parse::<Network>()?, network);
-/// # Ok::<(), tower_socks::layer::acl::rules::InvalidCondition>(())
+/// # Ok::<(), tower_socks::rules::InvalidCondition>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Network(pub(super) IpNet);

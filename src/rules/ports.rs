@@ -5,12 +5,12 @@ use super::InvalidCondition;
 /// A port, or a range of ports with both its ends: `443`, `8000-8999`.
 ///
 /// ```
-/// use tower_socks::layer::acl::rules::Ports;
+/// use tower_socks::rules::Ports;
 ///
 /// let ports: Ports = "8000-8999".parse()?;
 /// assert_eq!(ports, Ports::from(8000..=8999));
 /// assert!("9-8".parse::<Ports>().is_err());
-/// # Ok::<(), tower_socks::layer::acl::rules::InvalidCondition>(())
+/// # Ok::<(), tower_socks::rules::InvalidCondition>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Ports {

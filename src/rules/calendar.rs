@@ -22,11 +22,11 @@ const LONG_DAYS: [&str; 7] = [
 /// One that ends before it begins goes over midnight: `22:00-06:00`. `24:00` is the end of the day.
 ///
 /// ```
-/// use tower_socks::layer::acl::rules::Hours;
+/// use tower_socks::rules::Hours;
 ///
 /// assert_eq!("08:00-18:30".parse::<Hours>()?.to_string(), "08:00-18:30");
 /// assert!("8-18".parse::<Hours>().is_err());
-/// # Ok::<(), tower_socks::layer::acl::rules::InvalidCondition>(())
+/// # Ok::<(), tower_socks::rules::InvalidCondition>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Hours {
@@ -100,11 +100,11 @@ impl fmt::Debug for Hours {
 /// A weekday, or several in a row: `sat`, `mon-fri`, `friday-monday`.
 ///
 /// ```
-/// use tower_socks::layer::acl::rules::Days;
+/// use tower_socks::rules::Days;
 ///
 /// assert_eq!("mon-fri".parse::<Days>()?.to_string(), "mon,tue,wed,thu,fri");
 /// assert_eq!("Sunday".parse::<Days>()?.to_string(), "sun");
-/// # Ok::<(), tower_socks::layer::acl::rules::InvalidCondition>(())
+/// # Ok::<(), tower_socks::rules::InvalidCondition>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Days {

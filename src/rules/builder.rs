@@ -21,7 +21,7 @@ use super::{
 /// [check](Self::check_names) it against a list of users, reads this instead.
 ///
 /// ```
-/// use tower_socks::layer::acl::rules::Builder;
+/// use tower_socks::rules::Builder;
 ///
 /// let file = r#"
 ///     default = "allow"

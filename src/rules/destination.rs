@@ -18,14 +18,14 @@ use crate::proto::DomainName;
 /// form (UTS 46). A name that is an address in any notation (`127.1`) is that address.
 ///
 /// ```
-/// use tower_socks::layer::acl::rules::Destination;
+/// use tower_socks::rules::Destination;
 ///
 /// let destination: Destination = "*.Bücher.example.".parse()?;
 /// assert_eq!(destination.to_string(), "*.xn--bcher-kva.example");
 ///
 /// let problem = ".example.com".parse::<Destination>().unwrap_err();
 /// assert!(problem.to_string().contains("*.example.com"));
-/// # Ok::<(), tower_socks::layer::acl::rules::InvalidCondition>(())
+/// # Ok::<(), tower_socks::rules::InvalidCondition>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Destination(pub(super) Kind);

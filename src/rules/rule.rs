@@ -6,7 +6,7 @@ use crate::proto::Command;
 /// What becomes of a request.
 ///
 /// ```
-/// use tower_socks::layer::acl::rules::Action;
+/// use tower_socks::rules::Action;
 ///
 /// assert_eq!("deny".parse(), Ok(Action::Deny));
 /// assert!("drop".parse::<Action>().is_err());
@@ -51,7 +51,7 @@ impl FromStr for Action {
 /// without conditions always applies.
 ///
 /// ```
-/// use tower_socks::{layer::acl::rules::{Action, Rule}, proto::Command};
+/// use tower_socks::{rules::{Action, Rule}, proto::Command};
 ///
 /// let rule = Rule::new(Action::Deny)
 ///     .named("no mail")

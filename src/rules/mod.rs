@@ -51,6 +51,12 @@
 //!   applies if it states the address or one that it embeds, an allow rule only if it states all
 //!   that it embeds, or a network within the form's own prefix.
 //!
+//! * **Names are compared normalised**: small letters, no dot at the end, IDNA's A-labels. A name that
+//!   is an address in any notation is that address. What could mean one thing here and another to a
+//!   resolver (a backslash, a percent sign, a number that is no address) is refused. A short name is
+//!   that name only; whether a resolver's search list makes it a longer one is for the rules about
+//!   addresses to judge.
+//!
 //! # Conditions
 //!
 //! | field | what | values |
