@@ -107,7 +107,7 @@
 //!
 //! | feature | default | what |
 //! |---|---|---|
-//! | `rules` | yes | [`Rules`](rules), a policy that is written down in TOML or JSON, safe by default |
+//! | `rules` | yes | `Rules`, a policy that is written down in TOML or JSON, safe by default |
 //! | `users` | yes | `Users`, names and passwords in memory, compared in constant time |
 //! | `hickory` | no | `HickoryResolver`, a resolver that needs no threads |
 
