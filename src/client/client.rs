@@ -235,6 +235,11 @@ impl<L> Client<L> {
         ProxySocket::open(io, local, reachable(bound, proxy))
     }
 
+    /// The time that the proxy has.
+    pub(crate) const fn limit(&self) -> Duration {
+        self.terms.limit
+    }
+
     /// The proxy's address, with any port.
     fn proxy<Io: 'static>(&self, io: &Io) -> Option<SocketAddr> {
         match self.terms.proxy {

@@ -31,6 +31,13 @@ use crate::{
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ClientError {
+    /// The proxy could not be reached. Why is the source of the refusal.
+    Unreachable {
+        /// The proxy.
+        proxy: Address,
+        /// What whoever dialled it says.
+        source: Refusal,
+    },
     /// The stream to the proxy failed.
     Io {
         /// How far the dialogue had come.
@@ -124,6 +131,13 @@ impl ClientError {
         Self::Io { step, source }
     }
 
+    /// The proxy could not be reached. That it refused the connection, say, says nothing about the
+    /// target.
+    pub(crate) fn unreachable(proxy: Address, source: impl Into<BoxError>) -> Self {
+        let source = aside(source);
+        Self::Unreachable { proxy, source }
+    }
+
     pub(super) fn log_in(source: BoxError) -> Self {
         Self::LogIn(aside(source))
     }
@@ -136,7 +150,8 @@ impl ClientError {
     #[must_use]
     pub const fn fault(&self) -> ClientFault {
         match self {
-            Self::Io { .. }
+            Self::Unreachable { .. }
+            | Self::Io { .. }
             | Self::Closed { .. }
             | Self::TimedOut { .. }
             | Self::NotSocks { .. }
@@ -158,7 +173,7 @@ impl ClientError {
         use io::ErrorKind;
 
         match self {
-            Self::Io { source, .. } | Self::Socket(source) => {
+            Self::Unreachable { source, .. } | Self::Io { source, .. } | Self::Socket(source) => {
                 find::<io::Error>(source).map_or(ErrorKind::Other, io::Error::kind)
             }
             Self::Closed { .. } => ErrorKind::UnexpectedEof,
@@ -189,6 +204,7 @@ impl ClientError {
 impl fmt::Display for ClientError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Unreachable { proxy, .. } => write!(f, "proxy {proxy} could not be reached"),
             Self::Io { step, .. } => write!(f, "connection to the proxy broke off ({step})"),
             Self::Closed { step: Step::Greeting } => f.write_str(
                 "proxy closed the connection without a word: is it one for SOCKS5, and may we use it?",
@@ -257,7 +273,8 @@ impl Error for ClientError {
         match self {
             Self::TimedOut { source, .. } => Some(source),
             Self::NotSocks { source, .. } => Some(source),
-            Self::Io { source, .. }
+            Self::Unreachable { source, .. }
+            | Self::Io { source, .. }
             | Self::Socket(source)
             | Self::LogIn(source)
             | Self::Refused(source) => Some(source),

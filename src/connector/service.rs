@@ -3,7 +3,13 @@ use std::task::{Context, Poll};
 use tower::ServiceExt;
 use tower_service::Service;
 
-use super::{Dispatched, ResponseFuture, associate::Associate, bind::Bind, direct::Direct};
+use super::{
+    Dispatched, ResponseFuture,
+    associate::Associate,
+    bind::Bind,
+    direct::Direct,
+    upstream::{Socks5Upstream, UpstreamBind, UpstreamPaths},
+};
 use crate::{error::BoxError, proto::Command, session::Request};
 
 /// Carries requests out, each by the service for its command. See the [module](super).
@@ -23,6 +29,22 @@ impl Connector {
             connect: Direct::new(),
             bind: Bind::new(),
             associate: Associate::new(),
+        }
+    }
+}
+
+impl<C, L, N>
+    Connector<Socks5Upstream<C, L, N>, UpstreamBind<C, L, N>, Associate<UpstreamPaths<C, L, N>>>
+where
+    Socks5Upstream<C, L, N>: Clone,
+{
+    /// Everything through another SOCKS5 proxy.
+    #[must_use]
+    pub fn through(upstream: Socks5Upstream<C, L, N>) -> Self {
+        Self {
+            bind: upstream.clone().into_bind(),
+            associate: Associate::with_paths(upstream.clone().into_paths()),
+            connect: upstream,
         }
     }
 }

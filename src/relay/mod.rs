@@ -45,6 +45,7 @@
 //! # }
 //! ```
 
+mod boxed;
 mod buffer;
 mod direction;
 mod error;
@@ -64,6 +65,7 @@ mod turn;
 mod udp;
 
 pub use self::{
+    boxed::BoxStream,
     error::{RelayError, RelayErrorKind},
     hang_up::hang_up,
     read_ahead::ReadAhead,

@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 #[cfg(unix)]
 use tokio::net::UnixStream;
 
-use super::ReadAhead;
+use super::{BoxStream, ReadAhead};
 
 /// A socket of the operating system, with nothing in front of it.
 #[derive(Clone, Copy)]
@@ -25,6 +25,10 @@ impl<'a> Raw<'a> {
     /// The socket that `io` is, if it is one.
     pub(super) fn of<Io: 'static>(io: &'a Io) -> Option<Self> {
         let io: &dyn Any = io;
+        Self::found(io.downcast_ref().map_or(io, BoxStream::inner))
+    }
+
+    fn found(io: &'a dyn Any) -> Option<Self> {
         #[cfg(unix)]
         if let Some(socket) = bare(io) {
             return Some(Self::Unix(socket));

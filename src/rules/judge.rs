@@ -235,7 +235,8 @@ impl<'a> Hits<'a> {
         }
         let Some(faces) = &question.faces else {
             // Another name is no reason to hope, but its address may be.
-            return if stated.networks || question.name.is_none() {
+            let may_come = !question.handed_on && (stated.networks || question.name.is_none());
+            return if may_come {
                 Applies::Perhaps
             } else {
                 Applies::No

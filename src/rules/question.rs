@@ -23,6 +23,8 @@ pub(super) struct Question<'a> {
     pub(super) faces: Option<Faces>,
     /// The port, unless there is no destination yet.
     pub(super) port: Option<u16>,
+    /// Nobody here will know the address: another proxy resolves the name.
+    pub(super) handed_on: bool,
     at: Option<SystemTime>,
     moment: OnceCell<Moment>,
 }
@@ -43,6 +45,7 @@ impl<'a> Question<'a> {
             name: None,
             faces: address.map(Faces::of),
             port: None,
+            handed_on: false,
             at,
             moment: OnceCell::new(),
         };
@@ -67,6 +70,12 @@ impl<'a> Question<'a> {
             question.port = Some(request.target.port());
         }
         Ok(question)
+    }
+
+    /// The same about a name that another proxy resolves.
+    pub(super) fn handed_on(mut self) -> Self {
+        self.handed_on = true;
+        self
     }
 
     /// When it is asked.

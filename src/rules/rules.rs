@@ -115,6 +115,20 @@ impl Rules {
         }
     }
 
+    /// Would the request's name be allowed to be handed to another proxy now, and by which rule?
+    /// Networks in `to` are of no account then: nobody here knows the address.
+    #[must_use]
+    pub fn explain_name(&self, request: &Request) -> Verdict {
+        self.verdict(request, None, self.answer_handed_on(request))
+    }
+
+    fn answer_handed_on(&self, request: &Request) -> Answer {
+        match Question::new(request, None, None) {
+            Ok(question) => self.judge(&question.handed_on()),
+            Err(problem) => Answer::Decided(Decider::NoName(problem)),
+        }
+    }
+
     fn decide(&self, request: &Request, address: Option<SocketAddr>) -> Result<(), Refusal> {
         let answer = self.answer(request, address, None);
         match self.outcome(answer).0 {
@@ -160,6 +174,23 @@ impl Policy for Rules {
 
     fn check_address(&self, request: &Request, address: SocketAddr) -> Result<(), Refusal> {
         self.decide(request, Some(address))
+    }
+
+    /// As [`check`](Policy::check), but for the networks in `to`, which say nothing about a name. What
+    /// was reported then is not reported again.
+    fn check_name(&self, request: &Request) -> Result<(), Refusal> {
+        let answer = self.answer_handed_on(request);
+        match self.outcome(answer).0 {
+            Outcome::Allowed | Outcome::Open => Ok(()),
+            Outcome::Refused => Err(self.verdict(request, None, answer).refusal()),
+            Outcome::Reported => {
+                if self.outcome(self.answer(request, None, None)).0 != Outcome::Reported {
+                    let verdict = self.verdict(request, None, answer);
+                    tracing::info!(user = %request.identity, peer = %request.peer, "{verdict}");
+                }
+                Ok(())
+            }
+        }
     }
 
     /// The minute, if there are rules that look at the clock.

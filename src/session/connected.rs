@@ -45,6 +45,11 @@ impl<Io> Connected<Io> {
         self
     }
 
+    /// The limits of its life as a tunnel.
+    pub(crate) const fn relay(&self) -> Relay {
+        self.relay
+    }
+
     /// The local address of the outgoing socket, as far as it is known (RFC 1928 section 6, BND).
     pub const fn bound(&self) -> &Address {
         &self.bound

@@ -64,6 +64,10 @@ impl Guard {
         self.all(|policy| policy.check_address(request, address))
     }
 
+    pub(super) fn check_name(&self, request: &Request) -> Result<(), Refusal> {
+        self.all(|policy| policy.check_name(request))
+    }
+
     fn all(&self, ask: impl Fn(&dyn Policy) -> Result<(), Refusal>) -> Result<(), Refusal> {
         let mut guard = self;
         while let Some(link) = &guard.0 {

@@ -50,6 +50,19 @@ pub trait Policy: Send + Sync + 'static {
     /// The refusal that the client gets when no other address is left.
     fn check_address(&self, request: &Request, address: SocketAddr) -> Result<(), Refusal>;
 
+    /// Judges the name of the request, which is about to be handed to another proxy: that one
+    /// resolves it, and nobody here is asked about the address. Asked after
+    /// [`check`](Self::check), which let the name pass as one whose addresses were still to be
+    /// judged. It may pass, by default.
+    ///
+    /// # Errors
+    ///
+    /// The refusal that the client gets.
+    fn check_name(&self, request: &Request) -> Result<(), Refusal> {
+        let _ = request;
+        Ok(())
+    }
+
     /// A number that changes once earlier answers may no longer hold: because the policy was
     /// swapped, or because of the time. An association remembers the answers about its datagrams
     /// until then. A policy that does not change has the same number for ever.

@@ -84,6 +84,17 @@ impl Request {
         self.guard.check_address(self, address)
     }
 
+    /// Asks every policy that the request has passed about its name, which is about to be handed to
+    /// somebody else to resolve: another proxy. Where the target is an address,
+    /// [`approve`](Self::approve) is what to ask.
+    ///
+    /// # Errors
+    ///
+    /// The refusal of the first policy that says no.
+    pub fn approve_name(&self) -> Result<(), Refusal> {
+        self.guard.check_name(self)
+    }
+
     /// Says which of the approved addresses is the one that is used. A connector calls this once
     /// it is connected, so that a policy that changes can be asked about it again.
     pub fn reached(&self, address: SocketAddr) {

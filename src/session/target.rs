@@ -33,6 +33,16 @@ pub trait Target: Send + 'static {
         Ok(())
     }
 
+    /// Whether the target's name may be handed to another proxy, which resolves it. It may, by
+    /// default.
+    ///
+    /// # Errors
+    ///
+    /// The refusal, when it may not.
+    fn approve_name(&self) -> Result<(), Refusal> {
+        Ok(())
+    }
+
     /// Told which of the approved addresses the stream leads to.
     fn reached(&self, address: SocketAddr) {
         let _ = address;
@@ -46,6 +56,10 @@ impl Target for Request {
 
     fn approve(&self, address: SocketAddr) -> Result<(), Refusal> {
         Self::approve(self, address)
+    }
+
+    fn approve_name(&self) -> Result<(), Refusal> {
+        Self::approve_name(self)
     }
 
     fn reached(&self, address: SocketAddr) {

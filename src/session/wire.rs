@@ -7,7 +7,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 
 use crate::{
     proto::{self, Decode, Decoded},
-    relay::ReadAhead,
+    relay::{BoxStream, ReadAhead},
 };
 
 /// A stream on which a client speaks SOCKS: the stream of an [`Authenticate`](crate::Authenticate)
@@ -29,12 +29,32 @@ pub trait Wire: AsyncRead + AsyncWrite + Unpin + Send + 'static {
         let _ = cx;
         Poll::Pending
     }
+
+    /// The same stream in a box, so that it is of one type whatever it is.
+    fn boxed(self) -> BoxStream
+    where
+        Self: Sized,
+    {
+        BoxStream::watched(self, Self::poll_closed)
+    }
 }
 
 impl<Io: AsyncRead + AsyncWrite + Unpin + Send + 'static> Wire for ReadAhead<Io> {
     /// Reads ahead, and keeps what it reads. Knows nothing any more once there is no room.
     fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.poll_end(cx)
+    }
+}
+
+impl Wire for BoxStream {
+    /// As the stream in the box, if that was a `Wire` when it was put in by
+    /// [`boxed`](Wire::boxed).
+    fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Self::poll_closed(self, cx)
+    }
+
+    fn boxed(self) -> BoxStream {
+        self
     }
 }
 

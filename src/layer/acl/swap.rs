@@ -110,6 +110,10 @@ impl<P: Policy> Policy for Swap<P> {
         self.current().check_address(request, address)
     }
 
+    fn check_name(&self, request: &Request) -> Result<(), Refusal> {
+        self.current().check_name(request)
+    }
+
     fn version(&self) -> u64 {
         let current = self.shared.current.borrow();
         let (policy, swaps) = (Arc::clone(&current.policy), current.swaps);

@@ -1,0 +1,171 @@
+use std::{
+    fmt,
+    future::{Future, poll_fn},
+    io,
+    pin::pin,
+    task::{Context, Poll},
+};
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tower_service::Service;
+
+use super::{ByProxy, Hop, Naming, ResponseFuture, Socks5Upstream, judged::judged};
+use crate::{
+    client::{BuiltIn, LogIn, ProxyListener},
+    connector::direct::Direct,
+    error::{BoxError, Refusal, reply_code},
+    proto::{Address, Reply, ReplyCode},
+    relay::{Relay, Traffic},
+    session::{Request, Tunnel, Wire, answer, refuse},
+};
+
+/// Carries BIND out by another proxy: both replies are that proxy's. See the [module](super).
+#[derive(Clone)]
+pub struct UpstreamBind<C = Direct, L = BuiltIn, N = ByProxy> {
+    upstream: Socks5Upstream<C, L, N>,
+}
+
+impl<C, L, N> UpstreamBind<C, L, N> {
+    pub(super) const fn new(upstream: Socks5Upstream<C, L, N>) -> Self {
+        Self { upstream }
+    }
+}
+
+impl<C, L, N> Service<Request> for UpstreamBind<C, L, N>
+where
+    C: Hop + Sync,
+    L: LogIn<C::Io> + Clone + 'static,
+    N: Naming + Sync,
+{
+    type Response = UpstreamBinding<L::Stream>;
+    type Error = BoxError;
+    type Future = ResponseFuture<Self::Response>;
+
+    // The way to the proxy is asked on the clone that is called.
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        let Self { upstream } = self.clone();
+        ResponseFuture::new(async move {
+            let peer = match &request.target {
+                Address::Ip(address) if address.ip().is_unspecified() => request.target.clone(),
+                // The address is asked about once the peer is there, with its true port.
+                Address::Ip(_) => request.target.clone().canonical()?,
+                Address::Name(..) => {
+                    let candidates = judged(&request, upstream.naming.clone()).await?;
+                    candidates
+                        .into_iter()
+                        .next()
+                        .ok_or("the peer has no address")?
+                }
+            };
+            let listening = async {
+                let way = upstream.stream().await?;
+                let relay = way.relay();
+                let listener = upstream.client.bind(way.into_inner(), peer.clone()).await?;
+                Ok((listener, relay))
+            };
+            let (listener, relay) = listening
+                .await
+                .map_err(|error| upstream.noted(&peer, error))?;
+            Ok(UpstreamBinding {
+                parts: Box::new(Parts {
+                    listener,
+                    request,
+                    relay,
+                }),
+            })
+        })
+    }
+}
+
+impl<C, L, N> fmt::Debug for UpstreamBind<C, L, N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("UpstreamBind").field(&self.upstream).finish()
+    }
+}
+
+/// A listener at another proxy: the tunnel of [`UpstreamBind`].
+///
+/// What it consists of is boxed, as that of a [`Binding`](crate::connector::bind::Binding) is.
+pub struct UpstreamBinding<Io> {
+    parts: Box<Parts<Io>>,
+}
+
+struct Parts<Io> {
+    listener: ProxyListener<Io>,
+    request: Request,
+    relay: Relay,
+}
+
+impl<W, Io> Tunnel<W> for UpstreamBinding<Io>
+where
+    W: Wire,
+    Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    fn bound(&self) -> Address {
+        self.parts.listener.bound().clone()
+    }
+
+    fn run(self, mut client: W) -> impl Future<Output = io::Result<Traffic>> + Send {
+        Box::pin(async move {
+            let relay = self.parts.relay;
+            match self.parts.peer(&mut client).await {
+                Ok((stream, bound)) => {
+                    let reply = Reply {
+                        code: ReplyCode::SUCCEEDED,
+                        bound,
+                    };
+                    answer(&mut client, &reply).await?;
+                    relay.run(client, stream).await
+                }
+                Err(error) => {
+                    refuse(client, reply_code(&error)).await;
+                    Err(error)
+                }
+            }
+        })
+    }
+}
+
+impl<Io: AsyncRead + AsyncWrite + Unpin + Send + 'static> Parts<Io> {
+    /// The stream from the peer, and the peer.
+    async fn peer<W: Wire>(self, client: &mut W) -> io::Result<(Io, Address)> {
+        let mut coming = pin!(self.listener.accept());
+        let (stream, peer) = poll_fn(|cx| {
+            if let Poll::Ready(outcome) = coming.as_mut().poll(cx) {
+                return Poll::Ready(outcome.map_err(io::Error::from));
+            }
+            match client.poll_closed(cx) {
+                Poll::Ready(Ok(())) => {
+                    let refusal = Refusal::new(
+                        ReplyCode::GENERAL_FAILURE,
+                        "the client closed before the peer came",
+                    );
+                    Poll::Ready(Err(io::Error::other(refusal)))
+                }
+                Poll::Ready(Err(gone)) => Poll::Ready(Err(gone)),
+                Poll::Pending => Poll::Pending,
+            }
+        })
+        .await?;
+        // A proxy that keeps the address to itself leaves nothing to ask about.
+        if let Address::Ip(address) = &peer
+            && !address.ip().is_unspecified()
+        {
+            self.request.approve(*address).map_err(io::Error::other)?;
+            self.request.reached(*address);
+        }
+        Ok((stream.into_inner(), peer))
+    }
+}
+
+impl<Io> fmt::Debug for UpstreamBinding<Io> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UpstreamBinding")
+            .field("bound", self.parts.listener.bound())
+            .finish_non_exhaustive()
+    }
+}

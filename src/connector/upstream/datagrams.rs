@@ -1,0 +1,146 @@
+use std::{
+    collections::HashMap,
+    fmt, io,
+    task::{Context, Poll},
+};
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tower_service::Service;
+
+use super::{ByProxy, Hop, Naming, ResponseFuture, Socks5Upstream};
+use crate::{
+    client::{BuiltIn, LogIn, ProxySocket},
+    connector::direct::Direct,
+    error::{BoxError, Refusal},
+    proto::Address,
+    session::{DatagramPath, Datagrams, Request},
+};
+
+/// Destinations that an association remembers the policies' answers about.
+const KNOWN: usize = 256;
+
+/// Opens an association at another proxy for each of ours. See the [module](super).
+#[derive(Clone)]
+pub struct UpstreamPaths<C = Direct, L = BuiltIn, N = ByProxy> {
+    upstream: Socks5Upstream<C, L, N>,
+}
+
+impl<C, L, N> UpstreamPaths<C, L, N> {
+    pub(super) const fn new(upstream: Socks5Upstream<C, L, N>) -> Self {
+        Self { upstream }
+    }
+}
+
+impl<C, L, N> Service<Request> for UpstreamPaths<C, L, N>
+where
+    C: Hop + Sync,
+    L: LogIn<C::Io, Stream: 'static> + Clone + 'static,
+    N: Naming + Sync,
+{
+    type Response = UpstreamPath<L::Stream>;
+    type Error = BoxError;
+    type Future = ResponseFuture<Self::Response>;
+
+    // The way to the proxy is asked on the clone that is called.
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        let Self { upstream } = self.clone();
+        ResponseFuture::new(async move {
+            let opening = async {
+                let way = upstream.stream().await?;
+                upstream.client.associate(way.into_inner()).await
+            };
+            let socket = opening
+                .await
+                .map_err(|error| upstream.noted(&request.target, error))?;
+            Ok(UpstreamPath {
+                socket,
+                version: request.guard.version(),
+                request,
+                names: N::BY_PROXY,
+                known: HashMap::new(),
+            })
+        })
+    }
+}
+
+impl<C, L, N> fmt::Debug for UpstreamPaths<C, L, N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("UpstreamPaths")
+            .field(&self.upstream)
+            .finish()
+    }
+}
+
+/// An association at another proxy: the path of [`UpstreamPaths`].
+///
+/// The policies are asked about each destination. Which of them may answer is up to that proxy.
+pub struct UpstreamPath<Io> {
+    socket: ProxySocket<Io>,
+    request: Request,
+    /// Of the policies whose answers are known.
+    version: u64,
+    /// Whether names are for the proxy to resolve.
+    names: bool,
+    known: HashMap<Address, bool>,
+}
+
+impl<Io> UpstreamPath<Io> {
+    /// Whether a datagram may go there.
+    fn allows(&mut self, target: &Address) -> bool {
+        if let Some(known) = self.known.get(target) {
+            return *known;
+        }
+        let allowed = match self.approve(target) {
+            Ok(()) => true,
+            Err(refusal) => {
+                tracing::debug!(%target, %refusal, "datagram refused");
+                false
+            }
+        };
+        if self.known.len() >= KNOWN {
+            self.known.clear();
+        }
+        self.known.insert(target.clone(), allowed);
+        allowed
+    }
+
+    fn approve(&self, target: &Address) -> Result<(), Refusal> {
+        let malformed = |_| Refusal::not_allowed("a name that nobody could judge");
+        match target.clone().canonical().map_err(malformed)? {
+            Address::Ip(address) => {
+                let request = self.request.towards(Address::Ip(address))?;
+                request.approve(address)
+            }
+            name if self.names => self.request.towards(name)?.approve_name(),
+            _ => Err(Refusal::not_allowed(
+                "names are not for the proxy to resolve",
+            )),
+        }
+    }
+}
+
+impl<Io: AsyncRead + AsyncWrite + Unpin + Send + 'static> DatagramPath for UpstreamPath<Io> {
+    fn poll_send(&mut self, cx: &mut Context<'_>, out: &mut Datagrams) -> Poll<io::Result<()>> {
+        let version = self.request.guard.version();
+        if self.version != version {
+            self.version = version;
+            self.known.clear();
+        }
+        out.retain(|target, _| self.allows(target));
+        DatagramPath::poll_send(&mut self.socket, cx, out)
+    }
+
+    fn poll_recv(&mut self, cx: &mut Context<'_>, into: &mut Datagrams) -> Poll<io::Result<()>> {
+        DatagramPath::poll_recv(&mut self.socket, cx, into)
+    }
+}
+
+impl<Io> fmt::Debug for UpstreamPath<Io> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UpstreamPath").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,43 @@
+use std::{fmt, sync::Arc};
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+
+/// A name and a password for an HTTP proxy, by the Basic scheme (RFC 7617).
+///
+/// Never printed. What it says goes over the wire as readable as over any other unencrypted
+/// connection: put TLS beneath it, where the way to the proxy is not trusted.
+///
+/// ```
+/// use tower_socks::connector::upstream::Basic;
+///
+/// let basic = Basic::new("joe", "secret").ok_or("a name with a colon")?;
+/// assert!(!format!("{basic:?}").contains("c2VjcmV0"));
+/// assert!(Basic::new("jo:e", "secret").is_none());
+/// # Ok::<(), &str>(())
+/// ```
+#[derive(Clone)]
+pub struct Basic(Arc<str>);
+
+impl Basic {
+    /// `None` if the name has a colon in it, which the scheme has no way to write, or if either has
+    /// a control character (RFC 7617 section 2).
+    #[must_use]
+    pub fn new(name: &str, password: &str) -> Option<Self> {
+        let writable = |text: &str| !text.chars().any(char::is_control);
+        if name.contains(':') || !writable(name) || !writable(password) {
+            return None;
+        }
+        let encoded = BASE64_STANDARD.encode(format!("{name}:{password}"));
+        Some(Self(encoded.into()))
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Basic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Basic(..)")
+    }
+}

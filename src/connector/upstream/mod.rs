@@ -1,0 +1,90 @@
+//! Through another proxy: connectors for chains, and for servers behind servers.
+//!
+//! | connector | asks the proxy by | |
+//! |---|---|---|
+//! | [`Socks5Upstream`] | SOCKS5 (RFC 1928), by a [`Client`](crate::Client) | CONNECT; [BIND](UpstreamBind) and [UDP ASSOCIATE](UpstreamPaths) too |
+//! | `HttpUpstream` (feature `http-connect`) | HTTP/1.1 CONNECT (RFC 9110 section 9.3.6) | CONNECT |
+//!
+//! * **They nest.** The way to the proxy is a connector itself, [`Direct`](crate::Direct) at first:
+//!   [`over`](Socks5Upstream::over) puts another in its place, an upstream again, or one that does
+//!   TLS. That makes chains of any length and mixture.
+//! * **Nothing is put in front of the stream.** Not a byte is read too many, and what comes back is
+//!   the very stream that the way led to, however long the chain. A [`Relay`](crate::Relay) still
+//!   moves bulk data by `splice(2)`.
+//! * **Names go to the proxy** as names (`socks5h`), and nobody here resolves them. With
+//!   [`resolve_here`](Socks5Upstream::resolve_here) they are resolved by us, and the proxy gets
+//!   addresses (`socks5`).
+//! * **Policies are asked all the same**: about each address that is sent to the proxy, and about
+//!   each name that is handed on, by [`Policy::check_name`](crate::Policy::check_name). What such
+//!   a name leads to, only the proxy knows: where that matters, resolve here. The proxy's own
+//!   address is the operator's choice, and no policy is asked about it.
+//! * **The proxy's own reply code reaches the client**, unknown numbers included. What goes wrong
+//!   between us and the proxy is 01, since it says nothing about the target. Errors are
+//!   [`ClientError`](crate::ClientError) or `HttpError` in a box, and tell whose fault it was.
+//! * **Nothing waits for ever**: the client's [`timeout`](crate::Client::timeout) bounds reaching
+//!   the proxy, and then the dialogue.
+//!
+//! # Example
+//!
+//! ```
+//! use tokio::{io::{AsyncReadExt, AsyncWriteExt}, net::TcpListener};
+//! use tower::ServiceExt;
+//! use tower_socks::{Client, Connector, connector::upstream::Socks5Upstream, proto::Address};
+//! # use tower_socks::{AuthLayer, BoxError, HandshakeLayer, NoAuth, serve};
+//! # fn stack() -> impl tower::Service<
+//! #     tower_socks::Accepted<tokio::net::TcpStream>, Response = tower_socks::Traffic,
+//! #     Error = BoxError, Future: Send,
+//! # > + Clone + Send + 'static {
+//! #     tower::ServiceBuilder::new()
+//! #         .layer(HandshakeLayer::new())
+//! #         .layer(AuthLayer::new(NoAuth))
+//! #         .service(Connector::direct())
+//! # }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), BoxError> {
+//! # let (first, second) = (TcpListener::bind("127.0.0.1:0").await?, TcpListener::bind("127.0.0.1:0").await?);
+//! # let (near, far) = (first.local_addr()?, second.local_addr()?);
+//! # tokio::spawn(serve(first, stack()).into_future());
+//! # tokio::spawn(serve(second, stack()).into_future());
+//! // To `far` through `near`, each in one round trip.
+//! let quick = Client::new().optimistic();
+//! let chain = Socks5Upstream::new(far)
+//!     .client(quick.clone())
+//!     .over(Socks5Upstream::new(near).client(quick));
+//!
+//! let target = TcpListener::bind("127.0.0.1:0").await?;
+//! let address = Address::Ip(target.local_addr()?);
+//! let mut stream = chain.clone().oneshot(address).await?;
+//! target.accept().await?.0.write_all(b"220 hello").await?;
+//! let mut heard = String::new();
+//! stream.read_to_string(&mut heard).await?;
+//! assert_eq!(heard, "220 hello");
+//!
+//! // A server whose clients all take that way, for CONNECT, BIND and UDP ASSOCIATE.
+//! let connector = Connector::through(chain);
+//! # _ = connector;
+//! # Ok(())
+//! # }
+//! ```
+
+mod bind;
+mod datagrams;
+mod future;
+mod hop;
+#[cfg(feature = "http-connect")]
+mod http;
+mod judged;
+mod naming;
+mod socks5;
+
+#[cfg(feature = "http-connect")]
+pub use self::http::{Basic, HttpError, HttpUpstream};
+pub use self::{
+    bind::{UpstreamBind, UpstreamBinding},
+    datagrams::{UpstreamPath, UpstreamPaths},
+    future::ResponseFuture,
+    hop::Hop,
+    naming::{ByProxy, Naming},
+    socks5::Socks5Upstream,
+};
