@@ -1,5 +1,5 @@
 use std::{
-    fmt::Write,
+    fmt::{self, Write},
     task::{Context, Poll},
     time::Duration,
 };
@@ -24,7 +24,7 @@ use crate::{
 ///
 /// `C` is the way to the proxy, and `N` who resolves the names of targets. Clones share the
 /// credentials.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct HttpUpstream<C = Direct, N = ByProxy> {
     proxy: Address,
     way: C,
@@ -189,5 +189,14 @@ where
 
     fn call(&mut self, target: T) -> Self::Future {
         ResponseFuture::new(self.clone().connect(target))
+    }
+}
+
+impl<C, N> fmt::Debug for HttpUpstream<C, N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpUpstream")
+            .field("proxy", &self.proxy)
+            .field("credentials", &self.credentials)
+            .finish_non_exhaustive()
     }
 }
