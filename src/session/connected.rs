@@ -45,6 +45,12 @@ impl<Io> Connected<Io> {
         self
     }
 
+    /// The stream, where it stays in its place.
+    #[cfg(feature = "http")]
+    pub(super) fn pinned(self: Pin<&mut Self>) -> Pin<&mut Io> {
+        self.project().io
+    }
+
     /// The limits of its life as a tunnel.
     pub(crate) const fn relay(&self) -> Relay {
         self.relay

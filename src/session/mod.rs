@@ -16,6 +16,8 @@ mod connected;
 mod datagrams;
 mod extensions;
 mod guard;
+#[cfg(feature = "http")]
+mod hyper;
 mod identity;
 mod negotiation;
 mod policy;
