@@ -47,6 +47,8 @@ pub mod associate;
 pub mod bind;
 pub mod direct;
 pub mod pool;
+#[cfg(feature = "proxy-url")]
+pub mod proxy_url;
 pub mod resolve;
 #[cfg(feature = "rules")]
 pub mod route;
