@@ -115,8 +115,8 @@ impl<Io> UpstreamPath<Io> {
                 let request = self.request.towards(Address::Ip(address))?;
                 request.approve(address)
             }
-            name if self.names => self.request.towards(name)?.approve_name(),
-            _ => Err(Refusal::not_allowed(
+            name @ Address::Name(..) if self.names => self.request.towards(name)?.approve_name(),
+            Address::Name(..) => Err(Refusal::not_allowed(
                 "names are not for the proxy to resolve",
             )),
         }
