@@ -54,10 +54,23 @@ fn imports_go_down_only() {
 }
 
 /// The connectors, which share what lies beside them and do not know each other.
-const CONNECTORS: &[&str] = &["direct", "bind", "associate", "upstream"];
+const CONNECTORS: &[&str] = &[
+    "direct",
+    "bind",
+    "associate",
+    "upstream",
+    "pool",
+    "proxy_url",
+    "route",
+];
 
-/// How another proxy is reached, unless somebody says otherwise.
-const DEFAULTS: &[(&str, &str)] = &[("upstream", "direct")];
+/// How another proxy is reached, and whose errors tell about one, unless somebody says otherwise.
+const DEFAULTS: &[(&str, &str)] = &[
+    ("upstream", "direct"),
+    ("pool", "upstream"),
+    ("proxy_url", "direct"),
+    ("proxy_url", "upstream"),
+];
 
 #[test]
 fn connectors_do_not_know_each_other() {

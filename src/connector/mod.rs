@@ -36,6 +36,7 @@
 //! # }
 //! ```
 
+mod boxed;
 mod dispatch;
 mod endpoint;
 mod future;
@@ -45,10 +46,16 @@ mod unsupported;
 pub mod associate;
 pub mod bind;
 pub mod direct;
+pub mod pool;
+#[cfg(feature = "proxy-url")]
+pub mod proxy_url;
 pub mod resolve;
+#[cfg(feature = "rules")]
+pub mod route;
 pub mod upstream;
 
 pub use self::{
+    boxed::BoxConnector,
     dispatch::Dispatched,
     future::ResponseFuture,
     service::Connector,

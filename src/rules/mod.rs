@@ -92,6 +92,7 @@
 
 mod builder;
 mod calendar;
+mod choices;
 mod condition;
 mod destination;
 mod faces;
@@ -115,6 +116,7 @@ mod verdict;
 pub use self::{
     builder::Builder,
     calendar::{Days, Hours},
+    choices::Choices,
     condition::{InvalidCondition, InvalidRule},
     destination::Destination,
     network::Network,

@@ -12,6 +12,7 @@
 
 mod accepted;
 mod answer;
+mod boxed;
 mod connected;
 mod datagrams;
 mod extensions;
@@ -32,6 +33,7 @@ mod wire;
 
 pub use self::{
     accepted::Accepted,
+    boxed::BoxTunnel,
     connected::Connected,
     datagrams::{DatagramPath, Datagrams},
     extensions::Extensions,

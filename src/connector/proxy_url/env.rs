@@ -1,0 +1,109 @@
+use std::{
+    env::VarError,
+    task::{Context, Poll},
+};
+
+use tokio::net::TcpStream;
+use tower_service::Service;
+
+use super::{InvalidProxyUrl, NoProxy, ProxyUrl, ResponseFuture, Upstream};
+use crate::{
+    connector::direct::Direct,
+    error::BoxError,
+    session::{Connected, Target},
+};
+
+/// Which proxy to use, and for what: `ALL_PROXY` and `NO_PROXY`. See the [module](super).
+#[derive(Clone, Debug, Default)]
+pub struct ProxyEnv {
+    proxy: Option<ProxyUrl>,
+    without: NoProxy,
+}
+
+impl ProxyEnv {
+    /// This proxy, but for these hosts. No proxy at all without one.
+    #[must_use]
+    pub const fn new(proxy: Option<ProxyUrl>, without: NoProxy) -> Self {
+        Self { proxy, without }
+    }
+
+    /// What the environment of this process says: `all_proxy` or `ALL_PROXY`, and `no_proxy` or
+    /// `NO_PROXY`; the small ones go first, as for curl. An empty variable is none.
+    ///
+    /// # Errors
+    ///
+    /// When the variable is there and is not the URL of a proxy: to go without it would be a
+    /// surprise.
+    pub fn from_env() -> Result<Self, InvalidProxyUrl> {
+        Self::from_lookup(|name| match std::env::var(name) {
+            Ok(value) => Ok(Some(value)),
+            Err(VarError::NotPresent) => Ok(None),
+            Err(VarError::NotUnicode(_)) => Err(InvalidProxyUrl("the variable is not UTF-8")),
+        })
+    }
+
+    /// The same with another place to look names up: a file of settings, or a test.
+    ///
+    /// # Errors
+    ///
+    /// What `lookup` says, and when the value of `ALL_PROXY` is not the URL of a proxy.
+    pub fn from_lookup(
+        lookup: impl Fn(&str) -> Result<Option<String>, InvalidProxyUrl>,
+    ) -> Result<Self, InvalidProxyUrl> {
+        let first = |names: [&str; 2]| {
+            for name in names {
+                if let Some(value) = lookup(name)?.filter(|value| !value.trim().is_empty()) {
+                    return Ok(Some(value));
+                }
+            }
+            Ok(None)
+        };
+        let proxy = first(["all_proxy", "ALL_PROXY"])?;
+        let without = first(["no_proxy", "NO_PROXY"])?.unwrap_or_default();
+        let Ok(without) = without.parse();
+        Ok(Self {
+            proxy: proxy.map(|url| url.parse()).transpose()?,
+            without,
+        })
+    }
+
+    /// Goes by the proxy, or without it where that is what it says.
+    #[must_use]
+    pub fn connector(&self) -> EnvConnector {
+        EnvConnector {
+            proxy: self.proxy.as_ref().map(ProxyUrl::connector),
+            without: self.without.clone(),
+            direct: Direct::new(),
+        }
+    }
+}
+
+/// Goes by a proxy, or without: the connector of [`ProxyEnv`].
+#[derive(Clone, Debug)]
+pub struct EnvConnector {
+    proxy: Option<Upstream>,
+    without: NoProxy,
+    direct: Direct,
+}
+
+impl<T: Target + Sync> Service<T> for EnvConnector {
+    type Response = Connected<TcpStream>;
+    type Error = BoxError;
+    type Future = ResponseFuture<Connected<TcpStream>>;
+
+    // Both ways are ready at all times.
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, target: T) -> Self::Future {
+        // A target that names nothing is an error by either way.
+        let without = target
+            .address()
+            .is_ok_and(|address| self.without.includes(&address));
+        match &mut self.proxy {
+            Some(proxy) if !without => proxy.call(target),
+            _ => ResponseFuture::direct(self.direct.call(target)),
+        }
+    }
+}

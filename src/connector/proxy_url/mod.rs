@@ -1,0 +1,51 @@
+//! Proxies as people write them: URLs, and the environment.
+//!
+//! [`ProxyUrl`] reads `socks5://`, `socks5h://` and `http://` URLs, and [`connector`](ProxyUrl::connector)
+//! makes a connector of one:
+//!
+//! | URL | goes through | names are resolved |
+//! |---|---|---|
+//! | `socks5h://joe:secret@proxy.example:1080` | [`Socks5Upstream`](super::upstream::Socks5Upstream) | by the proxy |
+//! | `socks5://proxy.example` | the same | here |
+//! | `http://[2001:db8::1]:3128` | [`HttpUpstream`](super::upstream::HttpUpstream) | by the proxy |
+//!
+//! The port is 1080 for SOCKS and 80 for HTTP where none is given. Names and passwords are
+//! percent-encoded, as everywhere in URLs. A URL with a path or a query, or of another scheme, is
+//! refused, with a word on what to write instead; errors never quote it.
+//!
+//! [`ProxyEnv`] honours `ALL_PROXY` and `NO_PROXY`, as curl does. Nothing in this crate looks at the
+//! environment unless you ask for this.
+//!
+//! ```
+//! use tower::ServiceExt;
+//! use tower_socks::{connector::proxy_url::{NoProxy, ProxyEnv, ProxyUrl}, proto::Address};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), tower_socks::BoxError> {
+//! let url: ProxyUrl = "socks5h://joe:p%40ss@proxy.example".parse()?;
+//! assert_eq!(url.to_string(), "socks5h://joe:***@proxy.example:1080");
+//!
+//! let hosts: NoProxy = "localhost, .corp.example, 10.0.0.0/8".parse()?;
+//! assert!(hosts.includes(&"www.corp.example:443".parse()?));
+//!
+//! let target = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+//! let port = target.local_addr()?.port();
+//! let connector = ProxyEnv::new(Some(url), hosts).connector();
+//! assert!(connector.oneshot(Address::new("localhost", port)?).await.is_ok());
+//! # Ok(())
+//! # }
+//! ```
+
+mod env;
+mod future;
+mod no_proxy;
+mod upstream;
+mod url;
+
+pub use self::{
+    env::{EnvConnector, ProxyEnv},
+    future::ResponseFuture,
+    no_proxy::NoProxy,
+    upstream::Upstream,
+    url::{InvalidProxyUrl, ProxyUrl},
+};

@@ -1,0 +1,106 @@
+use std::{convert::Infallible, net::IpAddr, str::FromStr};
+
+use ipnet::IpNet;
+
+use crate::proto::Address;
+
+/// Hosts that are reached without the proxy: what `NO_PROXY` lists, by curl's rules.
+///
+/// The entries stand between commas or spaces:
+///
+/// | entry | means |
+/// |---|---|
+/// | `example.com`, `.example.com` | that name and all names below it |
+/// | `192.0.2.1`, `2001:db8::1`, `[2001:db8::1]` | that address |
+/// | `10.0.0.0/8` | all addresses of that network |
+/// | any of them with a port, as in `example.com:8080` | the same at that port |
+/// | `*` | everything |
+///
+/// Names are not resolved: a name is on the list as a name only. What means nothing is left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NoProxy {
+    everything: bool,
+    entries: Vec<Entry>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Entry {
+    host: Host,
+    port: Option<u16>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Host {
+    /// In small letters, without dots at its ends.
+    Name(String),
+    Network(IpNet),
+}
+
+impl NoProxy {
+    /// Whether a target is reached without the proxy.
+    #[must_use]
+    pub fn includes(&self, target: &Address) -> bool {
+        if self.everything {
+            return true;
+        }
+        let Ok(target) = target.clone().canonical() else {
+            return false;
+        };
+        self.entries.iter().any(|entry| {
+            entry.port.is_none_or(|port| port == target.port()) && entry.host.includes(&target)
+        })
+    }
+}
+
+impl Host {
+    fn includes(&self, target: &Address) -> bool {
+        match (self, target) {
+            (Self::Network(network), Address::Ip(address)) => {
+                network.contains(&address.ip().to_canonical())
+            }
+            (Self::Name(name), Address::Name(target, _)) => {
+                let target = target.as_str().trim_end_matches('.').to_lowercase();
+                let above = target.strip_suffix(name.as_str());
+                above.is_some_and(|above| above.is_empty() || above.ends_with('.'))
+            }
+            (Self::Network(_), Address::Name(..)) | (Self::Name(_), Address::Ip(_)) => false,
+        }
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let bare = text.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
+        let address = bare.unwrap_or(text);
+        if let Ok(ip) = address.parse::<IpAddr>() {
+            return Some(Self::Network(ip.to_canonical().into()));
+        }
+        if let Ok(network) = address.parse::<IpNet>() {
+            return Some(Self::Network(network));
+        }
+        let name = text.trim_matches('.').to_lowercase();
+        let is_name = !name.is_empty() && !name.contains(['/', ':', '[', ']', '*']);
+        is_name.then_some(Self::Name(name))
+    }
+}
+
+impl FromStr for NoProxy {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        let mut hosts = Self::default();
+        for text in text.split([',', ' ', '\t']).filter(|text| !text.is_empty()) {
+            if text == "*" {
+                hosts.everything = true;
+                continue;
+            }
+            if let Some(host) = Host::parse(text) {
+                hosts.entries.push(Entry { host, port: None });
+            } else if let Some((host, port)) = text.rsplit_once(':')
+                && let (Some(host), Ok(port)) = (Host::parse(host), port.parse())
+            {
+                let port = Some(port);
+                hosts.entries.push(Entry { host, port });
+            }
+        }
+        Ok(hosts)
+    }
+}

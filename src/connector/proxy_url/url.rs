@@ -1,0 +1,245 @@
+use std::{borrow::Cow, error::Error, fmt, str::FromStr};
+
+use percent_encoding::percent_decode_str;
+use url::{Host, Url};
+
+use super::Upstream;
+use crate::{
+    client::Client,
+    connector::{
+        direct::Direct,
+        resolve::SystemResolver,
+        upstream::{Basic, Hop, HttpUpstream, Socks5Upstream},
+    },
+    proto::{Address, Credentials},
+};
+
+/// The URL of a proxy. See the [module](super).
+///
+/// Secrets are in no text of it.
+#[derive(Clone)]
+pub struct ProxyUrl {
+    kind: Kind,
+    proxy: Address,
+    /// The name and the password, as the proxy is to hear them.
+    login: Option<Login>,
+}
+
+#[derive(Clone)]
+struct Login {
+    name: String,
+    kind: Secret,
+}
+
+#[derive(Clone)]
+enum Secret {
+    Socks(Client),
+    Http(Basic),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Socks5,
+    Socks5h,
+    Http,
+}
+
+impl Kind {
+    const fn scheme(self) -> &'static str {
+        match self {
+            Self::Socks5 => "socks5",
+            Self::Socks5h => "socks5h",
+            Self::Http => "http",
+        }
+    }
+
+    const fn port(self) -> u16 {
+        match self {
+            Self::Socks5 | Self::Socks5h => 1080,
+            Self::Http => 80,
+        }
+    }
+}
+
+impl ProxyUrl {
+    /// The proxy.
+    #[must_use]
+    pub const fn address(&self) -> &Address {
+        &self.proxy
+    }
+
+    /// Connects through the proxy, which is dialled from this machine.
+    #[must_use]
+    pub fn connector(&self) -> Upstream {
+        self.connector_over(Direct::new())
+    }
+
+    /// Connects through the proxy, which `way` leads to.
+    #[must_use]
+    pub fn connector_over<C: Hop>(&self, way: C) -> Upstream<C> {
+        let proxy = self.proxy.clone();
+        let client = || match &self.login {
+            Some(Login {
+                kind: Secret::Socks(client),
+                ..
+            }) => client.clone(),
+            _ => Client::new(),
+        };
+        match self.kind {
+            Kind::Socks5h => {
+                Upstream::Socks5h(Socks5Upstream::new(proxy).client(client()).over(way))
+            }
+            Kind::Socks5 => Upstream::Socks5(
+                Socks5Upstream::new(proxy)
+                    .client(client())
+                    .over(way)
+                    .resolve_here(SystemResolver::new()),
+            ),
+            Kind::Http => {
+                let mut upstream = HttpUpstream::new(proxy).over(way);
+                if let Some(Login {
+                    kind: Secret::Http(basic),
+                    ..
+                }) = &self.login
+                {
+                    upstream = upstream.credentials(basic.clone());
+                }
+                Upstream::Http(upstream)
+            }
+        }
+    }
+}
+
+impl FromStr for ProxyUrl {
+    type Err = InvalidProxyUrl;
+
+    fn from_str(text: &str) -> Result<Self, InvalidProxyUrl> {
+        let text = text.trim();
+        if !text.contains("://") {
+            return Err(InvalidProxyUrl(
+                "there is no scheme in front: write it like socks5h://proxy.example:1080",
+            ));
+        }
+        let url = Url::parse(text).map_err(|error| {
+            InvalidProxyUrl(match error {
+                url::ParseError::InvalidPort => "the port is no number from 0 to 65535",
+                url::ParseError::EmptyHost => "there is no host",
+                _ => "it is malformed: write it like socks5h://joe:secret@proxy.example:1080",
+            })
+        })?;
+        let kind = match url.scheme() {
+            "socks5" => Kind::Socks5,
+            "socks5h" => Kind::Socks5h,
+            "http" => Kind::Http,
+            "socks" => {
+                return Err(InvalidProxyUrl(
+                    "which version of SOCKS is not plain: write socks5h://, or socks5:// to resolve \
+                     names here",
+                ));
+            }
+            "socks4" | "socks4a" => {
+                return Err(InvalidProxyUrl(
+                    "SOCKS4 is not spoken here, SOCKS5 is: socks5h://",
+                ));
+            }
+            "https" => {
+                return Err(InvalidProxyUrl(
+                    "TLS to the proxy needs a connector of yours: put an `HttpUpstream` over it",
+                ));
+            }
+            _ => {
+                return Err(InvalidProxyUrl(
+                    "the scheme is none of socks5h, socks5 and http",
+                ));
+            }
+        };
+        if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
+            return Err(InvalidProxyUrl(
+                "there is something behind the port, which means nothing to a proxy",
+            ));
+        }
+        let port = url.port().unwrap_or(kind.port());
+        if port == 0 {
+            return Err(InvalidProxyUrl("nothing can be reached at port 0"));
+        }
+        let proxy = match url.host() {
+            Some(Host::Ipv4(ip)) => Address::Ip((ip, port).into()),
+            Some(Host::Ipv6(ip)) => Address::Ip((ip, port).into()),
+            Some(Host::Domain(name)) if !name.is_empty() => {
+                let name = decoded(name)?;
+                let address = Address::new(&name, port).and_then(Address::canonical);
+                address.map_err(|_| InvalidProxyUrl("the host is neither a name nor an address"))?
+            }
+            _ => return Err(InvalidProxyUrl("there is no host")),
+        };
+        let login = match (url.username(), url.password()) {
+            ("", None) => None,
+            (name, password) => {
+                let (name, password) = (decoded(name)?, decoded(password.unwrap_or_default())?);
+                Some(Login {
+                    kind: secret(kind, &name, &password)?,
+                    name: name.into_owned(),
+                })
+            }
+        };
+        Ok(Self { kind, proxy, login })
+    }
+}
+
+fn decoded(text: &str) -> Result<Cow<'_, str>, InvalidProxyUrl> {
+    let mut escapes = text.split('%').skip(1);
+    let is_escape =
+        |it: &str| it.len() >= 2 && it.bytes().take(2).all(|octet| octet.is_ascii_hexdigit());
+    if !escapes.all(is_escape) {
+        return Err(InvalidProxyUrl(
+            "a percent sign is no escape: write it as %25",
+        ));
+    }
+    let text = percent_decode_str(text).decode_utf8();
+    text.map_err(|_| InvalidProxyUrl("what is percent-encoded is not UTF-8"))
+}
+
+fn secret(kind: Kind, name: &str, password: &str) -> Result<Secret, InvalidProxyUrl> {
+    match kind {
+        Kind::Socks5 | Kind::Socks5h => Credentials::new(name, password)
+            .map(|credentials| Secret::Socks(Client::new().credentials(credentials)))
+            .ok_or(InvalidProxyUrl(
+                "the name or the password is longer than the 255 octets that SOCKS5 has room for",
+            )),
+        Kind::Http => Basic::new(name, password)
+            .map(Secret::Http)
+            .ok_or(InvalidProxyUrl(
+                "the name has a colon, or there is a control character: HTTP cannot carry that",
+            )),
+    }
+}
+
+/// The password is left out.
+impl fmt::Display for ProxyUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://", self.kind.scheme())?;
+        if let Some(Login { name, .. }) = &self.login {
+            // Whoever reads this in a terminal is not to be fooled by it.
+            write!(f, "{}:***@", name.escape_debug())?;
+        }
+        self.proxy.fmt(f)
+    }
+}
+
+impl fmt::Debug for ProxyUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ProxyUrl({self})")
+    }
+}
+
+/// Why something is not the URL of a proxy. It is not quoted, since it may carry a password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InvalidProxyUrl(pub(super) &'static str);
+
+impl fmt::Display for InvalidProxyUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "not the URL of a proxy: {}", self.0)
+    }
+}
+
+impl Error for InvalidProxyUrl {}

@@ -1,0 +1,61 @@
+use std::{
+    fmt,
+    task::{Context, Poll},
+};
+
+use tower::{ServiceExt, util::Oneshot};
+use tower_service::Service;
+
+use crate::{
+    rules::{Choices, Rule},
+    session::Request,
+};
+
+/// Sends each request to the service that rules choose. See the [module](super).
+///
+/// Clones share the rules. A change of a route makes a new one.
+#[derive(Clone)]
+pub struct Router<S> {
+    choices: Choices<S>,
+    rest: S,
+}
+
+impl<S: Clone> Router<S> {
+    /// The first of these rules that applies says where a request goes. If none does, it goes to
+    /// `rest`.
+    pub fn new(routes: impl IntoIterator<Item = (Rule, S)>, rest: S) -> Self {
+        Self {
+            choices: Choices::new(routes),
+            rest,
+        }
+    }
+
+    /// Where a request would go.
+    #[must_use]
+    pub fn choose(&self, request: &Request) -> &S {
+        self.choices.choose(request).unwrap_or(&self.rest)
+    }
+}
+
+impl<S: Service<Request> + Clone> Service<Request> for Router<S> {
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = Oneshot<S, Request>;
+
+    // Which one to ask is known with the request: see `call`.
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        self.choose(&request).clone().oneshot(request)
+    }
+}
+
+impl<S> fmt::Debug for Router<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Router")
+            .field("choices", &self.choices)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,341 @@
+//! URLs of proxies, and the environment.
+
+#![cfg(feature = "proxy-url")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic
+)]
+
+mod support;
+mod upstream_support;
+
+use std::sync::{Arc, Mutex};
+
+use proptest::prelude::*;
+use support::{Script, connect_to, proxy, stack, texts, within};
+use tokio::{io::AsyncWriteExt, net::TcpListener};
+use tower::ServiceExt;
+use tower_socks::{
+    BoxError, ClientError, Connector, NoAuth,
+    connector::proxy_url::{InvalidProxyUrl, NoProxy, ProxyEnv, ProxyUrl},
+    proto::Address,
+};
+use upstream_support::{canned, http_proxy};
+
+const CONNECTED: &[u8] = b"\x05\x00\x00\x01\xc6\x33\x64\x07\x10\xe1";
+
+fn url(text: &str) -> ProxyUrl {
+    text.parse()
+        .unwrap_or_else(|error| panic!("{text}: {error}"))
+}
+
+#[test]
+fn forms_of_urls() {
+    for (text, address, shown) in [
+        (
+            "socks5h://proxy.example",
+            "proxy.example:1080",
+            "socks5h://proxy.example:1080",
+        ),
+        (
+            "socks5://proxy.example:9",
+            "proxy.example:9",
+            "socks5://proxy.example:9",
+        ),
+        (
+            "http://proxy.example",
+            "proxy.example:80",
+            "http://proxy.example:80",
+        ),
+        (
+            "http://proxy.example:3128/",
+            "proxy.example:3128",
+            "http://proxy.example:3128",
+        ),
+        (
+            "SOCKS5H://Proxy.Example",
+            "Proxy.Example:1080",
+            "socks5h://Proxy.Example:1080",
+        ),
+        (
+            " socks5h://127.0.0.1 ",
+            "127.0.0.1:1080",
+            "socks5h://127.0.0.1:1080",
+        ),
+        ("socks5h://[::1]:1081", "[::1]:1081", "socks5h://[::1]:1081"),
+        (
+            "http://[2001:db8::1]",
+            "[2001:db8::1]:80",
+            "http://[2001:db8::1]:80",
+        ),
+        (
+            "socks5h://joe@p.example",
+            "p.example:1080",
+            "socks5h://joe:***@p.example:1080",
+        ),
+        (
+            "socks5h://joe:@p.example",
+            "p.example:1080",
+            "socks5h://joe:***@p.example:1080",
+        ),
+        (
+            "http://joe:s%40%3A%2F@p.example",
+            "p.example:80",
+            "http://joe:***@p.example:80",
+        ),
+        (
+            "socks5://j%C3%B6rg:x@p.example",
+            "p.example:1080",
+            "socks5://jörg:***@p.example:1080",
+        ),
+        (
+            "socks5://j%1Be:x@p.example",
+            "p.example:1080",
+            "socks5://j\\u{1b}e:***@p.example:1080",
+        ),
+    ] {
+        let url = url(text);
+        assert_eq!(
+            url.address(),
+            &address.parse::<Address>().unwrap(),
+            "{text}"
+        );
+        assert_eq!(url.to_string(), shown, "{text}");
+        assert_eq!(format!("{url:?}"), format!("ProxyUrl({shown})"), "{text}");
+    }
+}
+
+#[test]
+fn mistakes_have_a_message_that_says_what_to_write_and_no_secret() {
+    let long = format!("socks5h://joe:{}@p.example", "s3cret".repeat(50));
+    for (text, message) in [
+        ("", "no scheme"),
+        ("proxy.example:1080", "no scheme"),
+        ("joe:s3cret@proxy.example", "no scheme"),
+        ("socks://joe:s3cret@p.example", "which version"),
+        ("socks4://p.example", "SOCKS4"),
+        ("socks4a://p.example", "SOCKS4"),
+        ("https://joe:s3cret@p.example", "TLS to the proxy"),
+        ("ftp://joe:s3cret@p.example", "scheme is none of"),
+        ("socks5h://", "no host"),
+        ("socks5h://joe:s3cret@", "no host"),
+        ("http://", "no host"),
+        ("socks5h://p.example:0", "port 0"),
+        ("socks5h://p.example:65536", "port is no number"),
+        ("socks5h://p.example:http", "port is no number"),
+        ("socks5h://p.example/path", "behind the port"),
+        ("socks5h://p.example?s3cret", "behind the port"),
+        ("socks5h://p.example#s3cret", "behind the port"),
+        ("socks5h://joe:s3cret%@p.example", "percent sign"),
+        ("socks5h://joe:s3cret%4@p.example", "percent sign"),
+        ("socks5h://joe:s3cret%zz@p.example", "percent sign"),
+        ("socks5h://joe:s3cret%FF@p.example", "not UTF-8"),
+        ("http://j%3Ae:s3cret@p.example", "colon"),
+        ("http://joe:s3cret%0D%0AX@p.example", "control character"),
+        ("socks5h://256.0.0.1", "neither a name nor an address"),
+        (&long, "longer than the 255 octets"),
+    ] {
+        let error = text.parse::<ProxyUrl>().expect_err(text);
+        assert!(error.to_string().contains(message), "{text}: {error}");
+        assert!(!texts(&error).contains("s3cret"), "{text}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn what_the_url_says_is_what_the_proxy_hears() {
+    let (way, logs) = canned([[b"\x05\x02\x01\x00", CONNECTED].concat()]);
+    let connector = url("socks5h://joe:p%40ss@proxy.example").connector_over(way);
+    connector
+        .oneshot("target.example:80".parse::<Address>().unwrap())
+        .await
+        .unwrap();
+    let said = [
+        b"\x05\x02\x02\x00\x01\x03joe\x04p@ss",
+        &*connect_to("target.example:80"),
+    ];
+    let mut heard = logs[0].written().0;
+    // The order of the methods is the client's business.
+    heard[2..4].sort_unstable_by(|one, other| other.cmp(one));
+    assert_eq!(
+        heard.escape_ascii().to_string(),
+        said.concat().escape_ascii().to_string()
+    );
+
+    // socks5 without the h: an address.
+    let (way, logs) = canned([[b"\x05\x00", CONNECTED].concat()]);
+    let connector = url("socks5://proxy.example").connector_over(way);
+    connector
+        .oneshot(Address::new("localhost", 80).unwrap())
+        .await
+        .unwrap();
+    let heard = logs[0].written().0;
+    assert!(matches!(heard[3..7], [5, 1, 0, 1 | 4]), "{heard:?}");
+
+    let (way, logs) = canned([b"HTTP/1.1 200 OK\r\n\r\n"]);
+    let connector = url("http://Aladdin:open%20sesame@proxy.example").connector_over(way);
+    connector
+        .oneshot("target.example:80".parse::<Address>().unwrap())
+        .await
+        .unwrap();
+    let heard = String::from_utf8(logs[0].written().0).unwrap();
+    assert!(heard.contains("\r\nProxy-Authorization: Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==\r\n"));
+}
+
+#[tokio::test]
+async fn urls_chain_at_run_time() {
+    within(async {
+        let heads = Arc::new(Mutex::new(Vec::new()));
+        let first = http_proxy(Arc::clone(&heads)).await;
+        let second = proxy(stack(NoAuth, Connector::direct())).await;
+        let chain = url(&format!("socks5h://{second}"))
+            .connector_over(url(&format!("http://{first}")).connector());
+        let target = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = Address::Ip(target.local_addr().unwrap());
+        let mut stream = chain.oneshot(address).await.unwrap();
+        let (mut accepted, _) = target.accept().await.unwrap();
+        accepted.say(b"hello").await;
+        accepted.shutdown().await.unwrap();
+        stream.hear(b"hello").await;
+        assert!(heads.lock().unwrap()[0].starts_with(&format!("CONNECT {second} ")));
+    })
+    .await;
+}
+
+/// As in curl's documentation of `NO_PROXY` and its own tests of it, and ports as elsewhere.
+#[test]
+fn hosts_without_a_proxy() {
+    for (list, target, included) in [
+        ("", "example.com:80", false),
+        ("*", "example.com:80", true),
+        ("*", "192.0.2.1:80", true),
+        ("example.com", "example.com:80", true),
+        ("example.com", "www.example.com:80", true),
+        ("example.com", "wwwexample.com:80", false),
+        ("example.com", "example.com.evil.test:80", false),
+        (".example.com", "www.example.com:80", true),
+        (".example.com", "example.com:80", true),
+        ("example.com.", "example.com:80", true),
+        ("example.com", "EXAMPLE.com.:80", true),
+        ("EXAMPLE.COM", "example.com:80", true),
+        ("localhost,example.com", "localhost:80", true),
+        ("localhost, example.com", "example.com:80", true),
+        ("localhost example.com", "example.com:80", true),
+        (" , ,example.com,", "example.com:80", true),
+        (",,", "example.com:80", false),
+        ("192.0.2.1", "192.0.2.1:80", true),
+        ("192.0.2.1", "192.0.2.10:80", false),
+        ("192.0.2.1", "[::ffff:192.0.2.1]:80", true),
+        ("192.0.2.0/24", "192.0.2.200:80", true),
+        ("192.0.2.0/24", "192.0.3.1:80", false),
+        ("192.0.2.0/33", "192.0.2.1:80", false),
+        ("2001:db8::1", "[2001:db8::1]:80", true),
+        ("[2001:db8::1]", "[2001:db8::1]:80", true),
+        ("2001:db8::/32", "[2001:db8:1::1]:80", true),
+        ("10.0.0.0/8", "ten.example:80", false),
+        ("example.com:8080", "example.com:8080", true),
+        ("example.com:8080", "example.com:80", false),
+        ("[2001:db8::1]:8080", "[2001:db8::1]:8080", true),
+        ("[2001:db8::1]:8080", "[2001:db8::1]:80", false),
+        ("192.0.2.1:80", "192.0.2.1:80", true),
+        ("*.example.com", "www.example.com:80", false),
+        (".", "example.com:80", false),
+        ("127.0.0.1", "0x7f.1:80", true),
+    ] {
+        let Ok(hosts) = list.parse::<NoProxy>();
+        let target: Address = target.parse().unwrap();
+        assert_eq!(hosts.includes(&target), included, "{list:?} {target}");
+    }
+}
+
+fn env(variables: &'static [(&str, &str)]) -> Result<ProxyEnv, InvalidProxyUrl> {
+    ProxyEnv::from_lookup(|name| {
+        let found = variables.iter().find(|(known, _)| *known == name);
+        Ok(found.map(|(_, value)| (*value).to_owned()))
+    })
+}
+
+#[test]
+fn the_environment() {
+    let shown = |variables| format!("{:?}", env(variables).unwrap());
+    let proxy = shown(&[("ALL_PROXY", "socks5h://joe:s3cret@p.example")]);
+    assert!(
+        proxy.contains("ProxyUrl(socks5h://joe:***@p.example:1080)"),
+        "{proxy}"
+    );
+    let small = shown(&[("ALL_PROXY", "http://large"), ("all_proxy", "http://small")]);
+    assert!(small.contains("http://small:80"), "{small}");
+    let empty = shown(&[("all_proxy", ""), ("ALL_PROXY", "http://large")]);
+    assert!(empty.contains("http://large:80"), "{empty}");
+    assert!(shown(&[]).contains("proxy: None"));
+    assert!(env(&[("ALL_PROXY", "proxy.example:1080")]).is_err());
+}
+
+#[tokio::test]
+async fn the_environment_decides_for_each_target() {
+    within(async {
+        let heads = Arc::new(Mutex::new(Vec::new()));
+        let through = http_proxy(Arc::clone(&heads)).await;
+        let target = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = target.local_addr().unwrap().port();
+        let without = "127.0.0.1".parse().unwrap();
+        let env = ProxyEnv::new(Some(url(&format!("http://{through}"))), without);
+        let connector = env.connector();
+
+        let address = Address::new("127.0.0.1", port).unwrap();
+        connector.clone().oneshot(address.clone()).await.unwrap();
+        assert_eq!(heads.lock().unwrap().len(), 0);
+        let name = Address::new("localhost", port).unwrap();
+        connector.oneshot(name).await.unwrap();
+        assert_eq!(heads.lock().unwrap().len(), 1);
+
+        let none = ProxyEnv::default().connector();
+        none.oneshot(address).await.unwrap();
+        assert_eq!(heads.lock().unwrap().len(), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_url_to_nobody_says_who_cannot_be_reached() {
+    let (port, _reserved) = support::sockets::closed_port();
+    let connector = url(&format!("socks5h://joe:s3cret@127.0.0.1:{port}")).connector();
+    let target: Address = "target.example:80".parse().unwrap();
+    let error: BoxError = connector.oneshot(target).await.unwrap_err();
+    assert!(matches!(
+        error.downcast_ref(),
+        Some(ClientError::Unreachable { .. })
+    ));
+    assert!(!texts(&*error).contains("s3cret"));
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_it_panic(text in any::<String>(), scheme in "socks5h?|http") {
+        let _ = text.parse::<ProxyUrl>();
+        let _ = text.parse::<NoProxy>();
+        if let Ok(url) = format!("{scheme}://{text}").parse::<ProxyUrl>() {
+            // What is shown leaves out the password and nothing else that matters.
+            let again: ProxyUrl = url.to_string().parse().unwrap_or_else(|_| url.clone());
+            prop_assert_eq!(again.address(), url.address());
+        }
+    }
+
+    #[test]
+    fn any_name_and_password_come_through(name in "[^:\u{0}-\u{1f}\u{7f}-\u{9f}]{1,40}", password in "[^\u{0}-\u{1f}\u{7f}-\u{9f}]{0,40}") {
+        let encode = |text: &str| text.bytes().map(|octet| format!("%{octet:02x}")).collect::<String>();
+        let text = format!("http://{}:{}@p.example", encode(&name), encode(&password));
+        let url: ProxyUrl = text.parse().unwrap();
+        let (way, logs) = canned([b"HTTP/1.1 200 OK\r\n\r\n"]);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let target: Address = "a.example:1".parse().unwrap();
+        runtime.block_on(url.connector_over(way).oneshot(target)).unwrap();
+        let (way, expected) = canned([b"HTTP/1.1 200 OK\r\n\r\n"]);
+        let basic = tower_socks::connector::upstream::Basic::new(&name, &password).unwrap();
+        let upstream = tower_socks::connector::upstream::HttpUpstream::new(url.address().clone());
+        let target: Address = "a.example:1".parse().unwrap();
+        runtime.block_on(upstream.credentials(basic).over(way).oneshot(target)).unwrap();
+        prop_assert_eq!(logs[0].written(), expected[0].written());
+    }
+}
