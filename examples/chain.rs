@@ -7,6 +7,8 @@
 //! cargo run --example chain --features http-connect
 //! ```
 
+#![allow(clippy::print_stdout)]
+
 use std::net::SocketAddr;
 
 use tokio::{

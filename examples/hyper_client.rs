@@ -6,6 +6,8 @@
 //! cargo run --example hyper_client --features http
 //! ```
 
+#![allow(clippy::print_stdout)]
+
 use std::{
     convert::Infallible,
     net::SocketAddr,

@@ -8,6 +8,8 @@
 //! cargo run --example tls
 //! ```
 
+#![allow(clippy::print_stdout)]
+
 use std::{
     net::SocketAddr,
     sync::Arc,

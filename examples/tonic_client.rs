@@ -6,6 +6,8 @@
 //! cargo run --example tonic_client --features http
 //! ```
 
+#![allow(clippy::print_stdout)]
+
 use tokio::net::TcpListener;
 use tonic::transport::{Endpoint, Server, server::TcpIncoming};
 use tonic_health::pb::{
