@@ -29,10 +29,10 @@ use tower_socks::{
     client::ClientFault,
     connector::upstream::{Basic, HttpError, HttpUpstream},
     error::reply_code,
-    proto::{Address, ReplyCode},
+    proto::{Address, DomainName, ReplyCode},
     relay::BoxStream,
 };
-use upstream_support::{Asked, Diary, canned, guarded, resolver};
+use upstream_support::{Asked, Diary, by_hand, canned, guarded, resolver};
 
 const OK: &[u8] = b"HTTP/1.1 200 Connection established\r\n\r\n";
 
@@ -321,16 +321,57 @@ async fn a_proxy_that_cannot_be_reached_says_nothing_about_the_target() {
     assert_eq!(error.fault(), ClientFault::Proxy);
 }
 
+/// What SOCKS carries behind a length would mean something else in a line.
 #[tokio::test]
-async fn a_name_cannot_smuggle_a_line() {
-    let (way, logs) = canned([OK]);
-    let target = Address::Name(
-        tower_socks::proto::DomainName::new("a?#@c").expect("what SOCKS can carry"),
-        80,
-    );
-    let error = upstream().over(way).oneshot(target).await.unwrap_err();
-    assert_eq!(reply_code(&*error), ReplyCode::GENERAL_FAILURE);
-    assert_eq!(logs[0].written().1, 0);
+async fn a_name_cannot_smuggle_anything() {
+    for name in ["a?#@c", "a/b", "a\\b", "j\u{f6}rg.example", "<a>", "a\"b"] {
+        let (way, logs) = canned([OK]);
+        let target = Address::Name(DomainName::new(name).expect("what SOCKS can carry"), 80);
+        let error = upstream().over(way).oneshot(target).await.unwrap_err();
+        assert_eq!(reply_code(&*error), ReplyCode::GENERAL_FAILURE);
+        let error: HttpError = *error.downcast().unwrap();
+        assert!(matches!(error, HttpError::Name), "{name}: {error:?}");
+        assert_eq!(error.fault(), ClientFault::Local);
+        assert_eq!(logs[0].written().1, 0);
+    }
+    // Another port than the one that was judged.
+    for name in ["a.example:22", "[a]", "a%3a22"] {
+        let (way, logs) = canned([OK]);
+        let target = Address::Name(DomainName::new(name).expect("what SOCKS can carry"), 80);
+        upstream().over(way).oneshot(target).await.unwrap_err();
+        assert_eq!(logs[0].written().1, 0, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn dropping_the_future_closes_the_way_to_the_proxy() {
+    within(async {
+        let (way, mut far) = by_hand();
+        let asking = tokio::spawn(upstream().over(way).oneshot(address("a.example:1")));
+        far.hear(b"CONNECT a.example:1 HTTP/1.1\r\nHost: a.example:1\r\n\r\n")
+            .await;
+        far.say(b"HTTP/1.1 2").await;
+        asking.abort();
+        far.hear_end().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_chain_is_one_stream_with_one_dialogue_behind_the_other() {
+    let (way, logs) = canned([[OK, b"HTTP/1.1 100 \r\n\r\n", OK, b"hello"].concat()]);
+    let first = upstream().credentials(Basic::new("joe", "").unwrap());
+    let chain = HttpUpstream::new(address("second.example:2")).over(first.over(way));
+    let mut stream: Connected<Canned> = chain.oneshot(address("a.example:1")).await.unwrap();
+    // Each proxy hears its own credentials only.
+    let expected = "CONNECT second.example:2 HTTP/1.1\r\nHost: second.example:2\r\n\
+                    Proxy-Authorization: Basic am9lOg==\r\n\r\n\
+                    CONNECT a.example:1 HTTP/1.1\r\nHost: a.example:1\r\n\r\n";
+    let written = String::from_utf8(logs[0].written().0).unwrap();
+    assert_eq!(written, expected);
+    let mut heard = String::new();
+    stream.read_to_string(&mut heard).await.unwrap();
+    assert_eq!(heard, "hello");
 }
 
 #[tokio::test]

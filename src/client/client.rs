@@ -12,7 +12,7 @@ use tokio::{
 use super::{
     BuiltIn, ClientError, LogIn, ProxyListener, ProxySocket,
     handshake::{Pace, ask},
-    reachable::{peer_of, reachable},
+    reachable::{peer_of, plain, reachable},
     udp::Local,
 };
 use crate::{
@@ -36,7 +36,18 @@ struct Terms {
     pace: Pace,
     limit: Duration,
     accept_limit: Duration,
-    proxy: Option<IpAddr>,
+    proxy: Whereabouts,
+}
+
+/// Where the proxy is.
+#[derive(Clone, Copy, Debug)]
+enum Whereabouts {
+    /// At the other end of the stream.
+    Peer,
+    /// There, with any port.
+    Known(SocketAddr),
+    /// Nobody knows.
+    Unknown,
 }
 
 impl Client {
@@ -75,7 +86,7 @@ impl<L> Client<L> {
                 pace: Pace::Turns,
                 limit: Duration::from_secs(30),
                 accept_limit: Duration::from_secs(3 * 60),
-                proxy: None,
+                proxy: Whereabouts::Peer,
             },
         }
     }
@@ -116,10 +127,21 @@ impl<L> Client<L> {
     /// the address at which they were reached.
     ///
     /// Over a [`TcpStream`](tokio::net::TcpStream), alone or in a [`Connected`], it need not be said:
-    /// it is the address of the other end.
+    /// it is the address of the other end, unless the stream has come through a proxy itself.
     #[must_use]
     pub const fn proxy_address(mut self, address: IpAddr) -> Self {
-        self.terms.proxy = Some(address);
+        self.terms.proxy = Whereabouts::Known(SocketAddr::new(address, 0));
+        self
+    }
+
+    /// The same for a way that leads to `proxy`, unless it has been said before. A way that leads
+    /// through another proxy ends there, and one that is no TCP connection does not say.
+    pub(crate) fn over<Io: 'static>(mut self, way: &Connected<Io>, proxy: &Address) -> Self {
+        if matches!(self.terms.proxy, Whereabouts::Peer) && peer_of(way).is_none() {
+            self.terms.proxy = proxy.ip().map_or(Whereabouts::Unknown, |proxy| {
+                Whereabouts::Known(plain(proxy))
+            });
+        }
         self
     }
 
@@ -146,7 +168,7 @@ impl<L> Client<L> {
         Io: AsyncRead + AsyncWrite + Unpin,
     {
         let (io, bound) = self.ask(io, Command::CONNECT, target.into()).await?;
-        Ok(Connected::new(io, bound))
+        Ok(Connected::new(io, bound).through_proxy())
     }
 
     /// Asks the proxy to listen for `peer` (RFC 1928 section 6, BIND): a host that a connection by
@@ -243,8 +265,9 @@ impl<L> Client<L> {
     /// The proxy's address, with any port.
     fn proxy<Io: 'static>(&self, io: &Io) -> Option<SocketAddr> {
         match self.terms.proxy {
-            Some(address) => Some(SocketAddr::new(address, 0)),
-            None => peer_of(io),
+            Whereabouts::Known(address) => Some(address),
+            Whereabouts::Peer => peer_of(io),
+            Whereabouts::Unknown => None,
         }
     }
 

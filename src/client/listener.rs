@@ -54,7 +54,7 @@ impl<Io> ProxyListener<Io> {
             limit,
         } = self;
         match timeout(limit, answer(&mut io, Step::Dial)).await {
-            Ok(Ok(peer)) => Ok((Connected::new(io, bound), peer)),
+            Ok(Ok(peer)) => Ok((Connected::new(io, bound).through_proxy(), peer)),
             Ok(Err(error)) => Err(error),
             Err(source) => Err(ClientError::TimedOut {
                 step: Step::Dial,

@@ -38,7 +38,8 @@ impl<C, L, N>
 where
     Socks5Upstream<C, L, N>: Clone,
 {
-    /// Everything through another SOCKS5 proxy.
+    /// CONNECT, BIND and UDP ASSOCIATE through another SOCKS5 proxy. Datagrams go straight to its
+    /// relay, whatever the way to the proxy: see [`upstream`](super::upstream).
     #[must_use]
     pub fn through(upstream: Socks5Upstream<C, L, N>) -> Self {
         Self {

@@ -25,6 +25,7 @@ pin_project! {
         io: Io,
         bound: Address,
         relay: Relay,
+        through_proxy: bool,
     }
 }
 
@@ -35,6 +36,7 @@ impl<Io> Connected<Io> {
             io,
             bound,
             relay: Relay::new(),
+            through_proxy: false,
         }
     }
 
@@ -43,6 +45,19 @@ impl<Io> Connected<Io> {
     pub const fn with_relay(mut self, relay: Relay) -> Self {
         self.relay = relay;
         self
+    }
+
+    /// The same stream, which another proxy has made: at its other end is that one, and not the
+    /// target.
+    #[must_use]
+    pub(crate) const fn through_proxy(mut self) -> Self {
+        self.through_proxy = true;
+        self
+    }
+
+    /// Whether a proxy is at the other end, and not the target.
+    pub(crate) const fn is_through_proxy(&self) -> bool {
+        self.through_proxy
     }
 
     /// The stream, where it stays in its place.
@@ -82,6 +97,7 @@ impl<Io> Connected<Io> {
             io: wrap(self.io),
             bound: self.bound,
             relay: self.relay,
+            through_proxy: self.through_proxy,
         }
     }
 }

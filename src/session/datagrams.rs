@@ -1,5 +1,6 @@
 use std::{
     fmt, io,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     ops::Range,
     task::{Context, Poll},
 };
@@ -195,4 +196,13 @@ impl fmt::Debug for Datagrams {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Datagrams({})", self.len())
     }
+}
+
+/// A datagram goes to one host: no multicast, no broadcast, no wildcard, no port 0.
+pub(crate) fn is_unicast(address: SocketAddr) -> bool {
+    let host = match address.ip() {
+        IpAddr::V4(ip) => !ip.is_multicast() && ip != Ipv4Addr::BROADCAST && !ip.is_unspecified(),
+        IpAddr::V6(ip) => !ip.is_multicast() && !ip.is_unspecified(),
+    };
+    host && address.port() != 0
 }

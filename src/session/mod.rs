@@ -49,6 +49,7 @@ pub use self::{
 };
 pub(crate) use self::{
     answer::{answer, refuse},
+    datagrams::is_unicast,
     reached::Reached,
     send::{poll_send_all, poll_send_front},
 };

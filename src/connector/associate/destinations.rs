@@ -1,13 +1,13 @@
 //! Where an association may send to, and who may answer.
 
-use std::{
-    collections::HashMap,
-    net::{IpAddr, Ipv4Addr, SocketAddr},
-};
+use std::{collections::HashMap, net::SocketAddr};
 
 use tokio::time::Instant;
 
-use crate::{proto::Address, session::Request};
+use crate::{
+    proto::Address,
+    session::{Request, is_unicast},
+};
 
 /// Who may send datagrams to the client, in the terms of RFC 4787 section 5.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -196,13 +196,4 @@ pub(super) fn approves(request: &Request, address: SocketAddr) -> bool {
             false
         }
     }
-}
-
-/// A datagram goes to one host: no multicast, no broadcast, no wildcard, no port 0.
-fn is_unicast(address: SocketAddr) -> bool {
-    let host = match address.ip() {
-        IpAddr::V4(ip) => !ip.is_multicast() && ip != Ipv4Addr::BROADCAST && !ip.is_unspecified(),
-        IpAddr::V6(ip) => !ip.is_multicast() && !ip.is_unspecified(),
-    };
-    host && address.port() != 0
 }

@@ -2,6 +2,7 @@ use std::{
     fmt,
     future::{Future, poll_fn},
     io,
+    net::IpAddr,
     pin::pin,
     task::{Context, Poll},
 };
@@ -14,12 +15,17 @@ use crate::{
     client::{BuiltIn, LogIn, ProxyListener},
     connector::direct::Direct,
     error::{BoxError, Refusal, reply_code},
-    proto::{Address, Reply, ReplyCode},
+    proto::{Address, Command, Reply, ReplyCode},
     relay::{Relay, Traffic},
     session::{Request, Tunnel, Wire, answer, refuse},
 };
 
 /// Carries BIND out by another proxy: both replies are that proxy's. See the [module](super).
+///
+/// The policies are asked about the peer that the proxy tells, and another one than the expected is
+/// not let in. Of a name that is [resolved here](Socks5Upstream::resolve_here), the first address
+/// that they approve of is expected. A proxy that keeps the peer's address to itself, with zeros,
+/// has to be trusted.
 #[derive(Clone)]
 pub struct UpstreamBind<C = Direct, L = BuiltIn, N = ByProxy> {
     upstream: Socks5Upstream<C, L, N>,
@@ -54,7 +60,8 @@ where
                 // The address is asked about once the peer is there, with its true port.
                 Address::Ip(_) => request.target.clone().canonical()?,
                 Address::Name(..) => {
-                    let candidates = judged(&request, upstream.naming.clone()).await?;
+                    let candidates =
+                        judged(&request, upstream.naming.clone(), upstream.client.limit()).await?;
                     candidates
                         .into_iter()
                         .next()
@@ -64,15 +71,15 @@ where
             let listening = async {
                 let way = upstream.stream().await?;
                 let relay = way.relay();
-                let listener = upstream.client.bind(way.into_inner(), peer.clone()).await?;
+                let client = upstream.client.clone().over(&way, &upstream.proxy);
+                let listener = client.bind(way.into_inner(), peer.clone()).await?;
                 Ok((listener, relay))
             };
-            let (listener, relay) = listening
-                .await
-                .map_err(|error| upstream.noted(&peer, error))?;
+            let (listener, relay) = upstream.noted(Command::BIND, &peer, listening.await)?;
             Ok(UpstreamBinding {
                 parts: Box::new(Parts {
                     listener,
+                    expected: peer.ip().map(|address| address.ip()),
                     request,
                     relay,
                 }),
@@ -96,6 +103,8 @@ pub struct UpstreamBinding<Io> {
 
 struct Parts<Io> {
     listener: ProxyListener<Io>,
+    /// Zeros for anyone, and `None` for somebody whose address only the proxy knows.
+    expected: Option<IpAddr>,
     request: Request,
     relay: Relay,
 }
@@ -151,12 +160,20 @@ impl<Io: AsyncRead + AsyncWrite + Unpin + Send + 'static> Parts<Io> {
             }
         })
         .await?;
+        let peer = peer.canonical().map_err(io::Error::other)?;
         // A proxy that keeps the address to itself leaves nothing to ask about.
-        if let Address::Ip(address) = &peer
+        if let Address::Ip(address) = peer
             && !address.ip().is_unspecified()
         {
-            self.request.approve(*address).map_err(io::Error::other)?;
-            self.request.reached(*address);
+            if let Some(expected) = self.expected
+                && !expected.is_unspecified()
+                && expected != address.ip()
+            {
+                let refusal = Refusal::not_allowed(format!("{address} is not the expected peer"));
+                return Err(io::Error::other(refusal));
+            }
+            self.request.approve(address).map_err(io::Error::other)?;
+            self.request.reached(address);
         }
         Ok((stream.into_inner(), peer))
     }

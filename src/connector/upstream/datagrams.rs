@@ -12,8 +12,8 @@ use crate::{
     client::{BuiltIn, LogIn, ProxySocket},
     connector::direct::Direct,
     error::{BoxError, Refusal},
-    proto::Address,
-    session::{DatagramPath, Datagrams, Request},
+    proto::{Address, Command},
+    session::{DatagramPath, Datagrams, Request, is_unicast},
 };
 
 /// Destinations that an association remembers the policies' answers about.
@@ -51,11 +51,10 @@ where
         ResponseFuture::new(async move {
             let opening = async {
                 let way = upstream.stream().await?;
-                upstream.client.associate(way.into_inner()).await
+                let client = upstream.client.clone().over(&way, &upstream.proxy);
+                client.associate(way.into_inner()).await
             };
-            let socket = opening
-                .await
-                .map_err(|error| upstream.noted(&request.target, error))?;
+            let socket = upstream.noted(Command::UDP_ASSOCIATE, &request.target, opening.await)?;
             Ok(UpstreamPath {
                 socket,
                 version: request.guard.version(),
@@ -89,7 +88,7 @@ pub struct UpstreamPath<Io> {
 }
 
 impl<Io> UpstreamPath<Io> {
-    /// Whether a datagram may go there.
+    /// Whether a datagram may go there, in the form in which it can be judged.
     fn allows(&mut self, target: &Address) -> bool {
         if let Some(known) = self.known.get(target) {
             return *known;
@@ -109,13 +108,14 @@ impl<Io> UpstreamPath<Io> {
     }
 
     fn approve(&self, target: &Address) -> Result<(), Refusal> {
-        let malformed = |_| Refusal::not_allowed("a name that nobody could judge");
-        match target.clone().canonical().map_err(malformed)? {
-            Address::Ip(address) => {
-                let request = self.request.towards(Address::Ip(address))?;
-                request.approve(address)
+        match target {
+            Address::Ip(address) if is_unicast(*address) => {
+                self.request.towards(target.clone())?.approve(*address)
             }
-            name @ Address::Name(..) if self.names => self.request.towards(name)?.approve_name(),
+            Address::Ip(_) | Address::Name(_, 0) => {
+                Err(Refusal::not_allowed("no single host's address"))
+            }
+            Address::Name(..) if self.names => self.request.towards(target.clone())?.approve_name(),
             Address::Name(..) => Err(Refusal::not_allowed(
                 "names are not for the proxy to resolve",
             )),
@@ -130,7 +130,13 @@ impl<Io: AsyncRead + AsyncWrite + Unpin + Send + 'static> DatagramPath for Upstr
             self.version = version;
             self.known.clear();
         }
-        out.retain(|target, _| self.allows(target));
+        out.retain_mut(|target, _| {
+            // What goes out is what was judged: an address in disguise is nobody's to interpret.
+            target.clone().canonical().is_ok_and(|canonical| {
+                *target = canonical;
+                self.allows(target)
+            })
+        });
         DatagramPath::poll_send(&mut self.socket, cx, out)
     }
 

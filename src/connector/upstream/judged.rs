@@ -1,6 +1,8 @@
 //! What a proxy may be asked for.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
+
+use tokio::time::timeout;
 
 use super::Naming;
 use crate::{
@@ -17,10 +19,12 @@ const CANDIDATES: usize = 8;
 ///
 /// # Errors
 ///
-/// The refusal, where nothing is left; [`lookup`](crate::connector::resolve)'s.
+/// The refusal, where nothing is left; [`lookup`](crate::connector::resolve)'s, and an `Elapsed` once
+/// that takes longer than the limit.
 pub(super) async fn judged<T: Target, N: Naming>(
     target: &T,
     naming: N,
+    limit: Duration,
 ) -> Result<Vec<Address>, BoxError> {
     let (name, port) = match target.address()?.canonical()? {
         Address::Ip(address) => {
@@ -35,7 +39,7 @@ pub(super) async fn judged<T: Target, N: Naming>(
     }
     let mut approved = Vec::new();
     let mut refusal: Option<Refusal> = None;
-    for ip in naming.addresses(name).await? {
+    for ip in timeout(limit, naming.addresses(name)).await?? {
         if approved.len() == CANDIDATES {
             break;
         }

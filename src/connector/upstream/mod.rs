@@ -21,8 +21,15 @@
 //! * **The proxy's own reply code reaches the client**, unknown numbers included. What goes wrong
 //!   between us and the proxy is 01, since it says nothing about the target. Errors are
 //!   [`ClientError`](crate::ClientError) or `HttpError` in a box, and tell whose fault it was.
-//! * **Nothing waits for ever**: the client's [`timeout`](crate::Client::timeout) bounds reaching
-//!   the proxy, and then the dialogue.
+//! * **Nothing waits for ever**: the client's [`timeout`](crate::Client::timeout) bounds a lookup,
+//!   reaching the proxy, and then the dialogue, each by itself. No further address of a name is
+//!   tried once that time has passed.
+//! * **Datagrams do not take the chain.** UDP ASSOCIATE is asked for over it, and then they go from
+//!   here straight to the relay of the last proxy, as far as this machine can reach it. BIND comes
+//!   back through the chain.
+//! * **HTTP proxies do CONNECT only.** [`with_connect`](crate::Connector::with_connect) leaves BIND
+//!   and UDP ASSOCIATE with this machine: put [`Unsupported`](super::Unsupported) in their places if
+//!   nothing may leave from here.
 //!
 //! # Example
 //!

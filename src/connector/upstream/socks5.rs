@@ -3,14 +3,15 @@ use std::{
     task::{Context, Poll},
 };
 
+use tokio::time::Instant;
 use tower_service::Service;
 
 use super::{ByProxy, Hop, Naming, ResponseFuture, UpstreamBind, UpstreamPaths, judged::judged};
 use crate::{
     client::{BuiltIn, Client, ClientError, ClientFault, LogIn},
     connector::direct::Direct,
-    error::BoxError,
-    proto::Address,
+    error::{BoxError, Chain},
+    proto::{Address, Command},
     session::{Connected, Target},
 };
 
@@ -103,9 +104,20 @@ impl<C: Hop, L, N> Socks5Upstream<C, L, N> {
     }
 
     /// Notes in the log what the proxy made of it.
-    pub(super) fn noted(&self, target: &Address, error: ClientError) -> BoxError {
-        tracing::debug!(proxy = %self.proxy, %target, %error, "proxy did not help");
-        error.into()
+    pub(super) fn noted<T>(
+        &self,
+        command: Command,
+        target: &Address,
+        outcome: Result<T, ClientError>,
+    ) -> Result<T, ClientError> {
+        match &outcome {
+            Ok(_) => tracing::debug!(proxy = %self.proxy, %command, %target, "through proxy"),
+            Err(error) => {
+                let error = Chain(error);
+                tracing::debug!(proxy = %self.proxy, %command, %target, %error, "proxy did not help");
+            }
+        }
+        outcome
     }
 }
 
@@ -116,16 +128,13 @@ where
     N: Naming,
 {
     async fn connect<T: Target>(self, target: T) -> Result<Connected<L::Stream>, BoxError> {
-        let candidates = judged(&target, self.naming.clone()).await?;
+        let limit = self.client.limit();
+        let candidates = judged(&target, self.naming.clone(), limit).await?;
+        let started = Instant::now();
         let mut last = None;
         for candidate in candidates {
-            let asked = async {
-                let way = self.stream().await?;
-                let relay = way.relay();
-                let stream = self.client.connect(way.into_inner(), candidate.clone());
-                Ok(stream.await?.with_relay(relay))
-            };
-            match asked.await {
+            let asked = self.ask(&candidate).await;
+            match self.noted(Command::CONNECT, &candidate, asked) {
                 Ok(stream) => {
                     if let Address::Ip(address) = candidate {
                         target.reached(address);
@@ -133,16 +142,22 @@ where
                     return Ok(stream);
                 }
                 Err(error) => {
-                    let error: ClientError = error;
                     let elsewhere = matches!(error.fault(), ClientFault::Target(_));
-                    last = Some(self.noted(&candidate, error));
-                    if !elsewhere {
+                    last = Some(error.into());
+                    if !elsewhere || started.elapsed() >= limit {
                         break;
                     }
                 }
             }
         }
         Err(last.unwrap_or_else(|| "there is no address to go to".into()))
+    }
+
+    async fn ask(&self, target: &Address) -> Result<Connected<L::Stream>, ClientError> {
+        let way = self.stream().await?;
+        let relay = way.relay();
+        let stream = self.client.connect(way.into_inner(), target.clone());
+        Ok(stream.await?.with_relay(relay))
     }
 }
 

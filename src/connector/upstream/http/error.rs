@@ -29,6 +29,8 @@ pub enum HttpError {
         /// The timer that ran out.
         source: Elapsed,
     },
+    /// The target's name has a character that has no place in a request: nothing was sent.
+    Name,
     /// What the proxy says is not HTTP/1, or goes on for ever.
     NotHttp(&'static str),
     /// The proxy answered with another status than one of success (2xx).
@@ -70,6 +72,7 @@ impl HttpError {
     pub fn fault(&self) -> ClientFault {
         match self {
             Self::Unreachable(error) => error.fault(),
+            Self::Name => ClientFault::Local,
             Self::Io(_) | Self::Closed | Self::TimedOut { .. } | Self::NotHttp(_) => {
                 ClientFault::Proxy
             }
@@ -91,6 +94,10 @@ impl fmt::Display for HttpError {
             Self::TimedOut { limit, .. } => {
                 write!(f, "HTTP proxy did not answer within {limit:?}")
             }
+            Self::Name => f.write_str(
+                "the target's name has a character that cannot be written in an HTTP request: \
+                 write it in ASCII",
+            ),
             Self::NotHttp(what) => write!(
                 f,
                 "what the proxy says is not HTTP ({what}): check its address and port"
@@ -106,7 +113,7 @@ impl Error for HttpError {
             Self::Unreachable(error) => error.source(),
             Self::Io(source) | Self::Status { source, .. } => Some(source),
             Self::TimedOut { source, .. } => Some(source),
-            Self::Closed | Self::NotHttp(_) => None,
+            Self::Closed | Self::Name | Self::NotHttp(_) => None,
         }
     }
 }

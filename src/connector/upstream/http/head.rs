@@ -96,10 +96,14 @@ fn socket<Io: 'static>(io: &Io) -> Option<&TcpStream> {
 async fn ahead(socket: &TcpStream, head: &[u8]) -> Result<usize, HttpError> {
     let mut next = [0; 1024];
     let seen = socket.peek(&mut next).await.map_err(HttpError::io)?;
-    let mut whole = head.to_vec();
+    // The empty line may have begun in what has been read.
+    let mut line = head
+        .get(head.len().saturating_sub(2)..)
+        .unwrap_or_default()
+        .to_vec();
     for (count, octet) in (1..).zip(next.iter().take(seen)) {
-        whole.push(*octet);
-        if ends(&whole) {
+        line.push(*octet);
+        if ends(&line) {
             return Ok(count);
         }
     }

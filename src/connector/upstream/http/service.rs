@@ -4,7 +4,10 @@ use std::{
     time::Duration,
 };
 
-use tokio::{io::AsyncWriteExt, time::timeout};
+use tokio::{
+    io::AsyncWriteExt,
+    time::{Instant, timeout},
+};
 use tower_service::Service;
 
 use super::{
@@ -14,8 +17,8 @@ use super::{
 use crate::{
     client::ClientFault,
     connector::direct::Direct,
-    error::{BoxError, Refusal},
-    proto::{Address, ReplyCode},
+    error::{BoxError, Chain},
+    proto::Address,
     session::{Connected, Target},
 };
 
@@ -68,7 +71,8 @@ impl<C, N> HttpUpstream<C, N> {
         self
     }
 
-    /// The time to reach the proxy, and then again for its answer. The proxy's own dial is in there.
+    /// The time to reach the proxy, and then again for its answer: 30 s each by default. The proxy's
+    /// own dial is in there. A lookup on this machine has as much.
     #[must_use]
     pub const fn timeout(mut self, limit: Duration) -> Self {
         self.limit = limit;
@@ -95,11 +99,13 @@ impl<C, N> HttpUpstream<C, N> {
 
 impl<C: Hop, N: Naming> HttpUpstream<C, N> {
     async fn connect<T: Target>(self, target: T) -> Result<Connected<C::Io>, BoxError> {
-        let candidates = judged(&target, self.naming.clone()).await?;
+        let candidates = judged(&target, self.naming.clone(), self.limit).await?;
+        let started = Instant::now();
         let mut last = None;
         for candidate in candidates {
             let error = match self.ask(&candidate).await {
                 Ok(stream) => {
+                    tracing::debug!(proxy = %self.proxy, target = %candidate, "through proxy");
                     if let Address::Ip(address) = candidate {
                         target.reached(address);
                     }
@@ -107,10 +113,11 @@ impl<C: Hop, N: Naming> HttpUpstream<C, N> {
                 }
                 Err(error) => error,
             };
-            tracing::debug!(proxy = %self.proxy, target = %candidate, %error, "proxy did not help");
+            let causes = Chain(&error);
+            tracing::debug!(proxy = %self.proxy, target = %candidate, error = %causes, "proxy did not help");
             let elsewhere = matches!(error.fault(), ClientFault::Target(_));
             last = Some(error.into());
-            if !elsewhere {
+            if !elsewhere || started.elapsed() >= self.limit {
                 break;
             }
         }
@@ -143,7 +150,8 @@ impl<C: Hop, N: Naming> HttpUpstream<C, N> {
             }
         }
         // HTTP does not say from where the proxy went on.
-        Ok(Connected::new(io, Address::UNSPECIFIED).with_relay(relay))
+        let stream = Connected::new(io, Address::UNSPECIFIED).through_proxy();
+        Ok(stream.with_relay(relay))
     }
 
     /// The request, in the authority form of RFC 9112 section 3.2.3.
@@ -152,11 +160,7 @@ impl<C: Hop, N: Naming> HttpUpstream<C, N> {
         // What a name may be made of elsewhere must not end the line here.
         let plain = |octet: u8| octet.is_ascii_graphic() && !b"/\\?#@\"<>".contains(&octet);
         if !authority.bytes().all(plain) {
-            let refusal = Refusal::new(
-                ReplyCode::GENERAL_FAILURE,
-                "a name that cannot be written in an HTTP request",
-            );
-            return Err(HttpError::Io(refusal));
+            return Err(HttpError::Name);
         }
         let mut request = format!("CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n");
         if let Some(credentials) = &self.credentials {
