@@ -55,7 +55,7 @@
 //! ```text
 //! roof     examples/  tests/  benches/    only the public API
 //! floor 4  server                         the accept loop; knows no layer
-//! floor 3  layer::{handshake, auth, acl}   connector::{direct, bind, associate}    do not know each other
+//! floor 3  layer::{handshake, auth, acl}  |  connector::{direct, bind, associate, upstream, pool, route}    do not know each other
 //! floor 2  client  speaks SOCKS5 to another proxy, over any stream  |  rules  conditions, written down
 //! floor 1  session  what flows  |  relay  how bytes move  |  error  what goes wrong
 //! floor 0  proto                          bytes and meanings, no I/O
@@ -72,6 +72,7 @@
 //! | [`serve`]'s future | the listener is closed, all sessions are dropped |
 //! | a session ([`Handshake`]'s future) | the client's connection is closed, and a dial or tunnel with it |
 //! | a negotiation ([`Auth`]'s future) | the client's connection is closed |
+//! | a way through another proxy ([`upstream`](connector::upstream)) | the connection to the proxy is closed |
 //! | a dial ([`Direct`]'s future) | its sockets are closed; a lookup of the [`SystemResolver`] runs on in its thread, and its answer is dropped |
 //! | [`Tunnel::run`], [`Relay::run`](relay::Relay::run) | both streams are closed, bytes in flight are lost |
 //! | the tunnel of BIND or UDP ASSOCIATE | its listener or its sockets are closed as well |
@@ -101,6 +102,8 @@
 //! | a name as the destination of a datagram | 5 s | |
 //! | a proxy that a client asks for something, from the first write to the end of the reply | 30 s | [`Client::timeout`] |
 //! | the peer of a client's BIND to come | 3 min | [`Client::accept_timeout`] |
+//! | a way through another proxy: to reach it, and then its answer | 30 s each | [`Client::timeout`], `HttpUpstream::timeout` |
+//! | a way that was down is left alone | 1 s, then twice as long each time, up to 1 min | |
 //! | sessions after the signal to stop | 30 s | [`Serve::drain_limit`](server::Serve::drain_limit) |
 //!
 //! # Features
@@ -109,6 +112,9 @@
 //! |---|---|---|
 //! | `rules` | yes | `Rules`, a policy that is written down in TOML or JSON, safe by default |
 //! | `users` | yes | `Users`, names and passwords in memory, compared in constant time |
+//! | `http` | no | `http::Uri` is a target and [`Connected`] a stream of hyper's: connectors fit hyper-util's client and tonic as they are |
+//! | `http-connect` | no | `HttpUpstream`, through HTTP proxies by CONNECT |
+//! | `proxy-url` | no | `ProxyUrl`, `ALL_PROXY` and `NO_PROXY`; with `http-connect` |
 //! | `hickory` | no | `HickoryResolver`, a resolver that needs no threads |
 
 pub mod client;

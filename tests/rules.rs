@@ -318,3 +318,52 @@ fn rules_are_shared_between_threads() {
     shared::<Rules>();
     shared::<Verdict>();
 }
+
+#[test]
+fn a_name_that_is_handed_on_is_judged_by_what_is_known_of_it() {
+    let judge = |rules: &str, target: &str| {
+        let rules: Rules = toml::from_str(rules).unwrap();
+        let request = Request::new(Command::CONNECT, target.parse().unwrap());
+        let verdict = rules.explain_name(&request);
+        let check = rules.check_name(&request);
+        assert_eq!(check.is_err(), verdict.is_refused(), "{verdict}");
+        (verdict.outcome(), verdict.rule())
+    };
+    let networks = r#"
+        default = "deny"
+        rules = [
+            { action = "allow", to = "192.0.2.0/24" },
+            { action = "allow", to = ["*.example.com", "198.51.100.0/24"] },
+        ]
+    "#;
+    // As stated it is open, since an address may make it allowed; handed on, none will come.
+    let rules: Rules = toml::from_str(networks).unwrap();
+    let other = Request::new(Command::CONNECT, "other.test:80".parse().unwrap());
+    assert_eq!(rules.explain(&other).outcome(), Outcome::Open);
+    assert_eq!(judge(networks, "other.test:80"), (Outcome::Refused, None));
+    assert_eq!(
+        judge(networks, "www.example.com:80"),
+        (Outcome::Allowed, Some(2))
+    );
+
+    let denied = r#"
+        default = "allow"
+        rules = [
+            { action = "deny", to = "192.0.2.0/24" },
+            { action = "deny", to = "*.example.com" },
+            { action = "report", port = 25 },
+        ]
+    "#;
+    assert_eq!(judge(denied, "other.test:80"), (Outcome::Allowed, None));
+    assert_eq!(
+        judge(denied, "www.example.com:80"),
+        (Outcome::Refused, Some(2))
+    );
+    assert_eq!(judge(denied, "other.test:25"), (Outcome::Reported, Some(3)));
+    // A name that is an address has one.
+    assert_eq!(judge(networks, "192.0.2.1:80"), (Outcome::Allowed, Some(1)));
+    assert_eq!(
+        judge("default = \"allow\"", "127.0.0.1:80").0,
+        Outcome::Refused
+    );
+}

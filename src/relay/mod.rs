@@ -11,7 +11,7 @@
 //!   that keeps filling large reads goes on with `splice(2)` through a pipe. It takes the pipe when
 //!   data is there and gives it back when it falls idle, so that short and quiet connections never
 //!   pay for one. Raw sockets are [`TcpStream`](tokio::net::TcpStream) and
-//!   [`UnixStream`](tokio::net::UnixStream), also inside [`ReadAhead`]; every other stream, TLS for
+//!   [`UnixStream`](tokio::net::UnixStream), also inside [`ReadAhead`] and [`BoxStream`]; every other stream, TLS for
 //!   one, is read and written.
 //! * **Nothing waits for ever.** An idle limit slides with the traffic of both directions. Once one
 //!   direction has ended, the shorter [linger](Relay::linger) takes its place.

@@ -68,6 +68,23 @@ impl ProxyUrl {
         &self.proxy
     }
 
+    /// What speaks to the proxy, with the URL's credentials; `None` if that is HTTP. For BIND and UDP
+    /// ASSOCIATE, and for terms of your own.
+    #[must_use]
+    pub fn client(&self) -> Option<Client> {
+        match (self.kind, &self.login) {
+            (Kind::Http, _) => None,
+            (
+                _,
+                Some(Login {
+                    kind: Secret::Socks(client),
+                    ..
+                }),
+            ) => Some(client.clone()),
+            _ => Some(Client::new()),
+        }
+    }
+
     /// Connects through the proxy, which is dialled from this machine.
     #[must_use]
     pub fn connector(&self) -> Upstream {
@@ -78,13 +95,7 @@ impl ProxyUrl {
     #[must_use]
     pub fn connector_over<C: Hop>(&self, way: C) -> Upstream<C> {
         let proxy = self.proxy.clone();
-        let client = || match &self.login {
-            Some(Login {
-                kind: Secret::Socks(client),
-                ..
-            }) => client.clone(),
-            _ => Client::new(),
-        };
+        let client = || self.client().unwrap_or_default();
         match self.kind {
             Kind::Socks5h => {
                 Upstream::Socks5h(Socks5Upstream::new(proxy).client(client()).over(way))
