@@ -311,3 +311,13 @@ fn a_message_is_asked_for_in_few_pieces() {
     );
     assert_eq!(pieces::<Reply>(b"\x05\x00\x00\x03\x01a\x00\x50"), 2);
 }
+
+#[test]
+fn s6_a_set_names_all_its_members_in_order() {
+    let all: MethodSet = (0..=u8::MAX).map(Method).collect();
+    assert!(all.iter().eq((0..=u8::MAX).map(Method)));
+    let edges = [0, 1, 127, 128, 254, 255].map(Method);
+    let set: MethodSet = edges.into_iter().rev().collect();
+    assert!(set.iter().eq(edges));
+    assert_eq!(MethodSet::new().iter().next(), None);
+}

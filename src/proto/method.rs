@@ -88,9 +88,15 @@ impl MethodSet {
 
     /// The members, in ascending order.
     pub fn iter(&self) -> impl Iterator<Item = Method> + '_ {
-        (0..=u8::MAX)
-            .map(Method)
-            .filter(|method| self.contains(*method))
+        let half = |mut bits: u128, first: u8| {
+            std::iter::from_fn(move || {
+                let lowest = u8::try_from(bits.trailing_zeros()).ok()?;
+                // Without the lowest of its bits; `None` once there is none.
+                bits &= bits.checked_sub(1)?;
+                first.checked_add(lowest).map(Method)
+            })
+        };
+        half(self.low, 0).chain(half(self.high, 128))
     }
 }
 
