@@ -21,7 +21,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 use tower_socks::{
-    Connected, Relay, Traffic, Tunnel,
+    Connected, Traffic, Tunnel,
     error::reply_code,
     proto::Address,
     relay::{Meter, Metered, ReadAhead, RelayError, RelayErrorKind, Way},
