@@ -209,6 +209,7 @@ impl SessionError {
             },
             Step::Relay => match find::<RelayError>(&*self.source).map(RelayError::kind) {
                 Some(RelayErrorKind::Client) => Fault::Client,
+                Some(RelayErrorKind::Limit) => Fault::Refused,
                 _ if reply_code(&*self.source) == ReplyCode::NOT_ALLOWED => Fault::Refused,
                 _ => Fault::Target,
             },

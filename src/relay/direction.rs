@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 #[cfg(target_os = "linux")]
 use super::splice::{Left, Splice};
-use super::{buffer, raw::Raw, turn::yield_turn};
+use super::{RelayErrorKind, buffer, meter::Gate, raw::Raw, turn::yield_turn};
 
 /// What a tunnel starts to read with, in bytes. It doubles while reads fill it and writes keep up.
 const SMALLEST: usize = 16 * 1024;
@@ -26,11 +26,28 @@ const BULK: usize = 512 * 1024;
 /// Reads in one poll, before other tasks get their turn.
 const ROUNDS: usize = 16;
 
-/// Which end failed.
+/// What failed.
 #[derive(Debug)]
 pub(super) enum Broken {
     Source(io::Error),
     Sink(io::Error),
+    /// Nothing: a meter says that it is enough.
+    Limit(io::Error),
+}
+
+impl Broken {
+    /// As the tunnel sees it.
+    pub(super) fn between(
+        self,
+        source: RelayErrorKind,
+        sink: RelayErrorKind,
+    ) -> (RelayErrorKind, Option<io::Error>) {
+        match self {
+            Self::Source(error) => (source, Some(error)),
+            Self::Sink(error) => (sink, Some(error)),
+            Self::Limit(error) => (RelayErrorKind::Limit, Some(error)),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -105,28 +122,30 @@ impl Direction {
     ///
     /// # Errors
     ///
-    /// When the source failed. A sink that failed is remembered in `refused`.
+    /// When the source failed, or a meter ended it. A sink that failed is remembered in `refused`.
     pub(super) fn poll<S, D>(
         &mut self,
         cx: &mut Context<'_>,
         source: &mut S,
         sink: &mut D,
         opposite: &Self,
-    ) -> Poll<io::Result<()>>
+        mut gate: Gate<'_>,
+    ) -> Poll<Result<(), Broken>>
     where
         S: AsyncRead + Unpin + 'static,
         D: AsyncWrite + Unpin + 'static,
     {
         loop {
             match self.state {
-                State::Open => match ready!(self.poll_move(cx, source, sink)) {
+                State::Open => match ready!(self.poll_move(cx, source, sink, &mut gate)) {
                     // A socket reports a reset once, and then an end that looks complete.
                     Ok(()) if opposite.met_reset() => {
-                        return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+                        let reset = io::ErrorKind::ConnectionReset.into();
+                        return Poll::Ready(Err(Broken::Source(reset)));
                     }
                     Ok(()) => self.state = State::Ending,
-                    Err(Broken::Source(error)) => return Poll::Ready(Err(error)),
                     Err(Broken::Sink(error)) => self.refuse(error, State::Discarding),
+                    Err(broken) => return Poll::Ready(Err(broken)),
                 },
                 // The socket is about to be closed, which says the same in one call less.
                 State::Ending if opposite.is_done() && Raw::of(sink).is_some() => {
@@ -157,16 +176,17 @@ impl Direction {
         cx: &mut Context<'_>,
         source: &mut S,
         sink: &mut D,
+        gate: &mut Gate<'_>,
     ) -> Poll<Result<(), Broken>>
     where
         S: AsyncRead + Unpin + 'static,
         D: AsyncWrite + Unpin + 'static,
     {
         for _ in 0..ROUNDS {
-            ready!(self.poll_spill(cx, sink)).map_err(Broken::Sink)?;
+            ready!(self.poll_spill(cx, sink, gate)).map_err(Broken::Sink)?;
             #[cfg(target_os = "linux")]
             if self.is_bulk(source, sink) {
-                match ready!(self.poll_splice(cx, source, sink))? {
+                match ready!(self.poll_splice(cx, source, sink, gate))? {
                     Left::Ended => return Poll::Ready(Ok(())),
                     Left::Unfit(bytes) => {
                         self.spill = bytes;
@@ -174,7 +194,7 @@ impl Direction {
                     }
                 }
             }
-            match buffer::with(|buffer| self.poll_pass(cx, source, sink, buffer)) {
+            match buffer::with(|buffer| self.poll_pass(cx, source, sink, gate, buffer)) {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Ok(())),
                 Poll::Ready(Ok(_)) => {}
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
@@ -192,7 +212,12 @@ impl Direction {
     }
 
     /// Ready once nothing is kept back.
-    fn poll_spill<D>(&mut self, cx: &mut Context<'_>, sink: &mut D) -> Poll<io::Result<()>>
+    fn poll_spill<D>(
+        &mut self,
+        cx: &mut Context<'_>,
+        sink: &mut D,
+        gate: &mut Gate<'_>,
+    ) -> Poll<io::Result<()>>
     where
         D: AsyncWrite + Unpin,
     {
@@ -206,6 +231,7 @@ impl Direction {
                 written => {
                     self.spilled += written;
                     self.moved += written as u64;
+                    gate.moved(written);
                     self.dirty = true;
                 }
             }
@@ -223,6 +249,7 @@ impl Direction {
         cx: &mut Context<'_>,
         source: &mut S,
         sink: &mut D,
+        gate: &mut Gate<'_>,
         buffer: &mut [u8],
     ) -> Poll<Result<usize, Broken>>
     where
@@ -230,7 +257,8 @@ impl Direction {
         D: AsyncWrite + Unpin,
     {
         let window = self.window.min(buffer.len());
-        let mut buffer = ReadBuf::new(buffer.get_mut(..window).unwrap_or_default());
+        let most = window.min(ready!(gate.poll(cx))?);
+        let mut buffer = ReadBuf::new(buffer.get_mut(..most).unwrap_or_default());
         ready!(Pin::new(source).poll_read(cx, &mut buffer)).map_err(Broken::Source)?;
         let bytes = buffer.filled();
         let read = bytes.len();
@@ -243,6 +271,7 @@ impl Direction {
                 Poll::Ready(Ok(written)) => {
                     rest = rest.get(written..).unwrap_or_default();
                     self.moved += written as u64;
+                    gate.moved(written);
                     self.dirty = true;
                 }
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(Broken::Sink(error))),
@@ -293,13 +322,14 @@ impl Direction {
         cx: &mut Context<'_>,
         source: &S,
         sink: &D,
+        gate: &mut Gate<'_>,
     ) -> Poll<Result<Left, Broken>> {
         let (Some(splice), Some(source), Some(sink)) =
             (&mut self.splice, Raw::of(source), Raw::of(sink))
         else {
             return Poll::Ready(Ok(Left::Unfit(Vec::new())));
         };
-        let left = ready!(splice.poll(cx, source, sink, &mut self.moved))?;
+        let left = ready!(splice.poll(cx, source, sink, &mut self.moved, gate))?;
         // Bulk data has to prove itself anew.
         self.splice = None;
         self.bulk = 0;

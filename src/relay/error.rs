@@ -30,6 +30,8 @@ pub enum RelayErrorKind {
     Client,
     /// The target's stream failed.
     Target,
+    /// A [meter](super::Meter) has let nothing more pass.
+    Limit,
     /// No byte moved either way for the idle limit.
     Idle,
     /// One direction had ended, and no byte moved in the other one for the linger.
@@ -37,7 +39,7 @@ pub enum RelayErrorKind {
 }
 
 impl RelayError {
-    pub(super) fn broken(kind: RelayErrorKind, traffic: Traffic, source: io::Error) -> io::Error {
+    pub(crate) fn broken(kind: RelayErrorKind, traffic: Traffic, source: io::Error) -> io::Error {
         io::Error::new(
             source.kind(),
             Self {
@@ -77,6 +79,7 @@ impl fmt::Display for RelayError {
         f.write_str(match self.kind {
             RelayErrorKind::Client => "the client's stream broke off",
             RelayErrorKind::Target => "the target's stream broke off",
+            RelayErrorKind::Limit => "a limit has been reached",
             RelayErrorKind::Idle => "idle for too long",
             RelayErrorKind::HalfClosed => "half-closed and idle for too long",
         })

@@ -52,6 +52,8 @@ mod error;
 mod hang_up;
 mod idle;
 mod lend;
+mod meter;
+mod metered;
 #[cfg(target_os = "linux")]
 mod pipe;
 mod raw;
@@ -68,8 +70,12 @@ pub use self::{
     boxed::BoxStream,
     error::{RelayError, RelayErrorKind},
     hang_up::hang_up,
+    meter::{Meter, Way},
+    metered::Metered,
     read_ahead::ReadAhead,
     relay::Relay,
     traffic::Traffic,
 };
-pub(crate) use self::{hang_up::poll_drain, lend::lend, turn::yield_turn, udp::BatchSocket};
+pub(crate) use self::{
+    hang_up::poll_drain, lend::lend, meter::Meters, turn::yield_turn, udp::BatchSocket,
+};

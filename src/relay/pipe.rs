@@ -70,10 +70,10 @@ impl Pipe {
         self.held
     }
 
-    /// Moves what a socket has into the pipe; 0 at the end of the stream.
-    pub(super) fn fill(&mut self, from: impl std::os::fd::AsFd) -> io::Result<usize> {
+    /// Moves what a socket has into the pipe, up to `most`; 0 at the end of the stream.
+    pub(super) fn fill(&mut self, from: impl std::os::fd::AsFd, most: usize) -> io::Result<usize> {
         let flags = SpliceFlags::MOVE | SpliceFlags::NONBLOCK;
-        let moved = splice(from, None, &self.writer, None, SIZE, flags)?;
+        let moved = splice(from, None, &self.writer, None, SIZE.min(most), flags)?;
         self.held += moved;
         Ok(moved)
     }

@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 #[cfg(unix)]
 use tokio::net::UnixStream;
 
-use super::{BoxStream, ReadAhead};
+use super::{BoxStream, Metered, ReadAhead};
 
 /// A socket of the operating system, with nothing in front of it.
 #[derive(Clone, Copy)]
@@ -25,7 +25,9 @@ impl<'a> Raw<'a> {
     /// The socket that `io` is, if it is one.
     pub(super) fn of<Io: 'static>(io: &'a Io) -> Option<Self> {
         let io: &dyn Any = io;
-        Self::found(io.downcast_ref().map_or(io, BoxStream::inner))
+        let boxed = io.downcast_ref().map(BoxStream::inner);
+        let metered = || io.downcast_ref().map(Metered::inner);
+        Self::found(boxed.or_else(metered).unwrap_or(io))
     }
 
     fn found(io: &'a dyn Any) -> Option<Self> {

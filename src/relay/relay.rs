@@ -9,8 +9,8 @@ use std::{
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{
-    RelayError, RelayErrorKind, Traffic, direction::Direction, hang_up::hang_up, idle::Watch,
-    raw::Raw,
+    Metered, RelayError, RelayErrorKind, Traffic, Way, direction::Direction, hang_up::hang_up,
+    idle::Watch, meter::Gate, raw::Raw,
 };
 
 /// The limits of a tunnel, and what runs it. See the [module's page](super) for how.
@@ -75,16 +75,27 @@ impl Relay {
         async move {
             let mut up = Direction::new();
             let mut down = Direction::new();
+            let mut meters = Metered::take(&mut client);
             let broken = {
                 let mut watch = Watch::new(self);
                 let mut alarm = pin!(watch.alarm());
                 poll_fn(|cx| {
                     let before = up.moved + down.moved;
-                    if let Poll::Ready(Err(error)) = up.poll(cx, &mut client, &mut target, &down) {
-                        return Poll::Ready(Some((RelayErrorKind::Client, Some(error))));
+                    let gate = Gate::new(&mut meters, Way::Up);
+                    if let Poll::Ready(Err(broken)) =
+                        up.poll(cx, &mut client, &mut target, &down, gate)
+                    {
+                        return Poll::Ready(Some(
+                            broken.between(RelayErrorKind::Client, RelayErrorKind::Target),
+                        ));
                     }
-                    if let Poll::Ready(Err(error)) = down.poll(cx, &mut target, &mut client, &up) {
-                        return Poll::Ready(Some((RelayErrorKind::Target, Some(error))));
+                    let gate = Gate::new(&mut meters, Way::Down);
+                    if let Poll::Ready(Err(broken)) =
+                        down.poll(cx, &mut target, &mut client, &up, gate)
+                    {
+                        return Poll::Ready(Some(
+                            broken.between(RelayErrorKind::Target, RelayErrorKind::Client),
+                        ));
                     }
                     if up.is_done() && down.is_done() {
                         return Poll::Ready(None);

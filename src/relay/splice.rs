@@ -5,7 +5,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use super::{direction::Broken, pipe::Pipe, raw::Raw, turn::yield_turn};
+use super::{direction::Broken, meter::Gate, pipe::Pipe, raw::Raw, turn::yield_turn};
 
 /// A fill below this, in bytes, is not bulk.
 const THIN: usize = 16 * 1024;
@@ -40,12 +40,13 @@ impl Splice {
         source: Raw<'_>,
         sink: Raw<'_>,
         moved: &mut u64,
+        gate: &mut Gate<'_>,
     ) -> Poll<Result<Left, Broken>> {
         for _ in 0..ROUNDS {
-            if let Some(left) = ready!(self.poll_drain(cx, sink, moved))? {
+            if let Some(left) = ready!(self.poll_drain(cx, sink, moved, gate))? {
                 return Poll::Ready(Ok(left));
             }
-            if let Some(left) = ready!(self.poll_fill(cx, source))? {
+            if let Some(left) = ready!(self.poll_fill(cx, source, gate))? {
                 return Poll::Ready(Ok(left));
             }
         }
@@ -59,12 +60,16 @@ impl Splice {
         cx: &mut Context<'_>,
         sink: Raw<'_>,
         moved: &mut u64,
+        gate: &mut Gate<'_>,
     ) -> Poll<Result<Option<Left>, Broken>> {
         while let Some(pipe) = self.pipe.as_mut().filter(|pipe| pipe.held() > 0) {
             ready!(sink.poll_write_ready(cx)).map_err(Broken::Sink)?;
             match sink.try_write(|socket| pipe.drain(socket)) {
                 Ok(0) => return Poll::Ready(Err(Broken::Sink(io::ErrorKind::WriteZero.into()))),
-                Ok(drained) => *moved += drained as u64,
+                Ok(drained) => {
+                    *moved += drained as u64;
+                    gate.moved(drained);
+                }
                 Err(error) if retry(&error) => {}
                 // This pair of sockets does not splice after all.
                 Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
@@ -82,9 +87,16 @@ impl Splice {
         &mut self,
         cx: &mut Context<'_>,
         source: Raw<'_>,
+        gate: &mut Gate<'_>,
     ) -> Poll<Result<Option<Left>, Broken>> {
         let unfit = || Poll::Ready(Ok(Some(Left::Unfit(Vec::new()))));
         loop {
+            let Poll::Ready(allowance) = gate.poll(cx) else {
+                // Not for a while: the pipe is of more use to somebody else.
+                self.give_back();
+                return Poll::Pending;
+            };
+            let allowance = allowance?;
             match source.poll_read_ready(cx) {
                 Poll::Ready(ready) => ready.map_err(Broken::Source)?,
                 Poll::Pending => {
@@ -97,7 +109,7 @@ impl Splice {
                 Ok(pipe) => pipe,
                 Err(_) => return unfit(),
             };
-            let filled = source.try_read(|socket| pipe.fill(socket));
+            let filled = source.try_read(|socket| pipe.fill(socket, allowance));
             self.pipe = Some(pipe);
             match filled {
                 Ok(0) => {
@@ -105,7 +117,11 @@ impl Splice {
                     return Poll::Ready(Ok(Some(Left::Ended)));
                 }
                 Ok(filled) => {
-                    self.thin = if filled < THIN { self.thin + 1 } else { 0 };
+                    self.thin = if filled < THIN.min(allowance) {
+                        self.thin + 1
+                    } else {
+                        0
+                    };
                     return Poll::Ready(Ok(None));
                 }
                 Err(error) if retry(&error) => {}

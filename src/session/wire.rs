@@ -7,7 +7,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 
 use crate::{
     proto::{self, Decode, Decoded},
-    relay::{BoxStream, ReadAhead},
+    relay::{BoxStream, Meter, Metered, ReadAhead},
 };
 
 /// A stream on which a client speaks SOCKS: the stream of an [`Authenticate`](crate::Authenticate)
@@ -37,6 +37,14 @@ pub trait Wire: AsyncRead + AsyncWrite + Unpin + Send + 'static {
     {
         BoxStream::watched(self, Self::poll_closed)
     }
+
+    /// The same stream with a meter on it, for the tunnel that it is handed to: see [`Metered`].
+    fn metered(self, meter: impl Meter) -> Metered
+    where
+        Self: Sized,
+    {
+        Metered::new(self.boxed()).and(meter)
+    }
 }
 
 impl<Io: AsyncRead + AsyncWrite + Unpin + Send + 'static> Wire for ReadAhead<Io> {
@@ -55,6 +63,17 @@ impl Wire for BoxStream {
 
     fn boxed(self) -> BoxStream {
         self
+    }
+}
+
+impl Wire for Metered {
+    fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Self::poll_closed(self, cx)
+    }
+
+    /// There is one box, however many meters there are.
+    fn metered(self, meter: impl Meter) -> Metered {
+        self.and(meter)
     }
 }
 

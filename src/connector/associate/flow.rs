@@ -14,7 +14,7 @@ use tokio::time::{Instant, Sleep};
 use super::fragments::Fragments;
 use crate::{
     proto::{Decode, Decoded, UdpHeader},
-    relay::{BatchSocket, RelayError, RelayErrorKind, Traffic, lend, yield_turn},
+    relay::{BatchSocket, Meters, RelayError, RelayErrorKind, Traffic, Way, lend, yield_turn},
     session::{DatagramPath, Datagrams, poll_send_all},
 };
 
@@ -66,13 +66,20 @@ pub(super) struct Flow<P> {
     /// What the client's socket has not taken yet.
     held_back: Option<Box<Datagrams>>,
     traffic: Traffic,
+    meters: Meters,
     /// A datagram has passed in this poll, an empty one perhaps.
     moved: bool,
     active: Instant,
 }
 
 impl<P: DatagramPath> Flow<P> {
-    pub(super) fn new(socket: BatchSocket, path: P, client: IpAddr, terms: Terms) -> Self {
+    pub(super) fn new(
+        socket: BatchSocket,
+        path: P,
+        client: IpAddr,
+        terms: Terms,
+        meters: Meters,
+    ) -> Self {
         Self {
             socket,
             path,
@@ -82,6 +89,7 @@ impl<P: DatagramPath> Flow<P> {
             held_out: None,
             held_back: None,
             traffic: Traffic::default(),
+            meters,
             moved: false,
             active: Instant::now(),
         }
@@ -129,6 +137,8 @@ impl<P: DatagramPath> Flow<P> {
             self.held_out = None;
         }
         out.clear();
+        ready!(self.poll_meters(cx, Way::Up))?;
+        let before = self.traffic.up;
         let (terms, traffic, fragments) = (self.terms, &mut self.traffic, &mut self.fragments);
         let client = &mut self.client;
         let known = client.port();
@@ -165,6 +175,7 @@ impl<P: DatagramPath> Flow<P> {
         }
         if !out.is_empty() {
             self.moved = true;
+            self.count(Way::Up, self.traffic.up - before);
             if self.path.poll_send(cx, out)?.is_pending() {
                 self.held_out = Some(Box::new(std::mem::take(out)));
             }
@@ -179,15 +190,16 @@ impl<P: DatagramPath> Flow<P> {
             self.held_back = None;
         }
         back.clear();
+        ready!(self.poll_meters(cx, Way::Down))?;
         ready!(self.path.poll_recv(cx, back))?;
         if self.client.port() == 0 {
             return Poll::Ready(Ok(())); // nobody to send it to
         }
         self.moved = true;
-        self.traffic.down += back
-            .iter()
-            .map(|(_, payload)| payload.len() as u64)
-            .sum::<u64>();
+        let payloads = back.iter().map(|(_, payload)| payload.len() as u64);
+        let bytes = payloads.sum();
+        self.traffic.down += bytes;
+        self.count(Way::Down, bytes);
         let mut wrapped = back.wrapped(|source| {
             let header = UdpHeader {
                 fragment: 0,
@@ -199,6 +211,18 @@ impl<P: DatagramPath> Flow<P> {
             self.held_back = Some(Box::new(wrapped));
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// Ready while something may move that way. What comes in the meantime waits in the system, which
+    /// drops what is too much.
+    fn poll_meters(&mut self, cx: &mut Context<'_>, way: Way) -> Poll<io::Result<()>> {
+        let allowance = self.meters.poll_allowance(cx, way).map_ok(drop);
+        allowance.map_err(|error| RelayError::broken(RelayErrorKind::Limit, self.traffic, error))
+    }
+
+    fn count(&mut self, way: Way, bytes: u64) {
+        self.meters
+            .moved(way, usize::try_from(bytes).unwrap_or(usize::MAX));
     }
 
     /// Ready once nothing has moved for too long.

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     proto::Address,
-    relay::{BatchSocket, Traffic, poll_drain},
+    relay::{BatchSocket, Metered, Traffic, poll_drain},
     session::{DatagramPath, Tunnel},
 };
 
@@ -47,7 +47,7 @@ impl<P> Association<P> {
 
 impl<W, P> Tunnel<W> for Association<P>
 where
-    W: AsyncRead + Unpin + Send,
+    W: AsyncRead + Unpin + Send + 'static,
     P: DatagramPath,
 {
     fn bound(&self) -> Address {
@@ -64,7 +64,8 @@ where
                 place,
                 ..
             } = *self.parts;
-            let mut flow = Flow::new(socket, path, client, terms);
+            let meters = Metered::take(&mut control);
+            let mut flow = Flow::new(socket, path, client, terms, meters);
             let mut alarm = pin!(sleep(terms.idle));
             let ended = poll_fn(|cx| {
                 // The association ends with its TCP connection, however that ends. What comes on it

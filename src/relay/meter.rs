@@ -1,0 +1,161 @@
+use std::{
+    fmt, io,
+    task::{Context, Poll, ready},
+};
+
+use super::direction::Broken;
+
+/// Counts the bytes of a tunnel, or bounds them: see [`Metered`](super::Metered).
+///
+/// The relay asks before it reads, so what a limit holds back stays in the kernel, and the sender
+/// feels it. It tells what it has delivered. One meter serves one tunnel; what tunnels share is
+/// behind it.
+///
+/// ```
+/// use std::{io, sync::{Arc, atomic::{AtomicU64, Ordering}}, task::{Context, Poll}};
+/// use tokio::io::{AsyncReadExt, AsyncWriteExt};
+/// use tower_socks::{relay::{Meter, ReadAhead, Relay, Way}, session::Wire};
+///
+/// /// Ends tunnels once they have brought their clients so many bytes together.
+/// struct Budget(Arc<AtomicU64>);
+///
+/// impl Meter for Budget {
+///     fn poll_allowance(&mut self, _: &mut Context<'_>, way: Way) -> Poll<io::Result<usize>> {
+///         match (way, self.0.load(Ordering::Relaxed)) {
+///             (Way::Up, _) => Poll::Ready(Ok(usize::MAX)),
+///             (Way::Down, 0) => Poll::Ready(Err(io::Error::other("nothing is left"))),
+///             (Way::Down, left) => Poll::Ready(Ok(left as usize)),
+///         }
+///     }
+///
+///     fn moved(&mut self, way: Way, bytes: usize) {
+///         if way == Way::Down {
+///             self.0.fetch_sub(bytes as u64, Ordering::Relaxed);
+///         }
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> io::Result<()> {
+/// let left = Arc::new(AtomicU64::new(6));
+/// let (mut client, near) = tokio::io::duplex(64);
+/// let (far, mut target) = tokio::io::duplex(64);
+/// let near = ReadAhead::new(near).metered(Budget(left.clone()));
+/// let relay = tokio::spawn(Relay::new().run(near, far));
+///
+/// target.write_all(b"more than six").await?;
+/// let mut heard = String::new();
+/// client.read_to_string(&mut heard).await?;
+/// assert_eq!(heard, "more t");
+/// assert!(relay.await?.is_err());
+/// # Ok(())
+/// # }
+/// ```
+pub trait Meter: Send + 'static {
+    /// How many bytes may move this way now, one at least. [`usize::MAX`], the default, is no limit.
+    ///
+    /// While it is pending, nothing is read that way, not even the end of the stream, and the task is to be woken once something may
+    /// move again. It is asked before there is anything to move, so the answer takes nothing away:
+    /// [`moved`](Self::moved) does.
+    ///
+    /// # Errors
+    ///
+    /// When nothing may move any more. The tunnel breaks off, in both directions.
+    fn poll_allowance(&mut self, cx: &mut Context<'_>, way: Way) -> Poll<io::Result<usize>> {
+        let _ = (cx, way);
+        Poll::Ready(Ok(usize::MAX))
+    }
+
+    /// Told how many bytes were delivered. Datagrams come whole, so for them it may be more than
+    /// was allowed.
+    fn moved(&mut self, way: Way, bytes: usize);
+}
+
+/// Which way bytes move in a tunnel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Way {
+    /// From the client to the target.
+    Up,
+    /// From the target to the client.
+    Down,
+}
+
+/// The meters of one tunnel.
+#[derive(Default)]
+pub(crate) struct Meters(Option<Box<dyn Meter>>);
+
+struct Both(Box<dyn Meter>, Box<dyn Meter>);
+
+impl Meter for Both {
+    fn poll_allowance(&mut self, cx: &mut Context<'_>, way: Way) -> Poll<io::Result<usize>> {
+        // Each has to know whom to wake.
+        let (one, other) = (
+            self.0.poll_allowance(cx, way)?,
+            self.1.poll_allowance(cx, way)?,
+        );
+        Poll::Ready(Ok(ready!(one).min(ready!(other))))
+    }
+
+    fn moved(&mut self, way: Way, bytes: usize) {
+        self.0.moved(way, bytes);
+        self.1.moved(way, bytes);
+    }
+}
+
+impl Meters {
+    pub(super) fn add(&mut self, meter: Box<dyn Meter>) {
+        self.0 = Some(match self.0.take() {
+            None => meter,
+            Some(others) => Box::new(Both(others, meter)),
+        });
+    }
+
+    pub(crate) fn poll_allowance(
+        &mut self,
+        cx: &mut Context<'_>,
+        way: Way,
+    ) -> Poll<io::Result<usize>> {
+        match &mut self.0 {
+            None => Poll::Ready(Ok(usize::MAX)),
+            // None at all would look like the end of the stream.
+            Some(meter) => meter.poll_allowance(cx, way).map_ok(|bytes| bytes.max(1)),
+        }
+    }
+
+    pub(crate) fn moved(&mut self, way: Way, bytes: usize) {
+        if let Some(meter) = &mut self.0 {
+            meter.moved(way, bytes);
+        }
+    }
+}
+
+impl fmt::Debug for Meters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() {
+            "Meters"
+        } else {
+            "Meters(none)"
+        })
+    }
+}
+
+/// The meters of one direction.
+pub(super) struct Gate<'a> {
+    meters: &'a mut Meters,
+    way: Way,
+}
+
+impl<'a> Gate<'a> {
+    pub(super) const fn new(meters: &'a mut Meters, way: Way) -> Self {
+        Self { meters, way }
+    }
+
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, Broken>> {
+        let allowance = self.meters.poll_allowance(cx, self.way);
+        allowance.map_err(Broken::Limit)
+    }
+
+    pub(super) fn moved(&mut self, bytes: usize) {
+        self.meters.moved(self.way, bytes);
+    }
+}
