@@ -55,7 +55,7 @@
 //!     PendingRequests::new(Health::new(proxy, upstream), CompleteOnResponse::default())
 //! });
 //! let balance = Balance::new(ServiceList::new::<Request>(ways));
-//! let connector = Connector::direct().with_connect(Buffer::new(balance, 1024));
+//! let connector = Connector::direct().with_connect(Buffer::<Request, _>::new(balance, 1024));
 //! # _ = connector;
 //! # Ok(())
 //! # }
