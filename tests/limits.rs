@@ -106,6 +106,10 @@ async fn who_waits_is_admitted_in_order_or_refused_in_the_end() {
     // Jane waits for nobody.
     assert!(admitted(&tunnels, "jane").is_some());
     drop(fourth); // gives its place up
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        drop(first);
+    });
     let (second, third) = tokio::join!(
         async {
             let permit = second.await;
@@ -118,9 +122,9 @@ async fn who_waits_is_admitted_in_order_or_refused_in_the_end() {
             outcome
         },
     );
-    // The first ends after two seconds: see below.
-    drop(first);
-    _ = (second, third);
+    assert!(second.is_ok());
+    let refusal = third.unwrap_err();
+    assert_eq!(refusal.to_string(), "\"joe\" has 1 tunnels already");
 }
 
 #[tokio::test(start_paused = true)]
