@@ -14,8 +14,7 @@ use crate::{
     session::Request,
 };
 
-/// What a tunnel takes ahead at first, in bytes, each way: a way in which nothing moves keeps it from
-/// others.
+/// What a tunnel takes ahead at first, in bytes: one in which nothing moves keeps it from others.
 const SMALLEST: u64 = 4 * 1024;
 
 /// And what it takes ahead once much moves.
@@ -74,10 +73,10 @@ impl<F: KeyOf, S: QuotaStore<F::Key>> Metering for ByteQuota<F, S> {
             key,
             code: self.code,
             store: Arc::clone(&self.store),
-            up: Share::default(),
-            down: Share::default(),
+            ahead: 0,
+            next: SMALLEST,
         };
-        meter.refill(Way::Down)?;
+        meter.refill()?;
         Ok(Some(meter))
     }
 }
@@ -109,47 +108,23 @@ where
     key: K,
     code: ReplyCode,
     store: Arc<S>,
-    // Each way has its own, since both may be in the middle of something.
-    up: Share,
-    down: Share,
-}
-
-/// What one way of a tunnel has taken.
-#[derive(Clone, Copy, Debug)]
-struct Share {
-    /// Not used yet.
+    /// Taken and not used yet.
     ahead: u64,
     /// To be taken next.
     next: u64,
 }
 
-impl Default for Share {
-    fn default() -> Self {
-        Self {
-            ahead: 0,
-            next: SMALLEST,
-        }
-    }
-}
-
 impl<K: fmt::Debug, S: QuotaStore<K>> QuotaMeter<K, S> {
-    /// What may move that way.
-    fn refill(&mut self, way: Way) -> Result<u64, Refusal> {
-        let Self {
-            key, store, code, ..
-        } = self;
-        let share = match way {
-            Way::Up => &mut self.up,
-            Way::Down => &mut self.down,
-        };
-        if share.ahead == 0 {
-            share.ahead = store.take(key, share.next);
-            share.next = (share.next * 4).min(LARGEST);
+    /// What may move now.
+    fn refill(&mut self) -> Result<u64, Refusal> {
+        if self.ahead == 0 {
+            self.ahead = self.store.take(&self.key, self.next);
+            self.next = (self.next * 4).min(LARGEST);
         }
-        match share.ahead {
+        match self.ahead {
             0 => Err(Refusal::new(
-                *code,
-                format!("{key:?} has used its quota up"),
+                self.code,
+                format!("{:?} has used its quota up", self.key),
             )),
             bytes => Ok(bytes),
         }
@@ -161,19 +136,15 @@ where
     K: fmt::Debug + Send + 'static,
     S: QuotaStore<K>,
 {
-    fn poll_allowance(&mut self, _: &mut Context<'_>, way: Way) -> Poll<io::Result<usize>> {
-        let allowance = self.refill(way).map_err(io::Error::other);
+    fn poll_allowance(&mut self, _: &mut Context<'_>, _: Way) -> Poll<io::Result<usize>> {
+        let allowance = self.refill().map_err(io::Error::other);
         Poll::Ready(allowance.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX)))
     }
 
-    fn moved(&mut self, way: Way, bytes: usize) {
+    fn moved(&mut self, _: Way, bytes: usize) {
         let bytes = bytes as u64;
-        let share = match way {
-            Way::Up => &mut self.up,
-            Way::Down => &mut self.down,
-        };
-        let beyond = bytes.saturating_sub(share.ahead);
-        share.ahead = share.ahead.saturating_sub(bytes);
+        let beyond = bytes.saturating_sub(self.ahead);
+        self.ahead = self.ahead.saturating_sub(bytes);
         if beyond > 0 {
             // Datagrams, which come whole. As far as there is something left.
             self.store.take(&self.key, beyond);
@@ -183,9 +154,8 @@ where
 
 impl<K, S: QuotaStore<K>> Drop for QuotaMeter<K, S> {
     fn drop(&mut self) {
-        let unused = self.up.ahead + self.down.ahead;
-        if unused > 0 {
-            self.store.give_back(&self.key, unused);
+        if self.ahead > 0 {
+            self.store.give_back(&self.key, self.ahead);
         }
     }
 }
@@ -194,8 +164,7 @@ impl<K: fmt::Debug, S: QuotaStore<K>> fmt::Debug for QuotaMeter<K, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("QuotaMeter")
             .field("key", &self.key)
-            .field("up", &self.up)
-            .field("down", &self.down)
+            .field("ahead", &self.ahead)
             .finish_non_exhaustive()
     }
 }
