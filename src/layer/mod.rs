@@ -5,6 +5,9 @@
 //! | [`HandshakeLayer`](handshake::HandshakeLayer) | a service for negotiations | a service for accepted connections |
 //! | [`AuthLayer`](auth::AuthLayer) | a service for requests | a service for negotiations |
 //! | [`AclLayer`](acl::AclLayer) | a service for requests | the same, under a policy |
+//! | `limit` (feature): `LimitLayer`, `MeterLayer` | a service for requests | the same, within limits |
+//! | [`TraceLayer`](trace::TraceLayer) | a service for requests | the same, with hooks for logs |
+//! | [`TrackLayer`](track::TrackLayer) | a service for requests | the same, with a list of its open tunnels |
 //!
 //! They know what flows between them ([`session`](crate::session)), and nothing of each other.
 
@@ -13,3 +16,5 @@ pub mod auth;
 pub mod handshake;
 #[cfg(feature = "limit")]
 pub mod limit;
+pub mod trace;
+pub mod track;

@@ -10,10 +10,9 @@ use std::{
 
 use tokio::time::{Sleep, sleep_until};
 
-use super::{Metering, bucket::Bucket};
+use super::{super::key::KeyOf, Metering, bucket::Bucket};
 use crate::{
     error::Refusal,
-    layer::limit::key::KeyOf,
     relay::{Meter, Way},
     session::Request,
 };

@@ -5,10 +5,9 @@ use std::{
     time::Duration,
 };
 
-use super::{MemoryStore, Metering, QuotaStore};
+use super::{super::key::KeyOf, MemoryStore, Metering, QuotaStore};
 use crate::{
     error::Refusal,
-    layer::limit::key::KeyOf,
     proto::ReplyCode,
     relay::{Meter, Way},
     session::Request,

@@ -1,0 +1,105 @@
+//! One open tunnel.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    task::Context,
+    time::SystemTime,
+};
+
+use futures_util::task::AtomicWaker;
+use tokio::time::Instant;
+
+use super::{OpenTunnel, OpenTunnels};
+use crate::{
+    relay::{Meter, Traffic, Way},
+    session::{Reached, Request},
+};
+
+/// What is known of it.
+pub(super) struct Entry {
+    pub(super) id: u64,
+    request: Request,
+    since: SystemTime,
+    started: Instant,
+    up: AtomicU64,
+    down: AtomicU64,
+    closed: AtomicBool,
+    task: AtomicWaker,
+}
+
+impl Entry {
+    pub(super) fn new(id: u64, request: Request) -> Self {
+        Self {
+            id,
+            request,
+            since: SystemTime::now(),
+            started: Instant::now(),
+            up: AtomicU64::new(0),
+            down: AtomicU64::new(0),
+            closed: AtomicBool::new(false),
+            task: AtomicWaker::new(),
+        }
+    }
+
+    pub(super) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        self.task.wake();
+    }
+
+    /// Whether it is to be closed. Its task hears of it from here on.
+    pub(super) fn is_closed(&self, cx: &mut Context<'_>) -> bool {
+        self.task.register(cx.waker());
+        self.closed.load(Ordering::Acquire)
+    }
+
+    pub(super) fn traffic(&self) -> Traffic {
+        Traffic {
+            up: self.up.load(Ordering::Relaxed),
+            down: self.down.load(Ordering::Relaxed),
+        }
+    }
+
+    /// As it is now.
+    pub(super) fn snapshot(&self) -> OpenTunnel {
+        let request = &self.request;
+        OpenTunnel {
+            id: self.id,
+            client: request.peer,
+            identity: request.identity.clone(),
+            command: request.command,
+            target: request.target.clone(),
+            reached: request.extensions.get().and_then(Reached::get),
+            since: self.since,
+            age: self.started.elapsed(),
+            traffic: self.traffic(),
+        }
+    }
+}
+
+/// The place of an open tunnel in the list, until it is dropped.
+pub(super) struct Place {
+    pub(super) entry: Arc<Entry>,
+    pub(super) open: OpenTunnels,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.open.remove(&self.entry);
+    }
+}
+
+/// Counts the bytes of an open tunnel.
+pub(super) struct Counter(pub(super) Arc<Entry>);
+
+impl Meter for Counter {
+    fn moved(&mut self, way: Way, bytes: usize) {
+        let count = match way {
+            Way::Up => &self.0.up,
+            Way::Down => &self.0.down,
+        };
+        count.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+}

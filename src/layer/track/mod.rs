@@ -1,0 +1,56 @@
+//! Who is connected, to what, since when, and how many bytes: open tunnels, live.
+//!
+//! [`OpenTunnels`] knows every tunnel of the services under its [layer](OpenTunnels::layer), from the
+//! reply to its end: a list for a page or a command line, and a way to close one, or all of a user.
+//! Byte counts are live, and bulk data moves by `splice(2)` as without it.
+//!
+//! It costs an entry for each open tunnel, of a few hundred bytes, and nothing once it has ended.
+//!
+//! # Example
+//!
+//! ```
+//! use tokio::{io::{AsyncReadExt, AsyncWriteExt}, net::TcpListener};
+//! use tower::{Layer, ServiceExt};
+//! use tower_socks::{
+//!     Connector, Identity, Request, Tunnel,
+//!     layer::track::OpenTunnels,
+//!     proto::{Address, Command},
+//!     relay::ReadAhead,
+//! };
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), tower_socks::BoxError> {
+//! let open = OpenTunnels::new();
+//! let service = open.layer().layer(Connector::direct());
+//!
+//! let target = TcpListener::bind("127.0.0.1:0").await?;
+//! let mut request = Request::new(Command::CONNECT, Address::Ip(target.local_addr()?));
+//! request.identity = Identity::named("joe");
+//! let tunnel = service.oneshot(request).await?;
+//! let (mut client, server) = tokio::io::duplex(64);
+//! let running = tokio::spawn(tunnel.run(ReadAhead::new(server)));
+//! let (mut accepted, _) = target.accept().await?;
+//! client.write_all(b"ping").await?;
+//! accepted.read_exact(&mut [0; 4]).await?;
+//!
+//! let list = open.list();
+//! assert_eq!(list[0].identity.to_string(), "joe");
+//! assert_eq!(list[0].traffic.up, 4);
+//!
+//! open.close_where(|tunnel| tunnel.identity.name() == Some(b"joe"));
+//! assert!(running.await?.is_err());
+//! assert_eq!((open.list().len(), open.totals().opened), (0, 1));
+//! # Ok(())
+//! # }
+//! ```
+
+mod entry;
+mod layer;
+mod open;
+mod tunnel;
+
+pub use self::{
+    layer::{Track, TrackFuture, TrackLayer},
+    open::{OpenTunnel, OpenTunnels, Totals},
+    tunnel::TrackedTunnel,
+};

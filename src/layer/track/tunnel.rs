@@ -1,0 +1,75 @@
+use std::{
+    fmt,
+    future::Future,
+    io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use pin_project_lite::pin_project;
+
+use super::entry::{Counter, Place};
+use crate::{
+    error::Refusal,
+    proto::Address,
+    relay::{Metered, RelayError, RelayErrorKind, Traffic},
+    session::{Tunnel, Wire},
+};
+
+/// A tunnel that is on a list, and may be closed from there.
+pub struct TrackedTunnel<T> {
+    tunnel: T,
+    place: Place,
+}
+
+impl<T> TrackedTunnel<T> {
+    pub(super) const fn new(tunnel: T, place: Place) -> Self {
+        Self { tunnel, place }
+    }
+}
+
+impl<W: Wire, T: Tunnel<Metered>> Tunnel<W> for TrackedTunnel<T> {
+    fn bound(&self) -> Address {
+        self.tunnel.bound()
+    }
+
+    fn run(self, client: W) -> impl Future<Output = io::Result<Traffic>> + Send {
+        let counter = Counter(Arc::clone(&self.place.entry));
+        Run {
+            running: self.tunnel.run(client.metered(counter)),
+            place: self.place,
+        }
+    }
+}
+
+pin_project! {
+    struct Run<F> {
+        #[pin]
+        running: F,
+        place: Place,
+    }
+}
+
+impl<F: Future<Output = io::Result<Traffic>>> Future for Run<F> {
+    type Output = io::Result<Traffic>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let entry = &this.place.entry;
+        if entry.is_closed(cx) {
+            let refusal = io::Error::other(Refusal::not_allowed("closed by the operator"));
+            let error = RelayError::broken(RelayErrorKind::Limit, entry.traffic(), refusal);
+            return Poll::Ready(Err(error));
+        }
+        this.running.poll(cx)
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for TrackedTunnel<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TrackedTunnel")
+            .field("tunnel", &self.tunnel)
+            .finish_non_exhaustive()
+    }
+}
