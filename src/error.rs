@@ -196,6 +196,8 @@ impl SessionError {
             Step::Authentication => match find::<AuthError>(&*self.source) {
                 Some(AuthError::Verifier(_)) => Fault::Server,
                 Some(AuthError::Denied) => Fault::Refused,
+                // Turned away before there was anything to verify.
+                None if find::<Refusal>(&*self.source).is_some() => Fault::Refused,
                 Some(AuthError::NoAcceptableMethod) | None => Fault::Client,
             },
             Step::Greeting | Step::Request | Step::Reply => Fault::Client,

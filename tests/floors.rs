@@ -21,6 +21,7 @@ const HOUSE: &[(&str, &[&str])] = &[
     ("layer/handshake", &["proto", "error", "relay", "session"]),
     ("layer/auth", &["proto", "error", "relay", "session"]),
     ("layer/acl", &["proto", "error", "relay", "session"]),
+    ("layer/limit", &["proto", "error", "relay", "session"]),
     (
         "connector",
         &["proto", "error", "relay", "session", "client", "rules"],

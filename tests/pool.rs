@@ -29,7 +29,7 @@ use tower::{
 };
 use tower_socks::{
     BoxError, ClientError, Refusal,
-    connector::pool::{Blame, Failover, Health},
+    connector::pool::{Blame, Blamed, Failover, Health},
     error::{Step, reply_code},
     proto::ReplyCode,
 };
@@ -40,6 +40,7 @@ enum Mood {
     Works,
     Broken,
     TargetRefuses,
+    Forbids,
 }
 
 #[derive(Clone, Debug)]
@@ -79,6 +80,10 @@ impl Way {
                     Mood::Broken => Err(BoxError::from(ClientError::Closed {
                         step: Step::Greeting,
                     })),
+                    Mood::Forbids => {
+                        let refusal = Refusal::not_allowed("not this one");
+                        Err(ClientError::Refused(refusal).into())
+                    }
                     Mood::TargetRefuses => {
                         let refusal = Refusal::new(ReplyCode::CONNECTION_REFUSED, "nobody there");
                         Err(ClientError::Refused(refusal).into())
@@ -161,8 +166,19 @@ async fn a_target_that_refuses_is_no_reason_to_try_another_way() {
     assert_eq!(failover.names(), ["first", "second"]);
 
     // Unless somebody sees it otherwise.
-    let failover = failover.blame(Blame::new(|_| true));
+    let failover = failover.blame(Blame::new(|_| Blamed::Way));
     assert_eq!(failover.oneshot(()).await.unwrap(), "second");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_proxy_that_will_not_do_one_thing_is_not_down() {
+    let ways = two(Mood::Forbids, Mood::Works);
+    let failover = failover(&ways);
+    for asked in 1..4 {
+        assert_eq!(failover.clone().oneshot(()).await.unwrap(), "second");
+        assert_eq!(failover.names(), ["first", "second"]);
+        assert_eq!(ways[0].asked(), asked);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -11,3 +11,5 @@
 pub mod acl;
 pub mod auth;
 pub mod handshake;
+#[cfg(feature = "limit")]
+pub mod limit;

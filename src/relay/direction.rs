@@ -183,7 +183,7 @@ impl Direction {
         D: AsyncWrite + Unpin + 'static,
     {
         for _ in 0..ROUNDS {
-            ready!(self.poll_spill(cx, sink, gate)).map_err(Broken::Sink)?;
+            ready!(self.poll_spill(cx, sink)).map_err(Broken::Sink)?;
             #[cfg(target_os = "linux")]
             if self.is_bulk(source, sink) {
                 match ready!(self.poll_splice(cx, source, sink, gate))? {
@@ -212,12 +212,7 @@ impl Direction {
     }
 
     /// Ready once nothing is kept back.
-    fn poll_spill<D>(
-        &mut self,
-        cx: &mut Context<'_>,
-        sink: &mut D,
-        gate: &mut Gate<'_>,
-    ) -> Poll<io::Result<()>>
+    fn poll_spill<D>(&mut self, cx: &mut Context<'_>, sink: &mut D) -> Poll<io::Result<()>>
     where
         D: AsyncWrite + Unpin,
     {
@@ -231,7 +226,6 @@ impl Direction {
                 written => {
                     self.spilled += written;
                     self.moved += written as u64;
-                    gate.moved(written);
                     self.dirty = true;
                 }
             }
@@ -262,6 +256,7 @@ impl Direction {
         ready!(Pin::new(source).poll_read(cx, &mut buffer)).map_err(Broken::Source)?;
         let bytes = buffer.filled();
         let read = bytes.len();
+        gate.moved(read);
         let mut rest = bytes;
         while !rest.is_empty() {
             match Pin::new(&mut *sink).poll_write(cx, rest) {
@@ -271,7 +266,6 @@ impl Direction {
                 Poll::Ready(Ok(written)) => {
                     rest = rest.get(written..).unwrap_or_default();
                     self.moved += written as u64;
-                    gate.moved(written);
                     self.dirty = true;
                 }
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(Broken::Sink(error))),

@@ -8,8 +8,8 @@ use super::direction::Broken;
 /// Counts the bytes of a tunnel, or bounds them: see [`Metered`](super::Metered).
 ///
 /// The relay asks before it reads, so what a limit holds back stays in the kernel, and the sender
-/// feels it. It tells what it has delivered. One meter serves one tunnel; what tunnels share is
-/// behind it.
+/// feels it. It tells at once what it has read, before it asks again. One meter serves one tunnel;
+/// what tunnels share is behind it.
 ///
 /// ```
 /// use std::{io, sync::{Arc, atomic::{AtomicU64, Ordering}}, task::{Context, Poll}};
@@ -66,8 +66,8 @@ pub trait Meter: Send + 'static {
         Poll::Ready(Ok(usize::MAX))
     }
 
-    /// Told how many bytes were delivered. Datagrams come whole, so for them it may be more than
-    /// was allowed.
+    /// Told how many bytes have come, and are on their way to the other side. Datagrams come whole, so
+    /// for them it may be more than was allowed.
     fn moved(&mut self, way: Way, bytes: usize);
 }
 
@@ -123,7 +123,7 @@ impl Meters {
     }
 
     pub(crate) fn moved(&mut self, way: Way, bytes: usize) {
-        if let Some(meter) = &mut self.0 {
+        if let Some(meter) = self.0.as_mut().filter(|_| bytes > 0) {
             meter.moved(way, bytes);
         }
     }

@@ -43,7 +43,7 @@ impl Splice {
         gate: &mut Gate<'_>,
     ) -> Poll<Result<Left, Broken>> {
         for _ in 0..ROUNDS {
-            if let Some(left) = ready!(self.poll_drain(cx, sink, moved, gate))? {
+            if let Some(left) = ready!(self.poll_drain(cx, sink, moved))? {
                 return Poll::Ready(Ok(left));
             }
             if let Some(left) = ready!(self.poll_fill(cx, source, gate))? {
@@ -60,16 +60,12 @@ impl Splice {
         cx: &mut Context<'_>,
         sink: Raw<'_>,
         moved: &mut u64,
-        gate: &mut Gate<'_>,
     ) -> Poll<Result<Option<Left>, Broken>> {
         while let Some(pipe) = self.pipe.as_mut().filter(|pipe| pipe.held() > 0) {
             ready!(sink.poll_write_ready(cx)).map_err(Broken::Sink)?;
             match sink.try_write(|socket| pipe.drain(socket)) {
                 Ok(0) => return Poll::Ready(Err(Broken::Sink(io::ErrorKind::WriteZero.into()))),
-                Ok(drained) => {
-                    *moved += drained as u64;
-                    gate.moved(drained);
-                }
+                Ok(drained) => *moved += drained as u64,
                 Err(error) if retry(&error) => {}
                 // This pair of sockets does not splice after all.
                 Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
@@ -117,6 +113,7 @@ impl Splice {
                     return Poll::Ready(Ok(Some(Left::Ended)));
                 }
                 Ok(filled) => {
+                    gate.moved(filled);
                     self.thin = if filled < THIN.min(allowance) {
                         self.thin + 1
                     } else {

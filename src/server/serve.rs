@@ -8,7 +8,10 @@ use std::{
 };
 
 use super::{Listener, Stack, backoff::Backoff, sessions::Sessions};
-use crate::{error::BoxError, session::Accepted};
+use crate::{
+    error::BoxError,
+    session::{Accepted, Arrivals},
+};
 
 /// Serves the connections of `listener` with `stack`. See the [module](super).
 ///
@@ -27,6 +30,7 @@ where
         stack,
         signal: pending(),
         drain_limit: Duration::from_secs(30),
+        arrivals: None,
     }
 }
 
@@ -38,6 +42,7 @@ pub struct Serve<L, S, F = Pending<()>> {
     stack: S,
     signal: F,
     drain_limit: Duration,
+    arrivals: Option<Arrivals>,
 }
 
 impl<L, S, F> Serve<L, S, F> {
@@ -53,7 +58,18 @@ impl<L, S, F> Serve<L, S, F> {
             stack: self.stack,
             signal,
             drain_limit: self.drain_limit,
+            arrivals: self.arrivals,
         }
+    }
+
+    /// How many connections of one client address may be in the handshake at once, not bounded by
+    /// default. One more is closed at once. Those that have authenticated do not count.
+    ///
+    /// A stack without [`HandshakeLayer`](crate::HandshakeLayer) does not say when that is: there
+    /// all connections count.
+    pub fn unauthenticated_per_client(mut self, most: usize) -> Self {
+        self.arrivals = Some(Arrivals::new(most));
+        self
     }
 
     /// The time that sessions have to end after the signal, 30 s by default. Those that are left
@@ -77,6 +93,7 @@ where
             mut stack,
             signal,
             drain_limit,
+            arrivals,
         } = self;
         let listening = listening?;
         let mut sessions = Sessions::default();
@@ -89,13 +106,27 @@ where
                 () = sessions.reap() => continue,
                 accepted = next(&mut listener, listening, &mut stack, &mut backoff) => accepted?,
             };
-            sessions.spawn(stack.serve(accepted));
+            if let Some(accepted) = admitted(accepted, arrivals.as_ref()) {
+                sessions.spawn(stack.serve(accepted));
+            }
         }
         // Whoever connects from here on is refused instead of kept waiting.
         drop(listener);
         sessions.drain(drain_limit).await;
         Ok(())
     }
+}
+
+/// The connection, if its client has not too many in the handshake.
+fn admitted<Io>(mut accepted: Accepted<Io>, arrivals: Option<&Arrivals>) -> Option<Accepted<Io>> {
+    if let Some(arrivals) = arrivals {
+        let Some(arrival) = arrivals.enter(accepted.peer.ip()) else {
+            tracing::debug!(peer = %accepted.peer, "closed: too many of its connections in the handshake");
+            return None;
+        };
+        accepted.extensions.insert(arrival);
+    }
+    Some(accepted)
 }
 
 /// A connection for a stack that is ready for it.

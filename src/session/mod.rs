@@ -12,6 +12,7 @@
 
 mod accepted;
 mod answer;
+mod arrival;
 mod boxed;
 mod connected;
 mod datagrams;
@@ -49,6 +50,7 @@ pub use self::{
 };
 pub(crate) use self::{
     answer::{answer, refuse},
+    arrival::{Arrival, Arrivals},
     datagrams::is_unicast,
     reached::Reached,
     send::{poll_send_all, poll_send_front},

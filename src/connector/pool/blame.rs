@@ -2,37 +2,98 @@ use std::fmt;
 
 use crate::{
     client::{ClientError, ClientFault},
-    error::{BoxError, find},
+    error::{BoxError, Step, find},
 };
 
-/// Whether an error is the fault of the way, and another way might do better.
+/// Whom to blame for an error, and so what becomes of the way.
 #[derive(Clone, Copy)]
-pub struct Blame(fn(&BoxError) -> bool);
+pub struct Blame(fn(&BoxError) -> Blamed);
+
+/// What an error says about a way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Blamed {
+    /// It does not work, for nobody: it is down.
+    Way,
+    /// It would not do this one thing. Another way may.
+    Request,
+    /// It works, and the target cannot be reached.
+    Target,
+}
 
 impl Blame {
-    /// By a function of yours: `true` where the way is at fault.
+    /// By a function of yours.
     #[must_use]
-    pub const fn new(ask: fn(&BoxError) -> bool) -> Self {
+    pub const fn new(ask: fn(&BoxError) -> Blamed) -> Self {
         Self(ask)
     }
 
-    pub(super) fn is_at_fault(self, error: &BoxError) -> bool {
+    pub(super) fn ask(self, error: &BoxError) -> Blamed {
         (self.0)(error)
     }
 }
 
-/// The way is at fault where [`ClientError`] or `HttpError` says that the proxy was, or that it
-/// turned us away. Without one of these nobody is to blame but the target.
+/// By what [`ClientError`] and `HttpError` say. A way is down only for what has nothing to do with
+/// the request: the proxy cannot be reached, says nothing or nonsense, or does not let us in.
+/// Otherwise one client that asks for something odd could take it from everybody.
 impl Default for Blame {
     fn default() -> Self {
         Self(|error| {
-            let fault = find::<ClientError>(&**error).map(ClientError::fault);
             #[cfg(feature = "http-connect")]
-            let fault = find::<crate::connector::upstream::HttpError>(&**error)
-                .map(crate::connector::upstream::HttpError::fault)
-                .or(fault);
-            matches!(fault, Some(ClientFault::Proxy | ClientFault::Refused))
+            if let Some(error) = find(&**error) {
+                return http(error);
+            }
+            find(&**error).map_or(Blamed::Target, socks)
         })
+    }
+}
+
+fn socks(error: &ClientError) -> Blamed {
+    match (error, error.fault()) {
+        (
+            ClientError::Unreachable { .. }
+            | ClientError::NoAcceptableMethod { .. }
+            | ClientError::Denied
+            | ClientError::LogIn(_)
+            | ClientError::NotOffered { .. }
+            | ClientError::NotPipelined { .. }
+            | ClientError::Io {
+                step: Step::Greeting | Step::Authentication,
+                ..
+            }
+            | ClientError::Closed {
+                step: Step::Greeting | Step::Authentication,
+            }
+            | ClientError::NotSocks {
+                step: Step::Greeting | Step::Authentication,
+                ..
+            }
+            | ClientError::TimedOut {
+                step: Step::Greeting | Step::Authentication,
+                ..
+            },
+            _,
+        ) => Blamed::Way,
+        (_, ClientFault::Proxy | ClientFault::Refused) => Blamed::Request,
+        _ => Blamed::Target,
+    }
+}
+
+#[cfg(feature = "http-connect")]
+fn http(error: &crate::connector::upstream::HttpError) -> Blamed {
+    use crate::connector::upstream::HttpError;
+
+    match (error, error.fault()) {
+        (
+            HttpError::Unreachable(_)
+            | HttpError::NotHttp(_)
+            | HttpError::Status {
+                status: 405 | 407 | 501,
+                ..
+            },
+            _,
+        ) => Blamed::Way,
+        (_, ClientFault::Proxy | ClientFault::Refused) => Blamed::Request,
+        _ => Blamed::Target,
     }
 }
 

@@ -4,9 +4,10 @@
 //! * [`Health`] takes note of which ways work, for [`Failover`] or for a balancer of tower's: one that
 //!   is down is not ready until it may be tried again.
 //!
-//! A way is down once a proxy was at fault: it could not be reached, broke off, was too slow, or did
-//! not let us in. A target that cannot be reached says nothing about the way to it. Who is asked is
-//! [`Blame`]; by default [`upstreams`](super::upstream)' own errors. The log has a line when a way
+//! A way is down once it does not work for anybody: the proxy could not be reached, spoke nonsense, or
+//! did not let us in. What a proxy makes of one request says little about the next: there the next way
+//! is tried, and this one stays up. A target that cannot be reached says nothing about the way to it.
+//! Who is asked is [`Blame`]; by default [`upstreams`](super::upstream)' own errors. The log has a line when a way
 //! goes down and when it is up again.
 //!
 //! ```
@@ -55,7 +56,7 @@
 //!     PendingRequests::new(Health::new(proxy, upstream), CompleteOnResponse::default())
 //! });
 //! let balance = Balance::new(ServiceList::new::<Request>(ways));
-//! let connector = Connector::direct().with_connect(Buffer::new(balance, 1024));
+//! let connector = Connector::direct().with_connect(Buffer::<Request, _>::new(balance, 1024));
 //! # _ = connector;
 //! # Ok(())
 //! # }
@@ -67,7 +68,7 @@ mod health;
 mod state;
 
 pub use self::{
-    blame::Blame,
+    blame::{Blame, Blamed},
     failover::{Failover, FailoverFuture},
     health::{Health, HealthFuture},
 };

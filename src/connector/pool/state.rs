@@ -7,7 +7,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::Blame;
+use super::{Blame, Blamed};
 use crate::error::BoxError;
 
 /// How long a way is left alone after its first failure. Twice that after the next one.
@@ -62,7 +62,8 @@ impl State {
     /// Takes note of how a request went. Says whether another way might do better.
     pub(super) fn note<T>(&self, outcome: &Result<T, BoxError>) -> bool {
         match outcome {
-            Err(error) if self.blame.is_at_fault(error) => {
+            Err(error) if self.blame.ask(error) == Blamed::Request => true,
+            Err(error) if self.blame.ask(error) == Blamed::Way => {
                 let failures = self.look(|down| {
                     down.failures = down.failures.saturating_add(1);
                     down.until = Instant::now().checked_add(pause(down.failures));

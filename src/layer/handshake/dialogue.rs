@@ -19,8 +19,8 @@ use crate::{
     proto::{self, Command, Decode, Greeting, Method, Reply, ReplyCode, Selection},
     relay::{ReadAhead, Traffic, hang_up},
     session::{
-        Accepted, Dial, Negotiate, Negotiation, ReadError, Request, Tunnel, Wire, answer, read,
-        refuse,
+        Accepted, Arrival, Dial, Negotiate, Negotiation, ReadError, Request, Tunnel, Wire, answer,
+        read, refuse,
     },
 };
 
@@ -147,6 +147,9 @@ where
         extensions: extensions.clone(),
     };
     let session = negotiator.negotiate(negotiation).await?;
+    if let Some(arrival) = extensions.get::<Arrival>() {
+        arrival.admitted();
+    }
 
     *step = Step::Request;
     let mut client = session.io;

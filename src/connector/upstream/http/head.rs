@@ -55,7 +55,7 @@ async fn one<Io>(io: &mut Io) -> Result<Vec<u8>, HttpError>
 where
     Io: AsyncRead + Unpin + Send + 'static,
 {
-    let mut head = Vec::new();
+    let mut head = Vec::with_capacity(128);
     loop {
         let more = match socket(io) {
             Some(socket) => ahead(socket, &head).await?,

@@ -1,0 +1,85 @@
+//! A token bucket that many tunnels share.
+
+use std::{
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+/// How far ahead of its rate a bucket lets bytes go, after a pause.
+const BURST: Duration = Duration::from_millis(100);
+
+/// What a tunnel may move between two questions: so much of the bucket's time.
+const STEP: Duration = Duration::from_millis(10);
+
+/// And no less than this, in bytes: a step costs system calls.
+const SMALLEST: f64 = 1460.0;
+
+/// A limit in bytes a second, and how much of it is used.
+#[derive(Debug)]
+pub(super) struct Bucket {
+    /// Bytes a second.
+    rate: f64,
+    /// When everything that has moved so far would have moved at that rate.
+    paid: Mutex<Instant>,
+    /// Tunnels that wait for their turn.
+    waiting: AtomicU32,
+}
+
+impl Bucket {
+    pub(super) fn new(rate: u64) -> Self {
+        Self {
+            rate: rate.max(1) as f64,
+            paid: Mutex::new(Instant::now()),
+            waiting: AtomicU32::new(0),
+        }
+    }
+
+    /// How many bytes may move now.
+    ///
+    /// # Errors
+    ///
+    /// When there may be some, if nobody else comes first.
+    pub(super) fn allowance(&self) -> Result<usize, Instant> {
+        let now = Instant::now();
+        let paid = *self.paid();
+        if paid > now {
+            return Err(paid);
+        }
+        Ok(self.step() as usize)
+    }
+
+    /// Bytes have moved. What is more than was allowed is paid for later.
+    pub(super) fn charge(&self, bytes: usize) {
+        let now = Instant::now();
+        let mut paid = self.paid();
+        let earliest = now.checked_sub(BURST).unwrap_or(now);
+        let cost = Duration::from_secs_f64((bytes as f64 / self.rate).min(1e6));
+        *paid = (*paid).max(earliest) + cost;
+    }
+
+    /// Joins those who wait. Answers when it is probably one's turn, if the bucket is free from
+    /// `paid` on: those who came first take a step each.
+    pub(super) fn join(&self, paid: Instant) -> Instant {
+        let before = self.waiting.fetch_add(1, Ordering::Relaxed);
+        // In a crowd it is better to look once too often than to leave the bucket unused.
+        let steps = before.min(64);
+        paid + Duration::from_secs_f64(self.step() / self.rate).saturating_mul(steps)
+    }
+
+    pub(super) fn leave(&self) {
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    fn step(&self) -> f64 {
+        (self.rate * STEP.as_secs_f64()).max(SMALLEST)
+    }
+
+    fn paid(&self) -> MutexGuard<'_, Instant> {
+        self.paid.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,106 @@
+use std::{
+    collections::HashMap,
+    fmt,
+    hash::Hash,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+/// Where the counts of a [`ByteQuota`](super::ByteQuota) are kept: in memory, or wherever several
+/// proxies can share them.
+///
+/// It is asked in the middle of a relay, so it answers at once: one that has to go over the network
+/// takes larger shares there, ahead of time, and hands out of those.
+pub trait QuotaStore<K>: Send + Sync + 'static {
+    /// Takes up to `bytes` of what the key has left. 0, if nothing is left.
+    fn take(&self, key: &K, bytes: u64) -> u64;
+
+    /// Gives back what was taken and not used.
+    fn give_back(&self, key: &K, bytes: u64);
+}
+
+/// So many bytes for each key and period, counted in memory: all keys begin anew at once.
+pub struct MemoryStore<K> {
+    bytes: u64,
+    period: Duration,
+    used: Mutex<Used<K>>,
+}
+
+struct Used<K> {
+    since: Instant,
+    by: HashMap<K, u64>,
+}
+
+impl<K: Hash + Eq + Clone> MemoryStore<K> {
+    /// So many bytes in each period, which begins now.
+    #[must_use]
+    pub fn new(bytes: u64, period: Duration) -> Self {
+        Self {
+            bytes,
+            period,
+            used: Mutex::new(Used {
+                since: Instant::now(),
+                by: HashMap::new(),
+            }),
+        }
+    }
+
+    /// What a key has left in this period, in bytes. What its tunnels have taken ahead is not in it.
+    pub fn left(&self, key: &K) -> u64 {
+        let used = self.used();
+        self.bytes
+            .saturating_sub(used.by.get(key).copied().unwrap_or(0))
+    }
+
+    /// The counts of the period that it is now.
+    fn used(&self) -> MutexGuard<'_, Used<K>> {
+        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        let passed = used.since.elapsed();
+        if passed >= self.period && !self.period.is_zero() {
+            // Whole periods, so that they begin when they always have.
+            let rest = passed.as_nanos() % self.period.as_nanos();
+            let rest = Duration::from_nanos(u64::try_from(rest).unwrap_or(0));
+            used.since += passed.saturating_sub(rest);
+            used.by = HashMap::new();
+        }
+        used
+    }
+}
+
+impl<K> QuotaStore<K> for MemoryStore<K>
+where
+    K: Hash + Eq + Clone + Send + Sync + 'static,
+{
+    fn take(&self, key: &K, bytes: u64) -> u64 {
+        let mut used = self.used();
+        match used.by.get_mut(key) {
+            Some(used) => {
+                let taken = bytes.min(self.bytes.saturating_sub(*used));
+                *used += taken;
+                taken
+            }
+            None => {
+                let taken = bytes.min(self.bytes);
+                used.by.insert(key.clone(), taken);
+                taken
+            }
+        }
+    }
+
+    fn give_back(&self, key: &K, bytes: u64) {
+        if let Some(used) = self.used().by.get_mut(key) {
+            *used = used.saturating_sub(bytes);
+        }
+    }
+}
+
+impl<K> fmt::Debug for MemoryStore<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryStore")
+            .field("bytes", &self.bytes)
+            .field("period", &self.period)
+            .finish_non_exhaustive()
+    }
+}
