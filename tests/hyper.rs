@@ -47,7 +47,7 @@ use tokio::{
 use tower_socks::{
     ClientError, Connected, Connector, Direct, NoAuth, Refusal,
     client::ClientFault,
-    connector::upstream::Socks5Upstream,
+    connector::{BoxConnector, upstream::Socks5Upstream},
     layer::acl::AclLayer,
     proto::{Address, ReplyCode},
     session::Target,
@@ -164,12 +164,13 @@ async fn hyper_takes_a_direct_connector() {
 }
 
 #[tokio::test]
-async fn hyper_takes_a_socks5_upstream_and_a_chain() {
+async fn hyper_takes_a_socks5_upstream_a_chain_and_a_box() {
     within(async {
         let first = proxy(stack(NoAuth, Connector::direct())).await;
         exchanges(Socks5Upstream::new(first)).await;
         let second = proxy(stack(NoAuth, Connector::direct())).await;
         exchanges(Socks5Upstream::new(second).over(Socks5Upstream::new(first))).await;
+        exchanges(BoxConnector::<Uri>::new(Socks5Upstream::new(first))).await;
     })
     .await;
 }

@@ -18,8 +18,11 @@ use support::{Script, connect_to, proxy, stack, texts, within};
 use tokio::{io::AsyncWriteExt, net::TcpListener};
 use tower::ServiceExt;
 use tower_socks::{
-    BoxError, ClientError, Connector, NoAuth,
-    connector::proxy_url::{InvalidProxyUrl, NoProxy, ProxyEnv, ProxyUrl},
+    BoxError, ClientError, Connector, Direct, NoAuth,
+    connector::{
+        BoxConnector,
+        proxy_url::{InvalidProxyUrl, NoProxy, ProxyEnv, ProxyUrl},
+    },
     proto::Address,
 };
 use upstream_support::{canned, http_proxy};
@@ -232,6 +235,41 @@ async fn urls_chain_at_run_time() {
         accepted.shutdown().await.unwrap();
         stream.hear(b"hello").await;
         assert!(heads.lock().unwrap()[0].starts_with(&format!("CONNECT {second} ")));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_list_of_urls_is_a_chain() {
+    within(async {
+        let heads = Arc::new(Mutex::new(Vec::new()));
+        let mut urls = Vec::new();
+        for _ in 0..2 {
+            let http = http_proxy(Arc::clone(&heads)).await;
+            let socks = proxy(stack(NoAuth, Connector::direct())).await;
+            urls.push(format!("http://{http}"));
+            urls.push(format!("socks5h://{socks}"));
+        }
+        let mut way: BoxConnector<Address> = BoxConnector::new(Direct::new());
+        for text in &urls {
+            way = BoxConnector::new(url(text).connector_over(way));
+        }
+        let target = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = Address::Ip(target.local_addr().unwrap());
+        let mut stream = way.oneshot(address).await.unwrap();
+        let (mut accepted, _) = target.accept().await.unwrap();
+        accepted.say(b"hello").await;
+        stream.hear(b"hello").await;
+        stream.say(b"goodbye").await;
+        accepted.hear(b"goodbye").await;
+
+        // Each HTTP proxy was asked for the SOCKS proxy behind it.
+        let heads = heads.lock().unwrap();
+        let behind = [&urls[1], &urls[3]].map(|url| url.replace("socks5h://", "CONNECT "));
+        assert_eq!(heads.len(), 2);
+        for (head, behind) in heads.iter().zip(behind) {
+            assert!(head.starts_with(&format!("{behind} ")), "{head}");
+        }
     })
     .await;
 }
