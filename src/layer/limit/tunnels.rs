@@ -2,12 +2,15 @@ use std::{
     collections::HashMap,
     fmt,
     hash::Hash,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::{Semaphore, SemaphorePermit},
     time::timeout,
 };
 
@@ -27,13 +30,13 @@ pub struct Tunnels<F: KeyOf> {
     places: Places<F::Key>,
 }
 
-type Places<K> = Arc<Mutex<HashMap<K, Entry>>>;
+type Places<K> = Arc<Mutex<HashMap<K, Arc<Entry>>>>;
 
 /// The tunnels of one key.
 struct Entry {
-    semaphore: Arc<Semaphore>,
+    semaphore: Semaphore,
     /// Those who have a permit, and those who wait for one.
-    visitors: usize,
+    visitors: AtomicUsize,
 }
 
 impl<F: KeyOf> Tunnels<F> {
@@ -86,8 +89,9 @@ impl<F: KeyOf> Limiter for Tunnels<F> {
             return Admission::Permit(None);
         };
         let visit = Visit::new(&self.places, key, self.most);
-        if let Ok(permit) = Arc::clone(&visit.semaphore).try_acquire_owned() {
-            return Admission::Permit(Some(TunnelPermit::new(permit, visit)));
+        let permit = visit.entry.semaphore.try_acquire();
+        if permit.map(SemaphorePermit::forget).is_ok() {
+            return Admission::Permit(Some(TunnelPermit { visit }));
         }
         let (most, code) = (self.most, self.code);
         let refusal =
@@ -96,12 +100,12 @@ impl<F: KeyOf> Limiter for Tunnels<F> {
             return Admission::Refused(refusal(&visit.key));
         };
         Admission::Later(Box::pin(async move {
-            let permit = Arc::clone(&visit.semaphore).acquire_owned();
-            match timeout(limit, permit).await {
-                Ok(Ok(permit)) => Ok(Some(TunnelPermit::new(permit, visit))),
+            match timeout(limit, visit.entry.semaphore.acquire()).await {
+                Ok(Ok(permit)) => permit.forget(),
                 // Nobody closes these semaphores.
-                Ok(Err(_)) | Err(_) => Err(refusal(&visit.key)),
+                Ok(Err(_)) | Err(_) => return Err(refusal(&visit.key)),
             }
+            Ok(Some(TunnelPermit { visit }))
         }))
     }
 }
@@ -117,17 +121,13 @@ impl<F: KeyOf> fmt::Debug for Tunnels<F> {
 
 /// A live tunnel of a key: the permit of [`Tunnels`].
 pub struct TunnelPermit<K: Hash + Eq> {
-    // Dropped in this order: the permit is back before the key may be forgotten.
-    _permit: OwnedSemaphorePermit,
     visit: Visit<K>,
 }
 
-impl<K: Hash + Eq> TunnelPermit<K> {
-    const fn new(permit: OwnedSemaphorePermit, visit: Visit<K>) -> Self {
-        Self {
-            _permit: permit,
-            visit,
-        }
+impl<K: Hash + Eq> Drop for TunnelPermit<K> {
+    fn drop(&mut self) {
+        // Before the visit ends, and the key may be forgotten.
+        self.visit.entry.semaphore.add_permits(1);
     }
 }
 
@@ -143,39 +143,50 @@ impl<K: Hash + Eq + fmt::Debug> fmt::Debug for TunnelPermit<K> {
 struct Visit<K: Hash + Eq> {
     places: Places<K>,
     key: K,
-    semaphore: Arc<Semaphore>,
+    entry: Arc<Entry>,
 }
 
 impl<K: Hash + Eq + Clone> Visit<K> {
     fn new(places: &Places<K>, key: K, most: usize) -> Self {
         let mut guard = lock(places);
-        let entry = guard.entry(key.clone()).or_insert_with(|| Entry {
-            semaphore: Arc::new(Semaphore::new(most)),
-            visitors: 0,
-        });
-        entry.visitors += 1;
-        let semaphore = Arc::clone(&entry.semaphore);
+        let entry = match guard.get(&key) {
+            Some(entry) => Arc::clone(entry),
+            None => {
+                let entry = Arc::new(Entry {
+                    semaphore: Semaphore::new(most),
+                    visitors: AtomicUsize::new(0),
+                });
+                guard.insert(key.clone(), Arc::clone(&entry));
+                entry
+            }
+        };
+        // Under the lock, so that nobody takes the key for forgotten.
+        entry.visitors.fetch_add(1, Ordering::Relaxed);
         drop(guard);
         Self {
             places: Arc::clone(places),
             key,
-            semaphore,
+            entry,
         }
     }
 }
 
 impl<K: Hash + Eq> Drop for Visit<K> {
     fn drop(&mut self) {
+        if self.entry.visitors.fetch_sub(1, Ordering::AcqRel) > 1 {
+            return;
+        }
         let mut places = lock(&self.places);
-        if let Some(entry) = places.get_mut(&self.key) {
-            entry.visitors -= 1;
-            if entry.visitors == 0 {
-                places.remove(&self.key);
-            }
+        // Somebody may have come in the meantime, or even have gone and taken the key along.
+        let is_over = places.get(&self.key).is_some_and(|entry| {
+            Arc::ptr_eq(entry, &self.entry) && entry.visitors.load(Ordering::Acquire) == 0
+        });
+        if is_over {
+            places.remove(&self.key);
         }
     }
 }
 
-fn lock<K>(places: &Mutex<HashMap<K, Entry>>) -> MutexGuard<'_, HashMap<K, Entry>> {
+fn lock<K>(places: &Mutex<HashMap<K, Arc<Entry>>>) -> MutexGuard<'_, HashMap<K, Arc<Entry>>> {
     places.lock().unwrap_or_else(PoisonError::into_inner)
 }
