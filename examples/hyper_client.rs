@@ -31,7 +31,9 @@ use tower_socks::{
     serve,
 };
 
-#[tokio::main]
+// The client's pool has a connection back once its task has run. On another thread, that may be
+// later than the next request, which then has a tunnel of its own.
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), BoxError> {
     let site = web_server().await?;
     let (proxy, tunnels) = proxy().await?;

@@ -14,6 +14,10 @@
 //!
 //! [`Unsupported`] in a place answers 07 there.
 //!
+//! Those for CONNECT are useful without a proxy too: anything that is a
+//! [`Target`](crate::session::Target) will do, and what they answer is a plain stream. With the
+//! feature `http`, that includes `http::Uri`, and hyper's client and tonic take them as they are.
+//!
 //! ```
 //! use tower::ServiceExt;
 //! use tower_socks::{Connected, Connector, Request, proto::{Address, Command}};

@@ -22,18 +22,42 @@ use crate::{error::BoxError, proto::Address};
 ///
 /// It comes without policies. A connector behind a policy of yours takes a
 /// [`Request`](crate::Request), with a guard.
+///
+/// This makes a connector what hyper-util's client and tonic's `connect_with_connector` ask for, as
+/// it is, and what TLS such as that of hyper-rustls goes on top of:
+///
+/// ```
+/// use bytes::Bytes;
+/// use http_body_util::Empty;
+/// use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+/// use tokio::{io::{AsyncReadExt, AsyncWriteExt}, net::TcpListener};
+/// use tower_socks::Direct; // or an upstream
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), tower_socks::BoxError> {
+/// let client = Client::builder(TokioExecutor::new()).build::<_, Empty<Bytes>>(Direct::new());
+///
+/// let site = TcpListener::bind("127.0.0.1:0").await?;
+/// let uri = format!("http://localhost:{}/", site.local_addr()?.port()).parse()?;
+/// # tokio::spawn(async move {
+/// #     let (mut stream, _) = site.accept().await?;
+/// #     stream.read_u8().await?;
+/// #     stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await
+/// # });
+/// assert_eq!(client.get(uri).await?.status(), 204);
+/// # Ok(())
+/// # }
+/// ```
 impl Target for Uri {
     fn address(&self) -> Result<Address, BoxError> {
         let host = self.host().filter(|host| !host.is_empty());
         let host = host.ok_or(NoTarget("has no host"))?;
-        let known = match self.scheme().map(Scheme::as_str) {
-            Some("http" | "ws") => Some(80),
-            Some("https" | "wss") => Some(443),
-            _ => None,
-        };
-        let port = match self.port_u16().or(known) {
-            Some(port) => port,
-            None => return Err(NoTarget("has no port, and no scheme that has one").into()),
+        let port = match written_port(self, host) {
+            Some(text) => text
+                .parse()
+                .map_err(|_| NoTarget("has a port that is no number up to 65535"))?,
+            None => known_port(self.scheme())
+                .ok_or(NoTarget("has no port, and no scheme that has one"))?,
         };
         // An IPv6 address stands in brackets here, and in nothing there.
         let bare = host.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
@@ -43,6 +67,22 @@ impl Target for Uri {
             None => Ok(Address::new(host, port)?),
         }
     }
+}
+
+/// `Uri::port` takes a port that is no `u16` for none, which would be that of the scheme.
+fn written_port<'a>(uri: &'a Uri, host: &str) -> Option<&'a str> {
+    let authority = uri.authority()?.as_str();
+    let place = authority.rsplit('@').next()?;
+    let port = place.strip_prefix(host)?.strip_prefix(':')?;
+    Some(port).filter(|port| !port.is_empty())
+}
+
+fn known_port(scheme: Option<&Scheme>) -> Option<u16> {
+    let is = |name: &str| scheme.is_some_and(|scheme| scheme.as_str().eq_ignore_ascii_case(name));
+    if is("http") || is("ws") {
+        return Some(80);
+    }
+    (is("https") || is("wss")).then_some(443)
 }
 
 /// What a URI lacks. It may carry secrets, so it is not quoted.

@@ -14,6 +14,9 @@ use crate::{
 };
 
 /// Which proxy to use, and for what: `ALL_PROXY` and `NO_PROXY`. See the [module](super).
+///
+/// `HTTP_PROXY` and `HTTPS_PROXY` are for requests of one scheme each. What a connector is told is a
+/// host and a port, so they are not looked at.
 #[derive(Clone, Debug, Default)]
 pub struct ProxyEnv {
     proxy: Option<ProxyUrl>,
@@ -38,7 +41,7 @@ impl ProxyEnv {
         Self::from_lookup(|name| match std::env::var(name) {
             Ok(value) => Ok(Some(value)),
             Err(VarError::NotPresent) => Ok(None),
-            Err(VarError::NotUnicode(_)) => Err(InvalidProxyUrl("the variable is not UTF-8")),
+            Err(VarError::NotUnicode(_)) => Err(InvalidProxyUrl::new("it is not UTF-8")),
         })
     }
 
@@ -50,21 +53,26 @@ impl ProxyEnv {
     pub fn from_lookup(
         lookup: impl Fn(&str) -> Result<Option<String>, InvalidProxyUrl>,
     ) -> Result<Self, InvalidProxyUrl> {
-        let first = |names: [&str; 2]| {
+        let first = |names: [&'static str; 2]| {
             for name in names {
-                if let Some(value) = lookup(name)?.filter(|value| !value.trim().is_empty()) {
-                    return Ok(Some(value));
+                let value = lookup(name).map_err(|error| error.of_variable(name))?;
+                if let Some(value) = value.filter(|value| !value.trim().is_empty()) {
+                    return Ok(Some((name, value)));
                 }
             }
             Ok(None)
         };
-        let proxy = first(["all_proxy", "ALL_PROXY"])?;
-        let without = first(["no_proxy", "NO_PROXY"])?.unwrap_or_default();
+        let proxy = match first(["all_proxy", "ALL_PROXY"])? {
+            Some((name, url)) => {
+                let url = url.parse::<ProxyUrl>();
+                Some(url.map_err(|error| error.of_variable(name))?)
+            }
+            None => None,
+        };
+        let without = first(["no_proxy", "NO_PROXY"])?;
+        let without = without.map(|(_, list)| list).unwrap_or_default();
         let Ok(without) = without.parse();
-        Ok(Self {
-            proxy: proxy.map(|url| url.parse()).transpose()?,
-            without,
-        })
+        Ok(Self { proxy, without })
     }
 
     /// Goes by the proxy, or without it where that is what it says.

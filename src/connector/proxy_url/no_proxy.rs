@@ -14,9 +14,12 @@ use crate::proto::Address;
 /// | `192.0.2.1`, `2001:db8::1`, `[2001:db8::1]` | that address |
 /// | `10.0.0.0/8` | all addresses of that network |
 /// | any of them with a port, as in `example.com:8080` | the same at that port |
-/// | `*` | everything |
+/// | `*` as the whole list | everything; beside other entries it means nothing |
 ///
 /// Names are not resolved: a name is on the list as a name only. What means nothing is left out.
+///
+/// Ports and brackets are more than curl reads; an IPv4 address inside of an IPv6 one is judged as
+/// what it is; and `0.0.0.0/0` is the network that it says, where curl takes `/0` for no length.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NoProxy {
     everything: bool,
@@ -74,7 +77,7 @@ impl Host {
             return Some(Self::Network(ip.to_canonical().into()));
         }
         if let Ok(network) = address.parse::<IpNet>() {
-            return Some(Self::Network(network));
+            return Some(Self::Network(canonical(network)));
         }
         let name = text.trim_matches('.').to_lowercase();
         let is_name = !name.is_empty() && !name.contains(['/', ':', '[', ']', '*']);
@@ -82,16 +85,26 @@ impl Host {
     }
 }
 
+/// Targets are judged as IPv4 where they are, so a network of IPv4-mapped addresses is IPv4 too.
+fn canonical(network: IpNet) -> IpNet {
+    let length = network.prefix_len().checked_sub(96);
+    match (network.addr().to_canonical(), length) {
+        (address @ IpAddr::V4(_), Some(length)) if network.addr().is_ipv6() => {
+            IpNet::new(address, length).unwrap_or(network)
+        }
+        _ => network,
+    }
+}
+
 impl FromStr for NoProxy {
     type Err = Infallible;
 
     fn from_str(text: &str) -> Result<Self, Infallible> {
-        let mut hosts = Self::default();
+        let mut hosts = Self {
+            everything: text == "*",
+            entries: Vec::new(),
+        };
         for text in text.split([',', ' ', '\t']).filter(|text| !text.is_empty()) {
-            if text == "*" {
-                hosts.everything = true;
-                continue;
-            }
             if let Some(host) = Host::parse(text) {
                 hosts.entries.push(Entry { host, port: None });
             } else if let Some((host, port)) = text.rsplit_once(':')

@@ -27,6 +27,7 @@ pub struct ProxyUrl {
 
 #[derive(Clone)]
 struct Login {
+    /// As it is shown.
     name: String,
     kind: Secret,
 }
@@ -127,12 +128,22 @@ impl FromStr for ProxyUrl {
     fn from_str(text: &str) -> Result<Self, InvalidProxyUrl> {
         let text = text.trim();
         if !text.contains("://") {
-            return Err(InvalidProxyUrl(
+            return Err(InvalidProxyUrl::new(
                 "there is no scheme in front: write it like socks5h://proxy.example:1080",
             ));
         }
+        if text.contains(char::is_control) {
+            // The parser leaves tabs and line breaks out, from passwords too.
+            return Err(InvalidProxyUrl::new(
+                "there is a control character in it: percent-encode it",
+            ));
+        }
+        if text.contains(":///") {
+            // The parser takes what is behind the slashes for the host of some schemes.
+            return Err(InvalidProxyUrl::new("there is no host"));
+        }
         let url = Url::parse(text).map_err(|error| {
-            InvalidProxyUrl(match error {
+            InvalidProxyUrl::new(match error {
                 url::ParseError::InvalidPort => "the port is no number from 0 to 65535",
                 url::ParseError::EmptyHost => "there is no host",
                 _ => "it is malformed: write it like socks5h://joe:secret@proxy.example:1080",
@@ -143,45 +154,49 @@ impl FromStr for ProxyUrl {
             "socks5h" => Kind::Socks5h,
             "http" => Kind::Http,
             "socks" => {
-                return Err(InvalidProxyUrl(
+                return Err(InvalidProxyUrl::new(
                     "which version of SOCKS is not plain: write socks5h://, or socks5:// to resolve \
                      names here",
                 ));
             }
             "socks4" | "socks4a" => {
-                return Err(InvalidProxyUrl(
+                return Err(InvalidProxyUrl::new(
                     "SOCKS4 is not spoken here, SOCKS5 is: socks5h://",
                 ));
             }
             "https" => {
-                return Err(InvalidProxyUrl(
+                return Err(InvalidProxyUrl::new(
                     "TLS to the proxy needs a connector of yours: put an `HttpUpstream` over it",
                 ));
             }
             _ => {
-                return Err(InvalidProxyUrl(
+                return Err(InvalidProxyUrl::new(
                     "the scheme is none of socks5h, socks5 and http",
                 ));
             }
         };
         if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
-            return Err(InvalidProxyUrl(
+            return Err(InvalidProxyUrl::new(
                 "there is something behind the port, which means nothing to a proxy",
             ));
         }
         let port = url.port().unwrap_or(kind.port());
         if port == 0 {
-            return Err(InvalidProxyUrl("nothing can be reached at port 0"));
+            return Err(InvalidProxyUrl::new("nothing can be reached at port 0"));
         }
         let proxy = match url.host() {
             Some(Host::Ipv4(ip)) => Address::Ip((ip, port).into()),
             Some(Host::Ipv6(ip)) => Address::Ip((ip, port).into()),
             Some(Host::Domain(name)) if !name.is_empty() => {
                 let name = decoded(name)?;
-                let address = Address::new(&name, port).and_then(Address::canonical);
-                address.map_err(|_| InvalidProxyUrl("the host is neither a name nor an address"))?
+                let name = str::from_utf8(&name)
+                    .map_err(|_| InvalidProxyUrl::new("the host is not UTF-8"))?;
+                let address = Address::new(name, port).and_then(Address::canonical);
+                address.map_err(|_| {
+                    InvalidProxyUrl::new("the host is neither a name nor an address")
+                })?
             }
-            _ => return Err(InvalidProxyUrl("there is no host")),
+            _ => return Err(InvalidProxyUrl::new("there is no host")),
         };
         let login = match (url.username(), url.password()) {
             ("", None) => None,
@@ -189,7 +204,7 @@ impl FromStr for ProxyUrl {
                 let (name, password) = (decoded(name)?, decoded(password.unwrap_or_default())?);
                 Some(Login {
                     kind: secret(kind, &name, &password)?,
-                    name: name.into_owned(),
+                    name: String::from_utf8_lossy(&name).into_owned(),
                 })
             }
         };
@@ -197,31 +212,38 @@ impl FromStr for ProxyUrl {
     }
 }
 
-fn decoded(text: &str) -> Result<Cow<'_, str>, InvalidProxyUrl> {
+fn decoded(text: &str) -> Result<Cow<'_, [u8]>, InvalidProxyUrl> {
     let mut escapes = text.split('%').skip(1);
     let is_escape =
         |it: &str| it.len() >= 2 && it.bytes().take(2).all(|octet| octet.is_ascii_hexdigit());
     if !escapes.all(is_escape) {
-        return Err(InvalidProxyUrl(
+        return Err(InvalidProxyUrl::new(
             "a percent sign is no escape: write it as %25",
         ));
     }
-    let text = percent_decode_str(text).decode_utf8();
-    text.map_err(|_| InvalidProxyUrl("what is percent-encoded is not UTF-8"))
+    Ok(percent_decode_str(text).into())
 }
 
-fn secret(kind: Kind, name: &str, password: &str) -> Result<Secret, InvalidProxyUrl> {
+fn secret(kind: Kind, name: &[u8], password: &[u8]) -> Result<Secret, InvalidProxyUrl> {
     match kind {
+        // Any octets will do (RFC 1929 section 2).
         Kind::Socks5 | Kind::Socks5h => Credentials::new(name, password)
             .map(|credentials| Secret::Socks(Client::new().credentials(credentials)))
-            .ok_or(InvalidProxyUrl(
+            .ok_or(InvalidProxyUrl::new(
                 "the name or the password is longer than the 255 octets that SOCKS5 has room for",
             )),
-        Kind::Http => Basic::new(name, password)
-            .map(Secret::Http)
-            .ok_or(InvalidProxyUrl(
-                "the name has a colon, or there is a control character: HTTP cannot carry that",
-            )),
+        Kind::Http => {
+            let (Ok(name), Ok(password)) = (str::from_utf8(name), str::from_utf8(password)) else {
+                return Err(InvalidProxyUrl::new(
+                    "the name or the password is not UTF-8: HTTP cannot carry that",
+                ));
+            };
+            Basic::new(name, password)
+                .map(Secret::Http)
+                .ok_or(InvalidProxyUrl::new(
+                    "the name has a colon, or there is a control character: HTTP cannot carry that",
+                ))
+        }
     }
 }
 
@@ -245,11 +267,31 @@ impl fmt::Debug for ProxyUrl {
 
 /// Why something is not the URL of a proxy. It is not quoted, since it may carry a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct InvalidProxyUrl(pub(super) &'static str);
+pub struct InvalidProxyUrl {
+    /// The variable that it stands in.
+    variable: Option<&'static str>,
+    why: &'static str,
+}
+
+impl InvalidProxyUrl {
+    pub(super) const fn new(why: &'static str) -> Self {
+        let variable = None;
+        Self { variable, why }
+    }
+
+    /// The same, told of a variable of the environment.
+    pub(super) const fn of_variable(mut self, name: &'static str) -> Self {
+        self.variable = Some(name);
+        self
+    }
+}
 
 impl fmt::Display for InvalidProxyUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "not the URL of a proxy: {}", self.0)
+        match self.variable {
+            Some(name) => write!(f, "{name} is not the URL of a proxy: {}", self.why),
+            None => write!(f, "not the URL of a proxy: {}", self.why),
+        }
     }
 }
 
