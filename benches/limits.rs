@@ -31,6 +31,9 @@ use tower_socks::{
 
 const USERS: usize = 10_000;
 
+/// What a limit does with a request.
+type Ask<'a> = Box<dyn Fn(&Request) + 'a>;
+
 fn main() {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
@@ -60,7 +63,7 @@ fn main() {
     let quota = ByteQuota::new(u64::MAX, Duration::from_secs(3600), key::user);
     let nobody = Bandwidth::new(|_: &Request| None::<()>).up(1);
 
-    let cases: [(&str, Box<dyn Fn(&Request)>); 6] = [
+    let cases: [(&str, Ask<'_>); 6] = [
         (
             "the key alone",
             Box::new(|request| drop(black_box(key::user(request)))),

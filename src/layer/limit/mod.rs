@@ -9,7 +9,7 @@
 //! | failed logins of an address | [`FailedLoginsLayer`] | itself, above `AuthLayer` | made to wait, then closed |
 //! | connections of an address in the handshake | [`Serve::unauthenticated_per_client`](crate::server::Serve::unauthenticated_per_client) | the server | closed |
 //!
-//! * **By whatever you like.** A [key](key) is a function of the request: the user, the client's
+//! * **By whatever you like.** A [key] is a function of the request: the user, the client's
 //!   address or network, the target, everyone together, a closure.
 //! * **Shared by clones**, and exact: permits are counted where they are taken, and bytes before they
 //!   move.
