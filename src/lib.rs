@@ -55,7 +55,7 @@
 //! ```text
 //! roof     examples/  tests/  benches/    only the public API
 //! floor 4  server                         the accept loop; knows no layer
-//! floor 3  layer::{handshake, auth, acl}  |  connector::{direct, bind, associate, upstream, pool, route}    do not know each other
+//! floor 3  layer::{handshake, auth, acl, limit, track, trace}  |  connector::{direct, bind, associate, upstream, pool, route}    do not know each other
 //! floor 2  client  speaks SOCKS5 to another proxy, over any stream  |  rules  conditions, written down
 //! floor 1  session  what flows  |  relay  how bytes move  |  error  what goes wrong
 //! floor 0  proto                          bytes and meanings, no I/O
@@ -112,6 +112,7 @@
 //! |---|---|---|
 //! | `rules` | yes | `Rules`, a policy that is written down in TOML or JSON, safe by default |
 //! | `users` | yes | `Users`, names and passwords in memory, compared in constant time |
+//! | `limit` | no | limits on tunnels, requests, bandwidth, bytes and failed logins |
 //! | `http` | no | `http::Uri` is a target and [`Connected`] a stream of hyper's: connectors fit hyper-util's client and tonic as they are |
 //! | `http-connect` | no | `HttpUpstream`, through HTTP proxies by CONNECT |
 //! | `proxy-url` | no | `ProxyUrl`, `ALL_PROXY` and `NO_PROXY`; with `http-connect` |
@@ -130,8 +131,12 @@ pub mod session;
 
 #[cfg(feature = "hickory")]
 pub use self::connector::resolve::HickoryResolver;
+#[cfg(feature = "http-connect")]
+pub use self::connector::upstream::HttpUpstream;
 #[cfg(feature = "users")]
 pub use self::layer::auth::Users;
+#[cfg(feature = "limit")]
+pub use self::layer::limit::{LimitLayer, MeterLayer};
 #[cfg(feature = "rules")]
 pub use self::rules::Rules;
 #[doc(inline)]
@@ -143,12 +148,15 @@ pub use self::{
         bind::Bind,
         direct::Direct,
         resolve::{Resolve, SystemResolver},
+        upstream::Socks5Upstream,
     },
     error::{BoxError, Refusal, SessionError},
     layer::{
         acl::{Acl, AclLayer},
         auth::{Auth, AuthLayer, Authenticate, NoAuth, UserPass},
         handshake::{Handshake, HandshakeLayer},
+        trace::TraceLayer,
+        track::OpenTunnels,
     },
     relay::{Relay, Traffic},
     server::{Listener, serve},
@@ -158,6 +166,6 @@ pub use self::{
 };
 
 /// The code of the README compiles as well.
-#[cfg(all(doctest, feature = "users"))]
+#[cfg(all(doctest, feature = "rules", feature = "users"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -352,7 +352,7 @@ fn without_a_proxy(table: &[(&str, &str, bool)]) {
 fn env(variables: &'static [(&str, &str)]) -> Result<ProxyEnv, InvalidProxyUrl> {
     ProxyEnv::from_lookup(|name| {
         let found = variables.iter().find(|(known, _)| *known == name);
-        Ok(found.map(|(_, value)| (*value).to_owned()))
+        found.map(|(_, value)| (*value).into())
     })
 }
 

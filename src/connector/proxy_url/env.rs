@@ -1,5 +1,5 @@
 use std::{
-    env::VarError,
+    ffi::OsString,
     task::{Context, Poll},
 };
 
@@ -38,26 +38,26 @@ impl ProxyEnv {
     /// When the variable is there and is not the URL of a proxy: to go without it would be a
     /// surprise.
     pub fn from_env() -> Result<Self, InvalidProxyUrl> {
-        Self::from_lookup(|name| match std::env::var(name) {
-            Ok(value) => Ok(Some(value)),
-            Err(VarError::NotPresent) => Ok(None),
-            Err(VarError::NotUnicode(_)) => Err(InvalidProxyUrl::new("it is not UTF-8")),
-        })
+        Self::from_lookup(|name| std::env::var_os(name))
     }
 
     /// The same with another place to look names up: a file of settings, or a test.
     ///
     /// # Errors
     ///
-    /// What `lookup` says, and when the value of `ALL_PROXY` is not the URL of a proxy.
-    pub fn from_lookup(
-        lookup: impl Fn(&str) -> Result<Option<String>, InvalidProxyUrl>,
-    ) -> Result<Self, InvalidProxyUrl> {
+    /// When a value is not UTF-8, and when that of `ALL_PROXY` is not the URL of a proxy.
+    pub fn from_lookup(lookup: impl Fn(&str) -> Option<OsString>) -> Result<Self, InvalidProxyUrl> {
         let first = |names: [&'static str; 2]| {
             for name in names {
-                let value = lookup(name).map_err(|error| error.of_variable(name))?;
-                if let Some(value) = value.filter(|value| !value.trim().is_empty()) {
-                    return Ok(Some((name, value)));
+                let Some(value) = lookup(name) else {
+                    continue;
+                };
+                let text = value.into_string().map_err(|_| {
+                    let error = InvalidProxyUrl::new("it is not UTF-8");
+                    error.of_variable(name)
+                })?;
+                if !text.trim().is_empty() {
+                    return Ok(Some((name, text)));
                 }
             }
             Ok(None)
