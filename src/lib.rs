@@ -55,7 +55,7 @@
 //! ```text
 //! roof     examples/  tests/  benches/    only the public API
 //! floor 4  server                         the accept loop; knows no layer
-//! floor 3  layer::{handshake, auth, acl, limit, track, trace}  |  connector::{direct, bind, associate, upstream, pool, route}    do not know each other
+//! floor 3  layer::{handshake, auth, acl, limit, track, trace, metrics}  |  connector::{direct, bind, associate, upstream, pool, route}    do not know each other
 //! floor 2  client  speaks SOCKS5 to another proxy, over any stream  |  rules  conditions, written down
 //! floor 1  session  what flows  |  relay  how bytes move  |  error  what goes wrong
 //! floor 0  proto                          bytes and meanings, no I/O
@@ -113,6 +113,7 @@
 //! | `rules` | yes | `Rules`, a policy that is written down in TOML or JSON, safe by default |
 //! | `users` | yes | `Users`, names and passwords in memory, compared in constant time |
 //! | `limit` | no | limits on tunnels, requests, bandwidth, bytes and failed logins |
+//! | `metrics` | no | sessions, requests, dials, tunnels and bytes through the `metrics` facade |
 //! | `http` | no | `http::Uri` is a target and [`Connected`] a stream of hyper's: connectors fit hyper-util's client and tonic as they are |
 //! | `http-connect` | no | `HttpUpstream`, through HTTP proxies by CONNECT |
 //! | `proxy-url` | no | `ProxyUrl`, `ALL_PROXY` and `NO_PROXY`; with `http-connect` |

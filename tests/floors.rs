@@ -22,6 +22,7 @@ const HOUSE: &[(&str, &[&str])] = &[
     ("layer/auth", &["proto", "error", "relay", "session"]),
     ("layer/acl", &["proto", "error", "relay", "session"]),
     ("layer/limit", &["proto", "error", "relay", "session"]),
+    ("layer/metrics", &["proto", "error", "relay", "session"]),
     ("layer/trace", &["proto", "error", "relay", "session"]),
     ("layer/track", &["proto", "error", "relay", "session"]),
     (

@@ -16,5 +16,7 @@ pub mod auth;
 pub mod handshake;
 #[cfg(feature = "limit")]
 pub mod limit;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 pub mod trace;
 pub mod track;

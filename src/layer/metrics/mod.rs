@@ -1,0 +1,57 @@
+//! Numbers for operators, through the `metrics` facade: whatever recorder is installed gets them.
+//!
+//! | name | what | labels | from |
+//! |---|---|---|---|
+//! | [`socks_sessions_total`](names::SESSIONS) | sessions that have ended | `outcome` | [`SessionMetricsLayer`] |
+//! | [`socks_sessions_open`](names::SESSIONS_OPEN) | sessions that are open | | the same |
+//! | [`socks_authentication_failures_total`](names::AUTHENTICATION_FAILURES) | failed logins | | the same |
+//! | [`socks_requests_total`](names::REQUESTS) | requests | `command`, `reply` | [`RequestMetricsLayer`] |
+//! | [`socks_dial_seconds`](names::DIAL_SECONDS) | the time to carry one out | `command` | the same |
+//! | [`socks_tunnels_open`](names::TUNNELS_OPEN) | tunnels and associations that are open | `command` | the same |
+//! | [`socks_tunnel_seconds`](names::TUNNEL_SECONDS) | how long they were | `command` | the same |
+//! | [`socks_bytes_total`](names::BYTES) | payload | `direction`, `transport` | the same |
+//! | [`socks_resolve_seconds`](names::RESOLVE_SECONDS) | the time to resolve a name | `outcome` | [`LookupMetricsLayer`] |
+//!
+//! No label has a value that a client can invent: no user, no target. What each client does is in the
+//! log, and in the list of [open tunnels](super::track).
+//!
+//! [`RequestMetricsLayer`] right below [`AuthLayer`](crate::AuthLayer) counts refusals as well.
+//! Install the recorder before the first connection, and call [`names::describe`] once for those that
+//! show texts and units.
+//!
+//! # Example
+//!
+//! ```
+//! use metrics_util::debugging::{DebugValue, DebuggingRecorder};
+//! use tower::{Layer, ServiceExt};
+//! use tower_socks::{
+//!     Connector, Request,
+//!     layer::metrics::{RequestMetricsLayer, names},
+//!     proto::{Address, Command},
+//! };
+//!
+//! let recorder = DebuggingRecorder::new();
+//! let numbers = recorder.snapshotter();
+//! metrics::with_local_recorder(&recorder, || {
+//!     let service = RequestMetricsLayer::new().layer(Connector::direct());
+//!     let request = Request::new(Command(9), Address::UNSPECIFIED);
+//!     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+//!     assert!(runtime.block_on(service.oneshot(request)).is_err());
+//! });
+//! let numbers = numbers.snapshot().into_vec();
+//! let (requests, _, _, value) = &numbers[0];
+//! assert_eq!(requests.key().name(), names::REQUESTS);
+//! assert_eq!(*value, DebugValue::Counter(1));
+//! ```
+
+mod lookups;
+mod requests;
+mod sessions;
+
+pub mod names;
+
+pub use self::{
+    lookups::{LookupMetrics, LookupMetricsFuture, LookupMetricsLayer},
+    requests::{MeasuredTunnel, RequestMetrics, RequestMetricsFuture, RequestMetricsLayer},
+    sessions::{SessionMetrics, SessionMetricsFuture, SessionMetricsLayer},
+};

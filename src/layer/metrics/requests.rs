@@ -1,0 +1,216 @@
+use std::{
+    fmt,
+    future::Future,
+    io,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use metrics::{Counter, Gauge, counter, gauge, histogram};
+use pin_project_lite::pin_project;
+use tokio::time::Instant;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::names::{BYTES, DIAL_SECONDS, REQUESTS, TUNNEL_SECONDS, TUNNELS_OPEN};
+use crate::{
+    error::{BoxError, reply_code},
+    proto::{Address, Command, ReplyCode},
+    relay::{Meter, Metered, Traffic, Way},
+    session::{Request, Tunnel, Wire},
+};
+
+/// Counts requests, and measures their dials and tunnels. See the [module](super).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RequestMetricsLayer;
+
+impl RequestMetricsLayer {
+    /// By the recorder that is installed when requests come.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self
+    }
+}
+
+impl<S> Layer<S> for RequestMetricsLayer {
+    type Service = RequestMetrics<S>;
+
+    fn layer(&self, inner: S) -> RequestMetrics<S> {
+        RequestMetrics { inner }
+    }
+}
+
+/// Counts requests: the service of [`RequestMetricsLayer`].
+#[derive(Clone, Copy, Debug)]
+pub struct RequestMetrics<S> {
+    inner: S,
+}
+
+/// Commands have a label each, and what clients invent has one together.
+const fn label(command: Command) -> &'static str {
+    match command {
+        Command::CONNECT => "connect",
+        Command::BIND => "bind",
+        Command::UDP_ASSOCIATE => "udp",
+        _ => "other",
+    }
+}
+
+impl<S> Service<Request> for RequestMetrics<S>
+where
+    S: Service<Request>,
+    S::Error: Into<BoxError>,
+{
+    type Response = MeasuredTunnel<S::Response>;
+    type Error = BoxError;
+    type Future = RequestMetricsFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(cx).map_err(Into::into)
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        RequestMetricsFuture {
+            command: label(request.command),
+            started: Instant::now(),
+            asking: self.inner.call(request),
+        }
+    }
+}
+
+pin_project! {
+    /// A request that is measured: the future of [`RequestMetrics`].
+    pub struct RequestMetricsFuture<F> {
+        command: &'static str,
+        started: Instant,
+        #[pin]
+        asking: F,
+    }
+}
+
+impl<F, T, E> Future for RequestMetricsFuture<F>
+where
+    F: Future<Output = Result<T, E>>,
+    E: Into<BoxError>,
+{
+    type Output = Result<MeasuredTunnel<T>, BoxError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let outcome = ready!(this.asking.poll(cx)).map_err(Into::into);
+        let code = match &outcome {
+            Ok(_) => ReplyCode::SUCCEEDED,
+            Err(error) => reply_code(&**error),
+        };
+        let command = *this.command;
+        counter!(REQUESTS, "command" => command, "reply" => code.0.to_string()).increment(1);
+        histogram!(DIAL_SECONDS, "command" => command).record(this.started.elapsed());
+        Poll::Ready(outcome.map(|tunnel| MeasuredTunnel {
+            tunnel,
+            open: Open::new(command),
+        }))
+    }
+}
+
+impl<F> fmt::Debug for RequestMetricsFuture<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestMetricsFuture")
+            .finish_non_exhaustive()
+    }
+}
+
+/// A tunnel that is measured.
+pub struct MeasuredTunnel<T> {
+    tunnel: T,
+    open: Open,
+}
+
+/// An open tunnel, until it is dropped.
+struct Open {
+    command: &'static str,
+    gauge: Gauge,
+    since: Instant,
+}
+
+impl Open {
+    fn new(command: &'static str) -> Self {
+        let gauge = gauge!(TUNNELS_OPEN, "command" => command);
+        gauge.increment(1.0);
+        Self {
+            command,
+            gauge,
+            since: Instant::now(),
+        }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.gauge.decrement(1.0);
+        histogram!(TUNNEL_SECONDS, "command" => self.command).record(self.since.elapsed());
+    }
+}
+
+/// Counts the bytes of a tunnel.
+struct Bytes {
+    up: Counter,
+    down: Counter,
+}
+
+impl Bytes {
+    fn new(command: &'static str) -> Self {
+        let transport = if command == "udp" { "udp" } else { "tcp" };
+        Self {
+            up: counter!(BYTES, "direction" => "up", "transport" => transport),
+            down: counter!(BYTES, "direction" => "down", "transport" => transport),
+        }
+    }
+}
+
+impl Meter for Bytes {
+    fn moved(&mut self, way: Way, bytes: usize) {
+        let counter = match way {
+            Way::Up => &self.up,
+            Way::Down => &self.down,
+        };
+        counter.increment(bytes as u64);
+    }
+}
+
+impl<W: Wire, T: Tunnel<Metered>> Tunnel<W> for MeasuredTunnel<T> {
+    fn bound(&self) -> Address {
+        self.tunnel.bound()
+    }
+
+    fn run(self, client: W) -> impl Future<Output = io::Result<Traffic>> + Send {
+        let bytes = Bytes::new(self.open.command);
+        Run {
+            running: self.tunnel.run(client.metered(bytes)),
+            _open: self.open,
+        }
+    }
+}
+
+pin_project! {
+    struct Run<F> {
+        #[pin]
+        running: F,
+        _open: Open,
+    }
+}
+
+impl<F: Future> Future for Run<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        self.project().running.poll(cx)
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for MeasuredTunnel<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MeasuredTunnel")
+            .field("tunnel", &self.tunnel)
+            .finish_non_exhaustive()
+    }
+}
