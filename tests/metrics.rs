@@ -173,7 +173,7 @@ fn lookups() {
         }));
         for name in ["here", "there", "here"] {
             let name = DomainName::new(name).unwrap();
-            let _ = resolver.clone().resolve(name).await;
+            let _ = resolver.resolve(name).await;
         }
         assert_eq!(
             lines(&numbers),

@@ -125,3 +125,35 @@ async fn whole_connectors_are_routed_between_in_boxes() {
     })
     .await;
 }
+
+/// tower's own router takes connectors as well, where a closure says it better than rules.
+#[tokio::test]
+async fn towers_steer_chooses_between_connectors() {
+    within(async {
+        use tower::{Service, steer::Steer};
+        use tower_socks::{Connected, connector::BoxConnector, relay::BoxStream};
+
+        let way = |name: &'static [u8]| {
+            BoxConnector::<Request>::new(tower::service_fn(move |_: Request| async move {
+                let (near, mut far) = tokio::io::duplex(64);
+                far.say(name).await;
+                Ok::<_, BoxError>(Connected::new(near, Address::UNSPECIFIED))
+            }))
+        };
+        let by_port = |request: &Request, _: &[BoxConnector]| match request.target.port() {
+            25 => 1,
+            _ => 0,
+        };
+        let mut steer = Steer::new([way(b"web"), way(b"mail")], by_port);
+        for (target, name) in [
+            ("a.example:80", b"web".as_slice()),
+            ("a.example:25", b"mail"),
+        ] {
+            let request = Request::new(Command::CONNECT, target.parse().unwrap());
+            let ready = ServiceExt::<Request>::ready(&mut steer).await.unwrap();
+            let mut stream: Connected<BoxStream> = ready.call(request).await.unwrap();
+            stream.hear(name).await;
+        }
+    })
+    .await;
+}
