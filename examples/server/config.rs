@@ -9,6 +9,8 @@ use tower_socks::{
     rules::{Action, Builder},
 };
 
+use crate::{limits::Limits, timeouts::Timeouts, upstream::Upstream};
+
 /// What a file says. `server.toml` beside the examples explains every field.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -19,6 +21,31 @@ pub(crate) struct Config {
     /// The rules, without what the command line adds.
     #[serde(default = "public")]
     pub(crate) acl: Builder,
+    #[serde(default)]
+    pub(crate) limits: Limits,
+    #[serde(default)]
+    pub(crate) timeouts: Timeouts,
+    /// Straight out, if there is none.
+    pub(crate) upstream: Option<Upstream>,
+    #[serde(default)]
+    pub(crate) log: Log,
+}
+
+/// `[log]`.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Log {
+    #[serde(default)]
+    pub(crate) format: LogFormat,
+}
+
+/// How lines of the log are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    #[default]
+    Text,
+    Json,
 }
 
 /// Everything but special-purpose addresses.
@@ -31,6 +58,10 @@ impl Default for Config {
         Self {
             users: Users::default(),
             acl: public(),
+            limits: Limits::default(),
+            timeouts: Timeouts::default(),
+            upstream: None,
+            log: Log::default(),
         }
     }
 }

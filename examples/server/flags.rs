@@ -19,22 +19,24 @@ Usage: server [FLAGS]
   --open                 Listen on other addresses than loopback without any user
   --allow-private        Let clients reach loopback, private and other special-purpose
                          addresses, and this proxy itself
-  --config FILE          Take users and rules from this file (examples/server.toml explains
-                         it). SIGHUP reads it again: all is checked first, and with a
+  --config FILE          Take users, rules, limits and the rest from this file
+                         (examples/server.toml explains it). SIGHUP reads it again: all is checked first, and with a
                          mistake in it everything stays as it is
+  --check                Check the file and the flags, say what would be in force, and end
   --explain QUESTION     Say whether something would be allowed, by which rule, and end.
                          E.g. --explain 'user=joe connect example.com:443'. Status 0 means
                          allowed, 1 refused
   --help                 Print this
 
 RUST_LOG chooses what is logged to stderr, e.g. RUST_LOG=tower_socks=debug. Default: info.
-SIGINT or SIGTERM: stop accepting, give sessions 30 s to end.
+SIGINT or SIGTERM: stop accepting, give sessions 30 s to end. SIGUSR1: log who is connected.
 ";
 
 #[derive(Debug)]
 pub(crate) enum Start {
     Serve(Flags),
     Explain(Flags, Question),
+    Check(Flags),
     Help,
 }
 
@@ -66,12 +68,14 @@ impl Flags {
         let mut allow_private = false;
         let mut config = None;
         let mut question = None;
+        let mut check = false;
         let mut parser = Parser::from_iter(args);
         while let Some(arg) = parser.next().map_err(see_help)? {
             match arg {
                 Arg::Long("listen") => listen.push(address(value(&mut parser, "--listen")?)?),
                 Arg::Long("user") => users.push(user(value(&mut parser, "--user")?)?),
                 Arg::Long("open") => open = true,
+                Arg::Long("check") => check = true,
                 Arg::Long("allow-private") => allow_private = true,
                 Arg::Long("config") => config = Some(parser.value().map_err(see_help)?.into()),
                 Arg::Long("explain") => {
@@ -95,6 +99,7 @@ impl Flags {
         };
         Ok(match question {
             Some(question) => Start::Explain(flags, question),
+            None if check => Start::Check(flags),
             None => Start::Serve(flags),
         })
     }

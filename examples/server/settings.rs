@@ -5,19 +5,51 @@ use std::net::SocketAddr;
 use tokio::{signal::unix::Signal, sync::watch};
 use tower_socks::{BoxError, Rules, Users, layer::acl::Swap};
 
-use crate::{config::Config, door::Members, flags::Flags};
+use crate::{
+    config::{Config, Log},
+    door::Members,
+    flags::Flags,
+    limits::Limits,
+    timeouts::Timeouts,
+    upstream::Upstream,
+};
 
 /// Users and rules that have passed all checks.
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) users: Users,
     pub(crate) rules: Rules,
+    /// What cannot change while the server runs.
+    pub(crate) fixed: Fixed,
+}
+
+/// What is read at the start only.
+#[derive(Clone, Debug)]
+pub(crate) struct Fixed {
+    pub(crate) limits: Limits,
+    pub(crate) timeouts: Timeouts,
+    pub(crate) upstream: Option<Upstream>,
+    pub(crate) log: Log,
+}
+
+impl Fixed {
+    /// Whether two files say the same, as far as they can be told apart without their passwords.
+    fn is_like(&self, other: &Self) -> bool {
+        format!("{self:?}") == format!("{other:?}")
+    }
 }
 
 impl Settings {
     /// Reads the file that the command line names, and checks everything.
     pub(crate) fn load(flags: &Flags, listening: &[SocketAddr]) -> Result<Self, BoxError> {
-        let Config { users, acl } = match &flags.config {
+        let Config {
+            users,
+            acl,
+            limits,
+            timeouts,
+            upstream,
+            log,
+        } = match &flags.config {
             Some(path) => Config::read(path)?,
             None => Config::default(),
         };
@@ -32,6 +64,12 @@ impl Settings {
         Ok(Self {
             users,
             rules: acl.build(),
+            fixed: Fixed {
+                limits,
+                timeouts,
+                upstream,
+                log,
+            },
         })
     }
 }
@@ -41,14 +79,20 @@ impl Settings {
 pub(crate) struct InForce {
     users: watch::Sender<Users>,
     policy: Swap<Members>,
+    fixed: Fixed,
 }
 
 impl InForce {
     pub(crate) fn new(settings: Settings) -> Self {
-        let Settings { users, rules } = settings;
+        let Settings {
+            users,
+            rules,
+            fixed,
+        } = settings;
         Self {
             users: watch::Sender::new(users.clone()),
             policy: Swap::new(Members { users, rules }),
+            fixed,
         }
     }
 
@@ -76,7 +120,16 @@ impl InForce {
             // Reading a file blocks, and so does sorting a million names.
             let loaded = tokio::task::spawn_blocking(move || Settings::load(&again, &own)).await;
             match loaded {
-                Ok(Ok(Settings { users, rules })) => {
+                Ok(Ok(Settings {
+                    users,
+                    rules,
+                    fixed,
+                })) => {
+                    if !fixed.is_like(&self.fixed) {
+                        tracing::warn!(
+                            "{path}: limits, timeouts, upstream and log change with a restart only"
+                        );
+                    }
                     let (user_count, rule_count) = (users.len(), rules.len());
                     self.users.send_replace(users.clone());
                     self.policy.swap(Members { users, rules });

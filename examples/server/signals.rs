@@ -1,13 +1,15 @@
-//! SIGINT, SIGTERM and SIGHUP.
+//! SIGINT, SIGTERM, SIGHUP and SIGUSR1.
+
+use std::time::Duration;
 
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::watch,
 };
-use tower_socks::BoxError;
+use tower_socks::{BoxError, OpenTunnels};
 
 /// True from the first SIGINT or SIGTERM on. The second one ends the process.
-pub(crate) fn stop() -> Result<watch::Receiver<bool>, BoxError> {
+pub(crate) fn stop(drain: Duration) -> Result<watch::Receiver<bool>, BoxError> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let (stop, stopped) = watch::channel(false);
@@ -20,7 +22,7 @@ pub(crate) fn stop() -> Result<watch::Receiver<bool>, BoxError> {
             if last {
                 std::process::exit(1);
             }
-            tracing::info!("stopping; sessions have 30 s to end, a second signal drops them");
+            tracing::info!("stopping; sessions have {drain:?} to end, a second signal drops them");
             _ = stop.send(true);
         }
     });
@@ -30,4 +32,37 @@ pub(crate) fn stop() -> Result<watch::Receiver<bool>, BoxError> {
 /// SIGHUP. Caught from here on, so that one that comes too early does not end the process.
 pub(crate) fn reload() -> Result<Signal, BoxError> {
     Ok(signal(SignalKind::hangup())?)
+}
+
+/// Says at each SIGUSR1 who is connected, in the log.
+pub(crate) fn list_at_usr1(
+    open: OpenTunnels,
+) -> Result<impl Future<Output = ()> + Send + 'static, BoxError> {
+    let mut asked = signal(SignalKind::user_defined1())?;
+    Ok(async move {
+        while asked.recv().await.is_some() {
+            for tunnel in open.list() {
+                tracing::info!(
+                    target: "open",
+                    peer = %tunnel.client,
+                    user = %tunnel.identity,
+                    command = %tunnel.command,
+                    target = %tunnel.target,
+                    up = tunnel.traffic.up,
+                    down = tunnel.traffic.down,
+                    age = ?tunnel.age,
+                    "open"
+                );
+            }
+            let totals = open.totals();
+            tracing::info!(
+                target: "open",
+                open = totals.open,
+                opened = totals.opened,
+                up = totals.traffic.up,
+                down = totals.traffic.down,
+                "that is all"
+            );
+        }
+    })
 }

@@ -77,6 +77,8 @@ impl Server {
         let mut line = String::new();
         log.read_line(&mut line).unwrap();
         let (_, address) = line.trim_end().split_once("listening on ").unwrap();
+        // In JSON, more follows.
+        let address = address.split('"').next().unwrap();
         address.parse().unwrap()
     }
 

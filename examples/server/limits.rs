@@ -1,0 +1,80 @@
+//! Limits, from the file: for each user, or for each client address where nobody has a name.
+
+use std::{
+    num::{NonZeroU32, NonZeroU64, NonZeroUsize},
+    time::Duration,
+};
+
+use serde::Deserialize;
+use tower_socks::{
+    Request,
+    layer::limit::{Bandwidth, ByteQuota, Requests, Tunnels, key},
+};
+
+/// `[limits]`. What is left out is not limited, but for the first two.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Limits {
+    /// Live sessions of all clients together.
+    pub(crate) sessions: NonZeroUsize,
+    /// Connections of one address in the handshake.
+    pub(crate) unauthenticated_per_client: NonZeroUsize,
+    tunnels_per_user: Option<NonZeroUsize>,
+    requests_per_second: Option<NonZeroU32>,
+    upload_bytes_per_second: Option<NonZeroU64>,
+    download_bytes_per_second: Option<NonZeroU64>,
+    bytes_per_day: Option<NonZeroU64>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            sessions: NonZeroUsize::MIN.saturating_add(9_999),
+            unauthenticated_per_client: NonZeroUsize::MIN.saturating_add(255),
+            tunnels_per_user: None,
+            requests_per_second: None,
+            upload_bytes_per_second: None,
+            download_bytes_per_second: None,
+            bytes_per_day: None,
+        }
+    }
+}
+
+/// The user, or the client's address, if there is a limit; then `None` costs nothing.
+fn whose(limited: bool) -> impl key::KeyOf<Key = Box<str>> {
+    move |request: &Request| limited.then(|| key::user_or_client(request)).flatten()
+}
+
+impl Limits {
+    pub(crate) fn tunnels(&self) -> Tunnels<impl key::KeyOf<Key = Box<str>> + use<>> {
+        let most = self.tunnels_per_user;
+        Tunnels::new(most.map_or(0, NonZeroUsize::get), whose(most.is_some()))
+    }
+
+    pub(crate) fn requests(&self) -> Requests<impl key::KeyOf<Key = Box<str>> + use<>> {
+        let most = self.requests_per_second;
+        Requests::per_second(most.unwrap_or(NonZeroU32::MIN), whose(most.is_some()))
+    }
+
+    pub(crate) fn bandwidth(&self) -> Bandwidth<impl key::KeyOf<Key = Box<str>> + use<>> {
+        let bandwidth = Bandwidth::new(key::user_or_client);
+        let bandwidth = match self.upload_bytes_per_second {
+            Some(rate) => bandwidth.up(rate.get()),
+            None => bandwidth,
+        };
+        match self.download_bytes_per_second {
+            Some(rate) => bandwidth.down(rate.get()),
+            None => bandwidth,
+        }
+    }
+
+    pub(crate) fn quota(&self) -> ByteQuota<impl key::KeyOf<Key = Box<str>> + use<>> {
+        let bytes = self.bytes_per_day;
+        let day = Duration::from_secs(24 * 3600);
+        ByteQuota::new(
+            bytes.map_or(0, NonZeroU64::get),
+            day,
+            whose(bytes.is_some()),
+        )
+    }
+}

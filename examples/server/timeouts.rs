@@ -1,0 +1,82 @@
+//! Time limits, from the file.
+
+use std::{fmt, time::Duration};
+
+use serde::{Deserialize, Deserializer, de};
+use tower_socks::Relay;
+
+/// `[timeouts]`, with the library's defaults.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Timeouts {
+    /// Greeting, authentication and request together.
+    pub(crate) handshake: Span,
+    /// Carrying a request out.
+    pub(crate) dial: Span,
+    /// A tunnel without traffic.
+    idle: Span,
+    /// A half-closed tunnel without traffic.
+    half_closed: Span,
+    /// The peer of a BIND to come.
+    pub(crate) bind_accept: Span,
+    /// An association without datagrams.
+    pub(crate) udp_idle: Span,
+    /// Sessions after the signal to stop.
+    pub(crate) drain: Span,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        let seconds = |seconds| Span(Duration::from_secs(seconds));
+        Self {
+            handshake: seconds(10),
+            dial: seconds(30),
+            idle: seconds(2 * 3600 + 4 * 60),
+            half_closed: seconds(4 * 60),
+            bind_accept: seconds(2 * 60),
+            udp_idle: seconds(5 * 60),
+            drain: seconds(30),
+        }
+    }
+}
+
+impl Timeouts {
+    /// The limits of a tunnel.
+    pub(crate) const fn relay(&self) -> Relay {
+        Relay::new()
+            .idle_timeout(self.idle.0)
+            .linger(self.half_closed.0)
+    }
+}
+
+/// A span of time, written like `30s` or `2h 4m`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Span(pub(crate) Duration);
+
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(SpanVisitor)
+    }
+}
+
+struct SpanVisitor;
+
+impl de::Visitor<'_> for SpanVisitor {
+    type Value = Span;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a time, such as \"30s\" or \"2h 4m\"")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Span, E> {
+        let span = text.parse::<jiff::SignedDuration>().ok();
+        span.and_then(|span| Duration::try_from(span).ok())
+            .filter(|span| !span.is_zero())
+            .map(Span)
+            .ok_or_else(|| {
+                E::custom(format_args!(
+                    "`{text}` is no time that something can take: write it like \"30s\" or \"2h 4m\""
+                ))
+            })
+    }
+}

@@ -1,0 +1,94 @@
+//! The way out, from the file: straight, or through other proxies.
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, de};
+use tower_socks::{
+    Associate, Bind, Connector, Direct, Request,
+    connector::{BoxConnector, Unsupported, proxy_url::ProxyUrl},
+    proto::Address,
+};
+
+use crate::timeouts::Timeouts;
+
+/// `upstream`: the URL of a proxy, or of several that are gone through one after the other.
+#[derive(Clone, Debug)]
+pub(crate) struct Upstream(Vec<ProxyUrl>);
+
+/// Straight out.
+pub(crate) fn direct(timeouts: &Timeouts) -> Connector {
+    let relay = timeouts.relay();
+    let bind = Bind::new()
+        .accept_timeout(timeouts.bind_accept.0)
+        .relay(relay);
+    Connector::direct()
+        .with_connect(Direct::new().connect_timeout(timeouts.dial.0).relay(relay))
+        .with_bind(bind)
+        .with_associate(Associate::new().idle_timeout(timeouts.udp_idle.0))
+}
+
+impl Upstream {
+    /// Through all of them. BIND and UDP ASSOCIATE are answered with 07: they must not go round the
+    /// proxies, and not all of them know these commands.
+    pub(crate) fn connector(
+        &self,
+        timeouts: &Timeouts,
+    ) -> Connector<BoxConnector, Unsupported, Unsupported> {
+        let direct = Direct::new()
+            .connect_timeout(timeouts.dial.0)
+            .relay(timeouts.relay());
+        let mut way = BoxConnector::<Address>::new(direct.clone());
+        let mut out = BoxConnector::<Request>::new(direct);
+        for url in &self.0 {
+            out = BoxConnector::new(url.connector_over(way.clone()));
+            way = BoxConnector::new(url.connector_over(way));
+        }
+        Connector::direct()
+            .with_connect(out)
+            .with_bind(Unsupported)
+            .with_associate(Unsupported)
+    }
+}
+
+/// Without passwords.
+impl fmt::Display for Upstream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, url) in self.0.iter().enumerate() {
+            write!(f, "{}{url}", if place == 0 { "" } else { ", then " })?;
+        }
+        Ok(())
+    }
+}
+
+impl<'de> Deserialize<'de> for Upstream {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(UpstreamVisitor)
+    }
+}
+
+struct UpstreamVisitor;
+
+impl<'de> de::Visitor<'de> for UpstreamVisitor {
+    type Value = Upstream;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the URL of a proxy, or a list of at least one")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Upstream, E> {
+        Ok(Upstream(vec![text.parse().map_err(E::custom)?]))
+    }
+
+    fn visit_seq<A: de::SeqAccess<'de>>(self, mut urls: A) -> Result<Upstream, A::Error> {
+        let mut chain = Vec::new();
+        while let Some(url) = urls.next_element::<String>()? {
+            chain.push(url.parse().map_err(de::Error::custom)?);
+        }
+        if chain.is_empty() {
+            return Err(de::Error::custom(
+                "an empty list is no way: leave it out to go straight",
+            ));
+        }
+        Ok(Upstream(chain))
+    }
+}
