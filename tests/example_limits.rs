@@ -16,7 +16,7 @@ use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
     path::PathBuf,
-    process::Command,
+    process::{Command, Stdio},
     sync::atomic::{AtomicU32, Ordering},
 };
 
@@ -206,4 +206,45 @@ fn a_reload_says_what_needs_a_restart() {
     server.signal(Signal::HUP);
     server.says("change with a restart only");
     server.says("reloaded");
+}
+
+#[test]
+fn passwords_may_be_hashes() {
+    let mut hashing = Command::new(program())
+        .arg("hash-password")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    hashing
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(b"s3cret\n")
+        .unwrap();
+    let output = hashing.wait_with_output().unwrap();
+    let hash = String::from_utf8(output.stdout).unwrap();
+    assert!(hash.starts_with("$argon2id$"), "{hash}");
+
+    let file = File::new(&format!(
+        "[users]\njane = \"plain\"\n[password_hashes]\njoe = \"{}\"\n",
+        hash.trim_end()
+    ));
+    let server = file.server();
+    let login = |said: &[u8]| {
+        let mut client = server.connect();
+        assert_eq!(exchange(&mut client, b"\x05\x01\x02", 2), b"\x05\x02");
+        exchange(&mut client, said, 2)[1] == 0
+    };
+    assert!(login(b"\x01\x03joe\x06s3cret"));
+    assert!(login(b"\x01\x04jane\x05plain"));
+    assert!(!login(b"\x01\x03joe\x05wrong"));
+    assert!(!login(b"\x01\x04jack\x06s3cret"));
+
+    for wrong in ["s3cret", "$argon2id$v=19$s3cret", "$2b$12$s3cret"] {
+        let file = File::new(&format!("[password_hashes]\njoe = \"{wrong}\"\n"));
+        let complaint = complaint(&["--config", file.path()]);
+        assert!(complaint.contains("server hash-password"), "{complaint}");
+        assert!(!complaint.contains("s3cret"), "{complaint}");
+    }
 }

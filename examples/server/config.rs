@@ -9,7 +9,12 @@ use tower_socks::{
     rules::{Action, Builder},
 };
 
-use crate::{limits::Limits, timeouts::Timeouts, upstream::Upstream};
+use crate::{
+    accounts::{Accounts, Hashes},
+    limits::Limits,
+    timeouts::Timeouts,
+    upstream::Upstream,
+};
 
 /// What a file says. `server.toml` beside the examples explains every field.
 #[derive(Debug, Deserialize)]
@@ -18,6 +23,9 @@ pub(crate) struct Config {
     /// Names and passwords.
     #[serde(default)]
     pub(crate) users: Users,
+    /// Names and hashes of passwords.
+    #[serde(default)]
+    pub(crate) password_hashes: Hashes,
     /// The rules, without what the command line adds.
     #[serde(default = "public")]
     pub(crate) acl: Builder,
@@ -57,6 +65,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             users: Users::default(),
+            password_hashes: Hashes::default(),
             acl: public(),
             limits: Limits::default(),
             timeouts: Timeouts::default(),
@@ -83,6 +92,14 @@ impl Config {
         })
     }
 
+    /// All who may come in.
+    pub(crate) fn accounts(&self) -> Accounts {
+        Accounts {
+            users: self.users.clone(),
+            hashes: self.password_hashes.clone(),
+        }
+    }
+
     fn parse(text: &str) -> Result<Self, (Option<Range<usize>>, String)> {
         // `Display` of these errors shows the line, which may hold a password: the message alone
         // does not.
@@ -92,7 +109,8 @@ impl Config {
             let (span, message) = fail(error.inner());
             (span, format!("{}{message}", Place(error.path())))
         })?;
-        let known = |user: &str| config.users.is_empty() || config.users.contains(user.as_bytes());
+        let accounts = config.accounts();
+        let known = |user: &str| accounts.is_empty() || accounts.contains(user.as_bytes());
         if let Err(problem) = config.acl.check_names(known) {
             return Err((find(text, problem.location()), format!("acl, {problem}")));
         }

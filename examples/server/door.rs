@@ -1,32 +1,32 @@
 //! Who gets in: the users of the moment, which a reload changes.
 
 use std::{
-    future::{Ready, ready},
     net::SocketAddr,
     task::{Context, Poll},
 };
 
+use futures_util::{FutureExt, future::BoxFuture};
 use tokio::sync::watch;
 use tower::Service;
 use tower_socks::{
-    Authenticate, BoxError, Identity, NoAuth, Policy, Refusal, Request, Rules, UserPass, Users,
-    Wire,
-    error::AuthError,
+    Authenticate, BoxError, Identity, NoAuth, Policy, Refusal, Request, Rules, UserPass, Wire,
     proto::{Credentials, Method, MethodSet},
 };
+
+use crate::accounts::Accounts;
 
 /// With users, those who can name one and its password; without any, everyone.
 #[derive(Debug)]
 pub(crate) struct Door {
-    users: watch::Receiver<Users>,
+    accounts: watch::Receiver<Accounts>,
     with_password: UserPass<Current>,
 }
 
 impl Door {
-    pub(crate) fn new(users: watch::Receiver<Users>) -> Self {
+    pub(crate) fn new(accounts: watch::Receiver<Accounts>) -> Self {
         Self {
-            with_password: UserPass::new(Current(users.clone())),
-            users,
+            with_password: UserPass::new(Current(accounts.clone())),
+            accounts,
         }
     }
 }
@@ -35,7 +35,7 @@ impl<Io: Wire> Authenticate<Io> for Door {
     type Stream = Io;
 
     fn select(&self, offered: &MethodSet) -> Option<Method> {
-        if self.users.borrow().is_empty() {
+        if self.accounts.borrow().is_empty() {
             Authenticate::<Io>::select(&NoAuth, offered)
         } else {
             Authenticate::<Io>::select(&self.with_password, offered)
@@ -53,24 +53,21 @@ impl<Io: Wire> Authenticate<Io> for Door {
 
 /// Verifies against the users of the moment.
 #[derive(Clone, Debug)]
-struct Current(watch::Receiver<Users>);
+struct Current(watch::Receiver<Accounts>);
 
 impl Service<Credentials> for Current {
     type Response = Identity;
-    type Error = AuthError;
-    type Future = Ready<Result<Identity, AuthError>>;
+    type Error = BoxError;
+    type Future = BoxFuture<'static, Result<Identity, BoxError>>;
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), AuthError>> {
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, credentials: Credentials) -> Self::Future {
-        let mut users = self.0.borrow().clone();
-        if users.is_empty() {
-            // The last user is gone since the method was selected.
-            return ready(Err(AuthError::Denied));
-        }
-        users.call(credentials)
+        // The last user may be gone since the method was selected: then nobody is let in.
+        let accounts = self.0.borrow().clone();
+        accounts.verify(credentials).boxed()
     }
 }
 
@@ -78,15 +75,15 @@ impl Service<Credentials> for Current {
 /// new, and its tunnels are closed.
 #[derive(Debug)]
 pub(crate) struct Members {
-    pub(crate) users: Users,
+    pub(crate) accounts: Accounts,
     pub(crate) rules: Rules,
 }
 
 impl Members {
     fn admit(&self, request: &Request) -> Result<(), Refusal> {
         let known = match request.identity.name() {
-            Some(name) => self.users.contains(name),
-            None => self.users.is_empty(),
+            Some(name) => self.accounts.contains(name),
+            None => self.accounts.is_empty(),
         };
         if known {
             Ok(())

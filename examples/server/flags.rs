@@ -5,13 +5,14 @@ use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
 use lexopt::{Arg, Parser};
 use tower_socks::Users;
 
-use crate::explain::Question;
+use crate::{accounts::Accounts, explain::Question};
 
 /// What `--help` prints.
 pub(crate) const HELP: &str = "\
 A SOCKS5 server.
 
 Usage: server [FLAGS]
+       server hash-password    Read a password from standard input, print its hash
 
   --listen ADDR:PORT     Where to listen; may be repeated. Default: 127.0.0.1:1080
   --user NAME:PASSWORD   Let this user in; may be repeated. With any user given, clients
@@ -37,6 +38,7 @@ pub(crate) enum Start {
     Serve(Flags),
     Explain(Flags, Question),
     Check(Flags),
+    HashPassword,
     Help,
 }
 
@@ -84,6 +86,7 @@ impl Flags {
                     question = Some(parsed.map_err(|problem| format!("--explain: {problem}"))?);
                 }
                 Arg::Short('h') | Arg::Long("help") => return Ok(Start::Help),
+                Arg::Value(word) if word == "hash-password" => return Ok(Start::HashPassword),
                 other => return Err(see_help(other.unexpected())),
             }
         }
@@ -114,11 +117,11 @@ impl Flags {
     }
 
     /// Whether these users will do for the addresses that are listened on.
-    pub(crate) fn check_open(&self, users: &Users) -> Result<(), String> {
+    pub(crate) fn check_open(&self, accounts: &Accounts) -> Result<(), String> {
         let mut listen = self.listen.iter();
         let exposed = listen.find(|address| !address.ip().to_canonical().is_loopback());
         match exposed {
-            Some(address) if users.is_empty() && !self.open => Err(format!(
+            Some(address) if accounts.is_empty() && !self.open => Err(format!(
                 "anyone could use a proxy on {address}: add --user NAME:PASSWORD, or users to the \
                  file of --config, or --open if that is meant"
             )),

@@ -9,6 +9,7 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod accounts;
 mod config;
 mod door;
 mod explain;
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
         Ok(Start::Serve(flags)) => (flags, Task::Serve),
         Ok(Start::Explain(flags, question)) => (flags, Task::Explain(question)),
         Ok(Start::Check(flags)) => (flags, Task::Check),
+        Ok(Start::HashPassword) => return hash_password(),
         Ok(Start::Help) => {
             print!("{}", flags::HELP);
             return ExitCode::SUCCESS;
@@ -121,6 +123,22 @@ async fn answer(settings: &Settings, question: &Question) -> ExitCode {
     }
 }
 
+/// Prints what the file has in place of a password.
+fn hash_password() -> ExitCode {
+    let mut password = String::new();
+    let read = std::io::stdin().read_line(&mut password);
+    let hash = read
+        .map_err(Into::into)
+        .and_then(|_| accounts::hash(password.trim_end_matches(['\r', '\n'])));
+    match hash {
+        Ok(hash) => {
+            println!("{hash}");
+            ExitCode::SUCCESS
+        }
+        Err(problem) => complain(&problem, ExitCode::FAILURE),
+    }
+}
+
 /// Says what would be in force, without serving anybody.
 fn check(flags: &Flags, settings: &Settings) -> ExitCode {
     let Fixed {
@@ -131,7 +149,7 @@ fn check(flags: &Flags, settings: &Settings) -> ExitCode {
     } = &settings.fixed;
     let listen: Vec<_> = flags.listen.iter().map(ToString::to_string).collect();
     println!("listen    {}", listen.join(", "));
-    println!("users     {}", settings.users.len());
+    println!("users     {}", settings.accounts.len());
     println!("rules     {}", settings.rules.len());
     match upstream {
         Some(upstream) => println!("upstream  {upstream}"),
@@ -182,7 +200,7 @@ where
         .concurrency_limit(limits.sessions.get())
         .layer(HandshakeLayer::new().deadline(timeouts.handshake.0))
         .layer(FailedLoginsLayer::new())
-        .layer(AuthLayer::new(Door::new(in_force.users())))
+        .layer(AuthLayer::new(Door::new(in_force.accounts())))
         .timeout(timeouts.dial.0)
         .layer(open.layer())
         .layer(RecheckLayer::new(in_force.policy()))

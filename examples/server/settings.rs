@@ -3,9 +3,10 @@
 use std::net::SocketAddr;
 
 use tokio::{signal::unix::Signal, sync::watch};
-use tower_socks::{BoxError, Rules, Users, layer::acl::Swap};
+use tower_socks::{BoxError, Rules, layer::acl::Swap};
 
 use crate::{
+    accounts::Accounts,
     config::{Config, Log},
     door::Members,
     flags::Flags,
@@ -17,7 +18,7 @@ use crate::{
 /// Users and rules that have passed all checks.
 #[derive(Debug)]
 pub(crate) struct Settings {
-    pub(crate) users: Users,
+    pub(crate) accounts: Accounts,
     pub(crate) rules: Rules,
     /// What cannot change while the server runs.
     pub(crate) fixed: Fixed,
@@ -44,6 +45,7 @@ impl Settings {
     pub(crate) fn load(flags: &Flags, listening: &[SocketAddr]) -> Result<Self, BoxError> {
         let Config {
             users,
+            password_hashes: hashes,
             acl,
             limits,
             timeouts,
@@ -54,7 +56,8 @@ impl Settings {
             None => Config::default(),
         };
         let users = flags.with_users(users);
-        flags.check_open(&users)?;
+        let accounts = Accounts { users, hashes };
+        flags.check_open(&accounts)?;
         let acl = listening.iter().fold(acl, |acl, own| acl.own(*own));
         let acl = if flags.allow_private {
             acl.allow_private()
@@ -62,7 +65,7 @@ impl Settings {
             acl
         };
         Ok(Self {
-            users,
+            accounts,
             rules: acl.build(),
             fixed: Fixed {
                 limits,
@@ -77,7 +80,7 @@ impl Settings {
 /// What the stack asks, each time anew.
 #[derive(Debug)]
 pub(crate) struct InForce {
-    users: watch::Sender<Users>,
+    accounts: watch::Sender<Accounts>,
     policy: Swap<Members>,
     fixed: Fixed,
 }
@@ -85,19 +88,19 @@ pub(crate) struct InForce {
 impl InForce {
     pub(crate) fn new(settings: Settings) -> Self {
         let Settings {
-            users,
+            accounts,
             rules,
             fixed,
         } = settings;
         Self {
-            users: watch::Sender::new(users.clone()),
-            policy: Swap::new(Members { users, rules }),
+            accounts: watch::Sender::new(accounts.clone()),
+            policy: Swap::new(Members { accounts, rules }),
             fixed,
         }
     }
 
-    pub(crate) fn users(&self) -> watch::Receiver<Users> {
-        self.users.subscribe()
+    pub(crate) fn accounts(&self) -> watch::Receiver<Accounts> {
+        self.accounts.subscribe()
     }
 
     pub(crate) fn policy(&self) -> Swap<Members> {
@@ -121,7 +124,7 @@ impl InForce {
             let loaded = tokio::task::spawn_blocking(move || Settings::load(&again, &own)).await;
             match loaded {
                 Ok(Ok(Settings {
-                    users,
+                    accounts,
                     rules,
                     fixed,
                 })) => {
@@ -130,9 +133,9 @@ impl InForce {
                             "{path}: limits, timeouts, upstream and log change with a restart only"
                         );
                     }
-                    let (user_count, rule_count) = (users.len(), rules.len());
-                    self.users.send_replace(users.clone());
-                    self.policy.swap(Members { users, rules });
+                    let (user_count, rule_count) = (accounts.len(), rules.len());
+                    self.accounts.send_replace(accounts.clone());
+                    self.policy.swap(Members { accounts, rules });
                     self.policy.recheck();
                     tracing::info!(users = user_count, rules = rule_count, "reloaded {path}");
                 }
