@@ -48,6 +48,7 @@
 mod boxed;
 mod buffer;
 mod direction;
+mod dropped;
 mod error;
 mod hang_up;
 mod idle;
@@ -68,6 +69,7 @@ mod udp;
 
 pub use self::{
     boxed::BoxStream,
+    dropped::Dropped,
     error::{RelayError, RelayErrorKind},
     hang_up::hang_up,
     meter::{Meter, Way},
@@ -77,5 +79,6 @@ pub use self::{
     traffic::Traffic,
 };
 pub(crate) use self::{
-    hang_up::poll_drain, lend::lend, meter::Meters, turn::yield_turn, udp::BatchSocket,
+    dropped::Drops, hang_up::poll_drain, lend::lend, meter::Meters, turn::yield_turn,
+    udp::BatchSocket,
 };

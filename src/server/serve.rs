@@ -1,16 +1,17 @@
 use std::{
     fmt,
-    future::{Future, IntoFuture, Pending, pending},
+    future::{Future, IntoFuture, Pending, pending, poll_fn},
     io,
     net::SocketAddr,
     pin::{Pin, pin},
+    task::Poll,
     time::Duration,
 };
 
 use super::{Listener, Stack, backoff::Backoff, sessions::Sessions};
 use crate::{
     error::BoxError,
-    session::{Accepted, Arrivals},
+    session::{Accepted, Arrivals, held_back},
 };
 
 /// Serves the connections of `listener` with `stack`. See the [module](super).
@@ -140,7 +141,7 @@ where
     L: Listener,
     S: Stack<L::Io>,
 {
-    stack.ready().await.map_err(Into::into)?;
+    ready(stack).await.map_err(Into::into)?;
     loop {
         match listener.accept(listening).await {
             Ok(accepted) => {
@@ -150,6 +151,18 @@ where
             Err(error) => backoff.after(&error).await,
         }
     }
+}
+
+/// Waits until there is room for a session. Clients wait in the queue of the system meanwhile.
+async fn ready<Io, S: Stack<Io>>(stack: &mut S) -> Result<(), S::Error> {
+    let mut ready = pin!(stack.ready());
+    if let Poll::Ready(outcome) = poll_fn(|cx| Poll::Ready(ready.as_mut().poll(cx))).await {
+        return outcome;
+    }
+    held_back("sessions", "all", true);
+    let outcome = ready.await;
+    held_back("sessions", "all", false);
+    outcome
 }
 
 /// # Cancel safety

@@ -46,10 +46,15 @@ struct Buckets {
 }
 
 impl Buckets {
-    fn new(rates: Rates) -> Arc<Self> {
+    fn new<K: fmt::Debug>(rates: Rates, key: &K) -> Arc<Self> {
+        let name: Arc<str> = format!("{key:?}").into();
+        let bucket = |limit| {
+            let name = Arc::clone(&name);
+            move |rate| Bucket::new(rate, name, limit)
+        };
         Arc::new(Self {
-            up: rates.up.map(Bucket::new),
-            down: rates.down.map(Bucket::new),
+            up: rates.up.map(bucket("upload bandwidth")),
+            down: rates.down.map(bucket("download bandwidth")),
         })
     }
 
@@ -108,7 +113,7 @@ impl<F: KeyOf> Bandwidth<F> {
         if known.len() == known.capacity() {
             known.retain(|_, buckets| buckets.strong_count() > 0);
         }
-        let buckets = Buckets::new(self.rates);
+        let buckets = Buckets::new(self.rates, &key);
         known.insert(key, Arc::downgrade(&buckets));
         buckets
     }
@@ -122,7 +127,7 @@ impl<F: KeyOf> Metering for Bandwidth<F> {
             return Ok(None);
         }
         let buckets = self.key.key(request).map(|key| match self.rates.alone {
-            true => Buckets::new(self.rates),
+            true => Buckets::new(self.rates, &key),
             false => self.buckets(key),
         });
         Ok(buckets.map(|buckets| BandwidthMeter {

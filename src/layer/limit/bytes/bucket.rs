@@ -2,13 +2,15 @@
 
 use std::{
     sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU32, Ordering},
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     time::Duration,
 };
 
 use tokio::time::Instant;
+
+use crate::session::held_back;
 
 /// How far ahead of its rate a bucket lets bytes go, after a pause.
 const BURST: Duration = Duration::from_millis(100);
@@ -28,14 +30,22 @@ pub(super) struct Bucket {
     paid: Mutex<Instant>,
     /// Tunnels that wait for their turn.
     waiting: AtomicU32,
+    /// Somebody has had to wait since it was last full.
+    pressed: AtomicBool,
+    name: Arc<str>,
+    limit: &'static str,
 }
 
 impl Bucket {
-    pub(super) fn new(rate: u64) -> Self {
+    /// So many bytes a second, for whom and by which limit the log says.
+    pub(super) fn new(rate: u64, name: Arc<str>, limit: &'static str) -> Self {
         Self {
             rate: rate.max(1) as f64,
             paid: Mutex::new(Instant::now()),
             waiting: AtomicU32::new(0),
+            pressed: AtomicBool::new(false),
+            name,
+            limit,
         }
     }
 
@@ -58,14 +68,22 @@ impl Bucket {
         let now = Instant::now();
         let mut paid = self.paid();
         let earliest = now.checked_sub(BURST).unwrap_or(now);
+        let was_full = *paid <= earliest;
         let cost = Duration::from_secs_f64((bytes as f64 / self.rate).min(1e6));
         *paid = (*paid).max(earliest) + cost;
+        drop(paid);
+        if was_full {
+            self.relieved();
+        }
     }
 
     /// Joins those who wait. Answers when it is probably one's turn, if the bucket is free from
     /// `paid` on: those who came first take a step each.
     pub(super) fn join(&self, paid: Instant) -> Instant {
         let before = self.waiting.fetch_add(1, Ordering::Relaxed);
+        if before == 0 && !self.pressed.swap(true, Ordering::Relaxed) {
+            held_back(self.limit, &self.name, true);
+        }
         // In a crowd it is better to look once too often than to leave the bucket unused.
         let steps = before.min(64);
         paid + Duration::from_secs_f64(self.step() / self.rate).saturating_mul(steps)
@@ -75,11 +93,24 @@ impl Bucket {
         self.waiting.fetch_sub(1, Ordering::Relaxed);
     }
 
+    fn relieved(&self) {
+        if self.pressed.load(Ordering::Relaxed) && self.pressed.swap(false, Ordering::Relaxed) {
+            held_back(self.limit, &self.name, false);
+        }
+    }
+
     fn step(&self) -> f64 {
         (self.rate * STEP.as_secs_f64()).max(SMALLEST)
     }
 
     fn paid(&self) -> MutexGuard<'_, Instant> {
         self.paid.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whose tunnels are all gone is not held back any more.
+impl Drop for Bucket {
+    fn drop(&mut self) {
+        self.relieved();
     }
 }
