@@ -278,17 +278,12 @@ where
 }
 
 /// The addresses that sockets listen on.
-fn local_addresses<'a, L: 'a>(
-    listeners: impl IntoIterator<Item = &'a L>,
-) -> std::io::Result<Vec<SocketAddr>>
-where
-    L: std::os::fd::AsFd,
-{
-    let address = |listener: &L| {
+fn local_addresses<L: std::os::fd::AsFd>(listeners: &[L]) -> std::io::Result<Vec<SocketAddr>> {
+    let address = |listener| {
         let address = rustix::net::getsockname(listener)?;
         Ok(SocketAddr::try_from(address)?)
     };
-    listeners.into_iter().map(address).collect()
+    listeners.iter().map(address).collect()
 }
 
 /// A session takes two descriptors, and the usual limit of 1,024 is about programs that use

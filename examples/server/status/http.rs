@@ -61,9 +61,8 @@ pub(super) async fn serve(listener: TcpListener, status: Arc<Status>) -> io::Res
                 .header_read_timeout(PATIENCE)
                 .max_buf_size(16 * 1024)
                 .serve_connection(TokioIo::new(stream), answers);
-            match timeout(LIFETIME, connection).await {
-                Ok(Err(error)) => tracing::debug!(%error, "metrics: connection broken off"),
-                Ok(Ok(())) | Err(_) => {}
+            if let Ok(Err(error)) = timeout(LIFETIME, connection).await {
+                tracing::debug!(%error, "metrics: connection broken off");
             }
             drop(place);
         });

@@ -78,14 +78,15 @@ impl<F: KeyOf, S: QuotaStore<F::Key>> Metering for ByteQuota<F, S> {
         let Some(key) = self.key.key(request) else {
             return Ok(None);
         };
-        let mut meter = QuotaMeter {
+        let is_open = self.shared.store.has_left(&key);
+        let meter = QuotaMeter {
             key,
             code: self.code,
             shared: Arc::clone(&self.shared),
             ahead: 0,
             next: SMALLEST,
         };
-        meter.refill()?;
+        meter.judge(is_open)?;
         Ok(Some(meter))
     }
 }
@@ -130,17 +131,19 @@ impl<K: Hash + Eq + Clone + fmt::Debug, S: QuotaStore<K>> QuotaMeter<K, S> {
             self.ahead = self.shared.store.take(&self.key, self.next);
             self.next = (self.next * 4).min(LARGEST);
         }
-        match self.ahead {
-            0 => {
-                self.shared.at_limit.reached(&self.key);
-                let reason = format!("{:?} has used its quota up", self.key);
-                Err(Refusal::new(self.code, reason).by("limit quota"))
-            }
-            bytes => {
-                self.shared.at_limit.left(&self.key);
-                Ok(bytes)
-            }
+        self.judge(self.ahead > 0)?;
+        Ok(self.ahead)
+    }
+
+    /// Says who has nothing left, and who has again.
+    fn judge(&self, is_open: bool) -> Result<(), Refusal> {
+        if is_open {
+            self.shared.at_limit.left(&self.key);
+            return Ok(());
         }
+        self.shared.at_limit.reached(&self.key);
+        let reason = format!("{:?} has used its quota up", self.key);
+        Err(Refusal::new(self.code, reason).by("limit quota"))
     }
 }
 
