@@ -14,7 +14,7 @@ use super::{super::key::KeyOf, Metering, bucket::Bucket};
 use crate::{
     error::Refusal,
     relay::{Meter, Way},
-    session::Request,
+    session::{Request, held_back},
 };
 
 /// Bytes a second for each key, each way: a [`Metering`]. See the [module](crate::layer::limit).
@@ -43,18 +43,24 @@ type Known<K> = Arc<Mutex<HashMap<K, Weak<Buckets>>>>;
 struct Buckets {
     up: Option<Bucket>,
     down: Option<Bucket>,
+    /// What the log says.
+    key: Box<str>,
 }
 
 impl Buckets {
-    fn new<K: fmt::Debug>(rates: Rates, key: &K) -> Arc<Self> {
-        let name: Arc<str> = format!("{key:?}").into();
-        let bucket = |limit| {
-            let name = Arc::clone(&name);
-            move |rate| Bucket::new(rate, name, limit)
+    fn held_back(&self, way: Way, is: bool) {
+        let limit = match way {
+            Way::Up => "upload bandwidth",
+            Way::Down => "download bandwidth",
         };
+        held_back(limit, &self.key, is);
+    }
+
+    fn new<K: fmt::Debug>(rates: Rates, key: &K) -> Arc<Self> {
         Arc::new(Self {
-            up: rates.up.map(bucket("upload bandwidth")),
-            down: rates.down.map(bucket("download bandwidth")),
+            up: rates.up.map(Bucket::new),
+            down: rates.down.map(Bucket::new),
+            key: format!("{key:?}").into(),
         })
     }
 
@@ -62,6 +68,17 @@ impl Buckets {
         match way {
             Way::Up => self.up.as_ref(),
             Way::Down => self.down.as_ref(),
+        }
+    }
+}
+
+/// Whose tunnels are all gone is not held back any more.
+impl Drop for Buckets {
+    fn drop(&mut self) {
+        for way in [Way::Up, Way::Down] {
+            if self.of(way).is_some_and(Bucket::relieve) {
+                self.held_back(way, false);
+            }
         }
     }
 }
@@ -186,12 +203,19 @@ impl Meter for BandwidthMeter {
             Way::Up => &mut self.up,
             Way::Down => &mut self.down,
         };
-        turn.poll(cx, bucket).map(Ok)
+        let allowance = turn.poll(cx, bucket);
+        if allowance.is_pending() && bucket.press() {
+            self.buckets.held_back(way, true);
+        }
+        allowance.map(Ok)
     }
 
     fn moved(&mut self, way: Way, bytes: usize) {
         if let Some(bucket) = self.buckets.of(way) {
-            bucket.charge(bytes);
+            let relieved = bucket.charge(bytes);
+            if relieved {
+                self.buckets.held_back(way, false);
+            }
         }
     }
 }

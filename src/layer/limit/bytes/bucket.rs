@@ -2,15 +2,13 @@
 
 use std::{
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU32, Ordering},
     },
     time::Duration,
 };
 
 use tokio::time::Instant;
-
-use crate::session::held_back;
 
 /// How far ahead of its rate a bucket lets bytes go, after a pause.
 const BURST: Duration = Duration::from_millis(100);
@@ -32,20 +30,15 @@ pub(super) struct Bucket {
     waiting: AtomicU32,
     /// Somebody has had to wait since it was last full.
     pressed: AtomicBool,
-    name: Arc<str>,
-    limit: &'static str,
 }
 
 impl Bucket {
-    /// So many bytes a second, for whom and by which limit the log says.
-    pub(super) fn new(rate: u64, name: Arc<str>, limit: &'static str) -> Self {
+    pub(super) fn new(rate: u64) -> Self {
         Self {
             rate: rate.max(1) as f64,
             paid: Mutex::new(Instant::now()),
             waiting: AtomicU32::new(0),
             pressed: AtomicBool::new(false),
-            name,
-            limit,
         }
     }
 
@@ -63,8 +56,9 @@ impl Bucket {
         Ok(self.step() as usize)
     }
 
-    /// Bytes have moved. What is more than was allowed is paid for later.
-    pub(super) fn charge(&self, bytes: usize) {
+    /// Bytes have moved. What is more than was allowed is paid for later. Says whether it was full
+    /// again before that, after somebody has had to wait.
+    pub(super) fn charge(&self, bytes: usize) -> bool {
         let now = Instant::now();
         let mut paid = self.paid();
         let earliest = now.checked_sub(BURST).unwrap_or(now);
@@ -72,18 +66,13 @@ impl Bucket {
         let cost = Duration::from_secs_f64((bytes as f64 / self.rate).min(1e6));
         *paid = (*paid).max(earliest) + cost;
         drop(paid);
-        if was_full {
-            self.relieved();
-        }
+        was_full && self.relieve()
     }
 
     /// Joins those who wait. Answers when it is probably one's turn, if the bucket is free from
     /// `paid` on: those who came first take a step each.
     pub(super) fn join(&self, paid: Instant) -> Instant {
         let before = self.waiting.fetch_add(1, Ordering::Relaxed);
-        if before == 0 && !self.pressed.swap(true, Ordering::Relaxed) {
-            held_back(self.limit, &self.name, true);
-        }
         // In a crowd it is better to look once too often than to leave the bucket unused.
         let steps = before.min(64);
         paid + Duration::from_secs_f64(self.step() / self.rate).saturating_mul(steps)
@@ -93,10 +82,14 @@ impl Bucket {
         self.waiting.fetch_sub(1, Ordering::Relaxed);
     }
 
-    fn relieved(&self) {
-        if self.pressed.load(Ordering::Relaxed) && self.pressed.swap(false, Ordering::Relaxed) {
-            held_back(self.limit, &self.name, false);
-        }
+    /// Somebody has to wait. Says whether that is new.
+    pub(super) fn press(&self) -> bool {
+        !self.pressed.load(Ordering::Relaxed) && !self.pressed.swap(true, Ordering::Relaxed)
+    }
+
+    /// Nobody has to wait any more. Says whether that is new.
+    pub(super) fn relieve(&self) -> bool {
+        self.pressed.load(Ordering::Relaxed) && self.pressed.swap(false, Ordering::Relaxed)
     }
 
     fn step(&self) -> f64 {
@@ -105,12 +98,5 @@ impl Bucket {
 
     fn paid(&self) -> MutexGuard<'_, Instant> {
         self.paid.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Whose tunnels are all gone is not held back any more.
-impl Drop for Bucket {
-    fn drop(&mut self) {
-        self.relieved();
     }
 }
