@@ -145,4 +145,15 @@ impl Server {
             }
         }
     }
+
+    /// Lines with these texts, each once, in any order: they are of different threads.
+    pub fn says_all<const N: usize>(&mut self, texts: [&str; N]) {
+        let mut missing = texts.to_vec();
+        while !missing.is_empty() {
+            let mut line = String::new();
+            let read = self.log.read_line(&mut line).unwrap();
+            assert!(read > 0, "the log ended without: {missing:?}");
+            missing.retain(|text| !line.contains(text));
+        }
+    }
 }
