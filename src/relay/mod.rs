@@ -66,6 +66,7 @@ mod splice;
 mod traffic;
 mod turn;
 mod udp;
+mod udp_options;
 
 pub use self::{
     boxed::BoxStream,

@@ -175,22 +175,21 @@ impl Datagrams {
         self.first = (self.first + count).min(self.entries.len());
     }
 
-    /// The same, each behind a header of its own, which `header` makes of its address.
-    pub(crate) fn wrapped<const N: usize>(&self, header: impl Fn(&Address) -> Frame<N>) -> Self {
-        let mut wrapped = Self {
-            bytes: Vec::with_capacity(self.bytes.len() + self.len() * 22),
-            entries: Vec::with_capacity(self.len()),
-            first: 0,
-            drops: Drops::new(),
-        };
-        for (address, payload) in self.iter() {
-            let start = wrapped.bytes.len();
-            wrapped.bytes.extend_from_slice(&header(address));
-            wrapped.bytes.extend_from_slice(payload);
-            let range = start..wrapped.bytes.len();
-            wrapped.entries.push((Address::UNSPECIFIED, range));
+    /// Replaces all by those of `bare`, each behind a header of its own, which `header` makes of its
+    /// address.
+    pub(crate) fn wrap<const N: usize>(
+        &mut self,
+        bare: &Self,
+        header: impl Fn(&Address) -> Frame<N>,
+    ) {
+        self.clear();
+        for (address, payload) in bare.iter() {
+            let start = self.bytes.len();
+            self.bytes.extend_from_slice(&header(address));
+            self.bytes.extend_from_slice(payload);
+            let range = start..self.bytes.len();
+            self.entries.push((Address::UNSPECIFIED, range));
         }
-        wrapped
     }
 
     /// The datagrams at the front that one system call can send: to one address, of one size but

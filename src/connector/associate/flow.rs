@@ -33,6 +33,8 @@ thread_local! {
 struct Batches {
     out: Datagrams,
     back: Datagrams,
+    /// `back`, as the client wants it.
+    wrapped: Datagrams,
 }
 
 /// What an association does with its client's datagrams.
@@ -118,7 +120,7 @@ impl<P: DatagramPath> Flow<P> {
         for _ in 0..ROUNDS {
             // Answers come to sockets that sending has opened, so sending goes first.
             let out = self.poll_out(cx, &mut batches.out);
-            let back = self.poll_back(cx, &mut batches.back);
+            let back = self.poll_back(cx, batches);
             if let Poll::Ready(Err(error)) = out {
                 return Poll::Ready(error);
             }
@@ -194,7 +196,8 @@ impl<P: DatagramPath> Flow<P> {
     }
 
     /// One batch for the client.
-    fn poll_back(&mut self, cx: &mut Context<'_>, back: &mut Datagrams) -> Poll<io::Result<()>> {
+    fn poll_back(&mut self, cx: &mut Context<'_>, batches: &mut Batches) -> Poll<io::Result<()>> {
+        let Batches { back, wrapped, .. } = batches;
         if let Some(held) = &mut self.held_back {
             let sent = poll_send_all(&self.socket, cx, self.client, held);
             self.meters.dropped(held.take_dropped());
@@ -214,17 +217,17 @@ impl<P: DatagramPath> Flow<P> {
         let bytes = payloads.sum();
         self.traffic.down += bytes;
         self.count(Way::Down, bytes, back.len());
-        let mut wrapped = back.wrapped(|source| {
+        wrapped.wrap(back, |source| {
             let header = UdpHeader {
                 fragment: 0,
                 address: source.clone(),
             };
             header.encode()
         });
-        let sent = poll_send_all(&self.socket, cx, self.client, &mut wrapped);
+        let sent = poll_send_all(&self.socket, cx, self.client, wrapped);
         self.meters.dropped(wrapped.take_dropped());
         if sent.is_pending() {
-            self.held_back = Some(Box::new(wrapped));
+            self.held_back = Some(Box::new(std::mem::take(wrapped)));
         }
         Poll::Ready(Ok(()))
     }
