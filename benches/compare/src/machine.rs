@@ -29,5 +29,13 @@ pub(crate) fn describe() -> Vec<String> {
             file("/proc/sys/kernel/osrelease").trim(),
             said("rustc", &["--version"]),
         ),
+        format!(
+            "Load average at the end: {}",
+            file("/proc/loadavg")
+                .split(' ')
+                .take(3)
+                .collect::<Vec<_>>()
+                .join(" ")
+        ),
     ]
 }

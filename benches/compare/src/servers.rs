@@ -100,7 +100,10 @@ impl Server {
                 "dante-server {}: everything allowed on loopback, logs errors",
                 packaged("dante-server"),
             ),
-            Self::Microsocks => format!("microsocks {}: -q; has no UDP", packaged("microsocks")),
+            Self::Microsocks => format!(
+                "microsocks {}: its log to /dev/null; has no UDP",
+                packaged("microsocks")
+            ),
             Self::ThreeProxy => format!("3proxy {}: socks, no log", packaged("3proxy")),
             Self::CopyLoop => format!(
                 "tokio {}: `copy_bidirectional` to a fixed target, no SOCKS at all",
@@ -170,9 +173,12 @@ impl Server {
                 ]
             }
             Self::Dante => vec!["danted".into(), "-f".into(), file(dante(&port))?],
-            Self::Microsocks => ["microsocks", "-q", "-i", "127.0.0.1", "-p", &port]
-                .map(str::to_owned)
-                .to_vec(),
+            // It cannot be told to be quiet.
+            Self::Microsocks => vec![
+                "sh".into(),
+                "-c".into(),
+                format!("exec microsocks -i 127.0.0.1 -p {port} 2>/dev/null"),
+            ],
             Self::ThreeProxy => vec!["3proxy".into(), file(three_proxy(&port))?],
             Self::Direct => Vec::new(),
         })

@@ -18,6 +18,8 @@ use tokio::{
     net::{TcpListener, TcpStream, UdpSocket},
 };
 
+use crate::way::make_room;
+
 /// Says what it hears.
 pub(crate) const ECHO: u8 = b'E';
 /// Sends as much as it can.
@@ -52,6 +54,7 @@ impl Targets {
             tcp.push(address);
         }
         let udp = UdpSocket::bind((Ipv4Addr::new(127, 0, 0, 2), 0)).await?;
+        make_room(&udp)?;
         let SocketAddr::V4(address) = udp.local_addr()? else {
             unreachable!("bound to an IPv4 address");
         };

@@ -42,6 +42,7 @@ impl Way {
     /// A path for datagrams to the target.
     pub(crate) async fn associate(self, target: SocketAddrV4) -> io::Result<Datagrams> {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        make_room(&socket)?;
         let (header, control, relay) = match self {
             Self::Direct => (Vec::new(), None, target),
             Self::Fixed(_) => return Err(io::ErrorKind::Unsupported.into()),
@@ -76,6 +77,11 @@ pub(crate) struct Datagrams {
     pub(crate) header: Vec<u8>,
     /// The association ends with it.
     _control: Option<TcpStream>,
+}
+
+/// Datagrams are to be lost at the server, if anywhere.
+pub(crate) fn make_room(socket: &UdpSocket) -> io::Result<()> {
+    socket2::SockRef::from(socket).set_recv_buffer_size(4 << 20)
 }
 
 /// Greeting and request, and the address of the reply.

@@ -123,7 +123,11 @@ impl Row {
             metric("CPU", "µs/round trip", 2),
             metric("rate", "round trips/s", 0),
         ];
-        const UDP: &[Metric] = &[metric("CPU", "µs/echo", 2), metric("rate", "echoes/s", 0)];
+        const UDP: &[Metric] = &[
+            metric("CPU", "µs/echo", 2),
+            metric("rate", "echoes/s", 0),
+            metric("lost", "%", 2),
+        ];
         const MEMORY: &[Metric] = &[metric("memory", "KiB/tunnel", 2)];
         const GROWTH: &[Metric] = &[
             metric("growth of CPU", "%", 1),
