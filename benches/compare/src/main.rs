@@ -44,6 +44,7 @@ async fn main() -> anyhow::Result<()> {
         .filter(|row| options.wants_row(&row.name()))
         .flat_map(|row| Server::ALL.map(|server| (row, server)))
         .filter(|(row, server)| options.wants_server(server.name()) && row.suits(*server))
+        .filter(|(_, server)| server.missing(&options).is_none())
         .collect();
     let work = std::env::temp_dir().join(format!("compare.{}", std::process::id()));
     fs::create_dir_all(&work)?;

@@ -3,11 +3,9 @@
 use std::{
     fs,
     net::{Ipv4Addr, SocketAddrV4},
-    path::{Path, PathBuf},
+    path::Path,
     process::Command,
 };
-
-use anyhow::Context as _;
 
 use crate::{
     options::Options,
@@ -76,13 +74,7 @@ impl Server {
                 version(locked, "tower-socks"),
                 said(
                     "git",
-                    &[
-                        "-C",
-                        env!("CARGO_MANIFEST_DIR"),
-                        "describe",
-                        "--always",
-                        "--dirty"
-                    ]
+                    &["-C", env!("CARGO_MANIFEST_DIR"), "describe", "--always",]
                 ),
                 version(locked, "tokio"),
             ),
@@ -110,6 +102,17 @@ impl Server {
                 version(locked, "tokio"),
             ),
             Self::Direct => "no server: the limit of the generator".to_owned(),
+        }
+    }
+
+    /// Why it cannot take part, if it cannot.
+    pub(crate) fn missing(self, options: &Options) -> Option<&'static str> {
+        match self {
+            Self::Rama if !options.rama.exists() => Some("does not build here"),
+            Self::Dante if !installed("danted") => Some("not installed"),
+            Self::Microsocks if !installed("microsocks") => Some("not installed"),
+            Self::ThreeProxy if !installed("3proxy") => Some("not installed, or not packaged here"),
+            _ => None,
         }
     }
 
@@ -149,7 +152,7 @@ impl Server {
     ) -> anyhow::Result<Vec<String>> {
         let own = |name: &str| -> anyhow::Result<String> {
             let program = std::env::current_exe()?.with_file_name(name);
-            existing(program).context("not built")
+            Ok(program.display().to_string())
         };
         let file = |text: String| -> anyhow::Result<String> {
             let path = work.join(format!("{}.{port}.conf", self.name()));
@@ -166,12 +169,7 @@ impl Server {
                     .chain(targets)
                     .collect()
             }
-            Self::Rama => {
-                vec![
-                    existing(options.rama.clone()).context("does not build here")?,
-                    port,
-                ]
-            }
+            Self::Rama => vec![options.rama.display().to_string(), port],
             Self::Dante => vec!["danted".into(), "-f".into(), file(dante(&port))?],
             // It cannot be told to be quiet.
             Self::Microsocks => vec![
@@ -223,9 +221,10 @@ fn three_proxy(port: &str) -> String {
     format!("auth none\nallow *\nmaxconn 20000\nsocks -i127.0.0.1 -p{port}\n")
 }
 
-fn existing(path: PathBuf) -> anyhow::Result<String> {
-    fs::metadata(&path)?;
-    Ok(path.display().to_string())
+/// Whether there is such a program.
+fn installed(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(program).exists())
 }
 
 /// The version of a package in a lock file.

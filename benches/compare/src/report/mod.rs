@@ -50,7 +50,11 @@ pub(crate) fn text(options: &Options, results: &Results, rounds: usize) -> Strin
     out.push_str("| server | version and set-up |\n|---|---|\n");
     for server in Server::ALL {
         if options.wants_server(server.name()) {
-            let _ = writeln!(out, "| {} | {} |", server.name(), server.about());
+            let about = match server.missing(options) {
+                Some(why) => format!("**{why}**"),
+                None => server.about(),
+            };
+            let _ = writeln!(out, "| {} | {about} |", server.name());
         }
     }
     out.push_str(&goals::judge(results));

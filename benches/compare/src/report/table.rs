@@ -22,11 +22,10 @@ pub(super) fn draw(results: &Results, row: Row) -> String {
                 out.push_str(" - |");
                 continue;
             };
-            let _ = write!(
-                out,
-                " {:.digits$} [{:.digits$} .. {:.digits$}]",
-                all.median, all.least, all.most
-            );
+            let _ = write!(out, " {:.digits$}", all.median);
+            if all.least < all.most {
+                let _ = write!(out, " [{:.digits$} .. {:.digits$}]", all.least, all.most);
+            }
             // A percentage is a ratio already.
             let ours = results.summary(row, Server::Ours, place);
             if let Some(ours) = ours.filter(|_| metric.unit != "%" && server != Server::Ours) {
