@@ -16,7 +16,7 @@ mod work;
 
 use std::{fs, path::Path, time::Duration};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use rustix::process::{Resource, getrlimit, setrlimit};
 
 use crate::{
@@ -65,6 +65,10 @@ async fn main() -> anyhow::Result<()> {
     progress.done();
     fs::remove_dir_all(&work)?;
     print!("{}", report::text(&options, &results, options.rounds));
+    for row in results.rows() {
+        let failures = results.failures(row, Server::Ours);
+        ensure!(failures.is_empty(), "ours, {}: {failures:?}", row.name());
+    }
     Ok(())
 }
 

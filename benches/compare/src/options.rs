@@ -23,7 +23,7 @@ pub(crate) struct Options {
     pub(crate) out: PathBuf,
     /// Where the servers run.
     pub(crate) core: usize,
-    /// The program that is built apart, and why it is missing if it is.
+    /// The program that is built apart.
     pub(crate) rama: PathBuf,
 }
 
