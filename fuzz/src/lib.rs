@@ -1,0 +1,39 @@
+//! What may come over a wire or out of a file, put to the code that has to live with it.
+//!
+//! Each target is a plain function of octets that panics where a promise is broken. The programs in
+//! `fuzz_targets` hand them to libFuzzer; the tests replay the corpus and a fixed number of its
+//! mutations on stable Rust:
+//!
+//! ```text
+//! cargo test --manifest-path fuzz/Cargo.toml
+//! cargo fuzz run --features libfuzzer session -- -max_total_time=60
+//! ```
+
+#![forbid(unsafe_code)]
+#![allow(
+    clippy::missing_panics_doc,
+    reason = "to panic is how a target says that it has found something"
+)]
+
+mod decode;
+mod text;
+
+pub use self::{
+    decode::{credentials, greeting, reply, request, selection, status, udp_header},
+    text::address,
+};
+
+/// A name of `fuzz_targets`, and what it runs.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// All targets.
+pub const TARGETS: &[Target] = &[
+    ("address", address),
+    ("credentials", credentials),
+    ("greeting", greeting),
+    ("reply", reply),
+    ("request", request),
+    ("selection", selection),
+    ("status", status),
+    ("udp_header", udp_header),
+];
