@@ -16,10 +16,14 @@
 )]
 
 mod decode;
+mod script;
+mod session;
+mod stream;
 mod text;
 
 pub use self::{
     decode::{credentials, greeting, reply, request, selection, status, udp_header},
+    session::session,
     text::address,
 };
 
@@ -34,6 +38,7 @@ pub const TARGETS: &[Target] = &[
     ("reply", reply),
     ("request", request),
     ("selection", selection),
+    ("session", session),
     ("status", status),
     ("udp_header", udp_header),
 ];

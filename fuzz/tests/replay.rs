@@ -79,6 +79,7 @@ replay! {
     reply
     request
     selection
+    session
     status
     udp_header
 }
