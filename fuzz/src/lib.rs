@@ -15,14 +15,25 @@
     reason = "to panic is how a target says that it has found something"
 )]
 
+mod client;
+mod datagrams;
 mod decode;
+mod http;
+mod pieces;
+mod proxy_url;
+mod rules;
 mod script;
 mod session;
 mod stream;
 mod text;
 
 pub use self::{
+    client::client,
+    datagrams::{association, proxy_socket},
     decode::{credentials, greeting, reply, request, selection, status, udp_header},
+    http::http,
+    proxy_url::proxy_url,
+    rules::rules,
     session::session,
     text::address,
 };
@@ -33,10 +44,16 @@ pub type Target = (&'static str, fn(&[u8]));
 /// All targets.
 pub const TARGETS: &[Target] = &[
     ("address", address),
+    ("association", association),
+    ("client", client),
     ("credentials", credentials),
     ("greeting", greeting),
+    ("http", http),
+    ("proxy_socket", proxy_socket),
+    ("proxy_url", proxy_url),
     ("reply", reply),
     ("request", request),
+    ("rules", rules),
     ("selection", selection),
     ("session", session),
     ("status", status),

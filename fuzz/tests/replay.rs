@@ -74,10 +74,16 @@ macro_rules! replay {
 
 replay! {
     address
+    association
+    client
     credentials
     greeting
+    http
+    proxy_socket
+    proxy_url
     reply
     request
+    rules
     selection
     session
     status
