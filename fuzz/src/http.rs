@@ -42,6 +42,7 @@ pub fn http(data: &[u8]) {
     );
     assert_eq!(again.1, heard, "cut by {seed}");
 
+    assert!(heard.is_ascii());
     let heard = String::from_utf8(heard).expect("ASCII");
     if heard.is_empty() {
         assert!(outcome.is_err());
