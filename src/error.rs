@@ -43,6 +43,7 @@ pub type BoxError = tower::BoxError;
 pub struct Refusal {
     code: ReplyCode,
     reason: Cow<'static, str>,
+    ruled_by: Option<Cow<'static, str>>,
     source: Option<BoxError>,
 }
 
@@ -52,6 +53,7 @@ impl Refusal {
         Self {
             code,
             reason: reason.into(),
+            ruled_by: None,
             source: None,
         }
     }
@@ -59,6 +61,20 @@ impl Refusal {
     /// Refused by policy: code 02.
     pub fn not_allowed(reason: impl Into<Cow<'static, str>>) -> Self {
         Self::new(ReplyCode::NOT_ALLOWED, reason)
+    }
+
+    /// The same refusal, with the name of the rule or limit that it comes from. It is a label of
+    /// [metrics](crate::layer), so nothing that a client can invent belongs into it.
+    #[must_use]
+    pub fn by(mut self, rule: impl Into<Cow<'static, str>>) -> Self {
+        self.ruled_by = Some(rule.into());
+        self
+    }
+
+    /// The rule or limit that it comes from, such as `rule 2 (no mail)` or `limit tunnels`.
+    #[must_use]
+    pub fn ruled_by(&self) -> Option<&str> {
+        self.ruled_by.as_deref()
     }
 
     /// The same refusal, with the error that led to it.

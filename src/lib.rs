@@ -104,6 +104,8 @@
 //! | the peer of a client's BIND to come | 3 min | [`Client::accept_timeout`] |
 //! | a way through another proxy: to reach it, and then its answer | 30 s each | [`Client::timeout`], `HttpUpstream::timeout` |
 //! | a way that was down is left alone | 1 s, then twice as long each time, up to 1 min | |
+//! | a turn after failed logins: waited for, or closed at once | 5 s | [`FailedLoginsLayer`](layer) |
+//! | a request that waits at a limit | none waits | `Tunnels::wait`, `Requests::wait` |
 //! | sessions after the signal to stop | 30 s | [`Serve::drain_limit`](server::Serve::drain_limit) |
 //!
 //! # Features

@@ -119,8 +119,7 @@ fn a_reload_closes_what_is_refused_now_and_nothing_else() {
     let port = second_address.port();
     file.write(&format!("{OPEN}port = {port}\n"));
     server.signal(Signal::HUP);
-    server.says("reloaded");
-    server.says("outcome=refused");
+    server.says_all(["reloaded", "outcome=refused"]);
 
     assert!(matches!(closed.read(&mut [0]), Ok(0) | Err(_)));
     drop(first);

@@ -15,48 +15,11 @@ use std::{
     fs,
     io::{Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
-    path::PathBuf,
     process::{Command, Stdio},
-    sync::atomic::{AtomicU32, Ordering},
 };
 
-use program_support::{Server, complaint, connect_request, exchange, program};
+use program_support::{Server, complaint, connect_request, exchange, file::File, program};
 use rustix::process::Signal;
-
-/// A file of this test, which goes with it.
-struct File(PathBuf);
-
-impl File {
-    fn new(text: &str) -> Self {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let name = format!("tower-socks-limits-{}-{number}.toml", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        fs::write(&path, text).unwrap();
-        Self(path)
-    }
-
-    fn path(&self) -> &str {
-        self.0.to_str().unwrap()
-    }
-
-    fn server(&self) -> Server {
-        let flags = [
-            "--listen",
-            "127.0.0.1:0",
-            "--allow-private",
-            "--config",
-            self.path(),
-        ];
-        Server::start(&flags, "info")
-    }
-}
-
-impl Drop for File {
-    fn drop(&mut self) {
-        _ = fs::remove_file(&self.0);
-    }
-}
 
 /// The reply code to CONNECT, and the connection.
 fn connect(server: &Server, target: SocketAddr) -> (u8, TcpStream) {

@@ -12,6 +12,8 @@ use tower_socks::{
 use crate::{
     accounts::{Accounts, Hashes},
     limits::Limits,
+    listen::Listen,
+    status::Metrics,
     timeouts::Timeouts,
     upstream::Upstream,
 };
@@ -20,6 +22,8 @@ use crate::{
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Config {
+    /// Unless the command line says where.
+    pub(crate) listen: Option<Listen>,
     /// Names and passwords.
     #[serde(default)]
     pub(crate) users: Users,
@@ -37,6 +41,8 @@ pub(crate) struct Config {
     pub(crate) upstream: Option<Upstream>,
     #[serde(default)]
     pub(crate) log: Log,
+    /// Nowhere, if there is none.
+    pub(crate) metrics: Option<Metrics>,
 }
 
 /// `[log]`.
@@ -64,6 +70,7 @@ fn public() -> Builder {
 impl Default for Config {
     fn default() -> Self {
         Self {
+            listen: None,
             users: Users::default(),
             password_hashes: Hashes::default(),
             acl: public(),
@@ -71,6 +78,7 @@ impl Default for Config {
             timeouts: Timeouts::default(),
             upstream: None,
             log: Log::default(),
+            metrics: None,
         }
     }
 }

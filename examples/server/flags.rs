@@ -5,7 +5,11 @@ use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
 use lexopt::{Arg, Parser};
 use tower_socks::Users;
 
-use crate::{accounts::Accounts, explain::Question};
+use crate::{
+    accounts::Accounts,
+    explain::Question,
+    listen::{self, Listen},
+};
 
 /// What `--help` prints.
 pub(crate) const HELP: &str = "\
@@ -14,15 +18,16 @@ A SOCKS5 server.
 Usage: server [FLAGS]
        server hash-password    Read a password from standard input, print its hash
 
-  --listen ADDR:PORT     Where to listen; may be repeated. Default: 127.0.0.1:1080
+  --listen ADDR:PORT     Where to listen; may be repeated. Default: what the
+                         file says, or 127.0.0.1:1080
   --user NAME:PASSWORD   Let this user in; may be repeated. With any user given, clients
                          have to authenticate
   --open                 Listen on other addresses than loopback without any user
   --allow-private        Let clients reach loopback, private and other special-purpose
                          addresses, and this proxy itself
   --config FILE          Take users, rules, limits and the rest from this file
-                         (examples/server.toml explains it). SIGHUP reads it again: all is checked first, and with a
-                         mistake in it everything stays as it is
+                         (examples/server.toml explains it). SIGHUP reads it again: all is
+                         checked first, and with a mistake in it everything stays as it is
   --check                Check the file and the flags, say what would be in force, and end
   --explain QUESTION     Say whether something would be allowed, by which rule, and end.
                          E.g. --explain 'user=joe connect example.com:443'. Status 0 means
@@ -31,6 +36,7 @@ Usage: server [FLAGS]
 
 RUST_LOG chooses what is logged to stderr, e.g. RUST_LOG=tower_socks=debug. Default: info.
 SIGINT or SIGTERM: stop accepting, give sessions 30 s to end. SIGUSR1: log who is connected.
+Under systemd it serves the sockets of its .socket unit, and says when it is ready.
 ";
 
 #[derive(Debug)]
@@ -44,7 +50,7 @@ pub(crate) enum Start {
 
 #[derive(Clone)]
 pub(crate) struct Flags {
-    pub(crate) listen: Vec<SocketAddr>,
+    listen: Vec<SocketAddr>,
     /// Names and passwords, without a Debug form that would print them.
     users: Vec<(Vec<u8>, Vec<u8>)>,
     pub(crate) config: Option<PathBuf>,
@@ -90,9 +96,6 @@ impl Flags {
                 other => return Err(see_help(other.unexpected())),
             }
         }
-        if listen.is_empty() {
-            listen.push(([127, 0, 0, 1], 1080).into());
-        }
         let flags = Self {
             listen,
             users,
@@ -116,9 +119,22 @@ impl Flags {
         }
     }
 
+    /// Where to listen: the file counts where the command line says nothing.
+    pub(crate) fn listen(&self, file: Option<Listen>) -> Listen {
+        if self.listen.is_empty() {
+            file.unwrap_or_default()
+        } else {
+            Listen(self.listen.clone())
+        }
+    }
+
     /// Whether these users will do for the addresses that are listened on.
-    pub(crate) fn check_open(&self, accounts: &Accounts) -> Result<(), String> {
-        let mut listen = self.listen.iter();
+    pub(crate) fn check_open(
+        &self,
+        accounts: &Accounts,
+        listening: &[SocketAddr],
+    ) -> Result<(), String> {
+        let mut listen = listening.iter();
         let exposed = listen.find(|address| !address.ip().to_canonical().is_loopback());
         match exposed {
             Some(address) if accounts.is_empty() && !self.open => Err(format!(
@@ -143,9 +159,7 @@ fn value(parser: &mut Parser, flag: &str) -> Result<String, String> {
 }
 
 fn address(value: String) -> Result<SocketAddr, String> {
-    value.parse().map_err(|_| {
-        format!("--listen {value}: expected ADDR:PORT, such as 127.0.0.1:1080 or [::1]:1080")
-    })
+    listen::address(&value).map_err(|problem| format!("--listen {problem}"))
 }
 
 fn user(value: String) -> Result<(Vec<u8>, Vec<u8>), String> {

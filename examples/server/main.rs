@@ -15,12 +15,15 @@ mod door;
 mod explain;
 mod flags;
 mod limits;
+mod listen;
 mod settings;
 mod signals;
+mod status;
+mod systemd;
 mod timeouts;
 mod upstream;
 
-use std::{io::IsTerminal, process::ExitCode};
+use std::{io::IsTerminal, net::SocketAddr, process::ExitCode};
 
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -30,7 +33,11 @@ use tower::{Service, ServiceBuilder};
 use tower_socks::{
     AclLayer, AuthLayer, BoxError, HandshakeLayer, LimitLayer, MeterLayer, OpenTunnels, Request,
     Tunnel,
-    layer::{acl::recheck::RecheckLayer, limit::FailedLoginsLayer},
+    layer::{
+        acl::recheck::RecheckLayer,
+        limit::FailedLoginsLayer,
+        metrics::{RequestMetricsLayer, SessionMetricsLayer},
+    },
     relay::{Metered, ReadAhead},
     serve,
 };
@@ -41,6 +48,7 @@ use door::Door;
 use explain::{Question, explain};
 use flags::{Flags, Start};
 use settings::{Fixed, InForce, Settings};
+use status::Status;
 
 fn main() -> ExitCode {
     let (flags, task) = match Flags::parse(std::env::args_os()) {
@@ -55,8 +63,10 @@ fn main() -> ExitCode {
         Err(problem) => return complain(&problem, ExitCode::from(2)),
     };
     // Before anybody can connect, and again with the addresses that are listened on.
-    let settings = match Settings::load(&flags, &flags.listen) {
-        Ok(settings) => settings,
+    let loaded = systemd::listeners()
+        .and_then(|passed| Ok((Settings::load(&flags, local_addresses(&passed)?)?, passed)));
+    let (settings, passed) = match loaded {
+        Ok(loaded) => loaded,
         Err(problem) => return complain(&problem, ExitCode::FAILURE),
     };
     log_to_stderr(settings.fixed.log.format);
@@ -67,8 +77,10 @@ fn main() -> ExitCode {
     let outcome = runtime.block_on(async {
         match task {
             Task::Explain(question) => Ok(answer(&settings, &question).await),
-            Task::Check => Ok(check(&flags, &settings)),
-            Task::Serve => run(flags, settings.fixed).await.map(|()| ExitCode::SUCCESS),
+            Task::Check => Ok(check(&settings)),
+            Task::Serve => run(flags, settings.fixed, passed)
+                .await
+                .map(|()| ExitCode::SUCCESS),
         }
     });
     // A lookup that hangs in its thread is no reason to stay.
@@ -140,15 +152,16 @@ fn hash_password() -> ExitCode {
 }
 
 /// Says what would be in force, without serving anybody.
-fn check(flags: &Flags, settings: &Settings) -> ExitCode {
+fn check(settings: &Settings) -> ExitCode {
     let Fixed {
         limits,
         timeouts,
         upstream,
-        ..
+        listen,
+        metrics,
+        log,
     } = &settings.fixed;
-    let listen: Vec<_> = flags.listen.iter().map(ToString::to_string).collect();
-    println!("listen    {}", listen.join(", "));
+    println!("listen    {listen}");
     println!("users     {}", settings.accounts.len());
     println!("rules     {}", settings.rules.len());
     match upstream {
@@ -157,17 +170,41 @@ fn check(flags: &Flags, settings: &Settings) -> ExitCode {
     }
     println!("limits    {limits:?}");
     println!("timeouts  {timeouts:?}");
+    match metrics {
+        Some(metrics) if metrics.has_dashboard() => {
+            println!("metrics   {} with the page", metrics.listen);
+        }
+        Some(metrics) => println!("metrics   {}", metrics.listen),
+        None => println!("metrics   none"),
+    }
+    println!("log       {:?}", log.format);
     ExitCode::SUCCESS
 }
 
-async fn run(flags: Flags, fixed: Fixed) -> Result<(), BoxError> {
-    match &fixed.upstream {
-        None => run_through(flags, upstream::direct(&fixed.timeouts)).await,
-        Some(upstream) => run_through(flags, upstream.connector(&fixed.timeouts)).await,
+async fn run(
+    flags: Flags,
+    fixed: Fixed,
+    passed: Vec<std::net::TcpListener>,
+) -> Result<(), BoxError> {
+    raise_descriptor_limit();
+    let listeners = if passed.is_empty() {
+        fixed.listen.bind().await?
+    } else {
+        let listeners = passed.into_iter().map(TcpListener::from_std);
+        listeners.collect::<Result<_, _>>()?
+    };
+    let timeouts = fixed.timeouts;
+    match fixed.upstream {
+        None => run_through(flags, listeners, upstream::direct(&timeouts)).await,
+        Some(upstream) => run_through(flags, listeners, upstream.connector(&timeouts)).await,
     }
 }
 
-async fn run_through<C, T>(flags: Flags, connector: C) -> Result<(), BoxError>
+async fn run_through<C, T>(
+    flags: Flags,
+    listeners: Vec<TcpListener>,
+    connector: C,
+) -> Result<(), BoxError>
 where
     C: Service<Request, Response = T, Error = BoxError, Future: Send>
         + Clone
@@ -176,32 +213,35 @@ where
         + 'static,
     T: Tunnel<ReadAhead<TcpStream>> + Tunnel<Metered> + 'static,
 {
-    raise_descriptor_limit();
     let reload = signals::reload()?;
-    // All of them are bound before one of them serves.
-    let mut listeners = Vec::new();
-    let mut listening = Vec::new();
-    for address in &flags.listen {
-        match TcpListener::bind(address).await {
-            Ok(listener) => {
-                listening.push(listener.local_addr()?);
-                listeners.push(listener);
-            }
-            Err(error) => return Err(format!("cannot listen on {address}: {error}").into()),
-        }
-    }
-    let settings = Settings::load(&flags, &listening)?;
+    let listening = local_addresses(&listeners)?;
+    let settings = Settings::load(&flags, listening.clone())?;
     let Fixed {
-        limits, timeouts, ..
+        limits,
+        timeouts,
+        metrics,
+        ..
     } = settings.fixed.clone();
     let in_force = InForce::new(settings);
     let open = OpenTunnels::new();
+    let mut status_address = None;
+    if let Some(metrics) = metrics {
+        let address = metrics.listen;
+        let listener = TcpListener::bind(address).await;
+        let listener =
+            listener.map_err(|error| format!("metrics: cannot listen on {address}: {error}"))?;
+        let status = Status::start(&metrics, open.clone())?;
+        status_address = Some(listener.local_addr()?);
+        tokio::spawn(status.serve(listener));
+    }
     let stack = ServiceBuilder::new()
+        .layer(SessionMetricsLayer::new())
         .concurrency_limit(limits.sessions.get())
         .layer(HandshakeLayer::new().deadline(timeouts.handshake.0))
         .layer(FailedLoginsLayer::new())
         .layer(AuthLayer::new(Door::new(in_force.accounts())))
         .timeout(timeouts.dial.0)
+        .layer(RequestMetricsLayer::new())
         .layer(open.layer())
         .layer(RecheckLayer::new(in_force.policy()))
         .layer(AclLayer::new(in_force.policy()))
@@ -227,10 +267,23 @@ where
     }
     tokio::spawn(in_force.reload_at(reload, flags, listening));
     tokio::spawn(signals::list_at_usr1(open)?);
+    if let Some(address) = status_address {
+        tracing::info!("metrics at http://{address}/");
+    }
+    systemd::ready();
     while let Some(server) = servers.join_next().await {
         server??;
     }
     Ok(())
+}
+
+/// The addresses that sockets listen on.
+fn local_addresses<L: std::os::fd::AsFd>(listeners: &[L]) -> std::io::Result<Vec<SocketAddr>> {
+    let address = |listener| {
+        let address = rustix::net::getsockname(listener)?;
+        Ok(SocketAddr::try_from(address)?)
+    };
+    listeners.iter().map(address).collect()
 }
 
 /// A session takes two descriptors, and the usual limit of 1,024 is about programs that use

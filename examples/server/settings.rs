@@ -11,6 +11,9 @@ use crate::{
     door::Members,
     flags::Flags,
     limits::Limits,
+    listen::Listen,
+    status::Metrics,
+    systemd,
     timeouts::Timeouts,
     upstream::Upstream,
 };
@@ -27,10 +30,12 @@ pub(crate) struct Settings {
 /// What is read at the start only.
 #[derive(Clone, Debug)]
 pub(crate) struct Fixed {
+    pub(crate) listen: Listen,
     pub(crate) limits: Limits,
     pub(crate) timeouts: Timeouts,
     pub(crate) upstream: Option<Upstream>,
     pub(crate) log: Log,
+    pub(crate) metrics: Option<Metrics>,
 }
 
 impl Fixed {
@@ -41,23 +46,35 @@ impl Fixed {
 }
 
 impl Settings {
-    /// Reads the file that the command line names, and checks everything.
-    pub(crate) fn load(flags: &Flags, listening: &[SocketAddr]) -> Result<Self, BoxError> {
+    /// Reads the file that the command line names, and checks everything. Nothing is listened on
+    /// yet, if `listening` is empty.
+    pub(crate) fn load(flags: &Flags, listening: Vec<SocketAddr>) -> Result<Self, BoxError> {
         let Config {
+            listen,
             users,
             password_hashes: hashes,
-            acl,
+            mut acl,
             limits,
             timeouts,
             upstream,
             log,
+            metrics,
         } = match &flags.config {
             Some(path) => Config::read(path)?,
             None => Config::default(),
         };
         let users = flags.with_users(users);
         let accounts = Accounts { users, hashes };
-        flags.check_open(&accounts)?;
+        let listen = flags.listen(listen);
+        let listening = match listening.is_empty() {
+            true => listen.0.clone(),
+            false => listening,
+        };
+        flags.check_open(&accounts, &listening)?;
+        if let Some(metrics) = &metrics {
+            // Nobody else's business, and nothing to reach through the proxy.
+            acl = acl.own(metrics.listen);
+        }
         let acl = listening.iter().fold(acl, |acl, own| acl.own(*own));
         let acl = if flags.allow_private {
             acl.allow_private()
@@ -68,10 +85,12 @@ impl Settings {
             accounts,
             rules: acl.build(),
             fixed: Fixed {
+                listen,
                 limits,
                 timeouts,
                 upstream,
                 log,
+                metrics,
             },
         })
     }
@@ -119,9 +138,10 @@ impl InForce {
                 tracing::warn!("nothing to reload: started without --config");
                 continue;
             };
+            systemd::reloading();
             let (again, own) = (flags.clone(), listening.clone());
             // Reading a file blocks, and so does sorting a million names.
-            let loaded = tokio::task::spawn_blocking(move || Settings::load(&again, &own)).await;
+            let loaded = tokio::task::spawn_blocking(move || Settings::load(&again, own)).await;
             match loaded {
                 Ok(Ok(Settings {
                     accounts,
@@ -130,7 +150,8 @@ impl InForce {
                 })) => {
                     if !fixed.is_like(&self.fixed) {
                         tracing::warn!(
-                            "{path}: limits, timeouts, upstream and log change with a restart only"
+                            "{path}: listen, limits, timeouts, upstream, log and metrics change with a \
+                             restart only"
                         );
                     }
                     let (user_count, rule_count) = (accounts.len(), rules.len());
@@ -142,6 +163,7 @@ impl InForce {
                 Ok(Err(error)) => tracing::error!("kept what was in force: {error}"),
                 Err(error) => tracing::error!("kept what was in force: {path}: {error}"),
             }
+            systemd::ready();
         }
     }
 }

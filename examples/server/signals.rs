@@ -8,6 +8,8 @@ use tokio::{
 };
 use tower_socks::{BoxError, OpenTunnels};
 
+use crate::systemd;
+
 /// True from the first SIGINT or SIGTERM on. The second one ends the process.
 pub(crate) fn stop(drain: Duration) -> Result<watch::Receiver<bool>, BoxError> {
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -23,6 +25,7 @@ pub(crate) fn stop(drain: Duration) -> Result<watch::Receiver<bool>, BoxError> {
                 std::process::exit(1);
             }
             tracing::info!("stopping; sessions have {drain:?} to end, a second signal drops them");
+            systemd::stopping();
             _ = stop.send(true);
         }
     });

@@ -3,9 +3,11 @@
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, de};
+use tower::Layer;
 use tower_socks::{
-    Associate, Bind, Connector, Direct, Request,
-    connector::{BoxConnector, Unsupported, proxy_url::ProxyUrl},
+    Associate, Bind, Connector, Direct, Request, SystemResolver,
+    connector::{BoxConnector, Unsupported, associate::DirectPaths, proxy_url::ProxyUrl},
+    layer::metrics::{LookupMetrics, LookupMetricsLayer},
     proto::Address,
 };
 
@@ -16,16 +18,22 @@ use crate::timeouts::Timeouts;
 pub(crate) struct Upstream(Vec<ProxyUrl>);
 
 /// Straight out.
-pub(crate) fn direct(timeouts: &Timeouts) -> Connector {
+pub(crate) fn direct(
+    timeouts: &Timeouts,
+) -> Connector<Direct<Resolver>, Bind<Resolver>, Associate<DirectPaths<Resolver>>> {
     let relay = timeouts.relay();
-    let bind = Bind::new()
-        .accept_timeout(timeouts.bind_accept.0)
-        .relay(relay);
+    let resolver = LookupMetricsLayer::new().layer(SystemResolver::new());
+    let connect = Direct::new().resolver(resolver.clone());
+    let bind = Bind::new().resolver(resolver.clone());
+    let associate = Associate::with_paths(DirectPaths::new().resolver(resolver));
     Connector::direct()
-        .with_connect(Direct::new().connect_timeout(timeouts.dial.0).relay(relay))
-        .with_bind(bind)
-        .with_associate(Associate::new().idle_timeout(timeouts.udp_idle.0))
+        .with_connect(connect.connect_timeout(timeouts.dial.0).relay(relay))
+        .with_bind(bind.accept_timeout(timeouts.bind_accept.0).relay(relay))
+        .with_associate(associate.idle_timeout(timeouts.udp_idle.0))
 }
+
+/// Lookups are measured.
+type Resolver = LookupMetrics<SystemResolver>;
 
 impl Upstream {
     /// Through all of them. BIND and UDP ASSOCIATE are answered with 07: they must not go round the

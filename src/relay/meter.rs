@@ -3,7 +3,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use super::direction::Broken;
+use super::{Dropped, direction::Broken};
 
 /// Counts the bytes of a tunnel, or bounds them: see [`Metered`](super::Metered).
 ///
@@ -69,6 +69,17 @@ pub trait Meter: Send + 'static {
     /// Told how many bytes have come, and are on their way to the other side. Datagrams come whole, so
     /// for them it may be more than was allowed.
     fn moved(&mut self, way: Way, bytes: usize);
+
+    /// Told how many datagrams have come, after [`moved`](Self::moved) has told their bytes. Never
+    /// called for streams.
+    fn datagrams(&mut self, way: Way, count: usize) {
+        let _ = (way, count);
+    }
+
+    /// Told how many datagrams were dropped, and why.
+    fn dropped(&mut self, reason: Dropped, count: usize) {
+        let _ = (reason, count);
+    }
 }
 
 /// Which way bytes move in a tunnel.
@@ -100,6 +111,16 @@ impl Meter for Both {
         self.0.moved(way, bytes);
         self.1.moved(way, bytes);
     }
+
+    fn datagrams(&mut self, way: Way, count: usize) {
+        self.0.datagrams(way, count);
+        self.1.datagrams(way, count);
+    }
+
+    fn dropped(&mut self, reason: Dropped, count: usize) {
+        self.0.dropped(reason, count);
+        self.1.dropped(reason, count);
+    }
 }
 
 impl Meters {
@@ -125,6 +146,20 @@ impl Meters {
     pub(crate) fn moved(&mut self, way: Way, bytes: usize) {
         if let Some(meter) = self.0.as_mut().filter(|_| bytes > 0) {
             meter.moved(way, bytes);
+        }
+    }
+
+    pub(crate) fn datagrams(&mut self, way: Way, count: usize) {
+        if let Some(meter) = self.0.as_mut().filter(|_| count > 0) {
+            meter.datagrams(way, count);
+        }
+    }
+
+    pub(crate) fn dropped(&mut self, drops: impl Iterator<Item = (Dropped, usize)>) {
+        if let Some(meter) = &mut self.0 {
+            for (reason, count) in drops {
+                meter.dropped(reason, count);
+            }
         }
     }
 }

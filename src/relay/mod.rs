@@ -48,6 +48,7 @@
 mod boxed;
 mod buffer;
 mod direction;
+mod dropped;
 mod error;
 mod hang_up;
 mod idle;
@@ -65,9 +66,11 @@ mod splice;
 mod traffic;
 mod turn;
 mod udp;
+mod udp_options;
 
 pub use self::{
     boxed::BoxStream,
+    dropped::Dropped,
     error::{RelayError, RelayErrorKind},
     hang_up::hang_up,
     meter::{Meter, Way},
@@ -77,5 +80,6 @@ pub use self::{
     traffic::Traffic,
 };
 pub(crate) use self::{
-    hang_up::poll_drain, lend::lend, meter::Meters, turn::yield_turn, udp::BatchSocket,
+    dropped::Drops, hang_up::poll_drain, lend::lend, meter::Meters, turn::yield_turn,
+    udp::BatchSocket,
 };

@@ -4,14 +4,18 @@ use std::{
     cell::Cell,
     io::{self, IoSliceMut},
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
     task::{Context, Poll, ready},
 };
 
 use quinn_udp::{BATCH_SIZE, RecvMeta, Transmit, UdpSocketState};
+use socket2::SockRef;
 use tokio::{io::Interest, net::UdpSocket};
 
-use super::lend::lend;
+use super::{lend::lend, udp_options};
 
 /// Room for any datagram, or for what the kernel has coalesced.
 const SLOT: usize = 64 * 1024;
@@ -19,6 +23,9 @@ const SLOT: usize = 64 * 1024;
 /// Segments larger than this may not fit into a packet, and then the kernel does not take them in
 /// one call.
 const LARGEST_SEGMENT: usize = 1_200;
+
+/// Datagrams to ask for where one at a time comes: room for one more says that it was all.
+const FEW: usize = 2;
 
 thread_local! {
     static BUFFER: Cell<Option<Box<[u8]>>> = const { Cell::new(None) };
@@ -29,6 +36,8 @@ thread_local! {
 pub(crate) struct BatchSocket {
     socket: UdpSocket,
     state: UdpSocketState,
+    /// Whom it is connected to.
+    peer: OnceLock<SocketAddr>,
     /// Datagrams to ask for: twice what came last time.
     expected: AtomicUsize,
 }
@@ -48,10 +57,11 @@ impl BatchSocket {
         // A burst has to find room while this thread is busy; as much as the system allows.
         let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
         let state = UdpSocketState::new((&socket).into())?;
-        allow_fragments(&socket, address)?;
+        udp_options::set(&socket, address)?;
         Ok(Self {
             socket: UdpSocket::from_std(socket.into())?,
             state,
+            peer: OnceLock::new(),
             expected: AtomicUsize::new(2),
         })
     }
@@ -70,7 +80,9 @@ impl BatchSocket {
 
     /// From here on the system lets in datagrams of `peer` only.
     pub(crate) fn connect(&self, peer: SocketAddr) -> io::Result<()> {
-        socket2::SockRef::from(&self.socket).connect(&peer.into())
+        SockRef::from(&self.socket).connect(&peer.into())?;
+        _ = self.peer.set(peer);
+        Ok(())
     }
 
     /// Receives once, and hands each datagram with its source to `each`. Of several tasks that do
@@ -84,41 +96,13 @@ impl BatchSocket {
         cx: &mut Context<'_>,
         mut each: impl FnMut(SocketAddr, &[u8]),
     ) -> Poll<io::Result<usize>> {
-        let mut metas = [RecvMeta::default(); BATCH_SIZE];
         loop {
             ready!(self.socket.poll_recv_ready(cx))?;
-            let wanted = self.expected.load(Ordering::Relaxed).clamp(2, BATCH_SIZE);
-            let received = with_buffer(|buffer| {
-                let mut received = 0;
-                let mut slots = slots(buffer);
-                let outcome = self.socket.try_io(Interest::READABLE, || {
-                    let slots = slots.get_mut(..wanted).unwrap_or_default();
-                    received = self.state.recv((&self.socket).into(), slots, &mut metas)?;
-                    // Fewer than there was room for: the socket is empty, and tokio may as well
-                    // know without another call.
-                    if received < wanted {
-                        return Err(io::ErrorKind::WouldBlock.into());
-                    }
-                    Ok(())
-                });
-                if received == 0 {
-                    return outcome.map(|()| 0);
-                }
-                let mut count = 0;
-                for (meta, slot) in metas.iter().zip(&slots).take(received) {
-                    let bytes = slot.get(..meta.len).unwrap_or_default();
-                    if bytes.is_empty() {
-                        each(meta.addr, bytes);
-                        count += 1;
-                    }
-                    // Several of one source, where the kernel has coalesced them.
-                    for datagram in bytes.chunks(meta.stride.max(1)) {
-                        each(meta.addr, datagram);
-                        count += 1;
-                    }
-                }
-                Ok(count)
-            });
+            let received = match self.expected.load(Ordering::Relaxed) {
+                // What is prepared for nothing costs as much as the rest.
+                ..=FEW => self.try_recv::<FEW>(FEW, &mut each),
+                wanted => self.try_recv::<BATCH_SIZE>(wanted.min(BATCH_SIZE), &mut each),
+            };
             match received {
                 Ok(count) => {
                     self.expected.store(count * 2, Ordering::Relaxed);
@@ -128,6 +112,46 @@ impl BatchSocket {
                 Err(error) => return Poll::Ready(Err(error)),
             }
         }
+    }
+
+    /// The same with `wanted` datagrams of room for `N`, if there are any.
+    fn try_recv<const N: usize>(
+        &self,
+        wanted: usize,
+        each: &mut impl FnMut(SocketAddr, &[u8]),
+    ) -> io::Result<usize> {
+        let mut metas = [RecvMeta::default(); N];
+        with_buffer(|buffer| {
+            let mut received = 0;
+            let mut slots = slots::<N>(buffer);
+            let outcome = self.socket.try_io(Interest::READABLE, || {
+                let slots = slots.get_mut(..wanted).unwrap_or_default();
+                received = self.state.recv((&self.socket).into(), slots, &mut metas)?;
+                // Fewer than there was room for: the socket is empty, and tokio may as well
+                // know without another call.
+                if received < wanted {
+                    return Err(io::ErrorKind::WouldBlock.into());
+                }
+                Ok(())
+            });
+            if received == 0 {
+                return outcome.map(|()| 0);
+            }
+            let mut count = 0;
+            for (meta, slot) in metas.iter().zip(&slots).take(received) {
+                let bytes = slot.get(..meta.len).unwrap_or_default();
+                if bytes.is_empty() {
+                    each(meta.addr, bytes);
+                    count += 1;
+                }
+                // Several of one source, where the kernel has coalesced them.
+                for datagram in bytes.chunks(meta.stride.max(1)) {
+                    each(meta.addr, datagram);
+                    count += 1;
+                }
+            }
+            Ok(count)
+        })
     }
 
     /// How many datagrams of `size` octets one call can send.
@@ -159,7 +183,18 @@ impl BatchSocket {
             segment_size: (size > 0 && size < contents.len()).then_some(size),
             src_ip: None,
         };
-        let try_send = || self.state.try_send((&self.socket).into(), &transmit);
+        let is_one = transmit.segment_size.is_none();
+        let try_send = || match self.peer.get() {
+            // The system has the way there at hand.
+            Some(peer) if is_one && *peer == destination => {
+                SockRef::from(&self.socket).send(contents).map(drop)
+            }
+            // And less to look at than in a batch.
+            _ if is_one => SockRef::from(&self.socket)
+                .send_to(contents, &destination.into())
+                .map(drop),
+            _ => self.state.try_send((&self.socket).into(), &transmit),
+        };
         let send = || match try_send() {
             // News of an earlier datagram; this one has not been looked at.
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => try_send(),
@@ -182,27 +217,6 @@ impl BatchSocket {
 /// What a socket is asked to hold, in bytes; the system may have a lower limit.
 const RECEIVE_BUFFER: usize = 1024 * 1024;
 
-/// quinn-udp is made for a protocol that never wants fragments. Datagrams of others do.
-#[cfg(target_os = "linux")]
-fn allow_fragments(socket: &socket2::Socket, address: SocketAddr) -> io::Result<()> {
-    use rustix::net::sockopt::{
-        Ipv4PathMtuDiscovery, Ipv6PathMtuDiscovery, set_ip_mtu_discover, set_ipv6_mtu_discover,
-    };
-
-    if address.is_ipv4() {
-        set_ip_mtu_discover(socket, Ipv4PathMtuDiscovery::DONT)?;
-    } else {
-        set_ipv6_mtu_discover(socket, Ipv6PathMtuDiscovery::DONT)?;
-        nix::sys::socket::setsockopt(socket, nix::sys::socket::sockopt::Ipv6DontFrag, &false)?;
-    }
-    Ok(())
-}
-
-#[cfg(not(target_os = "linux"))]
-fn allow_fragments(_: &socket2::Socket, _: SocketAddr) -> io::Result<()> {
-    Ok(())
-}
-
 /// Lends the receive buffer of this thread.
 fn with_buffer<T>(borrow: impl FnOnce(&mut [u8]) -> T) -> T {
     let make = || vec![0; SLOT * BATCH_SIZE].into_boxed_slice();
@@ -210,7 +224,7 @@ fn with_buffer<T>(borrow: impl FnOnce(&mut [u8]) -> T) -> T {
 }
 
 /// A slot for each datagram of a batch.
-fn slots(buffer: &mut [u8]) -> [IoSliceMut<'_>; BATCH_SIZE] {
+fn slots<const N: usize>(buffer: &mut [u8]) -> [IoSliceMut<'_>; N] {
     let mut chunks = buffer.chunks_mut(SLOT);
     std::array::from_fn(|_| IoSliceMut::new(chunks.next().unwrap_or_default()))
 }

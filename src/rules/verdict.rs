@@ -1,4 +1,4 @@
-use std::{fmt, net::SocketAddr};
+use std::{borrow::Cow, fmt, net::SocketAddr};
 
 use super::{Action, Rules, index::RuleId, judge::Answer, question::Question, special::Block};
 use crate::{
@@ -81,7 +81,14 @@ impl Verdict {
     }
 
     pub(super) fn refusal(&self) -> Refusal {
-        Refusal::not_allowed(self.to_string())
+        let by = match (&self.rule, self.decider) {
+            (Some(rule), _) => rule.clone().into(),
+            (None, Decider::Special(_)) => "special-purpose".into(),
+            (None, Decider::Own) => "own address".into(),
+            (None, Decider::NoName(_)) => "no name".into(),
+            (None, Decider::Default | Decider::Rule(_)) => Cow::Borrowed("default"),
+        };
+        Refusal::not_allowed(self.to_string()).by(by)
     }
 }
 

@@ -1,16 +1,27 @@
 use std::{
     fmt,
-    future::{Future, IntoFuture, Pending, pending},
+    future::{Future, IntoFuture, Pending, pending, poll_fn},
     io,
     net::SocketAddr,
+    panic::resume_unwind,
     pin::{Pin, pin},
+    task::{Context, Poll},
     time::Duration,
 };
 
-use super::{Listener, Stack, backoff::Backoff, sessions::Sessions};
+use tokio::{
+    task::JoinHandle,
+    time::{Instant, sleep},
+};
+
+use super::{
+    Listener, Stack,
+    backoff::Backoff,
+    sessions::{SWEEP, Sessions},
+};
 use crate::{
     error::BoxError,
-    session::{Accepted, Arrivals},
+    session::{Accepted, Arrivals, held_back},
 };
 
 /// Serves the connections of `listener` with `stack`. See the [module](super).
@@ -99,12 +110,17 @@ where
         let mut sessions = Sessions::default();
         let mut backoff = Backoff::default();
         let mut signal = pin!(signal);
+        let mut sweep = pin!(sleep(SWEEP));
         loop {
             let accepted = tokio::select! {
                 biased;
                 () = &mut signal => break,
-                () = sessions.reap() => continue,
                 accepted = next(&mut listener, listening, &mut stack, &mut backoff) => accepted?,
+                () = &mut sweep, if !sessions.is_empty() => {
+                    sessions.reap();
+                    sweep.as_mut().reset(Instant::now() + SWEEP);
+                    continue;
+                }
             };
             if let Some(accepted) = admitted(accepted, arrivals.as_ref()) {
                 sessions.spawn(stack.serve(accepted));
@@ -140,7 +156,7 @@ where
     L: Listener,
     S: Stack<L::Io>,
 {
-    stack.ready().await.map_err(Into::into)?;
+    ready(stack).await.map_err(Into::into)?;
     loop {
         match listener.accept(listening).await {
             Ok(accepted) => {
@@ -149,6 +165,44 @@ where
             }
             Err(error) => backoff.after(&error).await,
         }
+    }
+}
+
+/// Waits until there is room for a session. Clients wait in the queue of the system meanwhile.
+async fn ready<Io, S: Stack<Io>>(stack: &mut S) -> Result<(), S::Error> {
+    let mut ready = pin!(stack.ready());
+    if let Poll::Ready(outcome) = poll_fn(|cx| Poll::Ready(ready.as_mut().poll(cx))).await {
+        return outcome;
+    }
+    held_back("sessions", "all", true);
+    let outcome = ready.await;
+    held_back("sessions", "all", false);
+    outcome
+}
+
+/// The server as a task of its own. A worker thread of the runtime accepts then, and hands
+/// connections to itself; the thread of `block_on`, on which `main` runs, would have to be woken for each
+/// of them.
+struct Task(JoinHandle<Result<(), BoxError>>);
+
+impl Future for Task {
+    type Output = Result<(), BoxError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match std::task::ready!(Pin::new(&mut self.0).poll(cx)) {
+            Ok(outcome) => Poll::Ready(outcome),
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => resume_unwind(panic),
+                // The runtime ends.
+                Err(error) => Poll::Ready(Err(error.into())),
+            },
+        }
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 
@@ -166,7 +220,7 @@ where
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.run())
+        Box::pin(async { Task(tokio::spawn(self.run())).await })
     }
 }
 

@@ -9,7 +9,13 @@ use tokio::{
 
 use crate::error::{BoxError, Chain};
 
+/// For how long the remains of sessions that have ended lie about.
+pub(super) const SWEEP: Duration = Duration::from_secs(1);
+
 /// Sessions, each a task of its own. Dropping this drops them.
+///
+/// What is left of those that have ended is cleared away when a new one begins, or after a second: a
+/// server that is woken by each end would do little else.
 #[derive(Debug, Default)]
 pub(super) struct Sessions {
     tasks: JoinSet<()>,
@@ -27,18 +33,19 @@ impl Sessions {
                 tracing::debug!(error = %Chain(&*error), "connection ended with an error");
             }
         });
+        self.reap();
     }
 
-    /// Takes note of sessions that have ended, as they do. Never ready.
-    ///
-    /// # Cancel safety
-    ///
-    /// Nothing is lost with a dropped future.
-    pub(super) async fn reap(&mut self) {
-        while let Some(ended) = self.tasks.join_next().await {
+    /// Whether there is nothing to clear away.
+    pub(super) fn is_empty(&self) -> bool {
+        self.tasks.is_empty()
+    }
+
+    /// Takes note of sessions that have ended.
+    pub(super) fn reap(&mut self) {
+        while let Some(ended) = self.tasks.try_join_next() {
             note(ended);
         }
-        std::future::pending().await
     }
 
     /// Waits for the sessions to end, and drops those that are left when the time is over.

@@ -10,11 +10,14 @@ use std::{
     },
 };
 
+use super::AtLimit;
+
 /// How many of them each client address has. Clones share the count.
 #[derive(Clone)]
 pub(crate) struct Arrivals {
     most: usize,
     here: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    at_limit: Arc<AtLimit<IpAddr>>,
 }
 
 impl Arrivals {
@@ -23,6 +26,7 @@ impl Arrivals {
         Self {
             most,
             here: Arc::default(),
+            at_limit: Arc::new(AtLimit::new("unauthenticated")),
         }
     }
 
@@ -33,6 +37,8 @@ impl Arrivals {
             let mut here = lock(&self.here);
             let count = here.entry(client).or_default();
             if *count >= self.most {
+                drop(here);
+                self.at_limit.reached(&client);
                 return None;
             }
             *count += 1;
@@ -64,6 +70,8 @@ impl Arrival {
                     here.remove(&self.client);
                 }
             }
+            drop(here);
+            self.arrivals.at_limit.left(&self.client);
         }
     }
 }

@@ -5,7 +5,10 @@ use std::{
     task::{Context, Poll},
 };
 
-use crate::proto::{Address, Frame};
+use crate::{
+    proto::{Address, Frame},
+    relay::{Dropped, Drops},
+};
 
 /// Where the datagrams of an association go and come from: for UDP what
 /// [`Tunnel`](super::Tunnel)'s far stream is for TCP.
@@ -71,6 +74,7 @@ pub struct Datagrams {
     entries: Vec<(Address, Range<usize>)>,
     /// Entries before this one are taken out.
     first: usize,
+    drops: Drops,
 }
 
 impl Datagrams {
@@ -81,6 +85,7 @@ impl Datagrams {
             bytes: Vec::new(),
             entries: Vec::new(),
             first: 0,
+            drops: Drops::new(),
         }
     }
 
@@ -122,23 +127,47 @@ impl Datagrams {
         })
     }
 
-    /// Takes out those for which `keep` says no.
+    /// Drops those for which `keep` says no.
     pub fn retain(&mut self, mut keep: impl FnMut(&Address, &[u8]) -> bool) {
-        let bytes = &self.bytes;
-        self.entries.drain(..self.first);
-        self.first = 0;
-        self.entries
-            .retain(|(address, range)| keep(address, bytes.get(range.clone()).unwrap_or_default()));
+        self.sort(|address, payload| match keep(address, payload) {
+            true => Ok(true),
+            false => Err(Dropped::Other),
+        });
     }
 
-    /// Takes out those for which `keep` says no; it may put another address in place of one.
-    pub(crate) fn retain_mut(&mut self, mut keep: impl FnMut(&mut Address, &[u8]) -> bool) {
-        let bytes = &self.bytes;
+    /// Drops those for which `keep` has a reason to, and takes out those for which it says `false`.
+    /// It may put another address in place of one.
+    pub(crate) fn sort(
+        &mut self,
+        mut keep: impl FnMut(&mut Address, &[u8]) -> Result<bool, Dropped>,
+    ) {
+        let Self { bytes, drops, .. } = self;
         self.entries.drain(..self.first);
         self.first = 0;
         self.entries.retain_mut(|(address, range)| {
-            keep(address, bytes.get(range.clone()).unwrap_or_default())
+            let kept = keep(address, bytes.get(range.clone()).unwrap_or_default());
+            kept.unwrap_or_else(|reason| {
+                drops.add(reason, 1);
+                false
+            })
         });
+    }
+
+    /// Notes that datagrams were dropped, for the [meters](crate::relay::Meter) of the association.
+    pub fn dropped(&mut self, reason: Dropped, count: usize) {
+        self.drops.add(reason, count);
+    }
+
+    /// What was noted.
+    pub(crate) fn take_dropped(&mut self) -> impl Iterator<Item = (Dropped, usize)> + use<> {
+        self.drops.take()
+    }
+
+    /// What was noted in another batch.
+    pub(crate) fn take_dropped_of(&mut self, other: &mut Self) {
+        for (reason, count) in other.take_dropped() {
+            self.dropped(reason, count);
+        }
     }
 
     /// Takes the first `count` out.
@@ -146,21 +175,21 @@ impl Datagrams {
         self.first = (self.first + count).min(self.entries.len());
     }
 
-    /// The same, each behind a header of its own, which `header` makes of its address.
-    pub(crate) fn wrapped<const N: usize>(&self, header: impl Fn(&Address) -> Frame<N>) -> Self {
-        let mut wrapped = Self {
-            bytes: Vec::with_capacity(self.bytes.len() + self.len() * 22),
-            entries: Vec::with_capacity(self.len()),
-            first: 0,
-        };
-        for (address, payload) in self.iter() {
-            let start = wrapped.bytes.len();
-            wrapped.bytes.extend_from_slice(&header(address));
-            wrapped.bytes.extend_from_slice(payload);
-            let range = start..wrapped.bytes.len();
-            wrapped.entries.push((Address::UNSPECIFIED, range));
+    /// Replaces all by those of `bare`, each behind a header of its own, which `header` makes of its
+    /// address.
+    pub(crate) fn wrap<const N: usize>(
+        &mut self,
+        bare: &Self,
+        header: impl Fn(&Address) -> Frame<N>,
+    ) {
+        self.clear();
+        for (address, payload) in bare.iter() {
+            let start = self.bytes.len();
+            self.bytes.extend_from_slice(&header(address));
+            self.bytes.extend_from_slice(payload);
+            let range = start..self.bytes.len();
+            self.entries.push((Address::UNSPECIFIED, range));
         }
-        wrapped
     }
 
     /// The datagrams at the front that one system call can send: to one address, of one size but

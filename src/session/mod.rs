@@ -13,6 +13,7 @@
 mod accepted;
 mod answer;
 mod arrival;
+mod at_limit;
 mod boxed;
 mod connected;
 mod datagrams;
@@ -32,6 +33,8 @@ mod target;
 mod tunnel;
 mod wire;
 
+#[cfg(feature = "metrics")]
+pub(crate) use self::at_limit::LIMITS;
 pub use self::{
     accepted::Accepted,
     boxed::BoxTunnel,
@@ -51,6 +54,7 @@ pub use self::{
 pub(crate) use self::{
     answer::{answer, refuse},
     arrival::{Arrival, Arrivals},
+    at_limit::{AtLimit, held_back},
     datagrams::is_unicast,
     reached::Reached,
     send::{poll_send_all, poll_send_front},

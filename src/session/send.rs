@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::Datagrams;
-use crate::relay::BatchSocket;
+use crate::relay::{BatchSocket, Dropped};
 
 /// Sends what one system call takes from the front of `datagrams`, and takes it out. What the
 /// system refuses is dropped.
@@ -27,7 +27,10 @@ pub(crate) fn poll_send_front(
         };
         match ready!(socket.poll_send(cx, destination, contents, size)) {
             Err(_) if count > 1 => continue,
-            Err(error) => tracing::debug!(%destination, %error, "datagram not sent"),
+            Err(error) => {
+                tracing::debug!(%destination, %error, "datagram not sent");
+                datagrams.dropped(Dropped::Unsendable, count);
+            }
             Ok(()) => {}
         }
         datagrams.take_first(count);

@@ -2,6 +2,9 @@
 
 #![allow(dead_code, unreachable_pub)]
 
+pub mod file;
+pub mod http;
+
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpStream},
@@ -140,6 +143,17 @@ impl Server {
             if line.contains(text) {
                 return line;
             }
+        }
+    }
+
+    /// Lines with these texts, each once, in any order: they are of different threads.
+    pub fn says_all<const N: usize>(&mut self, texts: [&str; N]) {
+        let mut missing = texts.to_vec();
+        while !missing.is_empty() {
+            let mut line = String::new();
+            let read = self.log.read_line(&mut line).unwrap();
+            assert!(read > 0, "the log ended without: {missing:?}");
+            missing.retain(|text| !line.contains(text));
         }
     }
 }

@@ -108,7 +108,7 @@ impl ProxySender {
         ready!(self.poll_unsent(cx));
         if !out.is_empty() {
             out.retain(|target, payload| payload.len() + header(target).len() <= LARGEST);
-            self.unsent = out.wrapped(header);
+            self.unsent.wrap(out, header);
             out.clear();
             ready!(self.poll_unsent(cx));
         }

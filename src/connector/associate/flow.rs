@@ -14,7 +14,10 @@ use tokio::time::{Instant, Sleep};
 use super::fragments::Fragments;
 use crate::{
     proto::{Decode, Decoded, UdpHeader},
-    relay::{BatchSocket, Meters, RelayError, RelayErrorKind, Traffic, Way, lend, yield_turn},
+    relay::{
+        BatchSocket, Dropped, Drops, Meters, RelayError, RelayErrorKind, Traffic, Way, lend,
+        yield_turn,
+    },
     session::{DatagramPath, Datagrams, poll_send_all},
 };
 
@@ -30,6 +33,8 @@ thread_local! {
 struct Batches {
     out: Datagrams,
     back: Datagrams,
+    /// `back`, as the client wants it.
+    wrapped: Datagrams,
 }
 
 /// What an association does with its client's datagrams.
@@ -115,7 +120,7 @@ impl<P: DatagramPath> Flow<P> {
         for _ in 0..ROUNDS {
             // Answers come to sockets that sending has opened, so sending goes first.
             let out = self.poll_out(cx, &mut batches.out);
-            let back = self.poll_back(cx, &mut batches.back);
+            let back = self.poll_back(cx, batches);
             if let Poll::Ready(Err(error)) = out {
                 return Poll::Ready(error);
             }
@@ -133,7 +138,9 @@ impl<P: DatagramPath> Flow<P> {
     /// One batch of the client's.
     fn poll_out(&mut self, cx: &mut Context<'_>, out: &mut Datagrams) -> Poll<io::Result<()>> {
         if let Some(held) = &mut self.held_out {
-            ready!(self.path.poll_send(cx, held))?;
+            let sent = self.path.poll_send(cx, held)?;
+            self.meters.dropped(held.take_dropped());
+            ready!(sent);
             self.held_out = None;
         }
         out.clear();
@@ -142,6 +149,7 @@ impl<P: DatagramPath> Flow<P> {
         let (terms, traffic, fragments) = (self.terms, &mut self.traffic, &mut self.fragments);
         let client = &mut self.client;
         let known = client.port();
+        let mut drops = Drops::default();
         let received = self.socket.poll_recv(cx, |source, datagram| {
             let source = SocketAddr::new(source.ip().to_canonical(), source.port());
             let expected = match terms.ports {
@@ -149,24 +157,26 @@ impl<P: DatagramPath> Flow<P> {
                 ClientPort::Any => true,
             };
             if source.ip() != client.ip() || !expected {
-                return;
+                return drops.add(Dropped::Stranger, 1);
             }
             let Ok(Decoded::Done(header, len)) = UdpHeader::decode(datagram) else {
-                return;
+                return drops.add(Dropped::Malformed, 1);
             };
             let payload = datagram.get(len..).unwrap_or_default();
             *client = source;
             if header.fragment == 0 {
                 traffic.up += payload.len() as u64;
                 out.push(header.address, payload);
-            } else if terms.fragments == Fragmentation::Reassembled
-                && let Some((target, whole)) =
-                    Fragments::add(fragments, header.fragment, header.address, payload)
+            } else if terms.fragments == Fragmentation::Dropped {
+                drops.add(Dropped::Fragment, 1);
+            } else if let Some((target, whole)) =
+                Fragments::add(fragments, header.fragment, header.address, payload)
             {
                 traffic.up += whole.len() as u64;
                 out.push(target, &whole);
             }
         });
+        self.meters.dropped(drops.take());
         // An error is news of an earlier datagram to the client, and costs that one only.
         let _ = ready!(received);
         if known == 0 && self.client.port() != 0 && terms.ports == ClientPort::Fixed {
@@ -175,8 +185,10 @@ impl<P: DatagramPath> Flow<P> {
         }
         if !out.is_empty() {
             self.moved = true;
-            self.count(Way::Up, self.traffic.up - before);
-            if self.path.poll_send(cx, out)?.is_pending() {
+            self.count(Way::Up, self.traffic.up - before, out.len());
+            let sent = self.path.poll_send(cx, out)?;
+            self.meters.dropped(out.take_dropped());
+            if sent.is_pending() {
                 self.held_out = Some(Box::new(std::mem::take(out)));
             }
         }
@@ -184,14 +196,19 @@ impl<P: DatagramPath> Flow<P> {
     }
 
     /// One batch for the client.
-    fn poll_back(&mut self, cx: &mut Context<'_>, back: &mut Datagrams) -> Poll<io::Result<()>> {
+    fn poll_back(&mut self, cx: &mut Context<'_>, batches: &mut Batches) -> Poll<io::Result<()>> {
+        let Batches { back, wrapped, .. } = batches;
         if let Some(held) = &mut self.held_back {
-            ready!(poll_send_all(&self.socket, cx, self.client, held));
+            let sent = poll_send_all(&self.socket, cx, self.client, held);
+            self.meters.dropped(held.take_dropped());
+            ready!(sent);
             self.held_back = None;
         }
         back.clear();
         ready!(self.poll_meters(cx, Way::Down))?;
-        ready!(self.path.poll_recv(cx, back))?;
+        let received = self.path.poll_recv(cx, back)?;
+        self.meters.dropped(back.take_dropped());
+        ready!(received);
         if self.client.port() == 0 {
             return Poll::Ready(Ok(())); // nobody to send it to
         }
@@ -199,16 +216,18 @@ impl<P: DatagramPath> Flow<P> {
         let payloads = back.iter().map(|(_, payload)| payload.len() as u64);
         let bytes = payloads.sum();
         self.traffic.down += bytes;
-        self.count(Way::Down, bytes);
-        let mut wrapped = back.wrapped(|source| {
+        self.count(Way::Down, bytes, back.len());
+        wrapped.wrap(back, |source| {
             let header = UdpHeader {
                 fragment: 0,
                 address: source.clone(),
             };
             header.encode()
         });
-        if poll_send_all(&self.socket, cx, self.client, &mut wrapped).is_pending() {
-            self.held_back = Some(Box::new(wrapped));
+        let sent = poll_send_all(&self.socket, cx, self.client, wrapped);
+        self.meters.dropped(wrapped.take_dropped());
+        if sent.is_pending() {
+            self.held_back = Some(Box::new(std::mem::take(wrapped)));
         }
         Poll::Ready(Ok(()))
     }
@@ -220,9 +239,10 @@ impl<P: DatagramPath> Flow<P> {
         allowance.map_err(|error| RelayError::broken(RelayErrorKind::Limit, self.traffic, error))
     }
 
-    fn count(&mut self, way: Way, bytes: u64) {
+    fn count(&mut self, way: Way, bytes: u64, datagrams: usize) {
         self.meters
             .moved(way, usize::try_from(bytes).unwrap_or(usize::MAX));
+        self.meters.datagrams(way, datagrams);
     }
 
     /// Ready once nothing has moved for too long.

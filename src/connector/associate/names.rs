@@ -17,6 +17,7 @@ use crate::{
     connector::resolve::Resolve,
     error::BoxError,
     proto::{Address, DomainName},
+    relay::{Dropped, Drops},
     session::{Datagrams, Request},
 };
 
@@ -44,11 +45,13 @@ pub(super) struct Names<R> {
     chosen: HashMap<Address, Chosen>,
     waiting: HashMap<Address, Waiting>,
     lookups: FuturesUnordered<BoxFuture<'static, Answer>>,
+    /// What has waited in vain.
+    drops: Drops,
 }
 
 #[derive(Debug)]
 struct Chosen {
-    address: Option<SocketAddr>,
+    address: Result<SocketAddr, Dropped>,
     until: Instant,
 }
 
@@ -67,31 +70,36 @@ impl<R: Resolve> Names<R> {
             chosen: HashMap::new(),
             waiting: HashMap::new(),
             lookups: FuturesUnordered::new(),
+            drops: Drops::default(),
         }
     }
 
     /// The address that was chosen for a name, if there is one. While it is looked up the datagram
     /// waits, and comes back from [`poll_chosen`](Self::poll_chosen). It is looked up only if
     /// `admit` has a request for it.
+    ///
+    /// # Errors
+    ///
+    /// Why the datagram is dropped.
     pub(super) fn address(
         &mut self,
         target: &Address,
         name: &DomainName,
         payload: &[u8],
         admit: impl FnOnce(&Address) -> Option<Request>,
-    ) -> Option<SocketAddr> {
+    ) -> Result<Option<SocketAddr>, Dropped> {
         match self.chosen.get(target) {
-            Some(chosen) if Instant::now() < chosen.until => return chosen.address,
+            Some(chosen) if Instant::now() < chosen.until => return chosen.address.map(Some),
             Some(_) => drop(self.chosen.remove(target)),
             None => {}
         }
         if !self.waiting.contains_key(target) {
             if self.lookups.len() >= LOOKUPS {
-                return None;
+                return Err(Dropped::Overflow);
             }
             let Some(request) = admit(target) else {
-                self.remember(target.clone(), None);
-                return None;
+                self.remember(target.clone(), Err(Dropped::Refused));
+                return Err(Dropped::Refused);
             };
             let waiting = Waiting {
                 request,
@@ -111,8 +119,14 @@ impl<R: Resolve> Names<R> {
         {
             waiting.octets += payload.len();
             waiting.datagrams.push(target.clone(), payload);
+            return Ok(None);
         }
-        None
+        Err(Dropped::Overflow)
+    }
+
+    /// How many have waited in vain.
+    pub(super) fn take_dropped(&mut self) -> impl Iterator<Item = (Dropped, usize)> + use<R> {
+        self.drops.take()
     }
 
     /// Forgets what the policies said as they were: the addresses that may not be used any more,
@@ -123,16 +137,23 @@ impl<R: Resolve> Names<R> {
         admit: impl Fn(&Address) -> Option<Request>,
     ) {
         self.chosen.retain(|target, chosen| match chosen.address {
-            Some(address) => allows(target, address),
-            None => false,
+            Ok(address) => allows(target, address),
+            Err(_) => false,
         });
-        self.waiting.retain(|target, _| admit(target).is_some());
+        let drops = &mut self.drops;
+        self.waiting.retain(|target, waiting| {
+            let admitted = admit(target).is_some();
+            if !admitted {
+                drops.add(Dropped::Refused, waiting.datagrams.len());
+            }
+            admitted
+        });
     }
 
     /// The names that are in use, each with its address.
     pub(super) fn chosen(&self) -> impl Iterator<Item = (&Address, SocketAddr)> {
         let chosen = self.chosen.iter();
-        chosen.filter_map(|(target, chosen)| Some((target, chosen.address?)))
+        chosen.filter_map(|(target, chosen)| Some((target, chosen.address.ok()?)))
     }
 
     /// Ready with what has waited for a lookup that has come back, and the address to send it to:
@@ -150,25 +171,27 @@ impl<R: Resolve> Names<R> {
                 Ok(addresses) => addresses
                     .into_iter()
                     .map(|ip| SocketAddr::new(ip.to_canonical(), target.port()))
-                    .find(|address| approve(&waiting.request, *address)),
+                    .find(|address| approve(&waiting.request, *address))
+                    .ok_or(Dropped::Refused),
                 Err(error) => {
                     tracing::debug!(%target, %error, "datagram to a name that is not resolved");
-                    None
+                    Err(Dropped::Unresolved)
                 }
             };
             self.remember(target, address);
-            if let Some(address) = address {
-                return Poll::Ready((waiting.datagrams, address));
+            match address {
+                Ok(address) => return Poll::Ready((waiting.datagrams, address)),
+                Err(reason) => self.drops.add(reason, waiting.datagrams.len()),
             }
         }
         Poll::Pending
     }
 
-    fn remember(&mut self, target: Address, address: Option<SocketAddr>) {
+    fn remember(&mut self, target: Address, address: Result<SocketAddr, Dropped>) {
         if self.chosen.len() >= REMEMBERED {
             self.chosen.clear();
         }
-        let fresh = if address.is_some() {
+        let fresh = if address.is_ok() {
             FRESH
         } else {
             FRESH_FAILURE

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     connector::resolve::Resolve,
     proto::Address,
-    relay::{BatchSocket, yield_turn},
+    relay::{BatchSocket, Dropped, yield_turn},
     session::{DatagramPath, Datagrams, poll_send_front},
 };
 
@@ -63,21 +63,24 @@ impl<R: Resolve> DirectPath<R> {
 
     /// Replaces names by addresses, and leaves out what may not or cannot go.
     fn sort(&mut self, out: &mut Datagrams) {
-        out.retain_mut(|target, payload| {
+        out.sort(|target, payload| {
             let address = match target.clone().canonical() {
-                Ok(Address::Ip(address)) => self.destinations.approve(address).then_some(address),
+                Ok(Address::Ip(address)) if self.destinations.approve(address) => address,
+                Ok(Address::Ip(_)) => return Err(Dropped::Refused),
                 Ok(Address::Name(name, _)) => {
                     let admit = |target: &Address| self.destinations.request_for(target);
-                    let address = self.names.address(target, &name, payload, admit);
-                    address.inspect(|address| self.destinations.named(*address, target))
+                    match self.names.address(target, &name, payload, admit)? {
+                        Some(address) => {
+                            self.destinations.named(address, target);
+                            address
+                        }
+                        None => return Ok(false), // it waits
+                    }
                 }
-                Err(_) => None,
-            };
-            let Some(address) = address else {
-                return false;
+                Err(_) => return Err(Dropped::Malformed),
             };
             *target = Address::Ip(address);
-            true
+            Ok(true)
         });
     }
 
@@ -95,7 +98,8 @@ impl<R: Resolve> DirectPath<R> {
     fn poll_ready_out(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         ready!(self.sockets.poll_send(cx, &mut self.ready));
         // An idle association keeps no room.
-        self.ready = Datagrams::new();
+        let mut done = std::mem::take(&mut self.ready);
+        self.ready.take_dropped_of(&mut done);
         Poll::Ready(())
     }
 }
@@ -133,6 +137,7 @@ impl Sockets {
                 }
                 Some((address, Err(error))) => {
                     tracing::debug!(%address, %error, "no socket for a datagram");
+                    out.dropped(Dropped::Unsendable, 1);
                     out.take_first(1);
                 }
                 None => out.take_first(1),
@@ -148,6 +153,7 @@ impl Sockets {
 impl<R: Resolve> DatagramPath for DirectPath<R> {
     fn poll_send(&mut self, cx: &mut Context<'_>, out: &mut Datagrams) -> Poll<io::Result<()>> {
         self.renew();
+        out.take_dropped_of(&mut self.ready);
         ready!(self.poll_ready_out(cx));
         self.sort(out);
         if self.sockets.poll_send(cx, out).is_pending() {
@@ -163,6 +169,11 @@ impl<R: Resolve> DatagramPath for DirectPath<R> {
         self.poll_names(cx);
         // What is left waits for room, and this task hears of it.
         let _ = self.poll_ready_out(cx);
+        into.take_dropped_of(&mut self.ready);
+        for (reason, count) in self.names.take_dropped() {
+            into.dropped(reason, count);
+        }
+        let strangers = Cell::new(0);
         let destinations = &self.destinations;
         let kept = Cell::new(0_usize);
         let mut receive = |source: SocketAddr, payload: &[u8]| {
@@ -170,6 +181,8 @@ impl<R: Resolve> DatagramPath for DirectPath<R> {
             if destinations.expects(source) {
                 into.push(Address::Ip(source), payload);
                 kept.set(kept.get() + 1);
+            } else {
+                strangers.set(strangers.get() + 1);
             }
         };
         for socket in self.sockets.open() {
@@ -184,6 +197,7 @@ impl<R: Resolve> DatagramPath for DirectPath<R> {
                 }
             }
         }
+        into.dropped(Dropped::Stranger, strangers.get());
         if into.is_empty() {
             Poll::Pending
         } else {

@@ -13,6 +13,7 @@ use crate::{
     connector::direct::Direct,
     error::{BoxError, Refusal},
     proto::{Address, Command},
+    relay::Dropped,
     session::{DatagramPath, Datagrams, Request, is_unicast},
 };
 
@@ -130,12 +131,13 @@ impl<Io: AsyncRead + AsyncWrite + Unpin + Send + 'static> DatagramPath for Upstr
             self.version = version;
             self.known.clear();
         }
-        out.retain_mut(|target, _| {
+        out.sort(|target, _| {
             // What goes out is what was judged: an address in disguise is nobody's to interpret.
-            target.clone().canonical().is_ok_and(|canonical| {
-                *target = canonical;
-                self.allows(target)
-            })
+            *target = target.clone().canonical().map_err(|_| Dropped::Malformed)?;
+            match self.allows(target) {
+                true => Ok(true),
+                false => Err(Dropped::Refused),
+            }
         });
         DatagramPath::poll_send(&mut self.socket, cx, out)
     }

@@ -22,7 +22,7 @@ use tower_service::Service;
 use super::key::of_network;
 use crate::{
     error::{AuthError, BoxError, Refusal, find},
-    session::Negotiation,
+    session::{AtLimit, Negotiation},
 };
 
 /// Failures of an address that cost nothing: people mistype.
@@ -59,11 +59,21 @@ pub struct FailedLoginsLayer {
     shared: Arc<Shared>,
 }
 
-#[derive(Default)]
 struct Shared {
     /// Whether anybody has failed at all.
     any: AtomicBool,
     known: Mutex<Known>,
+    at_limit: AtLimit<IpAddr>,
+}
+
+impl Default for Shared {
+    fn default() -> Self {
+        Self {
+            any: AtomicBool::new(false),
+            known: Mutex::default(),
+            at_limit: AtLimit::new("logins"),
+        }
+    }
 }
 
 #[derive(Default)]
@@ -112,6 +122,8 @@ impl Shared {
         let now = Instant::now();
         let mut known = self.known();
         let Some(record) = known.get(client, now).filter(|it| it.failures > FREE) else {
+            drop(known);
+            self.at_limit.left(&client);
             return Ok(None);
         };
         let turn = record.next.max(now);
@@ -120,7 +132,8 @@ impl Shared {
             return Err(Refusal::not_allowed(format!(
                 "too many failed logins from {client}: the next attempt may be made in {} s",
                 wait.as_secs() + 1
-            )));
+            ))
+            .by("limit logins"));
         }
         record.next = turn + pause(record.failures);
         Ok((turn > now).then_some(turn))
@@ -144,6 +157,10 @@ impl Shared {
             next: before.map_or(next, |record| record.next.max(next)),
         };
         known.insert(client, record);
+        drop(known);
+        if failures > FREE {
+            self.at_limit.reached(&client);
+        }
     }
 
     fn succeeded(&self, client: IpAddr) {
@@ -151,6 +168,8 @@ impl Shared {
             let mut known = self.known();
             known.young.remove(&client);
             known.old.remove(&client);
+            drop(known);
+            self.at_limit.left(&client);
         }
     }
 

@@ -15,7 +15,9 @@
 //!   move.
 //! * **Held for as long as it takes.** A permit rides in the tunnel and is free again when that ends,
 //!   however it ends.
-//! * **A refusal is 02**, unless told otherwise, and the log says who has reached what.
+//! * **A refusal is 02**, unless told otherwise. The log says once who has reached what, and once when
+//!   there is room again (bandwidth and sessions at debug, the others at info); with the feature
+//!   `metrics`, `socks_limits_total` counts both.
 //! * **One user's limit is no other's.** Whoever waits for a permit or for bytes waits alone.
 //! * **Nothing grows without bound.** Keys are forgotten with their last tunnel, or once they are as
 //!   good as new.

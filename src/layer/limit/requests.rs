@@ -19,7 +19,11 @@ use super::{
     clock::{Moment, TokioClock},
     key::KeyOf,
 };
-use crate::{error::Refusal, proto::ReplyCode, session::Request};
+use crate::{
+    error::Refusal,
+    proto::ReplyCode,
+    session::{AtLimit, Request},
+};
 
 /// Keys that may be remembered before those are looked for that have nothing to remember.
 const CROWD: usize = 4096;
@@ -43,6 +47,7 @@ struct Shared<K: std::hash::Hash + Eq + Clone> {
     limiter: RateLimiter<K, DefaultKeyedStateStore<K>, TokioClock, NoOpMiddleware<Moment>>,
     clock: TokioClock,
     asked: AtomicUsize,
+    at_limit: AtLimit<K>,
     /// How many keys there may be before they are sorted out.
     crowd: AtomicUsize,
 }
@@ -68,6 +73,7 @@ impl<F: KeyOf> Requests<F> {
                 limiter: RateLimiter::dashmap_with_clock(quota, clock.clone()),
                 clock,
                 asked: AtomicUsize::new(0),
+                at_limit: AtLimit::new("requests"),
                 crowd: AtomicUsize::new(CROWD),
             }),
         }
@@ -90,13 +96,17 @@ impl<F: KeyOf> Requests<F> {
 
 impl<K> Shared<K>
 where
-    K: std::hash::Hash + Eq + Clone,
+    K: std::hash::Hash + Eq + Clone + fmt::Debug,
 {
     /// How long until the key has its turn; nothing, if it has.
     fn turn(&self, key: &K) -> Option<Duration> {
         self.sort_out();
-        let denied = self.limiter.check_key(key).err()?;
-        Some(denied.wait_time_from(self.clock.now()))
+        let denied = self.limiter.check_key(key).err();
+        match &denied {
+            None => self.at_limit.left(key),
+            Some(_) => self.at_limit.reached(key),
+        }
+        denied.map(|denied| denied.wait_time_from(self.clock.now()))
     }
 
     /// Forgets keys that are as good as new, once there are many. Strangers cannot fill the memory
@@ -126,7 +136,9 @@ impl<F: KeyOf> Limiter for Requests<F> {
             return Admission::Permit(());
         };
         let code = self.code;
-        let refusal = move |key: &F::Key| Refusal::new(code, format!("{key:?} asks too often"));
+        let refusal = move |key: &F::Key| {
+            Refusal::new(code, format!("{key:?} asks too often")).by("limit requests")
+        };
         let Some(limit) = self.wait else {
             return Admission::Refused(refusal(&key));
         };

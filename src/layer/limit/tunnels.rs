@@ -15,7 +15,11 @@ use tokio::{
 };
 
 use super::{Admission, Limiter, key::KeyOf};
-use crate::{error::Refusal, proto::ReplyCode, session::Request};
+use crate::{
+    error::Refusal,
+    proto::ReplyCode,
+    session::{AtLimit, Request},
+};
 
 /// Live tunnels for each key: a [`Limiter`] whose permit rides in the tunnel. See the
 /// [module](super).
@@ -30,7 +34,12 @@ pub struct Tunnels<F: KeyOf> {
     places: Places<F::Key>,
 }
 
-type Places<K> = Arc<Mutex<HashMap<K, Arc<Entry>>>>;
+type Places<K> = Arc<Known<K>>;
+
+struct Known<K> {
+    entries: Mutex<HashMap<K, Arc<Entry>>>,
+    at_limit: AtLimit<K>,
+}
 
 /// The tunnels of one key.
 struct Entry {
@@ -47,7 +56,10 @@ impl<F: KeyOf> Tunnels<F> {
             most: most.min(Semaphore::MAX_PERMITS),
             wait: None,
             code: ReplyCode::NOT_ALLOWED,
-            places: Places::default(),
+            places: Arc::new(Known {
+                entries: Mutex::default(),
+                at_limit: AtLimit::new("tunnels"),
+            }),
         }
     }
 
@@ -94,8 +106,10 @@ impl<F: KeyOf> Limiter for Tunnels<F> {
             return Admission::Permit(Some(TunnelPermit { visit }));
         }
         let (most, code) = (self.most, self.code);
-        let refusal =
-            move |key: &F::Key| Refusal::new(code, format!("{key:?} has {most} tunnels already"));
+        self.places.at_limit.reached(&visit.key);
+        let refusal = move |key: &F::Key| {
+            Refusal::new(code, format!("{key:?} has {most} tunnels already")).by("limit tunnels")
+        };
         let Some(limit) = self.wait else {
             return Admission::Refused(refusal(&visit.key));
         };
@@ -120,18 +134,19 @@ impl<F: KeyOf> fmt::Debug for Tunnels<F> {
 }
 
 /// A live tunnel of a key: the permit of [`Tunnels`].
-pub struct TunnelPermit<K: Hash + Eq> {
+pub struct TunnelPermit<K: Hash + Eq + Clone + fmt::Debug> {
     visit: Visit<K>,
 }
 
-impl<K: Hash + Eq> Drop for TunnelPermit<K> {
+impl<K: Hash + Eq + Clone + fmt::Debug> Drop for TunnelPermit<K> {
     fn drop(&mut self) {
         // Before the visit ends, and the key may be forgotten.
         self.visit.entry.semaphore.add_permits(1);
+        self.visit.places.at_limit.left(&self.visit.key);
     }
 }
 
-impl<K: Hash + Eq + fmt::Debug> fmt::Debug for TunnelPermit<K> {
+impl<K: Hash + Eq + Clone + fmt::Debug> fmt::Debug for TunnelPermit<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("TunnelPermit")
             .field(&self.visit.key)
@@ -187,6 +202,9 @@ impl<K: Hash + Eq> Drop for Visit<K> {
     }
 }
 
-fn lock<K>(places: &Mutex<HashMap<K, Arc<Entry>>>) -> MutexGuard<'_, HashMap<K, Arc<Entry>>> {
-    places.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<K>(places: &Known<K>) -> MutexGuard<'_, HashMap<K, Arc<Entry>>> {
+    places
+        .entries
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
 }

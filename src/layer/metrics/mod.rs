@@ -10,6 +10,10 @@
 //! | [`socks_tunnels_open`](names::TUNNELS_OPEN) | tunnels and associations that are open | `command` | the same |
 //! | [`socks_tunnel_seconds`](names::TUNNEL_SECONDS) | how long they were | `command` | the same |
 //! | [`socks_bytes_total`](names::BYTES) | payload | `direction`, `transport` | the same |
+//! | [`socks_datagrams_total`](names::DATAGRAMS) | datagrams | `direction` | the same |
+//! | [`socks_datagrams_dropped_total`](names::DATAGRAMS_DROPPED) | dropped ones | `reason` | the same |
+//! | [`socks_refusals_total`](names::REFUSALS) | refusals | `by`: the rule or limit | the same |
+//! | [`socks_limits_total`](names::LIMITS) | keys at their limits | `limit`, `event` | the [limits](super) and the server themselves |
 //! | [`socks_resolve_seconds`](names::RESOLVE_SECONDS) | the time to resolve a name | `outcome` | [`LookupMetricsLayer`] |
 //!
 //! No label has a value that a client can invent: no user, no target. What each client does is in the
@@ -45,6 +49,7 @@
 //! ```
 
 mod lookups;
+mod refusals;
 mod requests;
 mod sessions;
 

@@ -31,6 +31,20 @@ pub const TUNNEL_SECONDS: &str = "socks_tunnel_seconds";
 /// `tcp` or `udp`.
 pub const BYTES: &str = "socks_bytes_total";
 
+/// Datagrams that have come from either side, by `direction`.
+pub const DATAGRAMS: &str = "socks_datagrams_total";
+
+/// Datagrams that were dropped, by `reason`: see [`Dropped`](crate::relay::Dropped).
+pub const DATAGRAMS_DROPPED: &str = "socks_datagrams_dropped_total";
+
+/// Requests that were refused and tunnels that were closed, by the rule or limit that did it, as
+/// [`Refusal::ruled_by`](crate::Refusal::ruled_by) has it, or `other` for a reply code of 02 without.
+pub const REFUSALS: &str = "socks_refusals_total";
+
+/// How often somebody has reached a limit, or has room again, by `limit` and `event`, `reached` or
+/// `released`. The limits count this themselves.
+pub const LIMITS: &str = crate::session::LIMITS;
+
 /// Tells the recorder what the names mean, and their units. Once, after it is installed.
 pub fn describe() {
     describe_counter!(SESSIONS, "Sessions that have ended, by outcome.");
@@ -49,4 +63,8 @@ pub fn describe() {
         "Time that tunnels were open."
     );
     describe_counter!(BYTES, Unit::Bytes, "Payload, by direction and transport.");
+    describe_counter!(DATAGRAMS, "Datagrams, by direction.");
+    describe_counter!(DATAGRAMS_DROPPED, "Datagrams that were dropped, by reason.");
+    describe_counter!(REFUSALS, "Refusals, by rule or limit.");
+    describe_counter!(LIMITS, "Limits that were reached and released.");
 }

@@ -12,11 +12,16 @@ use tokio::time::Instant;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::names::{BYTES, DIAL_SECONDS, REQUESTS, TUNNEL_SECONDS, TUNNELS_OPEN};
+use super::{
+    names::{
+        BYTES, DATAGRAMS, DATAGRAMS_DROPPED, DIAL_SECONDS, REQUESTS, TUNNEL_SECONDS, TUNNELS_OPEN,
+    },
+    refusals::count_refusal,
+};
 use crate::{
     error::{BoxError, reply_code},
     proto::{Address, Command, ReplyCode},
-    relay::{Meter, Metered, Traffic, Way},
+    relay::{Dropped, Meter, Metered, Traffic, Way},
     session::{Request, Tunnel, Wire},
 };
 
@@ -103,6 +108,9 @@ where
             Err(error) => reply_code(&**error),
         };
         let command = *this.command;
+        if let Err(error) = &outcome {
+            count_refusal(&**error);
+        }
         counter!(REQUESTS, "command" => command, "reply" => code.0.to_string()).increment(1);
         histogram!(DIAL_SECONDS, "command" => command).record(this.started.elapsed());
         Poll::Ready(outcome.map(|tunnel| MeasuredTunnel {
@@ -175,6 +183,18 @@ impl Meter for Bytes {
         };
         counter.increment(bytes as u64);
     }
+
+    fn datagrams(&mut self, way: Way, count: usize) {
+        let direction = match way {
+            Way::Up => "up",
+            Way::Down => "down",
+        };
+        counter!(DATAGRAMS, "direction" => direction).increment(count as u64);
+    }
+
+    fn dropped(&mut self, reason: Dropped, count: usize) {
+        counter!(DATAGRAMS_DROPPED, "reason" => reason.as_str()).increment(count as u64);
+    }
 }
 
 impl<W: Wire, T: Tunnel<Metered>> Tunnel<W> for MeasuredTunnel<T> {
@@ -199,11 +219,15 @@ pin_project! {
     }
 }
 
-impl<F: Future> Future for Run<F> {
+impl<F: Future<Output = io::Result<Traffic>>> Future for Run<F> {
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        self.project().running.poll(cx)
+        let outcome = ready!(self.project().running.poll(cx));
+        if let Err(error) = &outcome {
+            count_refusal(error);
+        }
+        Poll::Ready(outcome)
     }
 }
 

@@ -10,9 +10,12 @@ use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::names::{AUTHENTICATION_FAILURES, SESSIONS, SESSIONS_OPEN};
+use super::{
+    names::{AUTHENTICATION_FAILURES, SESSIONS, SESSIONS_OPEN},
+    refusals::count_refusal,
+};
 use crate::{
-    error::{AuthError, BoxError, Fault, SessionError, find},
+    error::{AuthError, BoxError, Fault, SessionError, Step, find},
     session::Accepted,
 };
 
@@ -105,7 +108,12 @@ where
                 if let Some(AuthError::Denied | AuthError::NoAcceptableMethod) = find(&**error) {
                     counter!(AUTHENTICATION_FAILURES).increment(1);
                 }
-                match find(&**error).map(SessionError::fault) {
+                let session = find::<SessionError>(&**error);
+                // Those of requests are counted where requests are.
+                if session.is_some_and(|it| it.step() == Step::Authentication) {
+                    count_refusal(&**error);
+                }
+                match session.map(SessionError::fault) {
                     Some(Fault::Client) => "client",
                     Some(Fault::Refused) => "refused",
                     Some(Fault::Target) => "target",

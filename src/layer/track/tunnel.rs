@@ -58,7 +58,8 @@ impl<F: Future<Output = io::Result<Traffic>>> Future for Run<F> {
         let this = self.project();
         let entry = &this.place.entry;
         if entry.is_closed(cx) {
-            let refusal = io::Error::other(Refusal::not_allowed("closed by the operator"));
+            let refusal =
+                io::Error::other(Refusal::not_allowed("closed by the operator").by("operator"));
             let error = RelayError::broken(RelayErrorKind::Limit, entry.traffic(), refusal);
             return Poll::Ready(Err(error));
         }

@@ -14,7 +14,7 @@ use super::{super::key::KeyOf, Metering, bucket::Bucket};
 use crate::{
     error::Refusal,
     relay::{Meter, Way},
-    session::Request,
+    session::{Request, held_back},
 };
 
 /// Bytes a second for each key, each way: a [`Metering`]. See the [module](crate::layer::limit).
@@ -43,13 +43,24 @@ type Known<K> = Arc<Mutex<HashMap<K, Weak<Buckets>>>>;
 struct Buckets {
     up: Option<Bucket>,
     down: Option<Bucket>,
+    /// What the log says.
+    key: Box<str>,
 }
 
 impl Buckets {
-    fn new(rates: Rates) -> Arc<Self> {
+    fn held_back(&self, way: Way, is: bool) {
+        let limit = match way {
+            Way::Up => "upload bandwidth",
+            Way::Down => "download bandwidth",
+        };
+        held_back(limit, &self.key, is);
+    }
+
+    fn new<K: fmt::Debug>(rates: Rates, key: &K) -> Arc<Self> {
         Arc::new(Self {
             up: rates.up.map(Bucket::new),
             down: rates.down.map(Bucket::new),
+            key: format!("{key:?}").into(),
         })
     }
 
@@ -57,6 +68,17 @@ impl Buckets {
         match way {
             Way::Up => self.up.as_ref(),
             Way::Down => self.down.as_ref(),
+        }
+    }
+}
+
+/// Whose tunnels are all gone is not held back any more.
+impl Drop for Buckets {
+    fn drop(&mut self) {
+        for way in [Way::Up, Way::Down] {
+            if self.of(way).is_some_and(Bucket::relieve) {
+                self.held_back(way, false);
+            }
         }
     }
 }
@@ -108,7 +130,7 @@ impl<F: KeyOf> Bandwidth<F> {
         if known.len() == known.capacity() {
             known.retain(|_, buckets| buckets.strong_count() > 0);
         }
-        let buckets = Buckets::new(self.rates);
+        let buckets = Buckets::new(self.rates, &key);
         known.insert(key, Arc::downgrade(&buckets));
         buckets
     }
@@ -122,7 +144,7 @@ impl<F: KeyOf> Metering for Bandwidth<F> {
             return Ok(None);
         }
         let buckets = self.key.key(request).map(|key| match self.rates.alone {
-            true => Buckets::new(self.rates),
+            true => Buckets::new(self.rates, &key),
             false => self.buckets(key),
         });
         Ok(buckets.map(|buckets| BandwidthMeter {
@@ -181,12 +203,19 @@ impl Meter for BandwidthMeter {
             Way::Up => &mut self.up,
             Way::Down => &mut self.down,
         };
-        turn.poll(cx, bucket).map(Ok)
+        let allowance = turn.poll(cx, bucket);
+        if allowance.is_pending() && bucket.press() {
+            self.buckets.held_back(way, true);
+        }
+        allowance.map(Ok)
     }
 
     fn moved(&mut self, way: Way, bytes: usize) {
         if let Some(bucket) = self.buckets.of(way) {
-            bucket.charge(bytes);
+            let relieved = bucket.charge(bytes);
+            if relieved {
+                self.buckets.held_back(way, false);
+            }
         }
     }
 }

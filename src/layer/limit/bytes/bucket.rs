@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     time::Duration,
 };
@@ -28,6 +28,8 @@ pub(super) struct Bucket {
     paid: Mutex<Instant>,
     /// Tunnels that wait for their turn.
     waiting: AtomicU32,
+    /// Somebody has had to wait since it was last full.
+    pressed: AtomicBool,
 }
 
 impl Bucket {
@@ -36,6 +38,7 @@ impl Bucket {
             rate: rate.max(1) as f64,
             paid: Mutex::new(Instant::now()),
             waiting: AtomicU32::new(0),
+            pressed: AtomicBool::new(false),
         }
     }
 
@@ -53,13 +56,17 @@ impl Bucket {
         Ok(self.step() as usize)
     }
 
-    /// Bytes have moved. What is more than was allowed is paid for later.
-    pub(super) fn charge(&self, bytes: usize) {
+    /// Bytes have moved. What is more than was allowed is paid for later. Says whether it was full
+    /// again before that, after somebody has had to wait.
+    pub(super) fn charge(&self, bytes: usize) -> bool {
         let now = Instant::now();
         let mut paid = self.paid();
         let earliest = now.checked_sub(BURST).unwrap_or(now);
+        let was_full = *paid <= earliest;
         let cost = Duration::from_secs_f64((bytes as f64 / self.rate).min(1e6));
         *paid = (*paid).max(earliest) + cost;
+        drop(paid);
+        was_full && self.relieve()
     }
 
     /// Joins those who wait. Answers when it is probably one's turn, if the bucket is free from
@@ -73,6 +80,16 @@ impl Bucket {
 
     pub(super) fn leave(&self) {
         self.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Somebody has to wait. Says whether that is new.
+    pub(super) fn press(&self) -> bool {
+        !self.pressed.load(Ordering::Relaxed) && !self.pressed.swap(true, Ordering::Relaxed)
+    }
+
+    /// Nobody has to wait any more. Says whether that is new.
+    pub(super) fn relieve(&self) -> bool {
+        self.pressed.load(Ordering::Relaxed) && self.pressed.swap(false, Ordering::Relaxed)
     }
 
     fn step(&self) -> f64 {

@@ -1,5 +1,7 @@
 use std::{
-    fmt, io,
+    fmt,
+    hash::Hash,
+    io,
     sync::Arc,
     task::{Context, Poll},
     time::Duration,
@@ -10,7 +12,7 @@ use crate::{
     error::Refusal,
     proto::ReplyCode,
     relay::{Meter, Way},
-    session::Request,
+    session::{AtLimit, Request},
 };
 
 /// What a tunnel takes ahead at first, in bytes: one in which nothing moves keeps it from others.
@@ -28,7 +30,12 @@ const LARGEST: u64 = 256 * 1024;
 pub struct ByteQuota<F: KeyOf, S = MemoryStore<<F as KeyOf>::Key>> {
     key: F,
     code: ReplyCode,
-    store: Arc<S>,
+    shared: Arc<Shared<F::Key, S>>,
+}
+
+struct Shared<K, S> {
+    store: S,
+    at_limit: AtLimit<K>,
 }
 
 impl<F: KeyOf> ByteQuota<F> {
@@ -44,7 +51,10 @@ impl<F: KeyOf, S: QuotaStore<F::Key>> ByteQuota<F, S> {
         Self {
             key,
             code: ReplyCode::NOT_ALLOWED,
-            store: Arc::new(store),
+            shared: Arc::new(Shared {
+                store,
+                at_limit: AtLimit::new("quota"),
+            }),
         }
     }
 
@@ -57,7 +67,7 @@ impl<F: KeyOf, S: QuotaStore<F::Key>> ByteQuota<F, S> {
 
     /// Where it is counted.
     pub fn store(&self) -> &S {
-        &self.store
+        &self.shared.store
     }
 }
 
@@ -68,14 +78,15 @@ impl<F: KeyOf, S: QuotaStore<F::Key>> Metering for ByteQuota<F, S> {
         let Some(key) = self.key.key(request) else {
             return Ok(None);
         };
-        let mut meter = QuotaMeter {
+        let is_open = self.shared.store.has_left(&key);
+        let meter = QuotaMeter {
             key,
             code: self.code,
-            store: Arc::clone(&self.store),
+            shared: Arc::clone(&self.shared),
             ahead: 0,
             next: SMALLEST,
         };
-        meter.refill()?;
+        meter.judge(is_open)?;
         Ok(Some(meter))
     }
 }
@@ -85,7 +96,7 @@ impl<F: KeyOf, S> Clone for ByteQuota<F, S> {
         Self {
             key: self.key.clone(),
             code: self.code,
-            store: Arc::clone(&self.store),
+            shared: Arc::clone(&self.shared),
         }
     }
 }
@@ -93,7 +104,7 @@ impl<F: KeyOf, S> Clone for ByteQuota<F, S> {
 impl<F: KeyOf, S: fmt::Debug> fmt::Debug for ByteQuota<F, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ByteQuota")
-            .field("store", &self.store)
+            .field("store", &self.shared.store)
             .finish_non_exhaustive()
     }
 }
@@ -106,33 +117,39 @@ where
 {
     key: K,
     code: ReplyCode,
-    store: Arc<S>,
+    shared: Arc<Shared<K, S>>,
     /// Taken and not used yet.
     ahead: u64,
     /// To be taken next.
     next: u64,
 }
 
-impl<K: fmt::Debug, S: QuotaStore<K>> QuotaMeter<K, S> {
+impl<K: Hash + Eq + Clone + fmt::Debug, S: QuotaStore<K>> QuotaMeter<K, S> {
     /// What may move now.
     fn refill(&mut self) -> Result<u64, Refusal> {
         if self.ahead == 0 {
-            self.ahead = self.store.take(&self.key, self.next);
+            self.ahead = self.shared.store.take(&self.key, self.next);
             self.next = (self.next * 4).min(LARGEST);
         }
-        match self.ahead {
-            0 => Err(Refusal::new(
-                self.code,
-                format!("{:?} has used its quota up", self.key),
-            )),
-            bytes => Ok(bytes),
+        self.judge(self.ahead > 0)?;
+        Ok(self.ahead)
+    }
+
+    /// Says who has nothing left, and who has again.
+    fn judge(&self, is_open: bool) -> Result<(), Refusal> {
+        if is_open {
+            self.shared.at_limit.left(&self.key);
+            return Ok(());
         }
+        self.shared.at_limit.reached(&self.key);
+        let reason = format!("{:?} has used its quota up", self.key);
+        Err(Refusal::new(self.code, reason).by("limit quota"))
     }
 }
 
 impl<K, S> Meter for QuotaMeter<K, S>
 where
-    K: fmt::Debug + Send + 'static,
+    K: Hash + Eq + Clone + fmt::Debug + Send + Sync + 'static,
     S: QuotaStore<K>,
 {
     fn poll_allowance(&mut self, _: &mut Context<'_>, _: Way) -> Poll<io::Result<usize>> {
@@ -146,7 +163,7 @@ where
         self.ahead = self.ahead.saturating_sub(bytes);
         if beyond > 0 {
             // Datagrams, which come whole. As far as there is something left.
-            self.store.take(&self.key, beyond);
+            self.shared.store.take(&self.key, beyond);
         }
     }
 }
@@ -154,7 +171,7 @@ where
 impl<K, S: QuotaStore<K>> Drop for QuotaMeter<K, S> {
     fn drop(&mut self) {
         if self.ahead > 0 {
-            self.store.give_back(&self.key, self.ahead);
+            self.shared.store.give_back(&self.key, self.ahead);
         }
     }
 }

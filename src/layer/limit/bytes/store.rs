@@ -17,6 +17,15 @@ pub trait QuotaStore<K>: Send + Sync + 'static {
     /// Takes up to `bytes` of what the key has left. 0, if nothing is left.
     fn take(&self, key: &K, bytes: u64) -> u64;
 
+    /// Whether the key has anything left. A store that can tell without counting should.
+    fn has_left(&self, key: &K) -> bool {
+        let taken = self.take(key, 1);
+        if taken > 0 {
+            self.give_back(key, taken);
+        }
+        taken > 0
+    }
+
     /// Gives back what was taken and not used.
     fn give_back(&self, key: &K, bytes: u64);
 }
@@ -87,6 +96,10 @@ where
                 taken
             }
         }
+    }
+
+    fn has_left(&self, key: &K) -> bool {
+        self.left(key) > 0
     }
 
     fn give_back(&self, key: &K, bytes: u64) {

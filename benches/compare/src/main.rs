@@ -1,0 +1,100 @@
+//! Drives SOCKS servers side by side and reports what they cost: `benches/compare/run`.
+//!
+//! One generator, on a core of its own, asks the same of every server in turn, round after round, so
+//! that whatever disturbs the machine disturbs all of them. Each measurement has a server of its own
+//! that has just started.
+
+mod machine;
+mod options;
+mod process;
+mod progress;
+mod report;
+mod servers;
+mod targets;
+mod way;
+mod work;
+
+use std::{fs, path::Path, time::Duration};
+
+use anyhow::{Context as _, ensure};
+use rustix::process::{Resource, getrlimit, setrlimit};
+
+use crate::{
+    options::Options,
+    progress::Progress,
+    report::Results,
+    servers::Server,
+    targets::Targets,
+    work::{At, Row},
+};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> anyhow::Result<()> {
+    let options = Options::read()?;
+    options.check(
+        &Server::ALL.map(Server::name),
+        &Row::ALL.map(Row::name).each_ref().map(String::as_str),
+    )?;
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    setrlimit(Resource::Nofile, limit).context("a limit below the maximum")?;
+
+    let cells: Vec<(Row, Server)> = Row::ALL
+        .into_iter()
+        .filter(|row| options.wants_row(&row.name()))
+        .flat_map(|row| Server::ALL.map(|server| (row, server)))
+        .filter(|(row, server)| options.wants_server(server.name()) && row.suits(*server))
+        .filter(|(_, server)| server.missing(&options).is_none())
+        .collect();
+    let work = std::env::temp_dir().join(format!("compare.{}", std::process::id()));
+    fs::create_dir_all(&work)?;
+    fs::create_dir_all(&options.out)?;
+
+    let targets = Targets::start().await?;
+    let mut results = Results::default();
+    let mut progress = Progress::new(cells.len() * options.rounds);
+    for round in 1..=options.rounds {
+        for &(row, server) in &cells {
+            progress.show(&format!("round {round}: {} {}", row.name(), server.name()));
+            let measured = measure(&options, &targets, &work, row, server).await;
+            results.add(row, server, measured);
+        }
+        // What there is so far: a run may be cut short.
+        report::write(&options, &results, round)?;
+    }
+    progress.done();
+    fs::remove_dir_all(&work)?;
+    print!("{}", report::text(&options, &results, options.rounds));
+    for row in results.rows() {
+        let failures = results.failures(row, Server::Ours);
+        ensure!(failures.is_empty(), "ours, {}: {failures:?}", row.name());
+    }
+    Ok(())
+}
+
+/// One measurement, whatever becomes of it.
+async fn measure(
+    options: &Options,
+    targets: &Targets,
+    work: &Path,
+    row: Row,
+    server: Server,
+) -> Result<Vec<f64>, String> {
+    let limit = Duration::from_secs_f64(120.0 + 4.0 * options.seconds);
+    let measuring = async {
+        let running = server.start(options, targets, work).await?;
+        let at = At {
+            options,
+            targets,
+            server: &running,
+        };
+        row.measure(at).await
+    };
+    let measured = tokio::time::timeout(limit, measuring).await;
+    // The last connections end with the server, at the targets too.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    match measured {
+        Ok(measured) => measured.map_err(|error| format!("{error:#}")),
+        Err(_) => Err("takes too long".to_owned()),
+    }
+}

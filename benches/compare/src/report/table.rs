@@ -1,0 +1,46 @@
+//! A row as a table in Markdown.
+
+use std::fmt::Write as _;
+
+use super::Results;
+use crate::{servers::Server, work::Row};
+
+pub(super) fn draw(results: &Results, row: Row) -> String {
+    let mut out = String::from("| server |");
+    for metric in row.metrics() {
+        let _ = write!(out, " {}, {} |", metric.name, metric.unit);
+    }
+    out.push_str("\n|---|");
+    out.push_str(&"--:|".repeat(row.metrics().len()));
+    out.push('\n');
+    let mut failures = String::new();
+    for server in results.servers(row) {
+        let _ = write!(out, "| {} |", server.name());
+        for (place, metric) in row.metrics().iter().enumerate() {
+            let digits = metric.digits;
+            let Some(all) = results.summary(row, server, place) else {
+                out.push_str(" - |");
+                continue;
+            };
+            let _ = write!(out, " {:.digits$}", all.median);
+            if all.least < all.most {
+                let _ = write!(out, " [{:.digits$} .. {:.digits$}]", all.least, all.most);
+            }
+            // A percentage is a ratio already.
+            let ours = results.summary(row, Server::Ours, place);
+            if let Some(ours) = ours.filter(|_| metric.unit != "%" && server != Server::Ours) {
+                let _ = write!(out, ", {:.2}x", all.median / ours.median);
+            }
+            out.push_str(" |");
+        }
+        out.push('\n');
+        for (failure, times) in results.failures(row, server) {
+            let _ = write!(
+                failures,
+                "\n{} failed {times} times: {failure}\n",
+                server.name()
+            );
+        }
+    }
+    out + &failures
+}

@@ -1,0 +1,252 @@
+//! Who is compared, and how each of them is started.
+
+use std::{
+    fs,
+    net::{Ipv4Addr, SocketAddrV4},
+    path::Path,
+    process::Command,
+};
+
+use crate::{
+    options::Options,
+    process::Process,
+    targets::{Targets, free_port},
+    way::Way,
+};
+
+/// One that takes part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Server {
+    Ours,
+    FastSocks5,
+    Rama,
+    Dante,
+    Microsocks,
+    ThreeProxy,
+    CopyLoop,
+    Direct,
+}
+
+impl Server {
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Ours,
+        Self::FastSocks5,
+        Self::Rama,
+        Self::Dante,
+        Self::Microsocks,
+        Self::ThreeProxy,
+        Self::CopyLoop,
+        Self::Direct,
+    ];
+
+    /// For tables and command lines.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Ours => "ours",
+            Self::FastSocks5 => "fast-socks5",
+            Self::Rama => "rama",
+            Self::Dante => "dante",
+            Self::Microsocks => "microsocks",
+            Self::ThreeProxy => "3proxy",
+            Self::CopyLoop => "copy-loop",
+            Self::Direct => "direct",
+        }
+    }
+
+    /// Whether it is a SOCKS server of others.
+    pub(crate) const fn is_peer(self) -> bool {
+        !matches!(self, Self::Ours | Self::CopyLoop | Self::Direct)
+    }
+
+    /// Whether it has UDP ASSOCIATE.
+    pub(crate) const fn has_udp(self) -> bool {
+        !matches!(self, Self::Microsocks | Self::CopyLoop)
+    }
+
+    /// Which version, and how it is set up.
+    pub(crate) fn about(self) -> String {
+        let locked = include_str!("../Cargo.lock");
+        let locked_rama = include_str!("../rama/Cargo.lock");
+        match self {
+            Self::Ours => format!(
+                "tower-socks {} ({}), tokio {}: concurrency limit, handshake with deadline, no authentication, \
+                 dial timeout, ACL with default rules and allow_private, log at warn",
+                version(locked, "tower-socks"),
+                said(
+                    "git",
+                    &["-C", env!("CARGO_MANIFEST_DIR"), "describe", "--always",]
+                ),
+                version(locked, "tokio"),
+            ),
+            Self::FastSocks5 => format!(
+                "fast-socks5 {}, tokio {}: its example server, UDP allowed",
+                version(locked, "fast-socks5"),
+                version(locked, "tokio"),
+            ),
+            Self::Rama => format!(
+                "rama {}, tokio {}: default connector and UDP relay, log at warn",
+                version(locked_rama, "rama"),
+                version(locked_rama, "tokio"),
+            ),
+            Self::Dante => format!(
+                "dante-server {}: everything allowed on loopback, logs errors",
+                packaged("dante-server"),
+            ),
+            Self::Microsocks => format!(
+                "microsocks {}: its log to /dev/null; has no UDP",
+                packaged("microsocks")
+            ),
+            Self::ThreeProxy => format!("3proxy {}: socks, no log", packaged("3proxy")),
+            Self::CopyLoop => format!(
+                "tokio {}: `copy_bidirectional` to a fixed target, no SOCKS at all",
+                version(locked, "tokio"),
+            ),
+            Self::Direct => "no server: the limit of the generator".to_owned(),
+        }
+    }
+
+    /// Why it cannot take part, if it cannot.
+    pub(crate) fn missing(self, options: &Options) -> Option<&'static str> {
+        match self {
+            Self::Rama if !options.rama.exists() => Some("does not build here"),
+            Self::Dante if !installed("danted") => Some("not installed"),
+            Self::Microsocks if !installed("microsocks") => Some("not installed"),
+            Self::ThreeProxy if !installed("3proxy") => Some("not installed, or not packaged here"),
+            _ => None,
+        }
+    }
+
+    /// Starts it.
+    pub(crate) async fn start(
+        self,
+        options: &Options,
+        targets: &Targets,
+        work: &Path,
+    ) -> anyhow::Result<Running> {
+        if self == Self::Direct {
+            return Ok(Running {
+                way: Way::Direct,
+                process: None,
+            });
+        }
+        let port = free_port().await?;
+        let command = self.command(options, targets, work, port)?;
+        let log = work.join(self.name()).with_extension("log");
+        let process = Process::start(&command, options.core, port, &log)?;
+        let address = SocketAddrV4::new(Ipv4Addr::LOCALHOST, port);
+        Ok(Running {
+            way: match self {
+                Self::CopyLoop => Way::Fixed(address),
+                _ => Way::Socks(address),
+            },
+            process: Some(process),
+        })
+    }
+
+    fn command(
+        self,
+        options: &Options,
+        targets: &Targets,
+        work: &Path,
+        port: u16,
+    ) -> anyhow::Result<Vec<String>> {
+        let own = |name: &str| -> anyhow::Result<String> {
+            let program = std::env::current_exe()?.with_file_name(name);
+            Ok(program.display().to_string())
+        };
+        let file = |text: String| -> anyhow::Result<String> {
+            let path = work.join(format!("{}.{port}.conf", self.name()));
+            fs::write(&path, text)?;
+            Ok(path.display().to_string())
+        };
+        let port = port.to_string();
+        Ok(match self {
+            Self::Ours | Self::FastSocks5 => vec![own(self.name())?, port],
+            Self::CopyLoop => {
+                let targets = targets.all().iter().map(ToString::to_string);
+                [own(self.name())?, port]
+                    .into_iter()
+                    .chain(targets)
+                    .collect()
+            }
+            Self::Rama => vec![options.rama.display().to_string(), port],
+            Self::Dante => vec!["danted".into(), "-f".into(), file(dante(&port))?],
+            // It cannot be told to be quiet.
+            Self::Microsocks => vec![
+                "sh".into(),
+                "-c".into(),
+                format!("exec microsocks -i 127.0.0.1 -p {port} 2>/dev/null"),
+            ],
+            Self::ThreeProxy => vec!["3proxy".into(), file(three_proxy(&port))?],
+            Self::Direct => Vec::new(),
+        })
+    }
+}
+
+/// A server at work.
+pub(crate) struct Running {
+    pub(crate) way: Way,
+    /// None where there is nothing between client and target.
+    pub(crate) process: Option<Process>,
+}
+
+impl Running {
+    /// Seconds of CPU so far; not a number where nobody uses any.
+    pub(crate) fn cpu(&self) -> f64 {
+        self.process.as_ref().map_or(f64::NAN, Process::cpu)
+    }
+
+    /// Bytes of memory; the same.
+    pub(crate) fn memory(&self) -> f64 {
+        self.process.as_ref().map_or(f64::NAN, Process::memory)
+    }
+}
+
+fn dante(port: &str) -> String {
+    format!(
+        "errorlog: stderr\n\
+         internal: 127.0.0.1 port = {port}\n\
+         external: lo\n\
+         clientmethod: none\n\
+         socksmethod: none\n\
+         user.privileged: root\n\
+         user.unprivileged: nobody\n\
+         client pass {{ from: 127.0.0.0/8 to: 0.0.0.0/0 }}\n\
+         socks pass {{ from: 127.0.0.0/8 to: 0.0.0.0/0 command: bind connect udpassociate }}\n\
+         socks pass {{ from: 0.0.0.0/0 to: 0.0.0.0/0 command: bindreply udpreply }}\n"
+    )
+}
+
+fn three_proxy(port: &str) -> String {
+    format!("auth none\nallow *\nmaxconn 20000\nsocks -i127.0.0.1 -p{port}\n")
+}
+
+/// Whether there is such a program.
+fn installed(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(program).exists())
+}
+
+/// The version of a package in a lock file.
+fn version<'a>(lock: &'a str, package: &str) -> &'a str {
+    let name = format!("\nname = \"{package}\"\nversion = \"");
+    let behind = lock.split_once(&name).map_or("?", |(_, behind)| behind);
+    behind.split('"').next().unwrap_or("?")
+}
+
+fn packaged(package: &str) -> String {
+    said("dpkg-query", &["-W", "-f", "${Version}", package])
+}
+
+/// What a command says, in one line.
+pub(crate) fn said(program: &str, arguments: &[&str]) -> String {
+    let output = Command::new(program).args(arguments).output();
+    let text = output.map_or(String::new(), |output| {
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    });
+    if text.is_empty() {
+        "?".to_owned()
+    } else {
+        text
+    }
+}

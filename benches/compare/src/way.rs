@@ -1,0 +1,114 @@
+//! How a client reaches a target: the bytes of SOCKS, written by hand.
+
+use std::{
+    io,
+    net::{Ipv4Addr, SocketAddr, SocketAddrV4},
+};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpStream, UdpSocket},
+};
+
+/// RSV, FRAG, ATYP, an IPv4 address and a port.
+const HEADER: usize = 10;
+
+/// What stands between client and target.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Way {
+    /// Nothing.
+    Direct,
+    /// Something that forwards to a target of its own choice.
+    Fixed(SocketAddrV4),
+    /// A SOCKS5 proxy.
+    Socks(SocketAddrV4),
+}
+
+impl Way {
+    /// A stream to the target.
+    pub(crate) async fn open(self, target: SocketAddrV4) -> io::Result<TcpStream> {
+        let first = match self {
+            Self::Direct => target,
+            Self::Fixed(server) | Self::Socks(server) => server,
+        };
+        let mut stream = TcpStream::connect(SocketAddr::V4(first)).await?;
+        stream.set_nodelay(true)?;
+        if let Self::Socks(_) = self {
+            ask(&mut stream, 1, target).await?;
+        }
+        Ok(stream)
+    }
+
+    /// A path for datagrams to the target.
+    pub(crate) async fn associate(self, target: SocketAddrV4) -> io::Result<Datagrams> {
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        make_room(&socket)?;
+        let (header, control, relay) = match self {
+            Self::Direct => (Vec::new(), None, target),
+            Self::Fixed(_) => return Err(io::ErrorKind::Unsupported.into()),
+            Self::Socks(server) => {
+                let SocketAddr::V4(own) = socket.local_addr()? else {
+                    unreachable!("bound to an IPv4 address");
+                };
+                let mut stream = TcpStream::connect(SocketAddr::V4(server)).await?;
+                let mut relay = ask(&mut stream, 3, own).await?;
+                if relay.ip().is_unspecified() {
+                    relay.set_ip(*server.ip());
+                }
+                let mut header = vec![0, 0, 0];
+                header.extend(address(target));
+                debug_assert_eq!(header.len(), HEADER);
+                (header, Some(stream), relay)
+            }
+        };
+        socket.connect(SocketAddr::V4(relay)).await?;
+        Ok(Datagrams {
+            socket,
+            header,
+            _control: control,
+        })
+    }
+}
+
+/// A client's end of an association.
+pub(crate) struct Datagrams {
+    pub(crate) socket: UdpSocket,
+    /// What stands before the payload.
+    pub(crate) header: Vec<u8>,
+    /// The association ends with it.
+    _control: Option<TcpStream>,
+}
+
+/// Datagrams are to be lost at the server, if anywhere.
+pub(crate) fn make_room(socket: &UdpSocket) -> io::Result<()> {
+    socket2::SockRef::from(socket).set_recv_buffer_size(4 << 20)
+}
+
+/// Greeting and request, and the address of the reply.
+async fn ask(stream: &mut TcpStream, command: u8, about: SocketAddrV4) -> io::Result<SocketAddrV4> {
+    stream.write_all(&[5, 1, 0]).await?;
+    let mut method = [0; 2];
+    stream.read_exact(&mut method).await?;
+    if method != [5, 0] {
+        return Err(io::Error::other(format!("method {method:?}")));
+    }
+    let mut request = [5, command, 0, 0, 0, 0, 0, 0, 0, 0];
+    request[3..].copy_from_slice(&address(about));
+    stream.write_all(&request).await?;
+    let mut reply = [0; 10];
+    stream.read_exact(&mut reply).await?;
+    let [5, 0, 0, 1, a, b, c, d, high, low] = reply else {
+        return Err(io::Error::other(format!("reply {reply:?}")));
+    };
+    Ok(SocketAddrV4::new(
+        Ipv4Addr::new(a, b, c, d),
+        u16::from_be_bytes([high, low]),
+    ))
+}
+
+/// ATYP, address and port.
+fn address(address: SocketAddrV4) -> [u8; 7] {
+    let [a, b, c, d] = address.ip().octets();
+    let [high, low] = address.port().to_be_bytes();
+    [1, a, b, c, d, high, low]
+}

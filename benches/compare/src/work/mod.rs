@@ -1,0 +1,197 @@
+//! The rows of the comparison: what is asked of a server, and what is measured meanwhile.
+
+mod bulk;
+mod connections;
+mod growth;
+mod memory;
+mod ping_pong;
+mod tunnels;
+mod udp;
+
+use std::time::{Duration, Instant};
+
+use crate::{
+    options::Options,
+    servers::{Running, Server},
+    targets::Targets,
+};
+
+/// A number that is measured.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Metric {
+    pub(crate) name: &'static str,
+    pub(crate) unit: &'static str,
+    pub(crate) digits: usize,
+}
+
+const fn metric(name: &'static str, unit: &'static str, digits: usize) -> Metric {
+    Metric { name, unit, digits }
+}
+
+/// Which way bulk data goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Direction {
+    Down,
+    Up,
+}
+
+/// One row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Row {
+    Connections,
+    Bulk(usize, Direction),
+    PingPong,
+    Udp(usize),
+    Memory,
+    Growth,
+}
+
+impl Row {
+    pub(crate) const ALL: [Self; 13] = [
+        Self::Connections,
+        Self::Bulk(1, Direction::Down),
+        Self::Bulk(1, Direction::Up),
+        Self::Bulk(8, Direction::Down),
+        Self::Bulk(8, Direction::Up),
+        Self::Bulk(64, Direction::Down),
+        Self::Bulk(64, Direction::Up),
+        Self::PingPong,
+        Self::Udp(1),
+        Self::Udp(8),
+        Self::Udp(32),
+        Self::Memory,
+        Self::Growth,
+    ];
+
+    /// For file names and command lines.
+    pub(crate) fn name(self) -> String {
+        match self {
+            Self::Connections => "connections".into(),
+            Self::Bulk(tunnels, Direction::Down) => format!("bulk-{tunnels}-down"),
+            Self::Bulk(tunnels, Direction::Up) => format!("bulk-{tunnels}-up"),
+            Self::PingPong => "ping-pong".into(),
+            Self::Udp(window) => format!("udp-{window}"),
+            Self::Memory => "memory".into(),
+            Self::Growth => "growth".into(),
+        }
+    }
+
+    /// What is done, for people.
+    pub(crate) fn title(self, options: &Options) -> String {
+        match self {
+            Self::Connections => format!(
+                "Connections: {} clients, each connects, asks, echoes 16 bytes, closes",
+                connections::CLIENTS
+            ),
+            Self::Bulk(tunnels, direction) => {
+                let way = match direction {
+                    Direction::Down => "target to client",
+                    Direction::Up => "client to target",
+                };
+                let plural = if tunnels == 1 { "tunnel" } else { "tunnels" };
+                format!("Bulk: {tunnels} {plural}, {way}")
+            }
+            Self::PingPong => format!(
+                "Ping-pong: {} tunnels, {} bytes there and back",
+                ping_pong::TUNNELS,
+                ping_pong::MESSAGE
+            ),
+            Self::Udp(window) => format!(
+                "UDP: {} associations, {} bytes, {window} in flight on each",
+                udp::ASSOCIATIONS,
+                udp::PAYLOAD
+            ),
+            Self::Memory => format!("Memory: {} idle tunnels", options.idle),
+            Self::Growth => format!(
+                "Growth: new connections while {} and {} are held open",
+                growth::FEW,
+                growth::many(options)
+            ),
+        }
+    }
+
+    /// What comes out, in the order of the results.
+    pub(crate) const fn metrics(self) -> &'static [Metric] {
+        const CONNECTIONS: &[Metric] = &[
+            metric("CPU", "µs/connection", 1),
+            metric("rate", "connections/s", 0),
+            metric("p50", "µs", 0),
+            metric("p99", "µs", 0),
+        ];
+        const BULK: &[Metric] = &[metric("CPU", "s/GB", 3), metric("throughput", "GB/s", 2)];
+        const PING_PONG: &[Metric] = &[
+            metric("CPU", "µs/round trip", 2),
+            metric("rate", "round trips/s", 0),
+        ];
+        const UDP: &[Metric] = &[
+            metric("CPU", "µs/echo", 2),
+            metric("rate", "echoes/s", 0),
+            metric("lost", "%", 2),
+        ];
+        const MEMORY: &[Metric] = &[metric("memory", "KiB/tunnel", 2)];
+        const GROWTH: &[Metric] = &[
+            metric("growth of CPU", "%", 1),
+            metric("CPU with few", "µs/connection", 1),
+            metric("CPU with many", "µs/connection", 1),
+        ];
+        match self {
+            Self::Connections => CONNECTIONS,
+            Self::Bulk(..) => BULK,
+            Self::PingPong => PING_PONG,
+            Self::Udp(_) => UDP,
+            Self::Memory => MEMORY,
+            Self::Growth => GROWTH,
+        }
+    }
+
+    /// Whether this row can be asked of that server.
+    pub(crate) const fn suits(self, server: Server) -> bool {
+        match self {
+            Self::Udp(_) => server.has_udp(),
+            Self::Memory | Self::Growth => !matches!(server, Server::Direct),
+            Self::Connections | Self::Bulk(..) | Self::PingPong => true,
+        }
+    }
+
+    /// Measures once.
+    pub(crate) async fn measure(self, at: At<'_>) -> anyhow::Result<Vec<f64>> {
+        match self {
+            Self::Connections => connections::measure(at).await,
+            Self::Bulk(tunnels, direction) => bulk::measure(at, tunnels, direction).await,
+            Self::PingPong => ping_pong::measure(at).await,
+            Self::Udp(window) => udp::measure(at, window).await,
+            Self::Memory => memory::measure(at).await,
+            Self::Growth => growth::measure(at).await,
+        }
+    }
+}
+
+/// Where it is measured.
+#[derive(Clone, Copy)]
+pub(crate) struct At<'a> {
+    pub(crate) options: &'a Options,
+    pub(crate) targets: &'a Targets,
+    pub(crate) server: &'a Running,
+}
+
+/// What came of a stretch of time.
+struct Window {
+    seconds: f64,
+    cpu: f64,
+    done: f64,
+}
+
+impl At<'_> {
+    /// Watches the server for as long as asked, after a moment to warm up.
+    async fn watch(self, done: impl Fn() -> u64) -> Window {
+        tokio::time::sleep(Duration::from_secs_f64(self.options.seconds / 5.0)).await;
+        let (cpu, started, before) = (self.server.cpu(), Instant::now(), done());
+        tokio::time::sleep(Duration::from_secs_f64(self.options.seconds)).await;
+        let (after, seconds) = (done(), started.elapsed().as_secs_f64());
+        Window {
+            seconds,
+            cpu: self.server.cpu() - cpu,
+            done: (after - before) as f64,
+        }
+    }
+}

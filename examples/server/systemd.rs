@@ -1,0 +1,49 @@
+//! Started by systemd: sockets that it has opened for us, and what it is told.
+//!
+//! Everywhere else there are no such sockets, and nobody is told anything.
+
+use std::net::TcpListener;
+
+use sd_notify::NotifyState;
+use tower_socks::BoxError;
+
+/// The sockets of a `.socket` unit, by `LISTEN_FDS`. They take the place of all addresses that are
+/// stated elsewhere.
+pub(crate) fn listeners() -> Result<Vec<TcpListener>, BoxError> {
+    let mut passed = listenfd::ListenFd::from_env();
+    let mut listeners = Vec::new();
+    for place in 0..passed.len() {
+        let listener = passed.take_tcp_listener(place).map_err(|error| {
+            format!("socket {place} that systemd has passed is no TCP listener: {error}")
+        })?;
+        if let Some(listener) = listener {
+            listener.set_nonblocking(true)?;
+            listeners.push(listener);
+        }
+    }
+    Ok(listeners)
+}
+
+/// Clients can connect.
+pub(crate) fn ready() {
+    tell(&[NotifyState::Ready]);
+}
+
+/// The file is being read again; [`ready`] follows, whatever comes of it.
+pub(crate) fn reloading() {
+    if let Ok(now) = NotifyState::monotonic_usec_now() {
+        tell(&[NotifyState::Reloading, now]);
+    }
+}
+
+/// Nobody can connect any more.
+pub(crate) fn stopping() {
+    tell(&[NotifyState::Stopping]);
+}
+
+fn tell(state: &[NotifyState<'_>]) {
+    // Without `NOTIFY_SOCKET` it does nothing.
+    if let Err(error) = sd_notify::notify(state) {
+        tracing::warn!(%error, "cannot tell systemd how it stands");
+    }
+}

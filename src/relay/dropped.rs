@@ -1,0 +1,83 @@
+/// Why a datagram was dropped. RFC 1928 section 7 has nobody be told; [meters](super::Meter) are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Dropped {
+    /// No header of RFC 1928 section 7, or one that makes no sense.
+    Malformed,
+    /// A fragment, where fragments are not put together.
+    Fragment,
+    /// From somebody who is not the client, or whom the client has not sent to.
+    Stranger,
+    /// To a destination that a policy refuses, or that is no single host's.
+    Refused,
+    /// To a name that has no address.
+    Unresolved,
+    /// Too many of them wait for the lookups of names.
+    Overflow,
+    /// The system would not send it: too large, or no way there.
+    Unsendable,
+    /// For another reason: a path's own.
+    Other,
+}
+
+impl Dropped {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Malformed,
+        Self::Fragment,
+        Self::Stranger,
+        Self::Refused,
+        Self::Unresolved,
+        Self::Overflow,
+        Self::Unsendable,
+        Self::Other,
+    ];
+
+    /// One word: a label for metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Malformed => "malformed",
+            Self::Fragment => "fragment",
+            Self::Stranger => "stranger",
+            Self::Refused => "refused",
+            Self::Unresolved => "unresolved",
+            Self::Overflow => "overflow",
+            Self::Unsendable => "unsendable",
+            Self::Other => "other",
+        }
+    }
+}
+
+/// How many were dropped, by reason.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Drops {
+    counts: [u32; Dropped::ALL.len()],
+    any: bool,
+}
+
+impl Drops {
+    pub(crate) const fn new() -> Self {
+        Self {
+            counts: [0; Dropped::ALL.len()],
+            any: false,
+        }
+    }
+
+    pub(crate) fn add(&mut self, reason: Dropped, count: usize) {
+        if let Some(sum) = self.counts.get_mut(reason as usize) {
+            *sum = sum.saturating_add(u32::try_from(count).unwrap_or(u32::MAX));
+            self.any |= count > 0;
+        }
+    }
+
+    /// What there is, which is then taken out.
+    pub(crate) fn take(&mut self) -> impl Iterator<Item = (Dropped, usize)> + use<> {
+        let drops = std::mem::take(self);
+        let counts = drops.any.then_some(drops.counts).into_iter().flatten();
+        Dropped::ALL
+            .into_iter()
+            .zip(counts)
+            .filter_map(|(reason, count)| (count > 0).then_some((reason, count as usize)))
+    }
+}

@@ -1,0 +1,31 @@
+//! Options of UDP sockets that quinn-udp sets for a protocol of its own, and a relay wants otherwise.
+
+use std::{io, net::SocketAddr};
+
+/// Fragments of IP are welcome, as on any other socket. Nobody looks at the address that a datagram
+/// came to, nor at its TOS octet; the system is not to tell with each of them.
+#[cfg(target_os = "linux")]
+pub(super) fn set(socket: &socket2::Socket, address: SocketAddr) -> io::Result<()> {
+    use nix::sys::socket::{setsockopt, sockopt};
+    use rustix::net::sockopt::{
+        Ipv4PathMtuDiscovery, Ipv6PathMtuDiscovery, set_ip_mtu_discover, set_ip_recvtos,
+        set_ipv6_mtu_discover, set_ipv6_recvtclass,
+    };
+
+    if address.is_ipv4() {
+        set_ip_mtu_discover(socket, Ipv4PathMtuDiscovery::DONT)?;
+        set_ip_recvtos(socket, false)?;
+        setsockopt(socket, sockopt::Ipv4PacketInfo, &false)?;
+    } else {
+        set_ipv6_mtu_discover(socket, Ipv6PathMtuDiscovery::DONT)?;
+        setsockopt(socket, sockopt::Ipv6DontFrag, &false)?;
+        set_ipv6_recvtclass(socket, false)?;
+        setsockopt(socket, sockopt::Ipv6RecvPacketInfo, &false)?;
+    }
+    Ok(())
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn set(_: &socket2::Socket, _: SocketAddr) -> io::Result<()> {
+    Ok(())
+}
