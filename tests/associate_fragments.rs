@@ -234,6 +234,16 @@ async fn a7_two_sequences_are_never_mixed_up() {
         let fragments = [(1, &b"lost "[..]), (1, b"one "), (2 | LAST, b"two")];
         send_all(&association, &to, &fragments).await;
         association.reaches(&target, b"one two").await;
+        // What the second one begins with is how the first one ended, or nothing.
+        for (start, whole) in [(&b"st "[..], &b"st two"[..]), (b"", b"two")] {
+            let fragments = [(1, &b"lost "[..]), (1, start), (2 | LAST, b"two")];
+            send_all(&association, &to, &fragments).await;
+            association.reaches(&target, whole).await;
+        }
+        // The second one is short, and says what the first one began with.
+        let fragments = [(1, &b"one"[..]), (1 | LAST, b"one")];
+        send_all(&association, &to, &fragments).await;
+        association.reaches(&target, b"one").await;
         let fragments = [
             (1, &b"one"[..]),
             (2, b"two"),

@@ -147,6 +147,20 @@ async fn n4_every_address_is_tried() {
 }
 
 #[tokio::test]
+async fn n4_no_more_than_32_addresses_are_tried() {
+    within(async {
+        let others: Vec<String> = (1..=32).map(|host| format!("127.0.1.{host}")).collect();
+        let others: Vec<&str> = others.iter().map(String::as_str).collect();
+        let (listener, _reserved) = listener_beside("127.0.0.1", &others).await;
+        let target = format!("many.example:{}", port_of(&listener));
+        let before = |count| [&others[..count], &["127.0.0.1"]].concat();
+        gets_through(resolving_to(&before(31)), &target, &listener).await;
+        gets(resolving_to(&before(32)), &target, 5).await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn n4_a_silent_first_address_costs_the_stagger() {
     within(async {
         let (listener, mut reserved) = listener_beside("127.0.0.1", &["127.0.0.2"]).await;

@@ -74,6 +74,11 @@ fn forms_of_urls() {
             "http://[2001:db8::1]:80",
         ),
         (
+            "http://[::ffff:192.0.2.1]",
+            "192.0.2.1:80",
+            "http://192.0.2.1:80",
+        ),
+        (
             "socks5h://joe@p.example",
             "p.example:1080",
             "socks5h://joe:***@p.example:1080",

@@ -27,7 +27,7 @@ use tower::{ServiceExt, service_fn};
 use tower_socks::{
     BoxError, Connected,
     client::ClientFault,
-    connector::upstream::{Basic, HttpError, HttpUpstream},
+    connector::upstream::{Basic, Hop, HttpError, HttpUpstream},
     error::reply_code,
     proto::{Address, DomainName, ReplyCode},
     relay::BoxStream,
@@ -157,14 +157,18 @@ async fn any_split_of_the_octets_gives_the_same() {
     hears_hello(Canned::dribbles(&said).0).await;
 }
 
-async fn hears_hello(stream: Canned) {
+/// A way to this proxy, once.
+fn to(stream: Canned) -> impl Hop<Io = Canned> + Sync {
     let stream = std::sync::Arc::new(std::sync::Mutex::new(Some(stream)));
-    let way = service_fn(move |_: Address| {
+    service_fn(move |_: Address| {
         let stream = stream.lock().unwrap().take().unwrap();
         async { Ok::<_, Infallible>(Connected::new(stream, Address::UNSPECIFIED)) }
-    });
+    })
+}
+
+async fn hears_hello(stream: Canned) {
     let mut stream = upstream()
-        .over(way)
+        .over(to(stream))
         .oneshot(address("a.example:1"))
         .await
         .unwrap();
@@ -286,6 +290,18 @@ async fn what_is_no_http_is_an_error_that_says_so() {
         assert_eq!(error.fault(), ClientFault::Proxy);
         assert_eq!(reply_code(&error), ReplyCode::GENERAL_FAILURE);
         assert!(error.to_string().contains("check its address and port"));
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_http_is_the_same_in_any_pieces() {
+    for said in [&b"1.1 200 OK\r\n\r\n"[..], b"\n\n", b"250 ok\r\n\r\n"] {
+        let whole = refused(said).await.to_string();
+        for cut in 1..said.len() {
+            let (stream, _) = Canned::new([&said[..cut], &said[cut..]], Then::Ends);
+            let asked = upstream().over(to(stream)).oneshot(address("a.example:1"));
+            assert_eq!(asked.await.unwrap_err().to_string(), whole, "{cut}");
+        }
     }
 }
 

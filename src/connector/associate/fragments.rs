@@ -21,6 +21,8 @@ pub(super) struct Fragments {
     target: Address,
     bytes: Vec<u8>,
     highest: u8,
+    /// Octets of `bytes` that the highest one has brought.
+    latest: usize,
     until: Instant,
 }
 
@@ -38,7 +40,7 @@ impl Fragments {
     ) -> Option<(Address, Vec<u8>)> {
         let position = fragment & !LAST;
         let known = queue.as_ref().filter(|known| known.until > Instant::now());
-        if known.is_some_and(|known| known.has(position, &target, payload)) {
+        if known.is_some_and(|known| known.has(fragment, &target, payload)) {
             return None; // the same once more
         }
         if known.is_none_or(|known| position <= known.highest) {
@@ -47,6 +49,7 @@ impl Fragments {
                     target: target.clone(),
                     bytes: Vec::new(),
                     highest: 0,
+                    latest: 0,
                     until: Instant::now() + TIMER,
                 })
             });
@@ -59,6 +62,7 @@ impl Fragments {
         }
         known.bytes.extend_from_slice(payload);
         known.highest = position;
+        known.latest = payload.len();
         if fragment & LAST == 0 {
             return None;
         }
@@ -66,9 +70,13 @@ impl Fragments {
         Some((whole.target, whole.bytes))
     }
 
-    /// Whether this is the fragment that was added last.
-    fn has(&self, position: u8, target: &Address, payload: &[u8]) -> bool {
-        self.highest == position && self.target == *target && self.bytes.ends_with(payload)
+    /// Whether this is the fragment that was added last. That was not the end of a sequence, whose
+    /// number is another.
+    fn has(&self, fragment: u8, target: &Address, payload: &[u8]) -> bool {
+        let start = self.bytes.len() - self.latest;
+        self.highest == fragment
+            && self.target == *target
+            && self.bytes.get(start..) == Some(payload)
     }
 
     /// When the queue has to be dropped.

@@ -186,7 +186,7 @@ impl FromStr for ProxyUrl {
         }
         let proxy = match url.host() {
             Some(Host::Ipv4(ip)) => Address::Ip((ip, port).into()),
-            Some(Host::Ipv6(ip)) => Address::Ip((ip, port).into()),
+            Some(Host::Ipv6(ip)) => Address::Ip((ip.to_canonical(), port).into()),
             Some(Host::Domain(name)) if !name.is_empty() => {
                 let name = decoded(name)?;
                 let name = str::from_utf8(&name)

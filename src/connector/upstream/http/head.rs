@@ -69,13 +69,13 @@ where
             return Err(HttpError::Closed);
         }
         head.truncate(start + read);
-        if ends(&head) {
-            return Ok(head);
-        }
         // Somebody who speaks another protocol should not be listened to for long.
         let expected = b"HTTP/1.";
         if head.iter().zip(expected).any(|(got, want)| got != want) {
             return Err(HttpError::NotHttp("no status line"));
+        }
+        if ends(&head) {
+            return Ok(head);
         }
         if head.len() >= LONGEST {
             return Err(HttpError::NotHttp("a head without end"));

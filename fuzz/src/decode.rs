@@ -1,0 +1,143 @@
+//! The messages as octets. Whatever comes, a decoder says something that makes sense.
+
+use std::fmt::Debug;
+
+use tower_socks::proto::{
+    Credentials, Decode, Decoded, Greeting, Method, Reply, Request, Selection, UdpHeader,
+    UserPassStatus,
+};
+
+/// What a client opens the dialogue with.
+pub fn greeting(data: &[u8]) {
+    let Some(greeting) = survives::<Greeting>(data) else {
+        return;
+    };
+    // An offer twice is one offer, and X'FF' is none.
+    let again: Greeting = whole(&greeting.encode());
+    let offers = |method: &Method| *method != Method::NO_ACCEPTABLE;
+    assert!(
+        again
+            .methods
+            .iter()
+            .eq(greeting.methods.iter().filter(offers))
+    );
+}
+
+/// The server's choice of a method.
+pub fn selection(data: &[u8]) {
+    if let Some(selection) = survives::<Selection>(data) {
+        assert_eq!(&*selection.encode(), &data[..2]);
+    }
+}
+
+/// A name and a password.
+pub fn credentials(data: &[u8]) {
+    let Some(credentials) = survives::<Credentials>(data) else {
+        return;
+    };
+    let frame = credentials.encode();
+    assert_eq!(&*frame, &data[..frame.len()]);
+    let shown = format!("{credentials:?}");
+    assert!(shown.ends_with("password: [redacted] }"), "{shown}");
+}
+
+/// The server's answer to them.
+pub fn status(data: &[u8]) {
+    if let Some(status) = survives::<UserPassStatus>(data) {
+        assert_eq!(&*status.encode(), &data[..2]);
+    }
+}
+
+/// A request.
+pub fn request(data: &[u8]) {
+    let Some(request) = survives::<Request>(data) else {
+        return;
+    };
+    // All but RSV comes out as it came in.
+    let frame = request.encode();
+    assert_eq!(frame[..2], data[..2]);
+    assert_eq!(frame[3..], data[3..frame.len()]);
+    assert_eq!(whole::<Request>(&frame), request);
+    canonical(&request.target);
+}
+
+/// A reply, as a client reads it.
+pub fn reply(data: &[u8]) {
+    let Some(reply) = survives::<Reply>(data) else {
+        return;
+    };
+    let again: Reply = whole(&reply.encode());
+    assert_eq!(again.code, reply.code);
+    assert_eq!(again.bound.port(), reply.bound.port());
+    // A server never says a name.
+    assert_eq!(again.bound.ip(), reply.bound.ip().or(again.bound.ip()));
+    assert!(again.bound.ip().is_some());
+}
+
+/// The header of a datagram.
+pub fn udp_header(data: &[u8]) {
+    let Some(header) = survives::<UdpHeader>(data) else {
+        return;
+    };
+    let frame = header.encode();
+    assert_eq!(&*frame, &data[..frame.len()]);
+    canonical(&header.address);
+}
+
+/// There is one canonical form, and it can be written down and read.
+fn canonical(address: &tower_socks::proto::Address) {
+    let Ok(canonical) = address.clone().canonical() else {
+        return;
+    };
+    assert_eq!(canonical.port(), address.port());
+    assert_eq!(canonical.clone().canonical(), Ok(canonical.clone()));
+    assert_eq!(canonical.to_string().parse(), Ok(canonical));
+}
+
+/// Decodes what may come in any number of pieces, and answers with the message, if it is one.
+fn survives<T: Decode + Debug>(data: &[u8]) -> Option<T> {
+    let decoded = T::decode(data);
+    match decoded {
+        Ok(Decoded::Done(value, taken)) => {
+            assert!((1..=data.len().min(T::MAX_LEN)).contains(&taken));
+            pieces::<T>(&data[..taken]);
+            assert_eq!(
+                format!("{:?}", whole::<T>(&data[..taken])),
+                format!("{value:?}")
+            );
+            Some(value)
+        }
+        Ok(Decoded::Need(missing)) => {
+            assert!(missing > 0 && data.len() + missing <= T::MAX_LEN);
+            None
+        }
+        Err(error) => {
+            // Nothing that follows makes a message of it.
+            let longer = [data, &[1; 600]].concat();
+            assert_eq!(T::decode(&longer).unwrap_err(), error);
+            // And where less was no mistake yet, it was no message either.
+            for cut in 0..data.len().min(T::MAX_LEN) {
+                assert!(!matches!(T::decode(&data[..cut]), Ok(Decoded::Done(..))));
+            }
+            None
+        }
+    }
+}
+
+/// A message that lacks something asks for some of that, and for no more.
+fn pieces<T: Decode + Debug>(frame: &[u8]) {
+    for cut in 0..frame.len() {
+        match T::decode(&frame[..cut]) {
+            Ok(Decoded::Need(missing)) => assert!((1..=frame.len() - cut).contains(&missing)),
+            other => panic!("{cut} octets of {} decode to {other:?}", frame.len()),
+        }
+    }
+}
+
+/// Decodes what is a message and nothing else.
+fn whole<T: Decode + Debug>(frame: &[u8]) -> T {
+    match T::decode(frame) {
+        Ok(Decoded::Done(value, taken)) if taken == frame.len() => value,
+        other => panic!("{} octets decode to {other:?}", frame.len()),
+    }
+}

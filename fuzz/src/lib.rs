@@ -1,0 +1,61 @@
+//! What may come over a wire or out of a file, put to the code that has to live with it.
+//!
+//! Each target is a plain function of octets that panics where a promise is broken. The programs in
+//! `fuzz_targets` hand them to libFuzzer; the tests replay the corpus and a fixed number of its
+//! mutations on stable Rust:
+//!
+//! ```text
+//! cargo test --manifest-path fuzz/Cargo.toml
+//! cargo fuzz run --features libfuzzer session -- -max_total_time=60
+//! ```
+
+#![forbid(unsafe_code)]
+#![allow(
+    clippy::missing_panics_doc,
+    reason = "to panic is how a target says that it has found something"
+)]
+
+mod client;
+mod datagrams;
+mod decode;
+mod http;
+mod pieces;
+mod proxy_url;
+mod rules;
+mod script;
+mod session;
+mod stream;
+mod text;
+
+pub use self::{
+    client::client,
+    datagrams::{association, proxy_socket},
+    decode::{credentials, greeting, reply, request, selection, status, udp_header},
+    http::http,
+    proxy_url::proxy_url,
+    rules::rules,
+    session::session,
+    text::address,
+};
+
+/// A name of `fuzz_targets`, and what it runs.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// All targets.
+pub const TARGETS: &[Target] = &[
+    ("address", address),
+    ("association", association),
+    ("client", client),
+    ("credentials", credentials),
+    ("greeting", greeting),
+    ("http", http),
+    ("proxy_socket", proxy_socket),
+    ("proxy_url", proxy_url),
+    ("reply", reply),
+    ("request", request),
+    ("rules", rules),
+    ("selection", selection),
+    ("session", session),
+    ("status", status),
+    ("udp_header", udp_header),
+];

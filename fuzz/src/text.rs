@@ -1,0 +1,37 @@
+//! What people write: addresses.
+
+use tower_socks::proto::{Address, DomainName, InvalidName};
+
+/// A host and a port as text, or a host alone.
+pub fn address(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    match DomainName::new(&text) {
+        Ok(name) => assert_eq!(name.as_str(), text),
+        Err(InvalidName::Empty) => assert!(text.is_empty()),
+        Err(InvalidName::TooLong) => assert!(text.len() > DomainName::MAX_LEN),
+        Err(_) => assert!(text.contains(|c: char| c.is_control() || c.is_whitespace())),
+    }
+    if let Ok(address) = text.parse::<Address>() {
+        settled(&address);
+    }
+    let Ok(address) = Address::new(&text, 443) else {
+        return;
+    };
+    assert_eq!(address.port(), 443);
+    settled(&address);
+    // Whatever the standard library takes for an address is that address, and no name.
+    if let Ok(ip) = text.parse::<std::net::IpAddr>() {
+        assert_eq!(address.ip().map(|it| it.ip()), Some(ip.to_canonical()));
+    }
+}
+
+/// An address that is read is in its canonical form, and comes out of its own text again.
+fn settled(address: &Address) {
+    assert_eq!(address.clone().canonical().as_ref(), Ok(address));
+    assert_eq!(address.to_string().parse().as_ref(), Ok(address));
+    if let Some(name) = address.name() {
+        // No resolver may read an address out of it.
+        assert!(name.parse::<std::net::IpAddr>().is_err());
+        assert!(!name.is_empty() && name.len() <= DomainName::MAX_LEN);
+    }
+}
