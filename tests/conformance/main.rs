@@ -26,6 +26,11 @@
 
 #[macro_use]
 mod case;
+mod associate;
+mod association;
+mod bind;
+mod connect;
+mod datagrams;
 mod document;
 mod replies;
 mod requests;
@@ -47,10 +52,14 @@ const CASES: &[&[Case]] = &[
     userpass::CASES,
     requests::CASES,
     replies::CASES,
+    connect::CASES,
+    bind::CASES,
+    associate::CASES,
+    datagrams::CASES,
 ];
 
 /// How many lines each kind has.
-const LINES: &[(&str, usize)] = &[("S", 7), ("U", 6), ("R", 13)];
+const LINES: &[(&str, usize)] = &[("S", 7), ("U", 6), ("R", 13), ("N", 4), ("B", 6), ("A", 15)];
 
 fn all() -> impl Iterator<Item = &'static Case> {
     CASES.iter().copied().flatten()

@@ -16,6 +16,7 @@ use crate::case::{Miss, Outcome};
 
 pub const CONNECT: u8 = 1;
 pub const BIND: u8 = 2;
+pub const ASSOCIATE: u8 = 3;
 
 pub const LIMIT: Duration = Duration::from_secs(5);
 
