@@ -29,6 +29,7 @@ mod case;
 mod associate;
 mod association;
 mod bind;
+mod client;
 mod connect;
 mod datagrams;
 mod document;
@@ -56,10 +57,19 @@ const CASES: &[&[Case]] = &[
     bind::CASES,
     associate::CASES,
     datagrams::CASES,
+    client::CASES,
 ];
 
 /// How many lines each kind has.
-const LINES: &[(&str, usize)] = &[("S", 7), ("U", 6), ("R", 13), ("N", 4), ("B", 6), ("A", 15)];
+const LINES: &[(&str, usize)] = &[
+    ("S", 7),
+    ("U", 6),
+    ("R", 13),
+    ("N", 4),
+    ("B", 6),
+    ("A", 15),
+    ("C", 8),
+];
 
 fn all() -> impl Iterator<Item = &'static Case> {
     CASES.iter().copied().flatten()
