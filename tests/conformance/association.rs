@@ -37,7 +37,9 @@ impl Association {
             return Err(Miss::Skipped("it has no UDP ASSOCIATE".into()));
         }
         ensure!(reply.code == 0, "reply {:02x}", reply.code);
-        let mut relay = reply.bound;
+        let Some(mut relay) = reply.bound else {
+            return Err(Miss::Fails("BND is a name".into()));
+        };
         // A3 is about that, and the other lines are not.
         if relay.ip().is_unspecified() {
             relay.set_ip(server.address.ip());

@@ -107,3 +107,11 @@ fn report() {
         "{failed} lines fail"
     );
 }
+
+#[test]
+fn the_readme_is_up_to_date() {
+    match server::foreign() {
+        Some(_) => eprintln!("skipped: the README is about ours"),
+        None => document::check(&all().collect::<Vec<_>>()),
+    }
+}

@@ -14,7 +14,7 @@ use tower_socks::{
 
 use crate::{
     case::{Miss, Outcome, Scope},
-    server::{Login, Server, ours, server, server_with_users, users},
+    server::{Login, ours, server, server_with_users, users},
     support::stack,
     talk::{CONNECT, Talk, arrival, echo, target},
     udp_support::pass,
@@ -50,10 +50,16 @@ async fn s1_greeting_cut_into_bytes() -> Outcome {
     let request = [&[5, CONNECT, 0], &*dst].concat();
 
     let mut client = server.connect().await?;
-    client.say_bytewise(&server.hello()).await?;
-    client.hear(server.welcome()).await?;
-    client.say_bytewise(&request).await?;
-    client.bound().await?;
+    prefixed(
+        "octet by octet",
+        async {
+            client.say_bytewise(&server.hello()).await?;
+            client.hear(server.welcome()).await?;
+            client.say_bytewise(&request).await?;
+            client.bound().await
+        }
+        .await,
+    )?;
     let (mut peer, _) = arrival(&listener).await?;
     echo(&mut client, &mut peer).await?;
 
@@ -103,11 +109,12 @@ async fn s4_one_answer_for_any_number_of_methods() -> Outcome {
     let (listener, dst) = target().await;
     let mut client = server.connect().await?;
     client.say(&greeting(server.method(), 255)).await?;
-    let rest = server.hello().split_off(3);
-    client
-        .say(&[&*rest, &[5, CONNECT, 0], &dst].concat())
-        .await?;
-    client.hear(server.welcome()).await?;
+    client.hear(&[5, server.method()]).await?;
+    if let Some(login) = &server.login {
+        client.say(&login.frame()).await?;
+        client.hear(b"\x01\x00").await?;
+    }
+    client.say(&[&[5, CONNECT, 0], &*dst].concat()).await?;
     client.bound().await?;
     let (mut peer, _) = arrival(&listener).await?;
     echo(&mut client, &mut peer).await?;
@@ -223,7 +230,7 @@ async fn s7_one_deadline_for_the_whole_handshake() -> Outcome {
         }
         let over = match server.is_ours() {
             true => jumps(client, dribble).await,
-            false => dribbles(client, &server, dribble).await,
+            false => dribbles(client, dribble).await,
         };
         prefixed(phase, over)?;
     }
@@ -244,7 +251,7 @@ async fn jumps(mut client: TcpStream, dribble: &[u8]) -> Outcome {
 }
 
 /// An octet for each second of a minute.
-async fn dribbles(mut client: TcpStream, server: &Server, dribble: &[u8]) -> Outcome {
+async fn dribbles(mut client: TcpStream, dribble: &[u8]) -> Outcome {
     let started = Instant::now();
     for octet in &dribble[..55] {
         let _ = client.try_write(&[*octet]);
@@ -256,16 +263,13 @@ async fn dribbles(mut client: TcpStream, server: &Server, dribble: &[u8]) -> Out
             _ => {}
         }
     }
-    let (address, waited) = (server.address, started.elapsed().as_secs());
-    client.closes().await.map_err(|_| {
-        Miss::Fails(format!(
-            "{address} is still there after {waited} s of dribbling"
-        ))
-    })
+    let waited = started.elapsed().as_secs();
+    let still = |_| Miss::Fails(format!("still there after {waited} s of dribbling"));
+    client.closes().await.map_err(still)
 }
 
 /// A reason with the part of the case in front.
-pub fn prefixed(part: &str, outcome: Outcome) -> Outcome {
+pub fn prefixed<T>(part: &str, outcome: Result<T, Miss>) -> Result<T, Miss> {
     outcome.map_err(|miss| match miss {
         Miss::Fails(why) => Miss::Fails(format!("{part}: {why}")),
         skipped @ Miss::Skipped(_) => skipped,

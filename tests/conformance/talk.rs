@@ -29,9 +29,13 @@ pub async fn within<T>(what: &str, wait: impl Future<Output = io::Result<T>>) ->
     }
 }
 
-/// Octets for a reason, the first of them.
+/// Octets for a reason, the first of them. Text where it is text.
 pub fn shown(bytes: &[u8]) -> String {
-    let start = bytes.get(..24).unwrap_or(bytes);
+    let text = |octet: &u8| octet.is_ascii_graphic() || *octet == b' ';
+    if !bytes.is_empty() && bytes.len() < 40 && bytes.iter().all(text) {
+        return format!("'{}'", bytes.escape_ascii());
+    }
+    let start = bytes.get(..12).unwrap_or(bytes);
     let octets: Vec<_> = start.iter().map(|octet| format!("{octet:02x}")).collect();
     match bytes.len() {
         0 => "nothing".into(),
@@ -51,7 +55,8 @@ pub fn name(name: impl AsRef<[u8]>, port: u16) -> Vec<u8> {
 #[derive(Clone, Copy, Debug)]
 pub struct Reply {
     pub code: u8,
-    pub bound: SocketAddr,
+    /// BND. `None` for a name.
+    pub bound: Option<SocketAddr>,
 }
 
 pub trait Talk {
@@ -68,7 +73,7 @@ pub trait Talk {
     async fn reply(&mut self) -> Result<Reply, Miss>;
     /// BND of a reply that has to be a success.
     async fn bound(&mut self) -> Result<SocketAddr, Miss>;
-    /// A complete failure reply with this code, and the end.
+    /// A complete failure reply with this code, and the end or a reset.
     async fn refused(&mut self, code: u8) -> Outcome;
     /// Nothing has come so far.
     fn is_silent(&self) -> Outcome;
@@ -138,6 +143,11 @@ impl Talk for TcpStream {
         let ip_len = match start[..] {
             [5, _, 0, 1] => 4,
             [5, _, 0, 4] => 16,
+            [5, code, 0, 3] => {
+                let length = self.octets(1).await?[0];
+                self.octets(usize::from(length) + 2).await?;
+                return Ok(Reply { code, bound: None });
+            }
             _ => return Err(Miss::Fails(format!("a reply of {}", shown(&start)))),
         };
         let bound = self.octets(ip_len + 2).await?;
@@ -149,20 +159,20 @@ impl Talk for TcpStream {
         let port = u16::from_be_bytes(port.try_into().unwrap());
         Ok(Reply {
             code: start[1],
-            bound: SocketAddr::new(ip, port),
+            bound: Some(SocketAddr::new(ip, port)),
         })
     }
 
     async fn bound(&mut self) -> Result<SocketAddr, Miss> {
         let Reply { code, bound } = self.reply().await?;
         ensure!(code == 0, "reply {code:02x} instead of a success");
-        Ok(bound)
+        bound.ok_or_else(|| Miss::Fails("BND is a name".into()))
     }
 
     async fn refused(&mut self, code: u8) -> Outcome {
         let reply = self.reply().await?.code;
         ensure!(reply == code, "reply {reply:02x} instead of {code:02x}");
-        self.ends().await
+        self.closes().await
     }
 
     fn is_silent(&self) -> Outcome {

@@ -28,7 +28,7 @@ use crate::{
 cases! {
     U1 u1_names_and_passwords_of_any_octets, "1929, 2", Scope::Any,
         "Names and passwords are 1 to 255 octets each, whatever they are.",
-        "Whole and octet by octet; NUL, colon, not UTF-8, 255 + 255 (another server: its user gets in, these do not).";
+        "NUL, colon, not UTF-8, 255 + 255, octet by octet (another server: its user gets in, these get a status).";
     U2 u2_status_00_only_behind_verification, "1929, 2", Scope::Any,
         "Status 00 comes once the password is found right; any other status is followed by the end.",
         "Right, wrong, unknown, prefixes; ours: a verifier that is held up.";
@@ -40,7 +40,7 @@ cases! {
         "Empty name, empty password, both; ours: with the option, too.";
     U5 u5_nothing_behind_wrong_credentials_is_carried_out, "1929, 2", Scope::Any,
         "A request that was sent along with wrong credentials is not carried out.",
-        "Greeting, wrong credentials, request and right credentials in one write; nobody connects to the target.";
+        "Wrong credentials, a request, right credentials and a request in one write; nobody connects to the target.";
     U6 u6_passwords_are_kept_and_compared_in_constant_time, "+", Scope::Ours("it looks at logs, errors and the verifier's time"),
         "Comparing tells nothing by its time, and no log, error or Debug shows a password.",
         "All logs of sessions over sockets at TRACE, their errors and Debug; the least time of each kind of attempt.";
@@ -100,9 +100,12 @@ async fn u1_names_and_passwords_of_any_octets() -> Outcome {
     let frame = server.login.as_ref().unwrap().frame();
     gets_in(&server, &frame).await?;
 
-    let mut client = server.connect().await?;
-    client.say_bytewise(&server.hello()).await?;
-    client.hear(server.welcome()).await?;
+    // Of others S1 asks that.
+    if server.is_ours() {
+        let mut client = server.connect().await?;
+        client.say_bytewise(&server.hello()).await?;
+        client.hear(server.welcome()).await?;
+    }
 
     for odd in odd() {
         let what = format!("{} + {} octets", odd.name.len(), odd.password.len());
@@ -193,7 +196,12 @@ async fn u4_empty_names_and_passwords_fail() -> Outcome {
         ("no password", Login::new(&*name, "")),
         ("neither", Login::new("", "")),
     ] {
-        prefixed(what, denied(&server, &login.frame()).await)?;
+        match status(&server, &login.frame()).await {
+            Ok((status, _)) => ensure!(status[1] != 0, "{what} gets status 00"),
+            // Another server may close without a word.
+            Err(_) if !server.is_ours() => {}
+            Err(miss) => return prefixed(what, Err(miss)),
+        }
     }
     if server.is_ours() {
         let nameless = users([("", "secret"), ("joe", "")]);
@@ -213,9 +221,10 @@ async fn u5_nothing_behind_wrong_credentials_is_carried_out() -> Outcome {
     let request = [&[5, CONNECT, 0], &*dst].concat();
     let wrong = Login::new(&*login.name, "wrong").frame();
     let mut client = server.connect().await?;
-    let all = [b"\x05\x01\x02", &*wrong, &request, &login.frame(), &request].concat();
-    client.say(&all).await?;
+    client.say(b"\x05\x01\x02").await?;
     client.hear(b"\x05\x02").await?;
+    let all = [&*wrong, &request, &login.frame(), &request].concat();
+    client.say(&all).await?;
     let status = client.octets(2).await?;
     ensure!(status[1] != 0, "wrong credentials get status 00");
     client.closes().await?;
