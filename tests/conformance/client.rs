@@ -18,7 +18,7 @@ use crate::{
     case::{Miss, Outcome, Scope},
     server::ours,
     support::{has_ipv6, stack},
-    talk::{name, shown, within},
+    talk::{leave, name, shown, within},
     udp_support::{address, association::socket},
 };
 
@@ -78,7 +78,9 @@ async fn proxy_on(
             tokio::task::yield_now().await;
         }
         let mut heard = Vec::new();
-        match within("the end of the client", proxy.read_to_end(&mut heard)).await {
+        let end = within("the end of the client", proxy.read_to_end(&mut heard)).await;
+        leave(proxy);
+        match end {
             // What the client had not read makes its end a reset.
             Err(Miss::Fails(why)) if !why.contains("reset") => Err(Miss::Fails(why)),
             _ => Ok(heard),

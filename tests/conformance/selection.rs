@@ -16,7 +16,7 @@ use crate::{
     case::{Miss, Outcome, Scope},
     server::{Login, ours, server, server_with_users, users},
     support::stack,
-    talk::{CONNECT, Talk, arrival, echo, target},
+    talk::{CONNECT, Talk, arrival, echo, leave, target},
     udp_support::pass,
 };
 
@@ -85,6 +85,7 @@ async fn s2_other_versions_are_closed_without_an_answer() -> Outcome {
         client.say(&[octet, 1, 0]).await?;
         let closes = client.closes().await;
         prefixed(&format!("{octet:02x}"), closes)?;
+        leave(client);
     }
     let mut client = server.connect().await?;
     client.say(b"GET / HTTP/1.1\r\n\r\n").await?;
@@ -105,6 +106,7 @@ async fn s4_one_answer_for_any_number_of_methods() -> Outcome {
         client.say(&greeting(server.method(), len)).await?;
         let heard = client.hear(&[5, server.method()]).await;
         prefixed(&format!("{len} methods"), heard)?;
+        leave(client);
     }
     let (listener, dst) = target().await;
     let mut client = server.connect().await?;
@@ -191,16 +193,21 @@ async fn s6_private_methods_are_the_users_own() -> Outcome {
         client.bound().await?;
         let (mut peer, _) = arrival(&listener).await?;
         echo(&mut client, &mut peer).await?;
+        // Both ends, or the server closes one of them first.
+        leave(peer);
+        leave(client);
 
         let mut client = server.connect().await?;
         client.say(&[5, 1, method]).await?;
         client.hear(&[5, method, 0x0f, 0xf0]).await?;
         client.say(&[0, 0]).await?;
         client.closes().await?;
+        leave(client);
 
         let mut client = server.connect().await?;
         client.say(&[5, 3, 0x66, 0x7f, 0]).await?;
         client.hear(&[5, 0]).await?;
+        leave(client);
     }
     Ok(())
 }
