@@ -1,0 +1,19 @@
+//! The whole stack, deterministically.
+
+#![cfg(all(feature = "users", feature = "limit"))]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    unreachable_pub
+)]
+
+mod connect;
+mod fault;
+mod peer;
+mod scenarios;
+mod session;
+mod stack;
+mod sweep;
