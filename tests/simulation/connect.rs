@@ -3,7 +3,7 @@
 use std::{future::pending, io, time::Duration};
 
 use tower::service_fn;
-use tower_socks::{BoxError, Connected, Connector, Request, error::Step, session::BoxTunnel};
+use tower_socks::{BoxError, Connected, Connector, Request, error::Step};
 
 use super::{
     fault::{Faulty, Log, Shared},

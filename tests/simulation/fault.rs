@@ -24,7 +24,7 @@ pub enum Fault {
     ResetsOnce,
     /// It says nothing any more, and reads on.
     HalfCloses,
-    /// It goes on, one octet at a time.
+    /// It goes on, one octet at a time for the next hundred operations.
     Dribbles,
     /// It takes nothing any more, and sends on.
     Refuses,
@@ -83,6 +83,7 @@ pub struct Faulty<Io> {
     at: Option<(usize, Fault)>,
     waited: bool,
     told: bool,
+    dribbles: bool,
     log: Shared<Log>,
     before: Option<Shared<Log>>,
 }
@@ -96,6 +97,7 @@ impl<Io> Faulty<Io> {
             at,
             waited: false,
             told: false,
+            dribbles: false,
             log: Arc::clone(&log),
             before: None,
         };
@@ -116,12 +118,15 @@ impl<Io> Faulty<Io> {
         }
         let operation = log.operations;
         log.operations += 1;
-        let (_, fault) = self.at.filter(|(at, _)| operation >= *at)?;
+        let (at, fault) = self.at.filter(|(at, _)| operation >= *at)?;
         log.fired = true;
-        if fault == Fault::Dribbles {
-            self.pace.piece = 1;
-        }
+        self.dribbles = fault == Fault::Dribbles && operation < at + 100;
         Some(fault)
+    }
+
+    /// Octets of this operation at most.
+    fn piece(&self) -> usize {
+        if self.dribbles { 1 } else { self.pace.piece }
     }
 
     /// Has the first operation after each one that moved something come again.
@@ -174,7 +179,7 @@ impl<Io: AsyncRead + Unpin> AsyncRead for Faulty<Io> {
         if self.pause(cx) {
             return Poll::Pending;
         }
-        let mut part = buf.take(self.pace.piece);
+        let mut part = buf.take(self.piece());
         let outcome = Pin::new(&mut self.io).poll_read(cx, &mut part);
         let read = part.filled().len();
         // `part` begins where `buf` is initialised or not; a copy is the simplest that is safe.
@@ -195,7 +200,7 @@ impl<Io: AsyncWrite + Unpin> AsyncWrite for Faulty<Io> {
         if let Some(outcome) = self.poll_fault(cx) {
             return outcome;
         }
-        let part = &bytes[..bytes.len().min(self.pace.piece)];
+        let part = &bytes[..bytes.len().min(self.piece())];
         let outcome = Pin::new(&mut self.io).poll_write(cx, part);
         if let Poll::Ready(Ok(written)) = outcome {
             let written = &part[..written];

@@ -72,7 +72,7 @@ impl Peer {
 }
 
 async fn listen(mut read: impl AsyncRead + Unpin, told: watch::Sender<Vec<u8>>) {
-    let mut room = [0; 256];
+    let mut room = vec![0; 16 * 1024];
     while let Ok(count @ 1..) = read.read(&mut room).await {
         told.send_modify(|heard| heard.extend_from_slice(&room[..count]));
     }

@@ -14,6 +14,9 @@ pub const COARSE: (Pace, Depth) = (pace(usize::MAX, false), Depth::Layered);
 /// Those for dialogues.
 pub const ALL: &[(Pace, Depth)] = &[FINE, MIDDLE, COARSE];
 
+/// Those for many octets.
+pub const LARGE: &[(Pace, Depth)] = &[(pace(9_000, true), Depth::Plain), COARSE];
+
 pub const fn pace(piece: usize, waits: bool) -> Pace {
     Pace { piece, waits }
 }
