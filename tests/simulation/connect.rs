@@ -55,7 +55,12 @@ struct Target {
 }
 
 /// A connector whose connections are in memory.
-fn dialler(scenario: &Scenario, plan: Plan, client: &Shared<Log>, made: &Shared<Option<Target>>) -> Bottom {
+fn dialler(
+    scenario: &Scenario,
+    plan: Plan,
+    client: &Shared<Log>,
+    made: &Shared<Option<Target>>,
+) -> Bottom {
     let (dial, script) = (scenario.dial, scenario.target.clone());
     let (client, made) = (client.clone(), made.clone());
     let service = service_fn(move |_: Request| {
@@ -122,7 +127,9 @@ fn check(
     reached: &[u8],
     (client, target, dialled): (&Log, &Log, bool),
 ) {
-    let Scenario { replies, down, up, .. } = scenario;
+    let Scenario {
+        replies, down, up, ..
+    } = scenario;
     let expected = [&**replies, down].concat();
     let heard = &*ended.heard;
     let about = || {

@@ -15,5 +15,6 @@ mod fault;
 mod peer;
 mod scenarios;
 mod session;
+mod sockets;
 mod stack;
 mod sweep;

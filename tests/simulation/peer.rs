@@ -1,8 +1,10 @@
 //! The far ends of the streams: what a client and a target say, and what they hear.
 
+use std::sync::Arc;
+
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
-    sync::watch,
+    sync::{Notify, watch},
     task::JoinHandle,
 };
 
@@ -14,12 +16,14 @@ pub struct Line {
 }
 
 /// How a peer ends its side once everything is said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Then {
     /// It half-closes at once.
     Ends,
     /// It keeps its side open until the other one has ended.
     Waits,
+    /// The same, or until somebody tells it to end.
+    WaitsFor(Arc<Notify>),
 }
 
 #[derive(Clone, Debug)]
@@ -93,8 +97,16 @@ async fn speak(
             return;
         }
     }
-    if script.then == Then::Waits {
+    let over = async {
         let _ = heard.wait_for(|_| false).await;
+    };
+    match script.then {
+        Then::Ends => {}
+        Then::Waits => over.await,
+        Then::WaitsFor(word) => tokio::select! {
+            () = over => {}
+            () = word.notified() => {}
+        },
     }
     let _ = write.shutdown().await;
 }

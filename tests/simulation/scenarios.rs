@@ -8,21 +8,21 @@ use super::{
     connect::{Dial, End, Scenario, run},
     peer::{Script, Then},
     stack::{DEADLINE, DIAL, Verifier},
-    sweep::{self, sweep},
+    sweep::{self, Polls, sweep},
 };
 
-const HELLO: &[u8] = b"\x05\x01\x00";
-const HELLO_OK: &[u8] = b"\x05\x00";
+pub const HELLO: &[u8] = b"\x05\x01\x00";
+pub const HELLO_OK: &[u8] = b"\x05\x00";
 const LOGIN: &[u8] = b"\x05\x02\x00\x02";
 const LOGIN_OK: &[u8] = b"\x05\x02\x01\x00";
 const JOE: &[u8] = b"\x01\x03joe\x06secret";
 /// CONNECT to 192.0.2.1:80.
 const CONNECT: &[u8] = b"\x05\x01\x00\x01\xc0\x00\x02\x01\x00\x50";
 const CONNECTED: &[u8] = b"\x05\x00\x00\x01\xc6\x33\x64\x07\x10\xe1";
-const UP: &[u8] = b"GET / HTTP/1.0\r\n\r\n";
-const DOWN: &[u8] = b"HTTP/1.0 200 OK\r\n\r\nhello";
+pub const UP: &[u8] = b"GET / HTTP/1.0\r\n\r\n";
+pub const DOWN: &[u8] = b"HTTP/1.0 200 OK\r\n\r\nhello";
 
-fn failure(code: u8) -> [u8; 10] {
+pub fn failure(code: u8) -> [u8; 10] {
     [5, code, 0, 1, 0, 0, 0, 0, 0, 0]
 }
 
@@ -55,7 +55,10 @@ fn fails<const N: usize>(lines: [(usize, &[u8]); N], step: Step, replies: &[&[u8
 }
 
 async fn play(name: &str, scenario: Scenario, least: usize) {
-    let count = sweep(sweep::ALL, async |plan| run(&scenario, plan).await).await;
+    let count = sweep(sweep::ALL, Polls::AlwaysTheSame, async |plan| {
+        run(&scenario, plan).await
+    })
+    .await;
     count.report(name, least);
 }
 
@@ -85,7 +88,10 @@ async fn connect_with_more_than_fits() {
         down,
         ..plain()
     };
-    let count = sweep(sweep::LARGE, async |plan| run(&scenario, plan).await).await;
+    let count = sweep(sweep::LARGE, Polls::AlwaysTheSame, async |plan| {
+        run(&scenario, plan).await
+    })
+    .await;
     count.report("CONNECT, bulk both ways", 1);
 }
 
@@ -170,11 +176,7 @@ async fn verifier_that_hangs() {
     let scenario = Scenario {
         verifier: Verifier::Hangs,
         takes: DEADLINE,
-        ..fails(
-            [(0, LOGIN), (2, JOE)],
-            Step::Authentication,
-            &[b"\x05\x02"],
-        )
+        ..fails([(0, LOGIN), (2, JOE)], Step::Authentication, &[b"\x05\x02"])
     };
     play("a verifier that hangs", scenario, 1).await;
 }
@@ -195,11 +197,7 @@ async fn greetings_that_come_to_nothing() {
     let scenario = fails([(0, b"\x05\x00")], Step::Greeting, &[b"\x05\xff"]);
     play("greeting without methods", scenario, 1).await;
 
-    let scenario = fails(
-        [(0, b"\x05\x01\x80")],
-        Step::Authentication,
-        &[b"\x05\xff"],
-    );
+    let scenario = fails([(0, b"\x05\x01\x80")], Step::Authentication, &[b"\x05\xff"]);
     play("greeting without a method of ours", scenario, 1).await;
 
     let scenario = Scenario {

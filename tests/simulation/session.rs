@@ -108,8 +108,8 @@ impl Session {
             .expect("a session never panics");
         assert!(self.log.lock().unwrap().dropped, "client's stream kept");
         counters.assert_zero();
-        let outcome = outcome
-            .map_err(|error| *error.downcast().expect("sessions fail with SessionError"));
+        let outcome =
+            outcome.map_err(|error| *error.downcast().expect("sessions fail with SessionError"));
         Ended {
             outcome,
             took: now - self.started,

@@ -108,7 +108,9 @@ impl Counters {
                 }
             }
         });
-        let policy = |request: &Request, _: Option<SocketAddr>| match request.target.to_string() == FORBIDDEN {
+        let policy = |request: &Request, _: Option<SocketAddr>| match request.target.to_string()
+            == FORBIDDEN
+        {
             true => Err(Refusal::not_allowed("not there")),
             false => Ok(()),
         };
