@@ -1,6 +1,5 @@
 //! The whole stack, deterministically.
 
-#![cfg(all(feature = "users", feature = "limit"))]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
