@@ -2,6 +2,7 @@
 //! and CONNECT by a name with two addresses.
 
 use std::{
+    future::pending,
     net::{IpAddr, SocketAddr},
     sync::{Arc, mpsc},
     time::Duration,
@@ -30,6 +31,9 @@ use super::{
 
 /// For the peer of a BIND, and for an idle association.
 const LIMIT: Duration = Duration::from_secs(40);
+
+/// BIND for 127.0.0.1.
+const BIND: &[u8] = b"\x05\x02\x00\x01\x7f\x00\x00\x01\x00\x14";
 
 /// Sockets are in real time. While this is there the clock stands still instead of jumping: tokio
 /// has it wait for what a thread does.
@@ -88,6 +92,7 @@ async fn converse(mut stream: TcpStream) -> Vec<u8> {
 /// Plays a session, with `far` at the other side of the stack.
 async fn play<F>(
     plan: Plan,
+    moment: Option<Moment>,
     script: Script,
     bottom: Bottom,
     far: impl FnOnce(Heard) -> F,
@@ -96,7 +101,6 @@ where
     F: Future<Output: Send> + Send + 'static,
 {
     let counters = Counters::new();
-    let moment = Moment::of(&plan);
     let session = Session::start(&plan, &counters, &script, Verifier::Knows, |_| bottom);
     let far: JoinHandle<F::Output> = tokio::spawn(far(session.client.heard.clone()));
     let log = session.log.clone();
@@ -145,8 +149,6 @@ fn first_reply(bound: Option<SocketAddr>, heard: &[u8]) -> Vec<u8> {
 
 #[tokio::test(start_paused = true)]
 async fn bind() {
-    /// BIND for 127.0.0.1.
-    const BIND: &[u8] = b"\x05\x02\x00\x01\x7f\x00\x00\x01\x00\x14";
     let service = Bind::new().accept_timeout(LIMIT).relay(RELAY);
     let bottom = bottom(Connector::direct().with_bind(service));
     let run = async |plan: Plan| {
@@ -166,7 +168,8 @@ async fn bind() {
             };
             (at, Far { local, heard })
         };
-        let (ended, (at, far), operations) = play(plan, script, bottom.clone(), peer).await;
+        let moment = Some(Moment::of(&plan));
+        let (ended, (at, far), operations) = play(plan, moment, script, bottom.clone(), peer).await;
         let about = || format!("{plan:?}: {ended:?}, {far:?}");
         let first = first_reply(at, &ended.heard);
         let all = [&*first, &reply(far.local), DOWN].concat();
@@ -189,7 +192,56 @@ async fn bind() {
         operations
     };
     let count = sweep(sweep::ALL, Polls::Vary, run).await;
-    count.report("BIND", 1);
+    count.report("BIND", 130);
+}
+
+/// Everything is in memory but the listener, so that the clock may jump.
+async fn bind_that_fails(
+    plan: Plan,
+    bind: Bottom,
+    request: &[u8],
+    code: u8,
+    limit: Duration,
+) -> Operations {
+    let script = Script::new([(0, HELLO), (2, request)], Then::Waits);
+    let nobody = |mut heard: Heard| async move { bound(&mut heard).await };
+    let (ended, at, operations) = play(plan, None, script, bind, nobody).await;
+    let about = || format!("{plan:?}: {ended:?}, {at:?}");
+    let first = match (code, at) {
+        (4.., None) if !ended.heard.starts_with(b"\x05\x00\x05\x00") => HELLO_OK.to_vec(),
+        _ => first_reply(at, &ended.heard),
+    };
+    let all = [&*first, &failure(code)].concat();
+    let closed = [&*first, &failure(1)].concat();
+    let half_closed = plan.fault.is_some_and(|(.., it)| it == Fault::HalfCloses);
+    let right = all.starts_with(&ended.heard) || (half_closed && closed == ended.heard);
+    assert!(right, "{}", about());
+    ended.assert_within(DEADLINE.max(limit) + REPLY + FAREWELL);
+    if plan.is_harmless() {
+        assert_eq!(ended.heard, all, "{}", about());
+        assert!(ended.took >= limit, "{}", about());
+    }
+    operations
+}
+
+#[tokio::test(start_paused = true)]
+async fn bind_for_a_peer_that_never_comes() {
+    let service = Bind::new().accept_timeout(LIMIT).relay(RELAY);
+    let bottom = bottom(Connector::direct().with_bind(service));
+    let run = async |plan| bind_that_fails(plan, bottom.clone(), BIND, 6, LIMIT).await;
+    let count = sweep(sweep::ALL, Polls::Vary, run).await;
+    count.report("BIND, nobody comes", 80);
+}
+
+#[tokio::test(start_paused = true)]
+async fn bind_for_a_name_whose_lookup_hangs() {
+    const REQUEST: &[u8] = b"\x05\x02\x00\x03\x0cslow.example\x00\x14";
+    let silent = service_fn(|_: DomainName| pending::<Result<Vec<IpAddr>, BoxError>>());
+    let bottom = bottom(Connector::direct().with_bind(Bind::new().resolver(silent)));
+    let limit = Duration::from_secs(20);
+    let run = async |plan| bind_that_fails(plan, bottom.clone(), REQUEST, 6, limit).await;
+    let count = sweep(sweep::ALL, Polls::Vary, run).await;
+    count.report("BIND, a lookup that hangs", 80);
 }
 
 #[tokio::test(start_paused = true)]
@@ -217,8 +269,9 @@ async fn associate() {
             over.notify_one();
             (relay, exchanged)
         };
+        let moment = Some(Moment::of(&plan));
         let (ended, (relay, exchanged), operations) =
-            play(plan, script, bottom.clone(), ends).await;
+            play(plan, moment, script, bottom.clone(), ends).await;
         let about = || format!("{plan:?}: {ended:?}, {relay:?} {exchanged}");
         let all = first_reply(relay, &ended.heard);
         assert!(all.starts_with(&ended.heard), "{}", about());
@@ -232,7 +285,7 @@ async fn associate() {
         operations
     };
     let count = sweep(sweep::ALL, Polls::Vary, run).await;
-    count.report("UDP ASSOCIATE", 1);
+    count.report("UDP ASSOCIATE", 60);
 }
 
 /// A datagram there, and another one back.
@@ -254,45 +307,57 @@ async fn exchange(relay: SocketAddr) {
 }
 
 #[tokio::test(start_paused = true)]
+async fn connect_by_address() {
+    let address = |port: [u8; 2]| [b"\x05\x01\x00\x01\x7f\x00\x00\x01", &port[..]].concat();
+    let count = sweep(sweep::ALL, Polls::Vary, async |plan| {
+        dial(plan, address).await
+    })
+    .await;
+    count.report("CONNECT by address", 130);
+}
+
+#[tokio::test(start_paused = true)]
 async fn connect_by_a_name_whose_first_address_refuses() {
-    let run = async |plan: Plan| {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port().to_be_bytes();
-        let request = [b"\x05\x01\x00\x03\x0btwo.example", &port[..]].concat();
-        let lines = [(0, HELLO), (2, &request), (12, UP)];
-        let resolver = service_fn(|_: DomainName| async {
-            let addresses = [[127, 0, 0, 2], [127, 0, 0, 1]].map(IpAddr::from);
-            Ok::<_, BoxError>(addresses)
-        });
-        let direct = Direct::new().resolver(resolver).relay(RELAY);
-        let bottom = bottom(Connector::direct().with_connect(direct));
-        let target = |mut heard: Heard| async move {
-            let accepted = tokio::select! {
-                biased;
-                accepted = listener.accept() => Some(accepted.unwrap()),
-                () = stream_over(&mut heard) => None,
-            };
-            match accepted {
-                Some((stream, from)) => Far {
-                    local: Some(from),
-                    heard: converse(stream).await,
-                },
-                None => Far::default(),
-            }
+    let name = |port: [u8; 2]| [b"\x05\x01\x00\x03\x0btwo.example", &port[..]].concat();
+    let count = sweep(sweep::ALL, Polls::Vary, async |plan| dial(plan, name).await).await;
+    count.report("CONNECT by a name, its second address", 130);
+}
+
+/// CONNECT from this machine. `request` makes the request for a port here.
+async fn dial(plan: Plan, request: impl Fn([u8; 2]) -> Vec<u8>) -> Operations {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let request = request(port.to_be_bytes());
+    let script = Script::new([(0, HELLO), (2, &request), (12, UP)], Then::Ends);
+    let resolver = service_fn(|_: DomainName| async {
+        Ok::<_, BoxError>([[127, 0, 0, 2], [127, 0, 0, 1]].map(IpAddr::from))
+    });
+    let direct = Direct::new().resolver(resolver).relay(RELAY);
+    let bottom = bottom(Connector::direct().with_connect(direct));
+    let target = |mut heard: Heard| async move {
+        let accepted = tokio::select! {
+            biased;
+            accepted = listener.accept() => Some(accepted.unwrap()),
+            () = stream_over(&mut heard) => None,
         };
-        let script = Script::new(lines, Then::Ends);
-        let (ended, far, operations) = play(plan, script, bottom, target).await;
-        let about = || format!("{plan:?}: {ended:?}, {far:?}");
-        let all = [HELLO_OK, &reply(far.local), DOWN].concat();
-        assert!(all.starts_with(&ended.heard), "{}", about());
-        assert!(UP.starts_with(&far.heard), "{}", about());
-        assert_in_time(&ended, 12);
-        if plan.is_harmless() {
-            assert_eq!(ended.heard, all, "{}", about());
-            assert_eq!(far.heard, UP, "{}", about());
+        match accepted {
+            Some((stream, from)) => Far {
+                local: Some(from),
+                heard: converse(stream).await,
+            },
+            None => Far::default(),
         }
-        operations
     };
-    let count = sweep(sweep::ALL, Polls::Vary, run).await;
-    count.report("CONNECT, the second of two addresses", 1);
+    let moment = Some(Moment::of(&plan));
+    let (ended, far, operations) = play(plan, moment, script, bottom, target).await;
+    let about = || format!("{plan:?}: {ended:?}, {far:?}");
+    let all = [HELLO_OK, &reply(far.local), DOWN].concat();
+    assert!(all.starts_with(&ended.heard), "{}", about());
+    assert!(UP.starts_with(&far.heard), "{}", about());
+    assert_in_time(&ended, 12);
+    if plan.is_harmless() {
+        assert_eq!(ended.heard, all, "{}", about());
+        assert_eq!(far.heard, UP, "{}", about());
+    }
+    operations
 }
