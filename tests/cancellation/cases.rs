@@ -17,7 +17,7 @@ use tower_socks::{
     Accepted, AuthLayer, BoxError, Client, Connected, Connector, Direct, HandshakeLayer, Listener,
     NoAuth, OpenTunnels, Relay, Request, Socks5Upstream, Tunnel, UserPass, Users,
     layer::limit::{LimitLayer, Tunnels, key},
-    proto::{Address, Command, Credentials, DomainName, Method, MethodSet},
+    proto::{Address, Command, DomainName, Method, MethodSet},
     relay::ReadAhead,
     serve,
     session::Negotiation,
@@ -106,7 +106,7 @@ async fn listener() -> (TcpListener, SocketAddr) {
 
 #[test]
 fn sessions() {
-    at_every_poll("a session", 1, async || {
+    at_every_poll("a session", 12, async || {
         let permits = Arc::new(Semaphore::new(3));
         let open = OpenTunnels::new();
         let tunnels = Tunnels::new(2, key::everyone);
@@ -135,7 +135,7 @@ fn sessions() {
 
 #[test]
 fn negotiations() {
-    at_every_poll("a negotiation", 1, async || {
+    at_every_poll("a negotiation", 4, async || {
         let (near, far, alive) = held();
         let methods = MethodSet::from(Method::USERNAME_PASSWORD);
         let negotiation = Negotiation::new(ReadAhead::new(near), methods, here(50_000), here(1080));
@@ -148,13 +148,13 @@ fn negotiations() {
 
 #[test]
 fn dials() {
-    at_every_poll("a dial", 1, async || {
+    at_every_poll("a dial", 2, async || {
         let (listener, address) = listener().await;
         let target = Address::new("two.example", address.port()).unwrap();
         Case::new(direct().oneshot(target)).releases(move || drop(listener))
     });
     #[cfg(feature = "http")]
-    at_every_poll("a dial for hyper", 1, async || {
+    at_every_poll("a dial for hyper", 2, async || {
         let (listener, address) = listener().await;
         let uri = format!("http://two.example:{}/", address.port());
         let uri: http::Uri = uri.parse().unwrap();
@@ -183,7 +183,7 @@ fn way(
 
 #[test]
 fn upstreams() {
-    at_every_poll("through a SOCKS5 proxy", 1, async || {
+    at_every_poll("through a SOCKS5 proxy", 7, async || {
         let (listener, address) = listener().await;
         let (near, far, alive) = held();
         let upstream = Socks5Upstream::new(target()).over(way(near));
@@ -195,7 +195,7 @@ fn upstreams() {
             })
     });
     #[cfg(feature = "http-connect")]
-    at_every_poll("through an HTTP proxy", 1, async || {
+    at_every_poll("through an HTTP proxy", 18, async || {
         let (near, far, alive) = held();
         let upstream = tower_socks::HttpUpstream::new(target()).over(way(near));
         Case::new(upstream.oneshot(target()))
@@ -206,7 +206,7 @@ fn upstreams() {
 
 /// A client of a proxy on this machine.
 fn client_of_a_proxy<F: Future + 'static>(name: &str, ask: impl Fn(Client, Held, SocketAddr) -> F) {
-    at_every_poll(name, 1, async || {
+    at_every_poll(name, 6, async || {
         let (listener, address) = listener().await;
         let (near, far, alive) = held();
         let client = Client::new().proxy_address(here(0).ip());
@@ -225,9 +225,7 @@ fn clients() {
         client.connect(io, to).await.unwrap()
     });
     client_of_a_proxy("Client::connect, optimistic", |client, io, to| async move {
-        let credentials = Credentials::new("joe", "secret").unwrap();
-        let _ = client.credentials(credentials);
-        Client::new().optimistic().connect(io, to).await.unwrap()
+        client.optimistic().connect(io, to).await.unwrap()
     });
     client_of_a_proxy("Client::bind", |client, io, _| async move {
         client.bind(io, here(0)).await.unwrap()
@@ -244,7 +242,7 @@ fn clients() {
 
 #[test]
 fn tunnels() {
-    at_every_poll("Relay::run", 1, async || {
+    at_every_poll("Relay::run", 7, async || {
         let (near, client, one) = held();
         let (out, target, other) = held();
         Case::new(Relay::new().run(near, out))
@@ -255,7 +253,7 @@ fn tunnels() {
                 other.assert_dropped();
             })
     });
-    at_every_poll("the tunnel of CONNECT", 1, async || {
+    at_every_poll("the tunnel of CONNECT", 7, async || {
         let (near, client, one) = held();
         let (out, target, other) = held();
         let tunnel = Connected::new(out, Address::UNSPECIFIED);
@@ -267,7 +265,7 @@ fn tunnels() {
                 other.assert_dropped();
             })
     });
-    at_every_poll("the tunnel of BIND", 1, async || {
+    at_every_poll("the tunnel of BIND", 5, async || {
         let peer = request(Command::BIND, here(1));
         let binding = Connector::direct().oneshot(peer).await.unwrap();
         let at = Tunnel::<ReadAhead<Held>>::bound(&binding).ip().unwrap();
@@ -285,7 +283,7 @@ fn tunnels() {
 
 #[test]
 fn associations() {
-    at_every_poll("the tunnel of UDP ASSOCIATE", 1, async || {
+    at_every_poll("the tunnel of UDP ASSOCIATE", 2, async || {
         let any = request(Command::UDP_ASSOCIATE, Address::UNSPECIFIED);
         let association = Connector::direct().oneshot(any).await.unwrap();
         let relay = Tunnel::<ReadAhead<Held>>::bound(&association).ip().unwrap();
@@ -320,7 +318,7 @@ impl Listener for InMemory {
 
 #[test]
 fn servers() {
-    at_every_poll("serve", 1, async || {
+    at_every_poll("serve", 25, async || {
         let ends = (0..3).map(|_| held());
         let (near, far): (Vec<_>, Vec<_>) = ends.map(|(near, far, _)| (near, far)).unzip();
         let stack = HandshakeLayer::new().layer(AuthLayer::new(joe()).layer(in_memory()));

@@ -45,8 +45,11 @@
     unreachable_pub
 )]
 
+mod associate;
 mod awaits;
+mod bind;
 mod connect;
+mod dial;
 mod fault;
 mod peer;
 mod scenarios;

@@ -64,7 +64,7 @@ async fn play(name: &str, scenario: Scenario, least: usize) {
 
 #[tokio::test(start_paused = true)]
 async fn connect_the_client_ends_first() {
-    play("CONNECT, the client ends first", plain(), 1).await;
+    play("CONNECT, the client ends first", plain(), 280).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -75,7 +75,7 @@ async fn connect_the_target_ends_first() {
         target: Script::new([(0, DOWN)], Then::Ends),
         ..plain()
     };
-    play("CONNECT, the target ends first", scenario, 1).await;
+    play("CONNECT, the target ends first", scenario, 290).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -92,7 +92,7 @@ async fn connect_with_more_than_fits() {
         run(&scenario, plan).await
     })
     .await;
-    count.report("CONNECT, bulk both ways", 1);
+    count.report("CONNECT, bulk both ways", 110);
 }
 
 #[tokio::test(start_paused = true)]
@@ -103,7 +103,7 @@ async fn connect_with_a_password() {
         replies: [LOGIN_OK, CONNECTED].concat(),
         ..plain()
     };
-    play("user/password, CONNECT", scenario, 1).await;
+    play("user/password, CONNECT", scenario, 320).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -114,7 +114,7 @@ async fn connect_all_in_one_go() {
         replies: [LOGIN_OK, CONNECTED].concat(),
         ..plain()
     };
-    play("user/password, CONNECT and data in one go", scenario, 1).await;
+    play("user/password, CONNECT and data in one go", scenario, 310).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -127,7 +127,7 @@ async fn connect_that_takes_a_while() {
         takes: delay,
         ..plain()
     };
-    play("all in one go, a slow dial", scenario, 1).await;
+    play("all in one go, a slow dial", scenario, 270).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -137,7 +137,7 @@ async fn dial_that_fails() {
         dial: Dial::Fails(io::ErrorKind::ConnectionRefused),
         ..fails(lines, Step::Dial, &[HELLO_OK, &failure(5)])
     };
-    play("a dial that fails", scenario, 1).await;
+    play("a dial that fails", scenario, 75).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -148,7 +148,7 @@ async fn dial_that_hangs() {
         takes: DIAL,
         ..fails(lines, Step::Dial, &[HELLO_OK, &failure(6)])
     };
-    play("a dial that hangs", scenario, 1).await;
+    play("a dial that hangs", scenario, 78).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -160,7 +160,7 @@ async fn refused_by_policy_with_data_behind_the_request() {
         Step::Dial,
         &[HELLO_OK, &failure(2)],
     );
-    play("refused by policy", scenario, 1).await;
+    play("refused by policy", scenario, 110).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -168,7 +168,7 @@ async fn wrong_password_with_a_request_behind_it() {
     let wrong = [&b"\x01\x03joe\x06Secret"[..], CONNECT].concat();
     let replies: &[&[u8]] = &[b"\x05\x02", b"\x01\x01"];
     let scenario = fails([(0, LOGIN), (2, &wrong)], Step::Authentication, replies);
-    play("wrong password", scenario, 1).await;
+    play("wrong password", scenario, 85).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -178,7 +178,7 @@ async fn verifier_that_hangs() {
         takes: DEADLINE,
         ..fails([(0, LOGIN), (2, JOE)], Step::Authentication, &[b"\x05\x02"])
     };
-    play("a verifier that hangs", scenario, 1).await;
+    play("a verifier that hangs", scenario, 47).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -186,25 +186,25 @@ async fn credentials_of_another_version() {
     let odd = b"\x05\x03joe\x06secret";
     let replies: &[&[u8]] = &[b"\x05\x02", b"\x01\x01"];
     let scenario = fails([(0, LOGIN), (2, odd)], Step::Authentication, replies);
-    play("malformed credentials", scenario, 1).await;
+    play("malformed credentials", scenario, 64).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn greetings_that_come_to_nothing() {
     let scenario = fails([(0, b"\x04\x01\x00\x50")], Step::Greeting, &[]);
-    play("greeting of another version", scenario, 1).await;
+    play("greeting of another version", scenario, 4).await;
 
     let scenario = fails([(0, b"\x05\x00")], Step::Greeting, &[b"\x05\xff"]);
-    play("greeting without methods", scenario, 1).await;
+    play("greeting without methods", scenario, 22).await;
 
     let scenario = fails([(0, b"\x05\x01\x80")], Step::Authentication, &[b"\x05\xff"]);
-    play("greeting without a method of ours", scenario, 1).await;
+    play("greeting without a method of ours", scenario, 26).await;
 
     let scenario = Scenario {
         takes: DEADLINE,
         ..fails([(0, b"\x05\x02\x00")], Step::Greeting, &[])
     };
-    play("half a greeting", scenario, 1).await;
+    play("half a greeting", scenario, 14).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -212,16 +212,16 @@ async fn requests_that_come_to_nothing() {
     let odd: &[u8] = b"\x05\x01\x00\x09\xc0\x00\x02\x01\x00\x50";
     let replies: &[&[u8]] = &[HELLO_OK, &failure(8)];
     let scenario = fails([(0, HELLO), (2, odd)], Step::Request, replies);
-    play("request with an unknown ATYP", scenario, 1).await;
+    play("request with an unknown ATYP", scenario, 75).await;
 
     let odd: &[u8] = b"\x05\x09\x00\x01\xc0\x00\x02\x01\x00\x50";
     let replies: &[&[u8]] = &[HELLO_OK, &failure(7)];
     let scenario = fails([(0, HELLO), (2, odd)], Step::Dial, replies);
-    play("request with an unknown CMD", scenario, 1).await;
+    play("request with an unknown CMD", scenario, 75).await;
 
     let scenario = Scenario {
         takes: DEADLINE,
         ..fails([(0, HELLO), (2, &CONNECT[..9])], Step::Request, &[HELLO_OK])
     };
-    play("half a request", scenario, 1).await;
+    play("half a request", scenario, 46).await;
 }
