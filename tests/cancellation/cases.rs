@@ -1,0 +1,338 @@
+//! The futures.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, copy, split},
+    net::{TcpListener, TcpStream, UdpSocket},
+    sync::Semaphore,
+};
+use tower::{
+    Layer, Service, ServiceBuilder, ServiceExt, limit::GlobalConcurrencyLimitLayer, service_fn,
+};
+use tower_socks::{
+    Accepted, AuthLayer, BoxError, Client, Connected, Connector, Direct, HandshakeLayer, Listener,
+    NoAuth, OpenTunnels, Relay, Request, Socks5Upstream, Tunnel, UserPass, Users,
+    layer::limit::{LimitLayer, Tunnels, key},
+    proto::{Address, Command, DomainName, Method, MethodSet},
+    relay::ReadAhead,
+    serve,
+    session::Negotiation,
+};
+
+use super::drops::{Case, Held, at_every_poll, held};
+
+const LOGIN: &[u8] = b"\x05\x02\x00\x02\x01\x03joe\x06secret";
+const CONNECT: &[u8] = b"\x05\x01\x00\x01\xc0\x00\x02\x01\x00\x50";
+
+const fn here(port: u16) -> SocketAddr {
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
+}
+
+fn target() -> Address {
+    "192.0.2.1:80".parse().unwrap()
+}
+
+fn joe() -> UserPass<Users> {
+    UserPass::new([("joe", "secret")].into_iter().collect())
+}
+
+/// Says something, half-closes, and hears everything there is.
+async fn says(io: impl AsyncRead + AsyncWrite + Unpin, bytes: &[u8]) -> usize {
+    let (mut read, mut write) = split(io);
+    let mut heard = Vec::new();
+    let speak = async {
+        let _ = write.write_all(bytes).await;
+        let _ = write.shutdown().await;
+    };
+    let (_, _) = tokio::join!(speak, read.read_to_end(&mut heard));
+    heard.len()
+}
+
+/// Says back what it hears.
+async fn echoes(io: impl AsyncRead + AsyncWrite) {
+    let (mut read, mut write) = split(io);
+    let _ = copy(&mut read, &mut write).await;
+    let _ = write.shutdown().await;
+}
+
+/// A connector whose targets are in memory and echo.
+fn in_memory()
+-> impl Service<Request, Response = Connected<DuplexStream>, Error = BoxError, Future: Send>
++ Clone
++ Send
++ 'static {
+    service_fn(|_: Request| async {
+        let (near, far) = tokio::io::duplex(5);
+        tokio::spawn(echoes(far));
+        tokio::task::yield_now().await;
+        Ok::<_, BoxError>(Connected::new(near, "198.51.100.7:4321".parse()?))
+    })
+}
+
+/// A request that a client at this machine makes.
+fn request(command: Command, target: impl Into<Address>) -> Request {
+    let mut request = Request::new(command, target.into());
+    request.peer = here(50_000);
+    request.local = here(1080);
+    request
+}
+
+/// A session of a whole stack on one end of a stream; for the far ends of our clients.
+async fn proxies(io: DuplexStream) {
+    let stack = HandshakeLayer::new().layer(AuthLayer::new(NoAuth).layer(Connector::direct()));
+    let _ = stack
+        .oneshot(Accepted::new(io, here(50_000), here(1080)))
+        .await;
+}
+
+/// A resolver for which every name is at an address that refuses, and at this machine.
+fn direct() -> Direct<impl tower_socks::Resolve + Sync + use<>> {
+    Direct::new().resolver(service_fn(|_: DomainName| async {
+        tokio::task::yield_now().await;
+        Ok::<_, BoxError>([[127, 0, 0, 2], [127, 0, 0, 1]].map(IpAddr::from))
+    }))
+}
+
+/// A listener that is there for as long as the case is, and what leads to it.
+async fn listener() -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind(here(0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    (listener, address)
+}
+
+#[test]
+fn sessions() {
+    at_every_poll("a session", 12, async || {
+        let permits = Arc::new(Semaphore::new(3));
+        let open = OpenTunnels::new();
+        let tunnels = Tunnels::new(2, key::everyone);
+        let stack = ServiceBuilder::new()
+            .layer(GlobalConcurrencyLimitLayer::with_semaphore(Arc::clone(
+                &permits,
+            )))
+            .layer(HandshakeLayer::new())
+            .layer(AuthLayer::new((joe(), NoAuth)))
+            .layer(open.layer())
+            .layer(LimitLayer::new(tunnels.clone()))
+            .service(in_memory());
+        let (near, far, alive) = held();
+        let session = stack.oneshot(Accepted::new(near, here(50_000), here(1080)));
+        let said = [LOGIN, CONNECT, b"to and fro"].concat();
+        Case::new(session)
+            .far(async move { says(far, &said).await })
+            .releases(move || {
+                alive.assert_dropped();
+                assert_eq!(permits.available_permits(), 3);
+                assert_eq!(open.totals().open, 0);
+                assert_eq!((tunnels.live(&key::All), tunnels.keys()), (0, 0));
+            })
+    });
+}
+
+#[test]
+fn negotiations() {
+    at_every_poll("a negotiation", 4, async || {
+        let (near, far, alive) = held();
+        let methods = MethodSet::from(Method::USERNAME_PASSWORD);
+        let negotiation = Negotiation::new(ReadAhead::new(near), methods, here(50_000), here(1080));
+        let auth = AuthLayer::new(joe()).layer(());
+        Case::new(auth.oneshot(negotiation))
+            .far(async move { says(far, &LOGIN[4..]).await })
+            .releases(move || alive.assert_dropped())
+    });
+}
+
+#[test]
+fn dials() {
+    at_every_poll("a dial", 2, async || {
+        let (listener, address) = listener().await;
+        let target = Address::new("two.example", address.port()).unwrap();
+        Case::new(direct().oneshot(target)).releases(move || drop(listener))
+    });
+    #[cfg(feature = "http")]
+    at_every_poll("a dial for hyper", 2, async || {
+        let (listener, address) = listener().await;
+        let uri = format!("http://two.example:{}/", address.port());
+        let uri: http::Uri = uri.parse().unwrap();
+        Case::new(direct().oneshot(uri)).releases(move || drop(listener))
+    });
+}
+
+/// A way to a proxy: a stream in memory, of which `far` is the other end.
+fn way(
+    near: Held,
+) -> impl Service<Address, Response = Connected<Held>, Error = BoxError, Future: Send>
++ Clone
++ Send
++ Sync
++ 'static {
+    let near = Arc::new(std::sync::Mutex::new(Some(near)));
+    service_fn(move |_: Address| {
+        let near = near.lock().unwrap().take();
+        async move {
+            tokio::task::yield_now().await;
+            let near = near.ok_or("asked twice")?;
+            Ok(Connected::new(near, Address::UNSPECIFIED))
+        }
+    })
+}
+
+#[test]
+fn upstreams() {
+    at_every_poll("through a SOCKS5 proxy", 7, async || {
+        let (listener, address) = listener().await;
+        let (near, far, alive) = held();
+        let upstream = Socks5Upstream::new(target()).over(way(near));
+        Case::new(upstream.oneshot(Address::Ip(address)))
+            .far(proxies(far))
+            .releases(move || {
+                alive.assert_dropped();
+                drop(listener);
+            })
+    });
+    #[cfg(feature = "http-connect")]
+    at_every_poll("through an HTTP proxy", 18, async || {
+        let (near, far, alive) = held();
+        let upstream = tower_socks::HttpUpstream::new(target()).over(way(near));
+        Case::new(upstream.oneshot(target()))
+            .far(async { says(far, b"HTTP/1.1 200 OK\r\nX: y\r\n\r\n").await })
+            .releases(move || alive.assert_dropped())
+    });
+}
+
+/// A client of a proxy on this machine.
+fn client_of_a_proxy<F: Future + 'static>(name: &str, ask: impl Fn(Client, Held, SocketAddr) -> F) {
+    at_every_poll(name, 6, async || {
+        let (listener, address) = listener().await;
+        let (near, far, alive) = held();
+        let client = Client::new().proxy_address(here(0).ip());
+        Case::new(ask(client, near, address))
+            .far(proxies(far))
+            .releases(move || {
+                alive.assert_dropped();
+                drop(listener);
+            })
+    });
+}
+
+#[test]
+fn clients() {
+    client_of_a_proxy("Client::connect", |client, io, to| async move {
+        client.connect(io, to).await.unwrap()
+    });
+    client_of_a_proxy("Client::connect, optimistic", |client, io, to| async move {
+        client.optimistic().connect(io, to).await.unwrap()
+    });
+    client_of_a_proxy("Client::bind", |client, io, _| async move {
+        client.bind(io, here(0)).await.unwrap()
+    });
+    client_of_a_proxy("ProxyListener::accept", |client, io, _| async move {
+        let listener = client.bind(io, here(1)).await.unwrap();
+        let peer = TcpStream::connect(listener.bound().ip().unwrap()).await;
+        (listener.accept().await.unwrap(), peer.unwrap())
+    });
+    client_of_a_proxy("Client::associate", |client, io, _| async move {
+        client.associate(io).await.unwrap()
+    });
+}
+
+#[test]
+fn tunnels() {
+    at_every_poll("Relay::run", 7, async || {
+        let (near, client, one) = held();
+        let (out, target, other) = held();
+        Case::new(Relay::new().run(near, out))
+            .far(async { says(client, b"to and fro, and to and fro").await })
+            .far(echoes(target))
+            .releases(move || {
+                one.assert_dropped();
+                other.assert_dropped();
+            })
+    });
+    at_every_poll("the tunnel of CONNECT", 7, async || {
+        let (near, client, one) = held();
+        let (out, target, other) = held();
+        let tunnel = Connected::new(out, Address::UNSPECIFIED);
+        Case::new(tunnel.run(near))
+            .far(async { says(client, b"to and fro, and to and fro").await })
+            .far(echoes(target))
+            .releases(move || {
+                one.assert_dropped();
+                other.assert_dropped();
+            })
+    });
+    at_every_poll("the tunnel of BIND", 5, async || {
+        let peer = request(Command::BIND, here(1));
+        let binding = Connector::direct().oneshot(peer).await.unwrap();
+        let at = Tunnel::<ReadAhead<Held>>::bound(&binding).ip().unwrap();
+        let (near, client, alive) = held();
+        Case::new(binding.run(ReadAhead::new(near)))
+            .far(async { says(client, b"from the client").await })
+            .far(async move {
+                if let Ok(peer) = TcpStream::connect(at).await {
+                    echoes(peer).await;
+                }
+            })
+            .releases(move || alive.assert_dropped())
+    });
+}
+
+#[test]
+fn associations() {
+    at_every_poll("the tunnel of UDP ASSOCIATE", 2, async || {
+        let any = request(Command::UDP_ASSOCIATE, Address::UNSPECIFIED);
+        let association = Connector::direct().oneshot(any).await.unwrap();
+        let relay = Tunnel::<ReadAhead<Held>>::bound(&association).ip().unwrap();
+        let (near, client, alive) = held();
+        Case::new(association.run(ReadAhead::new(near)))
+            .far(async move {
+                let udp = UdpSocket::bind(here(0)).await.unwrap();
+                let to = udp.local_addr().unwrap().port().to_be_bytes();
+                let datagram = [b"\0\0\0\x01\x7f\0\0\x01", &to[..], b"ping"].concat();
+                udp.send_to(&datagram, relay).await.unwrap();
+                tokio::task::yield_now().await;
+                // The control connection ends, and with it the association.
+                says(client, b"").await
+            })
+            .releases(move || alive.assert_dropped())
+    });
+}
+
+/// Connections from within the process, until there are no more.
+struct InMemory(Vec<Held>);
+
+impl Listener for InMemory {
+    type Io = Held;
+
+    async fn accept(&mut self, nowhere: SocketAddr) -> std::io::Result<Accepted<Held>> {
+        match self.0.pop() {
+            Some(io) => Ok(Accepted::new(io, nowhere, nowhere)),
+            None => std::future::pending().await,
+        }
+    }
+}
+
+#[test]
+fn servers() {
+    at_every_poll("serve", 25, async || {
+        let ends = (0..3).map(|_| held());
+        let (near, far): (Vec<_>, Vec<_>) = ends.map(|(near, far, _)| (near, far)).unzip();
+        let stack = HandshakeLayer::new().layer(AuthLayer::new(joe()).layer(in_memory()));
+        let signal = async {
+            for _ in 0..40 {
+                tokio::task::yield_now().await;
+            }
+        };
+        let server = serve(InMemory(near), stack).with_graceful_shutdown(signal);
+        let mut case = Case::new(server.into_future());
+        for end in far {
+            let said = [LOGIN, CONNECT, b"to and fro"].concat();
+            case = case.far(async move { says(end, &said).await });
+        }
+        case
+    });
+}

@@ -1,0 +1,126 @@
+//! Where the state machines wait, and which of these places the sweeps go through.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// A file, how many times it waits (`.await` and `ready!`), how many of these the sweeps reach, and
+/// why not the rest.
+const WAITS: &[(&str, usize, usize, &str)] = &[
+    ("layer/handshake/dialogue.rs", 13, 13, ""),
+    ("layer/auth/service.rs", 4, 4, ""),
+    ("layer/auth/userpass.rs", 6, 6, ""),
+    (
+        "layer/auth/choice.rs",
+        3,
+        1,
+        "one of two methods at run time passes everything on",
+    ),
+    ("session/answer.rs", 5, 5, ""),
+    ("session/boxed.rs", 1, 1, ""),
+    ("session/wire.rs", 1, 1, ""),
+    ("connector/direct/eyeballs.rs", 5, 5, ""),
+    ("connector/direct/service.rs", 5, 5, ""),
+    ("connector/direct/socket.rs", 1, 1, ""),
+    ("connector/bind/service.rs", 1, 1, ""),
+    ("connector/bind/tunnel.rs", 5, 5, ""),
+    ("connector/associate/service.rs", 1, 1, ""),
+    ("connector/associate/tunnel.rs", 1, 1, ""),
+    ("connector/associate/flow.rs", 7, 5, UNWRITABLE),
+    ("connector/associate/path.rs", 3, 0, UNWRITABLE),
+    (
+        "connector/associate/names.rs",
+        1,
+        0,
+        "lookups of datagrams: tests/associate_names.rs",
+    ),
+    ("session/send.rs", 2, 0, UNWRITABLE),
+    ("relay/udp.rs", 2, 1, UNWRITABLE),
+    ("relay/relay.rs", 4, 4, ""),
+    ("relay/idle.rs", 1, 1, ""),
+    ("relay/hang_up.rs", 4, 4, ""),
+    ("relay/read_ahead.rs", 3, 3, ""),
+    (
+        "relay/direction.rs",
+        11,
+        8,
+        "splicing, and meters that hold back",
+    ),
+    (
+        "relay/splice.rs",
+        3,
+        0,
+        "needs two sockets: tests/relay_splice.rs",
+    ),
+    (
+        "relay/meter.rs",
+        2,
+        0,
+        "meters that hold back: tests/meter.rs, tests/limit_bytes.rs",
+    ),
+    (
+        "relay/metered.rs",
+        5,
+        0,
+        "outside of a relay only: tests/meter.rs",
+    ),
+];
+
+const UNWRITABLE: &str = "a UDP socket without room, which a test cannot bring about at will";
+
+/// Where they are.
+const ROOMS: &[&str] = &[
+    "layer/handshake",
+    "layer/auth",
+    "session",
+    "connector/direct",
+    "connector/bind",
+    "connector/associate",
+    "relay",
+];
+
+#[test]
+fn every_place_that_waits_is_listed() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let (mut waits, mut reached) = (0, 0);
+    for room in ROOMS {
+        for file in files(&src.join(room)) {
+            let found = count(&fs::read_to_string(&file).unwrap());
+            let name = file.strip_prefix(&src).unwrap();
+            let listed = WAITS.iter().find(|(listed, ..)| name == Path::new(listed));
+            let (listed, there) = listed.map_or((0, 0), |entry| (entry.1, entry.2));
+            assert_eq!(
+                found,
+                listed,
+                "{}: is there a scenario that gets to what is new there?",
+                name.display()
+            );
+            waits += found;
+            reached += there;
+        }
+    }
+    let all: usize = WAITS.iter().map(|entry| entry.1).sum();
+    assert_eq!(waits, all, "a file is listed that is not there");
+    for (file, waits, reached, why) in WAITS {
+        assert_eq!(reached == waits, why.is_empty(), "{file}: {why}");
+    }
+    println!("{reached} of {waits} places are reached");
+}
+
+/// Places outside of documentation.
+fn count(source: &str) -> usize {
+    let code = source
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"));
+    code.map(|line| line.matches(".await").count() + line.matches("ready!(").count())
+        .sum()
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|it| it == "rs"))
+        .collect()
+}

@@ -1,0 +1,153 @@
+//! The stack under test, and what has to be back where it was once a session is over.
+
+use std::{future::pending, net::SocketAddr, sync::Arc, time::Duration};
+
+use tokio::{io::DuplexStream, runtime::Handle, sync::Semaphore};
+use tower::{
+    ServiceBuilder, ServiceExt,
+    limit::GlobalConcurrencyLimitLayer,
+    service_fn,
+    util::{BoxCloneSyncService, BoxService},
+};
+use tower_socks::{
+    Accepted, AclLayer, AuthLayer, BoxError, HandshakeLayer, Identity, NoAuth, OpenTunnels,
+    Refusal, Relay, Request, Traffic, UserPass, Users,
+    layer::limit::{LimitLayer, Tunnels, key},
+    proto::Credentials,
+    relay::BoxStream,
+    session::{BoxTunnel, Tunnel},
+};
+
+use super::fault::Faulty;
+
+/// For greeting, authentication and request.
+pub const DEADLINE: Duration = Duration::from_secs(10);
+/// For what the connector does.
+pub const DIAL: Duration = Duration::from_secs(30);
+/// For a reply to leave.
+pub const REPLY: Duration = Duration::from_secs(5);
+/// For a peer to close after the last word.
+pub const FAREWELL: Duration = Duration::from_secs(2);
+/// For a tunnel without traffic.
+pub const IDLE: Duration = Duration::from_secs(60);
+/// For a half-closed one.
+pub const LINGER: Duration = Duration::from_secs(20);
+
+/// The limits of the tunnels.
+pub const RELAY: Relay = Relay::new().idle_timeout(IDLE).linger(LINGER);
+
+/// A target that the policy refuses.
+pub const FORBIDDEN: &str = "192.0.2.66:80";
+
+/// What carries requests out.
+pub type Bottom = BoxCloneSyncService<Request, BoxTunnel, BoxError>;
+
+/// A whole stack.
+pub type Stack = BoxService<Accepted<Faulty<DuplexStream>>, Traffic, BoxError>;
+
+/// Who knows the passwords.
+#[derive(Clone, Copy, Debug)]
+pub enum Verifier {
+    /// That of joe is "secret".
+    Knows,
+    /// It never says.
+    Hangs,
+}
+
+/// How much stands between authentication and the connector.
+#[derive(Clone, Copy, Debug)]
+pub enum Depth {
+    /// A time limit and a policy.
+    Plain,
+    /// Limits and lists as well, so that the tunnel is wrapped and the client's stream is metered.
+    Layered,
+}
+
+/// What sessions take, and have to give back.
+#[derive(Debug)]
+pub struct Counters {
+    sessions: Arc<Semaphore>,
+    open: OpenTunnels,
+    tunnels: Tunnels<fn(&Request) -> Option<key::All>>,
+    tasks: usize,
+}
+
+const SESSIONS: usize = 3;
+
+impl Counters {
+    pub fn new() -> Self {
+        Self {
+            sessions: Arc::new(Semaphore::new(SESSIONS)),
+            open: OpenTunnels::new(),
+            tunnels: Tunnels::new(2, key::everyone),
+            tasks: alive(),
+        }
+    }
+
+    /// Everything is back.
+    pub fn assert_zero(&self) {
+        assert_eq!(self.sessions.available_permits(), SESSIONS, "permits");
+        assert_eq!(self.open.totals().open, 0, "open tunnels");
+        assert_eq!(self.tunnels.live(&key::All), 0, "live tunnels");
+        assert_eq!(self.tunnels.keys(), 0, "keys of tunnels");
+    }
+
+    /// No task is left but those that there were.
+    pub fn assert_no_task(&self) {
+        assert_eq!(alive(), self.tasks, "tasks");
+    }
+
+    pub fn stack(&self, depth: Depth, verifier: Verifier, bottom: Bottom) -> Stack {
+        let users: Users = [("joe", "secret")].into_iter().collect();
+        let verifier = service_fn(move |credentials: Credentials| {
+            let users = users.clone();
+            async move {
+                match verifier {
+                    Verifier::Knows => Ok::<Identity, BoxError>(users.oneshot(credentials).await?),
+                    Verifier::Hangs => pending().await,
+                }
+            }
+        });
+        let policy = |request: &Request, _: Option<SocketAddr>| match request.target.to_string()
+            == FORBIDDEN
+        {
+            true => Err(Refusal::not_allowed("not there")),
+            false => Ok(()),
+        };
+        let outside = ServiceBuilder::new()
+            .layer(GlobalConcurrencyLimitLayer::with_semaphore(Arc::clone(
+                &self.sessions,
+            )))
+            .layer(HandshakeLayer::new().deadline(DEADLINE))
+            .layer(AuthLayer::new((UserPass::new(verifier), NoAuth)));
+        match depth {
+            Depth::Plain => outside
+                .timeout(DIAL)
+                .layer(AclLayer::new(policy))
+                .service(bottom)
+                .boxed(),
+            Depth::Layered => outside
+                .layer(self.open.layer())
+                .layer(LimitLayer::new(self.tunnels.clone()))
+                .timeout(DIAL)
+                .layer(AclLayer::new(policy))
+                .service(bottom)
+                .boxed(),
+        }
+    }
+}
+
+/// Tasks of this runtime.
+fn alive() -> usize {
+    Handle::current().metrics().num_alive_tasks()
+}
+
+/// A service for requests, of one type whatever it is.
+pub fn bottom<S>(service: S) -> Bottom
+where
+    S: tower::Service<Request, Error = BoxError> + Clone + Send + Sync + 'static,
+    S::Response: Tunnel<BoxStream> + 'static,
+    S::Future: Send + 'static,
+{
+    Bottom::new(service.map_response(BoxTunnel::new))
+}
