@@ -1,6 +1,7 @@
 //! The futures.
 
 use std::{
+    future::{Future, IntoFuture, poll_fn},
     net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::Arc,
 };
@@ -328,7 +329,14 @@ fn servers() {
             }
         };
         let server = serve(InMemory(near), stack).with_graceful_shutdown(signal);
-        let mut case = Case::new(server.into_future());
+        // It runs as a task of its own: polled at each turn, it is dropped in the middle of them all.
+        let mut server = server.into_future();
+        let server = poll_fn(move |cx| {
+            let outcome = server.as_mut().poll(cx);
+            cx.waker().wake_by_ref();
+            outcome
+        });
+        let mut case = Case::new(server);
         for end in far {
             let said = [LOGIN, CONNECT, b"to and fro"].concat();
             case = case.far(async move { says(end, &said).await });
