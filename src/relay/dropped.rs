@@ -71,13 +71,22 @@ impl Drops {
         }
     }
 
-    /// What there is, which is then taken out.
-    pub(crate) fn take(&mut self) -> impl Iterator<Item = (Dropped, usize)> + use<> {
-        let drops = std::mem::take(self);
-        let counts = drops.any.then_some(drops.counts).into_iter().flatten();
+    /// What there is, which is then taken out. Most of the time it is nothing.
+    pub(crate) fn take(&mut self) -> Option<Self> {
+        self.any.then(|| std::mem::take(self))
+    }
+
+    /// What is in `others`, too.
+    pub(crate) fn add_all(&mut self, others: Option<Self>) {
+        for (reason, count) in others.iter().flat_map(Self::iter) {
+            self.add(reason, count);
+        }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Dropped, usize)> {
         Dropped::ALL
             .into_iter()
-            .zip(counts)
+            .zip(self.counts)
             .filter_map(|(reason, count)| (count > 0).then_some((reason, count as usize)))
     }
 }

@@ -3,7 +3,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use super::{Dropped, direction::Broken};
+use super::{Dropped, Drops, direction::Broken};
 
 /// Counts the bytes of a tunnel, or bounds them: see [`Metered`](super::Metered).
 ///
@@ -155,9 +155,9 @@ impl Meters {
         }
     }
 
-    pub(crate) fn dropped(&mut self, drops: impl Iterator<Item = (Dropped, usize)>) {
-        if let Some(meter) = &mut self.0 {
-            for (reason, count) in drops {
+    pub(crate) fn dropped(&mut self, drops: Option<Drops>) {
+        if let (Some(meter), Some(drops)) = (&mut self.0, drops) {
+            for (reason, count) in drops.iter() {
                 meter.dropped(reason, count);
             }
         }

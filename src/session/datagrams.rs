@@ -159,15 +159,13 @@ impl Datagrams {
     }
 
     /// What was noted.
-    pub(crate) fn take_dropped(&mut self) -> impl Iterator<Item = (Dropped, usize)> + use<> {
+    pub(crate) fn take_dropped(&mut self) -> Option<Drops> {
         self.drops.take()
     }
 
-    /// What was noted in another batch.
-    pub(crate) fn take_dropped_of(&mut self, other: &mut Self) {
-        for (reason, count) in other.take_dropped() {
-            self.dropped(reason, count);
-        }
+    /// Notes what was noted elsewhere.
+    pub(crate) fn dropped_too(&mut self, drops: Option<Drops>) {
+        self.drops.add_all(drops);
     }
 
     /// Takes the first `count` out.

@@ -125,7 +125,7 @@ impl<R: Resolve> Names<R> {
     }
 
     /// How many have waited in vain.
-    pub(super) fn take_dropped(&mut self) -> impl Iterator<Item = (Dropped, usize)> + use<R> {
+    pub(super) fn take_dropped(&mut self) -> Option<Drops> {
         self.drops.take()
     }
 

@@ -96,10 +96,12 @@ impl<R: Resolve> DirectPath<R> {
 
     /// Ready once nothing is kept back.
     fn poll_ready_out(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        ready!(self.sockets.poll_send(cx, &mut self.ready));
-        // An idle association keeps no room.
-        let mut done = std::mem::take(&mut self.ready);
-        self.ready.take_dropped_of(&mut done);
+        if !self.ready.is_empty() {
+            ready!(self.sockets.poll_send(cx, &mut self.ready));
+            // An idle association keeps no room.
+            let mut done = std::mem::take(&mut self.ready);
+            self.ready.dropped_too(done.take_dropped());
+        }
         Poll::Ready(())
     }
 }
@@ -153,7 +155,7 @@ impl Sockets {
 impl<R: Resolve> DatagramPath for DirectPath<R> {
     fn poll_send(&mut self, cx: &mut Context<'_>, out: &mut Datagrams) -> Poll<io::Result<()>> {
         self.renew();
-        out.take_dropped_of(&mut self.ready);
+        out.dropped_too(self.ready.take_dropped());
         ready!(self.poll_ready_out(cx));
         self.sort(out);
         if self.sockets.poll_send(cx, out).is_pending() {
@@ -169,10 +171,8 @@ impl<R: Resolve> DatagramPath for DirectPath<R> {
         self.poll_names(cx);
         // What is left waits for room, and this task hears of it.
         let _ = self.poll_ready_out(cx);
-        into.take_dropped_of(&mut self.ready);
-        for (reason, count) in self.names.take_dropped() {
-            into.dropped(reason, count);
-        }
+        into.dropped_too(self.ready.take_dropped());
+        into.dropped_too(self.names.take_dropped());
         let strangers = Cell::new(0);
         let destinations = &self.destinations;
         let kept = Cell::new(0_usize);
@@ -197,7 +197,9 @@ impl<R: Resolve> DatagramPath for DirectPath<R> {
                 }
             }
         }
-        into.dropped(Dropped::Stranger, strangers.get());
+        if strangers.get() > 0 {
+            into.dropped(Dropped::Stranger, strangers.get());
+        }
         if into.is_empty() {
             Poll::Pending
         } else {

@@ -1,0 +1,117 @@
+//! What RFC 1928 and RFC 1929 ask for, and what users and attackers ask for beyond it: one line,
+//! one case, real octets over real sockets.
+//!
+//! ```text
+//! cargo test --test conformance
+//! SOCKS_UNDER_TEST=127.0.0.1:1080 cargo test --test conformance -- --nocapture report
+//! SOCKS_UNDER_TEST=127.0.0.1:1080 SOCKS_UNDER_TEST_USER=joe:secret cargo test ...
+//! UPDATE=1 cargo test --test conformance
+//! ```
+//!
+//! The first runs every case against a server of ours; each is a test of its own. The second runs
+//! the cases about servers against another one on this machine and prints a table; what needs
+//! something inside of ours is skipped, and says so. The third is for one that wants a name and a
+//! password. The last writes the table into `README.md`.
+
+#![cfg(feature = "users")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    unreachable_pub
+)]
+
+#[macro_use]
+mod case;
+mod associate;
+mod association;
+mod bind;
+mod client;
+mod connect;
+mod datagrams;
+mod document;
+mod replies;
+mod requests;
+mod selection;
+mod server;
+mod talk;
+mod userpass;
+
+#[path = "../support/mod.rs"]
+mod support;
+#[path = "../udp_support/mod.rs"]
+mod udp_support;
+
+use case::Case;
+
+/// All lines, in order.
+const CASES: &[&[Case]] = &[
+    selection::CASES,
+    userpass::CASES,
+    requests::CASES,
+    replies::CASES,
+    connect::CASES,
+    bind::CASES,
+    associate::CASES,
+    datagrams::CASES,
+    client::CASES,
+];
+
+/// How many lines each kind has.
+const LINES: &[(&str, usize)] = &[
+    ("S", 7),
+    ("U", 6),
+    ("R", 13),
+    ("N", 4),
+    ("B", 6),
+    ("A", 15),
+    ("C", 8),
+];
+
+fn all() -> impl Iterator<Item = &'static Case> {
+    CASES.iter().copied().flatten()
+}
+
+#[test]
+fn every_line_is_there_once_and_in_order() {
+    let lines = LINES
+        .iter()
+        .flat_map(|(kind, last)| (1..=*last).map(move |number| format!("{kind}{number}")));
+    let expected: Vec<_> = lines.collect();
+    let found: Vec<_> = all().map(|case| case.id).collect();
+    assert_eq!(found, expected);
+    for case in all() {
+        let test = case.test.strip_prefix(&case.id.to_lowercase());
+        assert!(
+            test.is_some_and(|rest| rest.starts_with('_')),
+            "{}",
+            case.test
+        );
+        assert!(
+            case.what.ends_with('.') && case.how.ends_with('.'),
+            "{}",
+            case.id
+        );
+    }
+}
+
+/// Prints the table. Fails for no other server than ours.
+#[test]
+fn report() {
+    let failed = document::report(all());
+    assert!(
+        server::foreign().is_some() || failed == 0,
+        "{failed} lines fail"
+    );
+}
+
+#[test]
+fn the_readme_is_up_to_date() {
+    match server::foreign() {
+        Some(_) => eprintln!("skipped: the README is about ours"),
+        None => document::check(&all().collect::<Vec<_>>()),
+    }
+}
