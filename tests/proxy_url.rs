@@ -166,6 +166,22 @@ fn mistakes_have_a_message_that_says_what_to_write_and_no_secret() {
         ("http://j%3Ae:s3cret@p.example", "colon"),
         ("http://joe:s3cret%0D%0AX@p.example", "control character"),
         ("socks5h://256.0.0.1", "neither a name nor an address"),
+        (
+            "socks5h://s3cret%40p.example",
+            "neither a name nor an address",
+        ),
+        (
+            "socks5h://p.example%2Fs3cret",
+            "neither a name nor an address",
+        ),
+        (
+            "socks5://p%3Cs3cret.example",
+            "neither a name nor an address",
+        ),
+        (
+            "socks5://p%7Cs3cret.example",
+            "neither a name nor an address",
+        ),
         (&long, "longer than the 255 octets"),
     ] {
         let error = text.parse::<ProxyUrl>().expect_err(text);

@@ -191,10 +191,12 @@ impl FromStr for ProxyUrl {
                 let name = decoded(name)?;
                 let name = str::from_utf8(&name)
                     .map_err(|_| InvalidProxyUrl::new("the host is not UTF-8"))?;
-                let address = Address::new(name, port).and_then(Address::canonical);
-                address.map_err(|_| {
-                    InvalidProxyUrl::new("the host is neither a name nor an address")
-                })?
+                // A login whose `@` is encoded too is no host, and is not to be shown as one.
+                let address = Address::new(name, port).ok();
+                let address = address.filter(|_| !name.contains(NO_HOST));
+                address.ok_or(InvalidProxyUrl::new(
+                    "the host is neither a name nor an address",
+                ))?
             }
             _ => return Err(InvalidProxyUrl::new("there is no host")),
         };
@@ -211,6 +213,11 @@ impl FromStr for ProxyUrl {
         Ok(Self { kind, proxy, login })
     }
 }
+
+/// What the URL standard admits in no host, encoded or not.
+const NO_HOST: &[char] = &[
+    '#', '%', '/', ':', '<', '>', '?', '@', '[', '\\', ']', '^', '|',
+];
 
 fn decoded(text: &str) -> Result<Cow<'_, [u8]>, InvalidProxyUrl> {
     let mut escapes = text.split('%').skip(1);
