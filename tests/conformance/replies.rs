@@ -43,7 +43,7 @@ cases! {
         "A target that speaks at once, 20 times.";
     R13 r13_addresses_in_disguise_are_judged_as_addresses, "+", Scope::Ours("it sets a policy"),
         "A name that is really an address, in any notation, is judged as that address or refused.",
-        "A policy against 127.0.0.1; 20 notations of it by name, and IPv6 forms by address.";
+        "A policy against 127.0.0.1 as stated, and one as dialled; 20 notations of it by name, and one as IPv6.";
 }
 
 async fn r9_refused_by_policy_is_02() -> Outcome {
@@ -206,27 +206,26 @@ async fn r13_addresses_in_disguise_are_judged_as_addresses() -> Outcome {
     let (listener, _) = target().await;
     let port = listener.local_addr().unwrap().port();
     let v4 = IpAddr::from([127, 0, 0, 1]);
-    // The policy knows one spelling, and asks about addresses as they come.
-    let forbids = move |target: &Address, address: Option<SocketAddr>| match address {
-        None => target.ip() == Some(SocketAddr::new(v4, port)),
-        Some(address) => address.ip() == v4,
-    };
-    let (policy, _) = forbidding(forbids);
-    let server = ours(stack(
-        NoAuth,
-        AclLayer::new(policy).layer(Connector::direct()),
-    ))
-    .await;
-    let mapped = format!("[::ffff:127.0.0.1]:{port}").parse().unwrap();
-    let names = DISGUISES.map(|disguise| (disguise, name(disguise, port)));
-    for (what, dst) in names
-        .into_iter()
-        .chain([("::ffff:127.0.0.1", address(mapped))])
-    {
-        let mut client = server.asked(CONNECT, &dst).await?;
-        let code = client.reply().await?.code;
-        ensure!(code != 0, "{what} gets a success");
-        client.ends().await?;
+    let mapped = address(format!("[::ffff:127.0.0.1]:{port}").parse().unwrap());
+    let mut all: Vec<_> = DISGUISES
+        .map(|disguise| (disguise, name(disguise, port)))
+        .into();
+    all.push(("::ffff:127.0.0.1 as ATYP 04", mapped));
+    // One policy looks at what is stated and knows one spelling, the other at what is dialled.
+    for as_stated in [true, false] {
+        let forbids = move |target: &Address, address: Option<SocketAddr>| match address {
+            None => as_stated && target.ip() == Some(SocketAddr::new(v4, port)),
+            Some(address) => !as_stated && address.ip() == v4,
+        };
+        let (policy, _) = forbidding(forbids);
+        let service = AclLayer::new(policy).layer(Connector::direct());
+        let server = ours(stack(NoAuth, service)).await;
+        for (what, dst) in &all {
+            let mut client = server.asked(CONNECT, dst).await?;
+            let code = client.reply().await?.code;
+            ensure!(code != 0, "{what} gets a success");
+            client.ends().await?;
+        }
     }
     let nobody = listener.accept().now_or_never().is_none();
     ensure!(nobody, "the target was connected to");

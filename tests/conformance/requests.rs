@@ -13,7 +13,7 @@ use crate::{
     case::{Miss, Outcome, Scope},
     selection::prefixed,
     server::{ours, server},
-    support::{has_ipv6, sockets::closed_port, stack},
+    support::{has_ipv6, sockets::closed_port, stack, targets::targets},
     talk::{CONNECT, Reply, Talk, echo, name, target, target_on},
     udp_support::{address, policies::hosts},
 };
@@ -36,7 +36,7 @@ cases! {
         "One of each; the longest name gets a reply, and from ours a connection.";
     R6 r6_connect_to_port_0_fails, "1928, 4", Scope::Any,
         "CONNECT to port 0 gets a failure reply.",
-        "By address and by name.";
+        "By address and by name; ours: with a connector that would get there, too.";
     R7 r7_every_reply_is_complete, "1928, 6", Scope::Any,
         "Every reply is complete, failures included: version, code, 00, an address of a known type and a port.",
         "Success and a refused connection; ours: an IP address of the family of BND, unknown commands and types, too.";
@@ -134,6 +134,13 @@ async fn r6_connect_to_port_0_fails() -> Outcome {
     let server = server().await;
     for dst in [address(([127, 0, 0, 1], 0).into()), name("localhost", 0)] {
         fails(&mut server.asked(CONNECT, &dst).await?).await?;
+        if server.is_ours() {
+            // One that would get there.
+            let (dialer, _dialled) = targets();
+            let anywhere = ours(stack(NoAuth, dialer)).await;
+            let mut client = anywhere.asked(CONNECT, &dst).await?;
+            prefixed("any connector", fails(&mut client).await)?;
+        }
     }
     Ok(())
 }

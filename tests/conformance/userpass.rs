@@ -37,7 +37,7 @@ cases! {
         "Versions 00, 02, 05 and FF.";
     U4 u4_empty_names_and_passwords_fail, "1929, 2", Scope::Any,
         "An empty name or password fails, unless an option lets it pass.",
-        "Empty name, empty password, both; ours: with the option, too.";
+        "Empty name, empty password, both; ours: for users who have such, with and without the option.";
     U5 u5_nothing_behind_wrong_credentials_is_carried_out, "1929, 2", Scope::Any,
         "A request that was sent along with wrong credentials is not carried out.",
         "Wrong credentials, a request, right credentials and a request in one write; nobody connects to the target.";
@@ -205,8 +205,12 @@ async fn u4_empty_names_and_passwords_fail() -> Outcome {
     }
     if server.is_ours() {
         let nameless = users([("", "secret"), ("joe", "")]);
-        let auth = UserPass::new(nameless).allow_empty();
-        let server = ours(stack(auth, Connector::direct())).await;
+        let auth = UserPass::new(nameless);
+        // They would be right.
+        let strict = ours(stack(auth.clone(), Connector::direct())).await;
+        denied(&strict, &Login::new("", "secret").frame()).await?;
+        denied(&strict, &Login::new("joe", "").frame()).await?;
+        let server = ours(stack(auth.allow_empty(), Connector::direct())).await;
         gets_in(&server, &Login::new("", "secret").frame()).await?;
         gets_in(&server, &Login::new("joe", "").frame()).await?;
         denied(&server, &Login::new("", "").frame()).await?;
