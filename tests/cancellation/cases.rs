@@ -7,7 +7,7 @@ use std::{
 
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, copy, split},
-    net::{TcpListener, TcpStream, UdpSocket},
+    net::{TcpListener, TcpSocket, TcpStream, UdpSocket},
     sync::Semaphore,
 };
 use tower::{
@@ -266,14 +266,18 @@ fn tunnels() {
             })
     });
     at_every_poll("the tunnel of BIND", 5, async || {
-        let peer = request(Command::BIND, here(1));
+        // Elsewhere than the listener: a peer that comes too late could meet itself.
+        let elsewhere = SocketAddr::from(([127, 0, 0, 3], 0));
+        let peer = request(Command::BIND, elsewhere);
         let binding = Connector::direct().oneshot(peer).await.unwrap();
         let at = Tunnel::<ReadAhead<Held>>::bound(&binding).ip().unwrap();
         let (near, client, alive) = held();
         Case::new(binding.run(ReadAhead::new(near)))
             .far(async { says(client, b"from the client").await })
             .far(async move {
-                if let Ok(peer) = TcpStream::connect(at).await {
+                let socket = TcpSocket::new_v4().unwrap();
+                socket.bind(elsewhere).unwrap();
+                if let Ok(peer) = socket.connect(at).await {
                     echoes(peer).await;
                 }
             })
