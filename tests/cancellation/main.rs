@@ -18,3 +18,4 @@
 
 mod cases;
 mod drops;
+mod proxies;
