@@ -8,15 +8,15 @@ use std::{
 
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, copy, split},
-    net::{TcpListener, TcpStream, UdpSocket},
+    net::{TcpListener, TcpSocket, UdpSocket},
     sync::Semaphore,
 };
 use tower::{
     Layer, Service, ServiceBuilder, ServiceExt, limit::GlobalConcurrencyLimitLayer, service_fn,
 };
 use tower_socks::{
-    Accepted, AuthLayer, BoxError, Client, Connected, Connector, Direct, HandshakeLayer, Listener,
-    NoAuth, OpenTunnels, Relay, Request, Socks5Upstream, Tunnel, UserPass, Users,
+    Accepted, AuthLayer, BoxError, Connected, Connector, Direct, HandshakeLayer, Listener, NoAuth,
+    OpenTunnels, Relay, Request, Tunnel, UserPass, Users,
     layer::limit::{LimitLayer, Tunnels, key},
     proto::{Address, Command, DomainName, Method, MethodSet},
     relay::ReadAhead,
@@ -29,11 +29,11 @@ use super::drops::{Case, Held, at_every_poll, held};
 const LOGIN: &[u8] = b"\x05\x02\x00\x02\x01\x03joe\x06secret";
 const CONNECT: &[u8] = b"\x05\x01\x00\x01\xc0\x00\x02\x01\x00\x50";
 
-const fn here(port: u16) -> SocketAddr {
+pub const fn here(port: u16) -> SocketAddr {
     SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
 }
 
-fn target() -> Address {
+pub fn target() -> Address {
     "192.0.2.1:80".parse().unwrap()
 }
 
@@ -42,7 +42,7 @@ fn joe() -> UserPass<Users> {
 }
 
 /// Says something, half-closes, and hears everything there is.
-async fn says(io: impl AsyncRead + AsyncWrite + Unpin, bytes: &[u8]) -> usize {
+pub async fn says(io: impl AsyncRead + AsyncWrite + Unpin, bytes: &[u8]) -> usize {
     let (mut read, mut write) = split(io);
     let mut heard = Vec::new();
     let speak = async {
@@ -82,14 +82,6 @@ fn request(command: Command, target: impl Into<Address>) -> Request {
     request
 }
 
-/// A session of a whole stack on one end of a stream; for the far ends of our clients.
-async fn proxies(io: DuplexStream) {
-    let stack = HandshakeLayer::new().layer(AuthLayer::new(NoAuth).layer(Connector::direct()));
-    let _ = stack
-        .oneshot(Accepted::new(io, here(50_000), here(1080)))
-        .await;
-}
-
 /// A resolver for which every name is at an address that refuses, and at this machine.
 fn direct() -> Direct<impl tower_socks::Resolve + Sync + use<>> {
     Direct::new().resolver(service_fn(|_: DomainName| async {
@@ -99,7 +91,7 @@ fn direct() -> Direct<impl tower_socks::Resolve + Sync + use<>> {
 }
 
 /// A listener that is there for as long as the case is, and what leads to it.
-async fn listener() -> (TcpListener, SocketAddr) {
+pub async fn listener() -> (TcpListener, SocketAddr) {
     let listener = TcpListener::bind(here(0)).await.unwrap();
     let address = listener.local_addr().unwrap();
     (listener, address)
@@ -163,84 +155,6 @@ fn dials() {
     });
 }
 
-/// A way to a proxy: a stream in memory, of which `far` is the other end.
-fn way(
-    near: Held,
-) -> impl Service<Address, Response = Connected<Held>, Error = BoxError, Future: Send>
-+ Clone
-+ Send
-+ Sync
-+ 'static {
-    let near = Arc::new(std::sync::Mutex::new(Some(near)));
-    service_fn(move |_: Address| {
-        let near = near.lock().unwrap().take();
-        async move {
-            tokio::task::yield_now().await;
-            let near = near.ok_or("asked twice")?;
-            Ok(Connected::new(near, Address::UNSPECIFIED))
-        }
-    })
-}
-
-#[test]
-fn upstreams() {
-    at_every_poll("through a SOCKS5 proxy", 7, async || {
-        let (listener, address) = listener().await;
-        let (near, far, alive) = held();
-        let upstream = Socks5Upstream::new(target()).over(way(near));
-        Case::new(upstream.oneshot(Address::Ip(address)))
-            .far(proxies(far))
-            .releases(move || {
-                alive.assert_dropped();
-                drop(listener);
-            })
-    });
-    #[cfg(feature = "http-connect")]
-    at_every_poll("through an HTTP proxy", 18, async || {
-        let (near, far, alive) = held();
-        let upstream = tower_socks::HttpUpstream::new(target()).over(way(near));
-        Case::new(upstream.oneshot(target()))
-            .far(async { says(far, b"HTTP/1.1 200 OK\r\nX: y\r\n\r\n").await })
-            .releases(move || alive.assert_dropped())
-    });
-}
-
-/// A client of a proxy on this machine.
-fn client_of_a_proxy<F: Future + 'static>(name: &str, ask: impl Fn(Client, Held, SocketAddr) -> F) {
-    at_every_poll(name, 6, async || {
-        let (listener, address) = listener().await;
-        let (near, far, alive) = held();
-        let client = Client::new().proxy_address(here(0).ip());
-        Case::new(ask(client, near, address))
-            .far(proxies(far))
-            .releases(move || {
-                alive.assert_dropped();
-                drop(listener);
-            })
-    });
-}
-
-#[test]
-fn clients() {
-    client_of_a_proxy("Client::connect", |client, io, to| async move {
-        client.connect(io, to).await.unwrap()
-    });
-    client_of_a_proxy("Client::connect, optimistic", |client, io, to| async move {
-        client.optimistic().connect(io, to).await.unwrap()
-    });
-    client_of_a_proxy("Client::bind", |client, io, _| async move {
-        client.bind(io, here(0)).await.unwrap()
-    });
-    client_of_a_proxy("ProxyListener::accept", |client, io, _| async move {
-        let listener = client.bind(io, here(1)).await.unwrap();
-        let peer = TcpStream::connect(listener.bound().ip().unwrap()).await;
-        (listener.accept().await.unwrap(), peer.unwrap())
-    });
-    client_of_a_proxy("Client::associate", |client, io, _| async move {
-        client.associate(io).await.unwrap()
-    });
-}
-
 #[test]
 fn tunnels() {
     at_every_poll("Relay::run", 7, async || {
@@ -267,14 +181,18 @@ fn tunnels() {
             })
     });
     at_every_poll("the tunnel of BIND", 5, async || {
-        let peer = request(Command::BIND, here(1));
+        // Elsewhere than the listener: a peer that comes too late could meet itself.
+        let elsewhere = SocketAddr::from(([127, 0, 0, 3], 0));
+        let peer = request(Command::BIND, elsewhere);
         let binding = Connector::direct().oneshot(peer).await.unwrap();
         let at = Tunnel::<ReadAhead<Held>>::bound(&binding).ip().unwrap();
         let (near, client, alive) = held();
         Case::new(binding.run(ReadAhead::new(near)))
             .far(async { says(client, b"from the client").await })
             .far(async move {
-                if let Ok(peer) = TcpStream::connect(at).await {
+                let socket = TcpSocket::new_v4().unwrap();
+                socket.bind(elsewhere).unwrap();
+                if let Ok(peer) = socket.connect(at).await {
                     echoes(peer).await;
                 }
             })

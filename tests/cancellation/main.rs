@@ -19,3 +19,4 @@
 
 mod cases;
 mod drops;
+mod proxies;

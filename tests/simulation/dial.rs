@@ -17,7 +17,7 @@ use super::{
 
 #[tokio::test(start_paused = true)]
 async fn connect_by_address() {
-    let address = |port: [u8; 2]| [b"\x05\x01\x00\x01\x7f\x00\x00\x01", &port[..]].concat();
+    let address = |port: [u8; 2]| [b"\x05\x01\x00\x01\x7f\x00\x00\x04", &port[..]].concat();
     let count = sweep(sweep::ALL, Polls::Vary, async |plan| {
         dial(plan, address).await
     })
@@ -34,12 +34,12 @@ async fn connect_by_a_name_whose_first_address_refuses() {
 
 /// CONNECT from this machine. `request` makes the request for a port here.
 async fn dial(plan: Plan, request: impl Fn([u8; 2]) -> Vec<u8>) -> Operations {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let listener = TcpListener::bind("127.0.0.4:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let request = request(port.to_be_bytes());
     let script = Script::new([(0, HELLO), (2, &request), (12, UP)], Then::Ends);
     let resolver = service_fn(|_: DomainName| async {
-        Ok::<_, BoxError>([[127, 0, 0, 2], [127, 0, 0, 1]].map(IpAddr::from))
+        Ok::<_, BoxError>([[127, 0, 0, 2], [127, 0, 0, 4]].map(IpAddr::from))
     });
     let direct = Direct::new().resolver(resolver).relay(RELAY);
     let bottom = bottom(Connector::direct().with_connect(direct));

@@ -182,7 +182,7 @@ impl<Io: AsyncRead + Unpin> AsyncRead for Faulty<Io> {
         let mut part = buf.take(self.piece());
         let outcome = Pin::new(&mut self.io).poll_read(cx, &mut part);
         let read = part.filled().len();
-        // `part` begins where `buf` is initialised or not; a copy is the simplest that is safe.
+        // `buf` cannot be told by safe code that they are in their place.
         let octets = part.filled().to_vec();
         buf.put_slice(&octets);
         self.waited &= read == 0;

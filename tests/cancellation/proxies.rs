@@ -1,0 +1,101 @@
+//! What speaks to another proxy: clients, and connectors through upstreams.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use tokio::{io::DuplexStream, net::TcpStream};
+use tower::{Layer, Service, ServiceExt, service_fn};
+use tower_socks::{
+    Accepted, AuthLayer, BoxError, Client, Connected, Connector, HandshakeLayer, NoAuth,
+    Socks5Upstream, proto::Address,
+};
+
+use super::{
+    cases::{here, listener, says, target},
+    drops::{Case, Held, at_every_poll, held},
+};
+
+/// A session of a whole stack on one end of a stream; for the far ends of our clients.
+async fn proxies(io: DuplexStream) {
+    let stack = HandshakeLayer::new().layer(AuthLayer::new(NoAuth).layer(Connector::direct()));
+    let _ = stack
+        .oneshot(Accepted::new(io, here(50_000), here(1080)))
+        .await;
+}
+
+/// A way to a proxy: a stream in memory, of which `far` is the other end.
+fn way(
+    near: Held,
+) -> impl Service<Address, Response = Connected<Held>, Error = BoxError, Future: Send>
++ Clone
++ Send
++ Sync
++ 'static {
+    let near = Arc::new(std::sync::Mutex::new(Some(near)));
+    service_fn(move |_: Address| {
+        let near = near.lock().unwrap().take();
+        async move {
+            tokio::task::yield_now().await;
+            let near = near.ok_or("asked twice")?;
+            Ok(Connected::new(near, Address::UNSPECIFIED))
+        }
+    })
+}
+
+#[test]
+fn upstreams() {
+    at_every_poll("through a SOCKS5 proxy", 7, async || {
+        let (listener, address) = listener().await;
+        let (near, far, alive) = held();
+        let upstream = Socks5Upstream::new(target()).over(way(near));
+        Case::new(upstream.oneshot(Address::Ip(address)))
+            .far(proxies(far))
+            .releases(move || {
+                alive.assert_dropped();
+                drop(listener);
+            })
+    });
+    #[cfg(feature = "http-connect")]
+    at_every_poll("through an HTTP proxy", 18, async || {
+        let (near, far, alive) = held();
+        let upstream = tower_socks::HttpUpstream::new(target()).over(way(near));
+        Case::new(upstream.oneshot(target()))
+            .far(async { says(far, b"HTTP/1.1 200 OK\r\nX: y\r\n\r\n").await })
+            .releases(move || alive.assert_dropped())
+    });
+}
+
+/// A client of a proxy on this machine.
+fn client_of_a_proxy<F: Future + 'static>(name: &str, ask: impl Fn(Client, Held, SocketAddr) -> F) {
+    at_every_poll(name, 6, async || {
+        let (listener, address) = listener().await;
+        let (near, far, alive) = held();
+        let client = Client::new().proxy_address(here(0).ip());
+        Case::new(ask(client, near, address))
+            .far(proxies(far))
+            .releases(move || {
+                alive.assert_dropped();
+                drop(listener);
+            })
+    });
+}
+
+#[test]
+fn clients() {
+    client_of_a_proxy("Client::connect", |client, io, to| async move {
+        client.connect(io, to).await.unwrap()
+    });
+    client_of_a_proxy("Client::connect, optimistic", |client, io, to| async move {
+        client.optimistic().connect(io, to).await.unwrap()
+    });
+    client_of_a_proxy("Client::bind", |client, io, _| async move {
+        client.bind(io, here(0)).await.unwrap()
+    });
+    client_of_a_proxy("ProxyListener::accept", |client, io, _| async move {
+        let listener = client.bind(io, here(1)).await.unwrap();
+        let peer = TcpStream::connect(listener.bound().ip().unwrap()).await;
+        (listener.accept().await.unwrap(), peer.unwrap())
+    });
+    client_of_a_proxy("Client::associate", |client, io, _| async move {
+        client.associate(io).await.unwrap()
+    });
+}
