@@ -81,7 +81,7 @@ fn slow_handshakes_end_at_the_deadline_and_disturb_nobody() {
 
 #[test]
 fn a_reload_disturbs_neither_handshakes_nor_bulk_data() {
-    const RELOADS: usize = 200;
+    const RELOADS: usize = 50;
 
     let file = File::new(OPEN);
     let mut server = Server::start(&flags(file.path()), "warn,server=info");
@@ -96,7 +96,7 @@ fn a_reload_disturbs_neither_handshakes_nor_bulk_data() {
         for number in 0..4 {
             let done = &done;
             scope.spawn(move || {
-                echoes(&mut tunnel(address, target), &pattern(32 * MIB, number));
+                echoes(&mut tunnel(address, target), &pattern(8 * MIB, number));
                 done.fetch_add(1, Ordering::Relaxed);
             });
             scope.spawn(move || {
@@ -170,7 +170,7 @@ fn the_signal_to_stop_lets_handshakes_and_bulk_data_end() {
     thread::scope(|scope| {
         for (mut client, mut target) in bulk {
             scope.spawn(move || {
-                client.write_all(&pattern(31 * MIB, MIB)).unwrap();
+                client.write_all(&pattern(7 * MIB, MIB)).unwrap();
                 client.shutdown(Shutdown::Write).unwrap();
                 let mut heard = Vec::new();
                 client.read_to_end(&mut heard).unwrap();
@@ -179,7 +179,7 @@ fn the_signal_to_stop_lets_handshakes_and_bulk_data_end() {
             scope.spawn(move || {
                 let mut heard = Vec::new();
                 target.read_to_end(&mut heard).unwrap();
-                assert!(heard == pattern(32 * MIB, 0), "{} bytes", heard.len());
+                assert!(heard == pattern(8 * MIB, 0), "{} bytes", heard.len());
                 target.write_all(b"bye").unwrap();
             });
         }

@@ -5,6 +5,7 @@ use std::{io, net::SocketAddr, time::Duration};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream, UdpSocket},
+    task::JoinHandle,
     time::timeout,
 };
 
@@ -89,18 +90,29 @@ pub(crate) async fn echo() -> SocketAddr {
     address
 }
 
-/// The same for datagrams.
-pub(crate) async fn udp_echo() -> SocketAddr {
+/// The same for datagrams. It goes when this is dropped.
+pub(crate) struct UdpEcho {
+    pub(crate) address: SocketAddr,
+    task: JoinHandle<()>,
+}
+
+pub(crate) async fn udp_echo() -> UdpEcho {
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let address = socket.local_addr().unwrap();
-    tokio::spawn(async move {
+    let task = tokio::spawn(async move {
         let mut datagram = vec![0; 65_536];
         loop {
             let (length, from) = socket.recv_from(&mut datagram).await.unwrap();
-            _ = socket.send_to(&datagram[..length], from).await;
+            socket.send_to(&datagram[..length], from).await.unwrap();
         }
     });
-    address
+    UdpEcho { address, task }
+}
+
+impl Drop for UdpEcho {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
 }
 
 /// Sends `said` to an echo over one stream or two, and checks every byte that comes back.

@@ -17,7 +17,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::dialogue::{ASSOCIATE, BIND, CONNECT, address, ask, echoes, reply, within};
+use super::dialogue::{ASSOCIATE, BIND, CONNECT, address, ask, echoes, reply, udp_echo, within};
 
 /// A kind of traffic, and how many workers have it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +67,6 @@ pub(crate) type Tallies = [Tally; KINDS.len()];
 pub(crate) struct Places {
     pub(crate) server: SocketAddr,
     pub(crate) echo: SocketAddr,
-    pub(crate) udp_echo: SocketAddr,
     /// Nobody listens here.
     pub(crate) closed: SocketAddr,
 }
@@ -80,10 +79,14 @@ pub(crate) async fn run(places: Places, tallies: &Arc<Tallies>, time: Duration) 
         for number in 0..count {
             let (stop, tallies) = (stop.clone(), tallies.clone());
             let random = Random::new((index * 1000 + number) as u64);
+            // Of its own: one for all would drop what its queue has no room for.
+            let datagrams = udp_echo().await;
             workers.spawn(async move {
+                let datagrams = datagrams;
                 let tally = &tallies[index];
                 let mut worker = Worker {
                     places,
+                    datagrams: datagrams.address,
                     tally,
                     stop: &stop,
                     random,
@@ -109,6 +112,7 @@ pub(crate) async fn run(places: Places, tallies: &Arc<Tallies>, time: Duration) 
 
 struct Worker<'a> {
     places: Places,
+    datagrams: SocketAddr,
     tally: &'a Tally,
     stop: &'a AtomicBool,
     random: Random,
@@ -211,7 +215,7 @@ impl Worker<'_> {
         let client = UdpSocket::bind("127.0.0.1:0").await?;
         client.connect(relay).await?;
         let mut header = b"\x00\x00\x00".to_vec();
-        header.extend(address(self.places.udp_echo));
+        header.extend(address(self.datagrams));
         let mut heard = vec![0; 65_536];
         for _ in 0..self.random.below(100) {
             let size = [1, 512, 1400, 9000, 65_497][self.random.below(5)];
