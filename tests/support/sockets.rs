@@ -9,12 +9,14 @@ use tokio::{
 use tower::service_fn;
 use tower_socks::{BoxError, Direct, connector::resolve::Resolve, proto::DomainName};
 
-/// A socket for the family of `ip`.
+/// A socket for the family of `ip`. Connections of other tests that have just ended are no obstacle.
 fn socket(ip: IpAddr) -> TcpSocket {
-    match ip {
+    let socket = match ip {
         IpAddr::V4(_) => TcpSocket::new_v4().unwrap(),
         IpAddr::V6(_) => TcpSocket::new_v6().unwrap(),
-    }
+    };
+    socket.set_reuseaddr(true).unwrap();
+    socket
 }
 
 /// A listener on `ip`, and its port on `others`, where it refuses connections for as long as the
