@@ -1,7 +1,7 @@
 //! The futures.
 
 use std::{
-    future::{Future, IntoFuture, poll_fn},
+    future::{IntoFuture, poll_fn},
     net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::Arc,
 };
