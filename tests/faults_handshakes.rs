@@ -39,7 +39,7 @@ fn slow_handshakes_end_at_the_deadline_and_disturb_nobody() {
     assert!(count >= 1000, "a limit of {most} descriptors is too low");
     let file = File::new(&format!(
         "[limits]\nsessions = 20_000\nunauthenticated_per_client = 20_000\n\
-         [timeouts]\nhandshake = \"1s\"\n{OPEN}"
+         [timeouts]\nhandshake = \"10s\"\n{OPEN}"
     ));
     let server = Server::start(&flags(file.path()), "warn");
     let target = echo();
@@ -47,6 +47,7 @@ fn slow_handshakes_end_at_the_deadline_and_disturb_nobody() {
     round_trip(&mut other, 0);
     let before = Before::of(&server);
 
+    // The deadline leaves time for all of them to be there at once.
     let mut slow = Vec::with_capacity(count);
     for number in 0..count {
         let mut client = reach(server.address);

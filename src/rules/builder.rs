@@ -146,8 +146,11 @@ impl Builder {
                     [] => "`groups` is empty".to_owned(),
                     known => format!("the groups are {}", known.join(", ")),
                 };
-                let problem = format_args!("there is no group `{unknown}`: {known}");
-                return Err(InvalidRule::rule(number, "group", problem));
+                return Err(InvalidRule::rule(
+                    number,
+                    "group",
+                    format_args!("there is no group `{unknown}`: {known}"),
+                ));
             }
         }
         for (group, users) in self.groups.iter().flatten() {
