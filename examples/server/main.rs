@@ -227,6 +227,7 @@ where
     } = settings.fixed.clone();
     let in_force = InForce::new(settings);
     let open = OpenTunnels::new();
+    tokio::spawn(signals::list_at_usr1(open.clone())?);
     let mut status_address = None;
     if let Some(metrics) = metrics {
         let address = metrics.listen;
@@ -269,7 +270,6 @@ where
         servers.spawn(server.into_future());
     }
     tokio::spawn(in_force.reload_at(reload, flags, listening));
-    tokio::spawn(signals::list_at_usr1(open)?);
     if let Some(address) = status_address {
         tracing::info!("metrics at http://{address}/");
     }

@@ -37,7 +37,7 @@ pub(crate) fn reload() -> Result<Signal, BoxError> {
     Ok(signal(SignalKind::hangup())?)
 }
 
-/// Says at each SIGUSR1 who is connected, in the log.
+/// Says at each SIGUSR1 who is connected, in the log. Caught from here on, as SIGHUP is.
 pub(crate) fn list_at_usr1(
     open: OpenTunnels,
 ) -> Result<impl Future<Output = ()> + Send + 'static, BoxError> {
