@@ -24,9 +24,10 @@ pub(crate) fn describe() -> Vec<String> {
     vec![
         format!("Date: {}", said("date", &["-u", "+%Y-%m-%d"])),
         format!(
-            "Machine: {model}, {cores} cores, {:.0} GiB, Linux {}, {}",
+            "Machine: {model}, {cores} cores, {:.0} GiB, Linux {}, TCP {}, {}",
             memory.unwrap_or(f64::NAN) / 1024.0 / 1024.0,
             file("/proc/sys/kernel/osrelease").trim(),
+            file("/proc/sys/net/ipv4/tcp_congestion_control").trim(),
             said("rustc", &["--version"]),
         ),
         format!(
