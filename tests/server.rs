@@ -307,6 +307,8 @@ async fn accepted_sockets_have_no_delay_and_know_both_addresses() {
     let client = TcpStream::connect(address).await.unwrap();
     let connection = accepted.recv().await.unwrap();
     assert!(connection.io.nodelay().unwrap());
+    #[cfg(target_os = "linux")]
+    assert!(!rustix::net::sockopt::tcp_quickack(&connection.io).unwrap());
     assert_eq!(connection.peer, client.local_addr().unwrap());
     assert_eq!(connection.local, address);
     server.abort();

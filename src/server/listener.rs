@@ -68,9 +68,14 @@ pub trait Listener: Send + 'static {
 impl Listener for TcpListener {
     type Io = TcpStream;
 
-    /// Sets TCP_NODELAY, which connections inherit: one system call instead of one each.
+    /// Sets TCP_NODELAY, which connections inherit: one system call instead of one each. On Linux,
+    /// and inherited as well: what acknowledges the greeting is the answer to it, and not a segment
+    /// of its own.
     fn start(&mut self) -> io::Result<SocketAddr> {
         socket2::SockRef::from(&*self).set_tcp_nodelay(true)?;
+        // Saves a segment each, and is no matter of right or wrong.
+        #[cfg(target_os = "linux")]
+        let _ = rustix::net::sockopt::set_tcp_quickack(&*self, false);
         self.local_addr()
     }
 
