@@ -9,7 +9,9 @@
 
 mod udp_support;
 
-use tokio::net::UdpSocket;
+use std::time::Duration;
+
+use tokio::{net::UdpSocket, time};
 use tower_socks::{Associate, Connector};
 use udp_support::{
     address,
@@ -311,6 +313,27 @@ async fn a7_the_queue_is_dropped_on_its_timer_and_not_before() {
         pass(2).await;
         send_all(&association, &to, &[(3 | LAST, b"lost")]).await;
         association.echo(&target, b"ping").await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a7_the_queue_is_dropped_where_an_association_may_idle_for_ever() {
+    within(async {
+        let associate = Associate::new().idle_timeout(Duration::MAX);
+        let association =
+            Association::new(stack(Connector::direct().with_associate(associate))).await;
+        let target = socket("127.0.0.1").await;
+        let to = address(target.local_addr().unwrap());
+        send_all(&association, &to, &[(1, b"lost ")]).await;
+        association.echo(&target, b"meanwhile").await;
+        pass(10).await;
+        send_all(&association, &to, &[(2 | LAST, b"lost")]).await;
+        association.echo(&target, b"ping").await;
+        // A paused clock moves on by itself only when no task is busy.
+        time::pause();
+        time::sleep(Duration::from_secs(1)).await;
+        time::resume();
     })
     .await;
 }

@@ -12,6 +12,7 @@ thread_local! {
 }
 
 /// Lends the buffer of this thread, [`LARGEST`] bytes of whatever was in it before.
+#[inline]
 pub(super) fn with<T>(borrow: impl FnOnce(&mut [u8]) -> T) -> T {
     let make = || vec![0; LARGEST].into_boxed_slice();
     lend(&BUFFER, make, |buffer| borrow(buffer))

@@ -6,9 +6,12 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::Instant;
 
-use super::{Relay, RelayErrorKind};
+use super::{
+    Relay, RelayErrorKind,
+    alarm::{Alarm, after},
+};
 
 /// The shortest time after which a tunnel that is not half-closed looks at the clock again.
 const SHORTEST: Duration = Duration::from_secs(1);
@@ -35,11 +38,12 @@ impl Watch {
     }
 
     /// The timer to poll this with.
-    pub(super) fn alarm(&self) -> Sleep {
-        sleep(self.limits.idle.min(self.limits.linger.max(SHORTEST)))
+    pub(super) fn alarm(&self) -> Alarm {
+        Alarm::new(self.limits.idle.min(self.limits.linger.max(SHORTEST)))
     }
 
     /// Something moved.
+    #[inline]
     pub(super) fn moved(&mut self) {
         self.last = Instant::now();
     }
@@ -53,10 +57,11 @@ impl Watch {
     }
 
     /// Ready once the limit has passed.
+    #[inline]
     pub(super) fn poll(
         &self,
         cx: &mut Context<'_>,
-        mut alarm: Pin<&mut Sleep>,
+        mut alarm: Pin<&mut Alarm>,
     ) -> Poll<RelayErrorKind> {
         let Relay { idle, linger } = self.limits;
         let (limit, kind) = if self.half_closed {
@@ -65,9 +70,7 @@ impl Watch {
             (idle, RelayErrorKind::Idle)
         };
         let deadline = after(self.last, limit);
-        if deadline < alarm.deadline() {
-            alarm.as_mut().reset(deadline);
-        }
+        alarm.as_mut().no_later_than(deadline);
         loop {
             ready!(alarm.as_mut().poll(cx));
             let now = Instant::now();
@@ -75,13 +78,7 @@ impl Watch {
                 return Poll::Ready(kind);
             }
             let again = after(now, linger.max(SHORTEST));
-            alarm.as_mut().reset(deadline.min(again));
+            alarm.as_mut().no_later_than(deadline.min(again));
         }
     }
-}
-
-/// `limit` after `last`, or as good as never.
-fn after(last: Instant, limit: Duration) -> Instant {
-    const FAR: Duration = Duration::from_secs(30 * 365 * 86_400);
-    last.checked_add(limit).unwrap_or_else(|| last + FAR)
 }

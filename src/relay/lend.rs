@@ -6,6 +6,7 @@ use std::{cell::Cell, thread::LocalKey};
 ///
 /// It is taken out while it is lent: whoever is called from within `borrow` and wants the same gets
 /// another one.
+#[inline]
 pub(crate) fn lend<T, R>(
     slot: &'static LocalKey<Cell<Option<T>>>,
     make: impl FnOnce() -> T,

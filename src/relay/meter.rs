@@ -131,6 +131,7 @@ impl Meters {
         });
     }
 
+    #[inline]
     pub(crate) fn poll_allowance(
         &mut self,
         cx: &mut Context<'_>,
@@ -143,6 +144,7 @@ impl Meters {
         }
     }
 
+    #[inline]
     pub(crate) fn moved(&mut self, way: Way, bytes: usize) {
         if let Some(meter) = self.0.as_mut().filter(|_| bytes > 0) {
             meter.moved(way, bytes);
@@ -185,11 +187,13 @@ impl<'a> Gate<'a> {
         Self { meters, way }
     }
 
+    #[inline]
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, Broken>> {
         let allowance = self.meters.poll_allowance(cx, self.way);
         allowance.map_err(Broken::Limit)
     }
 
+    #[inline]
     pub(super) fn moved(&mut self, bytes: usize) {
         self.meters.moved(self.way, bytes);
     }

@@ -45,6 +45,7 @@
 //! # }
 //! ```
 
+mod alarm;
 mod boxed;
 mod buffer;
 mod direction;
@@ -68,6 +69,15 @@ mod turn;
 mod udp;
 mod udp_options;
 
+pub(crate) use self::{
+    alarm::{Alarm, after},
+    dropped::Drops,
+    hang_up::poll_drain,
+    lend::lend,
+    meter::Meters,
+    turn::yield_turn,
+    udp::BatchSocket,
+};
 pub use self::{
     boxed::BoxStream,
     dropped::Dropped,
@@ -78,8 +88,4 @@ pub use self::{
     read_ahead::ReadAhead,
     relay::Relay,
     traffic::Traffic,
-};
-pub(crate) use self::{
-    dropped::Drops, hang_up::poll_drain, lend::lend, meter::Meters, turn::yield_turn,
-    udp::BatchSocket,
 };

@@ -9,14 +9,14 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::{Instant, Sleep};
+use tokio::time::Instant;
 
 use super::fragments::Fragments;
 use crate::{
     proto::{Decode, Decoded, UdpHeader},
     relay::{
-        BatchSocket, Dropped, Drops, Meters, RelayError, RelayErrorKind, Traffic, Way, lend,
-        yield_turn,
+        Alarm, BatchSocket, Dropped, Drops, Meters, RelayError, RelayErrorKind, Traffic, Way,
+        after, lend, yield_turn,
     },
     session::{DatagramPath, Datagrams, poll_send_all},
 };
@@ -245,32 +245,26 @@ impl<P: DatagramPath> Flow<P> {
         self.meters.datagrams(way, datagrams);
     }
 
-    /// Ready once nothing has moved for too long.
+    /// Ready once nothing has moved for too long. Looks at the clock when the alarm has fired.
     pub(super) fn poll_alarm(
         &mut self,
         cx: &mut Context<'_>,
-        mut alarm: Pin<&mut Sleep>,
+        mut alarm: Pin<&mut Alarm>,
     ) -> Poll<io::Error> {
         loop {
+            let idle = after(self.active, self.terms.idle);
+            let queue = self.fragments.as_ref().map(|queue| queue.until());
+            alarm
+                .as_mut()
+                .no_later_than(queue.map_or(idle, |until| until.min(idle)));
+            ready!(alarm.as_mut().poll(cx));
             let now = Instant::now();
-            if self
-                .fragments
-                .as_ref()
-                .is_some_and(|queue| queue.until() <= now)
-            {
+            if queue.is_some_and(|until| until <= now) {
                 self.fragments = None;
             }
-            let idle = self.active.checked_add(self.terms.idle);
-            if idle.is_some_and(|idle| idle <= now) {
+            if idle <= now {
                 return Poll::Ready(RelayError::timed_out(RelayErrorKind::Idle, self.traffic));
             }
-            let queue = self.fragments.as_ref().map(|queue| queue.until());
-            if let Some(next) = queue.into_iter().chain(idle).min()
-                && (alarm.is_elapsed() || next < alarm.deadline())
-            {
-                alarm.as_mut().reset(next);
-            }
-            ready!(alarm.as_mut().poll(cx));
         }
     }
 }

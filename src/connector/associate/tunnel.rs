@@ -6,7 +6,7 @@ use std::{
     task::Poll,
 };
 
-use tokio::{io::AsyncRead, time::sleep};
+use tokio::io::AsyncRead;
 
 use super::{
     clients::Place,
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     proto::Address,
-    relay::{BatchSocket, Metered, Traffic, poll_drain},
+    relay::{Alarm, BatchSocket, Metered, Traffic, poll_drain},
     session::{DatagramPath, Tunnel},
 };
 
@@ -66,7 +66,7 @@ where
             } = *self.parts;
             let meters = Metered::take(&mut control);
             let mut flow = Flow::new(socket, path, client, terms, meters);
-            let mut alarm = pin!(sleep(terms.idle));
+            let mut alarm = pin!(Alarm::new(terms.idle));
             let ended = poll_fn(|cx| {
                 // The association ends with its TCP connection, however that ends. What comes on it
                 // means nothing.

@@ -1,0 +1,71 @@
+//! A timer for whoever is polled often and waits long.
+
+use std::{
+    future::{Future, poll_fn},
+    pin::{Pin, pin},
+    task::{Context, Poll, Waker, ready},
+    time::Duration,
+};
+
+use pin_project_lite::pin_project;
+use tokio::{
+    task::unconstrained,
+    time::{Instant, Sleep, sleep},
+};
+
+pin_project! {
+    /// A timer that is left alone until it has fired. To ask tokio's own costs four atomic operations,
+    /// and a tunnel would ask with every packet.
+    #[derive(Debug)]
+    pub(crate) struct Alarm {
+        #[pin]
+        sleep: Sleep,
+        // Whom it wakes.
+        waker: Option<Waker>,
+    }
+}
+
+impl Alarm {
+    pub(crate) fn new(after: Duration) -> Self {
+        Self {
+            sleep: sleep(after),
+            waker: None,
+        }
+    }
+
+    /// Makes it fire at `deadline` if it has fired already, or would fire later.
+    #[inline]
+    pub(crate) fn no_later_than(self: Pin<&mut Self>, deadline: Instant) {
+        let this = self.project();
+        if this.sleep.is_elapsed() || deadline < this.sleep.deadline() {
+            this.sleep.reset(deadline);
+            *this.waker = None;
+        }
+    }
+
+    /// Ready once it has fired, until it is set again.
+    #[inline]
+    pub(crate) fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let mut this = self.project();
+        let waits = (this.waker.as_ref()).is_some_and(|waker| waker.will_wake(cx.waker()));
+        if waits && !this.sleep.is_elapsed() {
+            return Poll::Pending;
+        }
+        // A task that has used up its turn would be told to wait by a timer that wakes nobody.
+        let ask = pin!(unconstrained(poll_fn(|cx| this.sleep.as_mut().poll(cx))));
+        *this.waker = None;
+        let asked = ask.poll(cx);
+        if asked.is_pending() {
+            *this.waker = Some(cx.waker().clone());
+        }
+        ready!(asked);
+        Poll::Ready(())
+    }
+}
+
+/// `limit` after `last`, or as good as never.
+#[inline]
+pub(crate) fn after(last: Instant, limit: Duration) -> Instant {
+    const FAR: Duration = Duration::from_secs(30 * 365 * 86_400);
+    last.checked_add(limit).unwrap_or_else(|| last + FAR)
+}
