@@ -72,14 +72,18 @@ impl Drops {
     }
 
     /// What there is, which is then taken out. Most of the time it is nothing.
+    #[inline]
     pub(crate) fn take(&mut self) -> Option<Self> {
         self.any.then(|| std::mem::take(self))
     }
 
     /// What is in `others`, too.
+    #[inline]
     pub(crate) fn add_all(&mut self, others: Option<Self>) {
-        for (reason, count) in others.iter().flat_map(Self::iter) {
-            self.add(reason, count);
+        if let Some(others) = others {
+            for (reason, count) in others.iter() {
+                self.add(reason, count);
+            }
         }
     }
 

@@ -151,12 +151,14 @@ impl Meters {
         }
     }
 
+    #[inline]
     pub(crate) fn datagrams(&mut self, way: Way, count: usize) {
         if let Some(meter) = self.0.as_mut().filter(|_| count > 0) {
             meter.datagrams(way, count);
         }
     }
 
+    #[inline]
     pub(crate) fn dropped(&mut self, drops: Option<Drops>) {
         if let (Some(meter), Some(drops)) = (&mut self.0, drops) {
             for (reason, count) in drops.iter() {

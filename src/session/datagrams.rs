@@ -159,11 +159,13 @@ impl Datagrams {
     }
 
     /// What was noted.
+    #[inline]
     pub(crate) fn take_dropped(&mut self) -> Option<Drops> {
         self.drops.take()
     }
 
     /// Notes what was noted elsewhere.
+    #[inline]
     pub(crate) fn dropped_too(&mut self, drops: Option<Drops>) {
         self.drops.add_all(drops);
     }

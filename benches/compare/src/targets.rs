@@ -18,7 +18,10 @@ use tokio::{
     net::{TcpListener, TcpStream, UdpSocket},
 };
 
-use crate::way::make_room;
+use crate::{
+    batch::{self, Received},
+    way::make_room,
+};
 
 /// Says what it hears.
 pub(crate) const ECHO: u8 = b'E';
@@ -160,11 +163,11 @@ pub(crate) async fn drain(stream: &TcpStream, count: &AtomicU64) -> io::Result<(
 }
 
 async fn echo_datagrams(socket: UdpSocket) {
-    let mut datagram = [0; 2048];
+    let mut received = Received::new();
     loop {
         // What comes back by ICMP from clients that have gone is no reason to end.
-        if let Ok((read, from)) = socket.recv_from(&mut datagram).await {
-            let _ = socket.send_to(&datagram[..read], from).await;
+        if received.more(&socket).await.is_ok() {
+            let _ = batch::send(&socket, received.iter()).await;
         }
     }
 }

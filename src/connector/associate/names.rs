@@ -163,7 +163,10 @@ impl<R: Resolve> Names<R> {
         cx: &mut Context<'_>,
         approve: impl Fn(&Request, SocketAddr) -> bool,
     ) -> Poll<(Datagrams, SocketAddr)> {
-        while let Poll::Ready(Some((target, answer))) = self.lookups.poll_next_unpin(cx) {
+        // To ask nothing costs as much as to ask something.
+        while !self.lookups.is_empty()
+            && let Poll::Ready(Some((target, answer))) = self.lookups.poll_next_unpin(cx)
+        {
             let Some(waiting) = self.waiting.remove(&target) else {
                 continue; // nothing waits any more
             };

@@ -50,15 +50,24 @@ pub(super) fn judge(results: &Results) -> String {
         let Some(ours) = results.summary(row, Server::Ours, place) else {
             continue;
         };
-        let of = |server| Some((server, results.summary(row, server, place)?));
+        let of = |server| {
+            let summary = results.summary(row, server, place)?;
+            // Ours against it; a growth of nothing has no ratio.
+            let ratio = results
+                .ratio(row, server, place)
+                .map_or(f64::NAN, f64::recip);
+            Some((server, summary, ratio))
+        };
         let peers = results.servers(row).filter(|server| server.is_peer());
-        let better = |a: &(Server, Summary), b: &(Server, Summary)| match goal {
-            Goal::AtLeast(_) => b.1.median.total_cmp(&a.1.median),
-            Goal::AtMost(_) | Goal::Below(_) | Goal::Within(_) => a.1.median.total_cmp(&b.1.median),
+        type Peer = (Server, Summary, f64);
+        let better = |a: &Peer, b: &Peer| match goal {
+            Goal::AtMost(_) => b.2.total_cmp(&a.2),
+            Goal::AtLeast(_) => a.2.total_cmp(&b.2),
+            Goal::Below(_) | Goal::Within(_) => a.1.median.total_cmp(&b.1.median),
         };
         let best = peers.filter_map(of).min_by(better);
         let metric = row.metrics()[place];
-        let ratio = |(_, other): (Server, Summary)| ours.median / other.median;
+        let ratio = |(_, _, ratio): Peer| ratio;
         let (asked, reached) = match goal {
             Goal::AtMost(most) => (
                 format!("at most {most:.2} times"),
@@ -75,8 +84,8 @@ pub(super) fn judge(results: &Results) -> String {
             Goal::Within(most) => (format!("less than {most:.0}"), Some(ours.median < most)),
         };
         let digits = metric.digits;
-        let shown = |other: Option<(Server, Summary)>| match other {
-            Some((server, summary)) if matches!(goal, Goal::Within(_)) => {
+        let shown = |other: Option<Peer>| match other {
+            Some((server, summary, _)) if matches!(goal, Goal::Within(_)) => {
                 format!("{} {:.digits$}", server.name(), summary.median)
             }
             Some(other) => format!(

@@ -55,18 +55,18 @@ impl Results {
     /// A number of a row, by its place; none where it was never measured, or there is no such.
     pub(crate) fn summary(&self, row: Row, server: Server, metric: usize) -> Option<Summary> {
         let rounds = self.cell(row, server)?.rounds.iter().flatten();
-        let mut values: Vec<f64> = rounds.map(|values| values[metric]).collect();
-        values.retain(|value| value.is_finite());
-        values.sort_by(f64::total_cmp);
-        let middle = values.len() / 2;
-        Some(Summary {
-            least: *values.first()?,
-            most: *values.last()?,
-            median: match values.len() % 2 {
-                1 => values[middle],
-                _ => f64::midpoint(values[middle - 1], values[middle]),
-            },
-        })
+        summarize(rounds.map(|values| values[metric]).collect())
+    }
+
+    /// How often what ours measured goes into what `server` did, each time in the same round: what
+    /// disturbs the machine for longer than that disturbs both.
+    pub(crate) fn ratio(&self, row: Row, server: Server, metric: usize) -> Option<f64> {
+        let ours = &self.cell(row, Server::Ours)?.rounds;
+        let rounds = ours.iter().zip(&self.cell(row, server)?.rounds);
+        let both =
+            rounds.filter_map(|(ours, other)| Some((ours.as_ref().ok()?, other.as_ref().ok()?)));
+        let ratios = both.map(|(ours, other)| other[metric] / ours[metric]);
+        Some(summarize(ratios.collect())?.median)
     }
 
     /// What went wrong, and how often.
@@ -89,4 +89,18 @@ impl Results {
             .iter()
             .find(|cell| cell.row == row && cell.server == server)
     }
+}
+
+fn summarize(mut values: Vec<f64>) -> Option<Summary> {
+    values.retain(|value| value.is_finite());
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    Some(Summary {
+        least: *values.first()?,
+        most: *values.last()?,
+        median: match values.len() % 2 {
+            1 => values[middle],
+            _ => f64::midpoint(values[middle - 1], values[middle]),
+        },
+    })
 }

@@ -27,9 +27,9 @@ pub(super) fn draw(results: &Results, row: Row) -> String {
                 let _ = write!(out, " [{:.digits$} .. {:.digits$}]", all.least, all.most);
             }
             // A percentage is a ratio already.
-            let ours = results.summary(row, Server::Ours, place);
-            if let Some(ours) = ours.filter(|_| metric.unit != "%" && server != Server::Ours) {
-                let _ = write!(out, ", {:.2}x", all.median / ours.median);
+            let ratio = results.ratio(row, server, place);
+            if let Some(ratio) = ratio.filter(|_| metric.unit != "%" && server != Server::Ours) {
+                let _ = write!(out, ", {ratio:.2}x");
             }
             out.push_str(" |");
         }

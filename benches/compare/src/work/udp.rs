@@ -13,7 +13,10 @@ use anyhow::{Context as _, bail};
 use tokio::{task::JoinSet, time::timeout};
 
 use super::At;
-use crate::way::Datagrams;
+use crate::{
+    batch::{self, Received},
+    way::Datagrams,
+};
 
 pub(super) const ASSOCIATIONS: usize = 4;
 
@@ -62,36 +65,37 @@ async fn exchange(client: Datagrams, window: u64, seen: Arc<Seen>) -> io::Result
     let number_at = client.header.len();
     let mut datagram = client.header.clone();
     datagram.resize(number_at + PAYLOAD, b'!');
-    let mut answer = vec![0; datagram.len() + 1];
+    let len = datagram.len();
+    let mut datagrams = vec![datagram; window as usize];
+    let mut received = Received::new();
     let (mut sent, mut answered) = (0_u64, 0_u64);
     loop {
-        while sent < answered + window {
+        let wanted = (answered + window - sent) as usize;
+        for datagram in &mut datagrams[..wanted] {
             datagram[number_at..number_at + 8].copy_from_slice(&sent.to_be_bytes());
-            client.socket.send(&datagram).await?;
             sent += 1;
         }
-        match timeout(LOST, client.socket.readable()).await {
-            Ok(readable) => readable?,
+        let all = datagrams[..wanted].iter();
+        batch::send(&client.socket, all.map(|one| (&one[..], None))).await?;
+        match timeout(LOST, received.more(&client.socket)).await {
+            Ok(received) => received?,
             Err(_) => {
                 seen.lost.fetch_add(sent - answered, Ordering::Relaxed);
                 answered = sent;
+                continue;
             }
         }
-        loop {
-            match client.socket.try_recv(&mut answer) {
-                Ok(read) if read == datagram.len() => {
-                    let number = answer[number_at..number_at + 8].try_into().unwrap();
-                    let number = u64::from_be_bytes(number);
-                    seen.echoes.fetch_add(1, Ordering::Relaxed);
-                    // One that had been given up for lost is not counted twice as such.
-                    seen.lost
-                        .fetch_add(number.saturating_sub(answered), Ordering::Relaxed);
-                    answered = answered.max(number + 1);
-                }
-                Ok(read) => return Err(io::Error::other(format!("{read} bytes came"))),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(error) => return Err(error),
+        for (answer, _) in received.iter() {
+            if answer.len() != len {
+                return Err(io::Error::other(format!("{} bytes came", answer.len())));
             }
+            let number = answer[number_at..number_at + 8].try_into().unwrap();
+            let number = u64::from_be_bytes(number);
+            seen.echoes.fetch_add(1, Ordering::Relaxed);
+            // One that had been given up for lost is not counted twice as such.
+            seen.lost
+                .fetch_add(number.saturating_sub(answered), Ordering::Relaxed);
+            answered = answered.max(number + 1);
         }
     }
 }
