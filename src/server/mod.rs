@@ -37,6 +37,52 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # An accept loop for each core
+//!
+//! One loop accepts, and the runtime spreads the sessions over its threads. Where the one loop is the
+//! limit, several can share a port, and the system spreads connections over them. Clones of a stack
+//! share its limits:
+//!
+//! ```
+//! # #[cfg(not(target_os = "linux"))]
+//! # fn main() {}
+//! # #[cfg(target_os = "linux")]
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), tower_socks::BoxError> {
+//! use std::{future::IntoFuture, net::SocketAddr, thread::available_parallelism};
+//! use tokio::{io::{AsyncReadExt, AsyncWriteExt}, net::{TcpSocket, TcpStream}, task::JoinSet};
+//! use tower::{ServiceBuilder, limit::GlobalConcurrencyLimitLayer};
+//! use tower_socks::{AuthLayer, Connector, HandshakeLayer, NoAuth, serve};
+//!
+//! let stack = ServiceBuilder::new()
+//!     .layer(GlobalConcurrencyLimitLayer::new(10_000))
+//!     .layer(HandshakeLayer::new())
+//!     .layer(AuthLayer::new(NoAuth))
+//!     .service(Connector::direct());
+//!
+//! let mut address: SocketAddr = "127.0.0.1:0".parse()?;
+//! let mut servers = JoinSet::new();
+//! for _ in 0..available_parallelism()?.get() {
+//!     let socket = TcpSocket::new_v4()?;
+//!     socket.set_reuseport(true)?;
+//!     socket.bind(address)?;
+//!     let listener = socket.listen(1024)?;
+//!     address = listener.local_addr()?;
+//!     servers.spawn(serve(listener, stack.clone()).into_future());
+//! }
+//!
+//! for _ in 0..10 {
+//!     let mut client = TcpStream::connect(address).await?;
+//!     client.write_all(&[5, 1, 0]).await?;
+//!     assert_eq!([client.read_u8().await?, client.read_u8().await?], [5, 0]);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Such loops are to begin and to end together: a connection that waits at a listener which is closed
+//! is lost.
 
 mod backoff;
 mod listener;
