@@ -3,7 +3,7 @@
 use std::{
     future::{Future, poll_fn},
     pin::{Pin, pin},
-    task::{Context, Poll, Waker, ready},
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 
@@ -58,8 +58,7 @@ impl Alarm {
         if asked.is_pending() {
             *this.waker = Some(cx.waker().clone());
         }
-        ready!(asked);
-        Poll::Ready(())
+        asked
     }
 }
 
