@@ -4,7 +4,6 @@
     feature = "rules",
     feature = "users",
     feature = "limit",
-    feature = "metrics",
     feature = "http-connect",
     feature = "proxy-url"
 ))]
@@ -28,7 +27,6 @@ use tower_socks::{
             Admission, Bandwidth, ByteQuota, FailedLoginsLayer, Limiter, MemoryStore, Requests,
             Tunnels, key,
         },
-        metrics::RequestMetricsLayer,
         track::OpenTunnels,
     },
     proto::{Address, Command, Credentials, DomainName},
@@ -76,7 +74,7 @@ fn conditions_show_what_a_file_would_say() {
 #[test]
 fn sessions_show_who_and_how_many() {
     shows(&Identity::named("joe"), "Identity(joe)");
-    shows(&Identity::named(b"j\xffe".to_vec()), r"Identity(j\xffe)");
+    shows(&Identity::named(b"j\xffe"), r"Identity(j\xffe)");
     shows(&DomainName::new("example.com").unwrap(), "\"example.com\"");
     let mut extensions = Extensions::new();
     extensions.insert("a password");
@@ -190,7 +188,6 @@ fn defaults_are_what_new_makes() {
         &tower_socks::Associate::default(),
     );
     same(&tower_socks::Relay::new(), &tower_socks::Relay::default());
-    same(&RequestMetricsLayer::new(), &RequestMetricsLayer::default());
     let layer = HandshakeLayer::default();
     same(&HandshakeLayer::new(), &layer);
     assert!(format!("{layer:?}").contains("deadline: 10s"), "{layer:?}");
