@@ -77,10 +77,7 @@ async fn a_client_hears_how_far_it_came_and_what_to_look_at() {
             ClientFault::Proxy,
         ),
         (
-            ClientError::NotOffered {
-                selected,
-                offered: offered.clone(),
-            },
+            ClientError::NotOffered { selected, offered },
             "proxy selected GSSAPI, and was offered no authentication",
             ClientFault::Proxy,
         ),
@@ -169,7 +166,7 @@ fn addresses_say_how_they_are_written() {
     assert_eq!(says(":80"), "host name is empty");
     let long = "x".repeat(256);
     assert_eq!(
-        DomainName::new(&*long).unwrap_err().to_string(),
+        DomainName::new(&long).unwrap_err().to_string(),
         "host name is longer than 255 octets"
     );
 }
