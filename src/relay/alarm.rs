@@ -33,14 +33,19 @@ impl Alarm {
         }
     }
 
-    /// Makes it fire at `deadline` if it has fired already, or would fire later.
+    /// Makes it fire at `deadline`, if that is earlier than before.
     #[inline]
     pub(crate) fn no_later_than(self: Pin<&mut Self>, deadline: Instant) {
-        let this = self.project();
-        if this.sleep.is_elapsed() || deadline < this.sleep.deadline() {
-            this.sleep.reset(deadline);
-            *this.waker = None;
+        if deadline < self.sleep.deadline() {
+            self.set(deadline);
         }
+    }
+
+    /// Makes it fire at `deadline`, and not before.
+    pub(crate) fn set(self: Pin<&mut Self>, deadline: Instant) {
+        let this = self.project();
+        this.sleep.reset(deadline);
+        *this.waker = None;
     }
 
     /// Ready once it has fired, until it is set again.

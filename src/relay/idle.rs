@@ -78,7 +78,7 @@ impl Watch {
                 return Poll::Ready(kind);
             }
             let again = after(now, linger.max(SHORTEST));
-            alarm.as_mut().no_later_than(deadline.min(again));
+            alarm.as_mut().set(deadline.min(again));
         }
     }
 }

@@ -254,17 +254,18 @@ impl<P: DatagramPath> Flow<P> {
         loop {
             let idle = after(self.active, self.terms.idle);
             let queue = self.fragments.as_ref().map(|queue| queue.until());
-            alarm
-                .as_mut()
-                .no_later_than(queue.map_or(idle, |until| until.min(idle)));
+            let next = queue.map_or(idle, |until| until.min(idle));
+            alarm.as_mut().no_later_than(next);
             ready!(alarm.as_mut().poll(cx));
             let now = Instant::now();
-            if queue.is_some_and(|until| until <= now) {
-                self.fragments = None;
-            }
             if idle <= now {
                 return Poll::Ready(RelayError::timed_out(RelayErrorKind::Idle, self.traffic));
             }
+            if queue.is_some_and(|until| until <= now) {
+                self.fragments = None;
+            }
+            // The next round makes it earlier, for a queue that is left.
+            alarm.as_mut().set(idle);
         }
     }
 }
