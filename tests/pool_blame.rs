@@ -152,7 +152,8 @@ async fn an_http_proxy_is_judged_by_its_status() {
         ("HTTP/1.1 504 Gateway Timeout\r\n\r\n", Blamed::Target),
     ] {
         let (way, _) = upstream_support::canned([said]);
-        let upstream = HttpUpstream::new("proxy.example:3128".parse().unwrap()).over(way);
+        let upstream =
+            HttpUpstream::new("proxy.example:3128".parse::<Address>().unwrap()).over(way);
         let way = service_fn(move |()| {
             let upstream = upstream.clone();
             let target: Address = "example.com:443".parse().unwrap();
@@ -175,7 +176,8 @@ async fn an_http_proxy_that_nobody_reaches_is_down_and_an_odd_name_is_no_fault_o
             let error = Refusal::new(ReplyCode::CONNECTION_REFUSED, "nobody there");
             Err::<tower_socks::Connected<tokio::io::DuplexStream>, _>(BoxError::from(error))
         });
-        let upstream = HttpUpstream::new("proxy.example:3128".parse().unwrap()).over(unreachable);
+        let upstream =
+            HttpUpstream::new("proxy.example:3128".parse::<Address>().unwrap()).over(unreachable);
         let target = Address::Name(DomainName::new(name).unwrap(), 443);
         let way = service_fn(move |()| {
             let asking = upstream.clone().oneshot(target.clone());
