@@ -1,4 +1,4 @@
-//! `Users` and `Address` as configuration files have them: what is taken, and what an error says.
+//! `Users` that are put together in code, and addresses in files.
 
 #![cfg(feature = "users")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
@@ -37,42 +37,6 @@ async fn what_cannot_be_sent_is_left_out() {
         .collect();
     assert_eq!(users.len(), 1);
     assert!(lets_in(&users, "jane", &long[1..]).await);
-}
-
-#[test]
-fn a_file_with_something_else_in_the_place_of_users_is_refused_and_not_quoted() {
-    let whole = "expected names of users, each with a password";
-    for text in ["true", "-1815", "1815", "18.15", "\"1815\""] {
-        let error = serde_json::from_str::<Users>(text).unwrap_err().to_string();
-        assert!(error.starts_with(whole), "{error}");
-        assert!(!error.contains("1815"), "{error}");
-    }
-    let one = "expected the password of user \"joe\" as text of 1 to 255 octets";
-    let long = format!("\"{}\"", "1815".repeat(64));
-    for value in ["true", "-1815", "1815", "18.15", "\"\"", &long] {
-        let text = format!("{{\"joe\": {value}}}");
-        let error = serde_json::from_str::<Users>(&text)
-            .unwrap_err()
-            .to_string();
-        assert!(error.starts_with(one), "{error}");
-        assert!(
-            !error.contains("1815") && !error.contains("18.15"),
-            "{error}"
-        );
-    }
-}
-
-#[test]
-fn names_are_there_once_and_have_a_length() {
-    let says = |text: &str| serde_json::from_str::<Users>(text).unwrap_err().to_string();
-    let twice = says(r#"{"joe": "one", "joe": "two"}"#);
-    assert!(twice.starts_with("a user is there twice"), "{twice}");
-    let length = "the name of a user must have 1 to 255 octets";
-    assert!(says(r#"{"": "one"}"#).starts_with(length));
-    let long = format!("{{\"{}\": \"one\"}}", "x".repeat(256));
-    assert!(says(&long).starts_with(length));
-    let users: Users = serde_json::from_str(r#"{"joe": "one", "jane": "two"}"#).unwrap();
-    assert_eq!(users.len(), 2);
 }
 
 #[test]
