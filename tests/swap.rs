@@ -10,7 +10,11 @@
 
 mod udp_support;
 
-use std::{io, net::IpAddr, sync::Arc};
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -18,7 +22,9 @@ use tokio::{
 };
 use tower::{Layer, service_fn};
 use tower_socks::{
-    AclLayer, BoxError, Connector, Direct, Resolve, Rules, layer::acl::Swap, proto::DomainName,
+    AclLayer, BoxError, Connector, Direct, Policy, Refusal, Request, Resolve, Rules,
+    layer::acl::Swap,
+    proto::{Command, DomainName},
 };
 use udp_support::{
     ASSOCIATE, BIND, Client, Script, address,
@@ -198,4 +204,36 @@ async fn tunnels_go_on_without_a_recheck() {
         assert_silent(&datagrams);
     })
     .await;
+}
+
+/// Hands names on, or does not.
+struct Names(bool);
+
+impl Policy for Names {
+    fn check(&self, _: &Request) -> Result<(), Refusal> {
+        Ok(())
+    }
+
+    fn check_address(&self, _: &Request, _: SocketAddr) -> Result<(), Refusal> {
+        Ok(())
+    }
+
+    fn check_name(&self, _: &Request) -> Result<(), Refusal> {
+        match self.0 {
+            true => Ok(()),
+            false => Err(Refusal::not_allowed("names stay here")),
+        }
+    }
+}
+
+#[test]
+fn a_name_that_is_handed_on_is_judged_by_the_policy_in_force() {
+    let request = Request::new(Command::CONNECT, "example.com:80".parse().unwrap());
+    let policy = Swap::new(Names(false));
+    assert!(policy.check_name(&request).is_err());
+    policy.swap(Names(true));
+    assert!(policy.check_name(&request).is_ok());
+    // One that has nothing to say about it lets them pass.
+    let policy = Swap::new(|_: &Request, _: Option<SocketAddr>| Err(Refusal::not_allowed("no")));
+    assert!(policy.check(&request).is_err() && policy.check_name(&request).is_ok());
 }
