@@ -25,9 +25,8 @@
 //! limits of the others are waited for, by peers that stall, by dials, lookups and verifiers that
 //! hang, and by peers of a BIND that never come. [`awaits`] counts those places in the sources, so
 //! that a new one does not go unnoticed, and says which of them are not reached like this, and why:
-//! two methods chosen at run time, UDP sockets that have no room for a datagram, lookups for datagrams,
-//! `splice(2)`, and meters that hold back. Those have tests of their own. Pools, upstream proxies
-//! and the accept loop are not here either.
+//! UDP sockets that have no room for a datagram, lookups for datagrams, and `splice(2)`. Those have
+//! tests of their own. Pools, upstream proxies and the accept loop are not here either.
 //!
 //! ```text
 //! cargo test --test simulation -- --nocapture

@@ -1,20 +1,27 @@
 //! The stack under test, and what has to be back where it was once a session is over.
 
-use std::{future::pending, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    future::pending,
+    io,
+    net::SocketAddr,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use tokio::{io::DuplexStream, runtime::Handle, sync::Semaphore};
 use tower::{
     ServiceBuilder, ServiceExt,
     limit::GlobalConcurrencyLimitLayer,
     service_fn,
-    util::{BoxCloneSyncService, BoxService},
+    util::{BoxCloneSyncService, BoxService, Either},
 };
 use tower_socks::{
-    Accepted, AclLayer, AuthLayer, BoxError, HandshakeLayer, Identity, NoAuth, OpenTunnels,
-    Refusal, Relay, Request, Traffic, UserPass, Users,
-    layer::limit::{LimitLayer, Tunnels, key},
+    Accepted, AclLayer, AuthLayer, BoxError, HandshakeLayer, Identity, MeterLayer, NoAuth,
+    OpenTunnels, Refusal, Relay, Request, Traffic, UserPass, Users,
+    layer::limit::{LimitLayer, Metering, Tunnels, key},
     proto::Credentials,
-    relay::BoxStream,
+    relay::{BoxStream, Meter, Way},
     session::{BoxTunnel, Tunnel},
 };
 
@@ -59,7 +66,8 @@ pub enum Verifier {
 pub enum Depth {
     /// A time limit and a policy.
     Plain,
-    /// Limits and lists as well, so that the tunnel is wrapped and the client's stream is metered.
+    /// Limits and lists as well, so that the tunnel is wrapped and the client's stream is metered, by
+    /// meters that hold back.
     Layered,
 }
 
@@ -119,7 +127,11 @@ impl Counters {
                 &self.sessions,
             )))
             .layer(HandshakeLayer::new().deadline(DEADLINE))
-            .layer(AuthLayer::new((UserPass::new(verifier), NoAuth)));
+            .layer(AuthLayer::new((
+                // Decided on at run time, as it were.
+                either(true, UserPass::new(verifier.clone()), NoAuth),
+                either(false, UserPass::new(verifier), NoAuth),
+            )));
         match depth {
             Depth::Plain => outside
                 .timeout(DIAL)
@@ -129,11 +141,58 @@ impl Counters {
             Depth::Layered => outside
                 .layer(self.open.layer())
                 .layer(LimitLayer::new(self.tunnels.clone()))
+                .layer(MeterLayer::new(Hesitant::default()))
+                .layer(MeterLayer::new(Hesitant::default()))
                 .timeout(DIAL)
                 .layer(AclLayer::new(policy))
                 .service(bottom)
                 .boxed(),
         }
+    }
+}
+
+fn either<A, B>(is_left: bool, left: A, right: B) -> Either<A, B> {
+    match is_left {
+        true => Either::Left(left),
+        false => Either::Right(right),
+    }
+}
+
+/// Holds back for a moment whenever something has moved, either way.
+#[derive(Clone, Debug, Default)]
+struct Hesitant {
+    up: bool,
+    down: bool,
+}
+
+impl Hesitant {
+    fn tired(&mut self, way: Way) -> &mut bool {
+        match way {
+            Way::Up => &mut self.up,
+            Way::Down => &mut self.down,
+        }
+    }
+}
+
+impl Metering for Hesitant {
+    type Meter = Self;
+
+    fn meter(&self, _: &Request) -> Result<Option<Self>, Refusal> {
+        Ok(Some(self.clone()))
+    }
+}
+
+impl Meter for Hesitant {
+    fn poll_allowance(&mut self, cx: &mut Context<'_>, way: Way) -> Poll<io::Result<usize>> {
+        if std::mem::take(self.tired(way)) {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(Ok(usize::MAX))
+    }
+
+    fn moved(&mut self, way: Way, _: usize) {
+        *self.tired(way) = true;
     }
 }
 
