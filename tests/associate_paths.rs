@@ -13,7 +13,7 @@ use std::{
     error::Error,
     io,
     sync::{Arc, Mutex},
-    task::{Context, Poll, ready},
+    task::{Context, Poll, Waker, ready},
 };
 
 use tower::{Layer, ServiceBuilder, ServiceExt, service_fn, util::MapResponseLayer};
@@ -24,7 +24,7 @@ use tower_socks::{
 };
 use udp_support::{
     ASSOCIATE, Client, Script, address,
-    association::{Association, socket},
+    association::{Association, assert_silent, socket},
     failure, stack, within,
 };
 
@@ -155,6 +155,70 @@ async fn a13_a_service_for_paths_that_fails_is_a_refusal() {
             client.io.hear(&failure(2)).await;
             client.io.hear_end().await;
         }
+    })
+    .await;
+}
+
+/// Whether a path has room, and whom to tell when it has.
+type Room = Arc<Mutex<(bool, Option<Waker>)>>;
+
+/// A path that has no room at first.
+struct Full<P> {
+    path: P,
+    room: Room,
+}
+
+impl<P: DatagramPath> DatagramPath for Full<P> {
+    fn poll_send(&mut self, cx: &mut Context<'_>, out: &mut Datagrams) -> Poll<io::Result<()>> {
+        let mut room = self.room.lock().unwrap();
+        if !room.0 {
+            room.1 = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        self.path.poll_send(cx, out)
+    }
+
+    fn poll_recv(&mut self, cx: &mut Context<'_>, into: &mut Datagrams) -> Poll<io::Result<()>> {
+        self.path.poll_recv(cx, into)
+    }
+}
+
+#[tokio::test]
+async fn a14_what_a_full_path_does_not_take_waits_and_arrives_in_order() {
+    within(async {
+        let room = Room::default();
+        let same = Arc::clone(&room);
+        let paths = ServiceBuilder::new()
+            .layer(MapResponseLayer::new(move |path| Full {
+                path,
+                room: Arc::clone(&same),
+            }))
+            .service(DirectPaths::new());
+        let connector = Connector::direct().with_associate(Associate::with_paths(paths));
+        let association = Association::new(stack(connector)).await;
+        let target = socket("127.0.0.1").await;
+        association.say(&target, b"one").await;
+        while room.lock().unwrap().1.is_none() {
+            tokio::task::yield_now().await;
+        }
+        // What comes meanwhile waits in the system.
+        association.say(&target, b"two").await;
+        association.say(&target, b"three").await;
+        tokio::task::yield_now().await;
+        assert_silent(&target);
+
+        let waker = {
+            let mut room = room.lock().unwrap();
+            room.0 = true;
+            room.1.take().unwrap()
+        };
+        waker.wake();
+        for said in [&b"one"[..], b"two", b"three"] {
+            association.reaches(&target, said).await;
+        }
+        association.echo(&target, b"four").await;
+        let traffic = association.hang_up().await.unwrap();
+        assert_eq!((traffic.up, traffic.down), (15, 4));
     })
     .await;
 }
