@@ -29,7 +29,7 @@
 //! ```
 //! use tokio::{
 //!     io::{AsyncReadExt, AsyncWriteExt},
-//!     net::{TcpListener, TcpStream},
+//!     net::{TcpListener, TcpSocket, TcpStream},
 //! };
 //! use tower_socks::{BoxError, Client, client::ClientFault, proto::{Address, ReplyCode}};
 //! # use tower_socks::{AuthLayer, Connector, HandshakeLayer, NoAuth, serve};
@@ -54,8 +54,10 @@
 //! stream.write_all(b"ping").await?;
 //! assert_eq!(accepted.read_u32().await?, u32::from_be_bytes(*b"ping"));
 //!
-//! // Nobody listens there any more.
-//! drop(target);
+//! // A port that is bound and no more: nobody listens there.
+//! let closed = TcpSocket::new_v4()?;
+//! closed.bind("127.0.0.1:0".parse()?)?;
+//! let port = closed.local_addr()?.port();
 //! let stream = TcpStream::connect(proxy).await?;
 //! let error = client.connect(stream, Address::new("127.0.0.1", port)?).await.unwrap_err();
 //! assert_eq!(error.fault(), ClientFault::Target(ReplyCode::CONNECTION_REFUSED));
