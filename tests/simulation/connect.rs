@@ -2,11 +2,12 @@
 
 use std::{future::pending, io, time::Duration};
 
-use tower::service_fn;
+use tower::{ServiceExt, service_fn};
 use tower_socks::{BoxError, Connected, Connector, Request, error::Step};
 
 use super::{
     fault::{Faulty, Log, Shared},
+    own::Own,
     peer::{Peer, Script},
     session::{Ended, Plan, Session, Side},
     stack::{
@@ -24,6 +25,14 @@ pub enum Dial {
     Hangs,
 }
 
+/// Who moves the octets once there is a tunnel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tunnel {
+    Ours,
+    /// One that knows nothing of meters.
+    Own,
+}
+
 /// How a session ends when nothing goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
@@ -38,6 +47,7 @@ pub struct Scenario {
     pub target: Script,
     pub verifier: Verifier,
     pub dial: Dial,
+    pub tunnel: Tunnel,
     /// What the client has to hear, replies and all that the target says.
     pub replies: Vec<u8>,
     pub down: Vec<u8>,
@@ -81,7 +91,13 @@ fn dialler(
             Ok::<_, BoxError>(Connected::new(near, bound).with_relay(RELAY))
         }
     });
-    bottom(Connector::direct().with_connect(service))
+    match scenario.tunnel {
+        Tunnel::Ours => bottom(Connector::direct().with_connect(service)),
+        Tunnel::Own => bottom(service.map_response(|connected| Own {
+            bound: connected.bound().clone(),
+            target: connected.into_inner(),
+        })),
+    }
 }
 
 /// Plays a scenario once, and checks everything that has to hold whatever goes wrong.

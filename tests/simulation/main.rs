@@ -24,9 +24,10 @@
 //! one of the two streams, a timer, the dial, or whoever verifies passwords. The first is swept. The
 //! limits of the others are waited for, by peers that stall, by dials, lookups and verifiers that
 //! hang, and by peers of a BIND that never come. [`awaits`] counts those places in the sources, so
-//! that a new one does not go unnoticed, and says which of them are not reached like this, and why:
-//! UDP sockets that have no room for a datagram, lookups for datagrams, and `splice(2)`. Those have
-//! tests of their own. Pools, upstream proxies and the accept loop are not here either.
+//! that a new one does not go unnoticed, and says which of them are not reached like this: UDP sockets
+//! that have no room for a datagram, which `.ci/namespaces` brings about. Bulk data, which moves by
+//! `splice(2)`, is swept between sockets of the system, by octets instead of operations ([`bulk`]). Pools,
+//! upstream proxies and the accept loop are not here.
 //!
 //! ```text
 //! cargo test --test simulation -- --nocapture
@@ -48,9 +49,12 @@
 mod associate;
 mod awaits;
 mod bind;
+#[cfg(target_os = "linux")]
+mod bulk;
 mod connect;
 mod dial;
 mod fault;
+mod own;
 mod peer;
 mod scenarios;
 mod session;

@@ -5,7 +5,7 @@ use std::{io, time::Duration};
 use tower_socks::error::Step;
 
 use super::{
-    connect::{Dial, End, Scenario, run},
+    connect::{Dial, End, Scenario, Tunnel, run},
     peer::{Script, Then},
     stack::{DEADLINE, DIAL, Verifier},
     sweep::{self, Polls, sweep},
@@ -34,6 +34,7 @@ fn plain() -> Scenario {
         target: Script::new([(UP.len(), DOWN)], Then::Ends),
         verifier: Verifier::Knows,
         dial: Dial::Connects,
+        tunnel: Tunnel::Ours,
         replies: [HELLO_OK, CONNECTED].concat(),
         down: DOWN.to_vec(),
         up: UP.to_vec(),
@@ -76,6 +77,15 @@ async fn connect_the_target_ends_first() {
         ..plain()
     };
     play("CONNECT, the target ends first", scenario, 290).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn connect_with_a_tunnel_that_knows_no_meters() {
+    let scenario = Scenario {
+        tunnel: Tunnel::Own,
+        ..plain()
+    };
+    play("CONNECT, a tunnel of one's own", scenario, 280).await;
 }
 
 #[tokio::test(start_paused = true)]

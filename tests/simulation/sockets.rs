@@ -32,11 +32,15 @@ impl Moment {
     /// Ends by itself. Long enough for what the system still has to do where nothing but time will
     /// end the session, and as good as endless where something else does.
     pub fn of(plan: &Plan) -> Self {
-        let (until_dropped, dropped) = mpsc::channel();
-        let limit = match plan.fault {
+        Self::lasting(match plan.fault {
             Some((.., Fault::Stalls | Fault::StopsReading)) => Duration::from_millis(10),
             _ => Duration::from_secs(20),
-        };
+        })
+    }
+
+    /// So long at most.
+    pub fn lasting(limit: Duration) -> Self {
+        let (until_dropped, dropped) = mpsc::channel();
         tokio::task::spawn_blocking(move || dropped.recv_timeout(limit));
         Self {
             _until_dropped: until_dropped,

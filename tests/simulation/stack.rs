@@ -9,7 +9,11 @@ use std::{
     time::Duration,
 };
 
-use tokio::{io::DuplexStream, runtime::Handle, sync::Semaphore};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    runtime::Handle,
+    sync::Semaphore,
+};
 use tower::{
     ServiceBuilder, ServiceExt,
     limit::GlobalConcurrencyLimitLayer,
@@ -24,8 +28,6 @@ use tower_socks::{
     relay::{BoxStream, Meter, Way},
     session::{BoxTunnel, Tunnel},
 };
-
-use super::fault::Faulty;
 
 /// For greeting, authentication and request.
 pub const DEADLINE: Duration = Duration::from_secs(10);
@@ -49,8 +51,8 @@ pub const FORBIDDEN: &str = "192.0.2.66:80";
 /// What carries requests out.
 pub type Bottom = BoxCloneSyncService<Request, BoxTunnel, BoxError>;
 
-/// A whole stack.
-pub type Stack = BoxService<Accepted<Faulty<DuplexStream>>, Traffic, BoxError>;
+/// A whole stack, for clients on an `Io`.
+pub type Stack<Io> = BoxService<Accepted<Io>, Traffic, BoxError>;
 
 /// Who knows the passwords.
 #[derive(Clone, Copy, Debug)]
@@ -105,7 +107,10 @@ impl Counters {
         assert_eq!(alive(), self.tasks, "tasks");
     }
 
-    pub fn stack(&self, depth: Depth, verifier: Verifier, bottom: Bottom) -> Stack {
+    pub fn stack<Io>(&self, depth: Depth, verifier: Verifier, bottom: Bottom) -> Stack<Io>
+    where
+        Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let users: Users = [("joe", "secret")].into_iter().collect();
         let verifier = service_fn(move |credentials: Credentials| {
             let users = users.clone();
@@ -158,11 +163,14 @@ fn either<A, B>(is_left: bool, left: A, right: B) -> Either<A, B> {
     }
 }
 
-/// Holds back for a moment whenever something has moved, either way.
+/// Holds back for a moment whenever something has moved, either way. To begin with it allows less than
+/// anybody has room for, every other time.
 #[derive(Clone, Debug, Default)]
 struct Hesitant {
     up: bool,
     down: bool,
+    moved: usize,
+    strict: bool,
 }
 
 impl Hesitant {
@@ -188,11 +196,13 @@ impl Meter for Hesitant {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        Poll::Ready(Ok(usize::MAX))
+        Poll::Ready(Ok(if self.strict { 4_096 } else { usize::MAX }))
     }
 
-    fn moved(&mut self, way: Way, _: usize) {
+    fn moved(&mut self, way: Way, bytes: usize) {
         *self.tired(way) = true;
+        self.moved += bytes;
+        self.strict = !self.strict && self.moved < 100_000;
     }
 }
 
