@@ -1,6 +1,7 @@
-"""Clients and targets for .ci/namespaces. Usage: serve BLOB | reply PORT TARGET | udp PORT TARGET"""
+"""Clients and targets for .ci/namespaces. Usage: serve BLOB | reply PORT TARGET | udp PORT TARGET |
+repeat PORT | burst PROXY TARGET"""
 
-import hashlib, http.server, ipaddress, os, socket, struct, sys, threading
+import hashlib, http.server, ipaddress, os, socket, struct, sys, threading, time
 
 
 def serve(path):
@@ -34,23 +35,39 @@ def serve(path):
     if Server.address_family == socket.AF_INET6:
         udp.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
     udp.bind((anywhere, 8000))
+    make_room(udp)
 
     # A name server that hears every question and answers none.
     silent = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     silent.bind(("0.0.0.0", 53))
 
-    def repeat():
-        while True:
-            said, peer = udp.recvfrom(65536)
-            try:
-                udp.sendto(said, peer)
-            except OSError as error:
-                print("udp:", error, flush=True)
-
-    threading.Thread(target=repeat, daemon=True).start()
+    threading.Thread(target=echo, args=(udp,), daemon=True).start()
     server = Server((anywhere, 8000), Handler)
     print("ready", flush=True)
     server.serve_forever()
+
+
+def make_room(udp):
+    """For a burst, whatever the limit for users: only Linux has this, and root may."""
+    so_rcvbufforce = 33
+    udp.setsockopt(socket.SOL_SOCKET, so_rcvbufforce, 8_000_000)
+
+
+def echo(udp):
+    while True:
+        said, peer = udp.recvfrom(65536)
+        try:
+            udp.sendto(said, peer)
+        except OSError as error:
+            print("udp:", error, flush=True)
+
+
+def repeat(port):
+    udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    udp.bind(("127.0.0.1", int(port)))
+    make_room(udp)
+    print("ready", flush=True)
+    echo(udp)
 
 
 def exactly(stream, length):
@@ -74,8 +91,10 @@ def address(target):
     return bytes([kind]) + octets + struct.pack(">H", int(port))
 
 
-def ask(port, command, target):
-    client = socket.create_connection(("127.0.0.1", int(port)), timeout=60)
+def ask(proxy, command, target):
+    """`proxy` is a port of this host, or HOST:PORT."""
+    host, _, port = proxy.rpartition(":")
+    client = socket.create_connection((host or "127.0.0.1", int(port)), timeout=60)
     client.sendall(b"\x05\x01\x00")
     assert exactly(client, 2) == b"\x05\x00"
     client.sendall(bytes([5, command, 0]) + target)
@@ -88,10 +107,14 @@ def reply(port, target):
     print(ask(port, 1, address(target))[1])
 
 
-def udp(port, target):
-    control, code, bound = ask(port, 3, address("0.0.0.0:0"))
+def associate(proxy):
+    control, code, bound = ask(proxy, 3, address("0.0.0.0:0"))
     assert code == 0 and len(bound) == 6, (code, bound)
-    relay = (socket.inet_ntoa(bound[:4]), struct.unpack(">H", bound[4:])[0])
+    return control, (socket.inet_ntoa(bound[:4]), struct.unpack(">H", bound[4:])[0])
+
+
+def udp(port, target):
+    control, relay = associate(port)
     header = b"\x00\x00\x00" + address(target)
     client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     client.settimeout(5)
@@ -108,6 +131,29 @@ def udp(port, target):
     print(f"{len(sizes)} sizes up to {largest} octets whole")
 
 
+def burst(proxy, target):
+    """Says when it has an association, waits for a line, says when everything is sent, and waits for
+    everything to come back."""
+    control, relay = associate(proxy)
+    header = b"\x00\x00\x00" + address(target)
+    client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    make_room(client)
+    client.settimeout(20)
+    print("associated", flush=True)
+    sys.stdin.readline()
+    count = 300
+    for number in range(count):
+        client.sendto(header + struct.pack(">H", number) * 500, relay)
+        if number % 10 == 9:
+            time.sleep(0.002)
+    print("sent", flush=True)
+    for number in range(count):
+        heard = client.recv(65536)
+        assert heard == header + struct.pack(">H", number) * 500, f"not number {number}"
+    control.close()
+    print(f"{count} datagrams, none lost, in order", flush=True)
+
+
 if __name__ == "__main__":
-    commands = {"serve": serve, "reply": reply, "udp": udp}
+    commands = {"serve": serve, "reply": reply, "udp": udp, "repeat": repeat, "burst": burst}
     commands[sys.argv[1]](*sys.argv[2:])

@@ -37,8 +37,7 @@ const WAITS: &[(&str, usize, usize, &str)] = &[
     ("relay/metered.rs", 5, 5, ""),
 ];
 
-const UNWRITABLE: &str =
-    "a UDP socket without room, for which it takes a slow network: .ci/namespaces";
+const UNWRITABLE: &str = "a UDP socket without room, which takes a slow network: .ci/namespaces";
 
 /// Where they are.
 const ROOMS: &[&str] = &[
