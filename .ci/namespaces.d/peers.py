@@ -141,15 +141,17 @@ def burst(proxy, target):
     client.settimeout(20)
     print("associated", flush=True)
     sys.stdin.readline()
-    count = 300
+    # More than a socket has room for, and less than a socket that nobody reads and one that nobody
+    # empties have together; too large for many in one call.
+    count = 200
     for number in range(count):
-        client.sendto(header + struct.pack(">H", number) * 500, relay)
+        client.sendto(header + struct.pack(">H", number) * 700, relay)
         if number % 10 == 9:
-            time.sleep(0.002)
+            time.sleep(0.01)
     print("sent", flush=True)
     for number in range(count):
         heard = client.recv(65536)
-        assert heard == header + struct.pack(">H", number) * 500, f"not number {number}"
+        assert heard == header + struct.pack(">H", number) * 700, f"not number {number}"
     control.close()
     print(f"{count} datagrams, none lost, in order", flush=True)
 
