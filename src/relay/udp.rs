@@ -24,8 +24,12 @@ const SLOT: usize = 64 * 1024;
 /// one call.
 const LARGEST_SEGMENT: usize = 1_200;
 
-/// Datagrams to ask for where one at a time comes: room for one more says that it was all.
+/// Datagrams to ask for where few come: room for one more says that it was all.
 const FEW: usize = 2;
+
+/// Datagrams in a row, taken one by one, after which batches are worth their price: a call that takes
+/// many costs more than the two that take one and find that it was all.
+const SERIES: usize = 3;
 
 thread_local! {
     static BUFFER: Cell<Option<Box<[u8]>>> = const { Cell::new(None) };
@@ -38,7 +42,9 @@ pub(crate) struct BatchSocket {
     state: UdpSocketState,
     /// Whom it is connected to.
     peer: OnceLock<SocketAddr>,
-    /// Datagrams to ask for: twice what came last time.
+    /// Datagrams that came in a row, one by one. From [`SERIES`] on they come in batches.
+    row: AtomicUsize,
+    /// Datagrams to ask for in a batch: twice what came last time.
     expected: AtomicUsize,
 }
 
@@ -58,11 +64,14 @@ impl BatchSocket {
         let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
         let state = UdpSocketState::new((&socket).into())?;
         udp_options::set(&socket, address)?;
+        // One by one, what the system has coalesced could not be told apart.
+        let one_by_one = udp_options::coalesce(&socket, false).is_ok();
         Ok(Self {
             socket: UdpSocket::from_std(socket.into())?,
             state,
             peer: OnceLock::new(),
-            expected: AtomicUsize::new(2),
+            row: AtomicUsize::new(if one_by_one { 0 } else { SERIES }),
+            expected: AtomicUsize::new(FEW),
         })
     }
 
@@ -98,23 +107,51 @@ impl BatchSocket {
     ) -> Poll<io::Result<usize>> {
         loop {
             ready!(self.socket.poll_recv_ready(cx))?;
-            let received = match self.expected.load(Ordering::Relaxed) {
-                // What is prepared for nothing costs as much as the rest.
-                ..=FEW => self.try_recv::<FEW>(FEW, &mut each),
-                wanted => self.try_recv::<BATCH_SIZE>(wanted.min(BATCH_SIZE), &mut each),
+            let received = match self.row.load(Ordering::Relaxed) {
+                SERIES.. => self.try_recv_batch(&mut each),
+                row => self.try_recv_one(row, &mut each),
             };
             match received {
-                Ok(count) => {
-                    self.expected.store(count * 2, Ordering::Relaxed);
-                    return Poll::Ready(Ok(count));
-                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Poll::Ready(Err(error)),
+                received => return Poll::Ready(received),
             }
         }
     }
 
-    /// The same with `wanted` datagrams of room for `N`, if there are any.
+    /// One datagram, if there is any, after `row` of them in a row.
+    fn try_recv_one(
+        &self,
+        row: usize,
+        each: &mut impl FnMut(SocketAddr, &[u8]),
+    ) -> io::Result<usize> {
+        let received = with_buffer(|buffer| {
+            let slot = buffer.get_mut(..SLOT).unwrap_or_default();
+            // With its source, even of a connected socket: it may have come before.
+            let (len, source) = self.socket.try_recv_from(slot)?;
+            each(source, slot.get(..len).unwrap_or_default());
+            Ok(1)
+        });
+        let row = if received.is_ok() { row + 1 } else { 0 };
+        self.row.store(row, Ordering::Relaxed);
+        if row == SERIES {
+            // Without it, batches are of single datagrams.
+            let _ = udp_options::coalesce(&self.socket, true);
+        }
+        received
+    }
+
+    /// As many datagrams as are likely to be there, if there are any.
+    fn try_recv_batch(&self, each: &mut impl FnMut(SocketAddr, &[u8])) -> io::Result<usize> {
+        let count = match self.expected.load(Ordering::Relaxed) {
+            // What is prepared for nothing costs as much as the rest.
+            ..=FEW => self.try_recv::<FEW>(FEW, each),
+            wanted => self.try_recv::<BATCH_SIZE>(wanted.min(BATCH_SIZE), each),
+        }?;
+        self.expected.store(count * 2, Ordering::Relaxed);
+        Ok(count)
+    }
+
+    /// At most `wanted` datagrams, in room for `N`, if there are any.
     fn try_recv<const N: usize>(
         &self,
         wanted: usize,

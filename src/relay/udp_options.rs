@@ -1,5 +1,7 @@
 //! Options of UDP sockets that quinn-udp sets for a protocol of its own, and a relay wants otherwise.
 
+#[cfg(target_os = "linux")]
+use std::os::fd::AsFd;
 use std::{io, net::SocketAddr};
 
 /// Fragments of IP are welcome, as on any other socket. Nobody looks at the address that a datagram
@@ -23,6 +25,19 @@ pub(super) fn set(socket: &socket2::Socket, address: SocketAddr) -> io::Result<(
         setsockopt(socket, sockopt::Ipv6RecvPacketInfo, &false)?;
     }
     Ok(())
+}
+
+/// Whether the system may hand over several datagrams of one source as one piece (UDP_GRO).
+#[cfg(target_os = "linux")]
+pub(super) fn coalesce(socket: &impl AsFd, whether: bool) -> io::Result<()> {
+    use nix::sys::socket::{setsockopt, sockopt};
+
+    Ok(setsockopt(socket, sockopt::UdpGroSegment, &whether)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn coalesce<T>(_: &T, _: bool) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 #[cfg(not(target_os = "linux"))]

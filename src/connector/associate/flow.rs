@@ -117,17 +117,23 @@ impl<P: DatagramPath> Flow<P> {
     }
 
     fn poll_rounds(&mut self, cx: &mut Context<'_>, batches: &mut Batches) -> Poll<io::Error> {
+        // Who had nothing, and has not been given anything since, will wake this task.
+        let (mut out, mut back) = (true, true);
         for _ in 0..ROUNDS {
             // Answers come to sockets that sending has opened, so sending goes first.
-            let out = self.poll_out(cx, &mut batches.out);
-            let back = self.poll_back(cx, batches);
-            if let Poll::Ready(Err(error)) = out {
-                return Poll::Ready(error);
+            if out {
+                match self.poll_out(cx, &mut batches.out) {
+                    Poll::Ready(Err(error)) => return Poll::Ready(error),
+                    outcome => out = outcome.is_ready(),
+                }
             }
-            if let Poll::Ready(Err(error)) = back {
-                return Poll::Ready(error);
+            if out || back || self.held_out.is_some() {
+                match self.poll_back(cx, batches) {
+                    Poll::Ready(Err(error)) => return Poll::Ready(error),
+                    outcome => back = outcome.is_ready(),
+                }
             }
-            if out.is_pending() && back.is_pending() {
+            if !out && !back {
                 return Poll::Pending;
             }
         }
