@@ -97,6 +97,9 @@ async fn hooks_are_called_in_order_and_inside_the_span() {
 
 #[tokio::test]
 async fn an_error_comes_with_its_code() {
+    // The other test's subscriber enables this span as well: without one here
+    // it would have an identity and yet never be the current one.
+    let _log = tracing::subscriber::set_default(tracing_subscriber::registry());
     let diary = Diary::default();
     let service = failing(|| Refusal::not_allowed("not today"));
     let error = layer(&diary)
