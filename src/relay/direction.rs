@@ -10,45 +10,10 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 #[cfg(target_os = "linux")]
 use super::splice::{Left, Splice};
-use super::{RelayErrorKind, buffer, meter::Gate, raw::Raw, turn::yield_turn};
-
-/// What a tunnel starts to read with, in bytes. It doubles while reads fill it and writes keep up.
-const SMALLEST: usize = 16 * 1024;
-
-/// A read of so many bytes is a large one.
-#[cfg(target_os = "linux")]
-const LARGE: usize = 32 * 1024;
-
-/// So many bytes in large reads, one after the other, are bulk.
-#[cfg(target_os = "linux")]
-const BULK: usize = 512 * 1024;
+use super::{broken::Broken, buffer, meter::Gate, pace::Pace, raw::Raw, turn::yield_turn};
 
 /// Reads in one poll, before other tasks get their turn.
 const ROUNDS: usize = 16;
-
-/// What failed.
-#[derive(Debug)]
-pub(super) enum Broken {
-    Source(io::Error),
-    Sink(io::Error),
-    /// Nothing: a meter says that it is enough.
-    Limit(io::Error),
-}
-
-impl Broken {
-    /// As the tunnel sees it.
-    pub(super) fn between(
-        self,
-        source: RelayErrorKind,
-        sink: RelayErrorKind,
-    ) -> (RelayErrorKind, Option<io::Error>) {
-        match self {
-            Self::Source(error) => (source, Some(error)),
-            Self::Sink(error) => (sink, Some(error)),
-            Self::Limit(error) => (RelayErrorKind::Limit, Some(error)),
-        }
-    }
-}
 
 #[derive(Debug)]
 enum State {
@@ -69,8 +34,7 @@ pub(super) struct Direction {
     state: State,
     /// Bytes delivered.
     pub(super) moved: u64,
-    /// Bytes to ask for.
-    window: usize,
+    pace: Pace,
     /// What the sink did not take yet, from `spilled` on.
     spill: Vec<u8>,
     spilled: usize,
@@ -78,8 +42,6 @@ pub(super) struct Direction {
     dirty: bool,
     /// Why the sink takes nothing more.
     pub(super) refused: Option<io::Error>,
-    #[cfg(target_os = "linux")]
-    bulk: usize,
     #[cfg(target_os = "linux")]
     splice: Option<Splice>,
 }
@@ -89,13 +51,11 @@ impl Direction {
         Self {
             state: State::Open,
             moved: 0,
-            window: SMALLEST,
+            pace: Pace::new(),
             spill: Vec::new(),
             spilled: 0,
             dirty: false,
             refused: None,
-            #[cfg(target_os = "linux")]
-            bulk: 0,
             #[cfg(target_os = "linux")]
             splice: None,
         }
@@ -250,7 +210,7 @@ impl Direction {
         S: AsyncRead + Unpin,
         D: AsyncWrite + Unpin,
     {
-        let window = self.window.min(buffer.len());
+        let window = self.pace.window.min(buffer.len());
         let most = window.min(ready!(gate.poll(cx))?);
         let mut buffer = ReadBuf::new(buffer.get_mut(..most).unwrap_or_default());
         ready!(Pin::new(source).poll_read(cx, &mut buffer)).map_err(Broken::Source)?;
@@ -275,25 +235,8 @@ impl Direction {
                 }
             }
         }
-        self.learn(read, window);
+        self.pace.learn(read, window, self.spill.is_empty());
         Poll::Ready(Ok(read))
-    }
-
-    /// Fits the next read to what this one met.
-    fn learn(&mut self, read: usize, window: usize) {
-        #[cfg(target_os = "linux")]
-        {
-            let large = read >= LARGE.min(window);
-            self.bulk = if large { self.bulk + read } else { 0 };
-        }
-        if !self.spill.is_empty() {
-            // What a slow sink makes us keep is halved every time.
-            self.window = (window / 2).max(SMALLEST);
-        } else if read == window {
-            self.window = (window * 2).min(buffer::LARGEST);
-        } else if read < SMALLEST {
-            self.window = SMALLEST;
-        }
     }
 }
 
@@ -302,7 +245,7 @@ impl Direction {
     /// Whether to splice: there is bulk data, and both ends are sockets.
     fn is_bulk<S: 'static, D: 'static>(&mut self, source: &S, sink: &D) -> bool {
         if self.splice.is_none()
-            && self.bulk >= BULK
+            && self.pace.is_bulk()
             && Raw::of(source).is_some()
             && Raw::of(sink).is_some()
         {
@@ -326,8 +269,7 @@ impl Direction {
         let left = ready!(splice.poll(cx, source, sink, &mut self.moved, gate))?;
         // Bulk data has to prove itself anew.
         self.splice = None;
-        self.bulk = 0;
-        self.window = SMALLEST;
+        self.pace = Pace::new();
         Poll::Ready(Ok(left))
     }
 }

@@ -3,7 +3,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use super::{Dropped, Drops, direction::Broken};
+use super::{Dropped, Drops, broken::Broken};
 
 /// Counts the bytes of a tunnel, or bounds them: see [`Metered`](super::Metered).
 ///

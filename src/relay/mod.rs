@@ -47,6 +47,7 @@
 
 mod alarm;
 mod boxed;
+mod broken;
 mod buffer;
 mod direction;
 mod dropped;
@@ -56,6 +57,7 @@ mod idle;
 mod lend;
 mod meter;
 mod metered;
+mod pace;
 #[cfg(target_os = "linux")]
 mod pipe;
 mod raw;

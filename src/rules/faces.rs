@@ -2,7 +2,10 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::special::{self, Block};
+use super::{
+    embedded::embedded,
+    special::{self, Block},
+};
 
 /// An address as it is written, and the IPv4 addresses that it embeds.
 #[derive(Clone, Copy, Debug)]
@@ -16,7 +19,7 @@ pub(super) struct Faces {
 impl Faces {
     pub(super) fn of(address: SocketAddr) -> Self {
         let written = address.ip().to_canonical();
-        let embedded = special::embedded(written).map(|address| address.map(IpAddr::V4));
+        let embedded = embedded(written).map(|address| address.map(IpAddr::V4));
         let mut faces = embedded.into_iter().flatten().chain([written]);
         Self {
             written,

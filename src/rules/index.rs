@@ -15,13 +15,14 @@ use ipnet::IpNet;
 use prefix_trie::joint::JointPrefixMap;
 use smallvec::SmallVec;
 
-use super::{Network, destination::Kind, rule::Rule, special};
-
-/// The number of a rule, from 0.
-pub(super) type RuleId = u32;
-
-/// The number of a key.
-type Key = u32;
+use super::{
+    Network,
+    by_key::{ByKey, Key, RuleId},
+    destination::Kind,
+    embedded,
+    rule::Rule,
+    special,
+};
 
 /// Rules by the values that they state.
 #[derive(Default)]
@@ -35,14 +36,14 @@ pub(super) struct Index {
     users: HashMap<Box<str>, Key>,
     groups: HashMap<Box<str>, Key>,
     /// The rules that state a key.
-    stating: Lists,
+    stating: ByKey,
     /// Those of them that are filed under it.
-    filed: Lists,
+    filed: ByKey,
     /// Rules that are filed under no key, since they state none.
     unkeyed: Vec<RuleId>,
     /// Rules that let pass and have a destination, filed under their other conditions: what can
     /// still apply while the destination's address is not known.
-    hopeful: Lists,
+    hopeful: ByKey,
     hopeful_unkeyed: Vec<RuleId>,
 }
 
@@ -182,57 +183,6 @@ impl Iterator for Candidates<'_> {
     }
 }
 
-/// For each key some rules, in order, in one piece of memory.
-#[derive(Default)]
-struct Lists {
-    /// Where the rules of each key begin; one more for the end.
-    starts: Vec<u32>,
-    rules: Vec<RuleId>,
-}
-
-impl Lists {
-    /// Of pairs in the order of the rules.
-    fn new(keys: u32, pairs: &[(Key, RuleId)]) -> Self {
-        let mut starts = vec![0_u32; keys as usize + 1];
-        for (key, _) in pairs {
-            if let Some(count) = starts.get_mut(*key as usize + 1) {
-                *count += 1;
-            }
-        }
-        let mut total = 0;
-        for start in &mut starts {
-            total += *start;
-            *start = total;
-        }
-        let mut next = starts.clone();
-        let mut rules = vec![0; pairs.len()];
-        for (key, rule) in pairs {
-            if let Some(place) = next.get_mut(*key as usize) {
-                if let Some(slot) = rules.get_mut(*place as usize) {
-                    *slot = *rule;
-                }
-                *place += 1;
-            }
-        }
-        Self { starts, rules }
-    }
-
-    fn get(&self, key: Key) -> &[RuleId] {
-        let key = key as usize;
-        match (self.starts.get(key), self.starts.get(key + 1)) {
-            (Some(start), Some(end)) => self
-                .rules
-                .get(*start as usize..*end as usize)
-                .unwrap_or_default(),
-            _ => &[],
-        }
-    }
-
-    fn len(&self, key: Key) -> usize {
-        self.get(key).len()
-    }
-}
-
 /// An index in the making.
 #[derive(Default)]
 struct Filing {
@@ -255,7 +205,7 @@ impl Filing {
             let all = keys.others.iter().flatten().chain(&keys.destinations);
             pairs.extend(all.map(|key| (*key, id)));
         }
-        let stating = Lists::new(self.keys, &pairs);
+        let stating = ByKey::new(self.keys, &pairs);
 
         let (mut filed, mut hopeful) = (Vec::new(), Vec::new());
         let index = &mut self.index;
@@ -273,8 +223,8 @@ impl Filing {
                 }
             }
         }
-        index.filed = Lists::new(self.keys, &filed);
-        index.hopeful = Lists::new(self.keys, &hopeful);
+        index.filed = ByKey::new(self.keys, &filed);
+        index.hopeful = ByKey::new(self.keys, &hopeful);
         index.stating = stating;
         self.index
     }
@@ -321,7 +271,7 @@ impl Reach {
         Self {
             special: special::is_within(first, len),
             single: len == network.max_prefix_len(),
-            form: special::is_form(first, len),
+            form: embedded::is_form(first, len),
         }
     }
 }
@@ -332,7 +282,7 @@ fn fresh(keys: &mut Key) -> Key {
 }
 
 /// The kind of keys of which the commonest is the rarest.
-fn rarest<'a>(stating: &Lists, kinds: impl IntoIterator<Item = &'a Vec<Key>>) -> &'a [Key] {
+fn rarest<'a>(stating: &ByKey, kinds: impl IntoIterator<Item = &'a Vec<Key>>) -> &'a [Key] {
     let kinds = kinds.into_iter().filter(|keys| !keys.is_empty());
     let commonest = |keys: &Vec<Key>| keys.iter().map(|key| stating.len(*key)).max();
     kinds

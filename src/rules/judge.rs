@@ -6,8 +6,9 @@ use smallvec::SmallVec;
 
 use super::{
     Rule, Rules,
+    by_key::RuleId,
     faces::Faces,
-    index::{Candidates, Found, Keys, Reach, RuleId, includes},
+    index::{Candidates, Found, Keys, Reach, includes},
     question::Question,
     rules::Stated,
     special::{self, Block},

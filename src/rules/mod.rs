@@ -91,10 +91,12 @@
 //! [`Rules::explain`] says the same without a request being made.
 
 mod builder;
+mod by_key;
 mod calendar;
 mod choices;
 mod condition;
 mod destination;
+mod embedded;
 mod faces;
 mod file;
 mod index;

@@ -1,6 +1,6 @@
 use std::{borrow::Cow, fmt, net::SocketAddr};
 
-use super::{Action, Rules, index::RuleId, judge::Answer, question::Question, special::Block};
+use super::{Action, Rules, by_key::RuleId, judge::Answer, question::Question, special::Block};
 use crate::{
     error::Refusal,
     proto::{Address, InvalidName},
