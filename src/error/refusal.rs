@@ -1,0 +1,78 @@
+//! What a service says to refuse a request.
+
+use std::{borrow::Cow, error::Error, fmt};
+
+use super::BoxError;
+use crate::proto::ReplyCode;
+
+/// A "no" with the reply code that the client shall see (RFC 1928 section 6).
+///
+/// ```
+/// use tower_socks::{Refusal, error::reply_code, proto::ReplyCode};
+///
+/// let refusal = Refusal::not_allowed("no mail from here");
+/// assert_eq!(reply_code(&refusal), ReplyCode::NOT_ALLOWED);
+/// ```
+#[derive(Debug)]
+pub struct Refusal {
+    code: ReplyCode,
+    reason: Cow<'static, str>,
+    ruled_by: Option<Cow<'static, str>>,
+    source: Option<BoxError>,
+}
+
+impl Refusal {
+    /// A refusal with any code. `reason` goes to the log, never to the client.
+    pub fn new(code: ReplyCode, reason: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            code,
+            reason: reason.into(),
+            ruled_by: None,
+            source: None,
+        }
+    }
+
+    /// Refused by policy: code 02.
+    pub fn not_allowed(reason: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(ReplyCode::NOT_ALLOWED, reason)
+    }
+
+    /// The same refusal, with the name of the rule or limit that it comes from. It is a label of
+    /// [metrics](crate::layer), so nothing that a client can invent belongs into it.
+    #[must_use]
+    pub fn by(mut self, rule: impl Into<Cow<'static, str>>) -> Self {
+        self.ruled_by = Some(rule.into());
+        self
+    }
+
+    /// The rule or limit that it comes from, such as `rule 2 (no mail)` or `limit tunnels`.
+    #[must_use]
+    pub fn ruled_by(&self) -> Option<&str> {
+        self.ruled_by.as_deref()
+    }
+
+    /// The same refusal, with the error that led to it.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<BoxError>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// What the client is told.
+    #[must_use]
+    pub const fn code(&self) -> ReplyCode {
+        self.code
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.reason)
+    }
+}
+
+impl Error for Refusal {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
