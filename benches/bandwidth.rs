@@ -35,8 +35,8 @@ use tokio::{
 use tower::ServiceBuilder;
 use tower_socks::{
     Connector, MeterLayer,
-    layer::limit::{Bandwidth, key},
-    relay::Way,
+    io::Way,
+    layer::{key, meter::Bandwidth},
 };
 
 const SECOND: Duration = Duration::from_secs(1);

@@ -25,7 +25,11 @@ use std::{
 
 use tower_socks::{
     Identity, Request,
-    layer::limit::{Bandwidth, ByteQuota, Limiter, Metering, Requests, Tunnels, key},
+    layer::{
+        key,
+        limit::{Limiter, Requests, Tunnels},
+        meter::{Bandwidth, ByteQuota, Metering},
+    },
     proto::{Address, Command},
 };
 

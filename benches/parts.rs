@@ -26,11 +26,12 @@ use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
 use tower_socks::{
     Accepted, AclLayer, AuthLayer, BoxError, Connected, HandshakeLayer, NoAuth, OpenTunnels,
     Refusal, Request, Rules,
+    datagram::Datagrams,
+    io::ReadAhead,
     layer::trace::TraceLayer,
     proto::{Address, Command, Decode, Greeting, Reply, ReplyCode, UdpHeader},
-    relay::{ReadAhead, Relay},
+    relay::Relay,
     rules::Action,
-    session::Datagrams,
 };
 
 fn runtime() -> Runtime {

@@ -33,7 +33,7 @@ use tower::{
 };
 use tower_socks::{
     AuthLayer, BoxError, Client, Connected, Connector, HandshakeLayer, NoAuth, Request,
-    connector::{pool::Health, upstream::Socks5Upstream},
+    connector::{failover::Health, upstream::Socks5Upstream},
     proto::Address,
     serve,
 };

@@ -23,9 +23,9 @@ use tokio::{
 use tower::ServiceBuilder;
 use tower_socks::{
     AuthLayer, BoxError, Connector, HandshakeLayer, NoAuth,
+    io::read,
     proto::{Address, Command, Decode, Greeting, Method, Reply, Request, Selection},
     serve,
-    session::read,
 };
 
 const FILE: &str = "All I need is a port to call home.\n";

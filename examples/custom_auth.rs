@@ -24,8 +24,8 @@ use tower_socks::{
     AclLayer, AuthLayer, Authenticate, BoxError, Connector, HandshakeLayer, Identity, Refusal,
     Request, UserPass, Wire,
     error::AuthError,
+    io::hang_up,
     proto::{Credentials, Method, MethodSet},
-    relay::hang_up,
     serve,
 };
 

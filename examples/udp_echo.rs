@@ -23,11 +23,11 @@ use tokio::{
 use tower::ServiceBuilder;
 use tower_socks::{
     AuthLayer, BoxError, Connector, HandshakeLayer, NoAuth,
+    io::read,
     proto::{
         Address, Command, Decode, Decoded, Greeting, Method, Reply, Request, Selection, UdpHeader,
     },
     serve,
-    session::read,
 };
 
 /// Asks for the IPv4 address of `tower.test`: a header with one question, and the question.

@@ -121,9 +121,12 @@
 //! | `proxy-url` | no | `ProxyUrl`, `ALL_PROXY` and `NO_PROXY`; with `http-connect` |
 //! | `hickory` | no | `HickoryResolver`, a resolver that needs no threads |
 
+mod admission;
 pub mod client;
 pub mod connector;
+pub mod datagram;
 pub mod error;
+pub mod io;
 pub mod layer;
 pub mod proto;
 pub mod relay;
@@ -139,7 +142,7 @@ pub use self::connector::upstream::HttpUpstream;
 #[cfg(feature = "users")]
 pub use self::layer::auth::Users;
 #[cfg(feature = "limit")]
-pub use self::layer::limit::{LimitLayer, MeterLayer};
+pub use self::layer::{limit::LimitLayer, meter::MeterLayer};
 #[cfg(feature = "rules")]
 pub use self::rules::Rules;
 #[doc(inline)]
@@ -154,6 +157,7 @@ pub use self::{
         upstream::Socks5Upstream,
     },
     error::{BoxError, Refusal, SessionError},
+    io::Wire,
     layer::{
         acl::{Acl, AclLayer},
         auth::{Auth, AuthLayer, Authenticate, NoAuth, UserPass},
@@ -163,9 +167,7 @@ pub use self::{
     },
     relay::{Relay, Traffic},
     server::{Listener, serve},
-    session::{
-        Accepted, Connected, Extensions, Guard, Identity, Policy, Request, Target, Tunnel, Wire,
-    },
+    session::{Accepted, Connected, Extensions, Guard, Identity, Policy, Request, Target, Tunnel},
 };
 
 /// The code of the README compiles as well.

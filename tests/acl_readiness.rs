@@ -19,12 +19,12 @@ use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
 use tower_socks::{
     Accepted, AclLayer, AuthLayer, BoxError, Connected, Connector, HandshakeLayer, NoAuth, Policy,
     Refusal, Request, Traffic, Tunnel,
+    io::ReadAhead,
     layer::acl::{
         Acl, Swap,
         recheck::{Recheck, RecheckLayer, Rechecked, ResponseFuture, Run},
     },
     proto::{Address, Command},
-    relay::ReadAhead,
     serve,
 };
 use tower_test::mock;

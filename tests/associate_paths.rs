@@ -20,7 +20,7 @@ use tower::{Layer, ServiceBuilder, ServiceExt, service_fn, util::MapResponseLaye
 use tower_socks::{
     Associate, BoxError, Connector, Request,
     connector::associate::DirectPaths,
-    session::{DatagramPath, Datagrams},
+    datagram::{DatagramPath, Datagrams},
 };
 use udp_support::{
     ASSOCIATE, Client, Script, address,

@@ -17,7 +17,7 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
 };
-use tower_socks::{Client, Tunnel, proto::Address, relay::ReadAhead};
+use tower_socks::{Client, Tunnel, io::ReadAhead, proto::Address};
 
 /// Ends of pipes that this process has open.
 fn pipe_ends() -> usize {

@@ -19,8 +19,8 @@ use tower_socks::{
     Associate, BoxError, Client, ClientError, Connector, NoAuth, Request,
     client::{ClientFault, ProxySocket},
     connector::associate::DirectPaths,
+    datagram::Datagrams,
     proto::{Address, DomainName},
-    session::Datagrams,
 };
 
 type Socket = ProxySocket<TcpStream>;

@@ -17,7 +17,7 @@ use tokio::{
     io::{AsyncReadExt, DuplexStream},
     net::UdpSocket,
 };
-use tower_socks::{Client, ClientError, client::ProxySocket, proto::Address, session::Datagrams};
+use tower_socks::{Client, ClientError, client::ProxySocket, datagram::Datagrams, proto::Address};
 
 /// UDP ASSOCIATE, from anywhere.
 const ASSOCIATE: &[u8] = b"\x05\x03\x00\x01\0\0\0\0\0\0";

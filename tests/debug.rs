@@ -17,22 +17,22 @@ use tower_socks::{
     Socks5Upstream, SystemResolver,
     connector::{
         BoxConnector,
-        pool::{Blame, Failover, Health},
+        failover::{Blame, Failover, Health},
         route::Router,
         upstream::Basic,
     },
+    datagram::Datagrams,
+    io::BoxStream,
     layer::{
         acl::{Swap, recheck::RecheckLayer},
-        limit::{
-            Admission, Bandwidth, ByteQuota, FailedLoginsLayer, Limiter, MemoryStore, Requests,
-            Tunnels, key,
-        },
+        key,
+        limit::{Admission, FailedLoginsLayer, Limiter, Requests, Tunnels},
+        meter::{Bandwidth, ByteQuota, MemoryStore},
         track::OpenTunnels,
     },
     proto::{Address, Command, Credentials, DomainName},
-    relay::BoxStream,
     rules::{Action, Choices, Days, Destination, Hours, Network, Ports, Rule},
-    session::{BoxTunnel, Datagrams, Extensions, Guard, Session},
+    session::{BoxTunnel, Extensions, Guard, Session},
 };
 
 #[track_caller]

@@ -11,11 +11,11 @@ use tower_socks::{
     client::ClientFault,
     connector::upstream::HttpError,
     error::Step,
+    io::{ReadError, read},
     proto::{
         self, Address, Decode, DomainName, InvalidName, Method, MethodSet, Reply, ReplyCode,
         UdpHeader,
     },
-    session::{ReadError, read},
 };
 
 /// A refusal with something of the system's behind it.

@@ -33,9 +33,13 @@ use tower::{Layer, ServiceExt, service_fn};
 use tower_socks::{
     BoxError, Connected, Identity, Request, Traffic, Tunnel,
     error::reply_code,
-    layer::limit::{Bandwidth, ByteQuota, MemoryStore, MeterLayer, Metering, QuotaStore, key},
+    io::{Meter, ReadAhead, Way},
+    layer::{
+        key,
+        meter::{Bandwidth, ByteQuota, MemoryStore, MeterLayer, Metering, QuotaStore},
+    },
     proto::{Address, Command, ReplyCode},
-    relay::{Meter, ReadAhead, RelayError, RelayErrorKind, Way},
+    relay::{RelayError, RelayErrorKind},
 };
 
 fn request(user: &str) -> Request {

@@ -18,7 +18,7 @@ use tower::{Layer, ServiceExt};
 use tower_socks::{
     Identity, LimitLayer, Request,
     error::reply_code,
-    layer::limit::{Tunnels, key},
+    layer::{key, limit::Tunnels},
     proto::{Address, Command, ReplyCode},
 };
 

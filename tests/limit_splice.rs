@@ -22,7 +22,11 @@ use tokio::{
 use tower::ServiceBuilder;
 use tower_socks::{
     AuthLayer, Connector, HandshakeLayer, LimitLayer, MeterLayer, NoAuth, OpenTunnels, Request,
-    layer::limit::{Bandwidth, ByteQuota, Requests, Tunnels, key},
+    layer::{
+        key,
+        limit::{Requests, Tunnels},
+        meter::{Bandwidth, ByteQuota},
+    },
     serve,
 };
 

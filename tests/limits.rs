@@ -28,7 +28,10 @@ use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_socks::{
     BoxError, Connected, Identity, NoAuth, Request,
     error::reply_code,
-    layer::limit::{Admission, LimitLayer, Limiter, Requests, Tunnels, key},
+    layer::{
+        key,
+        limit::{Admission, LimitLayer, Limiter, Requests, Tunnels},
+    },
     proto::{Address, Command, ReplyCode},
 };
 

@@ -23,9 +23,9 @@ use tokio::{
 use tower_socks::{
     Connected, Traffic, Tunnel,
     error::reply_code,
+    io::{Meter, Metered, ReadAhead, Way, Wire},
     proto::Address,
-    relay::{Meter, Metered, ReadAhead, RelayError, RelayErrorKind, Way},
-    session::Wire,
+    relay::{RelayError, RelayErrorKind},
 };
 
 /// A meter that a test works by hand.

@@ -20,8 +20,11 @@ use std::{
 use tower::{Layer, layer::util::Stack};
 use tower_socks::{
     Connector, MeterLayer, Refusal, Request,
-    layer::limit::{ByteQuota, MemoryStore, Metering, key},
-    relay::{Dropped, Meter, Way},
+    io::{Dropped, Meter, Way},
+    layer::{
+        key,
+        meter::{ByteQuota, MemoryStore, Metering},
+    },
 };
 use udp_support::{
     association::{Association, assert_silent, socket},

@@ -25,8 +25,8 @@ use tower::{Layer, service_fn};
 use tower_socks::{
     Authenticate, BoxError, HandshakeLayer, Identity, NoAuth, Refusal, UserPass, Users, Wire,
     error::{AuthError, Fault, Step},
+    io::ReadAhead,
     proto::{Method, MethodSet},
-    relay::ReadAhead,
     session::{Negotiation, Session},
 };
 

@@ -26,12 +26,14 @@ use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
 use tower_socks::{
     AclLayer, Associate, BoxError, Connector, Identity, OpenTunnels, Request, Rules, Tunnel,
     connector::associate::DirectPaths,
+    io::Dropped,
     layer::{
-        limit::{ByteQuota, LimitLayer, MeterLayer, Requests, Tunnels, key},
+        key,
+        limit::{LimitLayer, Requests, Tunnels},
+        meter::{ByteQuota, MeterLayer},
         metrics::{RequestMetricsLayer, names},
     },
     proto::{Address, Command, DomainName},
-    relay::Dropped,
 };
 use udp_support::{
     address,
@@ -224,7 +226,7 @@ fn a_tunnel_that_the_operator_closes() {
             .service(nowhere());
         let tunnel = service.oneshot(to("192.0.2.1:80")).await.unwrap();
         let (_client, near) = tokio::io::duplex(64);
-        let running = tokio::spawn(tunnel.run(tower_socks::relay::ReadAhead::new(near)));
+        let running = tokio::spawn(tunnel.run(tower_socks::io::ReadAhead::new(near)));
         while open.list().is_empty() {
             tokio::task::yield_now().await;
         }

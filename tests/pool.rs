@@ -29,7 +29,7 @@ use tower::{
 };
 use tower_socks::{
     BoxError, ClientError, Refusal,
-    connector::pool::{Blame, Blamed, Failover, Health},
+    connector::failover::{Blame, Blamed, Failover, Health},
     error::{Step, reply_code},
     proto::ReplyCode,
 };

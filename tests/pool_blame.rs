@@ -28,7 +28,7 @@ use tower::{
 };
 use tower_socks::{
     BoxError, ClientError, Refusal,
-    connector::pool::{Blame, Blamed, Failover, Health},
+    connector::failover::{Blame, Blamed, Failover, Health},
     error::Step,
     proto::{Address, Method, MethodSet, ReplyCode},
 };

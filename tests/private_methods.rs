@@ -18,8 +18,8 @@ use tower::util::Either;
 use tower_socks::{
     Authenticate, BoxError, Identity, NoAuth, UserPass, Users, Wire,
     error::{AuthError, Fault, Step},
+    io::hang_up,
     proto::{Method, MethodSet},
-    relay::hang_up,
 };
 
 /// A challenge of two octets, answered by their complement; `!` for "come in" and `?` for a no.

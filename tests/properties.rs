@@ -27,12 +27,12 @@ use tokio::{io::AsyncReadExt, runtime::Builder};
 use tower::ServiceExt;
 use tower_socks::{
     Accepted, Associate, Client, Connector, NoAuth, UserPass, Users,
+    io::{ReadError, read},
     proto::{
         Address, Command, Credentials, Decode, Decoded, DomainName, Greeting, Method, Reply,
         ReplyCode, Request, Selection, UserPassStatus,
     },
     rules::{Days, Destination, Hours, Network, Ports},
-    session::{ReadError, read},
 };
 
 /// What a target says before it closes.

@@ -16,8 +16,8 @@ use tower::{Layer, Service, ServiceExt};
 use tower_socks::{
     Accepted, AclLayer, AuthLayer, Connected, Connector, Direct, HandshakeLayer, NoAuth, Refusal,
     Request,
+    io::ReadAhead,
     proto::{Address, Command},
-    relay::ReadAhead,
     session::{Negotiation, Session},
 };
 use tower_test::mock;

@@ -17,7 +17,8 @@ use tokio::{
 };
 use tower_socks::{
     Relay, Traffic,
-    relay::{ReadAhead, RelayError, RelayErrorKind},
+    io::ReadAhead,
+    relay::{RelayError, RelayErrorKind},
 };
 
 type Running = JoinHandle<io::Result<Traffic>>;

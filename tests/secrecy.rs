@@ -23,7 +23,7 @@ use tokio::io::DuplexStream;
 use tower::{Layer, Service, service_fn};
 use tower_socks::{
     AuthLayer, Authenticate, BoxError, Identity, SessionError, UserPass, Users, error::AuthError,
-    proto::Credentials, relay::ReadAhead,
+    io::ReadAhead, proto::Credentials,
 };
 
 const SECRET: &str = "correct horse battery staple";

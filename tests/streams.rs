@@ -14,9 +14,8 @@ use std::{
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf, duplex};
 use tower_socks::{
     Accepted, Connected,
+    io::{BoxStream, ReadAhead, Wire},
     proto::Address,
-    relay::{BoxStream, ReadAhead},
-    session::Wire,
 };
 
 /// Takes vectored writes, and keeps what they bring apart.

@@ -19,9 +19,9 @@ use support::targets::{failing, targets};
 use tower::{Layer, ServiceExt};
 use tower_socks::{
     BoxError, Refusal, Request, Traffic, Tunnel,
+    io::ReadAhead,
     layer::trace::TraceLayer,
     proto::{Address, Command, ReplyCode},
-    relay::ReadAhead,
 };
 use tracing::{Span, info_span};
 

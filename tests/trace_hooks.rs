@@ -22,9 +22,9 @@ use tokio::io::{AsyncReadExt, DuplexStream};
 use tower::{Layer, ServiceExt};
 use tower_socks::{
     Connected, Refusal, Relay, Request, Tunnel,
+    io::ReadAhead,
     layer::trace::TraceLayer,
     proto::{Address, Command},
-    relay::ReadAhead,
 };
 use tracing::subscriber::DefaultGuard;
 

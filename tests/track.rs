@@ -21,9 +21,10 @@ use tower::{Layer, ServiceExt};
 use tower_socks::{
     Connector, Identity, NoAuth, Request, Traffic, Tunnel,
     error::{Fault, Step},
+    io::ReadAhead,
     layer::track::OpenTunnels,
     proto::{Address, Command},
-    relay::{ReadAhead, RelayError, RelayErrorKind},
+    relay::{RelayError, RelayErrorKind},
 };
 
 async fn socket_pair() -> (TcpStream, TcpStream) {

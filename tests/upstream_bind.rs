@@ -260,7 +260,7 @@ fn bound<T: Tunnel<DuplexWire>>(tunnel: &T) -> String {
     tunnel.bound().to_string()
 }
 
-type DuplexWire = tower_socks::relay::ReadAhead<DuplexStream>;
+type DuplexWire = tower_socks::io::ReadAhead<DuplexStream>;
 
 /// A BIND is for requests: that is what brings policies along.
 #[test]

@@ -29,8 +29,8 @@ use tower_socks::{
     client::ClientFault,
     connector::upstream::{Basic, Hop, HttpError, HttpUpstream},
     error::reply_code,
+    io::BoxStream,
     proto::{Address, DomainName, ReplyCode},
-    relay::BoxStream,
 };
 use upstream_support::{Asked, Diary, by_hand, canned, guarded, resolver};
 

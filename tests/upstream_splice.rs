@@ -21,8 +21,8 @@ use tower::ServiceExt;
 use tower_socks::{
     Connected, Tunnel,
     connector::upstream::{HttpUpstream, Socks5Upstream},
+    io::ReadAhead,
     proto::Address,
-    relay::ReadAhead,
 };
 
 const CONNECTED: &[u8] = b"\x05\x00\x00\x01\xc6\x33\x64\x07\x10\xe1";
@@ -69,7 +69,7 @@ async fn bulk_data_through_a_chain_is_spliced() {
         .unwrap();
     let (near, _) = outside.accept().await.unwrap();
     // As a server runs it, boxes and all.
-    let tunnel = tunnel.map_io(tower_socks::relay::BoxStream::new);
+    let tunnel = tunnel.map_io(tower_socks::io::BoxStream::new);
     tokio::spawn(tunnel.run(ReadAhead::new(near)));
     outer.hear(b"early").await;
 

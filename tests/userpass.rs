@@ -24,8 +24,8 @@ use tokio::{
 };
 use tower::service_fn;
 use tower_socks::{
-    Authenticate, BoxError, Identity, UserPass, Users, error::Step, proto::Credentials,
-    relay::ReadAhead,
+    Authenticate, BoxError, Identity, UserPass, Users, error::Step, io::ReadAhead,
+    proto::Credentials,
 };
 
 fn users(name: &[u8], password: &[u8]) -> Users {

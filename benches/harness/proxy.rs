@@ -6,7 +6,7 @@ use tokio::net::TcpListener;
 use tower::{Service, ServiceBuilder};
 use tower_socks::{
     AclLayer, AuthLayer, BoxError, Connector, HandshakeLayer, Listener, NoAuth, Refusal, Request,
-    Tunnel, relay::ReadAhead, serve,
+    Tunnel, io::ReadAhead, serve,
 };
 
 use super::handwritten;

@@ -8,7 +8,11 @@ use std::{
 use serde::Deserialize;
 use tower_socks::{
     Request,
-    layer::limit::{Bandwidth, ByteQuota, Requests, Tunnels, key},
+    layer::{
+        key,
+        limit::{Requests, Tunnels},
+        meter::{Bandwidth, ByteQuota},
+    },
 };
 
 /// `[limits]`. What is left out is not limited, but for the first two.

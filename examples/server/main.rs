@@ -33,12 +33,12 @@ use tower::{Service, ServiceBuilder};
 use tower_socks::{
     AclLayer, AuthLayer, BoxError, HandshakeLayer, LimitLayer, MeterLayer, OpenTunnels, Request,
     Tunnel,
+    io::{Metered, ReadAhead},
     layer::{
         acl::recheck::RecheckLayer,
         limit::FailedLoginsLayer,
         metrics::{RequestMetricsLayer, SessionMetricsLayer},
     },
-    relay::{Metered, ReadAhead},
     serve,
 };
 use tracing_subscriber::EnvFilter;

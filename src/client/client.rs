@@ -11,8 +11,8 @@ use tokio::{
 
 use super::{
     BuiltIn, ClientError, LogIn, ProxyListener, ProxySocket,
+    bnd::{peer_of, plain, reachable},
     handshake::{Pace, ask},
-    reachable::{peer_of, plain, reachable},
     udp::Local,
 };
 use crate::{

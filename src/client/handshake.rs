@@ -4,11 +4,11 @@ use std::io;
 
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
-use super::{ClientError, LogIn, answer::Answer};
+use super::{ClientError, LogIn, reply::Answer};
 use crate::{
     error::{AuthError, BoxError, Refusal, Step},
+    io::{ReadError, read},
     proto::{Address, Decode, Greeting, Method, MethodSet, Request, Selection},
-    session::{ReadError, read},
 };
 
 /// Who speaks when.

@@ -144,23 +144,23 @@
 //! # }
 //! ```
 
-mod answer;
-mod built_in;
+mod auth;
+mod bnd;
 #[expect(clippy::module_inception, reason = "the room is named after its type")]
 mod client;
+mod default_auth;
 mod error;
 mod handshake;
 mod listener;
-mod login;
 mod pair;
-mod reachable;
+mod reply;
 mod udp;
 
 pub use self::{
-    built_in::BuiltIn,
+    auth::LogIn,
     client::Client,
+    default_auth::BuiltIn,
     error::{ClientError, ClientFault},
     listener::ProxyListener,
-    login::LogIn,
     udp::{ProxyReceiver, ProxySender, ProxySocket},
 };

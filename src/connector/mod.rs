@@ -40,17 +40,19 @@
 //! # }
 //! ```
 
-mod boxed;
-mod dispatch;
-mod endpoint;
+mod advertise;
+mod box_connector;
 mod future;
+#[cfg(feature = "http")]
+mod hyper;
 mod service;
+mod tunnel;
 mod unsupported;
 
 pub mod associate;
 pub mod bind;
 pub mod direct;
-pub mod pool;
+pub mod failover;
 #[cfg(feature = "proxy-url")]
 pub mod proxy_url;
 pub mod resolve;
@@ -59,9 +61,9 @@ pub mod route;
 pub mod upstream;
 
 pub use self::{
-    boxed::BoxConnector,
-    dispatch::Dispatched,
+    box_connector::BoxConnector,
     future::ResponseFuture,
     service::Connector,
+    tunnel::Dispatched,
     unsupported::{NoTunnel, Unsupported},
 };

@@ -15,7 +15,11 @@ pub mod acl;
 pub mod auth;
 pub mod handshake;
 #[cfg(feature = "limit")]
+pub mod key;
+#[cfg(feature = "limit")]
 pub mod limit;
+#[cfg(feature = "limit")]
+pub mod meter;
 #[cfg(feature = "metrics")]
 pub mod metrics;
 pub mod trace;

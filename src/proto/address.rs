@@ -4,7 +4,7 @@ use std::{
     str::FromStr,
 };
 
-use super::{DomainName, Frame, InvalidName, literal};
+use super::{DomainName, Frame, InvalidName, ip_literal};
 
 /// A host and a port, the host by address or by name (RFC 1928 section 5).
 ///
@@ -96,7 +96,7 @@ impl Address {
             Self::Ip(address) => {
                 Self::Ip(SocketAddr::new(address.ip().to_canonical(), address.port()))
             }
-            Self::Name(name, port) => match literal::address_of(&name)? {
+            Self::Name(name, port) => match ip_literal::address_of(&name)? {
                 Some(ip) => Self::Ip(SocketAddr::new(ip, port)),
                 None => Self::Name(name, port),
             },

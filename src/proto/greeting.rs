@@ -1,6 +1,6 @@
 use super::{
     Decode, Decoded, Error, Frame, Method, MethodSet, VERSION,
-    cursor::{Cursor, Stop},
+    reader::{Cursor, Stop},
 };
 
 /// The client's version identifier/method selection message (RFC 1928 section 3).

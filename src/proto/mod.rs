@@ -28,32 +28,32 @@
 
 mod address;
 mod command;
-mod cursor;
 mod decode;
-mod frame;
+mod domain_name;
+mod encoded;
 mod greeting;
-mod literal;
+mod ip_literal;
 mod method;
-mod name;
+mod reader;
 mod reply;
 mod request;
 mod udp;
-mod userpass;
+mod username_password;
 
 #[cfg(feature = "rules")]
-pub(crate) use self::literal::address_of;
+pub(crate) use self::ip_literal::address_of;
 pub use self::{
     address::{Address, ParseAddressError},
     command::Command,
     decode::{Decode, Decoded, Error},
-    frame::Frame,
+    domain_name::{DomainName, InvalidName},
+    encoded::Frame,
     greeting::{Greeting, Selection},
     method::{Method, MethodSet},
-    name::{DomainName, InvalidName},
     reply::{Reply, ReplyCode},
     request::Request,
     udp::UdpHeader,
-    userpass::{Credentials, Password, UserPassStatus},
+    username_password::{Credentials, Password, UserPassStatus},
 };
 
 /// The version octet that opens every message of RFC 1928.

@@ -1,6 +1,6 @@
 use std::{fmt, net::Ipv4Addr};
 
-use super::{Address, Decode, Decoded, Error, Frame, VERSION, cursor::Cursor};
+use super::{Address, Decode, Decoded, Error, Frame, VERSION, reader::Cursor};
 
 /// The outcome of a request (RFC 1928 section 6, REP).
 ///

@@ -1,4 +1,4 @@
-use super::{Address, Command, Decode, Decoded, Error, Frame, VERSION, cursor::Cursor};
+use super::{Address, Command, Decode, Decoded, Error, Frame, VERSION, reader::Cursor};
 
 /// The client's request (RFC 1928 section 4).
 ///

@@ -1,6 +1,6 @@
 use super::{
     Address, Decode, Decoded, Error, Frame,
-    cursor::{Cursor, Stop},
+    reader::{Cursor, Stop},
 };
 
 /// The header of every relayed datagram (RFC 1928 section 7); the payload follows it.

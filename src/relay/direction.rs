@@ -10,7 +10,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 #[cfg(target_os = "linux")]
 use super::splice::{Left, Splice};
-use super::{broken::Broken, buffer, meter::Gate, pace::Pace, raw::Raw, turn::yield_turn};
+use super::{broken::Broken, gate::Gate, read_size::Pace};
+use crate::io::{Raw, poll_discard, with_scratch, yield_turn};
 
 /// Reads in one poll, before other tasks get their turn.
 const ROUNDS: usize = 16;
@@ -154,7 +155,7 @@ impl Direction {
                     }
                 }
             }
-            match buffer::with(|buffer| self.poll_pass(cx, source, sink, gate, buffer)) {
+            match with_scratch(|buffer| self.poll_pass(cx, source, sink, gate, buffer)) {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Ok(())),
                 Poll::Ready(Ok(_)) => {}
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
@@ -272,16 +273,4 @@ impl Direction {
         self.pace = Pace::new();
         Poll::Ready(Ok(left))
     }
-}
-
-/// Throws away what the source has; `false` at its end.
-pub(super) fn poll_discard<S>(cx: &mut Context<'_>, source: &mut S) -> Poll<io::Result<bool>>
-where
-    S: AsyncRead + Unpin,
-{
-    buffer::with(|buffer| {
-        let mut buffer = ReadBuf::new(buffer);
-        ready!(Pin::new(source).poll_read(cx, &mut buffer))?;
-        Poll::Ready(Ok(!buffer.filled().is_empty()))
-    })
 }

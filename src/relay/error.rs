@@ -30,7 +30,7 @@ pub enum RelayErrorKind {
     Client,
     /// The target's stream failed.
     Target,
-    /// A [meter](super::Meter) has let nothing more pass.
+    /// A [meter](crate::io::Meter) has let nothing more pass.
     Limit,
     /// No byte moved either way for the idle limit.
     Idle,

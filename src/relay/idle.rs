@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::{
     Relay, RelayErrorKind,
-    alarm::{Alarm, after},
+    lazy_timer::{Alarm, after},
 };
 
 /// The shortest time after which a tunnel that is not half-closed looks at the clock again.

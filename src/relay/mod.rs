@@ -45,49 +45,24 @@
 //! # }
 //! ```
 
-mod alarm;
-mod boxed;
 mod broken;
-mod buffer;
 mod direction;
-mod dropped;
 mod error;
-mod hang_up;
+mod gate;
 mod idle;
-mod lend;
-mod meter;
-mod metered;
-mod pace;
+mod lazy_timer;
 #[cfg(target_os = "linux")]
-mod pipe;
-mod raw;
-mod read_ahead;
+mod pipe_pool;
+mod read_size;
 #[expect(clippy::module_inception, reason = "the room is named after its type")]
 mod relay;
 #[cfg(target_os = "linux")]
 mod splice;
 mod traffic;
-mod turn;
-mod udp;
-mod udp_options;
 
-pub(crate) use self::{
-    alarm::{Alarm, after},
-    dropped::Drops,
-    hang_up::poll_drain,
-    lend::lend,
-    meter::Meters,
-    turn::yield_turn,
-    udp::BatchSocket,
-};
+pub(crate) use self::lazy_timer::{Alarm, after};
 pub use self::{
-    boxed::BoxStream,
-    dropped::Dropped,
     error::{RelayError, RelayErrorKind},
-    hang_up::hang_up,
-    meter::{Meter, Way},
-    metered::Metered,
-    read_ahead::ReadAhead,
     relay::Relay,
     traffic::Traffic,
 };

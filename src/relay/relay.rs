@@ -8,10 +8,8 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::{
-    Metered, RelayError, RelayErrorKind, Traffic, Way, direction::Direction, hang_up::hang_up,
-    idle::Watch, meter::Gate, raw::Raw,
-};
+use super::{RelayError, RelayErrorKind, Traffic, direction::Direction, gate::Gate, idle::Watch};
+use crate::io::{Metered, Raw, Way, hang_up};
 
 /// The limits of a tunnel, and what runs it. See the [module's page](super) for how.
 ///

@@ -5,7 +5,8 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use super::{broken::Broken, meter::Gate, pipe::Pipe, raw::Raw, turn::yield_turn};
+use super::{broken::Broken, gate::Gate, pipe_pool::Pipe};
+use crate::io::{Raw, yield_turn};
 
 /// A fill below this, in bytes, is not bulk.
 const THIN: usize = 16 * 1024;

@@ -8,11 +8,11 @@ use jiff::tz::TimeZone;
 
 use super::{
     Action, InvalidCondition, InvalidRule, Rule, Rules,
-    calendar::Zone,
-    file::Groups,
+    de::Groups,
+    de_values::Text,
     index::Index,
-    list::Text,
     rules::{Compiled, Stated},
+    schedule::Zone,
 };
 
 /// [`Rules`] in the making, from code or from a file.

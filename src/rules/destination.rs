@@ -2,7 +2,7 @@ use std::{fmt, str::FromStr};
 
 use super::{
     InvalidCondition, Network,
-    name::{Host, normalized},
+    normalize::{Host, normalized},
 };
 use crate::proto::DomainName;
 

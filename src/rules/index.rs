@@ -17,11 +17,11 @@ use smallvec::SmallVec;
 
 use super::{
     Network,
-    by_key::{ByKey, Key, RuleId},
     destination::Kind,
-    embedded,
+    ipv4_in_ipv6,
+    postings::{ByKey, Key, RuleId},
     rule::Rule,
-    special,
+    special_purpose,
 };
 
 /// Rules by the values that they state.
@@ -269,9 +269,9 @@ impl Reach {
     fn of(network: IpNet) -> Self {
         let (first, len) = (network.network(), network.prefix_len());
         Self {
-            special: special::is_within(first, len),
+            special: special_purpose::is_within(first, len),
             single: len == network.max_prefix_len(),
-            form: embedded::is_form(first, len),
+            form: ipv4_in_ipv6::is_form(first, len),
         }
     }
 }

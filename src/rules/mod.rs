@@ -90,41 +90,41 @@
 //! A refusal says which rule it was, or which block of addresses, and how to allow it.
 //! [`Rules::explain`] says the same without a request being made.
 
+mod address_forms;
 mod builder;
-mod by_key;
-mod calendar;
-mod choices;
-mod condition;
+mod de;
+mod de_values;
 mod destination;
-mod embedded;
-mod faces;
-mod file;
+mod error;
+mod evaluate;
+mod explain;
 mod index;
-mod judge;
-mod list;
-mod name;
+mod ipv4_in_ipv6;
 mod network;
+mod normalize;
 mod ports;
-mod question;
+mod postings;
+mod query;
 mod rule;
+mod rule_map;
 #[expect(
     clippy::module_inception,
     reason = "the rules themselves, beside their parts"
 )]
 mod rules;
-mod special;
-mod verdict;
+mod schedule;
+mod special_purpose;
 
 pub use self::{
     builder::Builder,
-    calendar::{Days, Hours},
-    choices::Choices,
-    condition::{InvalidCondition, InvalidRule},
     destination::Destination,
+    error::{InvalidCondition, InvalidRule},
+    explain::{Outcome, Verdict},
     network::Network,
     ports::Ports,
     rule::{Action, Rule},
+    rule_map::Choices,
     rules::Rules,
-    special::Block,
-    verdict::{Outcome, Verdict},
+    schedule::{Days, Hours},
+    special_purpose::Block,
 };

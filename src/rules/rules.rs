@@ -9,8 +9,8 @@ use std::{
 use jiff::tz::TimeZone;
 
 use super::{
-    Action, Builder, Outcome, Rule, Verdict, destination::Kind, index::Index, judge::Answer,
-    question::Question, verdict::Decider,
+    Action, Builder, Outcome, Rule, Verdict, destination::Kind, evaluate::Answer, explain::Decider,
+    index::Index, query::Question,
 };
 use crate::{
     error::Refusal,

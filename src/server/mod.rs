@@ -87,11 +87,11 @@
 mod backoff;
 mod listener;
 mod serve;
-mod sessions;
-mod stack;
+mod service;
+mod tasks;
 
 pub use self::{
     listener::Listener,
     serve::{Serve, serve},
-    stack::Stack,
+    service::Stack,
 };

@@ -17,11 +17,12 @@ use tokio::{
 use super::{
     Listener, Stack,
     backoff::Backoff,
-    sessions::{SWEEP, Sessions},
+    tasks::{SWEEP, Sessions},
 };
 use crate::{
+    admission::{Arrivals, held_back},
     error::BoxError,
-    session::{Accepted, Arrivals, held_back},
+    session::Accepted,
 };
 
 /// Serves the connections of `listener` with `stack`. See the [module](super).

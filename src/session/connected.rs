@@ -8,7 +8,8 @@ use std::{
 use pin_project_lite::pin_project;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::{Tunnel, Wire};
+use super::Tunnel;
+use crate::io::Wire;
 use crate::{
     proto::Address,
     relay::{Relay, Traffic},
@@ -62,7 +63,7 @@ impl<Io> Connected<Io> {
 
     /// The stream, where it stays in its place.
     #[cfg(feature = "http")]
-    pub(super) fn pinned(self: Pin<&mut Self>) -> Pin<&mut Io> {
+    pub(crate) fn pinned(self: Pin<&mut Self>) -> Pin<&mut Io> {
         self.project().io
     }
 

@@ -11,51 +11,32 @@
 //! that comes back to hold something for as long as bytes flow.
 
 mod accepted;
-mod answer;
-mod arrival;
-mod at_limit;
-mod boxed;
+mod box_tunnel;
 mod connected;
-mod datagrams;
+mod dialled;
 mod extensions;
 mod guard;
-#[cfg(feature = "http")]
-mod hyper;
 mod identity;
 mod negotiation;
 mod policy;
-mod reached;
 mod request;
-mod role;
-mod send;
+mod roles;
 mod serde;
 mod target;
 mod tunnel;
-mod wire;
 
-#[cfg(feature = "metrics")]
-pub(crate) use self::at_limit::LIMITS;
+pub(crate) use self::dialled::Reached;
 pub use self::{
     accepted::Accepted,
-    boxed::BoxTunnel,
+    box_tunnel::BoxTunnel,
     connected::Connected,
-    datagrams::{DatagramPath, Datagrams},
     extensions::Extensions,
     guard::Guard,
     identity::Identity,
     negotiation::{Negotiation, Session},
     policy::Policy,
     request::Request,
-    role::{Dial, Negotiate},
+    roles::{Dial, Negotiate},
     target::Target,
     tunnel::Tunnel,
-    wire::{ReadError, Wire, read},
-};
-pub(crate) use self::{
-    answer::{answer, refuse},
-    arrival::{Arrival, Arrivals},
-    at_limit::{AtLimit, held_back},
-    datagrams::is_unicast,
-    reached::Reached,
-    send::{poll_send_all, poll_send_front},
 };

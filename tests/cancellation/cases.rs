@@ -17,9 +17,12 @@ use tower::{
 use tower_socks::{
     Accepted, AuthLayer, BoxError, Connected, Connector, Direct, HandshakeLayer, Listener, NoAuth,
     OpenTunnels, Relay, Request, Tunnel, UserPass, Users,
-    layer::limit::{LimitLayer, Tunnels, key},
+    io::ReadAhead,
+    layer::{
+        key,
+        limit::{LimitLayer, Tunnels},
+    },
     proto::{Address, Command, DomainName, Method, MethodSet},
-    relay::ReadAhead,
     serve,
     session::Negotiation,
 };

@@ -23,9 +23,13 @@ use tower::{
 use tower_socks::{
     Accepted, AclLayer, AuthLayer, BoxError, HandshakeLayer, Identity, MeterLayer, NoAuth,
     OpenTunnels, Refusal, Relay, Request, Traffic, UserPass, Users,
-    layer::limit::{LimitLayer, Metering, Tunnels, key},
+    io::{BoxStream, Meter, Way},
+    layer::{
+        key,
+        limit::{LimitLayer, Tunnels},
+        meter::Metering,
+    },
     proto::Credentials,
-    relay::{BoxStream, Meter, Way},
     session::{BoxTunnel, Tunnel},
 };
 

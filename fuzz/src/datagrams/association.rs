@@ -10,9 +10,11 @@ use std::{
 
 use tower::{ServiceExt, service_fn};
 use tower_socks::{
-    Associate, Request, Tunnel,
+    Associate,
+    Request,
+    Tunnel,
+    datagram::{DatagramPath, Datagrams},
     proto::{Address, Command},
-    session::{DatagramPath, Datagrams},
 };
 
 use super::{

@@ -23,10 +23,23 @@ use tokio::{
 };
 use tower::{ServiceBuilder, ServiceExt, service_fn};
 use tower_socks::{
-    Accepted, AclLayer, AuthLayer, Authenticate, BoxError, Connected, HandshakeLayer, NoAuth,
-    Refusal, Relay, Request, Traffic, UserPass, Users,
+    Accepted,
+    AclLayer,
+    AuthLayer,
+    Authenticate,
+    BoxError,
+    Connected,
+    HandshakeLayer,
+    NoAuth,
+    Refusal,
+    Relay,
+    Request,
+    Traffic,
+    UserPass,
+    Users,
+    io::ReadAhead,
     proto::{Command, ReplyCode},
-    relay::{ReadAhead, RelayError},
+    relay::RelayError,
 };
 
 use self::{

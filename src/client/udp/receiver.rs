@@ -7,13 +7,13 @@ use std::{
 
 use tokio::io::AsyncRead;
 
-use super::relay::Relay;
+use super::association::Relay;
 use crate::{
     client::ClientError,
+    datagram::Datagrams,
     error::Step,
+    io::{poll_drain, yield_turn},
     proto::{Address, Decode, Decoded, UdpHeader},
-    relay::{poll_drain, yield_turn},
-    session::Datagrams,
 };
 
 /// Batches without a datagram that counts, in one poll, before other tasks get their turn.

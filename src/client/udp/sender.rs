@@ -6,12 +6,12 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use super::relay::Relay;
+use super::association::Relay;
 use crate::{
     client::ClientError,
+    datagram::{Datagrams, poll_send_all},
     error::Step,
     proto::{Address, Frame, UdpHeader},
-    session::{Datagrams, poll_send_all},
 };
 
 /// The largest payload of a datagram between us and the proxy, in octets (IPv4: 65,535 less the

@@ -10,12 +10,12 @@ use tokio::io::AsyncRead;
 
 use super::{
     ProxyReceiver, ProxySender,
-    relay::{Local, Relay},
+    association::{Local, Relay},
 };
 use crate::{
     client::ClientError,
+    datagram::{DatagramPath, Datagrams},
     proto::Address,
-    session::{DatagramPath, Datagrams},
 };
 
 /// A UDP socket at the proxy: what [`Client::associate`](crate::Client::associate) answers

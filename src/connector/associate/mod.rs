@@ -2,7 +2,7 @@
 //!
 //! [`Associate`] opens a UDP socket for each request, on the address on which the client reached
 //! us, and tells the client to send there. What the client sends goes on by a
-//! [`DatagramPath`](crate::session::DatagramPath), and what comes back is sent to the client under
+//! [`DatagramPath`](crate::datagram::DatagramPath), and what comes back is sent to the client under
 //! its true source. The association ends with the TCP connection that asked for it.
 //!
 //! * **Nobody else gets in.** A datagram counts only if it comes from the client's address, and from
@@ -67,18 +67,16 @@
 //! # }
 //! ```
 
-mod clients;
-mod destinations;
-mod flow;
-mod fragments;
+mod direct;
+mod filtering;
 mod future;
-mod names;
-mod path;
-mod paths;
+mod lookups;
+mod make_direct;
+mod relay;
 mod service;
 mod tunnel;
 
 pub use self::{
-    destinations::Filtering, future::ResponseFuture, path::DirectPath, paths::DirectPaths,
+    direct::DirectPath, filtering::Filtering, future::ResponseFuture, make_direct::DirectPaths,
     service::Associate, tunnel::Association,
 };

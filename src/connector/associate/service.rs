@@ -10,16 +10,16 @@ use tower_service::Service;
 
 use super::{
     Association, DirectPaths, ResponseFuture,
-    clients::Clients,
-    flow::{ClientPort, Fragmentation, Terms},
+    relay::{ClientPort, Fragmentation, Terms},
     tunnel::Parts,
 };
+use crate::admission::Clients;
 use crate::{
-    connector::endpoint::Endpoint,
+    connector::advertise::Endpoint,
+    datagram::{BatchSocket, DatagramPath},
     error::{BoxError, Refusal},
     proto::Address,
-    relay::BatchSocket,
-    session::{DatagramPath, Request},
+    session::Request,
 };
 
 /// Carries UDP ASSOCIATE out. See the [module](super).

@@ -8,14 +8,14 @@ use std::{
 
 use tokio::io::AsyncRead;
 
-use super::{
-    clients::Place,
-    flow::{Flow, Terms},
-};
+use super::relay::{Flow, Terms};
+use crate::admission::Place;
 use crate::{
+    datagram::{BatchSocket, DatagramPath},
+    io::{Metered, poll_drain},
     proto::Address,
-    relay::{Alarm, BatchSocket, Metered, Traffic, poll_drain},
-    session::{DatagramPath, Tunnel},
+    relay::{Alarm, Traffic},
+    session::Tunnel,
 };
 
 /// A relay for the datagrams of one client: the tunnel of UDP ASSOCIATE.

@@ -17,7 +17,7 @@
 //! ```
 //! use tokio::{io::{AsyncReadExt, AsyncWriteExt}, net::TcpStream};
 //! use tower::ServiceExt;
-//! use tower_socks::{Bind, Request, Tunnel, proto::{Address, Command}, relay::ReadAhead};
+//! use tower_socks::{Bind, Request, Tunnel, io::ReadAhead, proto::{Address, Command}};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), tower_socks::BoxError> {

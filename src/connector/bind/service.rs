@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     connector::{
-        endpoint::Endpoint,
+        advertise::Endpoint,
         resolve::{Resolve, SystemResolver, lookup},
     },
     error::BoxError,

@@ -13,9 +13,10 @@ use tokio::{
 
 use crate::{
     error::{Refusal, reply_code},
+    io::{Wire, answer, refuse},
     proto::{Address, Reply, ReplyCode},
     relay::{Relay, Traffic},
-    session::{Request, Tunnel, Wire, answer, refuse},
+    session::{Request, Tunnel},
 };
 
 /// A listener for one peer: the tunnel of BIND.

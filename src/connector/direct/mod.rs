@@ -40,9 +40,9 @@
 //! [`SystemResolver`]: crate::SystemResolver
 //! [`Target`]: crate::session::Target
 
-mod eyeballs;
+mod connect;
 mod future;
+mod happy_eyeballs;
 mod service;
-mod socket;
 
-pub use self::{eyeballs::ConnectError, future::ResponseFuture, service::Direct};
+pub use self::{future::ResponseFuture, happy_eyeballs::ConnectError, service::Direct};

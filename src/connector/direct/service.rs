@@ -7,7 +7,7 @@ use std::{
 use tokio::{net::TcpStream, time::timeout};
 use tower_service::Service;
 
-use super::{ResponseFuture, eyeballs, socket};
+use super::{ResponseFuture, connect, happy_eyeballs};
 use crate::{
     connector::resolve::{Resolve, SystemResolver, lookup},
     error::{BoxError, Refusal},
@@ -31,7 +31,7 @@ pub struct Direct<R = SystemResolver> {
 
 #[derive(Clone, Copy, Debug)]
 struct Options {
-    source: socket::Source,
+    source: connect::Source,
     limit: Duration,
     relay: Relay,
 }
@@ -43,7 +43,7 @@ impl Direct {
         Self {
             resolver: SystemResolver::new(),
             options: Options {
-                source: socket::Source::default(),
+                source: connect::Source::default(),
                 limit: Duration::from_secs(20),
                 relay: Relay::new(),
             },
@@ -176,7 +176,8 @@ impl Options {
         candidates: Vec<SocketAddr>,
     ) -> Result<(SocketAddr, Connected<TcpStream>), BoxError> {
         let source = self.source;
-        let connection = eyeballs::race(candidates, |address| socket::connect(source, address));
+        let connection =
+            happy_eyeballs::race(candidates, |address| connect::connect(source, address));
         let (address, stream) = connection.await?;
         let bound = Address::Ip(stream.local_addr()?);
         Ok((

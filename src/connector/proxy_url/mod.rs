@@ -36,16 +36,16 @@
 //! # }
 //! ```
 
+mod connector;
 mod env;
 mod future;
 mod no_proxy;
-mod upstream;
 mod url;
 
 pub use self::{
+    connector::Upstream,
     env::{EnvConnector, ProxyEnv},
     future::ResponseFuture,
     no_proxy::NoProxy,
-    upstream::Upstream,
     url::{InvalidProxyUrl, ProxyUrl},
 };

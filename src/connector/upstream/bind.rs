@@ -10,14 +10,15 @@ use std::{
 use tokio::io::{AsyncRead, AsyncWrite};
 use tower_service::Service;
 
-use super::{ByProxy, Hop, Naming, ResponseFuture, Socks5Upstream, judged::judged};
+use super::{ByProxy, Hop, Naming, ResponseFuture, Socks5Upstream, candidates::judged};
 use crate::{
     client::{BuiltIn, LogIn, ProxyListener},
     connector::direct::Direct,
     error::{BoxError, Refusal, reply_code},
+    io::{Wire, answer, refuse},
     proto::{Address, Command, Reply, ReplyCode},
     relay::{Relay, Traffic},
-    session::{Request, Tunnel, Wire, answer, refuse},
+    session::{Request, Tunnel},
 };
 
 /// Carries BIND out by another proxy: both replies are that proxy's. See the [module](super).

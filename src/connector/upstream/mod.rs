@@ -75,23 +75,23 @@
 //! # }
 //! ```
 
+mod associate;
 mod bind;
-mod datagrams;
+mod candidates;
+mod dns;
 mod future;
-mod hop;
 #[cfg(feature = "http-connect")]
 mod http;
-mod judged;
-mod naming;
 mod socks5;
+mod transport;
 
 #[cfg(feature = "http-connect")]
 pub use self::http::{Basic, HttpError, HttpUpstream};
 pub use self::{
+    associate::{UpstreamPath, UpstreamPaths},
     bind::{UpstreamBind, UpstreamBinding},
-    datagrams::{UpstreamPath, UpstreamPaths},
+    dns::{ByProxy, Naming},
     future::ResponseFuture,
-    hop::Hop,
-    naming::{ByProxy, Naming},
     socks5::Socks5Upstream,
+    transport::Hop,
 };

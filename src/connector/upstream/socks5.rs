@@ -6,7 +6,9 @@ use std::{
 use tokio::time::Instant;
 use tower_service::Service;
 
-use super::{ByProxy, Hop, Naming, ResponseFuture, UpstreamBind, UpstreamPaths, judged::judged};
+use super::{
+    ByProxy, Hop, Naming, ResponseFuture, UpstreamBind, UpstreamPaths, candidates::judged,
+};
 use crate::{
     client::{BuiltIn, Client, ClientError, ClientFault, LogIn},
     connector::direct::Direct,

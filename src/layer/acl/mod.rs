@@ -40,8 +40,8 @@
 mod future;
 mod layer;
 mod service;
-mod swap;
+mod swap_policy;
 
 pub mod recheck;
 
-pub use self::{future::ResponseFuture, layer::AclLayer, service::Acl, swap::Swap};
+pub use self::{future::ResponseFuture, layer::AclLayer, service::Acl, swap_policy::Swap};

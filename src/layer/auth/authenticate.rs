@@ -2,8 +2,9 @@ use std::future::Future;
 
 use crate::{
     error::BoxError,
+    io::Wire,
     proto::{Method, MethodSet},
-    session::{Identity, Wire},
+    session::Identity,
 };
 
 /// One or more authentication methods (RFC 1928 section 3).
@@ -34,7 +35,7 @@ use crate::{
 ///         // A real one compares in constant time.
 ///         if token != self.0 {
 ///             io.write_all(&[1]).await?;
-///             tower_socks::relay::hang_up(io).await;
+///             tower_socks::io::hang_up(io).await;
 ///             return Err(AuthError::Denied.into());
 ///         }
 ///         io.write_all(&[0]).await?;

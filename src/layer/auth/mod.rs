@@ -23,7 +23,7 @@
 //! use tower_socks::{AuthLayer, Identity, UserPass, error::AuthError, proto::Credentials};
 //! # use tower::{Layer, ServiceExt};
 //! # use tokio::io::{AsyncReadExt, AsyncWriteExt};
-//! # use tower_socks::{Connector, session::Negotiation, proto::Method, relay::ReadAhead};
+//! # use tower_socks::{Connector, io::ReadAhead, proto::Method, session::Negotiation};
 //!
 //! # #[tokio::main(flavor = "current_thread")] async fn main() {
 //! // Verified by a function, which may ask a database.
@@ -53,7 +53,7 @@
 //! [`Identity`]: crate::Identity
 
 mod authenticate;
-mod choice;
+mod combinators;
 mod future;
 mod layer;
 mod no_auth;

@@ -1,8 +1,9 @@
 use super::Authenticate;
 use crate::{
     error::BoxError,
+    io::Wire,
     proto::{Method, MethodSet},
-    session::{Identity, Wire},
+    session::Identity,
 };
 
 /// X'00': everyone is let in, and is [anonymous](Identity::anonymous).

@@ -10,9 +10,9 @@ use tower_service::Service;
 use super::{Authenticate, ResponseFuture};
 use crate::{
     error::{AuthError, BoxError},
+    io::{Wire, hang_up},
     proto::{Method, Selection},
-    relay::hang_up,
-    session::{Negotiation, Session, Wire},
+    session::{Negotiation, Session},
 };
 
 /// Selects a method and authenticates the client with it. See the [module](super).

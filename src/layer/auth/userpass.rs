@@ -7,9 +7,9 @@ use tower_service::Service;
 use super::Authenticate;
 use crate::{
     error::{AuthError, BoxError, find},
+    io::{ReadError, Wire, hang_up, read},
     proto::{Credentials, Decode, Method, MethodSet, UserPassStatus},
-    relay::hang_up,
-    session::{Identity, ReadError, Wire, read},
+    session::Identity,
 };
 
 /// X'02': username/password (RFC 1929), verified by any tower service.

@@ -59,10 +59,10 @@
 //! # }
 //! ```
 
-mod dialogue;
+mod connection;
 mod future;
 mod layer;
-mod report;
+mod log;
 mod service;
 
 pub use self::{future::ResponseFuture, layer::HandshakeLayer, service::Handshake};

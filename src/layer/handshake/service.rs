@@ -3,10 +3,11 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tower_service::Service;
 
-use super::{ResponseFuture, dialogue, layer::Config};
+use super::{ResponseFuture, connection, layer::Config};
 use crate::{
     error::BoxError,
-    relay::{ReadAhead, Traffic},
+    io::ReadAhead,
+    relay::Traffic,
     session::{Accepted, Dial, Negotiate},
 };
 
@@ -38,7 +39,7 @@ where
     }
 
     fn call(&mut self, accepted: Accepted<Io>) -> ResponseFuture {
-        ResponseFuture::new(dialogue::hold(
+        ResponseFuture::new(connection::hold(
             self.config.clone(),
             self.inner.clone(),
             accepted,

@@ -35,9 +35,15 @@
 //! use tokio::net::TcpListener;
 //! use tower::{ServiceBuilder, ServiceExt};
 //! use tower_socks::{
-//!     Connector, Identity, Request,
+//!     Connector,
+//!     Identity,
+//!     Request,
 //!     error::reply_code,
-//!     layer::limit::{Bandwidth, ByteQuota, LimitLayer, MeterLayer, Requests, Tunnels, key},
+//!     layer::{
+//!         key,
+//!         limit::{LimitLayer, Requests, Tunnels},
+//!         meter::{Bandwidth, ByteQuota, MeterLayer},
+//!     },
 //!     proto::{Address, Command, ReplyCode},
 //! };
 //!
@@ -71,24 +77,17 @@
 //! # }
 //! ```
 
-mod bytes;
 mod clock;
+mod concurrent_tunnels;
+mod failed_logins;
 mod layer;
 mod limiter;
-mod logins;
-mod requests;
-mod tunnels;
-
-pub mod key;
+mod request_rate;
 
 pub use self::{
-    bytes::{
-        Bandwidth, BandwidthMeter, ByteQuota, MemoryStore, MeterFuture, MeterLayer, MeterService,
-        MeteredTunnel, Metering, QuotaMeter, QuotaStore,
-    },
+    concurrent_tunnels::{TunnelPermit, Tunnels},
+    failed_logins::{FailedLogins, FailedLoginsFuture, FailedLoginsLayer},
     layer::{Held, Limit, LimitFuture, LimitLayer},
     limiter::{Admission, Limiter},
-    logins::{FailedLogins, FailedLoginsFuture, FailedLoginsLayer},
-    requests::Requests,
-    tunnels::{TunnelPermit, Tunnels},
+    request_rate::Requests,
 };

@@ -48,15 +48,15 @@
 //! assert_eq!(*value, DebugValue::Counter(1));
 //! ```
 
-mod lookups;
 mod refusals;
 mod requests;
+mod resolver;
 mod sessions;
 
 pub mod names;
 
 pub use self::{
-    lookups::{LookupMetrics, LookupMetricsFuture, LookupMetricsLayer},
     requests::{MeasuredTunnel, RequestMetrics, RequestMetricsFuture, RequestMetricsLayer},
+    resolver::{LookupMetrics, LookupMetricsFuture, LookupMetricsLayer},
     sessions::{SessionMetrics, SessionMetricsFuture, SessionMetricsLayer},
 };

@@ -34,7 +34,7 @@ pub const BYTES: &str = "socks_bytes_total";
 /// Datagrams that have come from either side, by `direction`.
 pub const DATAGRAMS: &str = "socks_datagrams_total";
 
-/// Datagrams that were dropped, by `reason`: see [`Dropped`](crate::relay::Dropped).
+/// Datagrams that were dropped, by `reason`: see [`Dropped`](crate::io::Dropped).
 pub const DATAGRAMS_DROPPED: &str = "socks_datagrams_dropped_total";
 
 /// Requests that were refused and tunnels that were closed, by the rule or limit that did it, as
@@ -43,7 +43,7 @@ pub const REFUSALS: &str = "socks_refusals_total";
 
 /// How often somebody has reached a limit, or has room again, by `limit` and `event`, `reached` or
 /// `released`. The limits count this themselves.
-pub const LIMITS: &str = crate::session::LIMITS;
+pub const LIMITS: &str = crate::admission::LIMITS;
 
 /// Tells the recorder what the names mean, and their units. Once, after it is installed.
 pub fn describe() {

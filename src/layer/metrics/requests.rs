@@ -20,9 +20,10 @@ use super::{
 };
 use crate::{
     error::{BoxError, reply_code},
+    io::{Dropped, Meter, Metered, Way, Wire},
     proto::{Address, Command, ReplyCode},
-    relay::{Dropped, Meter, Metered, Traffic, Way},
-    session::{Request, Tunnel, Wire},
+    relay::Traffic,
+    session::{Request, Tunnel},
 };
 
 /// Counts requests, and measures their dials and tunnels. See the [module](super).

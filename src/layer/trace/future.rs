@@ -12,7 +12,7 @@ use tracing::Span;
 use super::{OnClose, OnError, OnReply, Traced};
 use crate::{
     error::{BoxError, reply_code},
-    relay::BoxStream,
+    io::BoxStream,
     session::Tunnel,
 };
 

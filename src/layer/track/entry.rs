@@ -14,7 +14,8 @@ use tokio::time::Instant;
 
 use super::{OpenTunnel, OpenTunnels};
 use crate::{
-    relay::{Meter, Traffic, Way},
+    io::{Meter, Way},
+    relay::Traffic,
     session::{Reached, Request},
 };
 

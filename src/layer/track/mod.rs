@@ -12,10 +12,13 @@
 //! use tokio::{io::{AsyncReadExt, AsyncWriteExt}, net::TcpListener};
 //! use tower::{Layer, ServiceExt};
 //! use tower_socks::{
-//!     Connector, Identity, Request, Tunnel,
+//!     Connector,
+//!     Identity,
+//!     Request,
+//!     Tunnel,
+//!     io::ReadAhead,
 //!     layer::track::OpenTunnels,
 //!     proto::{Address, Command},
-//!     relay::ReadAhead,
 //! };
 //!
 //! # #[tokio::main(flavor = "current_thread")]
@@ -46,11 +49,11 @@
 
 mod entry;
 mod layer;
-mod open;
+mod registry;
 mod tunnel;
 
 pub use self::{
     layer::{Track, TrackFuture, TrackLayer},
-    open::{OpenTunnel, OpenTunnels, Totals},
+    registry::{OpenTunnel, OpenTunnels, Totals},
     tunnel::TrackedTunnel,
 };

@@ -12,9 +12,10 @@ use pin_project_lite::pin_project;
 use super::entry::{Counter, Place};
 use crate::{
     error::Refusal,
+    io::{Metered, Wire},
     proto::Address,
-    relay::{Metered, RelayError, RelayErrorKind, Traffic},
-    session::{Tunnel, Wire},
+    relay::{RelayError, RelayErrorKind, Traffic},
+    session::Tunnel,
 };
 
 /// A tunnel that is on a list, and may be closed from there.

@@ -1,8 +1,8 @@
 //! HTTP CONNECT (RFC 9110 section 9.3.6): see [`HttpUpstream`].
 
-mod basic;
+mod basic_auth;
 mod error;
-mod head;
+mod response;
 mod service;
 
-pub use self::{basic::Basic, error::HttpError, service::HttpUpstream};
+pub use self::{basic_auth::Basic, error::HttpError, service::HttpUpstream};

@@ -11,9 +11,10 @@ use tokio::{
 use tower_service::Service;
 
 use super::{
-    super::{ByProxy, Hop, Naming, ResponseFuture, judged::judged},
-    Basic, HttpError, head,
+    super::{ByProxy, Hop, Naming, ResponseFuture},
+    Basic, HttpError, response,
 };
+use crate::connector::upstream::candidates::judged;
 use crate::{
     client::ClientFault,
     connector::direct::Direct,
@@ -135,7 +136,7 @@ impl<C: Hop, N: Naming> HttpUpstream<C, N> {
                 .await
                 .map_err(HttpError::io)?;
             io.flush().await.map_err(HttpError::io)?;
-            match head::status(&mut io).await? {
+            match response::status(&mut io).await? {
                 200..=299 => Ok(()),
                 status => Err(HttpError::status(status)),
             }

@@ -16,10 +16,14 @@
 //! use tokio::{io::AsyncReadExt, net::TcpListener};
 //! use tower::{ServiceBuilder, ServiceExt};
 //! use tower_socks::{
-//!     AclLayer, Connector, Refusal, Request, Tunnel,
+//!     AclLayer,
+//!     Connector,
+//!     Refusal,
+//!     Request,
+//!     Tunnel,
+//!     io::ReadAhead,
 //!     layer::acl::{Swap, recheck::RecheckLayer},
 //!     proto::{Address, Command},
-//!     relay::ReadAhead,
 //! };
 //!
 //! # #[tokio::main(flavor = "current_thread")]

@@ -1,0 +1,196 @@
+//! Where an association may send to, and who may answer.
+
+use std::{collections::HashMap, net::SocketAddr};
+
+use tokio::time::Instant;
+
+use crate::{datagram::is_unicast, proto::Address, session::Request};
+
+/// Who may send datagrams to the client, in the terms of RFC 4787 section 5.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Filtering {
+    /// Anyone who finds the port, as long as the policy lets the client talk to them.
+    EndpointIndependent,
+    /// Hosts that the client has sent to, from any of their ports.
+    #[default]
+    AddressDependent,
+    /// Hosts that the client has sent to, from the port that it sent to.
+    AddressAndPortDependent,
+}
+
+/// The destinations of one association, each with what the policies said of it.
+#[derive(Debug)]
+pub(super) struct Destinations {
+    request: Request,
+    /// Of the policies whose answers are known.
+    version: u64,
+    filtering: Filtering,
+    most: usize,
+    known: HashMap<SocketAddr, Destination>,
+    /// The destination of the last datagram, which is most often the one of the next.
+    latest: Option<SocketAddr>,
+}
+
+#[derive(Debug)]
+struct Destination {
+    /// What the policies said of the address by itself, if they were asked.
+    approved: Option<bool>,
+    /// Something was sent there under this name, which they approved of.
+    named: Option<Address>,
+    used: Instant,
+}
+
+impl Destination {
+    fn is_known_to_client(&self) -> bool {
+        self.named.is_some() || self.approved == Some(true)
+    }
+}
+
+impl Destinations {
+    pub(super) fn new(request: Request, filtering: Filtering, most: usize) -> Self {
+        Self {
+            version: request.guard.version(),
+            request,
+            filtering,
+            most: most.max(1),
+            known: HashMap::new(),
+            latest: None,
+        }
+    }
+
+    /// Whether a datagram may go there. Remembers that it did.
+    pub(super) fn approve(&mut self, address: SocketAddr) -> bool {
+        if self.latest == Some(address) {
+            return true;
+        }
+        let approved = match self.known.get(&address).and_then(|known| known.approved) {
+            Some(approved) => approved,
+            None => self.allows(address),
+        };
+        self.entry(address).approved = Some(approved);
+        if approved {
+            self.latest = Some(address);
+        }
+        approved
+    }
+
+    /// Something is sent to a name that led here, and answers are expected.
+    pub(super) fn named(&mut self, address: SocketAddr, target: &Address) {
+        let entry = self.entry(address);
+        if entry.named.as_ref() != Some(target) {
+            entry.named = Some(target.clone());
+        }
+        // The next one by address notes when that was.
+        self.latest = None;
+    }
+
+    /// Another name that led here is still approved of, whatever has become of the last one.
+    pub(super) fn still_named(&mut self, address: SocketAddr, target: &Address) {
+        if let Some(known) = self.known.get_mut(&address)
+            && known.named.is_none()
+        {
+            known.named = Some(target.clone());
+        }
+    }
+
+    /// Whether the policies have changed since they were last asked. If so, they are asked again
+    /// about everything that is known, so that neither what was allowed goes on nor an answer that
+    /// is still welcome is lost.
+    pub(super) fn renew(&mut self) -> bool {
+        let version = self.request.guard.version();
+        if version == self.version {
+            return false;
+        }
+        self.version = version;
+        self.latest = None;
+        let mut known = std::mem::take(&mut self.known);
+        for (address, destination) in &mut known {
+            destination.approved = destination.approved.map(|_| self.allows(*address));
+            let named = destination.named.take();
+            destination.named = named.filter(|target| self.allows_as(target, *address));
+        }
+        self.known = known;
+        true
+    }
+
+    /// Whether something may go there, as far as that is known.
+    pub(super) fn is_open(&self, address: SocketAddr) -> bool {
+        let known = self.known.get(&address);
+        known.is_some_and(Destination::is_known_to_client)
+    }
+
+    /// Whether a datagram may go to an address under a name.
+    pub(super) fn allows_as(&self, target: &Address, address: SocketAddr) -> bool {
+        self.request_for(target)
+            .is_some_and(|request| approves(&request, address))
+    }
+
+    /// Whether a datagram may go to an address that the client has stated.
+    fn allows(&self, address: SocketAddr) -> bool {
+        self.allows_as(&Address::Ip(address), address)
+    }
+
+    /// What the policies have to say of the addresses of a target, unless they refuse it as stated.
+    pub(super) fn request_for(&self, target: &Address) -> Option<Request> {
+        match self.request.towards(target.clone()) {
+            Ok(request) => Some(request),
+            Err(refusal) => {
+                tracing::debug!(%target, %refusal, "datagram refused");
+                None
+            }
+        }
+    }
+
+    /// Whether a datagram from there is for the client.
+    pub(super) fn expects(&self, source: SocketAddr) -> bool {
+        if self.latest == Some(source) {
+            return true;
+        }
+        if self.is_open(source) {
+            return true;
+        }
+        match self.filtering {
+            Filtering::EndpointIndependent => self.allows(source),
+            Filtering::AddressDependent => self
+                .known
+                .iter()
+                .any(|(address, known)| known.is_known_to_client() && address.ip() == source.ip()),
+            Filtering::AddressAndPortDependent => false,
+        }
+    }
+
+    /// What is known of an address. The one that was not used for the longest time makes room.
+    fn entry(&mut self, address: SocketAddr) -> &mut Destination {
+        if self.known.len() >= self.most && !self.known.contains_key(&address) {
+            let oldest = self.known.iter().min_by_key(|(_, known)| known.used);
+            if let Some(oldest) = oldest.map(|(address, _)| *address) {
+                self.known.remove(&oldest);
+                self.latest = None;
+            }
+        }
+        let used = Instant::now();
+        let known = self.known.entry(address).or_insert(Destination {
+            approved: None,
+            named: None,
+            used,
+        });
+        known.used = used;
+        known
+    }
+}
+
+/// Whether a datagram may go to an address of the request's target.
+pub(super) fn approves(request: &Request, address: SocketAddr) -> bool {
+    if !is_unicast(address) {
+        tracing::debug!(%address, "datagram to an address that is no single host's");
+        return false;
+    }
+    match request.approve(address) {
+        Ok(()) => true,
+        Err(refusal) => {
+            tracing::debug!(%address, %refusal, "datagram refused");
+            false
+        }
+    }
+}

@@ -1,0 +1,82 @@
+use std::{
+    convert::Infallible,
+    future::{Ready, ready},
+    task::{Context, Poll},
+};
+
+use tower_service::Service;
+
+use super::{DirectPath, Filtering, filtering::Destinations};
+use crate::{
+    connector::resolve::{Resolve, SystemResolver},
+    session::Request,
+};
+
+/// Makes paths from this machine: what [`Associate`](super::Associate) uses by default.
+#[derive(Clone, Debug)]
+pub struct DirectPaths<R = SystemResolver> {
+    resolver: R,
+    filtering: Filtering,
+    destinations: usize,
+}
+
+impl DirectPaths {
+    /// The resolver of the system, address-dependent filtering, 256 destinations for each
+    /// association.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            resolver: SystemResolver::new(),
+            filtering: Filtering::default(),
+            destinations: 256,
+        }
+    }
+}
+
+impl Default for DirectPaths {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<R> DirectPaths<R> {
+    /// Replaces the resolver.
+    #[must_use]
+    pub fn resolver<T: Resolve>(self, resolver: T) -> DirectPaths<T> {
+        DirectPaths {
+            resolver,
+            filtering: self.filtering,
+            destinations: self.destinations,
+        }
+    }
+
+    /// Who may send datagrams to the client.
+    #[must_use]
+    pub const fn filtering(mut self, filtering: Filtering) -> Self {
+        self.filtering = filtering;
+        self
+    }
+
+    /// How many destinations an association remembers. With one more, the one that was not sent to
+    /// for the longest time is forgotten, and with it who may answer.
+    #[must_use]
+    pub const fn destinations(mut self, most: usize) -> Self {
+        self.destinations = most;
+        self
+    }
+}
+
+impl<R: Resolve> Service<Request> for DirectPaths<R> {
+    type Response = DirectPath<R>;
+    type Error = Infallible;
+    type Future = Ready<Result<DirectPath<R>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        let destinations = Destinations::new(request, self.filtering, self.destinations);
+        ready(Ok(DirectPath::new(destinations, self.resolver.clone())))
+    }
+}

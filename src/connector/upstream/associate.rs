@@ -1,0 +1,155 @@
+use std::{
+    collections::HashMap,
+    fmt, io,
+    task::{Context, Poll},
+};
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tower_service::Service;
+
+use super::{ByProxy, Hop, Naming, ResponseFuture, Socks5Upstream};
+use crate::{
+    client::{BuiltIn, LogIn, ProxySocket},
+    connector::direct::Direct,
+    datagram::{DatagramPath, Datagrams, is_unicast},
+    error::{BoxError, Refusal},
+    io::Dropped,
+    proto::{Address, Command},
+    session::Request,
+};
+
+/// Destinations that an association remembers the policies' answers about.
+const KNOWN: usize = 256;
+
+/// Opens an association at another proxy for each of ours. See the [module](super).
+#[derive(Clone)]
+pub struct UpstreamPaths<C = Direct, L = BuiltIn, N = ByProxy> {
+    upstream: Socks5Upstream<C, L, N>,
+}
+
+impl<C, L, N> UpstreamPaths<C, L, N> {
+    pub(super) const fn new(upstream: Socks5Upstream<C, L, N>) -> Self {
+        Self { upstream }
+    }
+}
+
+impl<C, L, N> Service<Request> for UpstreamPaths<C, L, N>
+where
+    C: Hop + Sync,
+    L: LogIn<C::Io, Stream: 'static> + Clone + 'static,
+    N: Naming + Sync,
+{
+    type Response = UpstreamPath<L::Stream>;
+    type Error = BoxError;
+    type Future = ResponseFuture<Self::Response>;
+
+    // The way to the proxy is asked on the clone that is called.
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        let Self { upstream } = self.clone();
+        ResponseFuture::new(async move {
+            let opening = async {
+                let way = upstream.stream().await?;
+                let client = upstream.client.clone().over(&way, &upstream.proxy);
+                client.associate(way.into_inner()).await
+            };
+            let socket = upstream.noted(Command::UDP_ASSOCIATE, &request.target, opening.await)?;
+            Ok(UpstreamPath {
+                socket,
+                version: request.guard.version(),
+                request,
+                names: N::BY_PROXY,
+                known: HashMap::new(),
+            })
+        })
+    }
+}
+
+impl<C, L, N> fmt::Debug for UpstreamPaths<C, L, N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("UpstreamPaths")
+            .field(&self.upstream)
+            .finish()
+    }
+}
+
+/// An association at another proxy: the path of [`UpstreamPaths`].
+///
+/// The policies are asked about each destination. Which of them may answer is up to that proxy.
+pub struct UpstreamPath<Io> {
+    socket: ProxySocket<Io>,
+    request: Request,
+    /// Of the policies whose answers are known.
+    version: u64,
+    /// Whether names are for the proxy to resolve.
+    names: bool,
+    known: HashMap<Address, bool>,
+}
+
+impl<Io> UpstreamPath<Io> {
+    /// Whether a datagram may go there, in the form in which it can be judged.
+    fn allows(&mut self, target: &Address) -> bool {
+        if let Some(known) = self.known.get(target) {
+            return *known;
+        }
+        let allowed = match self.approve(target) {
+            Ok(()) => true,
+            Err(refusal) => {
+                tracing::debug!(%target, %refusal, "datagram refused");
+                false
+            }
+        };
+        if self.known.len() >= KNOWN {
+            self.known.clear();
+        }
+        self.known.insert(target.clone(), allowed);
+        allowed
+    }
+
+    fn approve(&self, target: &Address) -> Result<(), Refusal> {
+        match target {
+            Address::Ip(address) if is_unicast(*address) => {
+                self.request.towards(target.clone())?.approve(*address)
+            }
+            Address::Ip(_) | Address::Name(_, 0) => {
+                Err(Refusal::not_allowed("no single host's address"))
+            }
+            Address::Name(..) if self.names => self.request.towards(target.clone())?.approve_name(),
+            Address::Name(..) => Err(Refusal::not_allowed(
+                "names are not for the proxy to resolve",
+            )),
+        }
+    }
+}
+
+impl<Io: AsyncRead + AsyncWrite + Unpin + Send + 'static> DatagramPath for UpstreamPath<Io> {
+    fn poll_send(&mut self, cx: &mut Context<'_>, out: &mut Datagrams) -> Poll<io::Result<()>> {
+        let version = self.request.guard.version();
+        if self.version != version {
+            self.version = version;
+            self.known.clear();
+        }
+        out.sort(|target, _| {
+            // What goes out is what was judged: an address in disguise is nobody's to interpret.
+            *target = target.clone().canonical().map_err(|_| Dropped::Malformed)?;
+            match self.allows(target) {
+                true => Ok(true),
+                false => Err(Dropped::Refused),
+            }
+        });
+        DatagramPath::poll_send(&mut self.socket, cx, out)
+    }
+
+    fn poll_recv(&mut self, cx: &mut Context<'_>, into: &mut Datagrams) -> Poll<io::Result<()>> {
+        DatagramPath::poll_recv(&mut self.socket, cx, into)
+    }
+}
+
+impl<Io> fmt::Debug for UpstreamPath<Io> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UpstreamPath").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,268 @@
+//! A UDP socket that moves many datagrams in one system call.
+
+use std::{
+    cell::Cell,
+    io::{self, IoSliceMut},
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::{
+        OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Poll, ready},
+};
+
+use quinn_udp::{BATCH_SIZE, RecvMeta, Transmit, UdpSocketState};
+use socket2::SockRef;
+use tokio::{io::Interest, net::UdpSocket};
+
+use super::socket_options;
+use crate::io::lend;
+
+/// Room for any datagram, or for what the kernel has coalesced.
+const SLOT: usize = 64 * 1024;
+
+/// Segments larger than this may not fit into a packet, and then the kernel does not take them in
+/// one call.
+const LARGEST_SEGMENT: usize = 1_200;
+
+/// Datagrams to ask for where few come: room for one more says that it was all.
+const FEW: usize = 2;
+
+/// Datagrams in a row, taken one by one, after which batches are worth their price: a call that takes
+/// many costs more than the two that take one and find that it was all.
+const SERIES: usize = 3;
+
+thread_local! {
+    static BUFFER: Cell<Option<Box<[u8]>>> = const { Cell::new(None) };
+}
+
+/// A bound UDP socket.
+#[derive(Debug)]
+pub(crate) struct BatchSocket {
+    socket: UdpSocket,
+    state: UdpSocketState,
+    /// Whom it is connected to.
+    peer: OnceLock<SocketAddr>,
+    /// Datagrams that came in a row, one by one. From [`SERIES`] on they come in batches.
+    row: AtomicUsize,
+    /// Datagrams to ask for in a batch: twice what came last time.
+    expected: AtomicUsize,
+}
+
+impl BatchSocket {
+    /// Binds a socket on which large datagrams travel in fragments of IP, as on any other.
+    pub(crate) fn bind(address: SocketAddr) -> io::Result<Self> {
+        let socket = socket2::Socket::new(
+            socket2::Domain::for_address(address),
+            socket2::Type::DGRAM.nonblocking(),
+            Some(socket2::Protocol::UDP),
+        )?;
+        if address.is_ipv6() {
+            socket.set_only_v6(true)?;
+        }
+        socket.bind(&address.into())?;
+        // A burst has to find room while this thread is busy; as much as the system allows.
+        let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
+        let state = UdpSocketState::new((&socket).into())?;
+        socket_options::set(&socket, address)?;
+        // One by one, what the system has coalesced could not be told apart.
+        let one_by_one = socket_options::coalesce(&socket, false).is_ok();
+        Ok(Self {
+            socket: UdpSocket::from_std(socket.into())?,
+            state,
+            peer: OnceLock::new(),
+            row: AtomicUsize::new(if one_by_one { 0 } else { SERIES }),
+            expected: AtomicUsize::new(FEW),
+        })
+    }
+
+    /// Binds a socket of the family of `peer` at any address and port.
+    pub(crate) fn towards(peer: SocketAddr) -> io::Result<Self> {
+        Self::bind(match peer {
+            SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
+            SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
+        })
+    }
+
+    pub(crate) fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    /// From here on the system lets in datagrams of `peer` only.
+    pub(crate) fn connect(&self, peer: SocketAddr) -> io::Result<()> {
+        SockRef::from(&self.socket).connect(&peer.into())?;
+        _ = self.peer.set(peer);
+        Ok(())
+    }
+
+    /// Receives once, and hands each datagram with its source to `each`. Of several tasks that do
+    /// this only the last is woken.
+    ///
+    /// # Errors
+    ///
+    /// Of an earlier datagram that did not arrive, most often: they are not the end of the socket.
+    pub(crate) fn poll_recv(
+        &self,
+        cx: &mut Context<'_>,
+        mut each: impl FnMut(SocketAddr, &[u8]),
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(self.socket.poll_recv_ready(cx))?;
+            let received = match self.row.load(Ordering::Relaxed) {
+                SERIES.. => self.try_recv_batch(&mut each),
+                row => self.try_recv_one(row, &mut each),
+            };
+            match received {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                received => return Poll::Ready(received),
+            }
+        }
+    }
+
+    /// One datagram, if there is any, after `row` of them in a row.
+    fn try_recv_one(
+        &self,
+        row: usize,
+        each: &mut impl FnMut(SocketAddr, &[u8]),
+    ) -> io::Result<usize> {
+        let received = with_buffer(|buffer| {
+            let slot = buffer.get_mut(..SLOT).unwrap_or_default();
+            // With its source, even of a connected socket: it may have come before.
+            let (len, source) = self.socket.try_recv_from(slot)?;
+            each(source, slot.get(..len).unwrap_or_default());
+            Ok(1)
+        });
+        let row = if received.is_ok() { row + 1 } else { 0 };
+        self.row.store(row, Ordering::Relaxed);
+        if row == SERIES {
+            // Without it, batches are of single datagrams.
+            let _ = socket_options::coalesce(&self.socket, true);
+        }
+        received
+    }
+
+    /// As many datagrams as are likely to be there, if there are any.
+    fn try_recv_batch(&self, each: &mut impl FnMut(SocketAddr, &[u8])) -> io::Result<usize> {
+        let count = match self.expected.load(Ordering::Relaxed) {
+            // What is prepared for nothing costs as much as the rest.
+            ..=FEW => self.try_recv::<FEW>(FEW, each),
+            wanted => self.try_recv::<BATCH_SIZE>(wanted.min(BATCH_SIZE), each),
+        }?;
+        self.expected.store(count * 2, Ordering::Relaxed);
+        Ok(count)
+    }
+
+    /// At most `wanted` datagrams, in room for `N`, if there are any.
+    fn try_recv<const N: usize>(
+        &self,
+        wanted: usize,
+        each: &mut impl FnMut(SocketAddr, &[u8]),
+    ) -> io::Result<usize> {
+        let mut metas = [RecvMeta::default(); N];
+        with_buffer(|buffer| {
+            let mut received = 0;
+            let mut slots = slots::<N>(buffer);
+            let outcome = self.socket.try_io(Interest::READABLE, || {
+                let slots = slots.get_mut(..wanted).unwrap_or_default();
+                received = self.state.recv((&self.socket).into(), slots, &mut metas)?;
+                // Fewer than there was room for: the socket is empty, and tokio may as well
+                // know without another call.
+                if received < wanted {
+                    return Err(io::ErrorKind::WouldBlock.into());
+                }
+                Ok(())
+            });
+            if received == 0 {
+                return outcome.map(|()| 0);
+            }
+            let mut count = 0;
+            for (meta, slot) in metas.iter().zip(&slots).take(received) {
+                let bytes = slot.get(..meta.len).unwrap_or_default();
+                if bytes.is_empty() {
+                    each(meta.addr, bytes);
+                    count += 1;
+                }
+                // Several of one source, where the kernel has coalesced them.
+                for datagram in bytes.chunks(meta.stride.max(1)) {
+                    each(meta.addr, datagram);
+                    count += 1;
+                }
+            }
+            Ok(count)
+        })
+    }
+
+    /// How many datagrams of `size` octets one call can send.
+    pub(crate) fn segments(&self, size: usize) -> usize {
+        if size > LARGEST_SEGMENT {
+            1
+        } else {
+            self.state.max_gso_segments()
+        }
+    }
+
+    /// Sends datagrams of `size` octets each (the last may be smaller) to one destination. Of
+    /// several tasks that wait to do this only the last is woken.
+    ///
+    /// # Errors
+    ///
+    /// When the system will not take them.
+    pub(crate) fn poll_send(
+        &self,
+        cx: &mut Context<'_>,
+        destination: SocketAddr,
+        contents: &[u8],
+        size: usize,
+    ) -> Poll<io::Result<()>> {
+        let transmit = Transmit {
+            destination,
+            ecn: None,
+            contents,
+            segment_size: (size > 0 && size < contents.len()).then_some(size),
+            src_ip: None,
+        };
+        let is_one = transmit.segment_size.is_none();
+        let try_send = || match self.peer.get() {
+            // The system has the way there at hand.
+            Some(peer) if is_one && *peer == destination => {
+                SockRef::from(&self.socket).send(contents).map(drop)
+            }
+            // And less to look at than in a batch.
+            _ if is_one => SockRef::from(&self.socket)
+                .send_to(contents, &destination.into())
+                .map(drop),
+            _ => self.state.try_send((&self.socket).into(), &transmit),
+        };
+        let send = || match try_send() {
+            // News of an earlier datagram; this one has not been looked at.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => try_send(),
+            outcome => outcome,
+        };
+        // Most often there is room, whatever tokio knows of it.
+        let mut outcome = send();
+        loop {
+            match outcome {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    ready!(self.socket.poll_send_ready(cx))?;
+                    outcome = self.socket.try_io(Interest::WRITABLE, send);
+                }
+                outcome => return Poll::Ready(outcome),
+            }
+        }
+    }
+}
+
+/// What a socket is asked to hold, in bytes; the system may have a lower limit.
+const RECEIVE_BUFFER: usize = 1024 * 1024;
+
+/// Lends the receive buffer of this thread.
+fn with_buffer<T>(borrow: impl FnOnce(&mut [u8]) -> T) -> T {
+    let make = || vec![0; SLOT * BATCH_SIZE].into_boxed_slice();
+    lend(&BUFFER, make, |buffer| borrow(buffer))
+}
+
+/// A slot for each datagram of a batch.
+fn slots<const N: usize>(buffer: &mut [u8]) -> [IoSliceMut<'_>; N] {
+    let mut chunks = buffer.chunks_mut(SLOT);
+    std::array::from_fn(|_| IoSliceMut::new(chunks.next().unwrap_or_default()))
+}

@@ -1,0 +1,86 @@
+//! Datagrams in fragments (RFC 1928 section 7, FRAG).
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::proto::Address;
+
+/// The REASSEMBLY TIMER, which must be no less than 5 seconds.
+const TIMER: Duration = Duration::from_secs(5);
+
+/// No datagram is larger, so no queue is.
+const LARGEST: usize = 65_507;
+
+/// The high-order bit of FRAG: the last one of a sequence.
+const LAST: u8 = 0x80;
+
+/// The REASSEMBLY QUEUE of an association.
+#[derive(Debug)]
+pub(crate) struct Fragments {
+    target: Address,
+    bytes: Vec<u8>,
+    highest: u8,
+    /// Octets of `bytes` that the highest one has brought.
+    latest: usize,
+    until: Instant,
+}
+
+impl Fragments {
+    /// Adds a fragment to the queue, if it is the next one. Hands out the datagram with the last.
+    ///
+    /// Fragments count up from 1. One that is lower than the highest seen begins anew, and so does
+    /// one in the same place that is not the same; where one is missing the rest can never be
+    /// complete, since the missing one would be lower.
+    pub(crate) fn add(
+        queue: &mut Option<Box<Self>>,
+        fragment: u8,
+        target: Address,
+        payload: &[u8],
+    ) -> Option<(Address, Vec<u8>)> {
+        let position = fragment & !LAST;
+        let known = queue.as_ref().filter(|known| known.until > Instant::now());
+        if known.is_some_and(|known| known.has(fragment, &target, payload)) {
+            return None; // the same once more
+        }
+        if known.is_none_or(|known| position <= known.highest) {
+            *queue = (position == 1).then(|| {
+                Box::new(Self {
+                    target: target.clone(),
+                    bytes: Vec::new(),
+                    highest: 0,
+                    latest: 0,
+                    until: Instant::now() + TIMER,
+                })
+            });
+        }
+        let known = queue.as_mut()?;
+        let fits = known.bytes.len() + payload.len() <= LARGEST;
+        if position != known.highest + 1 || known.target != target || !fits {
+            *queue = None;
+            return None;
+        }
+        known.bytes.extend_from_slice(payload);
+        known.highest = position;
+        known.latest = payload.len();
+        if fragment & LAST == 0 {
+            return None;
+        }
+        let whole = queue.take()?;
+        Some((whole.target, whole.bytes))
+    }
+
+    /// Whether this is the fragment that was added last. That was not the end of a sequence, whose
+    /// number is another.
+    fn has(&self, fragment: u8, target: &Address, payload: &[u8]) -> bool {
+        let start = self.bytes.len() - self.latest;
+        self.highest == fragment
+            && self.target == *target
+            && self.bytes.get(start..) == Some(payload)
+    }
+
+    /// When the queue has to be dropped.
+    pub(crate) const fn until(&self) -> Instant {
+        self.until
+    }
+}

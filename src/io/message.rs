@@ -1,0 +1,112 @@
+//! Whole messages over a stream: one read, one reply written.
+
+use std::{fmt, io, time::Duration};
+
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
+    time::timeout,
+};
+
+use super::{client_stream::Wire, lingering_close::hang_up};
+use crate::proto::{self, Decode, Decoded, Reply, ReplyCode};
+
+/// How long a reply may take to leave. With the time of [`hang_up`] this stays below the 10 s that
+/// RFC 1928 section 6 allows.
+const LIMIT: Duration = Duration::from_secs(5);
+
+/// Reads one message from a stream, and not a byte more.
+///
+/// ```
+/// use tower_socks::{io::read, proto::Greeting};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let mut io = &b"\x05\x01\x00more"[..];
+/// let greeting: Greeting = read(&mut io, &mut [0; 257]).await.unwrap();
+/// assert!(greeting.methods.contains(tower_socks::proto::Method::NO_AUTHENTICATION));
+/// assert_eq!(io, b"more");
+/// # }
+/// ```
+///
+/// # Errors
+///
+/// [`ReadError::Closed`] when the stream ends first; [`ReadError::Malformed`] as soon as the bytes
+/// cannot become a message; [`ReadError::Io`] when the stream fails, or when the message outgrows
+/// `scratch`, which should have [`Decode::MAX_LEN`] octets.
+///
+/// # Cancel safety
+///
+/// None: bytes that were read are lost with the future.
+pub async fn read<T, R>(io: &mut R, scratch: &mut [u8]) -> Result<T, ReadError>
+where
+    T: Decode,
+    R: AsyncRead + Unpin,
+{
+    let mut filled = 0;
+    loop {
+        let message = scratch.get(..filled).unwrap_or_default();
+        let missing = match T::decode(message).map_err(ReadError::Malformed)? {
+            Decoded::Done(value, _) => return Ok(value),
+            Decoded::Need(missing) => missing,
+        };
+        let Some(room) = scratch.get_mut(filled..filled + missing) else {
+            return Err(ReadError::Io(io::ErrorKind::FileTooLarge.into()));
+        };
+        match io.read(room).await.map_err(ReadError::Io)? {
+            0 => return Err(ReadError::Closed),
+            read => filled += read,
+        }
+    }
+}
+
+/// Why no message could be read.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// The peer closed before the message was complete.
+    Closed,
+    /// What it sent is not the message.
+    Malformed(proto::Error),
+    /// The stream failed.
+    Io(io::Error),
+}
+
+impl fmt::Display for ReadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Closed => f.write_str("peer closed in the middle of a message"),
+            Self::Malformed(error) => error.fmt(f),
+            Self::Io(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for ReadError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Closed => None,
+            Self::Malformed(error) => Some(error),
+            Self::Io(error) => Some(error),
+        }
+    }
+}
+
+/// Writes a reply.
+///
+/// # Errors
+///
+/// When the stream fails, or will not take the reply within 5 s.
+pub(crate) async fn answer<W: Wire>(client: &mut W, reply: &Reply) -> io::Result<()> {
+    let write = async {
+        client.write_all(&reply.encode()).await?;
+        client.flush().await
+    };
+    timeout(LIMIT, write).await?
+}
+
+/// Says no, and closes so that it is heard.
+pub(crate) async fn refuse<W: Wire>(mut client: W, code: ReplyCode) {
+    // Whoever is gone need not be told.
+    if answer(&mut client, &Reply::failure(code)).await.is_ok() {
+        hang_up(client).await;
+    }
+}

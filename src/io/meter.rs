@@ -1,0 +1,179 @@
+use std::{
+    fmt, io,
+    task::{Context, Poll, ready},
+};
+
+use super::{Dropped, Drops};
+
+/// Counts the bytes of a tunnel, or bounds them: see [`Metered`](super::Metered).
+///
+/// The relay asks before it reads, so what a limit holds back stays in the kernel, and the sender
+/// feels it. It tells at once what it has read, before it asks again. One meter serves one tunnel;
+/// what tunnels share is behind it.
+///
+/// ```
+/// use std::{io, sync::{Arc, atomic::{AtomicU64, Ordering}}, task::{Context, Poll}};
+/// use tokio::io::{AsyncReadExt, AsyncWriteExt};
+/// use tower_socks::{io::{Meter, ReadAhead, Way, Wire}, relay::Relay};
+///
+/// /// Ends tunnels once they have brought their clients so many bytes together.
+/// struct Budget(Arc<AtomicU64>);
+///
+/// impl Meter for Budget {
+///     fn poll_allowance(&mut self, _: &mut Context<'_>, way: Way) -> Poll<io::Result<usize>> {
+///         match (way, self.0.load(Ordering::Relaxed)) {
+///             (Way::Up, _) => Poll::Ready(Ok(usize::MAX)),
+///             (Way::Down, 0) => Poll::Ready(Err(io::Error::other("nothing is left"))),
+///             (Way::Down, left) => Poll::Ready(Ok(left as usize)),
+///         }
+///     }
+///
+///     fn moved(&mut self, way: Way, bytes: usize) {
+///         if way == Way::Down {
+///             self.0.fetch_sub(bytes as u64, Ordering::Relaxed);
+///         }
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> io::Result<()> {
+/// let left = Arc::new(AtomicU64::new(6));
+/// let (mut client, near) = tokio::io::duplex(64);
+/// let (far, mut target) = tokio::io::duplex(64);
+/// let near = ReadAhead::new(near).metered(Budget(left.clone()));
+/// let relay = tokio::spawn(Relay::new().run(near, far));
+///
+/// target.write_all(b"more than six").await?;
+/// let mut heard = String::new();
+/// client.read_to_string(&mut heard).await?;
+/// assert_eq!(heard, "more t");
+/// assert!(relay.await?.is_err());
+/// # Ok(())
+/// # }
+/// ```
+pub trait Meter: Send + 'static {
+    /// How many bytes may move this way now, one at least. [`usize::MAX`], the default, is no limit.
+    ///
+    /// While it is pending, nothing is read that way, not even the end of the stream, and the task is to be woken once something may
+    /// move again. It is asked before there is anything to move, so the answer takes nothing away:
+    /// [`moved`](Self::moved) does.
+    ///
+    /// # Errors
+    ///
+    /// When nothing may move any more. The tunnel breaks off, in both directions.
+    fn poll_allowance(&mut self, cx: &mut Context<'_>, way: Way) -> Poll<io::Result<usize>> {
+        let _ = (cx, way);
+        Poll::Ready(Ok(usize::MAX))
+    }
+
+    /// Told how many bytes have come, and are on their way to the other side. Datagrams come whole, so
+    /// for them it may be more than was allowed.
+    fn moved(&mut self, way: Way, bytes: usize);
+
+    /// Told how many datagrams have come, after [`moved`](Self::moved) has told their bytes. Never
+    /// called for streams.
+    fn datagrams(&mut self, way: Way, count: usize) {
+        let _ = (way, count);
+    }
+
+    /// Told how many datagrams were dropped, and why.
+    fn dropped(&mut self, reason: Dropped, count: usize) {
+        let _ = (reason, count);
+    }
+}
+
+/// Which way bytes move in a tunnel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Way {
+    /// From the client to the target.
+    Up,
+    /// From the target to the client.
+    Down,
+}
+
+/// The meters of one tunnel.
+#[derive(Default)]
+pub(crate) struct Meters(Option<Box<dyn Meter>>);
+
+struct Both(Box<dyn Meter>, Box<dyn Meter>);
+
+impl Meter for Both {
+    fn poll_allowance(&mut self, cx: &mut Context<'_>, way: Way) -> Poll<io::Result<usize>> {
+        // Each has to know whom to wake.
+        let (one, other) = (
+            self.0.poll_allowance(cx, way)?,
+            self.1.poll_allowance(cx, way)?,
+        );
+        Poll::Ready(Ok(ready!(one).min(ready!(other))))
+    }
+
+    fn moved(&mut self, way: Way, bytes: usize) {
+        self.0.moved(way, bytes);
+        self.1.moved(way, bytes);
+    }
+
+    fn datagrams(&mut self, way: Way, count: usize) {
+        self.0.datagrams(way, count);
+        self.1.datagrams(way, count);
+    }
+
+    fn dropped(&mut self, reason: Dropped, count: usize) {
+        self.0.dropped(reason, count);
+        self.1.dropped(reason, count);
+    }
+}
+
+impl Meters {
+    pub(super) fn add(&mut self, meter: Box<dyn Meter>) {
+        self.0 = Some(match self.0.take() {
+            None => meter,
+            Some(others) => Box::new(Both(others, meter)),
+        });
+    }
+
+    #[inline]
+    pub(crate) fn poll_allowance(
+        &mut self,
+        cx: &mut Context<'_>,
+        way: Way,
+    ) -> Poll<io::Result<usize>> {
+        match &mut self.0 {
+            None => Poll::Ready(Ok(usize::MAX)),
+            // None at all would look like the end of the stream.
+            Some(meter) => meter.poll_allowance(cx, way).map_ok(|bytes| bytes.max(1)),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn moved(&mut self, way: Way, bytes: usize) {
+        if let Some(meter) = self.0.as_mut().filter(|_| bytes > 0) {
+            meter.moved(way, bytes);
+        }
+    }
+
+    #[inline]
+    pub(crate) fn datagrams(&mut self, way: Way, count: usize) {
+        if let Some(meter) = self.0.as_mut().filter(|_| count > 0) {
+            meter.datagrams(way, count);
+        }
+    }
+
+    #[inline]
+    pub(crate) fn dropped(&mut self, drops: Option<Drops>) {
+        if let (Some(meter), Some(drops)) = (&mut self.0, drops) {
+            for (reason, count) in drops.iter() {
+                meter.dropped(reason, count);
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Meters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() {
+            "Meters"
+        } else {
+            "Meters(none)"
+        })
+    }
+}

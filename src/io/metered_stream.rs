@@ -1,0 +1,129 @@
+use std::{
+    any::Any,
+    io,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::{BoxStream, Meter, Way, meter::Meters};
+
+/// A client's stream with [meters](Meter) on it: what [`Wire::metered`](super::Wire::metered)
+/// makes of one.
+///
+/// A layer that counts or bounds the bytes of a tunnel wraps the tunnel, and hands the client's
+/// stream on as this:
+///
+/// ```
+/// use std::io;
+/// use tower_socks::{Traffic, Tunnel, io::{Meter, Metered, Wire}, proto::Address};
+///
+/// struct Counted<T, M> {
+///     tunnel: T,
+///     meter: M,
+/// }
+///
+/// impl<W: Wire, T: Tunnel<Metered>, M: Meter> Tunnel<W> for Counted<T, M> {
+///     fn bound(&self) -> Address {
+///         self.tunnel.bound()
+///     }
+///
+///     async fn run(self, client: W) -> io::Result<Traffic> {
+///         self.tunnel.run(client.metered(self.meter)).await
+///     }
+/// }
+/// ```
+///
+/// The connectors of this crate take the meters out: [`Relay`](crate::relay::Relay) asks them before it
+/// reads on either side, bulk data still moves by `splice(2)`, and datagrams are counted as well.
+/// For every other tunnel, reading is the way up and writing the way down. However many layers do
+/// this, there is one box.
+#[derive(Debug)]
+pub struct Metered {
+    io: BoxStream,
+    meters: Meters,
+}
+
+impl Metered {
+    pub(crate) fn new(io: BoxStream) -> Self {
+        Self {
+            io,
+            meters: Meters::default(),
+        }
+    }
+
+    /// One more meter.
+    #[must_use]
+    pub fn and(mut self, meter: impl Meter) -> Self {
+        self.meters.add(Box::new(meter));
+        self
+    }
+
+    /// The meters of a stream, if it is one of these. It counts no more.
+    pub(crate) fn take<Io: 'static>(io: &mut Io) -> Meters {
+        let metered = (io as &mut dyn Any).downcast_mut::<Self>();
+        metered.map_or_else(Meters::default, |metered| {
+            std::mem::take(&mut metered.meters)
+        })
+    }
+
+    pub(super) fn inner(&self) -> &dyn Any {
+        self.io.inner()
+    }
+
+    pub(crate) fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.io.poll_closed(cx)
+    }
+}
+
+impl AsyncRead for Metered {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let allowance = ready!(this.meters.poll_allowance(cx, Way::Up))?;
+        let read = if allowance >= buf.remaining() {
+            let before = buf.filled().len();
+            ready!(Pin::new(&mut this.io).poll_read(cx, buf))?;
+            buf.filled().len() - before
+        } else {
+            let mut part = ReadBuf::new(buf.initialize_unfilled_to(allowance));
+            ready!(Pin::new(&mut this.io).poll_read(cx, &mut part))?;
+            let read = part.filled().len();
+            buf.advance(read);
+            read
+        };
+        if read > 0 {
+            this.meters.moved(Way::Up, read);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Metered {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let allowance = ready!(this.meters.poll_allowance(cx, Way::Down))?;
+        let part = buf.get(..allowance).unwrap_or(buf);
+        let written = ready!(Pin::new(&mut this.io).poll_write(cx, part))?;
+        if written > 0 {
+            this.meters.moved(Way::Down, written);
+        }
+        Poll::Ready(Ok(written))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().io).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,217 @@
+//! The dialogue, in the order in which RFC 1928 has it.
+
+use std::{
+    future::{Future, poll_fn},
+    io,
+    pin::pin,
+    task::Poll,
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt},
+    time::{Instant, timeout},
+};
+use tracing::{Instrument, Span, field::Empty};
+
+use super::{layer::Config, log::report};
+use crate::{
+    admission::Arrival,
+    error::{AuthError, BoxError, Refusal, SessionError, Step},
+    io::{ReadAhead, ReadError, Wire, answer, hang_up, read, refuse},
+    proto::{self, Command, Decode, Greeting, Method, Reply, ReplyCode, Selection},
+    relay::Traffic,
+    session::{Accepted, Dial, Negotiate, Negotiation, Request, Tunnel},
+};
+
+/// Holds the dialogue, and reports how it went.
+pub(super) fn hold<M, Io>(
+    config: Config,
+    negotiator: M,
+    accepted: Accepted<Io>,
+) -> impl Future<Output = Result<Traffic, BoxError>> + Send + 'static
+where
+    M: Negotiate<ReadAhead<Io>, Service: Dial<M::Wire>>,
+    Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let span = tracing::info_span!(
+        "session",
+        peer = %accepted.peer,
+        user = Empty,
+        command = Empty,
+        target = Empty,
+    );
+    let started = Instant::now();
+    // In a box of its own, which is gone when the relay starts: an idle tunnel keeps nothing of how
+    // it came about.
+    let opening = Box::pin(establish(config, negotiator, accepted, span.clone()));
+    async move {
+        let outcome = match opening.await {
+            Ok((tunnel, client)) => tunnel
+                .run(client)
+                .await
+                .map_err(|error| SessionError::new(Step::Relay, error)),
+            Err(error) => Err(error),
+        };
+        report(&outcome, started);
+        outcome.map_err(Into::into)
+    }
+    .instrument(span)
+}
+
+/// Everything up to the reply: the tunnel, and the client to run it with.
+async fn establish<M, Io>(
+    config: Config,
+    negotiator: M,
+    accepted: Accepted<Io>,
+    span: Span,
+) -> Result<(<M::Service as Dial<M::Wire>>::Tunnel, M::Wire), SessionError>
+where
+    M: Negotiate<ReadAhead<Io>, Service: Dial<M::Wire>>,
+    Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let mut step = Step::Greeting;
+    let opening = timeout(config.deadline, open(negotiator, accepted, &mut step)).await;
+    let (mut client, service, request) = match opening {
+        Ok(Ok(Opened::Asks(client, service, request))) => (client, service, request),
+        Ok(Ok(Opened::Garbles(client, refusal))) => {
+            refuse(client, refusal.code()).await;
+            return Err(SessionError::new(step, refusal));
+        }
+        Ok(Err(error)) => return Err(SessionError::new(step, error)),
+        Err(elapsed) => return Err(SessionError::new(step, elapsed)),
+    };
+    span.record("user", tracing::field::display(&request.identity));
+    span.record("command", tracing::field::display(request.command));
+    span.record("target", tracing::field::display(&request.target));
+
+    let tunnel = match dial(service, request, &mut client).await {
+        Ok(Ok(tunnel)) => tunnel,
+        Ok(Err(error)) => {
+            refuse(client, config.reply_code(&*error)).await;
+            return Err(SessionError::new(Step::Dial, error));
+        }
+        Err(gone) => return Err(SessionError::new(Step::Reply, gone)),
+    };
+    let reply = Reply {
+        code: ReplyCode::SUCCEEDED,
+        bound: tunnel.bound(),
+    };
+    answer(&mut client, &reply)
+        .await
+        .map_err(|error| SessionError::new(Step::Reply, error))?;
+    Ok((tunnel, client))
+}
+
+/// A client within its deadline.
+enum Opened<W, S> {
+    /// With a request.
+    Asks(W, S, Request),
+    /// With something else in its place.
+    Garbles(W, Refusal),
+}
+
+/// Everything up to the request, which the deadline bounds.
+async fn open<M, Io>(
+    negotiator: M,
+    accepted: Accepted<Io>,
+    step: &mut Step,
+) -> Result<Opened<M::Wire, M::Service>, BoxError>
+where
+    M: Negotiate<ReadAhead<Io>, Service: Dial<M::Wire>>,
+    Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let Accepted {
+        io,
+        peer,
+        local,
+        extensions,
+    } = accepted;
+    let mut io = ReadAhead::new(io);
+    let greeting: Greeting = read(&mut io, &mut [0; Greeting::MAX_LEN]).await?;
+    if greeting.methods.is_empty() {
+        let selection = Selection {
+            method: Method::NO_ACCEPTABLE,
+        };
+        io.write_all(&selection.encode()).await?;
+        hang_up(io).await;
+        return Err(AuthError::NoAcceptableMethod.into());
+    }
+
+    *step = Step::Authentication;
+    let negotiation = Negotiation {
+        io,
+        offered: greeting.methods,
+        peer,
+        local,
+        extensions: extensions.clone(),
+    };
+    let session = negotiator.negotiate(negotiation).await?;
+    if let Some(arrival) = extensions.get::<Arrival>() {
+        arrival.admitted();
+    }
+
+    *step = Step::Request;
+    let mut client = session.io;
+    let request = match read(&mut client, &mut [0; proto::Request::MAX_LEN]).await {
+        Ok(request) => admit(request),
+        Err(ReadError::Malformed(error)) => Err(malformed(error)),
+        Err(error) => return Err(error.into()),
+    };
+    match request {
+        Ok(proto::Request { command, target }) => {
+            let mut request = Request::new(command, target);
+            request.peer = peer;
+            request.local = local;
+            request.identity = session.identity;
+            request.extensions = extensions;
+            Ok(Opened::Asks(client, session.service, request))
+        }
+        Err(refusal) => Ok(Opened::Garbles(client, refusal)),
+    }
+}
+
+/// The request with its target in the form in which it can be judged.
+fn admit(request: proto::Request) -> Result<proto::Request, Refusal> {
+    let proto::Request { command, target } = request;
+    if command == Command::CONNECT && target.port() == 0 {
+        return Err(Refusal::new(
+            ReplyCode::GENERAL_FAILURE,
+            "nothing can be reached at port 0",
+        ));
+    }
+    match target.canonical() {
+        Ok(target) => Ok(proto::Request { command, target }),
+        Err(error) => Err(malformed(error.into())),
+    }
+}
+
+fn malformed(error: proto::Error) -> Refusal {
+    let code = match error {
+        proto::Error::AddressType(_) => ReplyCode::ADDRESS_TYPE_NOT_SUPPORTED,
+        proto::Error::Version { .. } | proto::Error::Name(_) | proto::Error::Reserved => {
+            ReplyCode::GENERAL_FAILURE
+        }
+    };
+    Refusal::new(code, "malformed request").with_source(error)
+}
+
+/// Carries the request out for as long as there is a client to tell.
+async fn dial<S, W>(
+    service: S,
+    request: Request,
+    client: &mut W,
+) -> io::Result<Result<S::Tunnel, BoxError>>
+where
+    S: Dial<W>,
+    W: Wire,
+{
+    let mut dial = pin!(service.dial(request));
+    poll_fn(|cx| match dial.as_mut().poll(cx) {
+        Poll::Ready(outcome) => Poll::Ready(Ok(outcome)),
+        Poll::Pending => match client.poll_closed(cx) {
+            Poll::Ready(Err(gone)) => Poll::Ready(Err(gone)),
+            Poll::Ready(Ok(())) | Poll::Pending => Poll::Pending,
+        },
+    })
+    .await
+}

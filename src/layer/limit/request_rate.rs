@@ -1,0 +1,164 @@
+use std::{
+    fmt,
+    num::NonZeroU32,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use governor::{
+    Quota, RateLimiter, clock::Clock, middleware::NoOpMiddleware,
+    state::keyed::DefaultKeyedStateStore,
+};
+use tokio::time::{Instant, sleep};
+
+use super::{
+    Admission, Limiter,
+    clock::{Moment, TokioClock},
+};
+use crate::layer::key::KeyOf;
+use crate::{admission::AtLimit, error::Refusal, proto::ReplyCode, session::Request};
+
+/// Keys that may be remembered before those are looked for that have nothing to remember.
+const CROWD: usize = 4096;
+
+/// Requests between two looks at how many keys there are.
+const LOOK: usize = 1024;
+
+/// New requests in a time for each key: a [`Limiter`] by the generic cell rate algorithm. See the
+/// [module](super).
+///
+/// Clones share the count.
+#[derive(Clone)]
+pub struct Requests<F: KeyOf> {
+    key: F,
+    wait: Option<Duration>,
+    code: ReplyCode,
+    shared: Arc<Shared<F::Key>>,
+}
+
+struct Shared<K: std::hash::Hash + Eq + Clone> {
+    limiter: RateLimiter<K, DefaultKeyedStateStore<K>, TokioClock, NoOpMiddleware<Moment>>,
+    clock: TokioClock,
+    asked: AtomicUsize,
+    at_limit: AtLimit<K>,
+    /// How many keys there may be before they are sorted out.
+    crowd: AtomicUsize,
+}
+
+impl<F: KeyOf> Requests<F> {
+    /// So many a second for each key, and as many at once. One more is refused with 02.
+    pub fn per_second(most: NonZeroU32, key: F) -> Self {
+        Self::new(Quota::per_second(most), key)
+    }
+
+    /// So many a minute for each key, and as many at once. One more is refused with 02.
+    pub fn per_minute(most: NonZeroU32, key: F) -> Self {
+        Self::new(Quota::per_minute(most), key)
+    }
+
+    fn new(quota: Quota, key: F) -> Self {
+        let clock = TokioClock::new();
+        Self {
+            key,
+            wait: None,
+            code: ReplyCode::NOT_ALLOWED,
+            shared: Arc::new(Shared {
+                limiter: RateLimiter::dashmap_with_clock(quota, clock.clone()),
+                clock,
+                asked: AtomicUsize::new(0),
+                at_limit: AtLimit::new("requests"),
+                crowd: AtomicUsize::new(CROWD),
+            }),
+        }
+    }
+
+    /// Has requests wait so long for their turn before they are refused.
+    #[must_use]
+    pub const fn wait(mut self, limit: Duration) -> Self {
+        self.wait = Some(limit);
+        self
+    }
+
+    /// Refuses with another code.
+    #[must_use]
+    pub const fn reply_code(mut self, code: ReplyCode) -> Self {
+        self.code = code;
+        self
+    }
+}
+
+impl<K> Shared<K>
+where
+    K: std::hash::Hash + Eq + Clone + fmt::Debug,
+{
+    /// How long until the key has its turn; nothing, if it has.
+    fn turn(&self, key: &K) -> Option<Duration> {
+        self.sort_out();
+        let denied = self.limiter.check_key(key).err();
+        match &denied {
+            None => self.at_limit.left(key),
+            Some(_) => self.at_limit.reached(key),
+        }
+        denied.map(|denied| denied.wait_time_from(self.clock.now()))
+    }
+
+    /// Forgets keys that are as good as new, once there are many. Strangers cannot fill the memory
+    /// by coming from ever new addresses.
+    fn sort_out(&self) {
+        // Counting them takes longer than a request.
+        if self.asked.fetch_add(1, Ordering::Relaxed) % LOOK != LOOK - 1
+            || self.limiter.len() < self.crowd.load(Ordering::Relaxed)
+        {
+            return;
+        }
+        self.limiter.retain_recent();
+        self.limiter.shrink_to_fit();
+        let next = (self.limiter.len() * 2).max(CROWD);
+        self.crowd.store(next, Ordering::Relaxed);
+    }
+}
+
+impl<F: KeyOf> Limiter for Requests<F> {
+    type Permit = ();
+
+    fn admit(&self, request: &Request) -> Admission<()> {
+        let Some(key) = self.key.key(request) else {
+            return Admission::Permit(());
+        };
+        let Some(mut turn) = self.shared.turn(&key) else {
+            return Admission::Permit(());
+        };
+        let code = self.code;
+        let refusal = move |key: &F::Key| {
+            Refusal::new(code, format!("{key:?} asks too often")).by("limit requests")
+        };
+        let Some(limit) = self.wait else {
+            return Admission::Refused(refusal(&key));
+        };
+        let shared = Arc::clone(&self.shared);
+        Admission::Later(Box::pin(async move {
+            let until = Instant::now() + limit;
+            loop {
+                if Instant::now() + turn > until {
+                    return Err(refusal(&key));
+                }
+                sleep(turn).await;
+                match shared.turn(&key) {
+                    None => return Ok(()),
+                    Some(next) => turn = next,
+                }
+            }
+        }))
+    }
+}
+
+impl<F: KeyOf> fmt::Debug for Requests<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Requests")
+            .field("keys", &self.shared.limiter.len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,233 @@
+use std::{
+    collections::HashMap,
+    fmt,
+    future::Future,
+    io,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError, Weak},
+    task::{Context, Poll, ready},
+};
+
+use tokio::time::{Sleep, sleep_until};
+
+use super::{Metering, token_bucket::Bucket};
+use crate::layer::key::KeyOf;
+use crate::{
+    admission::held_back,
+    error::Refusal,
+    io::{Meter, Way},
+    session::Request,
+};
+
+/// Bytes a second for each key, each way: a [`Metering`]. See the [module](crate::layer::limit).
+///
+/// All tunnels of a key share one bucket each way, by turns; clones share the buckets. After a pause
+/// a tenth of a second's bytes may move at once.
+#[derive(Clone)]
+pub struct Bandwidth<F: KeyOf> {
+    key: F,
+    rates: Rates,
+    shared: Known<F::Key>,
+}
+
+/// Bytes a second, for each [`Way`].
+#[derive(Clone, Copy, Debug, Default)]
+struct Rates {
+    up: Option<u64>,
+    down: Option<u64>,
+    /// Every tunnel has its own.
+    alone: bool,
+}
+
+type Known<K> = Arc<Mutex<HashMap<K, Weak<Buckets>>>>;
+
+#[derive(Debug)]
+struct Buckets {
+    up: Option<Bucket>,
+    down: Option<Bucket>,
+    /// What the log says.
+    key: Box<str>,
+}
+
+impl Buckets {
+    fn held_back(&self, way: Way, is: bool) {
+        let limit = match way {
+            Way::Up => "upload bandwidth",
+            Way::Down => "download bandwidth",
+        };
+        held_back(limit, &self.key, is);
+    }
+
+    fn new<K: fmt::Debug>(rates: Rates, key: &K) -> Arc<Self> {
+        Arc::new(Self {
+            up: rates.up.map(Bucket::new),
+            down: rates.down.map(Bucket::new),
+            key: format!("{key:?}").into(),
+        })
+    }
+
+    const fn of(&self, way: Way) -> Option<&Bucket> {
+        match way {
+            Way::Up => self.up.as_ref(),
+            Way::Down => self.down.as_ref(),
+        }
+    }
+}
+
+/// Whose tunnels are all gone is not held back any more.
+impl Drop for Buckets {
+    fn drop(&mut self) {
+        for way in [Way::Up, Way::Down] {
+            if self.of(way).is_some_and(Bucket::relieve) {
+                self.held_back(way, false);
+            }
+        }
+    }
+}
+
+impl<F: KeyOf> Bandwidth<F> {
+    /// No limits yet, for the keys of this function.
+    pub fn new(key: F) -> Self {
+        Self {
+            key,
+            rates: Rates::default(),
+            shared: Known::default(),
+        }
+    }
+
+    /// So many bytes a second from clients to targets, for all tunnels of a key together.
+    #[must_use]
+    pub const fn up(mut self, bytes_per_second: u64) -> Self {
+        self.rates.up = Some(bytes_per_second);
+        self
+    }
+
+    /// So many bytes a second from targets to clients, for all tunnels of a key together.
+    #[must_use]
+    pub const fn down(mut self, bytes_per_second: u64) -> Self {
+        self.rates.down = Some(bytes_per_second);
+        self
+    }
+
+    /// Gives every tunnel that has a key so much for itself, instead of to all of them together.
+    #[must_use]
+    pub const fn each(mut self) -> Self {
+        self.rates.alone = true;
+        self
+    }
+
+    /// How many keys have tunnels that share a limit.
+    #[must_use]
+    pub fn keys(&self) -> usize {
+        let known = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        known.values().filter(|it| it.strong_count() > 0).count()
+    }
+
+    fn buckets(&self, key: F::Key) -> Arc<Buckets> {
+        let mut known = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(buckets) = known.get(&key).and_then(Weak::upgrade) {
+            return buckets;
+        }
+        // Keys without tunnels go when the map is about to grow.
+        if known.len() == known.capacity() {
+            known.retain(|_, buckets| buckets.strong_count() > 0);
+        }
+        let buckets = Buckets::new(self.rates, &key);
+        known.insert(key, Arc::downgrade(&buckets));
+        buckets
+    }
+}
+
+impl<F: KeyOf> Metering for Bandwidth<F> {
+    type Meter = BandwidthMeter;
+
+    fn meter(&self, request: &Request) -> Result<Option<BandwidthMeter>, Refusal> {
+        if self.rates.up.is_none() && self.rates.down.is_none() {
+            return Ok(None);
+        }
+        let buckets = self.key.key(request).map(|key| match self.rates.alone {
+            true => Buckets::new(self.rates, &key),
+            false => self.buckets(key),
+        });
+        Ok(buckets.map(|buckets| BandwidthMeter {
+            up: Turn::default(),
+            down: Turn::default(),
+            buckets,
+        }))
+    }
+}
+
+impl<F: KeyOf> fmt::Debug for Bandwidth<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bandwidth")
+            .field("rates", &self.rates)
+            .field("keys", &self.keys())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Bounds the bandwidth of one tunnel: the meter of [`Bandwidth`].
+#[derive(Debug)]
+pub struct BandwidthMeter {
+    buckets: Arc<Buckets>,
+    up: Turn,
+    down: Turn,
+}
+
+/// A tunnel that waits for its turn, or does not.
+#[derive(Debug, Default)]
+struct Turn {
+    waiting: Option<Pin<Box<Sleep>>>,
+}
+
+impl Turn {
+    fn poll(&mut self, cx: &mut Context<'_>, bucket: &Bucket) -> Poll<usize> {
+        loop {
+            if let Some(sleep) = &mut self.waiting {
+                ready!(sleep.as_mut().poll(cx));
+                self.waiting = None;
+                bucket.leave();
+            }
+            match bucket.allowance() {
+                Ok(bytes) => return Poll::Ready(bytes),
+                Err(paid) => self.waiting = Some(Box::pin(sleep_until(bucket.join(paid)))),
+            }
+        }
+    }
+}
+
+impl Meter for BandwidthMeter {
+    fn poll_allowance(&mut self, cx: &mut Context<'_>, way: Way) -> Poll<io::Result<usize>> {
+        let Some(bucket) = self.buckets.of(way) else {
+            return Poll::Ready(Ok(usize::MAX));
+        };
+        let turn = match way {
+            Way::Up => &mut self.up,
+            Way::Down => &mut self.down,
+        };
+        let allowance = turn.poll(cx, bucket);
+        if allowance.is_pending() && bucket.press() {
+            self.buckets.held_back(way, true);
+        }
+        allowance.map(Ok)
+    }
+
+    fn moved(&mut self, way: Way, bytes: usize) {
+        if let Some(bucket) = self.buckets.of(way) {
+            let relieved = bucket.charge(bytes);
+            if relieved {
+                self.buckets.held_back(way, false);
+            }
+        }
+    }
+}
+
+impl Drop for BandwidthMeter {
+    fn drop(&mut self) {
+        for (turn, way) in [(&self.up, Way::Up), (&self.down, Way::Down)] {
+            if let (Some(_), Some(bucket)) = (&turn.waiting, self.buckets.of(way)) {
+                bucket.leave();
+            }
+        }
+    }
+}

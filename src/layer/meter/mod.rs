@@ -1,0 +1,16 @@
+//! Limits on the bytes of tunnels: see [`MeterLayer`].
+
+mod bandwidth;
+mod layer;
+mod make_meter;
+mod quota;
+mod quota_store;
+mod token_bucket;
+
+pub use self::{
+    bandwidth::{Bandwidth, BandwidthMeter},
+    layer::{MeterFuture, MeterLayer, MeterService, MeteredTunnel},
+    make_meter::Metering,
+    quota::{ByteQuota, QuotaMeter},
+    quota_store::{MemoryStore, QuotaStore},
+};

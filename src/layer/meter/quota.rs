@@ -1,0 +1,188 @@
+use std::{
+    fmt,
+    hash::Hash,
+    io,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use super::{MemoryStore, Metering, QuotaStore};
+use crate::layer::key::KeyOf;
+use crate::{
+    admission::AtLimit,
+    error::Refusal,
+    io::{Meter, Way},
+    proto::ReplyCode,
+    session::Request,
+};
+
+/// What a tunnel takes ahead at first, in bytes: one in which nothing moves keeps it from others.
+const SMALLEST: u64 = 4 * 1024;
+
+/// And what it takes ahead once much moves.
+const LARGEST: u64 = 256 * 1024;
+
+/// So many bytes for each key and period, both ways together: a [`Metering`]. See the
+/// [module](crate::layer::limit).
+///
+/// Who has nothing left is refused with 02, and tunnels that are open break off. Not a byte more
+/// moves than the quota has; datagrams are whole, and the last one may be more. Clones share the
+/// counts.
+pub struct ByteQuota<F: KeyOf, S = MemoryStore<<F as KeyOf>::Key>> {
+    key: F,
+    code: ReplyCode,
+    shared: Arc<Shared<F::Key, S>>,
+}
+
+struct Shared<K, S> {
+    store: S,
+    at_limit: AtLimit<K>,
+}
+
+impl<F: KeyOf> ByteQuota<F> {
+    /// So many bytes in each period, counted in memory.
+    pub fn new(bytes: u64, period: Duration, key: F) -> Self {
+        Self::with_store(MemoryStore::new(bytes, period), key)
+    }
+}
+
+impl<F: KeyOf, S: QuotaStore<F::Key>> ByteQuota<F, S> {
+    /// Counted elsewhere.
+    pub fn with_store(store: S, key: F) -> Self {
+        Self {
+            key,
+            code: ReplyCode::NOT_ALLOWED,
+            shared: Arc::new(Shared {
+                store,
+                at_limit: AtLimit::new("quota"),
+            }),
+        }
+    }
+
+    /// Refuses with another code.
+    #[must_use]
+    pub const fn reply_code(mut self, code: ReplyCode) -> Self {
+        self.code = code;
+        self
+    }
+
+    /// Where it is counted.
+    pub fn store(&self) -> &S {
+        &self.shared.store
+    }
+}
+
+impl<F: KeyOf, S: QuotaStore<F::Key>> Metering for ByteQuota<F, S> {
+    type Meter = QuotaMeter<F::Key, S>;
+
+    fn meter(&self, request: &Request) -> Result<Option<Self::Meter>, Refusal> {
+        let Some(key) = self.key.key(request) else {
+            return Ok(None);
+        };
+        let is_open = self.shared.store.has_left(&key);
+        let meter = QuotaMeter {
+            key,
+            code: self.code,
+            shared: Arc::clone(&self.shared),
+            ahead: 0,
+            next: SMALLEST,
+        };
+        meter.judge(is_open)?;
+        Ok(Some(meter))
+    }
+}
+
+impl<F: KeyOf, S> Clone for ByteQuota<F, S> {
+    fn clone(&self) -> Self {
+        Self {
+            key: self.key.clone(),
+            code: self.code,
+            shared: Arc::clone(&self.shared),
+        }
+    }
+}
+
+impl<F: KeyOf, S: fmt::Debug> fmt::Debug for ByteQuota<F, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ByteQuota")
+            .field("store", &self.shared.store)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Counts the bytes of one tunnel against a quota: the meter of [`ByteQuota`].
+pub struct QuotaMeter<K, S>
+where
+    K: 'static,
+    S: QuotaStore<K>,
+{
+    key: K,
+    code: ReplyCode,
+    shared: Arc<Shared<K, S>>,
+    /// Taken and not used yet.
+    ahead: u64,
+    /// To be taken next.
+    next: u64,
+}
+
+impl<K: Hash + Eq + Clone + fmt::Debug, S: QuotaStore<K>> QuotaMeter<K, S> {
+    /// What may move now.
+    fn refill(&mut self) -> Result<u64, Refusal> {
+        if self.ahead == 0 {
+            self.ahead = self.shared.store.take(&self.key, self.next);
+            self.next = (self.next * 4).min(LARGEST);
+        }
+        self.judge(self.ahead > 0)?;
+        Ok(self.ahead)
+    }
+
+    /// Says who has nothing left, and who has again.
+    fn judge(&self, is_open: bool) -> Result<(), Refusal> {
+        if is_open {
+            self.shared.at_limit.left(&self.key);
+            return Ok(());
+        }
+        self.shared.at_limit.reached(&self.key);
+        let reason = format!("{:?} has used its quota up", self.key);
+        Err(Refusal::new(self.code, reason).by("limit quota"))
+    }
+}
+
+impl<K, S> Meter for QuotaMeter<K, S>
+where
+    K: Hash + Eq + Clone + fmt::Debug + Send + Sync + 'static,
+    S: QuotaStore<K>,
+{
+    fn poll_allowance(&mut self, _: &mut Context<'_>, _: Way) -> Poll<io::Result<usize>> {
+        let allowance = self.refill().map_err(io::Error::other);
+        Poll::Ready(allowance.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX)))
+    }
+
+    fn moved(&mut self, _: Way, bytes: usize) {
+        let bytes = bytes as u64;
+        let beyond = bytes.saturating_sub(self.ahead);
+        self.ahead = self.ahead.saturating_sub(bytes);
+        if beyond > 0 {
+            // Datagrams, which come whole. As far as there is something left.
+            self.shared.store.take(&self.key, beyond);
+        }
+    }
+}
+
+impl<K, S: QuotaStore<K>> Drop for QuotaMeter<K, S> {
+    fn drop(&mut self) {
+        if self.ahead > 0 {
+            self.shared.store.give_back(&self.key, self.ahead);
+        }
+    }
+}
+
+impl<K: fmt::Debug, S: QuotaStore<K>> fmt::Debug for QuotaMeter<K, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("QuotaMeter")
+            .field("key", &self.key)
+            .field("ahead", &self.ahead)
+            .finish_non_exhaustive()
+    }
+}

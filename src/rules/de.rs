@@ -1,0 +1,176 @@
+//! Rules in configuration files.
+
+use std::{collections::BTreeMap, fmt, str::FromStr};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error, MapAccess, Visitor, value::MapAccessDeserializer},
+};
+
+use super::{
+    Action, Builder, Days, Destination, Hours, InvalidCondition, Network, Ports, Rule, Rules,
+    de_values::{Text, some, stated},
+    schedule::Zone,
+};
+use crate::proto::Command;
+
+/// The users of each group.
+pub(super) type Groups = BTreeMap<Text, Vec<Text>>;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    default: Action,
+    #[serde(default)]
+    allow_private: bool,
+    #[serde(default, deserialize_with = "stated")]
+    time_zone: Option<Zone>,
+    /// `None` leaves groups to the identities.
+    #[serde(default, deserialize_with = "groups")]
+    groups: Option<Groups>,
+    #[serde(default)]
+    rules: Vec<Rule>,
+}
+
+impl<'de> Deserialize<'de> for Builder {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let file = deserializer.deserialize_map(FileVisitor)?;
+        let mut builder = Self::new(file.default);
+        if file.allow_private {
+            builder = builder.allow_private();
+        }
+        if let Some(Zone(zone)) = file.time_zone {
+            builder = builder.zone(zone);
+        }
+        if let Some(groups) = file.groups {
+            builder = builder.groups(groups);
+        }
+        Ok(builder.rules(file.rules))
+    }
+}
+
+impl<'de> Deserialize<'de> for Rules {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let builder = Builder::deserialize(deserializer)?;
+        builder.check_names(|_| true).map_err(D::Error::custom)?;
+        Ok(builder.build())
+    }
+}
+
+/// A table and nothing else: serde would take a list of the fields' values as well, in which
+/// `["allow"]` is a rule.
+struct FileVisitor;
+
+impl<'de> Visitor<'de> for FileVisitor {
+    type Value = File;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a table with `default` and `rules`")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<File, A::Error> {
+        File::deserialize(MapAccessDeserializer::new(map))
+    }
+}
+
+fn groups<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Groups>, D::Error> {
+    deserializer.deserialize_map(GroupsVisitor).map(Some)
+}
+
+struct GroupsVisitor;
+
+impl<'de> Visitor<'de> for GroupsVisitor {
+    type Value = Groups;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a table with a list of users for each group")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Groups, A::Error> {
+        let mut groups = Groups::new();
+        while let Some((group, users)) = map.next_entry::<Text, Vec<Text>>()? {
+            let problem = format!("the group `{}` is there twice", group.0);
+            if groups.insert(group, users).is_some() {
+                return Err(A::Error::custom(problem));
+            }
+        }
+        Ok(groups)
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(remote = "Rule", deny_unknown_fields)]
+struct RuleTable {
+    action: Action,
+    #[serde(default, deserialize_with = "name")]
+    name: Option<String>,
+    #[serde(default, rename = "user", deserialize_with = "names")]
+    users: Vec<Box<str>>,
+    #[serde(default, rename = "group", deserialize_with = "names")]
+    groups: Vec<Box<str>>,
+    #[serde(default, rename = "client", deserialize_with = "some")]
+    clients: Vec<Network>,
+    #[serde(default, rename = "command", deserialize_with = "commands")]
+    commands: Vec<Command>,
+    #[serde(default, rename = "to", deserialize_with = "some")]
+    destinations: Vec<Destination>,
+    #[serde(default, rename = "port", deserialize_with = "some")]
+    ports: Vec<Ports>,
+    #[serde(default, rename = "time", deserialize_with = "some")]
+    hours: Vec<Hours>,
+    #[serde(default, rename = "weekday", deserialize_with = "some")]
+    days: Vec<Days>,
+}
+
+impl<'de> Deserialize<'de> for Rule {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(RuleVisitor)
+    }
+}
+
+struct RuleVisitor;
+
+impl<'de> Visitor<'de> for RuleVisitor {
+    type Value = Rule;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a rule: a table with `action` and conditions")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Rule, A::Error> {
+        RuleTable::deserialize(MapAccessDeserializer::new(map))
+    }
+}
+
+fn name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let Text(name) = Text::deserialize(deserializer)?;
+    Ok(Some(name.into()))
+}
+
+fn names<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Box<str>>, D::Error> {
+    let names = some(deserializer)?;
+    Ok(names.into_iter().map(|Text(name)| name).collect())
+}
+
+fn commands<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Command>, D::Error> {
+    let names: Vec<CommandName> = some(deserializer)?;
+    Ok(names.into_iter().map(|CommandName(it)| it).collect())
+}
+
+/// A command as configuration files name it.
+pub(super) struct CommandName(Command);
+
+impl FromStr for CommandName {
+    type Err = InvalidCondition;
+
+    fn from_str(text: &str) -> Result<Self, InvalidCondition> {
+        match text {
+            "connect" => Ok(Self(Command::CONNECT)),
+            "bind" => Ok(Self(Command::BIND)),
+            "udp" => Ok(Self(Command::UDP_ASSOCIATE)),
+            _ => Err(InvalidCondition::new(format_args!(
+                "`{text}` is no command: write \"connect\", \"bind\" or \"udp\""
+            ))),
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! Conditions in configuration files.
+
+use std::{fmt, marker::PhantomData, str::FromStr};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{
+        Error, SeqAccess, Visitor,
+        value::{BorrowedStrDeserializer, SeqAccessDeserializer, StrDeserializer},
+    },
+};
+
+use super::{
+    Action, Days, Destination, Hours, InvalidCondition, Network, Ports, de::CommandName,
+    schedule::Zone,
+};
+
+/// One value, or a list of at least one.
+///
+/// # Errors
+///
+/// For an empty list as well: it is not plain whether it would hold always or never.
+pub(super) fn some<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de> + Expected,
+{
+    deserializer.deserialize_any(SomeVisitor(PhantomData))
+}
+
+/// One value, where one is there at all: nothing (JSON's `null`) is none.
+pub(super) fn stated<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    T::deserialize(deserializer).map(Some)
+}
+
+/// What a condition is read from, for those who wrote something else.
+pub(super) trait Expected {
+    const EXPECTED: &'static str;
+}
+
+struct SomeVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de> + Expected> Visitor<'de> for SomeVisitor<T> {
+    type Value = Vec<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, or a list of those", T::EXPECTED)
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Vec<T>, E> {
+        Ok(vec![T::deserialize(StrDeserializer::new(text))?])
+    }
+
+    fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Vec<T>, E> {
+        Ok(vec![T::deserialize(BorrowedStrDeserializer::new(text))?])
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<Vec<T>, E> {
+        use serde::de::value::I64Deserializer;
+        Ok(vec![T::deserialize(I64Deserializer::new(number))?])
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<Vec<T>, E> {
+        use serde::de::value::U64Deserializer;
+        Ok(vec![T::deserialize(U64Deserializer::new(number))?])
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, sequence: A) -> Result<Vec<T>, A::Error> {
+        let values = Vec::deserialize(SeqAccessDeserializer::new(sequence))?;
+        if values.is_empty() {
+            return Err(A::Error::custom(
+                "an empty list applies to nothing: leave the field out to apply to everything",
+            ));
+        }
+        Ok(values)
+    }
+}
+
+/// A condition as text.
+struct TextVisitor<T>(PhantomData<T>);
+
+impl<T: FromStr<Err: fmt::Display> + Expected> Visitor<'_> for TextVisitor<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(T::EXPECTED)
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
+        text.parse().map_err(E::custom)
+    }
+}
+
+/// The name of a user, of a group, or of a rule.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Text(pub(super) Box<str>);
+
+impl FromStr for Text {
+    type Err = InvalidCondition;
+
+    fn from_str(text: &str) -> Result<Self, InvalidCondition> {
+        if text.is_empty() {
+            return Err(InvalidCondition::new("an empty name is nobody's"));
+        }
+        Ok(Self(text.into()))
+    }
+}
+
+macro_rules! from_text {
+    ($($condition:ty: $expected:literal,)+) => {$(
+        impl Expected for $condition {
+            const EXPECTED: &'static str = $expected;
+        }
+
+        impl<'de> Deserialize<'de> for $condition {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                deserializer.deserialize_str(TextVisitor(PhantomData))
+            }
+        }
+    )+};
+}
+
+from_text! {
+    Action: "\"allow\", \"deny\" or \"report\"",
+    CommandName: "\"connect\", \"bind\" or \"udp\"",
+    Destination: "a name, `*.` and a name, an address or a network, as text",
+    Network: "an address or a network, as text",
+    Hours: "a part of the day, such as \"08:00-18:00\"",
+    Days: "a weekday, such as \"mon\" or \"mon-fri\"",
+    Text: "a name, as text",
+    Zone: "a time zone, such as \"Europe/Berlin\"",
+}
+
+impl<'de> Deserialize<'de> for Ports {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(PortsVisitor)
+    }
+}
+
+impl Expected for Ports {
+    const EXPECTED: &'static str = "a port, or a range of ports such as \"8000-8999\"";
+}
+
+struct PortsVisitor;
+
+impl Visitor<'_> for PortsVisitor {
+    type Value = Ports;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(Ports::EXPECTED)
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Ports, E> {
+        text.parse().map_err(E::custom)
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<Ports, E> {
+        u16::try_from(number)
+            .map(Ports::from)
+            .map_err(|_| no_port(number))
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<Ports, E> {
+        u16::try_from(number)
+            .map(Ports::from)
+            .map_err(|_| no_port(number))
+    }
+}
+
+fn no_port<E: Error>(number: impl fmt::Display) -> E {
+    E::custom(format_args!("{number} is no port: they go from 0 to 65535"))
+}
