@@ -121,6 +121,8 @@
 //! | `proxy-url` | no | `ProxyUrl`, `ALL_PROXY` and `NO_PROXY`; with `http-connect` |
 //! | `hickory` | no | `HickoryResolver`, a resolver that needs no threads |
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod admission;
 pub mod client;
 pub mod connector;
