@@ -14,13 +14,13 @@ use crate::{
     case::{Miss, Outcome, Scope},
     selection::prefixed,
     server::{ours, server},
-    support::{has_ipv6, stack},
-    talk::{LIMIT, Talk, name, shown},
-    udp_support::{
+    support::udp::{
         address,
         association::{datagram, socket},
         pass,
     },
+    support::{has_ipv6, stack},
+    talk::{LIMIT, Talk, name, shown},
 };
 
 cases! {

@@ -7,11 +7,11 @@ use tokio::net::{TcpStream, UdpSocket};
 use crate::{
     case::{Miss, Outcome},
     server::Server,
-    talk::{ASSOCIATE, Talk, shown, within},
-    udp_support::{
+    support::udp::{
         address,
         association::{datagram, socket},
     },
+    talk::{ASSOCIATE, Talk, shown, within},
 };
 
 /// An association, and a socket of its client's on 127.0.0.1.

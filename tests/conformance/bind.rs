@@ -18,12 +18,12 @@ use crate::{
     selection::prefixed,
     server::{Server, ours, server},
     support::stack,
-    talk::{BIND, LIMIT, Talk, echo},
-    udp_support::{
+    support::udp::{
         binding::{connect_at_once, dst},
         connect_from, pass,
         policies::forbidding,
     },
+    talk::{BIND, LIMIT, Talk, echo},
 };
 
 cases! {

@@ -17,9 +17,9 @@ use crate::{
     association::reaches,
     case::{Miss, Outcome, Scope},
     server::ours,
+    support::udp::{address, association::socket},
     support::{has_ipv6, stack},
     talk::{leave, name, shown, within},
-    udp_support::{address, association::socket},
 };
 
 const OURS: Scope = Scope::Ours("it is about our client");

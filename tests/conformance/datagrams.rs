@@ -15,14 +15,14 @@ use crate::{
     case::{Outcome, Scope},
     selection::prefixed,
     server::{Server, ours, server},
-    support::{has_ipv6, stack},
-    talk::{ASSOCIATE, Talk, name},
-    udp_support::{
+    support::udp::{
         address,
         association::socket,
         pass,
         policies::{forbidding, hosts, slow},
     },
+    support::{has_ipv6, stack},
+    talk::{ASSOCIATE, Talk, name},
 };
 
 cases! {

@@ -42,8 +42,6 @@ mod userpass;
 
 #[path = "../support/mod.rs"]
 mod support;
-#[path = "../udp_support/mod.rs"]
-mod udp_support;
 
 use case::Case;
 

@@ -16,16 +16,16 @@ use crate::{
     case::{Outcome, Scope},
     selection::prefixed,
     server::{ours, server},
+    support::udp::{
+        address,
+        policies::{forbidding, hosts, slow},
+    },
     support::{
         sockets::closed_port,
         stack,
         targets::{endless, failing},
     },
     talk::{BIND, CONNECT, Talk, arrival, echo, name, target},
-    udp_support::{
-        address,
-        policies::{forbidding, hosts, slow},
-    },
 };
 
 cases! {

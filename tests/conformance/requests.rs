@@ -13,9 +13,9 @@ use crate::{
     case::{Miss, Outcome, Scope},
     selection::prefixed,
     server::{ours, server},
+    support::udp::{address, policies::hosts},
     support::{has_ipv6, sockets::closed_port, stack, targets::targets},
     talk::{CONNECT, Reply, Talk, echo, name, target, target_on},
-    udp_support::{address, policies::hosts},
 };
 
 cases! {

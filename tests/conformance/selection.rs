@@ -16,8 +16,8 @@ use crate::{
     case::{Miss, Outcome, Scope},
     server::{Login, ours, server, server_with_users, users},
     support::stack,
+    support::udp::pass,
     talk::{CONNECT, Talk, arrival, echo, leave, target},
-    udp_support::pass,
 };
 
 cases! {

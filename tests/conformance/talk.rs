@@ -209,7 +209,7 @@ pub async fn target() -> (TcpListener, Vec<u8>) {
 pub async fn target_on(ip: &str) -> (TcpListener, Vec<u8>) {
     let ip: IpAddr = ip.parse().unwrap();
     let listener = TcpListener::bind((ip, 0)).await.unwrap();
-    let dst = crate::udp_support::address(listener.local_addr().unwrap());
+    let dst = crate::support::udp::address(listener.local_addr().unwrap());
     (listener, dst)
 }
 

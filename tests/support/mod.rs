@@ -3,8 +3,18 @@
 #![allow(dead_code, unreachable_pub, clippy::print_stderr)]
 
 pub mod canned;
+#[cfg(target_os = "linux")]
+pub mod faults;
+#[cfg(feature = "rules")]
+pub mod matrix;
+#[cfg(unix)]
+pub mod program;
+#[cfg(feature = "rules")]
+pub mod rules;
 pub mod sockets;
 pub mod targets;
+pub mod udp;
+pub mod upstream;
 
 use std::{fmt::Debug, net::SocketAddr, time::Duration};
 

@@ -1,0 +1,22 @@
+//! `Client`: what it says, what it makes of every answer, and its UDP sockets.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod bind;
+mod connect;
+mod methods;
+mod optimistic;
+#[cfg(feature = "users")]
+mod proxies;
+mod rogue;
+mod udp;
+mod udp_replies;
+mod udp_rogue;

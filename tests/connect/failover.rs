@@ -1,0 +1,243 @@
+//! `Failover` and `Health`: who is asked, when, and what the log says.
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use crate::support::within;
+use tokio::time::{Instant, advance, timeout};
+use tower::{
+    Service, ServiceExt,
+    balance::p2c::Balance,
+    buffer::Buffer,
+    discover::ServiceList,
+    load::{CompleteOnResponse, PendingRequests},
+    service_fn,
+};
+use tower_socks::{
+    BoxError, ClientError, Refusal,
+    connector::failover::{Blame, Blamed, Failover, Health},
+    error::{Step, reply_code},
+    proto::ReplyCode,
+};
+
+/// What a way says at the moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mood {
+    Works,
+    Broken,
+    TargetRefuses,
+    Forbids,
+}
+
+#[derive(Clone, Debug)]
+struct Way {
+    mood: Arc<Mutex<Mood>>,
+    asked: Arc<AtomicUsize>,
+}
+
+impl Way {
+    fn new(mood: Mood) -> Self {
+        Self {
+            mood: Arc::new(Mutex::new(mood)),
+            asked: Arc::default(),
+        }
+    }
+
+    fn set(&self, mood: Mood) {
+        *self.mood.lock().unwrap() = mood;
+    }
+
+    fn asked(&self) -> usize {
+        self.asked.load(Ordering::Relaxed)
+    }
+
+    fn service(
+        &self,
+        name: &'static str,
+    ) -> impl Service<(), Response = &'static str, Error = BoxError, Future: Send> + Clone + Send + use<>
+    {
+        let way = self.clone();
+        service_fn(move |()| {
+            way.asked.fetch_add(1, Ordering::Relaxed);
+            let mood = *way.mood.lock().unwrap();
+            async move {
+                match mood {
+                    Mood::Works => Ok(name),
+                    Mood::Broken => Err(BoxError::from(ClientError::Closed {
+                        step: Step::Greeting,
+                    })),
+                    Mood::Forbids => {
+                        let refusal = Refusal::not_allowed("not this one");
+                        Err(ClientError::Refused(refusal).into())
+                    }
+                    Mood::TargetRefuses => {
+                        let refusal = Refusal::new(ReplyCode::CONNECTION_REFUSED, "nobody there");
+                        Err(ClientError::Refused(refusal).into())
+                    }
+                }
+            }
+        })
+    }
+}
+
+fn two(first: Mood, second: Mood) -> [Way; 2] {
+    [Way::new(first), Way::new(second)]
+}
+
+fn failover(ways: &[Way; 2]) -> Failover<tower::util::BoxCloneService<(), &'static str, BoxError>> {
+    let boxed = |way: &Way, name| tower::util::BoxCloneService::new(way.service(name));
+    Failover::new([
+        ("first", boxed(&ways[0], "first")),
+        ("second", boxed(&ways[1], "second")),
+    ])
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_way_that_works_is_taken() {
+    let ways = two(Mood::Works, Mood::Works);
+    let failover = failover(&ways);
+    for _ in 0..3 {
+        assert_eq!(failover.clone().oneshot(()).await.unwrap(), "first");
+    }
+    assert_eq!(ways[1].asked(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_way_that_is_down_is_left_alone_and_tried_again() {
+    let ways = two(Mood::Broken, Mood::Works);
+    let failover = failover(&ways);
+    assert_eq!(failover.clone().oneshot(()).await.unwrap(), "second");
+    assert_eq!(failover.names(), ["second", "first"]);
+    // Clones know of it too.
+    assert_eq!(failover.clone().oneshot(()).await.unwrap(), "second");
+    assert_eq!(ways[0].asked(), 1);
+
+    // A second later it has another chance, two seconds after that the next, and so on to a minute.
+    for pause in [1, 2, 4, 8, 16, 32, 60, 60] {
+        advance(Duration::from_millis(pause * 1000 - 1)).await;
+        let before = ways[0].asked();
+        assert_eq!(failover.clone().oneshot(()).await.unwrap(), "second");
+        assert_eq!(ways[0].asked(), before, "too early after {pause} s");
+        advance(Duration::from_millis(1)).await;
+        assert_eq!(failover.clone().oneshot(()).await.unwrap(), "second");
+        assert_eq!(ways[0].asked(), before + 1, "not tried after {pause} s");
+    }
+
+    ways[0].set(Mood::Works);
+    advance(Duration::from_secs(60)).await;
+    assert_eq!(failover.clone().oneshot(()).await.unwrap(), "first");
+    assert_eq!(failover.names(), ["first", "second"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_nothing_else_left_the_ways_that_are_down_are_tried() {
+    let ways = two(Mood::Broken, Mood::Broken);
+    let failover = failover(&ways);
+    let error = failover.clone().oneshot(()).await.unwrap_err();
+    assert!(matches!(
+        error.downcast_ref(),
+        Some(ClientError::Closed { .. })
+    ));
+    ways[1].set(Mood::Works);
+    assert_eq!(failover.clone().oneshot(()).await.unwrap(), "second");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_target_that_refuses_is_no_reason_to_try_another_way() {
+    let ways = two(Mood::TargetRefuses, Mood::Works);
+    let failover = failover(&ways);
+    let error = failover.clone().oneshot(()).await.unwrap_err();
+    assert_eq!(reply_code(&*error), ReplyCode::CONNECTION_REFUSED);
+    assert_eq!(ways[1].asked(), 0);
+    assert_eq!(failover.names(), ["first", "second"]);
+
+    // Unless somebody sees it otherwise.
+    let failover = failover.blame(Blame::new(|_| Blamed::Way));
+    assert_eq!(failover.oneshot(()).await.unwrap(), "second");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_proxy_that_will_not_do_one_thing_is_not_down() {
+    let ways = two(Mood::Forbids, Mood::Works);
+    let failover = failover(&ways);
+    for asked in 1..4 {
+        assert_eq!(failover.clone().oneshot(()).await.unwrap(), "second");
+        assert_eq!(failover.names(), ["first", "second"]);
+        assert_eq!(ways[0].asked(), asked);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_ways_at_all_are_an_error() {
+    let none: [(&str, tower::util::BoxCloneService<(), (), BoxError>); 0] = [];
+    assert!(Failover::new(none).oneshot(()).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_way_that_is_down_is_not_ready() {
+    let way = Way::new(Mood::Broken);
+    let mut health = Health::new("way", way.service("way"));
+    assert!(health.ready().await.unwrap().call(()).await.is_err());
+    assert!(!health.is_up());
+    let started = Instant::now();
+    way.set(Mood::Works);
+    assert_eq!(health.ready().await.unwrap().call(()).await.unwrap(), "way");
+    assert_eq!(started.elapsed(), Duration::from_secs(1));
+    assert!(health.is_up());
+    health.ready().await.unwrap();
+    assert_eq!(started.elapsed(), Duration::from_secs(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_request_at_a_time_tries_a_way_that_was_down() {
+    let way = Way::new(Mood::Broken);
+    let health = Health::new("way", way.service("way"));
+    health.clone().oneshot(()).await.unwrap_err();
+    advance(Duration::from_secs(1)).await;
+    let (mut one, mut other) = (health.clone(), health.clone());
+    let trying = one.ready().await.unwrap().call(());
+    assert!(!other.is_up());
+    assert!(
+        timeout(Duration::from_millis(900), other.ready())
+            .await
+            .is_err()
+    );
+    way.set(Mood::Works);
+    // The other one's mood was asked when it was called.
+    trying.await.unwrap_err();
+}
+
+#[tokio::test(start_paused = true)]
+async fn towers_balancer_leaves_a_way_alone_that_is_down() {
+    within(async {
+        let ways = two(Mood::Broken, Mood::Works);
+        let names = ["first", "second"];
+        let services = ways.iter().zip(names).map(|(way, name)| {
+            let service = tower::util::BoxCloneService::new(way.service(name));
+            PendingRequests::new(Health::new(name, service), CompleteOnResponse::default())
+        });
+        let services: Vec<_> = services.collect();
+        let balance = Buffer::new(Balance::new(ServiceList::new::<()>(services)), 16);
+        let mut failures = 0;
+        for _ in 0..40 {
+            match balance.clone().oneshot(()).await {
+                Ok(name) => assert_eq!(name, "second"),
+                Err(_) => failures += 1,
+            }
+        }
+        assert!(failures <= 1, "{failures}");
+
+        ways[0].set(Mood::Works);
+        advance(Duration::from_secs(1)).await;
+        for _ in 0..40 {
+            balance.clone().oneshot(()).await.unwrap();
+        }
+        assert!(ways[0].asked() > 5, "{}", ways[0].asked());
+    })
+    .await;
+}

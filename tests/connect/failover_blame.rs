@@ -1,0 +1,230 @@
+//! Whom `Failover` and `Health` blame: the way, the request or the target.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::time::{Instant, advance};
+use tower::{
+    ServiceExt,
+    load::{CompleteOnResponse, Load, PendingRequests},
+    service_fn,
+    util::BoxCloneService,
+};
+use tower_socks::{
+    BoxError, ClientError, Refusal,
+    connector::failover::{Blame, Blamed, Failover, Health},
+    error::Step,
+    proto::{Address, Method, MethodSet, ReplyCode},
+};
+
+type Way = BoxCloneService<(), (), BoxError>;
+
+fn failing(error: impl Fn() -> ClientError + Clone + Send + 'static) -> Way {
+    service_fn(move |()| {
+        let error = error();
+        async move { Err(BoxError::from(error)) }
+    })
+    .boxed_clone()
+}
+
+/// What an error makes of a way, as one can tell from outside.
+async fn blamed(way: Way) -> Blamed {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let other = service_fn(move |()| {
+        count.fetch_add(1, Ordering::Relaxed);
+        async { Ok::<(), BoxError>(()) }
+    });
+    let failover = Failover::new([("way", way), ("other", other.boxed_clone())]);
+    let _ = failover.clone().oneshot(()).await;
+    let is_down = failover.names()[0] != "way";
+    match (asked.load(Ordering::Relaxed), is_down) {
+        (1, true) => Blamed::Way,
+        (1, false) => Blamed::Request,
+        (0, false) => Blamed::Target,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn refused(code: ReplyCode) -> ClientError {
+    ClientError::Refused(Refusal::new(code, "no"))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_socks_proxy_is_down_that_fails_before_it_knows_the_request() {
+    let refusal = || Refusal::new(ReplyCode::GENERAL_FAILURE, "broken");
+    let offered = || {
+        [Method::NO_AUTHENTICATION]
+            .into_iter()
+            .collect::<MethodSet>()
+    };
+    for step in [Step::Greeting, Step::Authentication] {
+        let way = failing(move || ClientError::Closed { step });
+        assert_eq!(blamed(way).await, Blamed::Way, "{step}");
+        let way = failing(move || ClientError::Io {
+            step,
+            source: refusal(),
+        });
+        assert_eq!(blamed(way).await, Blamed::Way, "{step}");
+    }
+    for error in [
+        || ClientError::Denied,
+        || ClientError::LogIn(Refusal::not_allowed("no ticket")),
+    ] {
+        assert_eq!(blamed(failing(error)).await, Blamed::Way, "{}", error());
+    }
+    let way = failing(move || ClientError::NoAcceptableMethod { offered: offered() });
+    assert_eq!(blamed(way).await, Blamed::Way);
+    let way = failing(move || ClientError::Unreachable {
+        proxy: Address::UNSPECIFIED,
+        source: refusal(),
+    });
+    assert_eq!(blamed(way).await, Blamed::Way);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_socks_proxy_that_fails_with_the_request_is_not_down_for_others() {
+    for step in [Step::Request, Step::Dial, Step::Reply] {
+        let way = failing(move || ClientError::Closed { step });
+        assert_eq!(blamed(way).await, Blamed::Request, "{step}");
+    }
+    for code in [
+        ReplyCode::NOT_ALLOWED,
+        ReplyCode::COMMAND_NOT_SUPPORTED,
+        ReplyCode::ADDRESS_TYPE_NOT_SUPPORTED,
+    ] {
+        let way = failing(move || refused(code));
+        assert_eq!(blamed(way).await, Blamed::Request, "{code}");
+    }
+    for code in [
+        ReplyCode::GENERAL_FAILURE,
+        ReplyCode::NETWORK_UNREACHABLE,
+        ReplyCode::HOST_UNREACHABLE,
+        ReplyCode::CONNECTION_REFUSED,
+        ReplyCode::TTL_EXPIRED,
+        ReplyCode(99),
+    ] {
+        let way = failing(move || refused(code));
+        assert_eq!(blamed(way).await, Blamed::Target, "{code}");
+    }
+    // Ours, and another proxy changes nothing about it.
+    let way = failing(|| ClientError::TooLarge { len: 2, most: 1 });
+    assert_eq!(blamed(way).await, Blamed::Target);
+}
+
+#[cfg(feature = "http-connect")]
+#[tokio::test(start_paused = true)]
+async fn an_http_proxy_is_judged_by_its_status() {
+    use tower_socks::connector::upstream::HttpUpstream;
+
+    for (said, expected) in [
+        // It lets nobody in, or does no CONNECT for anybody.
+        (
+            "HTTP/1.1 407 Proxy Authentication Required\r\n\r\n",
+            Blamed::Way,
+        ),
+        ("HTTP/1.1 405 Method Not Allowed\r\n\r\n", Blamed::Way),
+        ("HTTP/1.1 501 Not Implemented\r\n\r\n", Blamed::Way),
+        ("SSH-2.0-OpenSSH_9.2\r\n", Blamed::Way),
+        // It does not do this, or has hung up on it.
+        ("HTTP/1.1 403 Forbidden\r\n\r\n", Blamed::Request),
+        ("HTTP/1.1 200", Blamed::Request),
+        ("", Blamed::Request),
+        // It has tried.
+        ("HTTP/1.1 502 Bad Gateway\r\n\r\n", Blamed::Target),
+        ("HTTP/1.1 503 Service Unavailable\r\n\r\n", Blamed::Target),
+        ("HTTP/1.1 504 Gateway Timeout\r\n\r\n", Blamed::Target),
+    ] {
+        let (way, _) = crate::support::upstream::canned([said]);
+        let upstream =
+            HttpUpstream::new("proxy.example:3128".parse::<Address>().unwrap()).over(way);
+        let way = service_fn(move |()| {
+            let upstream = upstream.clone();
+            let target: Address = "example.com:443".parse().unwrap();
+            async move { upstream.oneshot(target).await.map(drop) }
+        });
+        assert_eq!(blamed(way.boxed_clone()).await, expected, "{said:?}");
+    }
+}
+
+#[cfg(feature = "http-connect")]
+#[tokio::test(start_paused = true)]
+async fn an_http_proxy_that_nobody_reaches_is_down_and_an_odd_name_is_no_fault_of_it() {
+    use std::io;
+    use tower_socks::{connector::upstream::HttpUpstream, proto::DomainName};
+
+    for (name, expected) in [("example.com", Blamed::Way), ("a/b", Blamed::Target)] {
+        let unreachable = service_fn(|_: Address| async {
+            let error = io::Error::from(io::ErrorKind::ConnectionRefused);
+            Err::<tower_socks::Connected<tokio::io::DuplexStream>, _>(error)
+        });
+        let upstream =
+            HttpUpstream::new("proxy.example:3128".parse::<Address>().unwrap()).over(unreachable);
+        let target = Address::Name(DomainName::new(name).unwrap(), 443);
+        let way = service_fn(move |()| {
+            let asking = upstream.clone().oneshot(target.clone());
+            async move { asking.await.map(drop) }
+        });
+        assert_eq!(blamed(way.boxed_clone()).await, expected, "{name:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whom_to_blame_may_be_decided_by_a_function_of_ones_own() {
+    let picky = Blame::new(|error| match error.downcast_ref() {
+        Some(ClientError::Refused(_)) => Blamed::Way,
+        _ => Blamed::Target,
+    });
+    let refuses = failing(|| refused(ReplyCode::HOST_UNREACHABLE));
+    let by_default = Health::new("way", refuses.clone());
+    by_default.clone().oneshot(()).await.unwrap_err();
+    assert!(by_default.is_up());
+
+    let health = Health::new("way", refuses).blame(picky);
+    assert_eq!(health.name(), "way");
+    health.clone().oneshot(()).await.unwrap_err();
+    assert!(!health.is_up());
+
+    let closes = failing(|| ClientError::Closed {
+        step: Step::Greeting,
+    });
+    let health = Health::new("way", closes).blame(picky);
+    health.clone().oneshot(()).await.unwrap_err();
+    assert!(health.is_up());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_a_way_waits_longer_when_it_has_failed_again() {
+    let health = Health::new("way", failing(|| ClientError::Denied));
+    let (mut patient, failing) = (health.clone(), health.clone());
+    failing.clone().oneshot(()).await.unwrap_err();
+    let started = Instant::now();
+    // Waits for the end of the first second, and somebody else is faster.
+    let mut waiting = tokio_test::task::spawn(async { patient.ready().await.map(drop) });
+    tokio_test::assert_pending!(waiting.poll());
+    advance(Duration::from_secs(1)).await;
+    failing.oneshot(()).await.unwrap_err();
+    tokio_test::assert_pending!(waiting.poll());
+    waiting.await.unwrap();
+    assert_eq!(started.elapsed(), Duration::from_secs(3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_way_is_as_loaded_as_the_requests_on_it() {
+    let never = service_fn(|()| std::future::pending::<Result<(), BoxError>>());
+    let loaded = PendingRequests::new(never, CompleteOnResponse::default());
+    let mut health = Health::new("way", loaded);
+    let load = |health: &Health<_>| format!("{:?}", health.load());
+    let idle = load(&health);
+    let asking = tower::Service::call(health.ready().await.unwrap(), ());
+    let busy = load(&health);
+    assert_ne!(idle, busy);
+    assert!(busy.contains('1'), "{busy}");
+    drop(asking);
+    assert_eq!(load(&health), idle);
+}

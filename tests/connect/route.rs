@@ -1,0 +1,149 @@
+//! `Router`: which way a request goes.
+
+use crate::support::{Script, proxy, stack, within};
+use tokio::{
+    io::AsyncWriteExt,
+    net::{TcpListener, TcpStream, UdpSocket},
+};
+use tower::{ServiceExt, util::BoxCloneSyncService};
+use tower_socks::{
+    BoxError, Client, Connector, Identity, NoAuth, Request,
+    connector::{Unsupported, route::Router, upstream::Socks5Upstream},
+    proto::{Address, Command, ReplyCode},
+    rules::{Action, Destination, Rule},
+    session::BoxTunnel,
+};
+
+fn to(destination: &str) -> Rule {
+    Rule::new(Action::Allow).to(destination.parse::<Destination>().unwrap())
+}
+
+#[test]
+fn the_first_rule_that_applies_chooses() {
+    let router = Router::new(
+        [
+            (to("*.onion"), "tor"),
+            (Rule::new(Action::Deny).user("joe").port(25), "mail"),
+            (to("10.0.0.0/8"), "office"),
+            (to("127.0.0.0/8"), "here"),
+            (Rule::new(Action::Report).command(Command::BIND), "bind"),
+        ],
+        "rest",
+    );
+    let ask = |target: &str, user: Option<&str>, command| {
+        let mut request = Request::new(command, target.parse().unwrap());
+        if let Some(user) = user {
+            request.identity = Identity::named(user);
+        }
+        *router.choose(&request)
+    };
+    for (target, user, command, chosen) in [
+        ("a.onion:80", None, Command::CONNECT, "tor"),
+        ("A.B.Onion.:80", None, Command::BIND, "tor"),
+        ("onion:80", None, Command::CONNECT, "rest"),
+        ("example.com:25", Some("joe"), Command::CONNECT, "mail"),
+        ("example.com:25", Some("jane"), Command::CONNECT, "rest"),
+        ("example.com:25", None, Command::BIND, "bind"),
+        ("10.1.2.3:80", None, Command::CONNECT, "office"),
+        ("[::ffff:10.1.2.3]:80", None, Command::CONNECT, "office"),
+        ("127.0.0.1:80", None, Command::CONNECT, "here"),
+        // Nobody resolves a name for this.
+        ("localhost:80", None, Command::CONNECT, "rest"),
+        ("192.0.2.1:80", None, Command::CONNECT, "rest"),
+    ] {
+        assert_eq!(ask(target, user, command), chosen, "{target} {user:?}");
+    }
+}
+
+#[tokio::test]
+async fn whole_connectors_are_routed_between_in_boxes() {
+    within(async {
+        type Way = BoxCloneSyncService<Request, BoxTunnel, BoxError>;
+        let inner = proxy(stack(NoAuth, Connector::direct())).await;
+        let through = Connector::through(Socks5Upstream::new(inner));
+        let nothing = Unsupported.map_err(Into::into);
+        let router = Router::new(
+            [
+                (
+                    to("192.0.2.0/24"),
+                    Way::new(nothing.map_response(BoxTunnel::new)),
+                ),
+                (
+                    Rule::new(Action::Allow).command(Command::BIND),
+                    Way::new(through.map_response(BoxTunnel::new)),
+                ),
+            ],
+            Way::new(Connector::direct().map_response(BoxTunnel::new)),
+        );
+        let outer = proxy(stack(NoAuth, router)).await;
+        let open = async || TcpStream::connect(outer).await.unwrap();
+
+        let nowhere: Address = "192.0.2.1:80".parse().unwrap();
+        let error = Client::new()
+            .connect(open().await, nowhere)
+            .await
+            .unwrap_err();
+        assert_eq!(
+            tower_socks::error::reply_code(&error),
+            ReplyCode::COMMAND_NOT_SUPPORTED
+        );
+
+        let target = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = target.local_addr().unwrap();
+        let mut stream = Client::new().connect(open().await, address).await.unwrap();
+        let (mut accepted, _) = target.accept().await.unwrap();
+        accepted.say(b"connect").await;
+        accepted.shutdown().await.unwrap();
+        stream.hear(b"connect").await;
+        stream.hear_end().await;
+
+        let peer: Address = "127.0.0.1:0".parse().unwrap();
+        let listener = Client::new().bind(open().await, peer).await.unwrap();
+        let mut peer = TcpStream::connect(listener.bound().to_string())
+            .await
+            .unwrap();
+        let (mut stream, _) = listener.accept().await.unwrap();
+        peer.say(b"bind").await;
+        stream.hear(b"bind").await;
+
+        let target = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let mut socket = Client::new().associate(open().await).await.unwrap();
+        let address = Address::Ip(target.local_addr().unwrap());
+        socket.send_to(b"udp", &address).await.unwrap();
+        let mut room = [0; 8];
+        assert_eq!(target.recv_from(&mut room).await.unwrap().0, 3);
+    })
+    .await;
+}
+
+/// tower's own router takes connectors as well, where a closure says it better than rules.
+#[tokio::test]
+async fn towers_steer_chooses_between_connectors() {
+    within(async {
+        use tower::{Service, steer::Steer};
+        use tower_socks::{Connected, connector::BoxConnector, io::BoxStream};
+
+        let way = |name: &'static [u8]| {
+            BoxConnector::<Request>::new(tower::service_fn(move |_: Request| async move {
+                let (near, mut far) = tokio::io::duplex(64);
+                far.say(name).await;
+                Ok::<_, BoxError>(Connected::new(near, Address::UNSPECIFIED))
+            }))
+        };
+        let by_port = |request: &Request, _: &[BoxConnector]| match request.target.port() {
+            25 => 1,
+            _ => 0,
+        };
+        let mut steer = Steer::new([way(b"web"), way(b"mail")], by_port);
+        for (target, name) in [
+            ("a.example:80", b"web".as_slice()),
+            ("a.example:25", b"mail"),
+        ] {
+            let request = Request::new(Command::CONNECT, target.parse().unwrap());
+            let ready = ServiceExt::<Request>::ready(&mut steer).await.unwrap();
+            let mut stream: Connected<BoxStream> = ready.call(request).await.unwrap();
+            stream.hear(name).await;
+        }
+    })
+    .await;
+}

@@ -1,0 +1,23 @@
+//! Limits on logins, tunnels, requests and bytes, and the meters behind them.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+#[cfg(feature = "limit")]
+mod bytes;
+#[cfg(all(feature = "limit", feature = "users"))]
+mod logins;
+mod meters;
+#[cfg(feature = "limit")]
+mod own;
+#[cfg(feature = "limit")]
+mod tunnels;
+#[cfg(feature = "limit")]
+mod waiting;

@@ -1,0 +1,291 @@
+//! Meters on tunnels: what they are told, what they hold back, and what they end.
+
+use std::{
+    io,
+    sync::{Arc, Mutex},
+    task::{Context, Poll, Waker},
+};
+
+use crate::support::{Script, within};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
+use tower_socks::{
+    Connected, Traffic, Tunnel,
+    error::reply_code,
+    io::{Meter, Metered, ReadAhead, Way, Wire},
+    proto::Address,
+    relay::{RelayError, RelayErrorKind},
+};
+
+/// A meter that a test works by hand.
+#[derive(Clone, Debug, Default)]
+struct Tap(Arc<Mutex<Inner>>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    moved: [usize; 2],
+    /// What may still move. `None` is no limit.
+    left: [Option<usize>; 2],
+    ended: bool,
+    wakers: Vec<Waker>,
+}
+
+impl Tap {
+    fn left(self, way: Way, bytes: usize) -> Self {
+        self.0.lock().unwrap().left[way as usize] = Some(bytes);
+        self
+    }
+
+    fn grant(&self, way: Way, bytes: usize) {
+        let mut inner = self.0.lock().unwrap();
+        *inner.left[way as usize].as_mut().unwrap() += bytes;
+        inner.wakers.drain(..).for_each(Waker::wake);
+    }
+
+    fn end(&self) {
+        let mut inner = self.0.lock().unwrap();
+        inner.ended = true;
+        inner.wakers.drain(..).for_each(Waker::wake);
+    }
+
+    fn moved(&self) -> [usize; 2] {
+        self.0.lock().unwrap().moved
+    }
+}
+
+impl Meter for Tap {
+    fn poll_allowance(&mut self, cx: &mut Context<'_>, way: Way) -> Poll<io::Result<usize>> {
+        let mut inner = self.0.lock().unwrap();
+        if inner.ended {
+            return Poll::Ready(Err(io::Error::other("enough")));
+        }
+        match inner.left[way as usize] {
+            Some(0) => {
+                inner.wakers.push(cx.waker().clone());
+                Poll::Pending
+            }
+            left => Poll::Ready(Ok(left.unwrap_or(usize::MAX))),
+        }
+    }
+
+    fn moved(&mut self, way: Way, bytes: usize) {
+        let mut inner = self.0.lock().unwrap();
+        inner.moved[way as usize] += bytes;
+        if let Some(left) = &mut inner.left[way as usize] {
+            *left -= bytes;
+        }
+    }
+}
+
+async fn socket_pair() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (near, far) = tokio::join!(
+        TcpStream::connect(listener.local_addr().unwrap()),
+        listener.accept()
+    );
+    (near.unwrap(), far.unwrap().0)
+}
+
+/// A tunnel between two sockets, as a server runs it, seen from both ends.
+async fn tunnel(
+    meters: &[Tap],
+) -> (
+    TcpStream,
+    TcpStream,
+    tokio::task::JoinHandle<io::Result<Traffic>>,
+) {
+    let (client, near) = socket_pair().await;
+    let (far, target) = socket_pair().await;
+    let tunnel = Connected::new(far, Address::UNSPECIFIED);
+    let mut near = ReadAhead::new(near).metered(meters[0].clone());
+    for meter in &meters[1..] {
+        near = near.metered(meter.clone());
+    }
+    (client, target, tokio::spawn(tunnel.run(near)))
+}
+
+#[tokio::test]
+async fn meters_are_told_what_moves_whichever_way_it_moves() {
+    within(async {
+        // Little by reads and writes, much by splice.
+        for size in [1, 1000, 20_000_000] {
+            let taps = [Tap::default(), Tap::default(), Tap::default()];
+            let (mut client, mut target, running) = tunnel(&taps).await;
+            let up: Vec<u8> = (0..size).map(|i| (i % 251) as u8).collect();
+            let mut heard = vec![0; size];
+            let (said, read) = tokio::join!(client.write_all(&up), target.read_exact(&mut heard));
+            said.unwrap();
+            read.unwrap();
+            assert!(up == heard);
+            let (said, read) = tokio::join!(target.write_all(&up), client.read_exact(&mut heard));
+            said.unwrap();
+            read.unwrap();
+            client.shutdown().await.unwrap();
+            target.shutdown().await.unwrap();
+            let traffic = running.await.unwrap().unwrap();
+            assert_eq!((traffic.up, traffic.down), (size as u64, size as u64));
+            for tap in taps {
+                assert_eq!(tap.moved(), [size, size]);
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn no_more_moves_than_the_least_of_the_meters_allows() {
+    within(async {
+        for way in [Way::Up, Way::Down] {
+            let tight = Tap::default().left(way, 10);
+            let (client, target, running) = tunnel(&[
+                Tap::default().left(way, 1000),
+                tight.clone(),
+                Tap::default(),
+            ])
+            .await;
+            let (mut from, mut to) = match way {
+                Way::Up => (client, target),
+                Way::Down => (target, client),
+            };
+            from.say(&[7; 100]).await;
+            to.hear(&[7; 10]).await;
+            for grant in [1, 2, 87] {
+                assert!(to.try_read(&mut [0; 1]).is_err());
+                tight.grant(way, grant);
+                to.hear(&vec![7; grant]).await;
+            }
+            assert_eq!(tight.moved()[way as usize], 100);
+            // The end is held back like everything else.
+            from.shutdown().await.unwrap();
+            tight.grant(way, 1);
+            to.hear_end().await;
+            drop((from, to));
+            running.await.unwrap().ok();
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn one_way_may_be_held_back_while_the_other_moves() {
+    within(async {
+        let tap = Tap::default().left(Way::Up, 0);
+        let (mut client, mut target, _running) = tunnel(std::slice::from_ref(&tap)).await;
+        client.say(b"ping").await;
+        target.say(b"pong").await;
+        client.hear(b"pong").await;
+        assert_eq!(tap.moved(), [0, 4]);
+        tap.grant(Way::Up, 4);
+        target.hear(b"ping").await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn bulk_is_held_back_as_well_and_nothing_is_lost() {
+    within(async {
+        let tap = Tap::default().left(Way::Down, 8_000_000);
+        let (mut client, mut target, _running) = tunnel(std::slice::from_ref(&tap)).await;
+        let sent: Vec<u8> = (0..16_000_000).map(|i| (i % 251) as u8).collect();
+        let mut heard = vec![0; sent.len()];
+        let granting = async {
+            // It comes to rest at exactly what is allowed, and goes on from there.
+            while tap.moved()[1] < 8_000_000 {
+                tokio::task::yield_now().await;
+            }
+            for _ in 0..100 {
+                tokio::task::yield_now().await;
+            }
+            assert_eq!(tap.moved()[1], 8_000_000);
+            for _ in 0..80 {
+                tap.grant(Way::Down, 100_000);
+                tokio::task::yield_now().await;
+            }
+        };
+        let (said, read, ()) = tokio::join!(
+            target.write_all(&sent),
+            client.read_exact(&mut heard),
+            granting
+        );
+        said.unwrap();
+        read.unwrap();
+        assert!(sent == heard, "bytes are lost, invented or out of order");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_meter_that_has_enough_ends_the_tunnel_with_a_reset() {
+    within(async {
+        let tap = Tap::default();
+        let (mut client, mut target, running) = tunnel(std::slice::from_ref(&tap)).await;
+        client.say(b"ping").await;
+        target.hear(b"ping").await;
+        tap.end();
+        client.say(b"more").await;
+        let error = running.await.unwrap().unwrap_err();
+        assert_eq!(reply_code(&error).0, 1);
+        let relayed: &RelayError = error.get_ref().unwrap().downcast_ref().unwrap();
+        assert_eq!(relayed.kind(), RelayErrorKind::Limit);
+        assert_eq!(relayed.traffic(), Traffic { up: 4, down: 0 });
+        assert_eq!(relayed.to_string(), "a limit has been reached");
+        for stream in [&mut client, &mut target] {
+            let error = stream.read(&mut [0; 8]).await.unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+        }
+    })
+    .await;
+}
+
+/// A tunnel of somebody else's: it reads and writes for itself.
+struct Copies(tokio::io::DuplexStream);
+
+impl Tunnel<Metered> for Copies {
+    fn bound(&self) -> Address {
+        Address::UNSPECIFIED
+    }
+
+    async fn run(mut self, mut client: Metered) -> io::Result<Traffic> {
+        let (up, down) = tokio::io::copy_bidirectional(&mut client, &mut self.0).await?;
+        Ok(Traffic { up, down })
+    }
+}
+
+#[tokio::test]
+async fn tunnels_that_know_nothing_of_meters_are_metered_too() {
+    within(async {
+        let tap = Tap::default().left(Way::Up, 3).left(Way::Down, 2);
+        let (mut client, near) = tokio::io::duplex(64);
+        let (far, mut target) = tokio::io::duplex(64);
+        let near = ReadAhead::with_bytes(near, *b"early").metered(tap.clone());
+        let running = tokio::spawn(Copies(far).run(near));
+        target.hear(b"ear").await;
+        tap.grant(Way::Up, 100);
+        target.hear(b"ly").await;
+        target.say(b"pong").await;
+        client.hear(b"po").await;
+        tap.grant(Way::Down, 100);
+        client.hear(b"ng").await;
+        client.shutdown().await.unwrap();
+        drop(target);
+        running.await.unwrap().unwrap();
+        assert_eq!(tap.moved(), [5, 4]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_metered_stream_still_knows_that_the_client_has_gone() {
+    within(async {
+        let (client, near) = tokio::io::duplex(64);
+        let mut near = ReadAhead::new(near)
+            .metered(Tap::default())
+            .metered(Tap::default());
+        let gone = std::future::poll_fn(|cx| near.poll_closed(cx));
+        drop(client);
+        gone.await.unwrap();
+    })
+    .await;
+}

@@ -1,0 +1,227 @@
+//! What `Rules` leave in the log, and when earlier answers of theirs hold no more.
+//!
+//! The subscriber belongs to the thread, and every test here runs on one.
+
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use crate::support::rules::{ip, literal, named, toml, with};
+use tower_socks::{Identity, Policy, Request, Rules, layer::acl::Swap, proto::Command};
+use tracing::subscriber::DefaultGuard;
+
+/// Everything that is logged on this thread, at debug.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    fn start() -> (Self, DefaultGuard) {
+        let log = Self::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::DEBUG)
+            .with_ansi(false)
+            .without_time()
+            .with_writer(move || writer.clone())
+            .finish();
+        let guard = tracing::subscriber::set_default(subscriber);
+        (log, guard)
+    }
+
+    /// The lines since the last call.
+    fn lines(&self) -> Vec<String> {
+        let text = std::mem::take(&mut *self.0.lock().unwrap());
+        let text = String::from_utf8(text).unwrap();
+        text.lines().map(|line| line.trim().to_owned()).collect()
+    }
+}
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn socket(text: &str) -> SocketAddr {
+    SocketAddr::new(ip(text), 443)
+}
+
+/// Asks about the request as stated and about each of its addresses, as a server does.
+fn run(rules: &Rules, request: &Request, addresses: &[&str]) {
+    assert!(rules.check(request).is_ok());
+    for address in addresses {
+        assert!(rules.check_address(request, socket(address)).is_ok());
+    }
+}
+
+#[test]
+fn a_reported_name_is_logged_once() {
+    let rules = with(
+        "deny",
+        "action = \"report\", name = \"old hosts\", to = \"*.example\"",
+    );
+    let (log, _guard) = Log::start();
+    let mut request = named("name.example");
+    request.identity = Identity::named("joe");
+    run(&rules, &request, &["8.8.8.8", "8.8.4.4", "2a00::1"]);
+    let lines = log.lines();
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    let line = lines.first().unwrap();
+    for part in [
+        "INFO",
+        "CONNECT name.example:443 is let pass and reported by rule 1 (old hosts)",
+        "user=joe",
+        "peer=198.51.100.9:50000",
+    ] {
+        assert!(line.contains(part), "no {part} in {line}");
+    }
+    // The next request is another one.
+    run(&rules, &request, &["8.8.8.8"]);
+    assert_eq!(log.lines().len(), 1);
+}
+
+#[test]
+fn a_reported_literal_is_logged_once() {
+    for rules in [
+        with("deny", "action = \"report\", to = \"8.8.0.0/16\""),
+        with("deny", "action = \"report\""),
+        toml("default = \"report\""),
+    ] {
+        let (log, _guard) = Log::start();
+        run(&rules, &literal(ip("8.8.8.8")), &["8.8.8.8"]);
+        let lines = log.lines();
+        assert_eq!(lines.len(), 1, "{lines:?}");
+    }
+    let (log, _guard) = Log::start();
+    run(
+        &toml("default = \"report\""),
+        &named("name.example"),
+        &["8.8.8.8", "1.1.1.1"],
+    );
+    let lines = log.lines();
+    assert_eq!(lines.len(), 1);
+    assert!(lines.concat().contains("reported by default"), "{lines:?}");
+}
+
+#[test]
+fn a_name_that_is_reported_by_its_addresses_is_logged_for_each_of_them() {
+    let rules = with("deny", "action = \"report\", to = \"8.8.0.0/16\"");
+    let (log, _guard) = Log::start();
+    run(&rules, &named("name.example"), &["8.8.8.8", "8.8.4.4"]);
+    let lines = log.lines();
+    let address = |line: &String| line.contains("name.example:443 at 8.8.");
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert!(lines.iter().all(address), "{lines:?}");
+}
+
+#[test]
+fn each_datagram_has_a_line_and_their_association_another() {
+    let rules = with("deny", "action = \"report\", command = \"udp\"");
+    let (log, _guard) = Log::start();
+    let mut associate = literal(ip("0.0.0.0"));
+    associate.command = Command::UDP_ASSOCIATE;
+    run(&rules, &associate, &[]);
+    assert_eq!(log.lines().len(), 1);
+    let datagram = associate
+        .towards("name.example:53".parse().unwrap())
+        .unwrap();
+    run(&rules, &datagram, &["8.8.8.8", "8.8.4.4"]);
+    assert_eq!(log.lines().len(), 1);
+}
+
+#[test]
+fn nothing_else_is_logged_here() {
+    let rules = toml(
+        "default = \"deny\"\nrules = [{ action = \"allow\", to = \"*.example\" }, \
+         { action = \"report\", to = \"*.test\" }]",
+    );
+    let (log, _guard) = Log::start();
+    run(&rules, &named("name.example"), &["8.8.8.8"]);
+    // Whoever refuses says so to the client, and the session's line has it.
+    assert!(rules.check(&named("name.invalid")).is_err());
+    assert!(rules.check(&literal(ip("10.0.0.1"))).is_err());
+    let private = socket("10.0.0.1");
+    assert!(
+        rules
+            .check_address(&named("name.example"), private)
+            .is_err()
+    );
+    // Questions that nobody's request asked.
+    let reported = named("name.test");
+    assert!(!rules.explain(&reported).is_refused());
+    assert!(
+        !rules
+            .explain_address(&reported, socket("8.8.8.8"))
+            .is_refused()
+    );
+    assert_eq!(log.lines(), Vec::<String>::new());
+}
+
+#[test]
+fn a_user_cannot_forge_a_line() {
+    let rules = with("deny", "action = \"report\"");
+    let (log, _guard) = Log::start();
+    let mut request = named("name.example");
+    request.identity = Identity::named("joe\nWARN hacked\u{1b}[31m");
+    run(&rules, &request, &["8.8.8.8"]);
+    let lines = log.lines();
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(!lines.concat().contains('\u{1b}'), "{lines:?}");
+}
+
+#[test]
+fn the_version_is_the_minute_where_a_rule_looks_at_the_clock() {
+    let minute = || {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        since.unwrap().as_secs() / 60
+    };
+    for condition in [
+        "time = \"08:00-18:00\"",
+        "time = \"00:00-24:00\", user = \"joe\"",
+        "weekday = \"sun\"",
+    ] {
+        let rules = with("deny", &format!("action = \"allow\", {condition}"));
+        // A minute may begin in between.
+        let (before, version, after) = (minute(), rules.version(), minute());
+        assert!((before..=after).contains(&version), "{condition}");
+        let swap = Swap::new(rules.clone());
+        let version = swap.version();
+        swap.swap(rules);
+        assert_ne!(swap.version(), version);
+    }
+}
+
+#[test]
+fn the_version_stays_where_none_does() {
+    assert_eq!(Rules::default().version(), 0);
+    let rules = toml(
+        r#"
+        default = "report"
+        time_zone = "UTC"
+        [groups]
+        staff = ["joe"]
+        [[rules]]
+        action = "allow"
+        user = "joe"
+        group = "staff"
+        client = "10.0.0.0/8"
+        command = "connect"
+        to = ["*.example", "8.8.8.8"]
+        port = "1-99"
+        "#,
+    );
+    assert_eq!(rules.version(), 0);
+    // One of many is enough.
+    let text = "{ action = \"deny\", port = 25 },".repeat(100);
+    let timed =
+        format!("default = \"allow\"\nrules = [{text} {{ action = \"deny\", weekday = \"mon\" }}]");
+    assert_ne!(toml(&timed).version(), 0);
+}

@@ -1,0 +1,185 @@
+//! What `TraceLayer` writes unless it is told otherwise.
+//!
+//! The subscriber belongs to the thread, and every test here runs on one.
+
+use std::{
+    io,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use crate::support::targets::{BOUND, failing, targets};
+use tokio::io::{AsyncReadExt, DuplexStream};
+use tower::{Layer, ServiceExt};
+use tower_socks::{
+    Connected, Refusal, Relay, Request, Tunnel,
+    io::ReadAhead,
+    layer::trace::TraceLayer,
+    proto::{Address, Command},
+};
+use tracing::subscriber::DefaultGuard;
+
+/// What is logged on this thread, at debug.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Log {
+    fn start() -> (Self, DefaultGuard) {
+        let log = Self::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::DEBUG)
+            .with_ansi(false)
+            .without_time()
+            .with_writer(move || writer.clone())
+            .finish();
+        (log, tracing::subscriber::set_default(subscriber))
+    }
+
+    /// The lines inside of a request's span.
+    fn lines(&self) -> Vec<String> {
+        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+        let lines = text.lines().filter(|line| line.contains(" request{"));
+        lines.map(str::to_owned).collect()
+    }
+}
+
+fn request(command: Command, target: &str) -> Request {
+    let mut request = Request::new(command, target.parse().unwrap());
+    request.peer = "203.0.113.5:50000".parse().unwrap();
+    request
+}
+
+#[track_caller]
+fn has(line: &str, all: &[&str]) {
+    for part in all {
+        assert!(line.contains(part), "no {part} in {line}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tunnel_leaves_three_lines_with_the_names_of_opentelemetry() {
+    let (log, _guard) = Log::start();
+    let (service, mut incoming) = targets();
+    let service = TraceLayer::new().layer(service);
+    let request = request(Command::CONNECT, "example.com:80");
+    let tunnel = service.oneshot(request).await.unwrap();
+    let bound = Tunnel::<ReadAhead<DuplexStream>>::bound(&tunnel);
+    assert_eq!(bound, BOUND.parse().unwrap());
+    let (client, near) = tokio::io::duplex(64);
+    drop((client, incoming.recv().await.unwrap()));
+    let early = ReadAhead::with_bytes(near, *b"GET /");
+    // Nobody reads what the client said.
+    let outcome = tunnel.run(early).await;
+
+    let lines = log.lines();
+    assert_eq!(lines.len(), 3, "{lines:#?}");
+    let span = [
+        "client.address=203.0.113.5",
+        "client.port=50000",
+        "server.address=example.com",
+        "server.port=80",
+        "network.transport=\"tcp\"",
+    ];
+    for line in &lines {
+        has(line, &span);
+    }
+    has(&lines[0], &["started"]);
+    has(
+        &lines[1],
+        &[
+            "carried out",
+            "bound=198.51.100.7:4321",
+            "socks.reply_code=0",
+        ],
+    );
+    assert!(outcome.is_err());
+    has(
+        &lines[2],
+        &[
+            "broken off",
+            "up=0",
+            "down=0",
+            "error=the target's stream broke off",
+        ],
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tunnel_that_ends_says_how_much_it_has_moved() {
+    let (log, _guard) = Log::start();
+    let (service, mut incoming) = targets();
+    let service = TraceLayer::new().layer(service);
+    let request = request(Command::CONNECT, "[2001:db8::1]:443");
+    let tunnel = service.oneshot(request).await.unwrap();
+    let (_, mut target) = incoming.recv().await.unwrap();
+    let (client, near) = tokio::io::duplex(64);
+    drop(client);
+    let hear = tokio::spawn(async move {
+        let mut heard = Vec::new();
+        target.read_to_end(&mut heard).await.unwrap();
+        heard
+    });
+    tunnel
+        .run(ReadAhead::with_bytes(near, *b"bye"))
+        .await
+        .unwrap();
+    assert_eq!(hear.await.unwrap(), b"bye");
+    let lines = log.lines();
+    has(
+        &lines[2],
+        &["closed", "up=3", "down=0", "server.address=2001:db8::1"],
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_tunnel_says_why_it_ended() {
+    let (log, _guard) = Log::start();
+    let service = tower::service_fn(|_: Request| async {
+        let relay = Relay::new().idle_timeout(Duration::from_secs(5));
+        let (near, far) = tokio::io::duplex(64);
+        tokio::spawn(async move {
+            std::future::pending::<()>().await;
+            drop(far)
+        });
+        let connected = Connected::new(near, Address::UNSPECIFIED);
+        Ok::<_, tower_socks::BoxError>(connected.with_relay(relay))
+    });
+    let service = TraceLayer::new().layer(service);
+    let tunnel = service
+        .oneshot(request(Command::CONNECT, "192.0.2.1:80"))
+        .await
+        .unwrap();
+    let (_client, near) = tokio::io::duplex(64);
+    tunnel.run(ReadAhead::new(near)).await.unwrap_err();
+    has(
+        &log.lines()[2],
+        &["broken off", "error=idle for too long", "open=5"],
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_is_refused_leaves_two_lines() {
+    let (log, _guard) = Log::start();
+    let service = failing(|| Refusal::not_allowed("not today"));
+    let service = TraceLayer::new().layer(service);
+    let request = request(Command::UDP_ASSOCIATE, "0.0.0.0:0");
+    service.oneshot(request).await.err().unwrap();
+    let lines = log.lines();
+    assert_eq!(lines.len(), 2, "{lines:#?}");
+    has(
+        &lines[1],
+        &["not carried out", "socks.reply_code=2", "error=not today"],
+    );
+    has(&lines[1], &["network.transport=\"udp\""]);
+}

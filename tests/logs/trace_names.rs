@@ -1,0 +1,118 @@
+//! What clients may write into the span of `TraceLayer`: nothing that looks like another line.
+//!
+//! The subscriber belongs to the thread, and every test here runs on one.
+
+use std::{
+    io,
+    sync::{Arc, Mutex},
+};
+
+use crate::support::targets::{Dialer, failing, targets};
+use tower::{Layer, ServiceExt};
+use tower_socks::{
+    Identity, Refusal, Request,
+    layer::trace::TraceLayer,
+    proto::{Address, Command, DomainName},
+};
+use tracing::Level;
+
+/// Everything that is logged on this thread.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What a request leaves in the log at a level, in lines.
+async fn logged(level: Level, service: Dialer, request: Request) -> Vec<String> {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_ansi(false)
+        .without_time()
+        .with_writer(move || writer.clone())
+        .finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let _ = TraceLayer::new().layer(service).oneshot(request).await;
+    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    text.split('\n')
+        .filter(|line| !line.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+fn request(command: Command, target: Address) -> Request {
+    let mut request = Request::new(command, target);
+    request.peer = "[2001:db8::5]:50000".parse().unwrap();
+    request
+}
+
+#[tokio::test]
+async fn what_a_name_has_besides_letters_is_shown_instead_of_obeyed() {
+    for (name, shown) in [
+        ("a\u{200e}b.example", "server.address=a\\u{200e}b.example"),
+        ("a\u{202e}b.example", "server.address=a\\u{202e}b.example"),
+        ("a\"b.example", "server.address=a\\\"b.example"),
+    ] {
+        let name = DomainName::new(name).unwrap();
+        let request = request(Command::CONNECT, Address::Name(name, 80));
+        let lines = logged(Level::DEBUG, targets().0, request).await;
+        assert_eq!(lines.len(), 2, "{lines:#?}");
+        for line in lines {
+            assert!(line.contains(shown), "no {shown} in {line}");
+            assert!(!line.contains(['\u{200e}', '\u{202e}']), "{line}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_span_says_who_asks_for_what() {
+    let target = || "192.0.2.1:80".parse().unwrap();
+    for (command, shown, transport) in [
+        (Command::CONNECT, "CONNECT", "tcp"),
+        (Command::BIND, "BIND", "tcp"),
+        (Command::UDP_ASSOCIATE, "UDP ASSOCIATE", "udp"),
+    ] {
+        let mut request = request(command, target());
+        request.identity = Identity::named("jo\ne");
+        let shown = format!("socks.command={shown}");
+        let lines = logged(Level::DEBUG, targets().0, request).await;
+        assert_eq!(lines.len(), 2, "{lines:#?}");
+        for part in [
+            "client.address=2001:db8::5",
+            "client.port=50000",
+            "server.address=192.0.2.1",
+            "user.name=jo\\ne",
+            &format!("network.transport=\"{transport}\""),
+            &shown,
+        ] {
+            assert!(lines[0].contains(part), "no {part} in {}", lines[0]);
+        }
+        // The code is known at the end only.
+        assert!(!lines[0].contains("socks.reply_code"), "{}", lines[0]);
+        assert!(lines[1].contains("socks.reply_code=0"), "{}", lines[1]);
+    }
+}
+
+#[tokio::test]
+async fn at_info_there_is_nothing_whether_it_works_or_not() {
+    let target: Address = "example.com:80".parse().unwrap();
+    for service in [
+        targets().0,
+        failing(|| Refusal::not_allowed("not today")),
+        failing(|| io::Error::other("broken")),
+    ] {
+        let request = request(Command::CONNECT, target.clone());
+        let lines = logged(Level::INFO, service, request).await;
+        assert_eq!(lines, [""; 0]);
+    }
+}

@@ -1,6 +1,0 @@
-//! The matrix of rules: every kind of rule against every way to ask, and what has to come of it.
-
-#![allow(dead_code, unreachable_pub)]
-
-pub mod cells;
-pub mod clients;

@@ -1,0 +1,185 @@
+//! What values show in a log: the settings that matter, and nothing that a user has said in confidence.
+
+use std::{fmt::Debug, num::NonZeroU32, sync::Arc, time::Duration};
+
+use tokio::io::duplex;
+use tower_socks::{
+    Bind, Client, Connected, Direct, HandshakeLayer, HttpUpstream, Identity, Request, Rules,
+    Socks5Upstream, SystemResolver,
+    connector::{
+        BoxConnector,
+        failover::{Blame, Failover, Health},
+        route::Router,
+        upstream::Basic,
+    },
+    datagram::Datagrams,
+    io::BoxStream,
+    layer::{
+        acl::{Swap, recheck::RecheckLayer},
+        key,
+        limit::{Admission, FailedLoginsLayer, Limiter, Requests, Tunnels},
+        meter::{Bandwidth, ByteQuota, MemoryStore},
+        track::OpenTunnels,
+    },
+    proto::{Address, Command, Credentials, DomainName},
+    rules::{Action, Choices, Days, Destination, Hours, Network, Ports, Rule},
+    session::{BoxTunnel, Extensions, Guard, Session},
+};
+
+#[track_caller]
+fn shows(value: &impl Debug, text: &str) {
+    assert_eq!(format!("{value:?}"), text);
+}
+
+fn request(user: &str) -> Request {
+    let mut request = Request::new(Command::CONNECT, Address::UNSPECIFIED);
+    request.identity = Identity::named(user);
+    request
+}
+
+#[test]
+fn conditions_show_what_a_file_would_say() {
+    shows(&"10.0.0.0/8".parse::<Network>().unwrap(), "10.0.0.0/8");
+    shows(&"8000-8080".parse::<Ports>().unwrap(), "8000-8080");
+    shows(&"22:00-06:00".parse::<Hours>().unwrap(), "22:00-06:00");
+    shows(&"mon-fri".parse::<Days>().unwrap(), "mon,tue,wed,thu,fri");
+    shows(
+        &"*.example.com".parse::<Destination>().unwrap(),
+        "*.example.com",
+    );
+    let rule = Rule::new(Action::Deny).named("no mail");
+    let choices = Choices::new([(rule.clone(), "one"), (rule.clone(), "two")]);
+    shows(&choices, "Choices(2)");
+    assert_eq!(choices.values(), ["one", "two"]);
+    shows(&rule, r#"Rule { action: Deny, name: Some("no mail"), .. }"#);
+    let rules = Rules::builder(Action::Allow).rule(rule).build();
+    shows(&rules, "Rules(1)");
+    let swap = Swap::new(rules);
+    shows(&swap, "Swap { .. }");
+    shows(
+        &RecheckLayer::new(swap),
+        "RecheckLayer { policy: Swap { .. } }",
+    );
+}
+
+#[test]
+fn sessions_show_who_and_how_many() {
+    shows(&Identity::named("joe"), "Identity(joe)");
+    shows(&Identity::named(b"j\xffe"), r"Identity(j\xffe)");
+    shows(&DomainName::new("example.com").unwrap(), "\"example.com\"");
+    let mut extensions = Extensions::new();
+    extensions.insert("a password");
+    shows(&extensions, "Extensions(1)");
+    extensions.insert("another one");
+    assert_eq!(extensions.get::<&str>(), Some(&"another one"));
+    shows(&Guard::open(), "Guard(open)");
+    shows(&Guard::open().and(Arc::new(Rules::default())), "Guard");
+    let mut batch = Datagrams::new();
+    batch.push(Address::UNSPECIFIED, b"a secret");
+    shows(&batch, "Datagrams(1)");
+    let session = Session {
+        io: "what was said",
+        identity: Identity::named("joe"),
+        service: "whatever",
+    };
+    shows(&session, "Session { identity: Identity(joe), .. }");
+}
+
+#[test]
+fn what_is_boxed_says_that_it_is() {
+    let (stream, _other) = duplex(1);
+    shows(&BoxStream::new(stream), "BoxStream");
+    shows(&BoxConnector::<Request>::new(Direct::new()), "BoxConnector");
+    let (stream, _other) = duplex(1);
+    let tunnel = Connected::new(stream, Address::UNSPECIFIED);
+    shows(&BoxTunnel::new(tunnel), "BoxTunnel");
+}
+
+#[test]
+fn limits_show_how_much_and_how_many_use_them() {
+    let tunnels = Tunnels::new(2, key::user);
+    let joe = tunnels.admit(&request("joe"));
+    shows(&joe, "Permit");
+    let Admission::Permit(Some(permit)) = joe else {
+        panic!("joe has none yet");
+    };
+    shows(&permit, r#"TunnelPermit("joe")"#);
+    let _second = tunnels.admit(&request("joe"));
+    shows(&tunnels.admit(&request("joe")), "Refused");
+    let patient = tunnels.clone().wait(Duration::from_secs(1));
+    shows(&patient.admit(&request("joe")), "Later");
+    shows(&tunnels, "Tunnels { most: 2, keys: 1, .. }");
+
+    let requests = Requests::per_minute(NonZeroU32::MIN, key::user);
+    shows(&requests, "Requests { keys: 0, .. }");
+    shows(&requests.admit(&request("joe")), "Permit");
+    shows(&requests.admit(&request("joe")), "Refused");
+    shows(&requests, "Requests { keys: 1, .. }");
+
+    let bandwidth = format!("{:?}", Bandwidth::new(key::user).down(1000));
+    assert!(bandwidth.starts_with("Bandwidth { rates: ") && bandwidth.contains("1000"));
+    assert!(bandwidth.ends_with("keys: 0, .. }"), "{bandwidth}");
+    let store = MemoryStore::<String>::new(10, Duration::from_secs(60));
+    let shown = "MemoryStore { bytes: 10, period: 60s, .. }";
+    shows(&store, shown);
+    let quota = ByteQuota::new(10, Duration::from_secs(60), key::user);
+    shows(&quota, &format!("ByteQuota {{ store: {shown}, .. }}"));
+    shows(&FailedLoginsLayer::new(), "FailedLoginsLayer { .. }");
+    let open = OpenTunnels::new();
+    shows(&open, "OpenTunnels { open: 0, opened: 0, .. }");
+}
+
+#[test]
+fn ways_show_where_they_lead_and_no_password() {
+    let proxy = || "192.0.2.1:1080".parse::<Address>().unwrap();
+    let credentials = Credentials::new("joe", "hunter2").unwrap();
+    let client = Client::new().credentials(credentials);
+    let basic = Basic::new("joe", "hunter2").unwrap();
+    let socks = Socks5Upstream::new(proxy()).client(client.clone());
+    let http = HttpUpstream::new(proxy()).credentials(basic);
+    let all = [
+        format!("{client:?}"),
+        format!("{socks:?}"),
+        format!("{http:?}"),
+        format!("{:?}", socks.clone().into_bind()),
+        format!("{:?}", socks.clone().into_paths()),
+    ];
+    let begin = [
+        "Client { ",
+        "Socks5Upstream { proxy: 192.0.2.1:1080, .. }",
+        "HttpUpstream { proxy: 192.0.2.1:1080, ",
+        "UpstreamBind(Socks5Upstream { ",
+        "UpstreamPaths(Socks5Upstream { ",
+    ];
+    for (text, begin) in all.iter().zip(begin) {
+        assert!(text.starts_with(begin), "{text}");
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+
+    let health = Health::new("first", socks.clone());
+    shows(&health, r#"Health { name: "first", is_up: true, .. }"#);
+    let ways = Failover::new([("first", socks.clone()), ("second", socks.clone())]);
+    shows(&ways, r#"["first", "second"]"#);
+    shows(&Blame::default(), "Blame");
+    let router = Router::new([(Rule::new(Action::Allow), socks.clone())], socks);
+    shows(&router, "Router { choices: Choices(1), .. }");
+    shows(&SystemResolver::default(), "SystemResolver { .. }");
+}
+
+#[test]
+fn defaults_are_what_new_makes() {
+    fn same(new: &impl Debug, default: &impl Debug) {
+        assert_eq!(format!("{new:?}"), format!("{default:?}"));
+    }
+    same(&Bind::new(), &Bind::default());
+    same(&Direct::new(), &Direct::default());
+    same(&Client::new(), &Client::default());
+    same(
+        &tower_socks::Associate::new(),
+        &tower_socks::Associate::default(),
+    );
+    same(&tower_socks::Relay::new(), &tower_socks::Relay::default());
+    let layer = HandshakeLayer::default();
+    same(&HandshakeLayer::new(), &layer);
+    assert!(format!("{layer:?}").contains("deadline: 10s"), "{layer:?}");
+}

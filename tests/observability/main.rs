@@ -1,0 +1,42 @@
+//! What an operator sees: numbers, open tunnels, errors, and values in a log.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+#[cfg(all(
+    feature = "rules",
+    feature = "users",
+    feature = "limit",
+    feature = "http-connect",
+    feature = "proxy-url"
+))]
+mod debug;
+#[cfg(all(
+    feature = "rules",
+    feature = "users",
+    feature = "limit",
+    feature = "metrics",
+    feature = "http-connect"
+))]
+mod debug_services;
+#[cfg(feature = "http-connect")]
+mod errors;
+#[cfg(all(feature = "metrics", feature = "users"))]
+mod metrics;
+#[cfg(feature = "metrics")]
+mod metrics_outcomes;
+#[cfg(all(
+    feature = "metrics",
+    feature = "limit",
+    feature = "rules",
+    feature = "users"
+))]
+mod metrics_refusals;
+mod track;

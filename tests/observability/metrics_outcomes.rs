@@ -1,0 +1,131 @@
+//! How a session ended, and what was asked for, as the recorder hears of it.
+
+use std::io;
+
+use crate::support::{
+    CONNECT, HELLO, HELLO_OK, exchange, failure,
+    targets::{Dialer, failing, targets},
+};
+use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
+use tower::{Layer, ServiceBuilder, ServiceExt, service_fn};
+use tower_socks::{
+    AuthLayer, HandshakeLayer, NoAuth, Refusal, Request,
+    layer::metrics::{RequestMetricsLayer, SessionMetricsLayer, names},
+    proto::{Address, Command, ReplyCode},
+};
+
+/// Runs a test with a recorder of its own, on this thread.
+fn recorded(test: impl AsyncFnOnce(Snapshotter)) {
+    let recorder = DebuggingRecorder::new();
+    let numbers = recorder.snapshotter();
+    metrics::with_local_recorder(&recorder, || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(test(numbers));
+    });
+}
+
+/// `label=value,.. count` of all counters of a name, sorted.
+fn counted(numbers: &Snapshotter, name: &str) -> Vec<String> {
+    let numbers = numbers.snapshot().into_vec();
+    let mut lines: Vec<_> = numbers
+        .into_iter()
+        .filter(|(key, ..)| key.key().name() == name)
+        .filter_map(|(key, _, _, value)| {
+            let labels = key.key().labels();
+            let labels: Vec<_> = labels
+                .map(|label| format!("{}={}", label.key(), label.value()))
+                .collect();
+            match value {
+                DebugValue::Counter(count) => Some(format!("{} {count}", labels.join(","))),
+                DebugValue::Gauge(_) | DebugValue::Histogram(_) => None,
+            }
+        })
+        .collect();
+    lines.sort();
+    lines
+}
+
+/// One session that asks for a connection: what the client hears behind the greeting, and how many
+/// sessions have ended how.
+fn session(service: Dialer) -> (Vec<u8>, Vec<String>) {
+    let mut heard = Vec::new();
+    let mut ended = Vec::new();
+    recorded(async |numbers| {
+        let stack = ServiceBuilder::new()
+            .layer(SessionMetricsLayer::new())
+            .layer(HandshakeLayer::new())
+            .layer(AuthLayer::new(NoAuth))
+            .layer(RequestMetricsLayer::new())
+            .service(service);
+        heard = exchange(stack, &[HELLO, CONNECT].concat()).await;
+        ended = counted(&numbers, names::SESSIONS);
+    });
+    assert_eq!(heard[..2], *HELLO_OK);
+    (heard.split_off(2), ended)
+}
+
+#[test]
+fn a_session_that_fails_is_counted_by_whose_fault_it_was() {
+    for (code, outcome) in [
+        (ReplyCode::GENERAL_FAILURE, "outcome=server 1"),
+        (ReplyCode::NOT_ALLOWED, "outcome=refused 1"),
+        (ReplyCode::NETWORK_UNREACHABLE, "outcome=target 1"),
+        (ReplyCode::HOST_UNREACHABLE, "outcome=target 1"),
+        (ReplyCode::CONNECTION_REFUSED, "outcome=target 1"),
+        (ReplyCode::TTL_EXPIRED, "outcome=target 1"),
+        (ReplyCode::COMMAND_NOT_SUPPORTED, "outcome=client 1"),
+    ] {
+        let (heard, ended) = session(failing(move || Refusal::new(code, "no")));
+        assert_eq!(heard, failure(code.0));
+        assert_eq!(ended, [outcome], "{code}");
+    }
+    let (heard, ended) = session(failing(|| io::Error::other("a bug")));
+    assert_eq!(heard, failure(1));
+    assert_eq!(ended, ["outcome=server 1"]);
+}
+
+#[test]
+fn an_error_that_is_no_sessions_is_our_own_fault() {
+    recorded(async |numbers| {
+        let service = service_fn(async |_: tower_socks::Accepted<tokio::io::DuplexStream>| {
+            Err::<tower_socks::Traffic, _>(io::Error::other("not a session at all"))
+        });
+        let counting = SessionMetricsLayer::new().layer(service);
+        let (_client, server) = tokio::io::duplex(64);
+        let (peer, local) = (crate::support::PEER.parse(), crate::support::LOCAL.parse());
+        let accepted = tower_socks::Accepted::new(server, peer.unwrap(), local.unwrap());
+        let error = counting.oneshot(accepted).await.unwrap_err();
+        assert_eq!(error.to_string(), "not a session at all");
+        assert_eq!(counted(&numbers, names::SESSIONS), ["outcome=server 1"]);
+    });
+}
+
+#[test]
+fn each_command_has_a_label_and_each_reply_a_number() {
+    recorded(async |numbers| {
+        let fails = failing(|| Refusal::new(ReplyCode::HOST_UNREACHABLE, "nobody there"));
+        let fails = RequestMetricsLayer::new().layer(fails);
+        let (works, _incoming) = targets();
+        let works = RequestMetricsLayer::new().layer(works);
+        for command in [Command::CONNECT, Command::BIND, Command::UDP_ASSOCIATE] {
+            let request = || Request::new(command, Address::UNSPECIFIED);
+            assert!(works.clone().oneshot(request()).await.is_ok());
+            assert!(works.clone().oneshot(request()).await.is_ok());
+            assert!(fails.clone().oneshot(request()).await.is_err());
+        }
+        assert_eq!(
+            counted(&numbers, names::REQUESTS),
+            [
+                "command=bind,reply=0 2",
+                "command=bind,reply=4 1",
+                "command=connect,reply=0 2",
+                "command=connect,reply=4 1",
+                "command=udp,reply=0 2",
+                "command=udp,reply=4 1",
+            ]
+        );
+    });
+}

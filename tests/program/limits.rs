@@ -1,0 +1,203 @@
+//! The example server's limits, timeouts, upstreams and log, from its file.
+
+use std::{
+    fs,
+    io::{Read, Write},
+    net::{SocketAddr, TcpListener, TcpStream},
+    process::{Command, Stdio},
+};
+
+use crate::support::program::{Server, complaint, connect_request, exchange, file::File, program};
+use rustix::process::Signal;
+
+/// The reply code to CONNECT, and the connection.
+fn connect(server: &Server, target: SocketAddr) -> (u8, TcpStream) {
+    let mut client = server.connect();
+    assert_eq!(exchange(&mut client, b"\x05\x01\x00", 2), b"\x05\x00");
+    let reply = exchange(&mut client, &connect_request(target), 10);
+    (reply[1], client)
+}
+
+fn target() -> (TcpListener, SocketAddr) {
+    let target = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = target.local_addr().unwrap();
+    (target, address)
+}
+
+#[test]
+fn mistakes_are_told_with_their_place_and_without_secrets() {
+    for (text, problem) in [
+        (
+            "[limits]\ntunnels_per_user = 0",
+            ":2:20: limits, tunnels_per_user: ",
+        ),
+        (
+            "[limits]\ntunnels = 1",
+            ":2:1: limits, tunnels: unknown field",
+        ),
+        (
+            "[timeouts]\ndial = \"soon\"",
+            ":2:8: timeouts, dial: `soon` is no time",
+        ),
+        (
+            "[timeouts]\ndial = \"0s\"",
+            ":2:8: timeouts, dial: `0s` is no time",
+        ),
+        ("[timeouts]\ndial = 30", ":2:8: timeouts, dial: "),
+        ("[log]\nformat = \"xml\"", ":2:10: log, format: "),
+        (
+            "upstream = \"socks5h://joe:s3cret@p:x\"",
+            ":1:12: upstream: not the URL of a proxy",
+        ),
+        ("upstream = []", ":1:12: upstream: an empty list is no way"),
+        (
+            "upstream = [\"http://p\", \"joe:s3cret@p\"]",
+            "not the URL of a proxy: there is no scheme",
+        ),
+    ] {
+        let file = File::new(text);
+        let complaint = complaint(&["--listen", "127.0.0.1:0", "--config", file.path()]);
+        assert!(complaint.contains(problem), "{text}: {complaint}");
+        assert!(!complaint.contains("s3cret"), "{text}: {complaint}");
+    }
+}
+
+#[test]
+fn check_says_what_would_be_in_force() {
+    let file = File::new(
+        "upstream = [\"socks5h://joe:s3cret@proxy.example\", \"http://other.example:3128\"]\n\
+         [users]\njoe = \"s3cret\"\n[limits]\ntunnels_per_user = 7\n[timeouts]\ndial = \"1m 5s\"\n",
+    );
+    let check = |file: &str| {
+        let mut program = Command::new(program());
+        program
+            .args(["--check", "--config", file])
+            .output()
+            .unwrap()
+    };
+    let output = check(file.path());
+    assert!(output.status.success());
+    let said = String::from_utf8(output.stdout).unwrap();
+    for line in [
+        "listen    127.0.0.1:1080\n",
+        "users     1\n",
+        "upstream  socks5h://joe:***@proxy.example:1080, then http://other.example:3128\n",
+        "tunnels_per_user: Some(7)",
+        "dial: Span(65s)",
+    ] {
+        assert!(said.contains(line), "{line} in {said}");
+    }
+    assert!(!said.contains("s3cret"), "{said}");
+
+    // The reference is a file that works.
+    let reference = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/server.toml");
+    assert!(check(reference).status.success());
+}
+
+#[test]
+fn a_client_has_its_tunnels_and_no_more() {
+    let file = File::new("[limits]\ntunnels_per_user = 2\n");
+    let mut server = file.server();
+    let (listener, target) = target();
+    let first = connect(&server, target);
+    let second = connect(&server, target);
+    assert_eq!((first.0, second.0), (0, 0));
+    assert_eq!(connect(&server, target).0, 2);
+    let line = server.says("has 2 tunnels already");
+    assert!(line.contains("outcome=refused"), "{line}");
+
+    // One ends, and there is room.
+    drop((first, listener.accept().unwrap()));
+    server.says("outcome=done");
+    assert_eq!(connect(&server, target).0, 0);
+}
+
+#[test]
+fn everything_goes_through_the_upstream() {
+    let inner = Server::start(&["--listen", "127.0.0.1:0", "--allow-private"], "info");
+    let file = File::new(&format!("upstream = \"socks5h://{}\"\n", inner.address));
+    let outer = file.server();
+    let (listener, target) = target();
+    let (code, mut client) = connect(&outer, target);
+    assert_eq!(code, 0);
+    let (mut accepted, _) = listener.accept().unwrap();
+    accepted.write_all(b"hello").unwrap();
+    drop(accepted);
+    let mut heard = String::new();
+    client.read_to_string(&mut heard).unwrap();
+    assert_eq!(heard, "hello");
+    // The last proxy's own code, and 07 for what would go round it.
+    let closed = tokio::net::TcpSocket::new_v4().unwrap();
+    closed.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    assert_eq!(connect(&outer, closed.local_addr().unwrap()).0, 5);
+    let mut client = outer.connect();
+    exchange(&mut client, b"\x05\x01\x00", 2);
+    let reply = exchange(&mut client, b"\x05\x03\x00\x01\0\0\0\0\0\0", 10);
+    assert_eq!(reply[1], 7);
+}
+
+#[test]
+fn the_log_can_be_json() {
+    let file = File::new("[log]\nformat = \"json\"\n");
+    let mut server = file.server();
+    let (_listener, target) = target();
+    let client = connect(&server, target);
+    server.signal(Signal::USR1);
+    let line = server.says("\"that is all\"");
+    let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert_eq!((&line["open"], &line["opened"]), (&1.into(), &1.into()));
+    drop(client);
+}
+
+#[test]
+fn a_reload_says_what_needs_a_restart() {
+    let file = File::new("[limits]\ntunnels_per_user = 2\n");
+    let mut server = file.server();
+    server.signal(Signal::HUP);
+    server.says("reloaded");
+    fs::write(&file.0, "[limits]\ntunnels_per_user = 3\n").unwrap();
+    server.signal(Signal::HUP);
+    server.says("change with a restart only");
+    server.says("reloaded");
+}
+
+#[test]
+fn passwords_may_be_hashes() {
+    let mut hashing = Command::new(program())
+        .arg("hash-password")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    hashing
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(b"s3cret\n")
+        .unwrap();
+    let output = hashing.wait_with_output().unwrap();
+    let hash = String::from_utf8(output.stdout).unwrap();
+    assert!(hash.starts_with("$argon2id$"), "{hash}");
+
+    let file = File::new(&format!(
+        "[users]\njane = \"plain\"\n[password_hashes]\njoe = \"{}\"\n",
+        hash.trim_end()
+    ));
+    let server = file.server();
+    let login = |said: &[u8]| {
+        let mut client = server.connect();
+        assert_eq!(exchange(&mut client, b"\x05\x01\x02", 2), b"\x05\x02");
+        exchange(&mut client, said, 2)[1] == 0
+    };
+    assert!(login(b"\x01\x03joe\x06s3cret"));
+    assert!(login(b"\x01\x04jane\x05plain"));
+    assert!(!login(b"\x01\x03joe\x05wrong"));
+    assert!(!login(b"\x01\x04jack\x06s3cret"));
+
+    for wrong in ["s3cret", "$argon2id$v=19$s3cret", "$2b$12$s3cret"] {
+        let file = File::new(&format!("[password_hashes]\njoe = \"{wrong}\"\n"));
+        let complaint = complaint(&["--config", file.path()]);
+        assert!(complaint.contains("server hash-password"), "{complaint}");
+        assert!(!complaint.contains("s3cret"), "{complaint}");
+    }
+}

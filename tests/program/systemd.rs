@@ -1,0 +1,126 @@
+//! The example server under systemd: sockets that are passed, and what it tells.
+
+use std::{
+    io::BufReader,
+    net::TcpListener,
+    os::{fd::OwnedFd, unix::net::UnixDatagram},
+    path::PathBuf,
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use crate::support::program::{Server, connect_request, exchange, file::File, program};
+use rustix::process::Signal;
+
+/// The socket that systemd would listen on.
+struct Notifications {
+    socket: UnixDatagram,
+    path: PathBuf,
+}
+
+impl Notifications {
+    fn new(name: &str) -> Self {
+        let name = format!("tower-socks-notify-{name}-{}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        _ = std::fs::remove_file(&path);
+        let socket = UnixDatagram::bind(&path).unwrap();
+        let limit = Some(Duration::from_secs(20));
+        socket.set_read_timeout(limit).unwrap();
+        Self { socket, path }
+    }
+
+    fn next(&self) -> String {
+        let mut message = [0; 256];
+        let length = self.socket.recv(&mut message).unwrap();
+        String::from_utf8(message[..length].to_vec()).unwrap()
+    }
+}
+
+impl Drop for Notifications {
+    fn drop(&mut self) {
+        _ = std::fs::remove_file(&self.path);
+    }
+}
+
+#[test]
+fn it_says_how_it_stands() {
+    let told = Notifications::new("states");
+    let file = File::new("");
+    let mut process = Command::new(program())
+        .args(["--listen", "127.0.0.1:0", "--config", file.path()])
+        .env("NOTIFY_SOCKET", &told.path)
+        .env("RUST_LOG", "info")
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut log = BufReader::new(process.stderr.take().unwrap());
+    let address = Server::listening(&mut log);
+    let mut server = Server {
+        process,
+        log,
+        address,
+    };
+    assert_eq!(told.next(), "READY=1\n");
+
+    server.signal(Signal::HUP);
+    let reloading = told.next();
+    assert!(
+        reloading.starts_with("RELOADING=1\nMONOTONIC_USEC="),
+        "{reloading}"
+    );
+    assert_eq!(told.next(), "READY=1\n");
+    // Also when nothing comes of it.
+    std::fs::write(&file.0, "nonsense").unwrap();
+    server.signal(Signal::HUP);
+    assert!(told.next().starts_with("RELOADING=1\n"));
+    assert_eq!(told.next(), "READY=1\n");
+
+    server.signal(Signal::TERM);
+    assert_eq!(told.next(), "STOPPING=1\n");
+    assert!(server.ends().success());
+}
+
+#[test]
+fn it_serves_the_sockets_that_are_passed() {
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap();
+    // The first of them is descriptor 3, and the process has to be the one that is meant.
+    let script = "exec 3<&0 0</dev/null; LISTEN_PID=$$ LISTEN_FDS=1 exec \"$0\" \"$@\"";
+    let mut process = Command::new("sh")
+        .args(["-c", script])
+        .arg(program())
+        // Not listened on: the file's address gives way as well.
+        .args(["--listen", "192.0.2.1:1080", "--allow-private"])
+        .env("RUST_LOG", "info")
+        .stdin(Stdio::from(OwnedFd::from(socket)))
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut log = BufReader::new(process.stderr.take().unwrap());
+    assert_eq!(Server::listening(&mut log), address);
+    let server = Server {
+        process,
+        log,
+        address,
+    };
+    let target = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut client = server.connect();
+    assert_eq!(exchange(&mut client, b"\x05\x01\x00", 2), b"\x05\x00");
+    let request = connect_request(target.local_addr().unwrap());
+    assert_eq!(exchange(&mut client, &request, 10)[1], 0);
+}
+
+#[test]
+fn a_socket_that_is_passed_is_no_open_proxy_either() {
+    let socket = TcpListener::bind("0.0.0.0:0").unwrap();
+    let script = "exec 3<&0 0</dev/null; LISTEN_PID=$$ LISTEN_FDS=1 exec \"$0\"";
+    let output = Command::new("sh")
+        .args(["-c", script])
+        .arg(program())
+        .stdin(Stdio::from(OwnedFd::from(socket)))
+        .output()
+        .unwrap();
+    assert!(!output.status.success());
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("anyone could use a proxy on"), "{said}");
+}

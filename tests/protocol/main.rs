@@ -1,0 +1,38 @@
+//! The server's side of RFC 1928 and RFC 1929, octet by octet: greeting, authentication, request, reply.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+#[cfg(feature = "users")]
+mod deadline;
+mod early_data;
+#[cfg(feature = "users")]
+mod hostile;
+mod messages;
+#[cfg(feature = "users")]
+mod method_selection;
+mod names;
+#[cfg(feature = "users")]
+mod private_methods;
+#[cfg(all(feature = "rules", feature = "users"))]
+mod properties;
+mod readiness;
+mod requests;
+mod requests_errors;
+mod requests_literals;
+mod requests_replies;
+mod streams;
+#[cfg(feature = "users")]
+mod userpass;
+#[cfg(feature = "users")]
+mod users;
+#[cfg(feature = "users")]
+mod users_mistakes;
+mod verifier;

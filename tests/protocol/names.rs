@@ -1,0 +1,262 @@
+//! Names, addresses, and addresses that pose as names.
+
+use proptest::prelude::*;
+use tower_socks::proto::{Address, DomainName, InvalidName, ParseAddressError};
+
+fn host(text: &str) -> Result<String, InvalidName> {
+    Address::new(text, 0).map(|address| match address {
+        Address::Ip(address) => address.ip().to_string(),
+        Address::Name(name, _) => format!("name {name}"),
+    })
+}
+
+#[test]
+fn r13_every_notation_of_an_address_is_that_address() {
+    for (text, address) in [
+        ("127.0.0.1", "127.0.0.1"),
+        ("127.1", "127.0.0.1"),
+        ("127.0.1", "127.0.0.1"),
+        ("127.65535", "127.0.255.255"),
+        ("127.0.65535", "127.0.255.255"),
+        ("127.16777215", "127.255.255.255"),
+        ("0x7f.1", "127.0.0.1"),
+        ("0X7F.0x0.0.0X1", "127.0.0.1"),
+        ("0x7f000001", "127.0.0.1"),
+        ("0x7F000001", "127.0.0.1"),
+        ("0x000000007f000001", "127.0.0.1"),
+        ("017700000001", "127.0.0.1"),
+        ("0177.0.0.1", "127.0.0.1"),
+        ("0000177.1", "127.0.0.1"),
+        ("2130706433", "127.0.0.1"),
+        ("4294967295", "255.255.255.255"),
+        ("0", "0.0.0.0"),
+        ("00", "0.0.0.0"),
+        ("0x0", "0.0.0.0"),
+        ("0.0", "0.0.0.0"),
+        ("10.0x10", "10.0.0.16"),
+        ("1.2.3.010", "1.2.3.8"),
+        ("::1", "::1"),
+        ("[::1]", "::1"),
+        ("0:0:0:0:0:0:0:1", "::1"),
+        ("::ffff:127.0.0.1", "127.0.0.1"),
+        ("::FFFF:7F00:1", "127.0.0.1"),
+        ("[::ffff:127.0.0.1]", "127.0.0.1"),
+        ("0:0:0:0:0:ffff:7f00:0001", "127.0.0.1"),
+        ("fe80::1", "fe80::1"),
+        ("2001:DB8::1", "2001:db8::1"),
+    ] {
+        assert_eq!(host(text).as_deref(), Ok(address), "{text}");
+        for dots in [".", "..", "..."] {
+            let dotted = format!("{text}{dots}");
+            assert_eq!(host(&dotted).as_deref(), Ok(address), "{dotted}");
+        }
+    }
+}
+
+#[test]
+fn r13_what_only_looks_like_an_address_is_refused() {
+    for text in [
+        "1.2.3.4.5",
+        "1.2.3.4.5.6.7.8.9",
+        "256.1.1.1",
+        "1.256.1.1",
+        "1.1.1.256",
+        "127.0.0.256",
+        "127.16777216",
+        "127.0.65536",
+        "4294967296",
+        "99999999999999999999999",
+        "0x100000000",
+        "0x",
+        "0X",
+        "127.0.0.0x",
+        "1.0x.1.1",
+        "08",
+        "09.1",
+        "127.0.0.08",
+        "0o177.1",
+        "a.1",
+        "example.1",
+        "example.0x7f",
+        "1..1",
+        ".1",
+        "..127.1",
+        // Digits, dots and letters that a resolver with IDNA maps to those of ASCII.
+        "127.0.0.\u{ff11}",
+        "\u{ff11}\u{ff12}\u{ff17}.0.0.1",
+        "127.0.0.\u{0661}",
+        "127.0.0.\u{1d7cf}",
+        "127.0.0.\u{2460}",
+        "127\u{3002}0\u{3002}0\u{3002}1",
+        "127\u{ff0e}0\u{ff0e}0\u{ff0e}1",
+        "127\u{ff61}1",
+        "0\u{ff58}7f000001",
+        // Characters that IDNA maps to nothing.
+        "127.0.0.\u{ad}1",
+        "127.0.0.\u{200b}1",
+        "127.0.0.1\u{ad}",
+        // IPv6 that is none, or that names an interface.
+        "fe80::1%eth0",
+        "fe80::1%1",
+        "[fe80::1%25eth0]",
+        "::1%",
+        ":",
+        ":::",
+        "::g",
+        "1:2:3:4:5:6:7:8:9",
+        "::127.1",
+        "::ffff:0x7f.1",
+        "[::1",
+        "::1]",
+        "[]",
+        "[[::1]]",
+        "[127.0.0.1]",
+        "[example.com]",
+        "example.com:80",
+        "127.0.0.1:80",
+        "127.0.0.1%eth0",
+    ] {
+        for dots in ["", "."] {
+            let text = format!("{text}{dots}");
+            assert_eq!(host(&text), Err(InvalidName::Address), "{text}");
+        }
+    }
+}
+
+#[test]
+fn r13_names_stay_names() {
+    for text in [
+        "localhost",
+        "example.com",
+        "1.example",
+        "127.0.0.1.example",
+        "0x7f.com",
+        "0x7f.0x7g",
+        "1e3",
+        "deadbeef",
+        "0xg",
+        "a--b.c",
+        "xn--nxasmq6b.example",
+        "127-0-0-1.example",
+        "1.2.3.4.in-addr.arpa",
+        "_srv._tcp.example",
+        "-",
+        "+1",
+        "-1",
+        "127.0.0.+1",
+        "1a",
+        "m\u{fc}nchen.example",
+        "\u{4f8b}\u{3048}.example",
+        "under_score",
+        "10.0.0.1.nip.io",
+    ] {
+        assert_eq!(host(text), Ok(format!("name {text}")), "{text}");
+    }
+}
+
+#[test]
+fn r13_a_mapped_address_is_the_address_that_a_dial_reaches() {
+    let mapped = Address::Ip("[::ffff:127.0.0.1]:80".parse().unwrap());
+    let canonical = mapped.canonical().unwrap();
+    assert_eq!(canonical, Address::Ip("127.0.0.1:80".parse().unwrap()));
+    // The same bits elsewhere mean something else.
+    let compatible: Address = "[::127.0.0.1]:80".parse().unwrap();
+    assert_eq!(compatible.ip().map(|address| address.is_ipv6()), Some(true));
+}
+
+#[test]
+fn r5_names_have_1_to_255_octets_without_spaces_and_controls() {
+    use InvalidName::{Empty, Octet, TooLong};
+
+    assert!(DomainName::new("x").is_ok());
+    assert!(DomainName::new(&"x".repeat(255)).is_ok());
+    assert_eq!(DomainName::new(""), Err(Empty));
+    assert_eq!(DomainName::new(&"x".repeat(256)), Err(TooLong));
+    // Octets count, not characters.
+    assert_eq!(DomainName::new(&"\u{fc}".repeat(128)), Err(TooLong));
+    for bad in [
+        "a\0",
+        "\0a",
+        "a b",
+        " a",
+        "a ",
+        "a\tb",
+        "a\r\n",
+        "a\x7f",
+        "a\x1b[0m",
+        "a\u{85}b",
+        "a\u{a0}b",
+        "a\u{3000}b",
+        "a\u{2028}b",
+    ] {
+        assert_eq!(DomainName::new(bad), Err(Octet), "{bad:?}");
+        assert_eq!(host(bad), Err(Octet), "{bad:?}");
+    }
+    for dots in [".", "..", "..."] {
+        assert_eq!(host(dots), Err(Empty), "{dots}");
+    }
+}
+
+#[test]
+fn text_needs_a_port_and_ipv6_brackets() {
+    let parse = str::parse::<Address>;
+    assert_eq!(parse("[::1]:80").unwrap().to_string(), "[::1]:80");
+    assert_eq!(parse("example.com:0").unwrap().port(), 0);
+    assert_eq!(
+        parse("0x7f.1:65535").unwrap().to_string(),
+        "127.0.0.1:65535"
+    );
+    assert_eq!(parse("::1:80"), Err(ParseAddressError::Brackets));
+    for text in [
+        "",
+        "example.com",
+        "example.com:",
+        "a:65536",
+        "a:-1",
+        "a:+1",
+        "a: 1",
+        "a:1 ",
+        "a:http",
+        "a:\u{0661}",
+        "[::1]",
+    ] {
+        assert!(parse(text).is_err(), "{text}");
+    }
+    let no_host = ParseAddressError::Host(InvalidName::Empty);
+    assert_eq!(parse(":80"), Err(no_host));
+}
+
+proptest! {
+    #[test]
+    fn r13_all_numeric_notations_agree(address: u32) {
+        let [a, b, c, d] = address.to_be_bytes();
+        let (low24, low16) = (address & 0x00ff_ffff, address & 0xffff);
+        let expected = format!("{a}.{b}.{c}.{d}");
+        for text in [
+            format!("{address}"),
+            format!("{address:#x}"),
+            format!("0{address:o}"),
+            format!("{a}.{low24}"),
+            format!("{a:#x}.0{b:o}.{low16:#X}").replace("0X", "0x"),
+            format!("0{a:o}.{b:#x}.{c}.0{d:o}"),
+            format!("::ffff:{expected}"),
+            format!("[::ffff:{:x}:{:x}]", address >> 16, low16),
+        ] {
+            prop_assert_eq!(host(&text), Ok(expected.clone()), "{}", text);
+        }
+    }
+
+    /// Resolvers take nothing for an address whose last part is no number.
+    #[test]
+    fn r13_a_name_never_ends_in_a_number(
+        text in "(0[xX]?)?[0-9a-fA-F]{0,11}(\\.(0[xX]?)?[0-9a-fA-F]{0,4}){0,4}\\.?",
+    ) {
+        if let Ok(seen) = host(&text) && seen.starts_with("name ") {
+            let last = text.trim_end_matches('.').rsplit('.').next().unwrap_or_default();
+            let digits = last.strip_prefix("0x").or_else(|| last.strip_prefix("0X"));
+            let number = digits.is_some_and(|d| d.bytes().all(|b| b.is_ascii_hexdigit()))
+                || last.bytes().all(|b| b.is_ascii_digit());
+            prop_assert!(!number, "{}", text);
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! U6: passwords show up nowhere, and the time of a comparison tells nothing.
+
+use std::{
+    hint::black_box,
+    io,
+    sync::{Arc, Mutex, OnceLock},
+    time::{Duration, Instant},
+};
+
+use crate::support::{CONNECT, Client, Script, stack, targets::targets, texts, within};
+use futures_util::FutureExt;
+use tokio::io::DuplexStream;
+use tower::{Layer, Service, service_fn};
+use tower_socks::{
+    AuthLayer, Authenticate, BoxError, Identity, SessionError, UserPass, Users, error::AuthError,
+    io::ReadAhead, proto::Credentials,
+};
+
+const SECRET: &str = "correct horse battery staple";
+const GUESS: &str = "wrong donkey capacitor nail";
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Everything that is logged in this process, at TRACE.
+fn log() -> &'static Log {
+    static LOG: OnceLock<Log> = OnceLock::new();
+    LOG.get_or_init(|| {
+        let log = Log::default();
+        let writer = log.clone();
+        tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::TRACE)
+            .with_ansi(false)
+            .with_span_events(tracing_subscriber::fmt::format::FmtSpan::FULL)
+            .with_writer(move || writer.clone())
+            .init();
+        log
+    })
+}
+
+fn assert_silent(text: &str) {
+    for secret in [SECRET, GUESS] {
+        assert!(!text.contains(secret), "{text}");
+        // As a list of octets, in either base, or escaped.
+        for octets in [
+            format!("{:?}", secret.as_bytes()),
+            format!("{:x?}", secret.as_bytes()),
+        ] {
+            assert!(!text.contains(octets.trim_matches(['[', ']'])), "{text}");
+        }
+    }
+}
+
+async fn log_in<A>(auth: A, name: &str, password: &str, status: u8) -> Result<(), SessionError>
+where
+    A: Authenticate<ReadAhead<DuplexStream>> + 'static,
+{
+    let (dialer, dialled) = targets();
+    let mut client = Client::new(stack(auth, dialer));
+    let credentials = Credentials::new(name, password).unwrap().encode();
+    client
+        .io
+        .say(&[b"\x05\x01\x02", &*credentials, CONNECT].concat())
+        .await;
+    client.io.hear(&[5, 2, 1, status]).await;
+    // The target leaves too, if there is one.
+    drop(dialled);
+    client.hang_up().await.map(|_| ())
+}
+
+#[tokio::test(start_paused = true)]
+async fn u6_passwords_reach_no_log_and_no_error() {
+    let log = log();
+    within(async {
+        let users: Users = [("logged-joe", SECRET)].into_iter().collect();
+        let auth = UserPass::new(users);
+        let _ = log_in(auth.clone(), "logged-joe", SECRET, 0).await;
+        let error = log_in(auth.clone(), "logged-joe", GUESS, 1)
+            .await
+            .unwrap_err();
+        assert_silent(&texts(&error));
+        let error = log_in(auth, "logged-jane", SECRET, 1).await.unwrap_err();
+        assert_silent(&texts(&error));
+
+        // A verifier of somebody's own that fails is quoted, and its input is not.
+        let broken = service_fn(async |_: Credentials| {
+            Err::<Identity, _>(BoxError::from("database on fire"))
+        });
+        let error = log_in(UserPass::new(broken), "logged-jim", SECRET, 1)
+            .await
+            .unwrap_err();
+        assert!(texts(&error).contains("database on fire"));
+        assert_silent(&texts(&error));
+    })
+    .await;
+    let text = String::from_utf8_lossy(&log.0.lock().unwrap()).into_owned();
+    // There is something to be read.
+    assert!(
+        text.contains("logged-joe") && text.contains("database on fire"),
+        "{text}"
+    );
+    assert_silent(&text);
+}
+
+#[tokio::test(start_paused = true)]
+async fn u6_a_frame_that_is_cut_or_garbled_is_not_quoted() {
+    let log = log();
+    within(async {
+        let credentials = Credentials::new("cut-joe", SECRET).unwrap().encode();
+        let garbled = [&[9], &credentials[1..]].concat();
+        for said in [&credentials[..credentials.len() - 1], &garbled] {
+            let (dialer, _) = targets();
+            let users: Users = [("cut-joe", SECRET)].into_iter().collect();
+            let mut client = Client::new(stack(UserPass::new(users), dialer));
+            client.io.say(&[b"\x05\x01\x02", said].concat()).await;
+            client.io.hear(b"\x05\x02").await;
+            let error = client.hang_up().await.unwrap_err();
+            assert_silent(&texts(&error));
+        }
+    })
+    .await;
+    assert_silent(&String::from_utf8_lossy(&log.0.lock().unwrap()));
+}
+
+#[test]
+fn u6_nothing_that_holds_a_password_shows_it() {
+    let users: Users = [("joe", SECRET)].into_iter().collect();
+    let credentials = Credentials::new("joe", SECRET).unwrap();
+    let auth = UserPass::new(users.clone());
+    let layer = AuthLayer::new(auth.clone());
+    let shown = [
+        format!("{users:?} {users:#?}"),
+        format!(
+            "{credentials:?} {credentials:#?} {:?}",
+            credentials.password()
+        ),
+        format!("{auth:?} {auth:#?} {layer:?}"),
+        format!("{:?}", layer.layer(())),
+        format!("{:?}", credentials.encode()),
+        format!("{:?}", AuthError::Denied),
+    ];
+    for text in shown {
+        assert_silent(&text);
+    }
+}
+
+#[test]
+fn u6_users_from_a_file_with_a_bad_password_do_not_quote_it() {
+    let long = SECRET.repeat(10);
+    let error = serde_json::from_str::<Users>(&format!(r#"{{"joe": "{long}"}}"#)).unwrap_err();
+    assert!(error.to_string().contains("joe"));
+    assert_silent(&texts(&error));
+}
+
+/// The least time of many, which is what the machine can do when nothing disturbs it.
+fn least_time(users: &mut Users, credentials: &Credentials, least: &mut Duration) {
+    let credentials = credentials.clone();
+    let started = Instant::now();
+    let verified = users.call(black_box(credentials)).now_or_never();
+    *least = started.elapsed().min(*least);
+    black_box(verified.is_some());
+}
+
+#[test]
+fn u6_unknown_users_wrong_passwords_and_right_ones_take_the_same_time() {
+    let right = [b'p'; 255];
+    let mut wrong = right;
+    wrong[0] = b'x';
+    let mut users: Users = [("joe", right)].into_iter().collect();
+    let attempts = [
+        Credentials::new("joe", right).unwrap(),
+        Credentials::new("joe", wrong).unwrap(),
+        Credentials::new("joe", "x").unwrap(),
+        Credentials::new("eoj", right).unwrap(),
+        Credentials::new("eoj", "x").unwrap(),
+    ];
+    // One quiet moment suffices, and a busy machine gets several chances to have it.
+    let mut least = [Duration::MAX; 5];
+    for _ in 0..50 {
+        for _ in 0..400 {
+            for (credentials, least) in attempts.iter().zip(&mut least) {
+                least_time(&mut users, credentials, least);
+            }
+        }
+        let (fastest, slowest) = (least.iter().min().unwrap(), least.iter().max().unwrap());
+        if *slowest < *fastest * 2 {
+            return;
+        }
+    }
+    panic!("right, wrong, wrong and short, unknown, unknown and short took {least:?}");
+}

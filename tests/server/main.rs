@@ -1,0 +1,17 @@
+//! The accept loop, and what holds for the whole crate.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod accept;
+mod floors;
+#[cfg(all(feature = "rules", feature = "users"))]
+mod regressions;
+mod security;

@@ -1,0 +1,20 @@
+//! Bulk data between sockets takes pipes, whatever stands around the relay.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+#[cfg(target_os = "linux")]
+mod client;
+#[cfg(all(target_os = "linux", feature = "limit"))]
+mod limits;
+#[cfg(target_os = "linux")]
+mod relay;
+#[cfg(all(target_os = "linux", feature = "http-connect"))]
+mod upstream;

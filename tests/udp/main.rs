@@ -1,0 +1,27 @@
+//! UDP ASSOCIATE: associations, and the datagrams in them.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod clients;
+mod filtering;
+mod fragments;
+mod lifetime;
+mod limits;
+#[cfg(feature = "limit")]
+mod meters;
+mod names;
+mod paths;
+mod policy;
+#[cfg(feature = "rules")]
+mod rebinding;
+mod sizes;
+#[cfg(feature = "rules")]
+mod swap;

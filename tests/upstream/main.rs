@@ -1,0 +1,21 @@
+//! Requests through other proxies: `Socks5Upstream` and `HttpUpstream`.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod bind;
+mod datagrams;
+#[cfg(feature = "http-connect")]
+mod http;
+#[cfg(feature = "http-connect")]
+mod limits;
+#[cfg(feature = "users")]
+mod server;
+mod socks5;
