@@ -35,7 +35,7 @@ use tokio::{
 use tower::ServiceBuilder;
 use tower_socks::{
     Connector, MeterLayer,
-    io::Way,
+    io::Direction,
     layer::{key, meter::Bandwidth},
 };
 
@@ -56,11 +56,11 @@ async fn tunnel(proxy: SocketAddr, target: &TcpListener) -> (TcpStream, TcpStrea
 }
 
 /// What has arrived in each tunnel.
-async fn arrived(rate: u64, tunnels: usize, way: Way, time: Duration) -> Vec<u64> {
+async fn arrived(rate: u64, tunnels: usize, direction: Direction, time: Duration) -> Vec<u64> {
     let bandwidth = Bandwidth::new(key::client);
-    let bandwidth = match way {
-        Way::Up => bandwidth.up(rate),
-        Way::Down => bandwidth.down(rate),
+    let bandwidth = match direction {
+        Direction::Up => bandwidth.up(rate),
+        Direction::Down => bandwidth.down(rate),
     };
     let connector = ServiceBuilder::new()
         .layer(MeterLayer::new(bandwidth))
@@ -74,9 +74,9 @@ async fn arrived(rate: u64, tunnels: usize, way: Way, time: Duration) -> Vec<u64
     let mut counts = Vec::new();
     for _ in 0..tunnels {
         let (client, far) = tunnel(proxy, &target).await;
-        let (mut from, mut to) = match way {
-            Way::Up => (client, far),
-            Way::Down => (far, client),
+        let (mut from, mut to) = match direction {
+            Direction::Up => (client, far),
+            Direction::Down => (far, client),
         };
         let count = Arc::new(AtomicU64::new(0));
         counts.push(Arc::clone(&count));
@@ -112,13 +112,13 @@ fn main() {
     println!("bandwidth: for {time:?} each");
     println!(
         "{:>8} {:>8} {:>5} {:>10} {:>16}",
-        "MB/s", "tunnels", "way", "deviation", "smallest share"
+        "MB/s", "tunnels", "direction", "deviation", "smallest share"
     );
     for rate in [1_000_000, 50_000_000] {
         for tunnels in [1, 64] {
-            for way in [Way::Up, Way::Down] {
-                harness::progress(format_args!("bandwidth: {rate} {tunnels} {way:?}"));
-                let moved = runtime.block_on(arrived(rate, tunnels, way, time));
+            for direction in [Direction::Up, Direction::Down] {
+                harness::progress(format_args!("bandwidth: {rate} {tunnels} {direction:?}"));
+                let moved = runtime.block_on(arrived(rate, tunnels, direction, time));
                 let sum = moved.iter().sum::<u64>() as f64;
                 let off = sum / (rate as f64 * time.as_secs_f64()) - 1.0;
                 let least = moved.iter().min().map_or(0.0, |least| *least as f64);
@@ -126,7 +126,7 @@ fn main() {
                 println!(
                     "{:>8} {tunnels:>8} {:>5} {:>9.2}% {:>15.2}",
                     rate / 1_000_000,
-                    format!("{way:?}").to_lowercase(),
+                    format!("{direction:?}").to_lowercase(),
                     off * 100.0,
                     least * tunnels as f64 / sum,
                 );

@@ -27,8 +27,8 @@ use tower_socks::{
     Identity, Request,
     layer::{
         key,
-        limit::{Limiter, Requests, Tunnels},
-        meter::{Bandwidth, ByteQuota, Metering},
+        limit::{ConcurrentTunnels, Limiter, RequestRate},
+        meter::{Bandwidth, ByteQuota, MakeMeter},
     },
     proto::{Address, Command},
 };
@@ -52,13 +52,13 @@ fn main() {
         })
         .collect();
 
-    let tunnels = Tunnels::new(1_000, key::user);
+    let tunnels = ConcurrentTunnels::new(1_000, key::user);
     // Everyone has one open, as it is in real life.
     let held: Vec<_> = requests
         .iter()
         .map(|request| tunnels.admit(request))
         .collect();
-    let rate = Requests::per_second(NonZeroU32::MAX, key::user);
+    let rate = RequestRate::per_second(NonZeroU32::MAX, key::user);
     let bandwidth = Bandwidth::new(key::user).up(1 << 40).down(1 << 40);
     let meters: Vec<_> = requests
         .iter()

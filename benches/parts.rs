@@ -27,7 +27,7 @@ use tower_socks::{
     Accepted, AclLayer, AuthLayer, BoxError, Connected, HandshakeLayer, NoAuth, OpenTunnels,
     Refusal, Request, Rules,
     datagram::Datagrams,
-    io::ReadAhead,
+    io::PrefixedStream,
     layer::trace::TraceLayer,
     proto::{Address, Command, Decode, Greeting, Reply, ReplyCode, UdpHeader},
     relay::Relay,
@@ -154,7 +154,7 @@ fn sessions(c: &mut Criterion) {
 async fn relayed(bytes: &[u8]) -> u64 {
     let (mut client, near) = tokio::io::duplex(64 * 1024);
     let (far, mut target) = tokio::io::duplex(64 * 1024);
-    let relay = Relay::new().run(ReadAhead::new(near), far);
+    let relay = Relay::new().run(PrefixedStream::new(near), far);
     let talk = async {
         let (send, receive) = (
             async {

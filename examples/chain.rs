@@ -22,7 +22,7 @@ use tower_socks::{
     connector::upstream::{HttpUpstream, Socks5Upstream},
     proto::{Address, Credentials},
     serve,
-    server::Stack,
+    server::AcceptService,
 };
 
 #[tokio::main]
@@ -47,10 +47,10 @@ async fn main() -> Result<(), BoxError> {
     // Read it from the end: to `third`, over `second`, over `first`, which is dialled from here.
     let credentials = Credentials::new("joe", "secret").ok_or("longer than 255 octets")?;
     let way = Socks5Upstream::new(first).client(Client::new().credentials(credentials));
-    let way = HttpUpstream::new(second).over(way);
+    let way = HttpUpstream::new(second).via(way);
     let chain = Socks5Upstream::new(third)
         .client(Client::new().optimistic())
-        .over(way);
+        .via(way);
 
     // By itself it is a connector for anything that names a target.
     let target = target().await?;
@@ -65,7 +65,7 @@ async fn main() -> Result<(), BoxError> {
         ServiceBuilder::new()
             .layer(HandshakeLayer::new())
             .layer(AuthLayer::new(NoAuth))
-            .service(Connector::through(chain)),
+            .service(Connector::upstream(chain)),
     )
     .await?;
     let stream = TcpStream::connect(server).await?;
@@ -77,7 +77,7 @@ async fn main() -> Result<(), BoxError> {
     Ok(())
 }
 
-async fn start(stack: impl Stack<TcpStream>) -> Result<SocketAddr, BoxError> {
+async fn start(stack: impl AcceptService<TcpStream>) -> Result<SocketAddr, BoxError> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
     tokio::spawn(serve(listener, stack).into_future());

@@ -21,10 +21,10 @@ use tokio::{
 };
 use tower::ServiceBuilder;
 use tower_socks::{
-    AclLayer, AuthLayer, Authenticate, BoxError, Connector, HandshakeLayer, Identity, Refusal,
-    Request, UserPass, Wire,
+    AclLayer, AuthLayer, Authenticate, BoxError, ClientStream, Connector, HandshakeLayer, Identity,
+    Refusal, Request, UserPass,
     error::AuthError,
-    io::hang_up,
+    io::lingering_close,
     proto::{Credentials, Method, MethodSet},
     serve,
 };
@@ -69,7 +69,7 @@ impl Token {
     }
 }
 
-impl<Io: Wire> Authenticate<Io> for Token {
+impl<Io: ClientStream> Authenticate<Io> for Token {
     type Stream = Io;
 
     fn select(&self, offered: &MethodSet) -> Option<Method> {
@@ -84,7 +84,7 @@ impl<Io: Wire> Authenticate<Io> for Token {
             Ok((io, Identity::named("machine")))
         } else {
             io.write_all(&[1]).await?;
-            hang_up(io).await; // so that the answer arrives
+            lingering_close(io).await; // so that the answer arrives
             Err(AuthError::Denied.into())
         }
     }

@@ -53,7 +53,7 @@ async fn main() -> Result<(), BoxError> {
         .with_no_client_auth();
     let tls = TlsConnector::from(Arc::new(config));
     let way = service_fn(move |proxy: Address| over_tls(tls.clone(), proxy));
-    let upstream = Socks5Upstream::new(Address::new("localhost", proxy.port())?).over(way);
+    let upstream = Socks5Upstream::new(Address::new("localhost", proxy.port())?).via(way);
 
     let mut stream = upstream.oneshot(target).await?;
     let mut heard = String::new();

@@ -39,7 +39,7 @@
 //! | place | what flows there | tower's middleware there means |
 //! |---|---|---|
 //! | above [`HandshakeLayer`] | [`Accepted<Io>`](Accepted) to [`Traffic`] | `timeout`: the age of a session; `concurrency_limit`: live sessions; TLS or a PROXY-protocol header are layers here too |
-//! | between [`HandshakeLayer`] and [`AuthLayer`] | [`Negotiation<Io>`](session::Negotiation) to [`Session<W, S>`](session::Session) | `timeout`: authentication; `concurrency_limit`: verifications in flight |
+//! | between [`HandshakeLayer`] and [`AuthLayer`] | [`Negotiation<Io>`](session::Negotiation) to [`Authenticated<W, S>`](session::Authenticated) | `timeout`: authentication; `concurrency_limit`: verifications in flight |
 //! | below [`AuthLayer`] | [`Request`] to `impl` [`Tunnel`] | `timeout`: the dial, reply 06; `concurrency_limit`: dials in flight; `retry`, `buffer`, `balance`, `steer` and `filter` all work, since a [`Request`] is `Clone` |
 //! | inside [`Connector`] | [`Request`], one command each | per command, or per hop |
 //!
@@ -95,7 +95,7 @@
 //! | writing a reply | 5 s | |
 //! | closing after a failure | 2 s | |
 //! | a tunnel without traffic | 2 h 4 min | [`Relay::idle_timeout`](relay::Relay::idle_timeout) |
-//! | a half-closed tunnel without traffic | 4 min | [`Relay::linger`](relay::Relay::linger) |
+//! | a half-closed tunnel without traffic | 4 min | [`Relay::half_close_timeout`](relay::Relay::half_close_timeout) |
 //! | the peer of a BIND to come | 2 min | [`Bind::accept_timeout`] |
 //! | an association without datagrams | 5 min | [`Associate::idle_timeout`] |
 //! | fragments of a datagram to be complete | 5 s | |
@@ -105,7 +105,7 @@
 //! | a way through another proxy: to reach it, and then its answer | 30 s each | [`Client::timeout`], `HttpUpstream::timeout` |
 //! | a way that was down is left alone | 1 s, then twice as long each time, up to 1 min | |
 //! | a turn after failed logins: waited for, or closed at once | 5 s | [`FailedLoginsLayer`](layer) |
-//! | a request that waits at a limit | none waits | `Tunnels::wait`, `Requests::wait` |
+//! | a request that waits at a limit | none waits | `ConcurrentTunnels::wait`, `RequestRate::wait` |
 //! | sessions after the signal to stop | 30 s | [`Serve::drain_limit`](server::Serve::drain_limit) |
 //!
 //! # Features
@@ -159,7 +159,7 @@ pub use self::{
         upstream::Socks5Upstream,
     },
     error::{BoxError, Refusal, SessionError},
-    io::Wire,
+    io::ClientStream,
     layer::{
         acl::{Acl, AclLayer},
         auth::{Auth, AuthLayer, Authenticate, NoAuth, UserPass},

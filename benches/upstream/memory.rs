@@ -132,7 +132,7 @@ pub(crate) fn run() {
 /// So many connections, one after the other. Says how often proxies had to wait for them.
 fn visits(subject: Subject, connections: usize) -> usize {
     let address = Address::Ip(TARGET.into());
-    let http = HttpUpstream::new(address.clone()).over(Way);
+    let http = HttpUpstream::new(address.clone()).via(Way);
     let password = Client::with(Credentials::new("joe", "secret").unwrap());
     match subject {
         Subject::Handwritten => visit(service_fn(by_hand), subject, connections),
@@ -143,7 +143,7 @@ fn visits(subject: Subject, connections: usize) -> usize {
             ..
         } => {
             let client = paced(Client::new(), optimistic);
-            let upstream = Socks5Upstream::new(address).client(client).over(Way);
+            let upstream = Socks5Upstream::new(address).client(client).via(Way);
             visit(upstream, subject, connections)
         }
         Subject::Socks {
@@ -151,10 +151,10 @@ fn visits(subject: Subject, connections: usize) -> usize {
         } => {
             let client = paced(password, optimistic);
             let hop = Socks5Upstream::new(address).client(client);
-            let first = hop.clone().over(Way);
+            let first = hop.clone().via(Way);
             match hops {
                 1 => visit(first, subject, connections),
-                _ => visit(hop.clone().over(hop.over(first)), subject, connections),
+                _ => visit(hop.clone().via(hop.via(first)), subject, connections),
             }
         }
     }

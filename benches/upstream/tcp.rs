@@ -57,13 +57,13 @@ pub(crate) fn run() {
         }),
         Subject::Socks => start(move |listener| async move {
             let upstream = Socks5Upstream::new(socks);
-            run_stack(listener, Connector::through(upstream))
+            run_stack(listener, Connector::upstream(upstream))
                 .await
                 .unwrap();
         }),
         Subject::Optimistic => start(move |listener| async move {
             let upstream = Socks5Upstream::new(socks).client(Client::new().optimistic());
-            run_stack(listener, Connector::through(upstream))
+            run_stack(listener, Connector::upstream(upstream))
                 .await
                 .unwrap();
         }),

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_path_to_error::Segment;
 use tower_socks::{
     Users,
-    rules::{Action, Builder},
+    rules::{Action, RulesBuilder},
 };
 
 use crate::{
@@ -32,7 +32,7 @@ pub(crate) struct Config {
     pub(crate) password_hashes: Hashes,
     /// The rules, without what the command line adds.
     #[serde(default = "public")]
-    pub(crate) acl: Builder,
+    pub(crate) acl: RulesBuilder,
     #[serde(default)]
     pub(crate) limits: Limits,
     #[serde(default)]
@@ -63,7 +63,7 @@ pub(crate) enum LogFormat {
 }
 
 /// Everything but special-purpose addresses.
-fn public() -> Builder {
+fn public() -> RulesBuilder {
     tower_socks::Rules::builder(Action::Allow)
 }
 

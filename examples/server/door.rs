@@ -9,7 +9,8 @@ use futures_util::{FutureExt, future::BoxFuture};
 use tokio::sync::watch;
 use tower::Service;
 use tower_socks::{
-    Authenticate, BoxError, Identity, NoAuth, Policy, Refusal, Request, Rules, UserPass, Wire,
+    Authenticate, BoxError, ClientStream, Identity, NoAuth, Policy, Refusal, Request, Rules,
+    UserPass,
     proto::{Credentials, Method, MethodSet},
 };
 
@@ -31,7 +32,7 @@ impl Door {
     }
 }
 
-impl<Io: Wire> Authenticate<Io> for Door {
+impl<Io: ClientStream> Authenticate<Io> for Door {
     type Stream = Io;
 
     fn select(&self, offered: &MethodSet) -> Option<Method> {

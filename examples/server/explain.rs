@@ -75,7 +75,7 @@ impl std::str::FromStr for Question {
         if command == Command::UDP_ASSOCIATE {
             // What is meant is where a datagram goes.
             request = request
-                .towards(target)
+                .for_datagram(target)
                 .map_err(|refusal| refusal.to_string())?;
         }
         Ok(Self { request, at })

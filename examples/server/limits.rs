@@ -10,7 +10,7 @@ use tower_socks::{
     Request,
     layer::{
         key,
-        limit::{Requests, Tunnels},
+        limit::{ConcurrentTunnels, RequestRate},
         meter::{Bandwidth, ByteQuota},
     },
 };
@@ -45,22 +45,24 @@ impl Default for Limits {
 }
 
 /// The user, or the client's address, if there is a limit; then `None` costs nothing.
-fn whose(limited: bool) -> impl key::KeyOf<Key = Box<str>> {
+fn whose(limited: bool) -> impl key::KeyExtractor<Key = Box<str>> {
     move |request: &Request| limited.then(|| key::user_or_client(request)).flatten()
 }
 
 impl Limits {
-    pub(crate) fn tunnels(&self) -> Tunnels<impl key::KeyOf<Key = Box<str>> + use<>> {
+    pub(crate) fn tunnels(
+        &self,
+    ) -> ConcurrentTunnels<impl key::KeyExtractor<Key = Box<str>> + use<>> {
         let most = self.tunnels_per_user;
-        Tunnels::new(most.map_or(0, NonZeroUsize::get), whose(most.is_some()))
+        ConcurrentTunnels::new(most.map_or(0, NonZeroUsize::get), whose(most.is_some()))
     }
 
-    pub(crate) fn requests(&self) -> Requests<impl key::KeyOf<Key = Box<str>> + use<>> {
+    pub(crate) fn requests(&self) -> RequestRate<impl key::KeyExtractor<Key = Box<str>> + use<>> {
         let most = self.requests_per_second;
-        Requests::per_second(most.unwrap_or(NonZeroU32::MIN), whose(most.is_some()))
+        RequestRate::per_second(most.unwrap_or(NonZeroU32::MIN), whose(most.is_some()))
     }
 
-    pub(crate) fn bandwidth(&self) -> Bandwidth<impl key::KeyOf<Key = Box<str>> + use<>> {
+    pub(crate) fn bandwidth(&self) -> Bandwidth<impl key::KeyExtractor<Key = Box<str>> + use<>> {
         let bandwidth = Bandwidth::new(key::user_or_client);
         let bandwidth = match self.upload_bytes_per_second {
             Some(rate) => bandwidth.up(rate.get()),
@@ -72,7 +74,7 @@ impl Limits {
         }
     }
 
-    pub(crate) fn quota(&self) -> ByteQuota<impl key::KeyOf<Key = Box<str>> + use<>> {
+    pub(crate) fn quota(&self) -> ByteQuota<impl key::KeyExtractor<Key = Box<str>> + use<>> {
         let bytes = self.bytes_per_day;
         let day = Duration::from_secs(24 * 3600);
         ByteQuota::new(

@@ -33,7 +33,7 @@ use tower::{Service, ServiceBuilder};
 use tower_socks::{
     AclLayer, AuthLayer, BoxError, HandshakeLayer, LimitLayer, MeterLayer, OpenTunnels, Request,
     Tunnel,
-    io::{Metered, ReadAhead},
+    io::{MeteredStream, PrefixedStream},
     layer::{
         acl::recheck::RecheckLayer,
         limit::FailedLoginsLayer,
@@ -214,7 +214,7 @@ where
         + Send
         + Sync
         + 'static,
-    T: Tunnel<ReadAhead<TcpStream>> + Tunnel<Metered> + 'static,
+    T: Tunnel<PrefixedStream<TcpStream>> + Tunnel<MeteredStream> + 'static,
 {
     let reload = signals::reload()?;
     let listening = local_addresses(&listeners)?;

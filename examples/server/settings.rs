@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use tokio::{signal::unix::Signal, sync::watch};
-use tower_socks::{BoxError, Rules, layer::acl::Swap};
+use tower_socks::{BoxError, Rules, layer::acl::SwapPolicy};
 
 use crate::{
     accounts::Accounts,
@@ -100,7 +100,7 @@ impl Settings {
 #[derive(Debug)]
 pub(crate) struct InForce {
     accounts: watch::Sender<Accounts>,
-    policy: Swap<Members>,
+    policy: SwapPolicy<Members>,
     fixed: Fixed,
 }
 
@@ -113,7 +113,7 @@ impl InForce {
         } = settings;
         Self {
             accounts: watch::Sender::new(accounts.clone()),
-            policy: Swap::new(Members { accounts, rules }),
+            policy: SwapPolicy::new(Members { accounts, rules }),
             fixed,
         }
     }
@@ -122,7 +122,7 @@ impl InForce {
         self.accounts.subscribe()
     }
 
-    pub(crate) fn policy(&self) -> Swap<Members> {
+    pub(crate) fn policy(&self) -> SwapPolicy<Members> {
         self.policy.clone()
     }
 

@@ -45,7 +45,7 @@ impl Timeouts {
     pub(crate) const fn relay(&self) -> Relay {
         Relay::new()
             .idle_timeout(self.idle.0)
-            .linger(self.half_closed.0)
+            .half_close_timeout(self.half_closed.0)
     }
 }
 

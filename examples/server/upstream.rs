@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, de};
 use tower::Layer;
 use tower_socks::{
     Associate, Bind, Connector, Direct, Request, SystemResolver,
-    connector::{BoxConnector, Unsupported, associate::DirectPaths, proxy_url::ProxyUrl},
+    connector::{BoxConnector, Unsupported, associate::MakeDirect, proxy_url::ProxyUrl},
     layer::metrics::{LookupMetrics, LookupMetricsLayer},
     proto::Address,
 };
@@ -20,12 +20,12 @@ pub(crate) struct Upstream(Vec<ProxyUrl>);
 /// Straight out.
 pub(crate) fn direct(
     timeouts: &Timeouts,
-) -> Connector<Direct<Resolver>, Bind<Resolver>, Associate<DirectPaths<Resolver>>> {
+) -> Connector<Direct<Resolver>, Bind<Resolver>, Associate<MakeDirect<Resolver>>> {
     let relay = timeouts.relay();
     let resolver = LookupMetricsLayer::new().layer(SystemResolver::new());
     let connect = Direct::new().resolver(resolver.clone());
     let bind = Bind::new().resolver(resolver.clone());
-    let associate = Associate::with_paths(DirectPaths::new().resolver(resolver));
+    let associate = Associate::with_paths(MakeDirect::new().resolver(resolver));
     Connector::direct()
         .with_connect(connect.connect_timeout(timeouts.dial.0).relay(relay))
         .with_bind(bind.accept_timeout(timeouts.bind_accept.0).relay(relay))

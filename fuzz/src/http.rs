@@ -10,7 +10,7 @@ use tokio::{io::AsyncReadExt, runtime::Builder};
 use tower::{ServiceExt, service_fn};
 use tower_socks::{
     BoxError, Connected, HttpUpstream,
-    connector::upstream::Basic,
+    connector::upstream::BasicAuth,
     proto::{Address, DomainName},
 };
 
@@ -103,9 +103,9 @@ fn ask(
             }
         });
         let proxy = Address::Ip(([192, 0, 2, 9], 3128).into());
-        let mut upstream = HttpUpstream::new(proxy).over(way);
+        let mut upstream = HttpUpstream::new(proxy).via(way);
         if credentials {
-            upstream = upstream.credentials(Basic::new("joe", "secret").expect("no colon"));
+            upstream = upstream.credentials(BasicAuth::new("joe", "secret").expect("no colon"));
         }
         let mut stream = upstream.oneshot(target.clone()).await?;
         let mut rest = Vec::new();

@@ -17,7 +17,7 @@ use crate::{
 /// use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 /// use tower_socks::{
 ///     BoxError,
-///     client::{Client, LogIn},
+///     client::{Client, ClientAuth},
 ///     error::AuthError,
 ///     proto::{Method, MethodSet},
 /// };
@@ -25,7 +25,7 @@ use crate::{
 /// /// A token of four octets; the answer is one octet, zero for "come in".
 /// struct Token([u8; 4]);
 ///
-/// impl<Io: AsyncRead + AsyncWrite + Unpin + Send> LogIn<Io> for Token {
+/// impl<Io: AsyncRead + AsyncWrite + Unpin + Send> ClientAuth<Io> for Token {
 ///     type Stream = Io;
 ///
 ///     fn offers(&self) -> MethodSet {
@@ -49,10 +49,10 @@ use crate::{
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot log in to a proxy on a `{Io}`",
-    note = "`Client::with` takes `Credentials`, `BuiltIn`, a pair of methods, or a type of yours \
-            that implements `LogIn<Io>` for every `Io: AsyncRead + AsyncWrite + Unpin + Send`"
+    note = "`Client::with` takes `Credentials`, `DefaultAuth`, a pair of methods, or a type of yours \
+            that implements `ClientAuth<Io>` for every `Io: AsyncRead + AsyncWrite + Unpin + Send`"
 )]
-pub trait LogIn<Io>: Send + Sync {
+pub trait ClientAuth<Io>: Send + Sync {
     /// The stream behind the sub-negotiation: `Io` itself, or one that encapsulates it. Request and
     /// reply go over it already. Datagrams of UDP ASSOCIATE are not encapsulated.
     type Stream: AsyncRead + AsyncWrite + Unpin + Send;

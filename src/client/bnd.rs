@@ -7,7 +7,7 @@ use std::{
 
 use tokio::net::TcpStream;
 
-use crate::{io::ReadAhead, proto::Address, session::Connected};
+use crate::{io::PrefixedStream, proto::Address, session::Connected};
 
 /// The address of whoever is at the other end of `io`, where it is a TCP connection to that one and
 /// not to a proxy on the way.
@@ -15,7 +15,7 @@ pub(super) fn peer_of<Io: 'static>(io: &Io) -> Option<SocketAddr> {
     let io: &dyn Any = io;
     let stream = io
         .downcast_ref::<TcpStream>()
-        .or_else(|| io.downcast_ref().map(ReadAhead::get_ref))
+        .or_else(|| io.downcast_ref().map(PrefixedStream::get_ref))
         .or_else(|| {
             let connected: &Connected<TcpStream> = io.downcast_ref()?;
             (!connected.is_through_proxy()).then(|| connected.get_ref())

@@ -10,7 +10,7 @@ use tokio::{
 };
 
 use super::{
-    BuiltIn, ClientError, LogIn, ProxyListener, ProxySocket,
+    ClientAuth, ClientError, DefaultAuth, ProxyListener, ProxySocket,
     bnd::{peer_of, plain, reachable},
     handshake::{Pace, ask},
     udp::Local,
@@ -26,7 +26,7 @@ use crate::{
 /// It is a few settings and no connection: it asks over any stream that it is handed, as often as
 /// you like. Clones share the credentials.
 #[derive(Clone)]
-pub struct Client<L = BuiltIn> {
+pub struct Client<L = DefaultAuth> {
     login: L,
     terms: Terms,
 }
@@ -54,7 +54,7 @@ impl Client {
     /// A client that offers no authentication (X'00'), takes turns, and gives the proxy 30 s.
     #[must_use]
     pub const fn new() -> Self {
-        Self::with(BuiltIn::new())
+        Self::with(DefaultAuth::new())
     }
 
     /// Offers username/password (X'02', RFC 1929) beside no authentication; a proxy that takes both
@@ -100,7 +100,7 @@ impl<L> Client<L> {
     /// away what comes early, does not work with this at all. The password is on its way before the
     /// proxy has asked for it.
     ///
-    /// A method of your own joins in by [`LogIn::pipelined`].
+    /// A method of your own joins in by [`ClientAuth::pipelined`].
     #[must_use]
     pub const fn optimistic(mut self) -> Self {
         self.terms.pace = Pace::Optimistic;
@@ -136,7 +136,7 @@ impl<L> Client<L> {
 
     /// The same for a way that leads to `proxy`, unless it has been said before. A way that leads
     /// through another proxy ends there, and one that is no TCP connection does not say.
-    pub(crate) fn over<Io: 'static>(mut self, way: &Connected<Io>, proxy: &Address) -> Self {
+    pub(crate) fn via<Io: 'static>(mut self, way: &Connected<Io>, proxy: &Address) -> Self {
         if matches!(self.terms.proxy, Whereabouts::Peer) && peer_of(way).is_none() {
             self.terms.proxy = proxy.ip().map_or(Whereabouts::Unknown, |proxy| {
                 Whereabouts::Known(plain(proxy))
@@ -164,7 +164,7 @@ impl<L> Client<L> {
         target: impl Into<Address>,
     ) -> Result<Connected<L::Stream>, ClientError>
     where
-        L: LogIn<Io>,
+        L: ClientAuth<Io>,
         Io: AsyncRead + AsyncWrite + Unpin,
     {
         let (io, bound) = self.ask(io, Command::CONNECT, target.into()).await?;
@@ -187,7 +187,7 @@ impl<L> Client<L> {
         peer: impl Into<Address>,
     ) -> Result<ProxyListener<L::Stream>, ClientError>
     where
-        L: LogIn<Io>,
+        L: ClientAuth<Io>,
         Io: AsyncRead + AsyncWrite + Unpin + 'static,
     {
         let proxy = self.proxy(&io);
@@ -213,7 +213,7 @@ impl<L> Client<L> {
     /// Dropping the future closes `io`.
     pub async fn associate<Io>(&self, io: Io) -> Result<ProxySocket<L::Stream>, ClientError>
     where
-        L: LogIn<Io>,
+        L: ClientAuth<Io>,
         Io: AsyncRead + AsyncWrite + Unpin + 'static,
     {
         self.associate_with(io, Local::any()).await
@@ -236,7 +236,7 @@ impl<L> Client<L> {
         local: SocketAddr,
     ) -> Result<ProxySocket<L::Stream>, ClientError>
     where
-        L: LogIn<Io>,
+        L: ClientAuth<Io>,
         Io: AsyncRead + AsyncWrite + Unpin + 'static,
     {
         self.associate_with(io, Local::bind(local)?).await
@@ -248,7 +248,7 @@ impl<L> Client<L> {
         local: Local,
     ) -> Result<ProxySocket<L::Stream>, ClientError>
     where
-        L: LogIn<Io>,
+        L: ClientAuth<Io>,
         Io: AsyncRead + AsyncWrite + Unpin + 'static,
     {
         let proxy = self.proxy(&io);
@@ -279,7 +279,7 @@ impl<L> Client<L> {
         target: Address,
     ) -> Result<(L::Stream, Address), ClientError>
     where
-        L: LogIn<Io>,
+        L: ClientAuth<Io>,
         Io: AsyncRead + AsyncWrite + Unpin,
     {
         let Terms { pace, limit, .. } = self.terms;

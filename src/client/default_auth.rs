@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::LogIn;
+use super::ClientAuth;
 use crate::{
     error::{AuthError, BoxError},
     io::read,
@@ -12,11 +12,11 @@ use crate::{
 /// X'00' no authentication, and X'02' username/password too once there are credentials: what
 /// [`Client::new`](super::Client::new) offers.
 #[derive(Clone, Debug, Default)]
-pub struct BuiltIn {
+pub struct DefaultAuth {
     credentials: Option<Arc<Credentials>>,
 }
 
-impl BuiltIn {
+impl DefaultAuth {
     /// No authentication.
     #[must_use]
     pub const fn new() -> Self {
@@ -31,7 +31,7 @@ impl BuiltIn {
     }
 }
 
-impl<Io> LogIn<Io> for BuiltIn
+impl<Io> ClientAuth<Io> for DefaultAuth
 where
     Io: AsyncRead + AsyncWrite + Unpin + Send,
 {
@@ -72,7 +72,7 @@ where
 }
 
 /// X'02' alone (RFC 1929): a proxy that wants no password is not spoken with.
-impl<Io> LogIn<Io> for Credentials
+impl<Io> ClientAuth<Io> for Credentials
 where
     Io: AsyncRead + AsyncWrite + Unpin + Send,
 {

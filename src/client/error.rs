@@ -90,7 +90,7 @@ pub enum ClientError {
     /// place.
     Denied,
     /// The sub-negotiation of a method of your own failed. Its error is the source of the refusal.
-    LogIn(Refusal),
+    Authentication(Refusal),
     /// The proxy let us in, and its reply to the request is a failure. The [`Refusal`] has the
     /// [code](Refusal::code).
     Refused(Refusal),
@@ -139,7 +139,7 @@ impl ClientError {
     }
 
     pub(super) fn log_in(source: BoxError) -> Self {
-        Self::LogIn(aside(source))
+        Self::Authentication(aside(source))
     }
 
     pub(super) fn socket(source: io::Error) -> Self {
@@ -158,7 +158,9 @@ impl ClientError {
             | Self::NotOffered { .. }
             | Self::NotPipelined { .. }
             | Self::NoRelay(_) => ClientFault::Proxy,
-            Self::NoAcceptableMethod { .. } | Self::Denied | Self::LogIn(_) => ClientFault::Refused,
+            Self::NoAcceptableMethod { .. } | Self::Denied | Self::Authentication(_) => {
+                ClientFault::Refused
+            }
             Self::Refused(refusal) => match refusal.code() {
                 ReplyCode::NOT_ALLOWED
                 | ReplyCode::COMMAND_NOT_SUPPORTED
@@ -181,7 +183,7 @@ impl ClientError {
             Self::NotSocks { .. } | Self::NotOffered { .. } | Self::NotPipelined { .. } => {
                 ErrorKind::InvalidData
             }
-            Self::NoAcceptableMethod { .. } | Self::Denied | Self::LogIn(_) => {
+            Self::NoAcceptableMethod { .. } | Self::Denied | Self::Authentication(_) => {
                 ErrorKind::PermissionDenied
             }
             Self::Refused(refusal) => match refusal.code() {
@@ -240,7 +242,7 @@ impl fmt::Display for ClientError {
                 }
             }
             Self::Denied => f.write_str("proxy denied access: check the name and the password"),
-            Self::LogIn(_) => f.write_str("login to the proxy failed"),
+            Self::Authentication(_) => f.write_str("login to the proxy failed"),
             Self::Refused(refusal) => write!(f, "proxy replied: {refusal}"),
             Self::NoRelay(address) => write!(
                 f,
@@ -276,7 +278,7 @@ impl Error for ClientError {
             Self::Unreachable { source, .. }
             | Self::Io { source, .. }
             | Self::Socket(source)
-            | Self::LogIn(source)
+            | Self::Authentication(source)
             | Self::Refused(source) => Some(source),
             Self::Closed { .. }
             | Self::NotOffered { .. }

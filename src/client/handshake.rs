@@ -4,7 +4,7 @@ use std::io;
 
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
-use super::{ClientError, LogIn, reply::Answer};
+use super::{ClientAuth, ClientError, reply::Answer};
 use crate::{
     error::{AuthError, BoxError, Refusal, Step},
     io::{ReadError, read},
@@ -29,7 +29,7 @@ pub(super) async fn ask<L, Io>(
     step: &mut Step,
 ) -> Result<(L::Stream, Address), ClientError>
 where
-    L: LogIn<Io>,
+    L: ClientAuth<Io>,
     Io: AsyncRead + AsyncWrite + Unpin,
 {
     let pipelined = match pace {
@@ -53,7 +53,7 @@ async fn take_turns<L, Io>(
     step: &mut Step,
 ) -> Result<L::Stream, ClientError>
 where
-    L: LogIn<Io>,
+    L: ClientAuth<Io>,
     Io: AsyncRead + AsyncWrite + Unpin,
 {
     let offered = login.offers();
@@ -84,7 +84,7 @@ async fn go_ahead<L, Io>(
     step: &mut Step,
 ) -> Result<L::Stream, ClientError>
 where
-    L: LogIn<Io>,
+    L: ClientAuth<Io>,
     Io: AsyncRead + AsyncWrite + Unpin,
 {
     let offered = MethodSet::from(method);

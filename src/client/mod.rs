@@ -22,7 +22,7 @@
 //! * **The proxy is not trusted.** A method that was not offered, a cut or garbled reply, a datagram
 //!   from elsewhere than its relay: an error, or nothing, and never a panic.
 //!
-//! Authentication is [none or username/password](BuiltIn), or a [method of your own](LogIn).
+//! Authentication is [none or username/password](DefaultAuth), or a [method of your own](ClientAuth).
 //!
 //! # A stream to a target
 //!
@@ -157,9 +157,9 @@ mod reply;
 mod udp;
 
 pub use self::{
-    auth::LogIn,
+    auth::ClientAuth,
     client::Client,
-    default_auth::BuiltIn,
+    default_auth::DefaultAuth,
     error::{ClientError, ClientFault},
     listener::ProxyListener,
     udp::{ProxyReceiver, ProxySender, ProxySocket},

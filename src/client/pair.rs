@@ -1,4 +1,4 @@
-use super::LogIn;
+use super::ClientAuth;
 use crate::{
     error::BoxError,
     proto::{Method, MethodSet},
@@ -6,14 +6,14 @@ use crate::{
 
 /// Both offer what they have, and the proxy selects. A method of both is the first one's. Pairs of
 /// pairs make more.
-impl<Io, Wire, A, B> LogIn<Io> for (A, B)
+impl<Io, ClientStream, A, B> ClientAuth<Io> for (A, B)
 where
     Io: Send,
-    A: LogIn<Io, Stream = Wire>,
-    B: LogIn<Io, Stream = Wire>,
-    Wire: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send,
+    A: ClientAuth<Io, Stream = ClientStream>,
+    B: ClientAuth<Io, Stream = ClientStream>,
+    ClientStream: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send,
 {
-    type Stream = Wire;
+    type Stream = ClientStream;
 
     fn offers(&self) -> MethodSet {
         let (a, b) = (self.0.offers(), self.1.offers());
@@ -27,7 +27,7 @@ where
         }
     }
 
-    async fn hear(&self, method: Method, io: Io) -> Result<Wire, BoxError> {
+    async fn hear(&self, method: Method, io: Io) -> Result<ClientStream, BoxError> {
         match self.0.offers().contains(method) {
             true => self.0.hear(method, io).await,
             false => self.1.hear(method, io).await,

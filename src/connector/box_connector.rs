@@ -26,7 +26,7 @@ use crate::{
 /// let mut way: BoxConnector<Address> = BoxConnector::new(Direct::new());
 /// for proxy in &proxies {
 ///     let proxy: Address = proxy.parse()?;
-///     way = BoxConnector::new(Socks5Upstream::new(proxy).over(way));
+///     way = BoxConnector::new(Socks5Upstream::new(proxy).via(way));
 /// }
 /// # Ok::<(), tower_socks::BoxError>(())
 /// ```

@@ -9,7 +9,7 @@ use pin_project_lite::pin_project;
 use tower::util::Oneshot;
 use tower_service::Service;
 
-use super::{Dispatched, unsupported};
+use super::{ConnectorTunnel, unsupported};
 use crate::{error::BoxError, proto::Command, session::Request};
 
 pin_project! {
@@ -80,20 +80,21 @@ where
     A: Service<Request>,
     A::Error: Into<BoxError>,
 {
-    type Output = Result<Dispatched<C::Response, B::Response, A::Response>, BoxError>;
+    type Output = Result<ConnectorTunnel<C::Response, B::Response, A::Response>, BoxError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().state.project() {
             StateProj::Connect { future } => future
                 .poll(cx)
-                .map_ok(Dispatched::Connect)
+                .map_ok(ConnectorTunnel::Connect)
                 .map_err(Into::into),
-            StateProj::Bind { future } => {
-                future.poll(cx).map_ok(Dispatched::Bind).map_err(Into::into)
-            }
+            StateProj::Bind { future } => future
+                .poll(cx)
+                .map_ok(ConnectorTunnel::Bind)
+                .map_err(Into::into),
             StateProj::Associate { future } => future
                 .poll(cx)
-                .map_ok(Dispatched::Associate)
+                .map_ok(ConnectorTunnel::Associate)
                 .map_err(Into::into),
             StateProj::Unknown { command } => {
                 Poll::Ready(Err(unsupported::refusal(*command).into()))

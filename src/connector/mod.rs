@@ -9,7 +9,7 @@
 //! | CONNECT | [`Direct`](direct::Direct) | [`with_connect`](Connector::with_connect) |
 //! | BIND | [`Bind`](bind::Bind) | [`with_bind`](Connector::with_bind) |
 //! | UDP ASSOCIATE | [`Associate`](associate::Associate) | [`with_associate`](Connector::with_associate) |
-//! | all three, through another proxy | | [`Connector::through`], or each by itself: [`upstream`] |
+//! | all three, through another proxy | | [`Connector::upstream`], or each by itself: [`upstream`] |
 //! | any other | reply 07 | a service of yours in place of the `Connector` |
 //!
 //! [`Unsupported`] in a place answers 07 there.
@@ -64,6 +64,6 @@ pub use self::{
     box_connector::BoxConnector,
     future::ResponseFuture,
     service::Connector,
-    tunnel::Dispatched,
+    tunnel::ConnectorTunnel,
     unsupported::{NoTunnel, Unsupported},
 };

@@ -4,11 +4,11 @@ use tower::ServiceExt;
 use tower_service::Service;
 
 use super::{
-    Dispatched, ResponseFuture,
+    ConnectorTunnel, ResponseFuture,
     associate::Associate,
     bind::Bind,
     direct::Direct,
-    upstream::{Socks5Upstream, UpstreamBind, UpstreamPaths},
+    upstream::{MakeUpstream, Socks5Upstream, UpstreamBind},
 };
 use crate::{error::BoxError, proto::Command, session::Request};
 
@@ -34,14 +34,14 @@ impl Connector {
 }
 
 impl<C, L, N>
-    Connector<Socks5Upstream<C, L, N>, UpstreamBind<C, L, N>, Associate<UpstreamPaths<C, L, N>>>
+    Connector<Socks5Upstream<C, L, N>, UpstreamBind<C, L, N>, Associate<MakeUpstream<C, L, N>>>
 where
     Socks5Upstream<C, L, N>: Clone,
 {
     /// CONNECT, BIND and UDP ASSOCIATE through another SOCKS5 proxy. Datagrams go straight to its
     /// relay, whatever the way to the proxy: see [`upstream`](super::upstream).
     #[must_use]
-    pub fn through(upstream: Socks5Upstream<C, L, N>) -> Self {
+    pub fn upstream(upstream: Socks5Upstream<C, L, N>) -> Self {
         Self {
             bind: upstream.clone().into_bind(),
             associate: Associate::with_paths(upstream.clone().into_paths()),
@@ -91,7 +91,7 @@ where
     A: Service<Request> + Clone,
     A::Error: Into<BoxError>,
 {
-    type Response = Dispatched<C::Response, B::Response, A::Response>;
+    type Response = ConnectorTunnel<C::Response, B::Response, A::Response>;
     type Error = BoxError;
     type Future = ResponseFuture<C, B, A>;
 

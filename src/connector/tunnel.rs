@@ -6,7 +6,7 @@ use crate::{proto::Address, relay::Traffic, session::Tunnel};
 
 /// The tunnel of one command out of three: the response of [`Connector`](super::Connector).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dispatched<Connect, Bind, Associate> {
+pub enum ConnectorTunnel<Connect, Bind, Associate> {
     /// A stream to the target.
     Connect(Connect),
     /// A stream from the target.
@@ -15,7 +15,7 @@ pub enum Dispatched<Connect, Bind, Associate> {
     Associate(Associate),
 }
 
-impl<W, C, B, A> Tunnel<W> for Dispatched<C, B, A>
+impl<W, C, B, A> Tunnel<W> for ConnectorTunnel<C, B, A>
 where
     W: Send,
     C: Tunnel<W>,

@@ -5,8 +5,8 @@ use std::{
 };
 
 use crate::{
-    io::{Dropped, Drops},
-    proto::{Address, Frame},
+    io::{DropReason, Drops},
+    proto::{Address, Encoded},
 };
 
 /// Datagrams in order, each with the address that it goes to or came from.
@@ -85,7 +85,7 @@ impl Datagrams {
     pub fn retain(&mut self, mut keep: impl FnMut(&Address, &[u8]) -> bool) {
         self.sort(|address, payload| match keep(address, payload) {
             true => Ok(true),
-            false => Err(Dropped::Other),
+            false => Err(DropReason::Other),
         });
     }
 
@@ -93,7 +93,7 @@ impl Datagrams {
     /// It may put another address in place of one.
     pub(crate) fn sort(
         &mut self,
-        mut keep: impl FnMut(&mut Address, &[u8]) -> Result<bool, Dropped>,
+        mut keep: impl FnMut(&mut Address, &[u8]) -> Result<bool, DropReason>,
     ) {
         let Self { bytes, drops, .. } = self;
         self.entries.drain(..self.first);
@@ -108,7 +108,7 @@ impl Datagrams {
     }
 
     /// Notes that datagrams were dropped, for the [meters](crate::io::Meter) of the association.
-    pub fn dropped(&mut self, reason: Dropped, count: usize) {
+    pub fn dropped(&mut self, reason: DropReason, count: usize) {
         self.drops.add(reason, count);
     }
 
@@ -134,7 +134,7 @@ impl Datagrams {
     pub(crate) fn wrap<const N: usize>(
         &mut self,
         bare: &Self,
-        header: impl Fn(&Address) -> Frame<N>,
+        header: impl Fn(&Address) -> Encoded<N>,
     ) {
         self.clear();
         for (address, payload) in bare.iter() {

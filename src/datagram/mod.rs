@@ -2,7 +2,7 @@
 //!
 //! Shared by the proxy's [`associate`](crate::connector::associate) connector, by the one through
 //! an [upstream](crate::connector::upstream) and by the [client](crate::client). A
-//! [`Datagrams`] is a batch in order, each datagram with its address; a [`DatagramPath`] sends and
+//! [`Datagrams`] is a batch in order, each datagram with its address; a [`DatagramTransport`] sends and
 //! receives batches: for UDP what a target's stream is for TCP.
 
 mod batch_socket;
@@ -18,4 +18,4 @@ pub(crate) use self::{
     fragments::Fragments,
     send::{poll_send_all, poll_send_front},
 };
-pub use self::{datagrams::Datagrams, transport::DatagramPath};
+pub use self::{datagrams::Datagrams, transport::DatagramTransport};

@@ -7,7 +7,7 @@ use std::{
 
 use super::BatchSocket;
 use super::Datagrams;
-use crate::io::Dropped;
+use crate::io::DropReason;
 
 /// Sends what one system call takes from the front of `datagrams`, and takes it out. What the
 /// system refuses is dropped.
@@ -30,7 +30,7 @@ pub(crate) fn poll_send_front(
             Err(_) if count > 1 => continue,
             Err(error) => {
                 tracing::debug!(%destination, %error, "datagram not sent");
-                datagrams.dropped(Dropped::Unsendable, count);
+                datagrams.dropped(DropReason::Unsendable, count);
             }
             Ok(()) => {}
         }

@@ -14,12 +14,12 @@ use super::Datagrams;
 ///
 /// ```
 /// use std::{io, task::{Context, Poll}};
-/// use tower_socks::datagram::{DatagramPath, Datagrams};
+/// use tower_socks::datagram::{DatagramTransport, Datagrams};
 ///
 /// /// Lets nothing pass that is larger than a limit.
 /// struct Small<P>(P, usize);
 ///
-/// impl<P: DatagramPath> DatagramPath for Small<P> {
+/// impl<P: DatagramTransport> DatagramTransport for Small<P> {
 ///     fn poll_send(&mut self, cx: &mut Context<'_>, out: &mut Datagrams) -> Poll<io::Result<()>> {
 ///         out.retain(|_, payload| payload.len() <= self.1);
 ///         self.0.poll_send(cx, out)
@@ -30,7 +30,7 @@ use super::Datagrams;
 ///     }
 /// }
 /// ```
-pub trait DatagramPath: Send + 'static {
+pub trait DatagramTransport: Send + 'static {
     /// Sends what is in `out` and takes it out. Ready once `out` is empty.
     ///
     /// A datagram that cannot go (an unreachable, forbidden or unknown destination, too large) is

@@ -17,7 +17,7 @@ use crate::proto::ReplyCode;
 pub struct Refusal {
     code: ReplyCode,
     reason: Cow<'static, str>,
-    ruled_by: Option<Cow<'static, str>>,
+    rule: Option<Cow<'static, str>>,
     source: Option<BoxError>,
 }
 
@@ -27,7 +27,7 @@ impl Refusal {
         Self {
             code,
             reason: reason.into(),
-            ruled_by: None,
+            rule: None,
             source: None,
         }
     }
@@ -40,15 +40,15 @@ impl Refusal {
     /// The same refusal, with the name of the rule or limit that it comes from. It is a label of
     /// [metrics](crate::layer), so nothing that a client can invent belongs into it.
     #[must_use]
-    pub fn by(mut self, rule: impl Into<Cow<'static, str>>) -> Self {
-        self.ruled_by = Some(rule.into());
+    pub fn with_rule(mut self, rule: impl Into<Cow<'static, str>>) -> Self {
+        self.rule = Some(rule.into());
         self
     }
 
     /// The rule or limit that it comes from, such as `rule 2 (no mail)` or `limit tunnels`.
     #[must_use]
-    pub fn ruled_by(&self) -> Option<&str> {
-        self.ruled_by.as_deref()
+    pub fn rule(&self) -> Option<&str> {
+        self.rule.as_deref()
     }
 
     /// The same refusal, with the error that led to it.

@@ -1,7 +1,7 @@
 /// Why a datagram was dropped. RFC 1928 section 7 has nobody be told; [meters](super::Meter) are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Dropped {
+pub enum DropReason {
     /// No header of RFC 1928 section 7, or one that makes no sense.
     Malformed,
     /// A fragment, where fragments are not put together.
@@ -20,7 +20,7 @@ pub enum Dropped {
     Other,
 }
 
-impl Dropped {
+impl DropReason {
     /// All of them.
     pub const ALL: [Self; 8] = [
         Self::Malformed,
@@ -52,19 +52,19 @@ impl Dropped {
 /// How many were dropped, by reason.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Drops {
-    counts: [u32; Dropped::ALL.len()],
+    counts: [u32; DropReason::ALL.len()],
     any: bool,
 }
 
 impl Drops {
     pub(crate) const fn new() -> Self {
         Self {
-            counts: [0; Dropped::ALL.len()],
+            counts: [0; DropReason::ALL.len()],
             any: false,
         }
     }
 
-    pub(crate) fn add(&mut self, reason: Dropped, count: usize) {
+    pub(crate) fn add(&mut self, reason: DropReason, count: usize) {
         if let Some(sum) = self.counts.get_mut(reason as usize) {
             *sum = sum.saturating_add(u32::try_from(count).unwrap_or(u32::MAX));
             self.any |= count > 0;
@@ -87,8 +87,8 @@ impl Drops {
         }
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (Dropped, usize)> {
-        Dropped::ALL
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (DropReason, usize)> {
+        DropReason::ALL
             .into_iter()
             .zip(self.counts)
             .filter_map(|(reason, count)| (count > 0).then_some((reason, count as usize)))

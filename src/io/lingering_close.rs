@@ -25,7 +25,7 @@ const LIMIT: Duration = Duration::from_secs(2);
 /// # Cancel safety
 ///
 /// Dropping the future closes the stream at once.
-pub async fn hang_up<Io>(mut io: Io)
+pub async fn lingering_close<Io>(mut io: Io)
 where
     Io: AsyncRead + AsyncWrite + Unpin,
 {

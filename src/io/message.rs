@@ -7,10 +7,10 @@ use tokio::{
     time::timeout,
 };
 
-use super::{client_stream::Wire, lingering_close::hang_up};
+use super::{client_stream::ClientStream, lingering_close::lingering_close};
 use crate::proto::{self, Decode, Decoded, Reply, ReplyCode};
 
-/// How long a reply may take to leave. With the time of [`hang_up`] this stays below the 10 s that
+/// How long a reply may take to leave. With the time of [`lingering_close`] this stays below the 10 s that
 /// RFC 1928 section 6 allows.
 const LIMIT: Duration = Duration::from_secs(5);
 
@@ -95,7 +95,7 @@ impl std::error::Error for ReadError {
 /// # Errors
 ///
 /// When the stream fails, or will not take the reply within 5 s.
-pub(crate) async fn answer<W: Wire>(client: &mut W, reply: &Reply) -> io::Result<()> {
+pub(crate) async fn answer<W: ClientStream>(client: &mut W, reply: &Reply) -> io::Result<()> {
     let write = async {
         client.write_all(&reply.encode()).await?;
         client.flush().await
@@ -104,9 +104,9 @@ pub(crate) async fn answer<W: Wire>(client: &mut W, reply: &Reply) -> io::Result
 }
 
 /// Says no, and closes so that it is heard.
-pub(crate) async fn refuse<W: Wire>(mut client: W, code: ReplyCode) {
+pub(crate) async fn refuse<W: ClientStream>(mut client: W, code: ReplyCode) {
     // Whoever is gone need not be told.
     if answer(&mut client, &Reply::failure(code)).await.is_ok() {
-        hang_up(client).await;
+        lingering_close(client).await;
     }
 }

@@ -3,9 +3,9 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use super::{Dropped, Drops};
+use super::{DropReason, Drops};
 
-/// Counts the bytes of a tunnel, or bounds them: see [`Metered`](super::Metered).
+/// Counts the bytes of a tunnel, or bounds them: see [`MeteredStream`](super::MeteredStream).
 ///
 /// The relay asks before it reads, so what a limit holds back stays in the kernel, and the sender
 /// feels it. It tells at once what it has read, before it asks again. One meter serves one tunnel;
@@ -14,22 +14,22 @@ use super::{Dropped, Drops};
 /// ```
 /// use std::{io, sync::{Arc, atomic::{AtomicU64, Ordering}}, task::{Context, Poll}};
 /// use tokio::io::{AsyncReadExt, AsyncWriteExt};
-/// use tower_socks::{io::{Meter, ReadAhead, Way, Wire}, relay::Relay};
+/// use tower_socks::{io::{Meter, PrefixedStream, Direction, ClientStream}, relay::Relay};
 ///
 /// /// Ends tunnels once they have brought their clients so many bytes together.
 /// struct Budget(Arc<AtomicU64>);
 ///
 /// impl Meter for Budget {
-///     fn poll_allowance(&mut self, _: &mut Context<'_>, way: Way) -> Poll<io::Result<usize>> {
-///         match (way, self.0.load(Ordering::Relaxed)) {
-///             (Way::Up, _) => Poll::Ready(Ok(usize::MAX)),
-///             (Way::Down, 0) => Poll::Ready(Err(io::Error::other("nothing is left"))),
-///             (Way::Down, left) => Poll::Ready(Ok(left as usize)),
+///     fn poll_allowance(&mut self, _: &mut Context<'_>, direction: Direction) -> Poll<io::Result<usize>> {
+///         match (direction, self.0.load(Ordering::Relaxed)) {
+///             (Direction::Up, _) => Poll::Ready(Ok(usize::MAX)),
+///             (Direction::Down, 0) => Poll::Ready(Err(io::Error::other("nothing is left"))),
+///             (Direction::Down, left) => Poll::Ready(Ok(left as usize)),
 ///         }
 ///     }
 ///
-///     fn moved(&mut self, way: Way, bytes: usize) {
-///         if way == Way::Down {
+///     fn moved(&mut self, direction: Direction, bytes: usize) {
+///         if direction == Direction::Down {
 ///             self.0.fetch_sub(bytes as u64, Ordering::Relaxed);
 ///         }
 ///     }
@@ -40,7 +40,7 @@ use super::{Dropped, Drops};
 /// let left = Arc::new(AtomicU64::new(6));
 /// let (mut client, near) = tokio::io::duplex(64);
 /// let (far, mut target) = tokio::io::duplex(64);
-/// let near = ReadAhead::new(near).metered(Budget(left.clone()));
+/// let near = PrefixedStream::new(near).metered(Budget(left.clone()));
 /// let relay = tokio::spawn(Relay::new().run(near, far));
 ///
 /// target.write_all(b"more than six").await?;
@@ -61,30 +61,34 @@ pub trait Meter: Send + 'static {
     /// # Errors
     ///
     /// When nothing may move any more. The tunnel breaks off, in both directions.
-    fn poll_allowance(&mut self, cx: &mut Context<'_>, way: Way) -> Poll<io::Result<usize>> {
-        let _ = (cx, way);
+    fn poll_allowance(
+        &mut self,
+        cx: &mut Context<'_>,
+        direction: Direction,
+    ) -> Poll<io::Result<usize>> {
+        let _ = (cx, direction);
         Poll::Ready(Ok(usize::MAX))
     }
 
     /// Told how many bytes have come, and are on their way to the other side. Datagrams come whole, so
     /// for them it may be more than was allowed.
-    fn moved(&mut self, way: Way, bytes: usize);
+    fn moved(&mut self, direction: Direction, bytes: usize);
 
     /// Told how many datagrams have come, after [`moved`](Self::moved) has told their bytes. Never
     /// called for streams.
-    fn datagrams(&mut self, way: Way, count: usize) {
-        let _ = (way, count);
+    fn datagrams(&mut self, direction: Direction, count: usize) {
+        let _ = (direction, count);
     }
 
     /// Told how many datagrams were dropped, and why.
-    fn dropped(&mut self, reason: Dropped, count: usize) {
+    fn dropped(&mut self, reason: DropReason, count: usize) {
         let _ = (reason, count);
     }
 }
 
 /// Which way bytes move in a tunnel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Way {
+pub enum Direction {
     /// From the client to the target.
     Up,
     /// From the target to the client.
@@ -98,26 +102,30 @@ pub(crate) struct Meters(Option<Box<dyn Meter>>);
 struct Both(Box<dyn Meter>, Box<dyn Meter>);
 
 impl Meter for Both {
-    fn poll_allowance(&mut self, cx: &mut Context<'_>, way: Way) -> Poll<io::Result<usize>> {
+    fn poll_allowance(
+        &mut self,
+        cx: &mut Context<'_>,
+        direction: Direction,
+    ) -> Poll<io::Result<usize>> {
         // Each has to know whom to wake.
         let (one, other) = (
-            self.0.poll_allowance(cx, way)?,
-            self.1.poll_allowance(cx, way)?,
+            self.0.poll_allowance(cx, direction)?,
+            self.1.poll_allowance(cx, direction)?,
         );
         Poll::Ready(Ok(ready!(one).min(ready!(other))))
     }
 
-    fn moved(&mut self, way: Way, bytes: usize) {
-        self.0.moved(way, bytes);
-        self.1.moved(way, bytes);
+    fn moved(&mut self, direction: Direction, bytes: usize) {
+        self.0.moved(direction, bytes);
+        self.1.moved(direction, bytes);
     }
 
-    fn datagrams(&mut self, way: Way, count: usize) {
-        self.0.datagrams(way, count);
-        self.1.datagrams(way, count);
+    fn datagrams(&mut self, direction: Direction, count: usize) {
+        self.0.datagrams(direction, count);
+        self.1.datagrams(direction, count);
     }
 
-    fn dropped(&mut self, reason: Dropped, count: usize) {
+    fn dropped(&mut self, reason: DropReason, count: usize) {
         self.0.dropped(reason, count);
         self.1.dropped(reason, count);
     }
@@ -135,26 +143,28 @@ impl Meters {
     pub(crate) fn poll_allowance(
         &mut self,
         cx: &mut Context<'_>,
-        way: Way,
+        direction: Direction,
     ) -> Poll<io::Result<usize>> {
         match &mut self.0 {
             None => Poll::Ready(Ok(usize::MAX)),
             // None at all would look like the end of the stream.
-            Some(meter) => meter.poll_allowance(cx, way).map_ok(|bytes| bytes.max(1)),
+            Some(meter) => meter
+                .poll_allowance(cx, direction)
+                .map_ok(|bytes| bytes.max(1)),
         }
     }
 
     #[inline]
-    pub(crate) fn moved(&mut self, way: Way, bytes: usize) {
+    pub(crate) fn moved(&mut self, direction: Direction, bytes: usize) {
         if let Some(meter) = self.0.as_mut().filter(|_| bytes > 0) {
-            meter.moved(way, bytes);
+            meter.moved(direction, bytes);
         }
     }
 
     #[inline]
-    pub(crate) fn datagrams(&mut self, way: Way, count: usize) {
+    pub(crate) fn datagrams(&mut self, direction: Direction, count: usize) {
         if let Some(meter) = self.0.as_mut().filter(|_| count > 0) {
-            meter.datagrams(way, count);
+            meter.datagrams(direction, count);
         }
     }
 

@@ -7,9 +7,9 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::{BoxStream, Meter, Way, meter::Meters};
+use super::{BoxStream, Direction, Meter, meter::Meters};
 
-/// A client's stream with [meters](Meter) on it: what [`Wire::metered`](super::Wire::metered)
+/// A client's stream with [meters](Meter) on it: what [`ClientStream::metered`](super::ClientStream::metered)
 /// makes of one.
 ///
 /// A layer that counts or bounds the bytes of a tunnel wraps the tunnel, and hands the client's
@@ -17,14 +17,14 @@ use super::{BoxStream, Meter, Way, meter::Meters};
 ///
 /// ```
 /// use std::io;
-/// use tower_socks::{Traffic, Tunnel, io::{Meter, Metered, Wire}, proto::Address};
+/// use tower_socks::{Traffic, Tunnel, io::{Meter, MeteredStream, ClientStream}, proto::Address};
 ///
 /// struct Counted<T, M> {
 ///     tunnel: T,
 ///     meter: M,
 /// }
 ///
-/// impl<W: Wire, T: Tunnel<Metered>, M: Meter> Tunnel<W> for Counted<T, M> {
+/// impl<W: ClientStream, T: Tunnel<MeteredStream>, M: Meter> Tunnel<W> for Counted<T, M> {
 ///     fn bound(&self) -> Address {
 ///         self.tunnel.bound()
 ///     }
@@ -40,12 +40,12 @@ use super::{BoxStream, Meter, Way, meter::Meters};
 /// For every other tunnel, reading is the way up and writing the way down. However many layers do
 /// this, there is one box.
 #[derive(Debug)]
-pub struct Metered {
+pub struct MeteredStream {
     io: BoxStream,
     meters: Meters,
 }
 
-impl Metered {
+impl MeteredStream {
     pub(crate) fn new(io: BoxStream) -> Self {
         Self {
             io,
@@ -77,14 +77,14 @@ impl Metered {
     }
 }
 
-impl AsyncRead for Metered {
+impl AsyncRead for MeteredStream {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        let allowance = ready!(this.meters.poll_allowance(cx, Way::Up))?;
+        let allowance = ready!(this.meters.poll_allowance(cx, Direction::Up))?;
         let read = if allowance >= buf.remaining() {
             let before = buf.filled().len();
             ready!(Pin::new(&mut this.io).poll_read(cx, buf))?;
@@ -97,24 +97,24 @@ impl AsyncRead for Metered {
             read
         };
         if read > 0 {
-            this.meters.moved(Way::Up, read);
+            this.meters.moved(Direction::Up, read);
         }
         Poll::Ready(Ok(()))
     }
 }
 
-impl AsyncWrite for Metered {
+impl AsyncWrite for MeteredStream {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        let allowance = ready!(this.meters.poll_allowance(cx, Way::Down))?;
+        let allowance = ready!(this.meters.poll_allowance(cx, Direction::Down))?;
         let part = buf.get(..allowance).unwrap_or(buf);
         let written = ready!(Pin::new(&mut this.io).poll_write(cx, part))?;
         if written > 0 {
-            this.meters.moved(Way::Down, written);
+            this.meters.moved(Direction::Down, written);
         }
         Poll::Ready(Ok(written))
     }

@@ -1,17 +1,17 @@
 //! Streams: what one can be, and what every protocol does with one.
 //!
-//! A client's stream is a [`ClientStream`](Wire): `AsyncRead + AsyncWrite` that can also tell that
+//! A client's stream is a [`ClientStream`](ClientStream): `AsyncRead + AsyncWrite` that can also tell that
 //! the client is gone. The types of this module wrap one another, and
 //! [`Relay`](crate::relay::Relay) sees through all of them to the socket inside:
 //!
 //! | type | a stream |
 //! |---|---|
-//! | [`ReadAhead`] | with bytes in front of it that were read too early |
+//! | [`PrefixedStream`] | with bytes in front of it that were read too early |
 //! | [`BoxStream`] | whose type is not known |
-//! | [`Metered`] | with [meters](Meter) on it, which count its bytes or hold them back |
+//! | [`MeteredStream`] | with [meters](Meter) on it, which count its bytes or hold them back |
 //!
 //! [`read`] takes one message of a protocol from a stream and leaves everything behind it, and
-//! [`hang_up`] closes one so that what was written last arrives.
+//! [`lingering_close`] closes one so that what was written last arrives.
 
 mod box_stream;
 mod client_stream;
@@ -27,13 +27,13 @@ mod yield_turn;
 
 pub use self::{
     box_stream::BoxStream,
-    client_stream::Wire,
-    drop_reason::Dropped,
-    lingering_close::hang_up,
+    client_stream::ClientStream,
+    drop_reason::DropReason,
+    lingering_close::lingering_close,
     message::{ReadError, read},
-    meter::{Meter, Way},
-    metered_stream::Metered,
-    prefixed_stream::ReadAhead,
+    meter::{Direction, Meter},
+    metered_stream::MeteredStream,
+    prefixed_stream::PrefixedStream,
 };
 pub(crate) use self::{
     drop_reason::Drops,

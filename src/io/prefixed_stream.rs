@@ -17,7 +17,7 @@ const CAPACITY: usize = 1024;
 /// a client send it with the request). Once a reader brings a buffer of its own of 1 KiB or more,
 /// this one is given back.
 #[derive(Debug)]
-pub struct ReadAhead<Io> {
+pub struct PrefixedStream<Io> {
     io: Io,
     buffer: Box<[u8]>,
     /// The octets of `buffer` that hold data are `start..end`.
@@ -26,7 +26,7 @@ pub struct ReadAhead<Io> {
     ended: bool,
 }
 
-impl<Io> ReadAhead<Io> {
+impl<Io> PrefixedStream<Io> {
     /// Nothing is read ahead yet. Allocates with the first small read.
     pub fn new(io: Io) -> Self {
         Self {
@@ -78,7 +78,7 @@ impl<Io> ReadAhead<Io> {
     }
 }
 
-impl<Io: AsyncRead + Unpin> ReadAhead<Io> {
+impl<Io: AsyncRead + Unpin> PrefixedStream<Io> {
     /// Reads on without handing anything out. Ready at the end of the stream and on an error;
     /// never when there is no more room.
     pub(crate) fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -115,7 +115,7 @@ impl<Io: AsyncRead + Unpin> ReadAhead<Io> {
     }
 }
 
-impl<Io: AsyncRead + Unpin> AsyncRead for ReadAhead<Io> {
+impl<Io: AsyncRead + Unpin> AsyncRead for PrefixedStream<Io> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -142,7 +142,7 @@ impl<Io: AsyncRead + Unpin> AsyncRead for ReadAhead<Io> {
     }
 }
 
-impl<Io: AsyncWrite + Unpin> AsyncWrite for ReadAhead<Io> {
+impl<Io: AsyncWrite + Unpin> AsyncWrite for PrefixedStream<Io> {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,

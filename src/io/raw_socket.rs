@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 #[cfg(unix)]
 use tokio::net::UnixStream;
 
-use super::{BoxStream, Metered, ReadAhead};
+use super::{BoxStream, MeteredStream, PrefixedStream};
 
 /// A socket of the operating system, with nothing in front of it.
 #[derive(Clone, Copy)]
@@ -26,7 +26,7 @@ impl<'a> Raw<'a> {
     pub(crate) fn of<Io: 'static>(io: &'a Io) -> Option<Self> {
         let io: &dyn Any = io;
         let boxed = io.downcast_ref().map(BoxStream::inner);
-        let metered = || io.downcast_ref().map(Metered::inner);
+        let metered = || io.downcast_ref().map(MeteredStream::inner);
         Self::found(boxed.or_else(metered).unwrap_or(io))
     }
 
@@ -49,12 +49,12 @@ impl<'a> Raw<'a> {
     }
 }
 
-/// Sees through [`ReadAhead`] once it has handed out everything.
+/// Sees through [`PrefixedStream`] once it has handed out everything.
 fn bare<T: 'static>(io: &dyn Any) -> Option<&T> {
     io.downcast_ref::<T>().or_else(|| {
-        io.downcast_ref::<ReadAhead<T>>()
+        io.downcast_ref::<PrefixedStream<T>>()
             .filter(|ahead| ahead.buffered().is_empty())
-            .map(ReadAhead::get_ref)
+            .map(PrefixedStream::get_ref)
     })
 }
 

@@ -12,7 +12,7 @@ use std::{
 use crate::{proto::Address, session::Request};
 
 /// A function from a request to what it is counted by. Closures are.
-pub trait KeyOf: Clone + Send + Sync + 'static {
+pub trait KeyExtractor: Clone + Send + Sync + 'static {
     /// What it is counted by. The log shows it.
     type Key: Hash + Eq + Clone + fmt::Debug + Send + Sync + 'static;
 
@@ -20,7 +20,7 @@ pub trait KeyOf: Clone + Send + Sync + 'static {
     fn key(&self, request: &Request) -> Option<Self::Key>;
 }
 
-impl<F, K> KeyOf for F
+impl<F, K> KeyExtractor for F
 where
     F: Fn(&Request) -> Option<K> + Clone + Send + Sync + 'static,
     K: Hash + Eq + Clone + fmt::Debug + Send + Sync + 'static,
@@ -34,13 +34,13 @@ where
 
 /// All requests together.
 #[must_use]
-pub const fn everyone(_: &Request) -> Option<All> {
-    Some(All)
+pub const fn global(_: &Request) -> Option<Global> {
+    Some(Global)
 }
 
-/// The key of [`everyone`].
+/// The key of [`global`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct All;
+pub struct Global;
 
 /// The user's name, of those who have one.
 #[must_use]
@@ -63,7 +63,7 @@ pub fn client(request: &Request) -> Option<IpAddr> {
 }
 
 /// The network of the client's address, with prefixes of so many bits for IPv4 and IPv6.
-pub fn client_network(v4: u8, v6: u8) -> impl KeyOf<Key = IpAddr> {
+pub fn client_network(v4: u8, v6: u8) -> impl KeyExtractor<Key = IpAddr> {
     move |request: &Request| of_network(request.peer.ip(), v4, v6)
 }
 

@@ -4,7 +4,7 @@ use std::{
     str::FromStr,
 };
 
-use super::{DomainName, Frame, InvalidName, ip_literal};
+use super::{DomainName, Encoded, InvalidName, ip_literal};
 
 /// A host and a port, the host by address or by name (RFC 1928 section 5).
 ///
@@ -103,7 +103,7 @@ impl Address {
         })
     }
 
-    pub(super) fn append_to<const N: usize>(&self, frame: Frame<N>) -> Frame<N> {
+    pub(super) fn append_to<const N: usize>(&self, frame: Encoded<N>) -> Encoded<N> {
         match self {
             Self::Ip(address) => match address.ip() {
                 IpAddr::V4(ip) => frame.push(&[Self::IPV4]).push(&ip.octets()),

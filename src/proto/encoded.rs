@@ -6,12 +6,12 @@ use std::{fmt, ops::Deref};
 /// Dereferences to the octets that are in use. Its `Debug` form shows the length only, since a
 /// message may carry a password.
 #[derive(Clone, Copy)]
-pub struct Frame<const N: usize> {
+pub struct Encoded<const N: usize> {
     octets: [u8; N],
     len: usize,
 }
 
-impl<const N: usize> Frame<N> {
+impl<const N: usize> Encoded<N> {
     pub(super) const fn new() -> Self {
         Self {
             octets: [0; N],
@@ -32,7 +32,7 @@ impl<const N: usize> Frame<N> {
     }
 }
 
-impl<const N: usize> Deref for Frame<N> {
+impl<const N: usize> Deref for Encoded<N> {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
@@ -40,14 +40,14 @@ impl<const N: usize> Deref for Frame<N> {
     }
 }
 
-impl<const N: usize> AsRef<[u8]> for Frame<N> {
+impl<const N: usize> AsRef<[u8]> for Encoded<N> {
     fn as_ref(&self) -> &[u8] {
         self
     }
 }
 
-impl<const N: usize> fmt::Debug for Frame<N> {
+impl<const N: usize> fmt::Debug for Encoded<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Frame({} octets)", self.len)
+        write!(f, "Encoded({} octets)", self.len)
     }
 }

@@ -1,5 +1,5 @@
 use super::{
-    Decode, Decoded, Error, Frame, Method, MethodSet, VERSION,
+    Decode, Decoded, Encoded, Error, Method, MethodSet, VERSION,
     reader::{Cursor, Stop},
 };
 
@@ -23,7 +23,7 @@ pub struct Greeting {
 impl Greeting {
     /// The frame as a client sends it.
     #[must_use]
-    pub fn encode(&self) -> Frame<257> {
+    pub fn encode(&self) -> Encoded<257> {
         // 256 values fit into the set, 255 into the frame: X'FF' is no method.
         let methods = || {
             self.methods
@@ -32,7 +32,7 @@ impl Greeting {
         };
         let count = u8::try_from(methods().count()).unwrap_or(u8::MAX);
         methods().fold(
-            Frame::new().push(&[VERSION, count]),
+            Encoded::new().push(&[VERSION, count]),
             |frame, Method(octet)| frame.push(&[octet]),
         )
     }
@@ -71,8 +71,8 @@ pub struct Selection {
 impl Selection {
     /// The frame as a server sends it.
     #[must_use]
-    pub fn encode(&self) -> Frame<2> {
-        Frame::new().push(&[VERSION, self.method.0])
+    pub fn encode(&self) -> Encoded<2> {
+        Encoded::new().push(&[VERSION, self.method.0])
     }
 }
 

@@ -8,7 +8,7 @@
 //! * an [`Error`]: no continuation makes these bytes a frame.
 //!
 //! Nothing here allocates from a length that has not been checked, and nothing panics, whatever the
-//! bytes are. Frames that we send encode into a [`Frame`], which lives on the stack and is sized
+//! bytes are. Frames that we send encode into a [`Encoded`], which lives on the stack and is sized
 //! from the longest form of the message.
 //!
 //! ```
@@ -47,7 +47,7 @@ pub use self::{
     command::Command,
     decode::{Decode, Decoded, Error},
     domain_name::{DomainName, InvalidName},
-    encoded::Frame,
+    encoded::Encoded,
     greeting::{Greeting, Selection},
     method::{Method, MethodSet},
     reply::{Reply, ReplyCode},

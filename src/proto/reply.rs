@@ -1,6 +1,6 @@
 use std::{fmt, net::Ipv4Addr};
 
-use super::{Address, Decode, Decoded, Error, Frame, VERSION, reader::Cursor};
+use super::{Address, Decode, Decoded, Encoded, Error, VERSION, reader::Cursor};
 
 /// The outcome of a request (RFC 1928 section 6, REP).
 ///
@@ -89,8 +89,8 @@ impl Reply {
     ///
     /// Clients in the field cannot read a name as BND, so a name becomes `0.0.0.0` with its port.
     #[must_use]
-    pub fn encode(&self) -> Frame<22> {
-        let frame = Frame::new().push(&[VERSION, self.code.0, 0]);
+    pub fn encode(&self) -> Encoded<22> {
+        let frame = Encoded::new().push(&[VERSION, self.code.0, 0]);
         match &self.bound {
             Address::Ip(_) => self.bound.append_to(frame),
             Address::Name(_, port) => {

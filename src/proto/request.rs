@@ -1,4 +1,4 @@
-use super::{Address, Command, Decode, Decoded, Error, Frame, VERSION, reader::Cursor};
+use super::{Address, Command, Decode, Decoded, Encoded, Error, VERSION, reader::Cursor};
 
 /// The client's request (RFC 1928 section 4).
 ///
@@ -22,9 +22,9 @@ pub struct Request {
 impl Request {
     /// The frame as a client sends it.
     #[must_use]
-    pub fn encode(&self) -> Frame<262> {
+    pub fn encode(&self) -> Encoded<262> {
         self.target
-            .append_to(Frame::new().push(&[VERSION, self.command.0, 0]))
+            .append_to(Encoded::new().push(&[VERSION, self.command.0, 0]))
     }
 }
 

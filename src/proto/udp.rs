@@ -1,5 +1,5 @@
 use super::{
-    Address, Decode, Decoded, Error, Frame,
+    Address, Decode, Decoded, Encoded, Error,
     reader::{Cursor, Stop},
 };
 
@@ -27,9 +27,9 @@ pub struct UdpHeader {
 impl UdpHeader {
     /// The header in front of a payload.
     #[must_use]
-    pub fn encode(&self) -> Frame<262> {
+    pub fn encode(&self) -> Encoded<262> {
         self.address
-            .append_to(Frame::new().push(&[0, 0, self.fragment]))
+            .append_to(Encoded::new().push(&[0, 0, self.fragment]))
     }
 }
 

@@ -1,7 +1,7 @@
 use std::fmt;
 
 use super::{
-    Decode, Decoded, Error, Frame,
+    Decode, Decoded, Encoded, Error,
     reader::{Cursor, Stop},
 };
 
@@ -50,9 +50,9 @@ impl Credentials {
 
     /// The frame as a client sends it.
     #[must_use]
-    pub fn encode(&self) -> Frame<513> {
+    pub fn encode(&self) -> Encoded<513> {
         let len = |octets: &[u8]| u8::try_from(octets.len()).unwrap_or(u8::MAX);
-        Frame::new()
+        Encoded::new()
             .push(&[Self::VERSION, len(&self.name)])
             .push(&self.name)
             .push(&[len(&self.password.0)])
@@ -128,8 +128,8 @@ impl UserPassStatus {
 
     /// The frame as a server sends it.
     #[must_use]
-    pub fn encode(&self) -> Frame<2> {
-        Frame::new().push(&[Credentials::VERSION, self.0])
+    pub fn encode(&self) -> Encoded<2> {
+        Encoded::new().push(&[Credentials::VERSION, self.0])
     }
 }
 

@@ -11,10 +11,10 @@
 //!   that keeps filling large reads goes on with `splice(2)` through a pipe. It takes the pipe when
 //!   data is there and gives it back when it falls idle, so that short and quiet connections never
 //!   pay for one. Raw sockets are [`TcpStream`](tokio::net::TcpStream) and
-//!   [`UnixStream`](tokio::net::UnixStream), also inside [`ReadAhead`] and [`BoxStream`]; every other stream, TLS for
+//!   [`UnixStream`](tokio::net::UnixStream), also inside [`PrefixedStream`] and [`BoxStream`]; every other stream, TLS for
 //!   one, is read and written.
 //! * **Nothing waits for ever.** An idle limit slides with the traffic of both directions. Once one
-//!   direction has ended, the shorter [linger](Relay::linger) takes its place.
+//!   direction has ended, the shorter [linger](Relay::half_close_timeout) takes its place.
 //! * **Ends are passed on as what they were.** The end of one direction becomes a half-close of the
 //!   other side after the last byte, and leaves the opposite direction open. A reset is a reset on
 //!   the other side too, not an end that looks complete. A side that will not be written to any
@@ -46,7 +46,7 @@
 //! ```
 
 mod broken;
-mod direction;
+mod copier;
 mod error;
 mod gate;
 mod idle;

@@ -8,8 +8,8 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::{RelayError, RelayErrorKind, Traffic, direction::Direction, gate::Gate, idle::Watch};
-use crate::io::{Metered, Raw, Way, hang_up};
+use super::{RelayError, RelayErrorKind, Traffic, copier::Copier, gate::Gate, idle::Watch};
+use crate::io::{Direction, MeteredStream, Raw, lingering_close};
 
 /// The limits of a tunnel, and what runs it. See the [module's page](super) for how.
 ///
@@ -42,7 +42,7 @@ impl Relay {
     /// Ends a tunnel of which one direction has ended, and in which no byte has moved in the other
     /// one for so long. The idle limit still holds where it is shorter.
     #[must_use]
-    pub const fn linger(mut self, limit: Duration) -> Self {
+    pub const fn half_close_timeout(mut self, limit: Duration) -> Self {
         self.linger = limit;
         self
     }
@@ -71,15 +71,15 @@ impl Relay {
         B: AsyncRead + AsyncWrite + Unpin + 'static,
     {
         async move {
-            let mut up = Direction::new();
-            let mut down = Direction::new();
-            let mut meters = Metered::take(&mut client);
+            let mut up = Copier::new();
+            let mut down = Copier::new();
+            let mut meters = MeteredStream::take(&mut client);
             let broken = {
                 let mut watch = Watch::new(self);
                 let mut alarm = pin!(watch.alarm());
                 poll_fn(|cx| {
                     let before = up.moved + down.moved;
-                    let gate = Gate::new(&mut meters, Way::Up);
+                    let gate = Gate::new(&mut meters, Direction::Up);
                     if let Poll::Ready(Err(broken)) =
                         up.poll(cx, &mut client, &mut target, &down, gate)
                     {
@@ -87,7 +87,7 @@ impl Relay {
                             broken.between(RelayErrorKind::Client, RelayErrorKind::Target),
                         ));
                     }
-                    let gate = Gate::new(&mut meters, Way::Down);
+                    let gate = Gate::new(&mut meters, Direction::Down);
                     if let Poll::Ready(Err(broken)) =
                         down.poll(cx, &mut target, &mut client, &up, gate)
                     {
@@ -126,10 +126,10 @@ impl Relay {
             }
             // Boxed, since few tunnels end like this and all of them would keep room for it.
             if up.is_discarding() {
-                Box::pin(hang_up(client)).await;
+                Box::pin(lingering_close(client)).await;
             }
             if down.is_discarding() {
-                Box::pin(hang_up(target)).await;
+                Box::pin(lingering_close(target)).await;
             }
             let refused = (up.refused.map(|error| (RelayErrorKind::Target, error)))
                 .or(down.refused.map(|error| (RelayErrorKind::Client, error)));

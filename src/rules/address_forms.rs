@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::{
     ipv4_in_ipv6::embedded,
-    special_purpose::{self, Block},
+    special_purpose::{self, SpecialPurpose},
 };
 
 /// An address as it is written, and the IPv4 addresses that it embeds.
@@ -13,7 +13,7 @@ pub(super) struct Faces {
     pub(super) written: IpAddr,
     pub(super) embedded: [Option<IpAddr>; 2],
     /// The special-purpose block of one of them.
-    pub(super) special: Option<&'static Block>,
+    pub(super) special: Option<&'static SpecialPurpose>,
 }
 
 impl Faces {

@@ -21,13 +21,13 @@ use super::{
 /// [check](Self::check_names) it against a list of users, reads this instead.
 ///
 /// ```
-/// use tower_socks::rules::Builder;
+/// use tower_socks::rules::RulesBuilder;
 ///
 /// let file = r#"
 ///     default = "allow"
 ///     rules = [{ action = "deny", user = "jo", port = 25 }]
 /// "#;
-/// let builder: Builder = toml::from_str(file)?;
+/// let builder: RulesBuilder = toml::from_str(file)?;
 ///
 /// let problem = builder.check_names(|user| user == "joe").unwrap_err();
 /// assert_eq!(problem.to_string(), "rule 1, user: there is no user `jo`");
@@ -35,7 +35,7 @@ use super::{
 /// # Ok::<(), toml::de::Error>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct Builder {
+pub struct RulesBuilder {
     default: Action,
     allow_private: bool,
     own: Vec<SocketAddr>,
@@ -45,7 +45,7 @@ pub struct Builder {
     rules: Vec<Rule>,
 }
 
-impl Builder {
+impl RulesBuilder {
     pub(super) const fn new(default: Action) -> Self {
         Self {
             default,

@@ -8,7 +8,8 @@ use serde::{
 };
 
 use super::{
-    Action, Builder, Days, Destination, Hours, InvalidCondition, Network, Ports, Rule, Rules,
+    Action, Destination, InvalidCondition, Network, PortRange, Rule, Rules, RulesBuilder,
+    TimeRange, Weekdays,
     de_values::{Text, some, stated},
     schedule::Zone,
 };
@@ -32,7 +33,7 @@ struct File {
     rules: Vec<Rule>,
 }
 
-impl<'de> Deserialize<'de> for Builder {
+impl<'de> Deserialize<'de> for RulesBuilder {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let file = deserializer.deserialize_map(FileVisitor)?;
         let mut builder = Self::new(file.default);
@@ -51,7 +52,7 @@ impl<'de> Deserialize<'de> for Builder {
 
 impl<'de> Deserialize<'de> for Rules {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let builder = Builder::deserialize(deserializer)?;
+        let builder = RulesBuilder::deserialize(deserializer)?;
         builder.check_names(|_| true).map_err(D::Error::custom)?;
         Ok(builder.build())
     }
@@ -115,11 +116,11 @@ struct RuleTable {
     #[serde(default, rename = "to", deserialize_with = "some")]
     destinations: Vec<Destination>,
     #[serde(default, rename = "port", deserialize_with = "some")]
-    ports: Vec<Ports>,
+    ports: Vec<PortRange>,
     #[serde(default, rename = "time", deserialize_with = "some")]
-    hours: Vec<Hours>,
+    hours: Vec<TimeRange>,
     #[serde(default, rename = "weekday", deserialize_with = "some")]
-    days: Vec<Days>,
+    days: Vec<Weekdays>,
 }
 
 impl<'de> Deserialize<'de> for Rule {

@@ -11,8 +11,8 @@ use serde::{
 };
 
 use super::{
-    Action, Days, Destination, Hours, InvalidCondition, Network, Ports, de::CommandName,
-    schedule::Zone,
+    Action, Destination, InvalidCondition, Network, PortRange, TimeRange, Weekdays,
+    de::CommandName, schedule::Zone,
 };
 
 /// One value, or a list of at least one.
@@ -129,44 +129,44 @@ from_text! {
     CommandName: "\"connect\", \"bind\" or \"udp\"",
     Destination: "a name, `*.` and a name, an address or a network, as text",
     Network: "an address or a network, as text",
-    Hours: "a part of the day, such as \"08:00-18:00\"",
-    Days: "a weekday, such as \"mon\" or \"mon-fri\"",
+    TimeRange: "a part of the day, such as \"08:00-18:00\"",
+    Weekdays: "a weekday, such as \"mon\" or \"mon-fri\"",
     Text: "a name, as text",
     Zone: "a time zone, such as \"Europe/Berlin\"",
 }
 
-impl<'de> Deserialize<'de> for Ports {
+impl<'de> Deserialize<'de> for PortRange {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(PortsVisitor)
     }
 }
 
-impl Expected for Ports {
+impl Expected for PortRange {
     const EXPECTED: &'static str = "a port, or a range of ports such as \"8000-8999\"";
 }
 
 struct PortsVisitor;
 
 impl Visitor<'_> for PortsVisitor {
-    type Value = Ports;
+    type Value = PortRange;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(Ports::EXPECTED)
+        f.write_str(PortRange::EXPECTED)
     }
 
-    fn visit_str<E: Error>(self, text: &str) -> Result<Ports, E> {
+    fn visit_str<E: Error>(self, text: &str) -> Result<PortRange, E> {
         text.parse().map_err(E::custom)
     }
 
-    fn visit_i64<E: Error>(self, number: i64) -> Result<Ports, E> {
+    fn visit_i64<E: Error>(self, number: i64) -> Result<PortRange, E> {
         u16::try_from(number)
-            .map(Ports::from)
+            .map(PortRange::from)
             .map_err(|_| no_port(number))
     }
 
-    fn visit_u64<E: Error>(self, number: u64) -> Result<Ports, E> {
+    fn visit_u64<E: Error>(self, number: u64) -> Result<PortRange, E> {
         u16::try_from(number)
-            .map(Ports::from)
+            .map(PortRange::from)
             .map_err(|_| no_port(number))
     }
 }

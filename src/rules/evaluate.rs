@@ -12,7 +12,7 @@ use super::{
     postings::RuleId,
     query::Question,
     rules::Stated,
-    special_purpose::{self, Block},
+    special_purpose::{self, SpecialPurpose},
 };
 use crate::session::Request;
 
@@ -44,7 +44,7 @@ struct Hits<'a> {
 /// What stands between an allow rule and an address, unless the rule states the address.
 #[derive(Clone, Copy)]
 struct Hurdles {
-    special: Option<&'static Block>,
+    special: Option<&'static SpecialPurpose>,
     own: bool,
 }
 

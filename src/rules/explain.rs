@@ -1,7 +1,8 @@
 use std::{borrow::Cow, fmt, net::SocketAddr};
 
 use super::{
-    Action, Rules, evaluate::Answer, postings::RuleId, query::Question, special_purpose::Block,
+    Action, Rules, evaluate::Answer, postings::RuleId, query::Question,
+    special_purpose::SpecialPurpose,
 };
 use crate::{
     error::Refusal,
@@ -15,7 +16,7 @@ pub(super) enum Decider {
     Rule(RuleId),
     Default,
     /// The address is a special-purpose one, and no rule opens it.
-    Special(&'static Block),
+    Special(&'static SpecialPurpose),
     /// The address is the proxy's own, and no rule opens it.
     Own,
     /// The name is none.
@@ -75,7 +76,7 @@ impl Verdict {
 
     /// The special-purpose block that the address lies in, where that decided.
     #[must_use]
-    pub const fn block(&self) -> Option<&'static Block> {
+    pub const fn block(&self) -> Option<&'static SpecialPurpose> {
         match self.decider {
             Decider::Special(block) => Some(block),
             Decider::Rule(_) | Decider::Default | Decider::Own | Decider::NoName(_) => None,
@@ -90,7 +91,7 @@ impl Verdict {
             (None, Decider::NoName(_)) => "no name".into(),
             (None, Decider::Default | Decider::Rule(_)) => Cow::Borrowed("default"),
         };
-        Refusal::not_allowed(self.to_string()).by(by)
+        Refusal::not_allowed(self.to_string()).with_rule(by)
     }
 }
 

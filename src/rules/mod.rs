@@ -67,8 +67,8 @@
 //! | `command` | what it asks for | `"connect"`, `"bind"`, `"udp"` |
 //! | `to` | where it wants to go | [`Destination`]: a name; `*.` and a name for all below, without the name itself; a network |
 //! | `port` | the destination's port | `443`, `"8000-8999"` |
-//! | `time` | the time of day | [`Hours`]: `"08:00-18:00"` |
-//! | `weekday` | the day | [`Days`]: `"sat"`, `"mon-fri"` |
+//! | `time` | the time of day | [`TimeRange`]: `"08:00-18:00"` |
+//! | `weekday` | the day | [`Weekdays`]: `"sat"`, `"mon-fri"` |
 //!
 //! For UDP, `to` and `port` are about the destination of each datagram, and for BIND about the peer,
 //! with the port that the request states. Each field takes a value or a list. Besides, a rule has an
@@ -116,15 +116,15 @@ mod schedule;
 mod special_purpose;
 
 pub use self::{
-    builder::Builder,
+    builder::RulesBuilder,
     destination::Destination,
     error::{InvalidCondition, InvalidRule},
     explain::{Outcome, Verdict},
     network::Network,
-    ports::Ports,
+    ports::PortRange,
     rule::{Action, Rule},
-    rule_map::Choices,
+    rule_map::RuleMap,
     rules::Rules,
-    schedule::{Days, Hours},
-    special_purpose::Block,
+    schedule::{TimeRange, Weekdays},
+    special_purpose::SpecialPurpose,
 };

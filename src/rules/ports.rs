@@ -5,26 +5,26 @@ use super::InvalidCondition;
 /// A port, or a range of ports with both its ends: `443`, `8000-8999`.
 ///
 /// ```
-/// use tower_socks::rules::Ports;
+/// use tower_socks::rules::PortRange;
 ///
-/// let ports: Ports = "8000-8999".parse()?;
-/// assert_eq!(ports, Ports::from(8000..=8999));
-/// assert!("9-8".parse::<Ports>().is_err());
+/// let ports: PortRange = "8000-8999".parse()?;
+/// assert_eq!(ports, PortRange::from(8000..=8999));
+/// assert!("9-8".parse::<PortRange>().is_err());
 /// # Ok::<(), tower_socks::rules::InvalidCondition>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Ports {
+pub struct PortRange {
     first: u16,
     last: u16,
 }
 
-impl Ports {
+impl PortRange {
     pub(super) const fn contains(self, port: u16) -> bool {
         self.first <= port && port <= self.last
     }
 }
 
-impl From<u16> for Ports {
+impl From<u16> for PortRange {
     fn from(port: u16) -> Self {
         Self {
             first: port,
@@ -33,7 +33,7 @@ impl From<u16> for Ports {
     }
 }
 
-impl From<RangeInclusive<u16>> for Ports {
+impl From<RangeInclusive<u16>> for PortRange {
     fn from(ports: RangeInclusive<u16>) -> Self {
         Self {
             first: *ports.start(),
@@ -42,7 +42,7 @@ impl From<RangeInclusive<u16>> for Ports {
     }
 }
 
-impl FromStr for Ports {
+impl FromStr for PortRange {
     type Err = InvalidCondition;
 
     fn from_str(text: &str) -> Result<Self, InvalidCondition> {
@@ -64,7 +64,7 @@ fn number(text: &str) -> Option<u16> {
     text.parse().ok().filter(|_| digits)
 }
 
-impl fmt::Display for Ports {
+impl fmt::Display for PortRange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.first == self.last {
             write!(f, "{}", self.first)
@@ -74,7 +74,7 @@ impl fmt::Display for Ports {
     }
 }
 
-impl fmt::Debug for Ports {
+impl fmt::Debug for PortRange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }

@@ -1,6 +1,6 @@
 use std::{fmt, str::FromStr};
 
-use super::{Days, Destination, Hours, InvalidCondition, Network, Ports};
+use super::{Destination, InvalidCondition, Network, PortRange, TimeRange, Weekdays};
 use crate::proto::Command;
 
 /// What becomes of a request.
@@ -69,9 +69,9 @@ pub struct Rule {
     pub(super) clients: Vec<Network>,
     pub(super) commands: Vec<Command>,
     pub(super) destinations: Vec<Destination>,
-    pub(super) ports: Vec<Ports>,
-    pub(super) hours: Vec<Hours>,
-    pub(super) days: Vec<Days>,
+    pub(super) ports: Vec<PortRange>,
+    pub(super) hours: Vec<TimeRange>,
+    pub(super) days: Vec<Weekdays>,
 }
 
 impl Rule {
@@ -106,7 +106,7 @@ impl Rule {
         self
     }
 
-    /// The client is in this group: one of [`Rules`](super::Builder::group), or of its
+    /// The client is in this group: one of [`Rules`](super::RulesBuilder::group), or of its
     /// [`Identity`](crate::Identity::groups).
     #[must_use]
     pub fn group(mut self, name: impl Into<Box<str>>) -> Self {
@@ -139,21 +139,21 @@ impl Rule {
 
     /// The port of the destination, a number or a range. For BIND the one that the request states.
     #[must_use]
-    pub fn port(mut self, ports: impl Into<Ports>) -> Self {
+    pub fn port(mut self, ports: impl Into<PortRange>) -> Self {
         self.ports.push(ports.into());
         self
     }
 
     /// The time of day, in the time zone of the rules.
     #[must_use]
-    pub fn hours(mut self, hours: Hours) -> Self {
+    pub fn hours(mut self, hours: TimeRange) -> Self {
         self.hours.push(hours);
         self
     }
 
     /// The day, in the time zone of the rules.
     #[must_use]
-    pub fn days(mut self, days: Days) -> Self {
+    pub fn days(mut self, days: Weekdays) -> Self {
         self.days.push(days);
         self
     }

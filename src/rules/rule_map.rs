@@ -12,24 +12,24 @@ use crate::session::Request;
 /// ```
 /// use tower_socks::{
 ///     Request, proto::Command,
-///     rules::{Action, Choices, Destination, Rule},
+///     rules::{Action, RuleMap, Destination, Rule},
 /// };
 ///
 /// let onion = Rule::new(Action::Allow).to("*.onion".parse::<Destination>()?);
 /// let mail = Rule::new(Action::Allow).port(25).user("postmaster");
-/// let choices = Choices::new([(onion, "tor"), (mail, "relay")]);
+/// let choices = RuleMap::new([(onion, "tor"), (mail, "relay")]);
 ///
 /// let request = |target: &str| Request::new(Command::CONNECT, target.parse().unwrap());
 /// assert_eq!(choices.choose(&request("Example.ONION.:80")), Some(&"tor"));
 /// assert_eq!(choices.choose(&request("example.com:25")), None);
 /// # Ok::<(), tower_socks::rules::InvalidCondition>(())
 /// ```
-pub struct Choices<T> {
+pub struct RuleMap<T> {
     rules: Rules,
     values: Arc<[T]>,
 }
 
-impl<T> Choices<T> {
+impl<T> RuleMap<T> {
     /// Each rule with what it chooses.
     pub fn new(choices: impl IntoIterator<Item = (Rule, T)>) -> Self {
         let mut builder = Rules::builder(Action::Deny).allow_private();
@@ -62,7 +62,7 @@ impl<T> Choices<T> {
     }
 }
 
-impl<T> Clone for Choices<T> {
+impl<T> Clone for RuleMap<T> {
     fn clone(&self) -> Self {
         Self {
             rules: self.rules.clone(),
@@ -71,8 +71,8 @@ impl<T> Clone for Choices<T> {
     }
 }
 
-impl<T> fmt::Debug for Choices<T> {
+impl<T> fmt::Debug for RuleMap<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Choices({})", self.values.len())
+        write!(f, "RuleMap({})", self.values.len())
     }
 }

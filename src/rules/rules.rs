@@ -9,8 +9,8 @@ use std::{
 use jiff::tz::TimeZone;
 
 use super::{
-    Action, Builder, Outcome, Rule, Verdict, destination::Kind, evaluate::Answer, explain::Decider,
-    index::Index, query::Question,
+    Action, Outcome, Rule, RulesBuilder, Verdict, destination::Kind, evaluate::Answer,
+    explain::Decider, index::Index, query::Question,
 };
 use crate::{
     error::Refusal,
@@ -64,8 +64,8 @@ impl Stated {
 impl Rules {
     /// Rules to add to, with what happens where none applies.
     #[must_use]
-    pub fn builder(default: Action) -> Builder {
-        Builder::new(default)
+    pub fn builder(default: Action) -> RulesBuilder {
+        RulesBuilder::new(default)
     }
 
     /// Would this request be allowed now, as stated, and by which rule?

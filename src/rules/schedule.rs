@@ -22,21 +22,21 @@ const LONG_DAYS: [&str; 7] = [
 /// One that ends before it begins goes over midnight: `22:00-06:00`. `24:00` is the end of the day.
 ///
 /// ```
-/// use tower_socks::rules::Hours;
+/// use tower_socks::rules::TimeRange;
 ///
-/// assert_eq!("08:00-18:30".parse::<Hours>()?.to_string(), "08:00-18:30");
-/// assert!("8-18".parse::<Hours>().is_err());
+/// assert_eq!("08:00-18:30".parse::<TimeRange>()?.to_string(), "08:00-18:30");
+/// assert!("8-18".parse::<TimeRange>().is_err());
 /// # Ok::<(), tower_socks::rules::InvalidCondition>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Hours {
+pub struct TimeRange {
     /// Minutes since midnight.
     from: u16,
     /// The first minute that is not in it any more.
     to: u16,
 }
 
-impl Hours {
+impl TimeRange {
     const fn contains(self, minute: u16) -> bool {
         if self.from < self.to {
             self.from <= minute && minute < self.to
@@ -46,7 +46,7 @@ impl Hours {
     }
 }
 
-impl FromStr for Hours {
+impl FromStr for TimeRange {
     type Err = InvalidCondition;
 
     fn from_str(text: &str) -> Result<Self, InvalidCondition> {
@@ -79,7 +79,7 @@ fn minute(text: &str) -> Option<u16> {
     (minute < 60 && since_midnight <= 24 * 60).then_some(since_midnight)
 }
 
-impl fmt::Display for Hours {
+impl fmt::Display for TimeRange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { from, to } = self;
         let (from_hour, from_minute) = (from / 60, from % 60);
@@ -91,7 +91,7 @@ impl fmt::Display for Hours {
     }
 }
 
-impl fmt::Debug for Hours {
+impl fmt::Debug for TimeRange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
@@ -100,25 +100,25 @@ impl fmt::Debug for Hours {
 /// A weekday, or several in a row: `sat`, `mon-fri`, `friday-monday`.
 ///
 /// ```
-/// use tower_socks::rules::Days;
+/// use tower_socks::rules::Weekdays;
 ///
-/// assert_eq!("mon-fri".parse::<Days>()?.to_string(), "mon,tue,wed,thu,fri");
-/// assert_eq!("Sunday".parse::<Days>()?.to_string(), "sun");
+/// assert_eq!("mon-fri".parse::<Weekdays>()?.to_string(), "mon,tue,wed,thu,fri");
+/// assert_eq!("Sunday".parse::<Weekdays>()?.to_string(), "sun");
 /// # Ok::<(), tower_socks::rules::InvalidCondition>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Days {
+pub struct Weekdays {
     /// Bit 0 is Monday.
     bits: u8,
 }
 
-impl Days {
+impl Weekdays {
     const fn contains(self, day: u8) -> bool {
         self.bits & (1 << day) != 0
     }
 }
 
-impl FromStr for Days {
+impl FromStr for Weekdays {
     type Err = InvalidCondition;
 
     fn from_str(text: &str) -> Result<Self, InvalidCondition> {
@@ -148,7 +148,7 @@ fn day(text: &str) -> Option<usize> {
     named(DAYS).or_else(|| named(LONG_DAYS))
 }
 
-impl fmt::Display for Days {
+impl fmt::Display for Weekdays {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut separator = "";
         for (day, name) in (0_u8..).zip(DAYS) {
@@ -161,7 +161,7 @@ impl fmt::Display for Days {
     }
 }
 
-impl fmt::Debug for Days {
+impl fmt::Debug for Weekdays {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
@@ -202,11 +202,11 @@ impl Moment {
         }
     }
 
-    pub(super) const fn is_in(self, hours: Hours) -> bool {
+    pub(super) const fn is_in(self, hours: TimeRange) -> bool {
         hours.contains(self.minute)
     }
 
-    pub(super) const fn is_on(self, days: Days) -> bool {
+    pub(super) const fn is_on(self, days: Weekdays) -> bool {
         days.contains(self.day)
     }
 }

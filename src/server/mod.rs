@@ -93,5 +93,5 @@ mod tasks;
 pub use self::{
     listener::Listener,
     serve::{Serve, serve},
-    service::Stack,
+    service::AcceptService,
 };

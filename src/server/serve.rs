@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use super::{
-    Listener, Stack,
+    AcceptService, Listener,
     backoff::Backoff,
     tasks::{SWEEP, Sessions},
 };
@@ -33,7 +33,7 @@ use crate::{
 pub fn serve<L, S>(mut listener: L, stack: S) -> Serve<L, S>
 where
     L: Listener,
-    S: Stack<L::Io>,
+    S: AcceptService<L::Io>,
 {
     Serve {
         // Now, and not when the server first runs: clients may be in the queue by then.
@@ -95,7 +95,7 @@ impl<L, S, F> Serve<L, S, F> {
 impl<L, S, F> Serve<L, S, F>
 where
     L: Listener,
-    S: Stack<L::Io>,
+    S: AcceptService<L::Io>,
     F: Future<Output = ()> + Send + 'static,
 {
     async fn run(self) -> Result<(), BoxError> {
@@ -155,7 +155,7 @@ async fn next<L, S>(
 ) -> Result<Accepted<L::Io>, BoxError>
 where
     L: Listener,
-    S: Stack<L::Io>,
+    S: AcceptService<L::Io>,
 {
     ready(stack).await.map_err(Into::into)?;
     loop {
@@ -170,7 +170,7 @@ where
 }
 
 /// Waits until there is room for a session. Clients wait in the queue of the system meanwhile.
-async fn ready<Io, S: Stack<Io>>(stack: &mut S) -> Result<(), S::Error> {
+async fn ready<Io, S: AcceptService<Io>>(stack: &mut S) -> Result<(), S::Error> {
     let mut ready = pin!(stack.ready());
     if let Poll::Ready(outcome) = poll_fn(|cx| Poll::Ready(ready.as_mut().poll(cx))).await {
         return outcome;
@@ -213,7 +213,7 @@ impl Drop for Task {
 impl<L, S, F> IntoFuture for Serve<L, S, F>
 where
     L: Listener,
-    S: Stack<L::Io>,
+    S: AcceptService<L::Io>,
     F: Future<Output = ()> + Send + 'static,
 {
     /// Fails when the listener cannot be started, or when the stack fails in `poll_ready`.

@@ -16,7 +16,7 @@ use crate::{error::BoxError, session::Accepted};
             `.layer(AuthLayer::new(NoAuth))`, layers over requests such as `AclLayer`, and \
             `.service(Connector::direct())`"
 )]
-pub trait Stack<Io>: Send + 'static {
+pub trait AcceptService<Io>: Send + 'static {
     /// What comes of a session.
     type Response: Send;
     /// Why a session, or the whole stack, fails.
@@ -31,7 +31,7 @@ pub trait Stack<Io>: Send + 'static {
     fn serve(&mut self, accepted: Accepted<Io>) -> Self::Future;
 }
 
-impl<S, Io> Stack<Io> for S
+impl<S, Io> AcceptService<Io> for S
 where
     S: Service<Accepted<Io>> + Send + 'static,
     S::Response: Send,

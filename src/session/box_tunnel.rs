@@ -3,7 +3,7 @@ use std::{fmt, future::Future, io};
 use futures_util::future::BoxFuture;
 
 use super::Tunnel;
-use crate::io::Wire;
+use crate::io::ClientStream;
 use crate::{io::BoxStream, proto::Address, relay::Traffic};
 
 /// A tunnel of any type, in a box: for services that carry requests out in ways that are chosen at
@@ -50,7 +50,7 @@ impl BoxTunnel {
     }
 }
 
-impl<W: Wire> Tunnel<W> for BoxTunnel {
+impl<W: ClientStream> Tunnel<W> for BoxTunnel {
     fn bound(&self) -> Address {
         self.0.bound()
     }

@@ -9,7 +9,7 @@ use pin_project_lite::pin_project;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::Tunnel;
-use crate::io::Wire;
+use crate::io::ClientStream;
 use crate::{
     proto::Address,
     relay::{Relay, Traffic},
@@ -105,7 +105,7 @@ impl<Io> Connected<Io> {
 
 impl<W, Io> Tunnel<W> for Connected<Io>
 where
-    W: Wire,
+    W: ClientStream,
     Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     fn bound(&self) -> Address {

@@ -1,7 +1,7 @@
 //! What flows through a stack, from the accepted connection to the tunnel.
 //!
 //! ```text
-//! Accepted<Io>  --Handshake-->  Negotiation<Io>  --Auth-->  Session<W, S>
+//! Accepted<Io>  --Handshake-->  Negotiation<Io>  --Auth-->  Authenticated<W, S>
 //!                                                             |
 //!                               Traffic  <--run--  Tunnel  <--S--  Request
 //! ```
@@ -25,7 +25,7 @@ mod serde;
 mod target;
 mod tunnel;
 
-pub(crate) use self::dialled::Reached;
+pub(crate) use self::dialled::Dialled;
 pub use self::{
     accepted::Accepted,
     box_tunnel::BoxTunnel,
@@ -33,7 +33,7 @@ pub use self::{
     extensions::Extensions,
     guard::Guard,
     identity::Identity,
-    negotiation::{Negotiation, Session},
+    negotiation::{Authenticated, Negotiation},
     policy::Policy,
     request::Request,
     roles::{Dial, Negotiate},

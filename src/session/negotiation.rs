@@ -37,7 +37,7 @@ impl<Io> Negotiation<Io> {
 /// Authentication does not call the service that it wraps. It hands it over, as a make-service
 /// does, so that the stream can change its type and authentication time is bounded apart from the
 /// dial.
-pub struct Session<W, S> {
+pub struct Authenticated<W, S> {
     /// The client's stream, right behind the sub-negotiation; an encapsulating one where the method
     /// asks for it.
     pub io: W,
@@ -47,9 +47,9 @@ pub struct Session<W, S> {
     pub service: S,
 }
 
-impl<W, S> fmt::Debug for Session<W, S> {
+impl<W, S> fmt::Debug for Authenticated<W, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Session")
+        f.debug_struct("Authenticated")
             .field("identity", &self.identity)
             .finish_non_exhaustive()
     }

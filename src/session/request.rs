@@ -1,6 +1,6 @@
 use std::net::SocketAddr;
 
-use super::{Extensions, Guard, Identity, Reached};
+use super::{Dialled, Extensions, Guard, Identity};
 use crate::{
     error::Refusal,
     proto::{Address, Command},
@@ -62,7 +62,7 @@ impl Request {
     /// Where the client wants to go, as far as the request says so.
     ///
     /// That is the target, but for two: UDP ASSOCIATE states where the client will send from
-    /// (RFC 1928 section 4), so that only the request for a [datagram](Self::towards) has a
+    /// (RFC 1928 section 4), so that only the request for a [datagram](Self::for_datagram) has a
     /// destination; and BIND may leave open who is expected, with an address of zeros.
     #[must_use]
     pub fn destination(&self) -> Option<&Address> {
@@ -98,7 +98,7 @@ impl Request {
     /// Says which of the approved addresses is the one that is used. A connector calls this once
     /// it is connected, so that a policy that changes can be asked about it again.
     pub fn reached(&self, address: SocketAddr) {
-        if let Some(reached) = self.extensions.get::<Reached>() {
+        if let Some(reached) = self.extensions.get::<Dialled>() {
             reached.set(address);
         }
     }
@@ -110,7 +110,7 @@ impl Request {
     /// # Errors
     ///
     /// The refusal of the first policy that says no.
-    pub fn towards(&self, target: Address) -> Result<Self, Refusal> {
+    pub fn for_datagram(&self, target: Address) -> Result<Self, Refusal> {
         let request = Self {
             target,
             datagram: true,

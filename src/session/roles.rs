@@ -4,13 +4,13 @@ use futures_util::TryFutureExt;
 use tower::ServiceExt;
 use tower_service::Service;
 
-use super::{Negotiation, Request, Session, Tunnel};
+use super::{Authenticated, Negotiation, Request, Tunnel};
 use crate::error::BoxError;
-use crate::io::Wire;
+use crate::io::ClientStream;
 
 /// The part of a stack that [`HandshakeLayer`](crate::HandshakeLayer) wraps: it authenticates.
 ///
-/// Every `Service<Negotiation<Io>, Response = Session<W, S>>` that can be cloned is one, and nothing
+/// Every `Service<Negotiation<Io>, Response = Authenticated<W, S>>` that can be cloned is one, and nothing
 /// else can be: [`AuthLayer`](crate::AuthLayer), alone or under tower's middleware.
 #[diagnostic::on_unimplemented(
     message = "inside `HandshakeLayer`, `{Self}` does not authenticate clients",
@@ -20,11 +20,11 @@ use crate::io::Wire;
             between",
     note = "where it says `Auth<A, ..>`, `A` is no authentication method: it has to be `NoAuth`, \
             `UserPass::new(users)`, a tuple of these, or a type of yours that implements \
-            `Authenticate<Io>` for every `Io: Wire`"
+            `Authenticate<Io>` for every `Io: ClientStream`"
 )]
 pub trait Negotiate<Io>: Clone + Send + 'static {
     /// The client's stream behind the sub-negotiation.
-    type Wire: Wire;
+    type Stream: ClientStream;
     /// What carries out the client's request: a [`Dial`].
     type Service: Send;
 
@@ -32,26 +32,26 @@ pub trait Negotiate<Io>: Clone + Send + 'static {
     fn negotiate(
         self,
         negotiation: Negotiation<Io>,
-    ) -> impl Future<Output = Result<Session<Self::Wire, Self::Service>, BoxError>> + Send;
+    ) -> impl Future<Output = Result<Authenticated<Self::Stream, Self::Service>, BoxError>> + Send;
 }
 
 #[diagnostic::do_not_recommend]
 impl<M, Io, W, S> Negotiate<Io> for M
 where
-    M: Service<Negotiation<Io>, Response = Session<W, S>> + Clone + Send + 'static,
+    M: Service<Negotiation<Io>, Response = Authenticated<W, S>> + Clone + Send + 'static,
     M::Error: Into<BoxError>,
     M::Future: Send,
     Io: Send,
-    W: Wire,
+    W: ClientStream,
     S: Send,
 {
-    type Wire = W;
+    type Stream = W;
     type Service = S;
 
     fn negotiate(
         self,
         negotiation: Negotiation<Io>,
-    ) -> impl Future<Output = Result<Session<W, S>, BoxError>> + Send {
+    ) -> impl Future<Output = Result<Authenticated<W, S>, BoxError>> + Send {
         self.oneshot(negotiation).map_err(Into::into)
     }
 }

@@ -17,10 +17,10 @@ use tower::{
 use tower_socks::{
     Accepted, AuthLayer, BoxError, Connected, Connector, Direct, HandshakeLayer, Listener, NoAuth,
     OpenTunnels, Relay, Request, Tunnel, UserPass, Users,
-    io::ReadAhead,
+    io::PrefixedStream,
     layer::{
         key,
-        limit::{LimitLayer, Tunnels},
+        limit::{ConcurrentTunnels, LimitLayer},
     },
     proto::{Address, Command, DomainName, Method, MethodSet},
     serve,
@@ -105,7 +105,7 @@ fn sessions() {
     at_every_poll("a session", 12, async || {
         let permits = Arc::new(Semaphore::new(3));
         let open = OpenTunnels::new();
-        let tunnels = Tunnels::new(2, key::everyone);
+        let tunnels = ConcurrentTunnels::new(2, key::global);
         let stack = ServiceBuilder::new()
             .layer(GlobalConcurrencyLimitLayer::with_semaphore(Arc::clone(
                 &permits,
@@ -124,7 +124,7 @@ fn sessions() {
                 alive.assert_dropped();
                 assert_eq!(permits.available_permits(), 3);
                 assert_eq!(open.totals().open, 0);
-                assert_eq!((tunnels.live(&key::All), tunnels.keys()), (0, 0));
+                assert_eq!((tunnels.live(&key::Global), tunnels.keys()), (0, 0));
             })
     });
 }
@@ -134,7 +134,8 @@ fn negotiations() {
     at_every_poll("a negotiation", 4, async || {
         let (near, far, alive) = held();
         let methods = MethodSet::from(Method::USERNAME_PASSWORD);
-        let negotiation = Negotiation::new(ReadAhead::new(near), methods, here(50_000), here(1080));
+        let negotiation =
+            Negotiation::new(PrefixedStream::new(near), methods, here(50_000), here(1080));
         let auth = AuthLayer::new(joe()).layer(());
         Case::new(auth.oneshot(negotiation))
             .far(async move { says(far, &LOGIN[4..]).await })
@@ -188,9 +189,11 @@ fn tunnels() {
         let elsewhere = SocketAddr::from(([127, 0, 0, 3], 0));
         let peer = request(Command::BIND, elsewhere);
         let binding = Connector::direct().oneshot(peer).await.unwrap();
-        let at = Tunnel::<ReadAhead<Held>>::bound(&binding).ip().unwrap();
+        let at = Tunnel::<PrefixedStream<Held>>::bound(&binding)
+            .ip()
+            .unwrap();
         let (near, client, alive) = held();
-        Case::new(binding.run(ReadAhead::new(near)))
+        Case::new(binding.run(PrefixedStream::new(near)))
             .far(async { says(client, b"from the client").await })
             .far(async move {
                 let socket = TcpSocket::new_v4().unwrap();
@@ -208,9 +211,11 @@ fn associations() {
     at_every_poll("the tunnel of UDP ASSOCIATE", 2, async || {
         let any = request(Command::UDP_ASSOCIATE, Address::UNSPECIFIED);
         let association = Connector::direct().oneshot(any).await.unwrap();
-        let relay = Tunnel::<ReadAhead<Held>>::bound(&association).ip().unwrap();
+        let relay = Tunnel::<PrefixedStream<Held>>::bound(&association)
+            .ip()
+            .unwrap();
         let (near, client, alive) = held();
-        Case::new(association.run(ReadAhead::new(near)))
+        Case::new(association.run(PrefixedStream::new(near)))
             .far(async move {
                 let udp = UdpSocket::bind(here(0)).await.unwrap();
                 let to = udp.local_addr().unwrap().port().to_be_bytes();

@@ -13,7 +13,7 @@ use tokio::{
     runtime::Handle,
     task::{JoinHandle, spawn_blocking},
 };
-use tower_socks::Wire;
+use tower_socks::ClientStream;
 
 /// A future that is about to be dropped, and what is around it.
 pub struct Case {
@@ -52,12 +52,12 @@ impl Case {
 }
 
 /// Polled so often, and dropped. Ready with whether it was complete.
-struct Dropped {
+struct DropReason {
     future: Option<Pin<Box<dyn Future<Output = ()>>>>,
     left: usize,
 }
 
-impl Future for Dropped {
+impl Future for DropReason {
     type Output = bool;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<bool> {
@@ -98,7 +98,7 @@ pub fn at_every_poll(name: &str, least: usize, mut make: impl AsyncFnMut() -> Ca
                 released,
                 far,
             } = make().await;
-            let dropped = Dropped {
+            let dropped = DropReason {
                 future: Some(future),
                 left: polls,
             };
@@ -169,7 +169,7 @@ pub fn held() -> (Held, DuplexStream, Alive) {
     (held, far, Alive(alive))
 }
 
-impl Wire for Held {}
+impl ClientStream for Held {}
 
 impl AsyncRead for Held {
     fn poll_read(

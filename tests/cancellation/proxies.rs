@@ -46,7 +46,7 @@ fn upstreams() {
     at_every_poll("through a SOCKS5 proxy", 7, async || {
         let (listener, address) = listener().await;
         let (near, far, alive) = held();
-        let upstream = Socks5Upstream::new(target()).over(way(near));
+        let upstream = Socks5Upstream::new(target()).via(way(near));
         Case::new(upstream.oneshot(Address::Ip(address)))
             .far(proxies(far))
             .releases(move || {
@@ -57,7 +57,7 @@ fn upstreams() {
     #[cfg(feature = "http-connect")]
     at_every_poll("through an HTTP proxy", 18, async || {
         let (near, far, alive) = held();
-        let upstream = tower_socks::HttpUpstream::new(target()).over(way(near));
+        let upstream = tower_socks::HttpUpstream::new(target()).via(way(near));
         Case::new(upstream.oneshot(target()))
             .far(async { says(far, b"HTTP/1.1 200 OK\r\nX: y\r\n\r\n").await })
             .releases(move || alive.assert_dropped())

@@ -11,7 +11,7 @@ use futures_util::FutureExt;
 use tokio::{io::AsyncReadExt, time::Instant};
 use tower_socks::{
     Client, ClientError,
-    client::{ClientFault, LogIn},
+    client::{ClientAuth, ClientFault},
     error::{Step, reply_code},
     proto::{Address, Credentials, InvalidName, Method, ReplyCode},
 };
@@ -26,7 +26,7 @@ fn joe() -> Credentials {
 }
 
 /// Has to fail, without having written more than this, and with the stream closed.
-async fn fails<L: LogIn<Canned, Stream = Canned>>(
+async fn fails<L: ClientAuth<Canned, Stream = Canned>>(
     client: &Client<L>,
     says: &[u8],
     written: &[u8],
@@ -78,7 +78,7 @@ async fn a_dialogue_with_credentials_takes_turns() {
     }
 }
 
-async fn connects<L: LogIn<Canned, Stream = Canned>>(
+async fn connects<L: ClientAuth<Canned, Stream = Canned>>(
     client: &Client<L>,
     says: &[u8],
 ) -> Vec<Event> {

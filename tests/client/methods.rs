@@ -16,8 +16,8 @@ use crate::support::{
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tower::ServiceExt;
 use tower_socks::{
-    Accepted, Authenticate, BoxError, Client, ClientError, Identity, Wire,
-    client::{BuiltIn, ClientFault, LogIn},
+    Accepted, Authenticate, BoxError, Client, ClientError, ClientStream, Identity,
+    client::{ClientAuth, ClientFault, DefaultAuth},
     error::{AuthError, Step, reply_code},
     proto::{Address, Credentials, Method, MethodSet, ReplyCode},
 };
@@ -63,7 +63,7 @@ impl<Io: AsyncWrite + Unpin> AsyncWrite for Flipped<Io> {
     }
 }
 
-impl<Io: Wire> Wire for Flipped<Io> {}
+impl<Io: ClientStream> ClientStream for Flipped<Io> {}
 
 fn flipped(bytes: &[u8]) -> Vec<u8> {
     bytes.iter().map(|octet| !octet).collect()
@@ -75,7 +75,7 @@ struct Flip;
 
 const FLIP: Method = Method(0x90);
 
-impl<Io: AsyncRead + AsyncWrite + Unpin + Send> LogIn<Io> for Flip {
+impl<Io: AsyncRead + AsyncWrite + Unpin + Send> ClientAuth<Io> for Flip {
     type Stream = Flipped<Io>;
 
     fn offers(&self) -> MethodSet {
@@ -101,7 +101,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin + Send> LogIn<Io> for Flip {
     }
 }
 
-impl<Io: Wire> Authenticate<Io> for Flip {
+impl<Io: ClientStream> Authenticate<Io> for Flip {
     type Stream = Flipped<Io>;
 
     fn select(&self, offered: &MethodSet) -> Option<Method> {
@@ -175,7 +175,7 @@ async fn the_failure_of_a_method_is_told_apart() {
         let error = Client::with(Flip).connect(io, target()).await.unwrap_err();
         match says.last() {
             Some(0) => assert!(matches!(error, ClientError::Denied)),
-            Some(1) => assert!(matches!(error, ClientError::LogIn(_))),
+            Some(1) => assert!(matches!(error, ClientError::Authentication(_))),
             _ => assert!(
                 matches!(error, ClientError::Closed { step } if step == Step::Authentication)
             ),
@@ -190,7 +190,7 @@ async fn the_failure_of_a_method_is_told_apart() {
 #[derive(Clone)]
 struct Token;
 
-impl<Io: AsyncRead + AsyncWrite + Unpin + Send> LogIn<Io> for Token {
+impl<Io: AsyncRead + AsyncWrite + Unpin + Send> ClientAuth<Io> for Token {
     type Stream = Io;
 
     fn offers(&self) -> MethodSet {
@@ -213,7 +213,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin + Send> LogIn<Io> for Token {
 #[tokio::test]
 async fn a_pair_offers_the_methods_of_both() {
     let joe = Credentials::new("joe", "secret").unwrap();
-    let client = Client::with((BuiltIn::new().credentials(joe), Token));
+    let client = Client::with((DefaultAuth::new().credentials(joe), Token));
     for (selected, answer, expected) in [
         (0, &b""[..], &b""[..]),
         (2, b"\x01\x00", b"\x01\x03joe\x06secret"),
@@ -241,7 +241,7 @@ async fn a_method_may_be_pipelined() {
     );
     // The first of a pair that can be.
     let (io, log) = Canned::says(&[HELLO_OK, CONNECTED].concat());
-    let client = Client::with((BuiltIn::new(), Token)).optimistic();
+    let client = Client::with((DefaultAuth::new(), Token)).optimistic();
     client.connect(io, target()).await.unwrap();
     assert_eq!(log.written(), ([b"\x05\x01\x00", CONNECT].concat(), 1));
 }
@@ -250,7 +250,7 @@ async fn a_method_may_be_pipelined() {
 fn clients_and_what_they_do_can_be_sent() {
     fn sent<T: Send + Sync + Clone>(_: &T) {}
     fn future<T: Send + 'static>(_: T) {}
-    let client = Client::with((BuiltIn::new(), Token));
+    let client = Client::with((DefaultAuth::new(), Token));
     sent(&client);
     let (io, _) = tokio::io::duplex(1);
     future(async move { client.connect(io, target()).await.map(|_| ()) });

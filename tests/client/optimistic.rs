@@ -8,7 +8,7 @@ use crate::support::{
 use tokio::io::AsyncReadExt;
 use tower_socks::{
     Client, ClientError,
-    client::{ClientFault, LogIn},
+    client::{ClientAuth, ClientFault},
     error::reply_code,
     proto::{Address, Credentials, Method, ReplyCode},
 };
@@ -26,7 +26,10 @@ fn all() -> Vec<u8> {
     [b"\x05\x01\x02\x01\x03joe\x06secret", CONNECT].concat()
 }
 
-async fn fails<L: LogIn<Canned, Stream = Canned>>(client: &Client<L>, says: &[u8]) -> ClientError {
+async fn fails<L: ClientAuth<Canned, Stream = Canned>>(
+    client: &Client<L>,
+    says: &[u8],
+) -> ClientError {
     let (io, log) = Canned::new([says], Then::Waits);
     let error = client.connect(io, target()).await.unwrap_err();
     assert_eq!(log.written().1, 1);

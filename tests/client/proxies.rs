@@ -16,7 +16,7 @@ use tokio::{
 use tower::service_fn;
 use tower_socks::{
     BoxError, Client, ClientError, Connected, Connector, NoAuth, Request, UserPass, Users,
-    client::{ClientFault, LogIn},
+    client::{ClientAuth, ClientFault},
     error::Step,
     proto::{Address, Credentials, ReplyCode},
 };
@@ -32,7 +32,7 @@ fn credentials(password: &str) -> Credentials {
 /// A tunnel to `target` through the proxy, with bytes both ways.
 async fn passes<L>(client: &Client<L>, proxy: SocketAddr)
 where
-    L: LogIn<TcpStream, Stream = TcpStream>,
+    L: ClientAuth<TcpStream, Stream = TcpStream>,
 {
     let target = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = target.local_addr().unwrap();
@@ -56,7 +56,7 @@ where
 
 async fn fails<L>(client: &Client<L>, proxy: SocketAddr, target: &str) -> ClientError
 where
-    L: LogIn<TcpStream, Stream = TcpStream>,
+    L: ClientAuth<TcpStream, Stream = TcpStream>,
 {
     let stream = TcpStream::connect(proxy).await.unwrap();
     let target: Address = target.parse().unwrap();

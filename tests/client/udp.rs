@@ -9,7 +9,7 @@ use tower::service_fn;
 use tower_socks::{
     Associate, BoxError, Client, ClientError, Connector, NoAuth, Request,
     client::{ClientFault, ProxySocket},
-    connector::associate::DirectPaths,
+    connector::associate::MakeDirect,
     datagram::Datagrams,
     proto::{Address, DomainName},
 };
@@ -66,7 +66,7 @@ async fn datagrams_go_to_addresses_and_names() {
         // Only the proxy knows what the name means.
         let resolver =
             service_fn(async |_: DomainName| Ok::<_, BoxError>([IpAddr::from([127, 0, 0, 1])]));
-        let paths = DirectPaths::new().resolver(resolver);
+        let paths = MakeDirect::new().resolver(resolver);
         let connector = Connector::direct().with_associate(Associate::with_paths(paths));
         let proxy = proxy(stack(NoAuth, connector)).await;
         let stream = TcpStream::connect(proxy).await.unwrap();

@@ -9,7 +9,7 @@ use tokio::{
 };
 use tower_socks::{
     Client, ClientError, Connector, NoAuth,
-    client::LogIn,
+    client::ClientAuth,
     proto::{Address, Credentials, InvalidName, Method, ReplyCode},
 };
 
@@ -104,7 +104,7 @@ fn joe() -> Credentials {
 /// The error, where the proxy has heard this and then the end.
 async fn fails<L>(client: &Client<L>, says: &[u8], hears: &[u8]) -> Result<ClientError, Miss>
 where
-    L: LogIn<TcpStream>,
+    L: ClientAuth<TcpStream>,
 {
     let (io, heard) = proxy_saying(says).await?;
     let Err(error) = client.connect(io, there()).await else {
@@ -186,7 +186,7 @@ async fn connected<L>(
     io: TcpStream,
 ) -> Result<tower_socks::Connected<L::Stream>, Miss>
 where
-    L: LogIn<TcpStream>,
+    L: ClientAuth<TcpStream>,
 {
     let connected = async {
         let connected = client.connect(io, there()).await;

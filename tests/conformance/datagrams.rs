@@ -6,7 +6,7 @@ use tokio::net::UdpSocket;
 use tower::Layer;
 use tower_socks::{
     AclLayer, Associate, Connector, NoAuth, Resolve,
-    connector::associate::{DirectPaths, Filtering},
+    connector::associate::{Filtering, MakeDirect},
     proto::{Address, Command},
 };
 
@@ -50,7 +50,7 @@ cases! {
 }
 
 /// A server of ours with associations of these options.
-async fn associating<R: Resolve + Sync>(associate: Associate<DirectPaths<R>>) -> Server {
+async fn associating<R: Resolve + Sync>(associate: Associate<MakeDirect<R>>) -> Server {
     ours(stack(NoAuth, Connector::direct().with_associate(associate))).await
 }
 
@@ -81,7 +81,7 @@ async fn a9_datagrams_pass_whole_or_not_at_all() -> Outcome {
 async fn a10_a_datagram_that_cannot_go_is_lost_alone() -> Outcome {
     let mut server = server().await;
     if server.is_ours() {
-        let paths = DirectPaths::new().resolver(hosts(&[]).0);
+        let paths = MakeDirect::new().resolver(hosts(&[]).0);
         server = associating(Associate::with_paths(paths)).await;
     }
     let association = Association::new(&server).await?;
@@ -110,7 +110,7 @@ async fn a10_a_datagram_that_cannot_go_is_lost_alone() -> Outcome {
 
 async fn a11_a_slow_lookup_holds_nothing_up() -> Outcome {
     let (resolver, gate) = slow();
-    let paths = DirectPaths::new().resolver(resolver);
+    let paths = MakeDirect::new().resolver(resolver);
     let association = Association::new(&associating(Associate::with_paths(paths)).await).await?;
     let (target, other) = (socket("127.0.0.1").await, socket("127.0.0.1").await);
     for _ in 0..3 {
@@ -138,7 +138,7 @@ async fn a12_the_policy_is_asked_about_every_destination() -> Outcome {
     };
     let (policy, asked) = forbidding(forbids);
     let (resolver, lookups) = hosts(&[("open.example", &["127.0.0.1", "127.0.0.2"])]);
-    let paths = DirectPaths::new().resolver(resolver);
+    let paths = MakeDirect::new().resolver(resolver);
     let connector = Connector::direct().with_associate(Associate::with_paths(paths));
     let server = ours(stack(NoAuth, AclLayer::new(policy).layer(connector))).await;
     let association = Association::new(&server).await?;
@@ -217,7 +217,7 @@ async fn a13_limits_in_time_and_number() -> Outcome {
     prefixed("a third association", third.refused(2).await)?;
     second.echo(&target, b"ping").await?;
 
-    let paths = DirectPaths::new().destinations(2);
+    let paths = MakeDirect::new().destinations(2);
     let server = associating(Associate::with_paths(paths)).await;
     let association = Association::new(&server).await?;
     let targets = ["127.0.0.1", "127.0.0.2", "127.0.0.3"].map(socket);
@@ -254,7 +254,7 @@ async fn a14_nobody_unasked_gets_back() -> Outcome {
         (Filtering::AddressDependent, &[&sibling]),
         (Filtering::AddressAndPortDependent, &[]),
     ] {
-        let paths = DirectPaths::new().filtering(filtering);
+        let paths = MakeDirect::new().filtering(filtering);
         let server = associating(Associate::with_paths(paths)).await;
         let association = Association::new(&server).await?;
         let out = association.echo(&target, b"ping").await?;

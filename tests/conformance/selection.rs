@@ -8,7 +8,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 use tower_socks::{
-    Authenticate, BoxError, Connector, Identity, NoAuth, UserPass, Wire,
+    Authenticate, BoxError, ClientStream, Connector, Identity, NoAuth, UserPass,
     proto::{Method, MethodSet},
 };
 
@@ -162,7 +162,7 @@ async fn s5_nothing_acceptable_is_ff_and_the_end() -> Outcome {
 /// A challenge of two octets, answered by their complement.
 struct Complement(Method);
 
-impl<Io: Wire> Authenticate<Io> for Complement {
+impl<Io: ClientStream> Authenticate<Io> for Complement {
     type Stream = Io;
 
     fn select(&self, offered: &MethodSet) -> Option<Method> {

@@ -8,7 +8,7 @@ use std::{
 };
 
 use tokio::net::{TcpListener, TcpStream};
-use tower_socks::{Connector, NoAuth, UserPass, Users, server::Stack};
+use tower_socks::{Connector, NoAuth, UserPass, Users, server::AcceptService};
 
 use crate::{
     case::Miss,
@@ -71,7 +71,7 @@ pub async fn server_with_users() -> Result<Server, Miss> {
 }
 
 /// A server of ours with this stack.
-pub async fn ours<S: Stack<TcpStream>>(stack: S) -> Server {
+pub async fn ours<S: AcceptService<TcpStream>>(stack: S) -> Server {
     Server {
         address: proxy(stack).await,
         login: None,

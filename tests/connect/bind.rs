@@ -142,7 +142,7 @@ async fn b2_the_second_reply_names_the_peer_and_then_bytes_go_both_ways() {
         drop(peer);
         client.io.hear(b"221 bye").await;
         client.io.hear_end().await;
-        let traffic = client.hang_up().await.unwrap();
+        let traffic = client.lingering_close().await.unwrap();
         assert_eq!((traffic.up, traffic.down), (4, 16));
     })
     .await;
@@ -215,7 +215,7 @@ async fn b5_a_client_that_closes_or_is_lost_ends_the_listener() {
     within(async {
         let mut client = requested(Bind::new(), &dst("127.0.0.1")).await;
         let bound = client.io.bound().await;
-        assert!(client.hang_up().await.is_err());
+        assert!(client.lingering_close().await.is_err());
         assert_refused(bound).await;
 
         let mut client = requested(Bind::new(), &dst("127.0.0.1")).await;

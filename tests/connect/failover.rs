@@ -20,7 +20,7 @@ use tower::{
 };
 use tower_socks::{
     BoxError, ClientError, Refusal,
-    connector::failover::{Blame, Blamed, Failover, Health},
+    connector::failover::{Classify, Failover, FailureClass, Health},
     error::{Step, reply_code},
     proto::ReplyCode,
 };
@@ -157,7 +157,7 @@ async fn a_target_that_refuses_is_no_reason_to_try_another_way() {
     assert_eq!(failover.names(), ["first", "second"]);
 
     // Unless somebody sees it otherwise.
-    let failover = failover.blame(Blame::new(|_| Blamed::Way));
+    let failover = failover.blame(Classify::new(|_| FailureClass::Way));
     assert_eq!(failover.oneshot(()).await.unwrap(), "second");
 }
 

@@ -17,7 +17,7 @@ use tower::{
 };
 use tower_socks::{
     BoxError, ClientError, Refusal,
-    connector::failover::{Blame, Blamed, Failover, Health},
+    connector::failover::{Classify, Failover, FailureClass, Health},
     error::Step,
     proto::{Address, Method, MethodSet, ReplyCode},
 };
@@ -33,7 +33,7 @@ fn failing(error: impl Fn() -> ClientError + Clone + Send + 'static) -> Way {
 }
 
 /// What an error makes of a way, as one can tell from outside.
-async fn blamed(way: Way) -> Blamed {
+async fn blamed(way: Way) -> FailureClass {
     let asked = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&asked);
     let other = service_fn(move |()| {
@@ -44,9 +44,9 @@ async fn blamed(way: Way) -> Blamed {
     let _ = failover.clone().oneshot(()).await;
     let is_down = failover.names()[0] != "way";
     match (asked.load(Ordering::Relaxed), is_down) {
-        (1, true) => Blamed::Way,
-        (1, false) => Blamed::Request,
-        (0, false) => Blamed::Target,
+        (1, true) => FailureClass::Way,
+        (1, false) => FailureClass::Request,
+        (0, false) => FailureClass::Target,
         other => panic!("{other:?}"),
     }
 }
@@ -65,33 +65,38 @@ async fn a_socks_proxy_is_down_that_fails_before_it_knows_the_request() {
     };
     for step in [Step::Greeting, Step::Authentication] {
         let way = failing(move || ClientError::Closed { step });
-        assert_eq!(blamed(way).await, Blamed::Way, "{step}");
+        assert_eq!(blamed(way).await, FailureClass::Way, "{step}");
         let way = failing(move || ClientError::Io {
             step,
             source: refusal(),
         });
-        assert_eq!(blamed(way).await, Blamed::Way, "{step}");
+        assert_eq!(blamed(way).await, FailureClass::Way, "{step}");
     }
     for error in [
         || ClientError::Denied,
-        || ClientError::LogIn(Refusal::not_allowed("no ticket")),
+        || ClientError::Authentication(Refusal::not_allowed("no ticket")),
     ] {
-        assert_eq!(blamed(failing(error)).await, Blamed::Way, "{}", error());
+        assert_eq!(
+            blamed(failing(error)).await,
+            FailureClass::Way,
+            "{}",
+            error()
+        );
     }
     let way = failing(move || ClientError::NoAcceptableMethod { offered: offered() });
-    assert_eq!(blamed(way).await, Blamed::Way);
+    assert_eq!(blamed(way).await, FailureClass::Way);
     let way = failing(move || ClientError::Unreachable {
         proxy: Address::UNSPECIFIED,
         source: refusal(),
     });
-    assert_eq!(blamed(way).await, Blamed::Way);
+    assert_eq!(blamed(way).await, FailureClass::Way);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_socks_proxy_that_fails_with_the_request_is_not_down_for_others() {
     for step in [Step::Request, Step::Dial, Step::Reply] {
         let way = failing(move || ClientError::Closed { step });
-        assert_eq!(blamed(way).await, Blamed::Request, "{step}");
+        assert_eq!(blamed(way).await, FailureClass::Request, "{step}");
     }
     for code in [
         ReplyCode::NOT_ALLOWED,
@@ -99,7 +104,7 @@ async fn a_socks_proxy_that_fails_with_the_request_is_not_down_for_others() {
         ReplyCode::ADDRESS_TYPE_NOT_SUPPORTED,
     ] {
         let way = failing(move || refused(code));
-        assert_eq!(blamed(way).await, Blamed::Request, "{code}");
+        assert_eq!(blamed(way).await, FailureClass::Request, "{code}");
     }
     for code in [
         ReplyCode::GENERAL_FAILURE,
@@ -110,11 +115,11 @@ async fn a_socks_proxy_that_fails_with_the_request_is_not_down_for_others() {
         ReplyCode(99),
     ] {
         let way = failing(move || refused(code));
-        assert_eq!(blamed(way).await, Blamed::Target, "{code}");
+        assert_eq!(blamed(way).await, FailureClass::Target, "{code}");
     }
     // Ours, and another proxy changes nothing about it.
     let way = failing(|| ClientError::TooLarge { len: 2, most: 1 });
-    assert_eq!(blamed(way).await, Blamed::Target);
+    assert_eq!(blamed(way).await, FailureClass::Target);
 }
 
 #[cfg(feature = "http-connect")]
@@ -126,23 +131,25 @@ async fn an_http_proxy_is_judged_by_its_status() {
         // It lets nobody in, or does no CONNECT for anybody.
         (
             "HTTP/1.1 407 Proxy Authentication Required\r\n\r\n",
-            Blamed::Way,
+            FailureClass::Way,
         ),
-        ("HTTP/1.1 405 Method Not Allowed\r\n\r\n", Blamed::Way),
-        ("HTTP/1.1 501 Not Implemented\r\n\r\n", Blamed::Way),
-        ("SSH-2.0-OpenSSH_9.2\r\n", Blamed::Way),
+        ("HTTP/1.1 405 Method Not Allowed\r\n\r\n", FailureClass::Way),
+        ("HTTP/1.1 501 Not Implemented\r\n\r\n", FailureClass::Way),
+        ("SSH-2.0-OpenSSH_9.2\r\n", FailureClass::Way),
         // It does not do this, or has hung up on it.
-        ("HTTP/1.1 403 Forbidden\r\n\r\n", Blamed::Request),
-        ("HTTP/1.1 200", Blamed::Request),
-        ("", Blamed::Request),
+        ("HTTP/1.1 403 Forbidden\r\n\r\n", FailureClass::Request),
+        ("HTTP/1.1 200", FailureClass::Request),
+        ("", FailureClass::Request),
         // It has tried.
-        ("HTTP/1.1 502 Bad Gateway\r\n\r\n", Blamed::Target),
-        ("HTTP/1.1 503 Service Unavailable\r\n\r\n", Blamed::Target),
-        ("HTTP/1.1 504 Gateway Timeout\r\n\r\n", Blamed::Target),
+        ("HTTP/1.1 502 Bad Gateway\r\n\r\n", FailureClass::Target),
+        (
+            "HTTP/1.1 503 Service Unavailable\r\n\r\n",
+            FailureClass::Target,
+        ),
+        ("HTTP/1.1 504 Gateway Timeout\r\n\r\n", FailureClass::Target),
     ] {
         let (way, _) = crate::support::upstream::canned([said]);
-        let upstream =
-            HttpUpstream::new("proxy.example:3128".parse::<Address>().unwrap()).over(way);
+        let upstream = HttpUpstream::new("proxy.example:3128".parse::<Address>().unwrap()).via(way);
         let way = service_fn(move |()| {
             let upstream = upstream.clone();
             let target: Address = "example.com:443".parse().unwrap();
@@ -158,13 +165,16 @@ async fn an_http_proxy_that_nobody_reaches_is_down_and_an_odd_name_is_no_fault_o
     use std::io;
     use tower_socks::{connector::upstream::HttpUpstream, proto::DomainName};
 
-    for (name, expected) in [("example.com", Blamed::Way), ("a/b", Blamed::Target)] {
+    for (name, expected) in [
+        ("example.com", FailureClass::Way),
+        ("a/b", FailureClass::Target),
+    ] {
         let unreachable = service_fn(|_: Address| async {
             let error = io::Error::from(io::ErrorKind::ConnectionRefused);
             Err::<tower_socks::Connected<tokio::io::DuplexStream>, _>(error)
         });
         let upstream =
-            HttpUpstream::new("proxy.example:3128".parse::<Address>().unwrap()).over(unreachable);
+            HttpUpstream::new("proxy.example:3128".parse::<Address>().unwrap()).via(unreachable);
         let target = Address::Name(DomainName::new(name).unwrap(), 443);
         let way = service_fn(move |()| {
             let asking = upstream.clone().oneshot(target.clone());
@@ -176,9 +186,9 @@ async fn an_http_proxy_that_nobody_reaches_is_down_and_an_odd_name_is_no_fault_o
 
 #[tokio::test(start_paused = true)]
 async fn whom_to_blame_may_be_decided_by_a_function_of_ones_own() {
-    let picky = Blame::new(|error| match error.downcast_ref() {
-        Some(ClientError::Refused(_)) => Blamed::Way,
-        _ => Blamed::Target,
+    let picky = Classify::new(|error| match error.downcast_ref() {
+        Some(ClientError::Refused(_)) => FailureClass::Way,
+        _ => FailureClass::Target,
     });
     let refuses = failing(|| refused(ReplyCode::HOST_UNREACHABLE));
     let by_default = Health::new("way", refuses.clone());

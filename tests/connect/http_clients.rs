@@ -157,7 +157,7 @@ async fn hyper_takes_a_socks5_upstream_a_chain_and_a_box() {
         let first = proxy(stack(NoAuth, Connector::direct())).await;
         exchanges(Socks5Upstream::new(first)).await;
         let second = proxy(stack(NoAuth, Connector::direct())).await;
-        exchanges(Socks5Upstream::new(second).over(Socks5Upstream::new(first))).await;
+        exchanges(Socks5Upstream::new(second).via(Socks5Upstream::new(first))).await;
         exchanges(BoxConnector::<Uri>::new(Socks5Upstream::new(first))).await;
     })
     .await;

@@ -461,10 +461,10 @@ proptest! {
         let target: Address = "a.example:1".parse().unwrap();
         runtime.block_on(url.connector_over(way).oneshot(target)).unwrap();
         let (way, expected) = canned([b"HTTP/1.1 200 OK\r\n\r\n"]);
-        let basic = tower_socks::connector::upstream::Basic::new(&name, &password).unwrap();
+        let basic = tower_socks::connector::upstream::BasicAuth::new(&name, &password).unwrap();
         let upstream = tower_socks::connector::upstream::HttpUpstream::new(url.address().clone());
         let target: Address = "a.example:1".parse().unwrap();
-        runtime.block_on(upstream.credentials(basic).over(way).oneshot(target)).unwrap();
+        runtime.block_on(upstream.credentials(basic).via(way).oneshot(target)).unwrap();
         prop_assert_eq!(logs[0].written(), expected[0].written());
     }
 }

@@ -60,7 +60,7 @@ async fn whole_connectors_are_routed_between_in_boxes() {
     within(async {
         type Way = BoxCloneSyncService<Request, BoxTunnel, BoxError>;
         let inner = proxy(stack(NoAuth, Connector::direct())).await;
-        let through = Connector::through(Socks5Upstream::new(inner));
+        let through = Connector::upstream(Socks5Upstream::new(inner));
         let nothing = Unsupported.map_err(Into::into);
         let router = Router::new(
             [

@@ -23,10 +23,10 @@ use tower::{Layer, ServiceExt, service_fn};
 use tower_socks::{
     BoxError, Connected, Identity, Request, Traffic, Tunnel,
     error::reply_code,
-    io::{Meter, ReadAhead, Way},
+    io::{Direction, Meter, PrefixedStream},
     layer::{
         key,
-        meter::{Bandwidth, ByteQuota, MemoryStore, MeterLayer, Metering, QuotaStore},
+        meter::{Bandwidth, ByteQuota, MakeMeter, MemoryStore, MeterLayer, QuotaStore},
     },
     proto::{Address, Command, ReplyCode},
     relay::{RelayError, RelayErrorKind},
@@ -42,7 +42,7 @@ type Running = JoinHandle<io::Result<Traffic>>;
 
 /// A tunnel of `user` under a metering: its client, its target, and its end.
 async fn tunnel(
-    metering: &impl Metering,
+    metering: &impl MakeMeter,
     user: &str,
 ) -> Result<(DuplexStream, DuplexStream, Running), BoxError> {
     let (near, target) = tokio::io::duplex(64 * 1024);
@@ -55,7 +55,7 @@ async fn tunnel(
     let tunnel = MeterLayer::new(metering.clone()).layer(connector);
     let tunnel = tunnel.oneshot(request(user)).await?;
     let (client, server) = tokio::io::duplex(64 * 1024);
-    let running = tokio::spawn(tunnel.run(ReadAhead::new(server)));
+    let running = tokio::spawn(tunnel.run(PrefixedStream::new(server)));
     Ok((client, target, running))
 }
 
@@ -77,19 +77,19 @@ fn count(mut stream: DuplexStream, heard: Arc<AtomicU64>) {
     });
 }
 
-async fn bytes_in_ten_seconds(tunnels: usize, way: Way, rate: u64) -> Vec<u64> {
+async fn bytes_in_ten_seconds(tunnels: usize, direction: Direction, rate: u64) -> Vec<u64> {
     let bandwidth = Bandwidth::new(key::user);
-    let bandwidth = match way {
-        Way::Up => bandwidth.up(rate),
-        Way::Down => bandwidth.down(rate),
+    let bandwidth = match direction {
+        Direction::Up => bandwidth.up(rate),
+        Direction::Down => bandwidth.down(rate),
     };
     let mut counts = Vec::new();
     for _ in 0..tunnels {
         let (client, target, _running) = tunnel(&bandwidth, "joe").await.unwrap();
         let heard = Arc::new(AtomicU64::new(0));
-        let (from, to) = match way {
-            Way::Up => (client, target),
-            Way::Down => (target, client),
+        let (from, to) = match direction {
+            Direction::Up => (client, target),
+            Direction::Down => (target, client),
         };
         flood(from);
         count(to, Arc::clone(&heard));
@@ -106,12 +106,15 @@ async fn bytes_in_ten_seconds(tunnels: usize, way: Way, rate: u64) -> Vec<u64> {
 async fn bandwidth_holds_within_five_percent_for_one_and_for_many() {
     for rate in [20_000, 1_000_000, 50_000_000] {
         for tunnels in [1, 64] {
-            for way in [Way::Up, Way::Down] {
-                let heard = bytes_in_ten_seconds(tunnels, way, rate).await;
+            for direction in [Direction::Up, Direction::Down] {
+                let heard = bytes_in_ten_seconds(tunnels, direction, rate).await;
                 let all = heard.iter().sum::<u64>() as f64;
                 let expected = (rate * 10) as f64;
                 let off = all / expected - 1.0;
-                assert!(off.abs() < 0.05, "{tunnels} x {rate} {way:?}: {all}, {off}");
+                assert!(
+                    off.abs() < 0.05,
+                    "{tunnels} x {rate} {direction:?}: {all}, {off}"
+                );
                 // Nobody is left out.
                 if rate >= 1_000_000 {
                     let least = *heard.iter().min().unwrap() as f64;
@@ -149,7 +152,7 @@ async fn another_user_is_not_concerned_and_nor_is_the_other_way() {
 
 #[tokio::test(start_paused = true)]
 async fn each_tunnel_may_have_its_own() {
-    let bandwidth = Bandwidth::new(key::everyone).down(100_000).each();
+    let bandwidth = Bandwidth::new(key::global).down(100_000).each();
     let mut counts = Vec::new();
     for _ in 0..4 {
         let (client, target, _running) = tunnel(&bandwidth, "joe").await.unwrap();
@@ -188,12 +191,16 @@ async fn keys_without_tunnels_are_forgotten() {
 
 #[tokio::test]
 async fn a_quota_is_exact_and_what_is_not_used_comes_back() {
-    for (way, size) in [(Way::Down, 100_000), (Way::Up, 100_000), (Way::Down, 10)] {
+    for (direction, size) in [
+        (Direction::Down, 100_000),
+        (Direction::Up, 100_000),
+        (Direction::Down, 10),
+    ] {
         let quota = ByteQuota::new(size, Duration::from_secs(3600), key::user);
         let (client, target, running) = tunnel(&quota, "joe").await.unwrap();
-        let (from, mut to) = match way {
-            Way::Up => (client, target),
-            Way::Down => (target, client),
+        let (from, mut to) = match direction {
+            Direction::Up => (client, target),
+            Direction::Down => (target, client),
         };
         flood(from);
         let mut heard = Vec::new();
@@ -259,19 +266,20 @@ fn a_quota_is_exact_under_concurrency() {
         for thread in 0..8 {
             let (quota, moved) = (&quota, &moved);
             scope.spawn(move || {
-                let way = [Way::Up, Way::Down][thread % 2];
+                let direction = [Direction::Up, Direction::Down][thread % 2];
                 let Ok(Some(mut meter)) = quota.meter(&request("joe")) else {
                     return;
                 };
                 let mut step = 1 + thread;
                 loop {
-                    let allowance = poll_fn(|cx| meter.poll_allowance(cx, way)).now_or_never();
+                    let allowance =
+                        poll_fn(|cx| meter.poll_allowance(cx, direction)).now_or_never();
                     let Some(Ok(allowance)) = allowance else {
                         break;
                     };
                     let bytes = step.min(allowance);
                     step = step * 7 % 100_003;
-                    meter.moved(way, bytes);
+                    meter.moved(direction, bytes);
                     moved.fetch_add(bytes as u64, Ordering::Relaxed);
                 }
             });

@@ -14,7 +14,7 @@ use tokio::{
 use tower_socks::{
     Connected, Traffic, Tunnel,
     error::reply_code,
-    io::{Meter, Metered, ReadAhead, Way, Wire},
+    io::{ClientStream, Direction, Meter, MeteredStream, PrefixedStream},
     proto::Address,
     relay::{RelayError, RelayErrorKind},
 };
@@ -33,14 +33,14 @@ struct Inner {
 }
 
 impl Tap {
-    fn left(self, way: Way, bytes: usize) -> Self {
-        self.0.lock().unwrap().left[way as usize] = Some(bytes);
+    fn left(self, direction: Direction, bytes: usize) -> Self {
+        self.0.lock().unwrap().left[direction as usize] = Some(bytes);
         self
     }
 
-    fn grant(&self, way: Way, bytes: usize) {
+    fn grant(&self, direction: Direction, bytes: usize) {
         let mut inner = self.0.lock().unwrap();
-        *inner.left[way as usize].as_mut().unwrap() += bytes;
+        *inner.left[direction as usize].as_mut().unwrap() += bytes;
         inner.wakers.drain(..).for_each(Waker::wake);
     }
 
@@ -56,12 +56,16 @@ impl Tap {
 }
 
 impl Meter for Tap {
-    fn poll_allowance(&mut self, cx: &mut Context<'_>, way: Way) -> Poll<io::Result<usize>> {
+    fn poll_allowance(
+        &mut self,
+        cx: &mut Context<'_>,
+        direction: Direction,
+    ) -> Poll<io::Result<usize>> {
         let mut inner = self.0.lock().unwrap();
         if inner.ended {
             return Poll::Ready(Err(io::Error::other("enough")));
         }
-        match inner.left[way as usize] {
+        match inner.left[direction as usize] {
             Some(0) => {
                 inner.wakers.push(cx.waker().clone());
                 Poll::Pending
@@ -70,10 +74,10 @@ impl Meter for Tap {
         }
     }
 
-    fn moved(&mut self, way: Way, bytes: usize) {
+    fn moved(&mut self, direction: Direction, bytes: usize) {
         let mut inner = self.0.lock().unwrap();
-        inner.moved[way as usize] += bytes;
-        if let Some(left) = &mut inner.left[way as usize] {
+        inner.moved[direction as usize] += bytes;
+        if let Some(left) = &mut inner.left[direction as usize] {
             *left -= bytes;
         }
     }
@@ -99,7 +103,7 @@ async fn tunnel(
     let (client, near) = socket_pair().await;
     let (far, target) = socket_pair().await;
     let tunnel = Connected::new(far, Address::UNSPECIFIED);
-    let mut near = ReadAhead::new(near).metered(meters[0].clone());
+    let mut near = PrefixedStream::new(near).metered(meters[0].clone());
     for meter in &meters[1..] {
         near = near.metered(meter.clone());
     }
@@ -137,29 +141,29 @@ async fn meters_are_told_what_moves_whichever_way_it_moves() {
 #[tokio::test]
 async fn no_more_moves_than_the_least_of_the_meters_allows() {
     within(async {
-        for way in [Way::Up, Way::Down] {
-            let tight = Tap::default().left(way, 10);
+        for direction in [Direction::Up, Direction::Down] {
+            let tight = Tap::default().left(direction, 10);
             let (client, target, running) = tunnel(&[
-                Tap::default().left(way, 1000),
+                Tap::default().left(direction, 1000),
                 tight.clone(),
                 Tap::default(),
             ])
             .await;
-            let (mut from, mut to) = match way {
-                Way::Up => (client, target),
-                Way::Down => (target, client),
+            let (mut from, mut to) = match direction {
+                Direction::Up => (client, target),
+                Direction::Down => (target, client),
             };
             from.say(&[7; 100]).await;
             to.hear(&[7; 10]).await;
             for grant in [1, 2, 87] {
                 assert!(to.try_read(&mut [0; 1]).is_err());
-                tight.grant(way, grant);
+                tight.grant(direction, grant);
                 to.hear(&vec![7; grant]).await;
             }
-            assert_eq!(tight.moved()[way as usize], 100);
+            assert_eq!(tight.moved()[direction as usize], 100);
             // The end is held back like everything else.
             from.shutdown().await.unwrap();
-            tight.grant(way, 1);
+            tight.grant(direction, 1);
             to.hear_end().await;
             drop((from, to));
             running.await.unwrap().ok();
@@ -171,13 +175,13 @@ async fn no_more_moves_than_the_least_of_the_meters_allows() {
 #[tokio::test]
 async fn one_way_may_be_held_back_while_the_other_moves() {
     within(async {
-        let tap = Tap::default().left(Way::Up, 0);
+        let tap = Tap::default().left(Direction::Up, 0);
         let (mut client, mut target, _running) = tunnel(std::slice::from_ref(&tap)).await;
         client.say(b"ping").await;
         target.say(b"pong").await;
         client.hear(b"pong").await;
         assert_eq!(tap.moved(), [0, 4]);
-        tap.grant(Way::Up, 4);
+        tap.grant(Direction::Up, 4);
         target.hear(b"ping").await;
     })
     .await;
@@ -186,7 +190,7 @@ async fn one_way_may_be_held_back_while_the_other_moves() {
 #[tokio::test]
 async fn bulk_is_held_back_as_well_and_nothing_is_lost() {
     within(async {
-        let tap = Tap::default().left(Way::Down, 8_000_000);
+        let tap = Tap::default().left(Direction::Down, 8_000_000);
         let (mut client, mut target, _running) = tunnel(std::slice::from_ref(&tap)).await;
         let sent: Vec<u8> = (0..16_000_000).map(|i| (i % 251) as u8).collect();
         let mut heard = vec![0; sent.len()];
@@ -200,7 +204,7 @@ async fn bulk_is_held_back_as_well_and_nothing_is_lost() {
             }
             assert_eq!(tap.moved()[1], 8_000_000);
             for _ in 0..80 {
-                tap.grant(Way::Down, 100_000);
+                tap.grant(Direction::Down, 100_000);
                 tokio::task::yield_now().await;
             }
         };
@@ -242,12 +246,12 @@ async fn a_meter_that_has_enough_ends_the_tunnel_with_a_reset() {
 /// A tunnel of somebody else's: it reads and writes for itself.
 struct Copies(tokio::io::DuplexStream);
 
-impl Tunnel<Metered> for Copies {
+impl Tunnel<MeteredStream> for Copies {
     fn bound(&self) -> Address {
         Address::UNSPECIFIED
     }
 
-    async fn run(mut self, mut client: Metered) -> io::Result<Traffic> {
+    async fn run(mut self, mut client: MeteredStream) -> io::Result<Traffic> {
         let (up, down) = tokio::io::copy_bidirectional(&mut client, &mut self.0).await?;
         Ok(Traffic { up, down })
     }
@@ -256,17 +260,19 @@ impl Tunnel<Metered> for Copies {
 #[tokio::test]
 async fn tunnels_that_know_nothing_of_meters_are_metered_too() {
     within(async {
-        let tap = Tap::default().left(Way::Up, 3).left(Way::Down, 2);
+        let tap = Tap::default()
+            .left(Direction::Up, 3)
+            .left(Direction::Down, 2);
         let (mut client, near) = tokio::io::duplex(64);
         let (far, mut target) = tokio::io::duplex(64);
-        let near = ReadAhead::with_bytes(near, *b"early").metered(tap.clone());
+        let near = PrefixedStream::with_bytes(near, *b"early").metered(tap.clone());
         let running = tokio::spawn(Copies(far).run(near));
         target.hear(b"ear").await;
-        tap.grant(Way::Up, 100);
+        tap.grant(Direction::Up, 100);
         target.hear(b"ly").await;
         target.say(b"pong").await;
         client.hear(b"po").await;
-        tap.grant(Way::Down, 100);
+        tap.grant(Direction::Down, 100);
         client.hear(b"ng").await;
         client.shutdown().await.unwrap();
         drop(target);
@@ -280,7 +286,7 @@ async fn tunnels_that_know_nothing_of_meters_are_metered_too() {
 async fn a_metered_stream_still_knows_that_the_client_has_gone() {
     within(async {
         let (client, near) = tokio::io::duplex(64);
-        let mut near = ReadAhead::new(near)
+        let mut near = PrefixedStream::new(near)
             .metered(Tap::default())
             .metered(Tap::default());
         let gone = std::future::poll_fn(|cx| near.poll_closed(cx));

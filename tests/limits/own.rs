@@ -196,7 +196,7 @@ async fn a_client_has_its_reply_when_it_is_admitted() {
         target.hear(b"ping").await;
         assert_eq!(doorman.inside(), 1);
         drop(target);
-        client.hang_up().await.unwrap();
+        client.lingering_close().await.unwrap();
         assert_eq!(doorman.inside(), 0);
     })
     .await;
@@ -214,7 +214,7 @@ async fn a_client_that_is_refused_in_the_end_has_the_code_of_the_limiter() {
         doorman.refuses(Refusal::not_allowed("full"));
         client.io.hear(&failure(2)).await;
         client.io.hear_end().await;
-        let error = client.hang_up().await.unwrap_err();
+        let error = client.lingering_close().await.unwrap_err();
         assert_eq!(error.fault(), Fault::Refused);
     })
     .await;

@@ -20,7 +20,7 @@ use tower_socks::{
     error::reply_code,
     layer::{
         key,
-        limit::{Admission, LimitLayer, Limiter, Requests, Tunnels},
+        limit::{Admission, ConcurrentTunnels, LimitLayer, Limiter, RequestRate},
     },
     proto::{Address, Command, ReplyCode},
 };
@@ -41,7 +41,7 @@ fn admitted<L: Limiter>(limiter: &L, user: &str) -> Option<L::Permit> {
 
 #[test]
 fn a_key_has_its_tunnels_and_no_other_is_concerned() {
-    let tunnels = Tunnels::new(2, key::user);
+    let tunnels = ConcurrentTunnels::new(2, key::user);
     let first = admitted(&tunnels, "joe").unwrap();
     let second = admitted(&tunnels.clone(), "joe").unwrap();
     assert!(admitted(&tunnels, "joe").is_none());
@@ -63,11 +63,11 @@ fn a_key_has_its_tunnels_and_no_other_is_concerned() {
 fn keys() {
     let mut request = request("joe");
     request.peer = "203.0.113.7:1".parse().unwrap();
-    assert_eq!(key::everyone(&request), Some(key::All));
+    assert_eq!(key::global(&request), Some(key::Global));
     assert_eq!(key::user_or_client(&request), Some("joe".into()));
     assert_eq!(key::client(&request), Some("203.0.113.7".parse().unwrap()));
     let network = key::client_network(24, 48);
-    use key::KeyOf;
+    use key::KeyExtractor;
     assert_eq!(network.key(&request), Some("203.0.113.0".parse().unwrap()));
     request.identity = Identity::default();
     assert_eq!(key::user_or_client(&request), Some("203.0.113.7".into()));
@@ -87,7 +87,7 @@ fn keys() {
 
 #[tokio::test(start_paused = true)]
 async fn who_waits_is_admitted_in_order_or_refused_in_the_end() {
-    let tunnels = Tunnels::new(1, key::user).wait(Duration::from_secs(5));
+    let tunnels = ConcurrentTunnels::new(1, key::user).wait(Duration::from_secs(5));
     let first = admitted(&tunnels, "joe").unwrap();
     let waiting = |user| match tunnels.admit(&request(user)) {
         Admission::Later(later) => later,
@@ -123,7 +123,7 @@ async fn who_waits_is_admitted_in_order_or_refused_in_the_end() {
 #[tokio::test(start_paused = true)]
 async fn requests_have_a_rate_and_a_burst() {
     let rate = NonZeroU32::new(10).unwrap();
-    let requests = Requests::per_second(rate, key::user);
+    let requests = RequestRate::per_second(rate, key::user);
     let ask = |user: &str| admitted(&requests, user).is_some();
     assert_eq!((0..20).filter(|_| ask("joe")).count(), 10);
     assert!(ask("jane"));
@@ -141,7 +141,7 @@ async fn requests_have_a_rate_and_a_burst() {
 #[tokio::test(start_paused = true)]
 async fn requests_may_wait_for_their_turn() {
     let rate = NonZeroU32::new(2).unwrap();
-    let requests = Requests::per_second(rate, key::user).wait(Duration::from_secs(1));
+    let requests = RequestRate::per_second(rate, key::user).wait(Duration::from_secs(1));
     let started = Instant::now();
     let mut admitted = 0;
     let mut later = Vec::new();
@@ -160,7 +160,7 @@ async fn requests_may_wait_for_their_turn() {
 
 #[tokio::test(start_paused = true)]
 async fn strangers_do_not_fill_the_memory() {
-    let requests = Requests::per_second(NonZeroU32::MIN, key::user);
+    let requests = RequestRate::per_second(NonZeroU32::MIN, key::user);
     for n in 0..100_000 {
         let _ = requests.admit(&request(&n.to_string()));
         if n % 100 == 0 {
@@ -183,7 +183,7 @@ fn many_tasks_get_no_more_than_there_is() {
         .enable_time()
         .build()
         .unwrap();
-    let tunnels = Tunnels::new(7, key::user);
+    let tunnels = ConcurrentTunnels::new(7, key::user);
     let (live, peak, refused) = (
         Arc::new(AtomicUsize::new(0)),
         Arc::new(AtomicUsize::new(0)),
@@ -223,7 +223,7 @@ proptest! {
     /// Against a model that counts: who is in, and who is let in.
     #[test]
     fn tunnels_agree_with_a_model(most in 0_usize..4, steps in prop::collection::vec((0_u8..3, any::<bool>()), 0..200)) {
-        let tunnels = Tunnels::new(most, key::user);
+        let tunnels = ConcurrentTunnels::new(most, key::user);
         let mut held: HashMap<u8, Vec<_>> = HashMap::new();
         for (user, enters) in steps {
             let name = user.to_string();
@@ -263,7 +263,7 @@ fn connector(
 
 #[tokio::test]
 async fn a_permit_is_free_again_when_the_dial_fails_is_dropped_or_the_tunnel_is() {
-    let tunnels = Tunnels::new(1, key::user);
+    let tunnels = ConcurrentTunnels::new(1, key::user);
     let layer = LimitLayer::new(tunnels.clone());
     let live = || tunnels.live(&"joe".into());
 
@@ -303,7 +303,7 @@ async fn a_permit_is_free_again_when_the_dial_fails_is_dropped_or_the_tunnel_is(
 
 #[tokio::test]
 async fn the_code_is_a_choice() {
-    let none = Tunnels::new(0, key::everyone).reply_code(ReplyCode::GENERAL_FAILURE);
+    let none = ConcurrentTunnels::new(0, key::global).reply_code(ReplyCode::GENERAL_FAILURE);
     let service = LimitLayer::new(none).layer(connector(true));
     let error = service.oneshot(request("joe")).await.err().unwrap();
     assert_eq!(reply_code(&*error), ReplyCode::GENERAL_FAILURE);
@@ -311,12 +311,12 @@ async fn the_code_is_a_choice() {
 
 #[tokio::test]
 async fn the_permit_is_held_until_the_session_ends() {
-    let tunnels = Tunnels::new(1, key::everyone);
+    let tunnels = ConcurrentTunnels::new(1, key::global);
     let (service, mut incoming) = targets();
     let stack = stack(NoAuth, LimitLayer::new(tunnels.clone()).layer(service));
     let first = Client::new(stack.clone()).connected().await;
     let target = incoming.recv().await.unwrap();
-    assert_eq!(tunnels.live(&key::All), 1);
+    assert_eq!(tunnels.live(&key::Global), 1);
     let refused = crate::support::exchange(
         stack,
         &[crate::support::HELLO, crate::support::CONNECT].concat(),
@@ -324,6 +324,6 @@ async fn the_permit_is_held_until_the_session_ends() {
     .await;
     assert_eq!(refused[2..], crate::support::failure(2));
     drop(target);
-    first.hang_up().await.unwrap();
-    assert_eq!(tunnels.live(&key::All), 0);
+    first.lingering_close().await.unwrap();
+    assert_eq!(tunnels.live(&key::Global), 0);
 }

@@ -8,7 +8,7 @@ use tower::{Layer, ServiceExt};
 use tower_socks::{
     Identity, LimitLayer, Request,
     error::reply_code,
-    layer::{key, limit::Tunnels},
+    layer::{key, limit::ConcurrentTunnels},
     proto::{Address, Command, ReplyCode},
 };
 
@@ -21,7 +21,7 @@ fn request(user: &str) -> Request {
 #[tokio::test(start_paused = true)]
 async fn who_waits_is_dialled_once_a_tunnel_has_ended_and_in_order() {
     let (connector, mut incoming) = targets();
-    let tunnels = Tunnels::new(1, key::user).wait(Duration::from_secs(60));
+    let tunnels = ConcurrentTunnels::new(1, key::user).wait(Duration::from_secs(60));
     let service = LimitLayer::new(tunnels.clone()).layer(connector);
     let first = service.clone().oneshot(request("joe")).await.unwrap();
     incoming.recv().await.unwrap();
@@ -47,7 +47,7 @@ async fn who_waits_is_dialled_once_a_tunnel_has_ended_and_in_order() {
 #[tokio::test(start_paused = true)]
 async fn who_waits_too_long_is_refused_and_never_dialled_for() {
     let (connector, mut incoming) = targets();
-    let tunnels = Tunnels::new(1, key::user).wait(Duration::from_secs(60));
+    let tunnels = ConcurrentTunnels::new(1, key::user).wait(Duration::from_secs(60));
     let service = LimitLayer::new(tunnels.clone()).layer(connector);
     let _first = service.clone().oneshot(request("joe")).await.unwrap();
     incoming.recv().await.unwrap();
@@ -66,7 +66,7 @@ async fn who_waits_too_long_is_refused_and_never_dialled_for() {
 #[tokio::test(start_paused = true)]
 async fn who_goes_away_while_waiting_leaves_the_place_to_the_next() {
     let (connector, mut incoming) = targets();
-    let tunnels = Tunnels::new(1, key::user).wait(Duration::from_secs(60));
+    let tunnels = ConcurrentTunnels::new(1, key::user).wait(Duration::from_secs(60));
     let service = LimitLayer::new(tunnels.clone()).layer(connector);
     let first = service.clone().oneshot(request("joe")).await.unwrap();
     incoming.recv().await.unwrap();

@@ -13,7 +13,7 @@ use crate::support::{Client, Script, stack, targets::targets, within};
 use tower::Layer;
 use tower_socks::{
     AclLayer, NoAuth, Refusal, Request,
-    layer::acl::{Swap, recheck::RecheckLayer},
+    layer::acl::{SwapPolicy, recheck::RecheckLayer},
 };
 
 type Judge = fn(&Request, Option<SocketAddr>) -> Result<(), Refusal>;
@@ -45,7 +45,7 @@ async fn the_log_says_that_a_tunnel_was_refused_and_why() {
     let _guard = tracing::subscriber::set_default(subscriber);
     within(async {
         let (dialer, mut dialled) = targets();
-        let policy = Swap::new((|_, _| Ok(())) as Judge);
+        let policy = SwapPolicy::new((|_, _| Ok(())) as Judge);
         let service = AclLayer::new(policy.clone()).layer(dialer);
         let service = RecheckLayer::new(policy.clone()).layer(service);
         let mut client = Client::new(stack(NoAuth, service)).connected().await;

@@ -10,7 +10,7 @@ use std::{
 };
 
 use crate::support::rules::{ip, literal, named, toml, with};
-use tower_socks::{Identity, Policy, Request, Rules, layer::acl::Swap, proto::Command};
+use tower_socks::{Identity, Policy, Request, Rules, layer::acl::SwapPolicy, proto::Command};
 use tracing::subscriber::DefaultGuard;
 
 /// Everything that is logged on this thread, at debug.
@@ -131,7 +131,7 @@ fn each_datagram_has_a_line_and_their_association_another() {
     run(&rules, &associate, &[]);
     assert_eq!(log.lines().len(), 1);
     let datagram = associate
-        .towards("name.example:53".parse().unwrap())
+        .for_datagram("name.example:53".parse().unwrap())
         .unwrap();
     run(&rules, &datagram, &["8.8.8.8", "8.8.4.4"]);
     assert_eq!(log.lines().len(), 1);
@@ -192,7 +192,7 @@ fn the_version_is_the_minute_where_a_rule_looks_at_the_clock() {
         // A minute may begin in between.
         let (before, version, after) = (minute(), rules.version(), minute());
         assert!((before..=after).contains(&version), "{condition}");
-        let swap = Swap::new(rules.clone());
+        let swap = SwapPolicy::new(rules.clone());
         let version = swap.version();
         swap.swap(rules);
         assert_ne!(swap.version(), version);

@@ -78,7 +78,7 @@ async fn a_session_that_relayed_is_info_with_everything_about_it() {
     client.io.hear(b"sixsix").await;
     tokio::time::sleep(Duration::from_secs(3)).await;
     drop(target);
-    client.hang_up().await.unwrap();
+    client.lingering_close().await.unwrap();
     let peer = format!("peer={PEER}");
     assert_line(
         &log.line(),

@@ -10,7 +10,7 @@ use crate::support::targets::{failing, targets};
 use tower::{Layer, ServiceExt};
 use tower_socks::{
     BoxError, Refusal, Request, Traffic, Tunnel,
-    io::ReadAhead,
+    io::PrefixedStream,
     layer::trace::TraceLayer,
     proto::{Address, Command, ReplyCode},
 };
@@ -25,7 +25,7 @@ fn layer(
     crate::support::targets::Dialer,
     Service = impl tower::Service<
         Request,
-        Response = impl Tunnel<ReadAhead<tokio::io::DuplexStream>> + 'static,
+        Response = impl Tunnel<PrefixedStream<tokio::io::DuplexStream>> + 'static,
         Error = BoxError,
         Future: Send,
     > + Clone,
@@ -82,7 +82,10 @@ async fn hooks_are_called_in_order_and_inside_the_span() {
     let (client, near) = tokio::io::duplex(64);
     let (_, target) = incoming.recv().await.unwrap();
     drop((client, target));
-    tunnel.run(ReadAhead::with_bytes(near, *b"")).await.unwrap();
+    tunnel
+        .run(PrefixedStream::with_bytes(near, *b""))
+        .await
+        .unwrap();
     assert_eq!(diary.lock().unwrap()[2..], ["close 0 0"]);
 }
 

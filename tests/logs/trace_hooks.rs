@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt, DuplexStream};
 use tower::{Layer, ServiceExt};
 use tower_socks::{
     Connected, Refusal, Relay, Request, Tunnel,
-    io::ReadAhead,
+    io::PrefixedStream,
     layer::trace::TraceLayer,
     proto::{Address, Command},
 };
@@ -74,11 +74,11 @@ async fn a_tunnel_leaves_three_lines_with_the_names_of_opentelemetry() {
     let service = TraceLayer::new().layer(service);
     let request = request(Command::CONNECT, "example.com:80");
     let tunnel = service.oneshot(request).await.unwrap();
-    let bound = Tunnel::<ReadAhead<DuplexStream>>::bound(&tunnel);
+    let bound = Tunnel::<PrefixedStream<DuplexStream>>::bound(&tunnel);
     assert_eq!(bound, BOUND.parse().unwrap());
     let (client, near) = tokio::io::duplex(64);
     drop((client, incoming.recv().await.unwrap()));
-    let early = ReadAhead::with_bytes(near, *b"GET /");
+    let early = PrefixedStream::with_bytes(near, *b"GET /");
     // Nobody reads what the client said.
     let outcome = tunnel.run(early).await;
 
@@ -131,7 +131,7 @@ async fn a_tunnel_that_ends_says_how_much_it_has_moved() {
         heard
     });
     tunnel
-        .run(ReadAhead::with_bytes(near, *b"bye"))
+        .run(PrefixedStream::with_bytes(near, *b"bye"))
         .await
         .unwrap();
     assert_eq!(hear.await.unwrap(), b"bye");
@@ -161,7 +161,7 @@ async fn an_idle_tunnel_says_why_it_ended() {
         .await
         .unwrap();
     let (_client, near) = tokio::io::duplex(64);
-    tunnel.run(ReadAhead::new(near)).await.unwrap_err();
+    tunnel.run(PrefixedStream::new(near)).await.unwrap_err();
     has(
         &log.lines()[2],
         &["broken off", "error=idle for too long", "open=5"],

@@ -12,7 +12,7 @@ use crate::support::{failure, texts};
 use tower::ServiceExt;
 use tower_socks::{
     Client,
-    connector::upstream::{Basic, HttpUpstream, Socks5Upstream},
+    connector::upstream::{BasicAuth, HttpUpstream, Socks5Upstream},
     proto::{Address, Credentials},
 };
 use tracing::subscriber::DefaultGuard;
@@ -65,7 +65,7 @@ fn socks(proxy: &str) -> Socks5Upstream {
 }
 
 fn http(proxy: &str) -> HttpUpstream {
-    HttpUpstream::new(address(proxy)).credentials(Basic::new("joe", "wherewithal").unwrap())
+    HttpUpstream::new(address(proxy)).credentials(BasicAuth::new("joe", "wherewithal").unwrap())
 }
 
 fn assert_line(line: &str, parts: &[&str]) {
@@ -79,7 +79,7 @@ fn assert_line(line: &str, parts: &[&str]) {
 async fn each_proxy_of_a_chain_has_a_line() {
     let (log, _guard) = Log::start();
     let (way, _) = canned([[LET_IN, CONNECTED, OK].concat()]);
-    let chain = http("second.example:2").over(socks("first.example:1").over(way));
+    let chain = http("second.example:2").via(socks("first.example:1").via(way));
     chain.oneshot(address("a.example:80")).await.unwrap();
     let lines = log.lines();
     assert_eq!(lines.len(), 2, "{lines:?}");
@@ -99,15 +99,15 @@ async fn each_proxy_of_a_chain_has_a_line() {
 async fn a_proxy_that_did_not_help_has_a_line_with_the_reason() {
     let (log, _guard) = Log::start();
     let (way, _) = canned([[LET_IN, &failure(5)].concat()]);
-    let upstream = socks("first.example:1").over(way);
+    let upstream = socks("first.example:1").via(way);
     upstream.oneshot(address("a.example:80")).await.unwrap_err();
 
     let (way, _) = canned([b"HTTP/1.1 407 No\r\n\r\n"]);
-    let upstream = http("second.example:2").over(way);
+    let upstream = http("second.example:2").via(way);
     upstream.oneshot(address("a.example:80")).await.unwrap_err();
 
     let (way, _) = canned([b""]);
-    let upstream = socks("third.example:3").over(way).into_bind();
+    let upstream = socks("third.example:3").via(way).into_bind();
     let request = guarded("192.0.2.1:0", crate::support::upstream::Diary::default());
     upstream.oneshot(request).await.unwrap_err();
 
@@ -142,7 +142,7 @@ async fn secrets_are_not_logged_and_not_in_errors() {
         b"\x05\x80",
     ] {
         let (way, _) = canned([said]);
-        let upstream = socks("first.example:1").over(way);
+        let upstream = socks("first.example:1").via(way);
         let error = upstream.oneshot(address("a.example:80")).await.unwrap_err();
         errors += &texts(&*error);
     }
@@ -155,7 +155,7 @@ async fn secrets_are_not_logged_and_not_in_errors() {
         format!("HTTP/1.1 200 OK\r\n{basic}\r\n\r\n"),
     ] {
         let (way, logs) = canned([said]);
-        let upstream = http("second.example:2").over(way);
+        let upstream = http("second.example:2").via(way);
         let error = upstream.oneshot(address("a.example:80")).await.unwrap_err();
         errors += &texts(&*error);
         let written = String::from_utf8(logs[0].written().0).unwrap();

@@ -8,22 +8,22 @@ use tower_socks::{
     Socks5Upstream, SystemResolver,
     connector::{
         BoxConnector,
-        failover::{Blame, Failover, Health},
+        failover::{Classify, Failover, Health},
         route::Router,
-        upstream::Basic,
+        upstream::BasicAuth,
     },
     datagram::Datagrams,
     io::BoxStream,
     layer::{
-        acl::{Swap, recheck::RecheckLayer},
+        acl::{SwapPolicy, recheck::RecheckLayer},
         key,
-        limit::{Admission, FailedLoginsLayer, Limiter, Requests, Tunnels},
+        limit::{Admission, ConcurrentTunnels, FailedLoginsLayer, Limiter, RequestRate},
         meter::{Bandwidth, ByteQuota, MemoryStore},
         track::OpenTunnels,
     },
     proto::{Address, Command, Credentials, DomainName},
-    rules::{Action, Choices, Days, Destination, Hours, Network, Ports, Rule},
-    session::{BoxTunnel, Extensions, Guard, Session},
+    rules::{Action, Destination, Network, PortRange, Rule, RuleMap, TimeRange, Weekdays},
+    session::{Authenticated, BoxTunnel, Extensions, Guard},
 };
 
 #[track_caller]
@@ -40,25 +40,28 @@ fn request(user: &str) -> Request {
 #[test]
 fn conditions_show_what_a_file_would_say() {
     shows(&"10.0.0.0/8".parse::<Network>().unwrap(), "10.0.0.0/8");
-    shows(&"8000-8080".parse::<Ports>().unwrap(), "8000-8080");
-    shows(&"22:00-06:00".parse::<Hours>().unwrap(), "22:00-06:00");
-    shows(&"mon-fri".parse::<Days>().unwrap(), "mon,tue,wed,thu,fri");
+    shows(&"8000-8080".parse::<PortRange>().unwrap(), "8000-8080");
+    shows(&"22:00-06:00".parse::<TimeRange>().unwrap(), "22:00-06:00");
+    shows(
+        &"mon-fri".parse::<Weekdays>().unwrap(),
+        "mon,tue,wed,thu,fri",
+    );
     shows(
         &"*.example.com".parse::<Destination>().unwrap(),
         "*.example.com",
     );
     let rule = Rule::new(Action::Deny).named("no mail");
-    let choices = Choices::new([(rule.clone(), "one"), (rule.clone(), "two")]);
-    shows(&choices, "Choices(2)");
+    let choices = RuleMap::new([(rule.clone(), "one"), (rule.clone(), "two")]);
+    shows(&choices, "RuleMap(2)");
     assert_eq!(choices.values(), ["one", "two"]);
     shows(&rule, r#"Rule { action: Deny, name: Some("no mail"), .. }"#);
     let rules = Rules::builder(Action::Allow).rule(rule).build();
     shows(&rules, "Rules(1)");
-    let swap = Swap::new(rules);
-    shows(&swap, "Swap { .. }");
+    let swap = SwapPolicy::new(rules);
+    shows(&swap, "SwapPolicy { .. }");
     shows(
         &RecheckLayer::new(swap),
-        "RecheckLayer { policy: Swap { .. } }",
+        "RecheckLayer { policy: SwapPolicy { .. } }",
     );
 }
 
@@ -77,12 +80,12 @@ fn sessions_show_who_and_how_many() {
     let mut batch = Datagrams::new();
     batch.push(Address::UNSPECIFIED, b"a secret");
     shows(&batch, "Datagrams(1)");
-    let session = Session {
+    let session = Authenticated {
         io: "what was said",
         identity: Identity::named("joe"),
         service: "whatever",
     };
-    shows(&session, "Session { identity: Identity(joe), .. }");
+    shows(&session, "Authenticated { identity: Identity(joe), .. }");
 }
 
 #[test]
@@ -97,7 +100,7 @@ fn what_is_boxed_says_that_it_is() {
 
 #[test]
 fn limits_show_how_much_and_how_many_use_them() {
-    let tunnels = Tunnels::new(2, key::user);
+    let tunnels = ConcurrentTunnels::new(2, key::user);
     let joe = tunnels.admit(&request("joe"));
     shows(&joe, "Permit");
     let Admission::Permit(Some(permit)) = joe else {
@@ -108,13 +111,13 @@ fn limits_show_how_much_and_how_many_use_them() {
     shows(&tunnels.admit(&request("joe")), "Refused");
     let patient = tunnels.clone().wait(Duration::from_secs(1));
     shows(&patient.admit(&request("joe")), "Later");
-    shows(&tunnels, "Tunnels { most: 2, keys: 1, .. }");
+    shows(&tunnels, "ConcurrentTunnels { most: 2, keys: 1, .. }");
 
-    let requests = Requests::per_minute(NonZeroU32::MIN, key::user);
-    shows(&requests, "Requests { keys: 0, .. }");
+    let requests = RequestRate::per_minute(NonZeroU32::MIN, key::user);
+    shows(&requests, "RequestRate { keys: 0, .. }");
     shows(&requests.admit(&request("joe")), "Permit");
     shows(&requests.admit(&request("joe")), "Refused");
-    shows(&requests, "Requests { keys: 1, .. }");
+    shows(&requests, "RequestRate { keys: 1, .. }");
 
     let bandwidth = format!("{:?}", Bandwidth::new(key::user).down(1000));
     assert!(bandwidth.starts_with("Bandwidth { rates: ") && bandwidth.contains("1000"));
@@ -134,7 +137,7 @@ fn ways_show_where_they_lead_and_no_password() {
     let proxy = || "192.0.2.1:1080".parse::<Address>().unwrap();
     let credentials = Credentials::new("joe", "hunter2").unwrap();
     let client = Client::new().credentials(credentials);
-    let basic = Basic::new("joe", "hunter2").unwrap();
+    let basic = BasicAuth::new("joe", "hunter2").unwrap();
     let socks = Socks5Upstream::new(proxy()).client(client.clone());
     let http = HttpUpstream::new(proxy()).credentials(basic);
     let all = [
@@ -149,7 +152,7 @@ fn ways_show_where_they_lead_and_no_password() {
         "Socks5Upstream { proxy: 192.0.2.1:1080, .. }",
         "HttpUpstream { proxy: 192.0.2.1:1080, ",
         "UpstreamBind(Socks5Upstream { ",
-        "UpstreamPaths(Socks5Upstream { ",
+        "MakeUpstream(Socks5Upstream { ",
     ];
     for (text, begin) in all.iter().zip(begin) {
         assert!(text.starts_with(begin), "{text}");
@@ -160,9 +163,9 @@ fn ways_show_where_they_lead_and_no_password() {
     shows(&health, r#"Health { name: "first", is_up: true, .. }"#);
     let ways = Failover::new([("first", socks.clone()), ("second", socks.clone())]);
     shows(&ways, r#"["first", "second"]"#);
-    shows(&Blame::default(), "Blame");
+    shows(&Classify::default(), "Classify");
     let router = Router::new([(Rule::new(Action::Allow), socks.clone())], socks);
-    shows(&router, "Router { choices: Choices(1), .. }");
+    shows(&router, "Router { choices: RuleMap(1), .. }");
     shows(&SystemResolver::default(), "SystemResolver { .. }");
 }
 

@@ -9,11 +9,11 @@ use tower_socks::{
     Accepted, AclLayer, Associate, AuthLayer, Bind, Connector, Direct, HandshakeLayer, LimitLayer,
     MeterLayer, NoAuth, Request, Rules, Socks5Upstream, SystemResolver, UserPass, Users,
     connector::failover::{Failover, Health},
-    io::ReadAhead,
+    io::PrefixedStream,
     layer::{
-        acl::{Swap, recheck::RecheckLayer},
+        acl::{SwapPolicy, recheck::RecheckLayer},
         key,
-        limit::{FailedLoginsLayer, Tunnels},
+        limit::{ConcurrentTunnels, FailedLoginsLayer},
         meter::ByteQuota,
         metrics::{LookupMetricsLayer, RequestMetricsLayer, SessionMetricsLayer},
         trace::TraceLayer,
@@ -62,7 +62,7 @@ async fn layers_for_requests_and_their_tunnels() {
     let acl = AclLayer::new(rules());
     begins(&acl.clone(), "AclLayer");
     shows(acl, target, "Acl { ", "ResponseFuture", "Connect(").await;
-    let recheck = RecheckLayer::new(Swap::new(rules()));
+    let recheck = RecheckLayer::new(SwapPolicy::new(rules()));
     begins(&recheck.clone(), "RecheckLayer");
     shows(
         recheck,
@@ -72,7 +72,7 @@ async fn layers_for_requests_and_their_tunnels() {
         "Rechecked { ",
     )
     .await;
-    let limit = LimitLayer::new(Tunnels::new(1, key::user));
+    let limit = LimitLayer::new(ConcurrentTunnels::new(1, key::user));
     shows(limit, target, "Limit { ", "LimitFuture", "Held { ").await;
     let quota = ByteQuota::new(10, Duration::from_secs(1), key::user);
     let meter = MeterLayer::new(quota);
@@ -81,11 +81,11 @@ async fn layers_for_requests_and_their_tunnels() {
         target,
         "MeterService { ",
         "MeterFuture",
-        "MeteredTunnel { ",
+        "MeterTunnel { ",
     )
     .await;
     let track = OpenTunnels::new().layer();
-    shows(track, target, "Track { ", "TrackFuture", "TrackedTunnel { ").await;
+    shows(track, target, "Track { ", "TrackFuture", "TrackTunnel { ").await;
     let trace = TraceLayer::new();
     shows(trace, target, "Trace { ", "ResponseFuture", "Trac").await;
     let metrics = RequestMetricsLayer::new();
@@ -95,7 +95,7 @@ async fn layers_for_requests_and_their_tunnels() {
         target,
         "RequestMetrics { ",
         future,
-        "MeasuredTunnel { ",
+        "MetricsTunnel { ",
     )
     .await;
 }
@@ -155,12 +155,12 @@ async fn handshakes_and_logins() {
     let mut auth = auth.layer(Connector::direct());
     begins(&auth, "Auth { ");
     let offered = || [Method::USERNAME_PASSWORD].into_iter().collect();
-    let negotiation = Negotiation::new(ReadAhead::new(duplex(64).0), offered(), peer, peer);
+    let negotiation = Negotiation::new(PrefixedStream::new(duplex(64).0), offered(), peer, peer);
     begins(&auth.call(negotiation), "ResponseFuture");
 
     let mut logins = FailedLoginsLayer::new().layer(auth);
     begins(&logins, "FailedLogins { ");
-    let negotiation = Negotiation::new(ReadAhead::new(duplex(64).0), offered(), peer, peer);
+    let negotiation = Negotiation::new(PrefixedStream::new(duplex(64).0), offered(), peer, peer);
     begins(&logins.call(negotiation), "FailedLoginsFuture");
 
     let mut stack = HandshakeLayer::new().layer(AuthLayer::new(NoAuth).layer(Connector::direct()));

@@ -91,7 +91,7 @@ async fn a_client_hears_how_far_it_came_and_what_to_look_at() {
             ClientFault::Refused,
         ),
         (
-            ClientError::LogIn(refusal()),
+            ClientError::Authentication(refusal()),
             "login to the proxy failed",
             ClientFault::Refused,
         ),

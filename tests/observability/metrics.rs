@@ -82,7 +82,7 @@ fn a_session_from_its_beginning_to_its_end() {
         );
 
         drop(target);
-        client.hang_up().await.unwrap();
+        client.lingering_close().await.unwrap();
         let done = lines(&numbers);
         for line in [
             "socks_sessions_open{} -1",

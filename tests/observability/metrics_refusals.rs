@@ -15,11 +15,11 @@ use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
 use tower_socks::{
     AclLayer, Associate, BoxError, Connector, Identity, OpenTunnels, Request, Rules, Tunnel,
-    connector::associate::DirectPaths,
-    io::Dropped,
+    connector::associate::MakeDirect,
+    io::DropReason,
     layer::{
         key,
-        limit::{LimitLayer, Requests, Tunnels},
+        limit::{ConcurrentTunnels, LimitLayer, RequestRate},
         meter::{ByteQuota, MeterLayer},
         metrics::{RequestMetricsLayer, names},
     },
@@ -143,7 +143,7 @@ fn limits_that_are_reached_and_released() {
     recorded(async |numbers| {
         let service = ServiceBuilder::new()
             .layer(RequestMetricsLayer::new())
-            .layer(LimitLayer::new(Tunnels::new(1, key::user)))
+            .layer(LimitLayer::new(ConcurrentTunnels::new(1, key::user)))
             .service(nowhere());
         let first = service.clone().oneshot(to("192.0.2.1:80")).await.unwrap();
         for _ in 0..3 {
@@ -170,7 +170,7 @@ fn limits_that_are_reached_and_released() {
         tokio::time::pause();
         let service = ServiceBuilder::new()
             .layer(RequestMetricsLayer::new())
-            .layer(LimitLayer::new(Requests::per_second(
+            .layer(LimitLayer::new(RequestRate::per_second(
                 NonZeroU32::MIN,
                 key::user,
             )))
@@ -211,7 +211,7 @@ fn a_tunnel_that_the_operator_closes() {
             .service(nowhere());
         let tunnel = service.oneshot(to("192.0.2.1:80")).await.unwrap();
         let (_client, near) = tokio::io::duplex(64);
-        let running = tokio::spawn(tunnel.run(tower_socks::io::ReadAhead::new(near)));
+        let running = tokio::spawn(tunnel.run(tower_socks::io::PrefixedStream::new(near)));
         while open.list().is_empty() {
             tokio::task::yield_now().await;
         }
@@ -230,7 +230,7 @@ fn datagrams_and_why_they_are_dropped() {
         .unwrap();
         let resolver =
             service_fn(async |_: DomainName| Err::<Vec<IpAddr>, _>(BoxError::from("no such host")));
-        let paths = DirectPaths::new().resolver(resolver);
+        let paths = MakeDirect::new().resolver(resolver);
         let connector =
             Connector::direct().with_associate(Associate::with_paths(paths).drop_fragments());
         let service = ServiceBuilder::new()
@@ -275,9 +275,9 @@ fn datagrams_and_why_they_are_dropped() {
 
 #[test]
 fn reasons_have_words_of_their_own() {
-    for (place, reason) in Dropped::ALL.into_iter().enumerate() {
+    for (place, reason) in DropReason::ALL.into_iter().enumerate() {
         assert_eq!(reason as usize, place);
-        let others = Dropped::ALL.into_iter().filter(|it| *it != reason);
+        let others = DropReason::ALL.into_iter().filter(|it| *it != reason);
         assert!(others.into_iter().all(|it| it.as_str() != reason.as_str()));
     }
 }

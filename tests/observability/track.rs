@@ -12,7 +12,7 @@ use tower::{Layer, ServiceExt};
 use tower_socks::{
     Connector, Identity, NoAuth, Request, Traffic, Tunnel,
     error::{Fault, Step},
-    io::ReadAhead,
+    io::PrefixedStream,
     layer::track::OpenTunnels,
     proto::{Address, Command},
     relay::{RelayError, RelayErrorKind},
@@ -45,7 +45,7 @@ async fn open(tunnels: &OpenTunnels, user: &str) -> Opened {
     let tunnel = service.oneshot(request).await.unwrap();
     let (target, _) = listener.accept().await.unwrap();
     let (client, near) = socket_pair().await;
-    let running = tokio::spawn(tunnel.run(ReadAhead::new(near)));
+    let running = tokio::spawn(tunnel.run(PrefixedStream::new(near)));
     Opened {
         client,
         target,

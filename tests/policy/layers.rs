@@ -17,10 +17,10 @@ use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
 use tower_socks::{
     Accepted, AclLayer, AuthLayer, BoxError, Connected, Connector, HandshakeLayer, NoAuth, Policy,
     Refusal, Request, Traffic, Tunnel,
-    io::ReadAhead,
+    io::PrefixedStream,
     layer::acl::{
-        Acl, Swap,
-        recheck::{Recheck, RecheckLayer, Rechecked, ResponseFuture, Run},
+        Acl, SwapPolicy,
+        recheck::{Recheck, RecheckLayer, RecheckTunnel, ResponseFuture, Run},
     },
     proto::{Address, Command},
     serve,
@@ -39,8 +39,8 @@ fn judge(request: &Request, _: Option<SocketAddr>) -> Result<(), Refusal> {
     }
 }
 
-fn policy() -> Swap<Judge> {
-    Swap::new(judge as Judge)
+fn policy() -> SwapPolicy<Judge> {
+    SwapPolicy::new(judge as Judge)
 }
 
 fn request(command: Command) -> Request {
@@ -76,7 +76,7 @@ fn both_are_as_ready_as_what_they_wrap() {
     respond.send_response(Connected::new(duplex(1).0, Address::Ip(NOWHERE)));
     assert!(allowed.is_woken());
     let tunnel = assert_ready_ok!(allowed.poll());
-    let bound = Tunnel::<ReadAhead<DuplexStream>>::bound(&tunnel);
+    let bound = Tunnel::<PrefixedStream<DuplexStream>>::bound(&tunnel);
     assert_eq!(bound, Address::Ip(NOWHERE));
 
     handle.send_error("worn out");
@@ -142,7 +142,7 @@ async fn clones_are_ready_by_themselves() {
 }
 
 /// A tunnel is asked about, wherever tower's middleware stands.
-async fn closes<S>(policy: Swap<Judge>, stack: S)
+async fn closes<S>(policy: SwapPolicy<Judge>, stack: S)
 where
     S: Service<Accepted<DuplexStream>, Response = Traffic, Error = BoxError> + Send + 'static,
     S::Future: Send,
@@ -209,18 +209,18 @@ fn promises_about_types() {
     let policy = policy();
     all(&policy);
     is_policy(&policy);
-    is_policy(&Swap::new(policy.clone()));
+    is_policy(&SwapPolicy::new(policy.clone()));
     let layer = RecheckLayer::new(policy.clone());
     all(&layer);
     all(&AclLayer::new(policy.clone()));
-    let mut stack: Recheck<Acl<Connector>, Swap<Judge>> =
-        RecheckLayer::new(Swap::new(policy.clone()))
+    let mut stack: Recheck<Acl<Connector>, SwapPolicy<Judge>> =
+        RecheckLayer::new(SwapPolicy::new(policy.clone()))
             .layer(AclLayer::new(policy).layer(Connector::direct()));
     all(&stack);
     serves(&stack);
     future(&stack.call(request(Command::BIND)));
-    send::<Rechecked<Connected<TcpStream>>>();
-    send::<Rechecked<Rechecked<Connected<TcpStream>>>>();
+    send::<RecheckTunnel<Connected<TcpStream>>>();
+    send::<RecheckTunnel<RecheckTunnel<Connected<TcpStream>>>>();
     send::<ResponseFuture<()>>();
     send::<Run<()>>();
 

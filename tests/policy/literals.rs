@@ -17,7 +17,7 @@ use tokio::{
 };
 use tower::{Layer, service_fn};
 use tower_socks::{
-    AclLayer, Associate, BoxError, Connector, Direct, Rules, connector::associate::DirectPaths,
+    AclLayer, Associate, BoxError, Connector, Direct, Rules, connector::associate::MakeDirect,
     proto::DomainName,
 };
 
@@ -137,7 +137,7 @@ async fn connect(rules: &Rules, dst: &[u8]) -> u8 {
 }
 
 async fn associated(rules: Rules) -> Association {
-    let paths = DirectPaths::new().resolver(service_fn(here));
+    let paths = MakeDirect::new().resolver(service_fn(here));
     let connector = Connector::direct().with_associate(Associate::with_paths(paths));
     Association::new(stack(AclLayer::new(rules).layer(connector))).await
 }

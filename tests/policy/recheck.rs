@@ -17,9 +17,9 @@ use tokio::{
 use tower::ServiceBuilder;
 use tower_socks::{
     AclLayer, Associate, Bind, Connector, Direct, Policy, Rules,
-    connector::associate::DirectPaths,
+    connector::associate::MakeDirect,
     error::{Fault, Step},
-    layer::acl::{Swap, recheck::RecheckLayer},
+    layer::acl::{SwapPolicy, recheck::RecheckLayer},
 };
 
 const CONNECT: u8 = 1;
@@ -43,10 +43,10 @@ fn anything() -> Rules {
 
 /// A client whose tunnel will be watched, for which `one.example` is 127.0.0.1 and `two.example`
 /// 127.0.0.2.
-async fn watched(policy: &Swap<impl Policy>) -> Client {
+async fn watched(policy: &SwapPolicy<impl Policy>) -> Client {
     let one: &[&str] = &["127.0.0.1"];
     let (resolver, _) = hosts(&[("one.example", one), ("two.example", &["127.0.0.2"])]);
-    let paths = DirectPaths::new().resolver(resolver.clone());
+    let paths = MakeDirect::new().resolver(resolver.clone());
     let connector = Connector::direct()
         .with_connect(Direct::new().resolver(resolver.clone()))
         .with_bind(Bind::new().resolver(resolver))
@@ -60,14 +60,14 @@ async fn watched(policy: &Swap<impl Policy>) -> Client {
 }
 
 /// The same right behind its request.
-async fn asks(policy: &Swap<impl Policy>, command: u8, dst: &[u8]) -> Client {
+async fn asks(policy: &SwapPolicy<impl Policy>, command: u8, dst: &[u8]) -> Client {
     let mut client = watched(policy).await;
     client.io.request(command, dst).await;
     client
 }
 
 /// A client with its tunnel, and the target's end of it.
-async fn connected(policy: &Swap<impl Policy>, target: &TcpListener, dst: &[u8]) -> Tunnel {
+async fn connected(policy: &SwapPolicy<impl Policy>, target: &TcpListener, dst: &[u8]) -> Tunnel {
     let mut client = asks(policy, CONNECT, dst).await;
     let (far, peer) = target.accept().await.unwrap();
     assert_eq!(client.io.bound().await, peer);
@@ -112,13 +112,13 @@ async fn assert_refusal(mut client: Client, rule: &str) {
 }
 
 /// A client of BIND, and where its peer has to go.
-async fn waiting(policy: &Swap<Rules>, dst: &[u8]) -> (Client, SocketAddr) {
+async fn waiting(policy: &SwapPolicy<Rules>, dst: &[u8]) -> (Client, SocketAddr) {
     let mut client = asks(policy, BIND, dst).await;
     let bound = client.io.bound().await;
     (client, bound)
 }
 
-async fn associated(policy: &Swap<Rules>) -> Association {
+async fn associated(policy: &SwapPolicy<Rules>) -> Association {
     Association::of(watched(policy).await).await
 }
 
@@ -132,7 +132,7 @@ fn literal(ip: &str, port: u16) -> Vec<u8> {
     address(SocketAddr::new(ip.parse().unwrap(), port))
 }
 
-fn change(policy: &Swap<Rules>, rules: Rules) {
+fn change(policy: &SwapPolicy<Rules>, rules: Rules) {
     policy.swap(rules);
     policy.recheck();
 }
@@ -140,7 +140,7 @@ fn change(policy: &Swap<Rules>, rules: Rules) {
 #[tokio::test]
 async fn connections_are_closed_by_request_or_by_the_address_that_they_reached() {
     within(async {
-        let policy = Swap::new(anything());
+        let policy = SwapPolicy::new(anything());
         let ((one, port_one), (two, port_two)) =
             (listener("127.0.0.1").await, listener("127.0.0.2").await);
         // A rule, and which of the tunnels it closes.
@@ -172,7 +172,7 @@ async fn connections_are_closed_by_request_or_by_the_address_that_they_reached()
                     tunnel.lives().await;
                     // In the end it is a tunnel like any other.
                     drop(tunnel.far);
-                    tunnel.client.hang_up().await.unwrap();
+                    tunnel.client.lingering_close().await.unwrap();
                 }
             }
             policy.swap(anything());
@@ -184,7 +184,7 @@ async fn connections_are_closed_by_request_or_by_the_address_that_they_reached()
 #[tokio::test]
 async fn nothing_is_closed_by_a_swap_or_a_recheck_alone() {
     within(async {
-        let policy = Swap::new(anything());
+        let policy = SwapPolicy::new(anything());
         let (target, port) = listener("127.0.0.1").await;
         let mut tunnel = connected(&policy, &target, &literal("127.0.0.1", port)).await;
         policy.recheck();
@@ -206,7 +206,7 @@ async fn nothing_is_closed_by_a_swap_or_a_recheck_alone() {
 #[tokio::test]
 async fn a_bind_that_waits_is_closed() {
     within(async {
-        let policy = Swap::new(anything());
+        let policy = SwapPolicy::new(anything());
         let (one, at_one) = waiting(&policy, &dst("127.0.0.1")).await;
         let (mut two, at_two) = waiting(&policy, &dst("127.0.0.2")).await;
         let (mut anyone, at_anyone) = waiting(&policy, &dst("0.0.0.0")).await;
@@ -224,7 +224,7 @@ async fn a_bind_that_waits_is_closed() {
 #[tokio::test]
 async fn a_bind_is_closed_by_the_address_of_its_peer() {
     within(async {
-        let policy = Swap::new(anything());
+        let policy = SwapPolicy::new(anything());
         let mut binds = Vec::new();
         for (dst, peer) in [
             (dst("0.0.0.0"), "127.0.0.2"),
@@ -253,7 +253,7 @@ async fn a_bind_is_closed_by_the_address_of_its_peer() {
 #[tokio::test]
 async fn an_association_is_closed_as_a_whole_or_not_at_all() {
     within(async {
-        let policy = Swap::new(anything());
+        let policy = SwapPolicy::new(anything());
         let (one, two) = (socket("127.0.0.1").await, socket("127.0.0.2").await);
         let association = associated(&policy).await;
         association.echo(&one, b"one").await;

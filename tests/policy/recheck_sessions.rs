@@ -16,7 +16,7 @@ use tower_socks::{
     AclLayer, BoxError, Connector, Identity, NoAuth, Policy, Refusal, Request, UserPass,
     error::{Fault, Step},
     layer::acl::{
-        Acl, Swap,
+        Acl, SwapPolicy,
         recheck::{Recheck, RecheckLayer},
     },
     proto::Credentials,
@@ -36,7 +36,7 @@ fn closed_for_today(_: &Request, address: Option<SocketAddr>) -> Result<(), Refu
     }
 }
 
-fn watched<P: Policy, S>(policy: &Swap<P>, service: S) -> Recheck<Acl<S>, P> {
+fn watched<P: Policy, S>(policy: &SwapPolicy<P>, service: S) -> Recheck<Acl<S>, P> {
     RecheckLayer::new(policy.clone()).layer(AclLayer::new(policy.clone()).layer(service))
 }
 
@@ -51,7 +51,7 @@ async fn assert_refused(client: &mut Client) {
 async fn a_recheck_during_the_dial_is_not_missed() {
     within(async {
         let (dialer, gate, mut dialled) = slow_targets();
-        let policy = Swap::new(lets_pass as Judge);
+        let policy = SwapPolicy::new(lets_pass as Judge);
         let mut client = Client::new(stack(NoAuth, watched(&policy, dialer)));
         client
             .io
@@ -73,7 +73,7 @@ async fn a_recheck_during_the_dial_is_not_missed() {
 async fn a_policy_that_has_changed_its_mind_twice_closes_nothing() {
     within(async {
         let (dialer, gate, mut dialled) = slow_targets();
-        let policy = Swap::new(lets_pass as Judge);
+        let policy = SwapPolicy::new(lets_pass as Judge);
         let mut client = Client::new(stack(NoAuth, watched(&policy, dialer)));
         client
             .io
@@ -98,7 +98,10 @@ async fn of_several_layers_each_closes_by_its_own_policy() {
     for closing in [0, 1] {
         within(async {
             let (dialer, mut dialled) = targets();
-            let policies = [Swap::new(lets_pass as Judge), Swap::new(lets_pass as Judge)];
+            let policies = [
+                SwapPolicy::new(lets_pass as Judge),
+                SwapPolicy::new(lets_pass as Judge),
+            ];
             let service = watched(&policies[0], watched(&policies[1], dialer));
             let mut client = Client::new(stack(NoAuth, service)).connected().await;
             let (_, mut target) = dialled.recv().await.unwrap();
@@ -118,7 +121,7 @@ async fn of_several_layers_each_closes_by_its_own_policy() {
 async fn a_tunnel_that_is_never_idle_is_closed_as_well() {
     within(async {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let policy = Swap::new(lets_pass as Judge);
+        let policy = SwapPolicy::new(lets_pass as Judge);
         let service = watched(&policy, Connector::direct());
         let mut client = greeted(proxy(stack(NoAuth, service)).await).await;
         let target = listener.local_addr().unwrap().to_string();
@@ -166,7 +169,7 @@ async fn nothing_is_left_of_a_session_that_is_over() {
             identity.extensions_mut().insert(Arc::clone(&carry));
             async { Ok::<_, BoxError>(identity) }
         });
-        let policy = Swap::new(lets_pass as Judge);
+        let policy = SwapPolicy::new(lets_pass as Judge);
         let stack = stack(UserPass::new(verifier), watched(&policy, dialer));
         let idle = Arc::strong_count(&carried);
         let said = [
@@ -199,13 +202,13 @@ async fn nothing_is_left_of_a_session_that_is_over() {
                 1 => {
                     for (client, target) in clients.drain(..) {
                         drop(target);
-                        client.hang_up().await.unwrap();
+                        client.lingering_close().await.unwrap();
                     }
                 }
                 _ => {
                     for (client, mut target) in clients.drain(..) {
                         let far = async move { target.hear_end().await };
-                        let (outcome, ()) = tokio::join!(client.hang_up(), far);
+                        let (outcome, ()) = tokio::join!(client.lingering_close(), far);
                         outcome.unwrap();
                     }
                 }

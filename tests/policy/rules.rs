@@ -176,11 +176,17 @@ fn an_association_is_not_judged_by_where_its_client_sends_from() {
     assert!(no_udp.check(&associate).is_err());
     let somewhere = rules("default = \"deny\"\n[[rules]]\naction = \"allow\"\nport = 53");
     assert!(somewhere.check(&associate).is_ok());
-    let datagram = associate.towards("8.8.8.8:53".parse().unwrap()).unwrap();
+    let datagram = associate
+        .for_datagram("8.8.8.8:53".parse().unwrap())
+        .unwrap();
     assert!(somewhere.check(&datagram).is_ok());
-    let datagram = associate.towards("8.8.8.8:54".parse().unwrap()).unwrap();
+    let datagram = associate
+        .for_datagram("8.8.8.8:54".parse().unwrap())
+        .unwrap();
     assert!(somewhere.check(&datagram).is_err());
-    let datagram = associate.towards("127.0.0.1:53".parse().unwrap()).unwrap();
+    let datagram = associate
+        .for_datagram("127.0.0.1:53".parse().unwrap())
+        .unwrap();
     assert!(policy.check(&datagram).is_err());
 }
 

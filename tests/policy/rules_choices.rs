@@ -1,9 +1,9 @@
-//! `Choices`: the first rule that applies chooses, whatever it would decide elsewhere.
+//! `RuleMap`: the first rule that applies chooses, whatever it would decide elsewhere.
 
 use tower_socks::{
     Identity, Request,
     proto::{Address, Command, DomainName},
-    rules::{Action, Choices, Destination, Network, Rule},
+    rules::{Action, Destination, Network, Rule, RuleMap},
 };
 
 fn request(target: &str) -> Request {
@@ -15,9 +15,9 @@ fn to(destination: &str) -> Rule {
     Rule::new(Action::Deny).to(destination)
 }
 
-fn ways() -> Choices<&'static str> {
+fn ways() -> RuleMap<&'static str> {
     let local: Network = "198.51.100.0/24".parse().unwrap();
-    Choices::new([
+    RuleMap::new([
         (to("*.onion"), "tor"),
         (to("10.0.0.0/8"), "vpn"),
         (Rule::new(Action::Report).client(local).port(25), "relay"),
@@ -56,12 +56,12 @@ fn all_that_can_be_chosen_is_listed_in_order_and_clones_share_it() {
     drop(ways);
     assert_eq!(clone.values(), expected);
     assert_eq!(clone.choose(&request("a.onion:1")), Some(&"tor"));
-    assert_eq!(Choices::<&str>::new([]).choose(&request("a.onion:1")), None);
+    assert_eq!(RuleMap::<&str>::new([]).choose(&request("a.onion:1")), None);
 }
 
 #[test]
 fn a_name_that_is_none_chooses_nothing() {
-    let anything = Choices::new([(Rule::new(Action::Allow), ())]);
+    let anything = RuleMap::new([(Rule::new(Action::Allow), ())]);
     assert!(anything.choose(&request("example.com:80")).is_some());
     let name = DomainName::new("127.0.0.256").unwrap();
     let odd = Request::new(Command::CONNECT, Address::Name(name, 80));

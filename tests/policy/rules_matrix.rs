@@ -93,7 +93,7 @@ async fn connect() {
                 asking.refused().await;
                 assert_untouched(target);
             }
-            Outcome::Dropped => unreachable!(),
+            Outcome::DropReason => unreachable!(),
         }
         assert_lookups(&cell, &asking.lookups);
         let _ = asking.client.reset().await;
@@ -132,7 +132,7 @@ async fn bind() {
                 assert_refused(bound).await;
                 reset(peer);
             }
-            Outcome::Dropped => unreachable!(),
+            Outcome::DropReason => unreachable!(),
         }
         assert_lookups(&cell, &asking.lookups);
         let _ = asking.client.reset().await;

@@ -212,7 +212,7 @@ fn datagrams_do_not_go_there_either() {
     let mut associate = request(LOCAL, "0.0.0.0:0");
     associate.command = Command::UDP_ASSOCIATE;
     assert!(rules.check(&associate).is_ok());
-    let towards = |target: &str| associate.towards(target.parse().unwrap()).unwrap();
+    let towards = |target: &str| associate.for_datagram(target.parse().unwrap()).unwrap();
     assert!(rules.check(&towards("8.8.4.4:1080")).is_err());
     assert!(rules.check(&towards("8.8.4.4:53")).is_ok());
     let by_name = towards("name.example:1080");

@@ -19,7 +19,7 @@ use tokio::{
 use tower::{Layer, service_fn};
 use tower_socks::{
     AclLayer, BoxError, Connector, Direct, Policy, Refusal, Request, Resolve, Rules,
-    layer::acl::Swap,
+    layer::acl::SwapPolicy,
     proto::{Command, DomainName},
 };
 
@@ -36,7 +36,7 @@ fn nothing() -> Rules {
 }
 
 /// A client under a policy, right behind its request.
-async fn asks(policy: &Swap<Rules>, command: u8, dst: &[u8]) -> Client {
+async fn asks(policy: &SwapPolicy<Rules>, command: u8, dst: &[u8]) -> Client {
     let service = AclLayer::new(policy.clone()).layer(Connector::direct());
     let mut client = Client::new(stack(service)).await;
     client.io.request(command, dst).await;
@@ -88,7 +88,7 @@ async fn a_swap_during_a_lookup_counts_for_the_addresses() {
                 true,
             ),
         ] {
-            let policy = Swap::new(before);
+            let policy = SwapPolicy::new(before);
             let (resolver, gate, begun) = held();
             let direct = Direct::new().resolver(resolver);
             let connector = Connector::direct().with_connect(direct);
@@ -119,7 +119,7 @@ async fn the_next_request_is_judged_by_the_new_policy() {
     within(async {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let dst = address(listener.local_addr().unwrap());
-        let policy = Swap::new(opening("'127.0.0.1'"));
+        let policy = SwapPolicy::new(opening("'127.0.0.1'"));
         for _ in 0..3 {
             let mut client = asks(&policy, CONNECT, &dst).await;
             listener.accept().await.unwrap();
@@ -137,7 +137,7 @@ async fn the_next_request_is_judged_by_the_new_policy() {
 #[tokio::test]
 async fn a_bind_that_waits_is_judged_by_the_new_policy() {
     within(async {
-        let policy = Swap::new(opening("'127.0.0.1'"));
+        let policy = SwapPolicy::new(opening("'127.0.0.1'"));
         let mut waiting = asks(&policy, BIND, &dst("127.0.0.1")).await;
         let bound = waiting.io.bound().await;
         policy.swap(opening("'127.0.0.2'"));
@@ -163,7 +163,7 @@ async fn a_bind_that_waits_is_judged_by_the_new_policy() {
 async fn tunnels_go_on_without_a_recheck() {
     within(async {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let policy = Swap::new(opening("'127.0.0.1'"));
+        let policy = SwapPolicy::new(opening("'127.0.0.1'"));
         let dst_of_listener = address(listener.local_addr().unwrap());
         let mut connected = asks(&policy, CONNECT, &dst_of_listener).await;
         let (mut target, _) = listener.accept().await.unwrap();
@@ -219,11 +219,12 @@ impl Policy for Names {
 #[test]
 fn a_name_that_is_handed_on_is_judged_by_the_policy_in_force() {
     let request = Request::new(Command::CONNECT, "example.com:80".parse().unwrap());
-    let policy = Swap::new(Names(false));
+    let policy = SwapPolicy::new(Names(false));
     assert!(policy.check_name(&request).is_err());
     policy.swap(Names(true));
     assert!(policy.check_name(&request).is_ok());
     // One that has nothing to say about it lets them pass.
-    let policy = Swap::new(|_: &Request, _: Option<SocketAddr>| Err(Refusal::not_allowed("no")));
+    let policy =
+        SwapPolicy::new(|_: &Request, _: Option<SocketAddr>| Err(Refusal::not_allowed("no")));
     assert!(policy.check(&request).is_err() && policy.check_name(&request).is_ok());
 }

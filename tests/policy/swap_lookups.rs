@@ -18,7 +18,7 @@ use tokio::net::UdpSocket;
 use tower::Layer;
 use tower_socks::{
     AclLayer, Associate, Connector, Policy, Refusal, Request, Resolve,
-    connector::associate::DirectPaths, layer::acl::Swap,
+    connector::associate::MakeDirect, layer::acl::SwapPolicy,
 };
 
 type Judge = fn(&Request, Option<SocketAddr>) -> Result<(), Refusal>;
@@ -47,7 +47,7 @@ fn no_such_address(request: &Request, address: Option<SocketAddr>) -> Result<(),
 }
 
 async fn judged<R: Resolve + Sync>(policy: impl Policy, resolver: R) -> Association {
-    let paths = DirectPaths::new().resolver(resolver);
+    let paths = MakeDirect::new().resolver(resolver);
     let connector = Connector::direct().with_associate(Associate::with_paths(paths));
     Association::new(stack(AclLayer::new(policy).layer(connector))).await
 }
@@ -61,7 +61,7 @@ async fn a_datagram_that_waits_for_its_name_is_judged_by_the_new_policy() {
     within(async {
         for forbidding in [no_such_name as Judge, no_such_address] {
             let (target, other) = (socket("127.0.0.1").await, socket("127.0.0.1").await);
-            let policy = Swap::new(lets_pass as Judge);
+            let policy = SwapPolicy::new(lets_pass as Judge);
             let (resolver, gate) = slow();
             let association = judged(policy.clone(), resolver).await;
             let held = name("held.example", port(&target));
@@ -90,7 +90,7 @@ async fn a_datagram_that_waits_for_its_name_is_judged_by_the_new_policy() {
 async fn a_datagram_that_waits_for_its_name_survives_a_swap() {
     within(async {
         let (target, other) = (socket("127.0.0.1").await, socket("127.0.0.1").await);
-        let policy = Swap::new(lets_pass as Judge);
+        let policy = SwapPolicy::new(lets_pass as Judge);
         let (resolver, gate) = slow();
         let association = judged(policy.clone(), resolver).await;
         let held = name("kept.example", port(&target));
@@ -182,15 +182,15 @@ fn no_nine(_: &Request, address: Option<SocketAddr>) -> Result<(), Refusal> {
 async fn a_swap_of_what_was_swapped_counts() {
     within(async {
         let (nine, other) = (socket("127.0.0.9").await, socket("127.0.0.1").await);
-        let inner = Swap::new(no_nine as Judge);
-        let policy = Swap::new(inner.clone());
+        let inner = SwapPolicy::new(no_nine as Judge);
+        let policy = SwapPolicy::new(inner.clone());
         let association = judged(policy.clone(), slow().0).await;
         association.say(&nine, b"lost").await;
         association.echo(&other, b"ping").await;
         inner.swap(lets_pass);
         association.echo(&nine, b"found").await;
         // As many swaps as before.
-        policy.swap(Swap::new(no_nine as Judge));
+        policy.swap(SwapPolicy::new(no_nine as Judge));
         association.say(&nine, b"lost").await;
         association.echo(&other, b"ping").await;
         assert_silent(&nine);

@@ -20,7 +20,7 @@ use tokio::{
 use tower::Layer;
 use tower_socks::{
     AclLayer, Connector, Policy, Refusal, Request, Rules,
-    layer::acl::Swap,
+    layer::acl::SwapPolicy,
     proto::{Address, Command},
 };
 
@@ -37,7 +37,7 @@ fn nothing() -> Rules {
 }
 
 /// A client under a policy, right behind its request.
-async fn asks(policy: &Swap<impl Policy>, target: &[u8]) -> Client {
+async fn asks(policy: &SwapPolicy<impl Policy>, target: &[u8]) -> Client {
     let service = AclLayer::new(policy.clone()).layer(Connector::direct());
     let mut client = Client::new(stack(service)).await;
     client.io.request(CONNECT, target).await;
@@ -70,7 +70,7 @@ async fn there_and_back(client: &mut Client) {
 /// thousand swaps take place. Says how many tunnels there were.
 async fn swap_under_clients(policies: [fn() -> Rules; 2], may_refuse: bool) -> usize {
     let target = address(echo().await);
-    let policy = Swap::new(opening("'127.0.0.1'"));
+    let policy = SwapPolicy::new(opening("'127.0.0.1'"));
     let done = Arc::new(AtomicBool::new(false));
     let mut clients = Vec::new();
     for _ in 0..50 {
@@ -156,7 +156,7 @@ impl Policy for Large {
 fn nobody_waits_until_the_old_policy_is_dropped() {
     let (dropping, dropped) = mpsc::channel();
     let (answer, answered) = mpsc::channel();
-    let policy = Swap::new(Large(Some((dropping, Mutex::new(answered)))));
+    let policy = SwapPolicy::new(Large(Some((dropping, Mutex::new(answered)))));
     let asking = policy.clone();
     let asker = thread::spawn(move || {
         dropped.recv().unwrap();
@@ -186,7 +186,7 @@ async fn old_policies_are_gone() {
             (policy, weak)
         };
         let (policy, mut last) = rules("'127.0.0.1'");
-        let policy = Swap::new(policy);
+        let policy = SwapPolicy::new(policy);
         // A tunnel keeps what it needs for itself, and no policy that was swapped.
         let mut client = asks(&policy, &target).await;
         client.io.bound().await;
@@ -199,7 +199,7 @@ async fn old_policies_are_gone() {
         }
         assert!(last.upgrade().is_some());
         drop(policy);
-        let _ = client.hang_up().await;
+        let _ = client.lingering_close().await;
         assert!(last.upgrade().is_none());
     })
     .await;

@@ -205,7 +205,7 @@ async fn r8_a_malformed_request_at_the_last_moment_gets_its_reply() {
         client.io.hear(&crate::support::failure(8)).await;
         // The deadline passes while the client has not closed yet.
         sleep(SECOND).await;
-        let error = client.hang_up().await.unwrap_err();
+        let error = client.lingering_close().await.unwrap_err();
         assert_eq!(error.step(), Step::Request);
         assert!(crate::support::texts(&error).contains("0x09"), "{error:?}");
     })

@@ -68,7 +68,10 @@ async fn r11_data_that_came_while_we_dialled_goes_first() {
             target.hear(b"and this later").await;
 
             drop(target);
-            assert_eq!(ended(client.hang_up().await), (u64::from(len) + 14, 0));
+            assert_eq!(
+                ended(client.lingering_close().await),
+                (u64::from(len) + 14, 0)
+            );
         })
         .await;
     }
@@ -148,7 +151,7 @@ async fn r12_a_target_that_says_all_it_has_to_say_and_leaves() {
         client.io.hear(CONNECTED).await;
         client.io.hear(b"go away").await;
         client.io.hear_end().await;
-        assert_eq!(ended(client.hang_up().await), (0, 7));
+        assert_eq!(ended(client.lingering_close().await), (0, 7));
     })
     .await;
 }
@@ -198,7 +201,7 @@ async fn r11_a_half_close_while_we_dial_is_passed_on_and_ends_nothing() {
             client.io.hear(b"the answer").await;
             client.io.hear_end().await;
             let early = u64::try_from(early.len()).unwrap();
-            assert_eq!(ended(client.hang_up().await), (early, 10));
+            assert_eq!(ended(client.lingering_close().await), (early, 10));
         })
         .await;
     }
@@ -251,7 +254,7 @@ async fn r12_a_client_that_left_is_not_replied_to() {
         client.io.hear(HELLO_OK).await;
         settle().await;
         gate.add_permits(1);
-        let error = client.hang_up().await.unwrap_err();
+        let error = client.lingering_close().await.unwrap_err();
         assert_eq!(error.step(), Step::Reply);
     })
     .await;

@@ -13,11 +13,12 @@ use tokio::{
 };
 use tower::{Layer, service_fn};
 use tower_socks::{
-    Authenticate, BoxError, HandshakeLayer, Identity, NoAuth, Refusal, UserPass, Users, Wire,
+    Authenticate, BoxError, ClientStream, HandshakeLayer, Identity, NoAuth, Refusal, UserPass,
+    Users,
     error::{AuthError, Fault, Step},
-    io::ReadAhead,
+    io::PrefixedStream,
     proto::{Method, MethodSet},
-    session::{Negotiation, Session},
+    session::{Authenticated, Negotiation},
 };
 
 fn joe() -> UserPass<Users> {
@@ -27,7 +28,7 @@ fn joe() -> UserPass<Users> {
 /// Selects what it was told to, offered or not, and lets everyone in.
 struct Stubborn(Method);
 
-impl<Io: Wire> Authenticate<Io> for Stubborn {
+impl<Io: ClientStream> Authenticate<Io> for Stubborn {
     type Stream = Io;
 
     fn select(&self, _: &MethodSet) -> Option<Method> {
@@ -131,7 +132,7 @@ async fn s2_another_version_is_closed_without_an_answer() {
             client.io.say(&[version]).await;
             client.io.hear_end().await;
             assert_eq!(started.elapsed(), Duration::ZERO);
-            let error = client.hang_up().await.unwrap_err();
+            let error = client.lingering_close().await.unwrap_err();
             assert_eq!(
                 (error.step(), error.fault()),
                 (Step::Greeting, Fault::Client)
@@ -165,7 +166,7 @@ async fn s3_no_methods_gets_ff_then_close() {
 
 #[tokio::test(start_paused = true)]
 async fn s3_no_methods_is_the_end_whatever_stands_behind_the_handshake() {
-    type Dialogue = Negotiation<ReadAhead<DuplexStream>>;
+    type Dialogue = Negotiation<PrefixedStream<DuplexStream>>;
     within(async {
         // In place of `AuthLayer`, and not as careful.
         let careless = service_fn(async |negotiation: Dialogue| {
@@ -173,7 +174,7 @@ async fn s3_no_methods_is_the_end_whatever_stands_behind_the_handshake() {
             io.write_all(HELLO_OK).await?;
             let (service, _) = targets();
             let identity = Identity::anonymous();
-            Ok::<_, BoxError>(Session {
+            Ok::<_, BoxError>(Authenticated {
                 io,
                 identity,
                 service,
@@ -273,7 +274,7 @@ async fn s5_nothing_acceptable_gets_exactly_ff_then_close() {
         let pipelined = [b"\x05\x03\x01\x02\x80\x01\x03joe\x06secret", CONNECT].concat();
         client.io.say(&pipelined).await;
         assert_eq!(client.io.hear_rest().await, b"\x05\xff");
-        let error = client.hang_up().await.unwrap_err();
+        let error = client.lingering_close().await.unwrap_err();
         assert_eq!(error.step(), Step::Authentication);
         let source = std::error::Error::source(&error).unwrap();
         assert!(matches!(

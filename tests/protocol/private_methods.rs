@@ -6,9 +6,9 @@ use crate::support::{
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tower::util::Either;
 use tower_socks::{
-    Authenticate, BoxError, Identity, NoAuth, UserPass, Users, Wire,
+    Authenticate, BoxError, ClientStream, Identity, NoAuth, UserPass, Users,
     error::{AuthError, Fault, Step},
-    io::hang_up,
+    io::lingering_close,
     proto::{Method, MethodSet},
 };
 
@@ -18,7 +18,7 @@ struct Complement(Method);
 #[derive(Debug, PartialEq)]
 struct Claims(u8);
 
-impl<Io: Wire> Authenticate<Io> for Complement {
+impl<Io: ClientStream> Authenticate<Io> for Complement {
     type Stream = Io;
 
     fn select(&self, offered: &MethodSet) -> Option<Method> {
@@ -32,7 +32,7 @@ impl<Io: Wire> Authenticate<Io> for Complement {
         io.read_exact(&mut answer).await?;
         if answer != *b"\xff\x0f" {
             io.write_all(b"?").await?;
-            hang_up(io).await;
+            lingering_close(io).await;
             return Err(AuthError::Denied.into());
         }
         io.write_all(b"!").await?;
@@ -92,7 +92,7 @@ async fn s6_a_private_method_that_says_no_ends_the_session() {
         let said = [b"\x05\x01\x80\x00\x00", CONNECT].concat();
         client.io.say(&said).await;
         assert_eq!(client.io.hear_rest().await, b"\x05\x80\x00\xf0?");
-        let error = client.hang_up().await.unwrap_err();
+        let error = client.lingering_close().await.unwrap_err();
         assert_eq!(
             (error.step(), error.fault()),
             (Step::Authentication, Fault::Refused)

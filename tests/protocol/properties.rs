@@ -21,7 +21,7 @@ use tower_socks::{
         Address, Command, Credentials, Decode, Decoded, DomainName, Greeting, Method, Reply,
         ReplyCode, Request, Selection, UserPassStatus,
     },
-    rules::{Days, Destination, Hours, Network, Ports},
+    rules::{Destination, Network, PortRange, TimeRange, Weekdays},
 };
 
 /// What a target says before it closes.
@@ -288,17 +288,17 @@ proptest! {
         any in any::<String>(),
     ) {
         for text in [&ports, &any] {
-            survives_text::<Ports>(text)?;
+            survives_text::<PortRange>(text)?;
         }
         for text in [&hours, &any] {
-            survives_text::<Hours>(text)?;
+            survives_text::<TimeRange>(text)?;
         }
         for text in [&days, &any] {
             // Several days are written one by one.
-            let days = text.parse::<Days>().map(|days| days.to_string());
+            let days = text.parse::<Weekdays>().map(|days| days.to_string());
             for day in days.unwrap_or_default().split_terminator(',') {
-                prop_assert!(day.parse::<Days>().is_ok());
-                survives_text::<Days>(day)?;
+                prop_assert!(day.parse::<Weekdays>().is_ok());
+                survives_text::<Weekdays>(day)?;
             }
         }
         for text in [&network, &any] {

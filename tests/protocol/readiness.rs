@@ -14,9 +14,9 @@ use tower::{Layer, Service, ServiceExt};
 use tower_socks::{
     Accepted, AclLayer, AuthLayer, Connected, Connector, Direct, HandshakeLayer, NoAuth, Refusal,
     Request,
-    io::ReadAhead,
+    io::PrefixedStream,
     proto::{Address, Command},
-    session::{Negotiation, Session},
+    session::{Authenticated, Negotiation},
 };
 use tower_test::mock;
 
@@ -30,8 +30,8 @@ fn request(command: Command) -> Request {
 
 #[tokio::test(start_paused = true)]
 async fn a_silent_client_holds_no_permit_of_the_service_that_authenticates() {
-    type Greeted = Negotiation<ReadAhead<DuplexStream>>;
-    type Greeting = Session<ReadAhead<DuplexStream>, Connector>;
+    type Greeted = Negotiation<PrefixedStream<DuplexStream>>;
+    type Greeting = Authenticated<PrefixedStream<DuplexStream>, Connector>;
     let (inner, mut handle) = mock::pair::<Greeted, Greeting>();
     handle.allow(0);
     let mut handshake = HandshakeLayer::new().layer(inner);
@@ -132,7 +132,7 @@ fn promises_about_types() {
     let policy = |_: &Request, _: Option<SocketAddr>| Ok(());
     let auth = AuthLayer::new(NoAuth).layer(AclLayer::new(policy).layer(connector));
     all(&auth);
-    serves::<Negotiation<ReadAhead<DuplexStream>>, _>(&auth);
+    serves::<Negotiation<PrefixedStream<DuplexStream>>, _>(&auth);
     let mut stack = HandshakeLayer::new().layer(auth);
     all(&stack);
     serves::<Accepted<DuplexStream>, _>(&stack);

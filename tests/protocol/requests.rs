@@ -31,7 +31,7 @@ async fn turned_away(bytes: &[u8]) -> u8 {
     let code = reply[1];
     assert_eq!(reply, failure(code));
     assert_ne!(code, 0);
-    let error = client.hang_up().await.unwrap_err();
+    let error = client.lingering_close().await.unwrap_err();
     assert_eq!(
         (error.step(), error.fault()),
         (Step::Request, Fault::Client)
@@ -129,7 +129,7 @@ async fn r1_a_request_that_is_cut_gets_no_reply() {
             let mut client = Client::new(stack(NoAuth, dialer));
             client.io.say(&[HELLO, &CONNECT[..cut]].concat()).await;
             client.io.hear(HELLO_OK).await;
-            let error = client.hang_up().await.unwrap_err();
+            let error = client.lingering_close().await.unwrap_err();
             assert_eq!(
                 (error.step(), error.fault()),
                 (Step::Request, Fault::Client)

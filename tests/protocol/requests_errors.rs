@@ -40,7 +40,10 @@ where
     client.io.say(&[HELLO, CONNECT].concat()).await;
     client.io.hear(&[HELLO_OK, &failure(code)].concat()).await;
     client.io.hear_end().await;
-    assert_eq!(client.hang_up().await.unwrap_err().step(), Step::Dial);
+    assert_eq!(
+        client.lingering_close().await.unwrap_err().step(),
+        Step::Dial
+    );
     code
 }
 
@@ -156,7 +159,10 @@ async fn r10_everything_else_is_01_and_our_fault() {
         let mut client = Client::new(stack(NoAuth, failing(|| "whatever")));
         client.io.say(&[HELLO, CONNECT].concat()).await;
         client.io.hear(&[HELLO_OK, &failure(1)].concat()).await;
-        assert_eq!(client.hang_up().await.unwrap_err().fault(), Fault::Server);
+        assert_eq!(
+            client.lingering_close().await.unwrap_err().fault(),
+            Fault::Server
+        );
     })
     .await;
 }

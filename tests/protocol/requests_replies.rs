@@ -86,7 +86,7 @@ async fn r8_after_a_failure_the_connection_ends_at_once() {
         client.io.hear(&[HELLO_OK, &failure(2)].concat()).await;
         client.io.hear_end().await;
         assert_eq!(started.elapsed(), Duration::ZERO);
-        let error = client.hang_up().await.unwrap_err();
+        let error = client.lingering_close().await.unwrap_err();
         assert_eq!((error.step(), error.fault()), (Step::Dial, Fault::Refused));
         assert_eq!(started.elapsed(), Duration::ZERO);
     })

@@ -12,7 +12,7 @@ use std::{
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf, duplex};
 use tower_socks::{
     Accepted, Connected,
-    io::{BoxStream, ReadAhead, Wire},
+    io::{BoxStream, ClientStream, PrefixedStream},
     proto::Address,
 };
 
@@ -65,7 +65,7 @@ impl AsyncWrite for Sink {
     }
 }
 
-impl Wire for Sink {}
+impl ClientStream for Sink {}
 
 /// Several pieces in one call.
 async fn write_both(stream: &mut (impl AsyncWrite + Unpin)) {
@@ -78,7 +78,7 @@ async fn write_both(stream: &mut (impl AsyncWrite + Unpin)) {
 async fn vectored_writes_stay_in_one_piece() {
     let both = [vec![b"one ".to_vec(), b"two".to_vec()]];
 
-    let mut stream = ReadAhead::new(Sink::default());
+    let mut stream = PrefixedStream::new(Sink::default());
     write_both(&mut stream).await;
     assert_eq!(stream.get_mut().writes, both);
 
@@ -92,7 +92,7 @@ async fn vectored_writes_stay_in_one_piece() {
 async fn what_was_read_ahead_can_be_taken_along() {
     let (mut client, near) = duplex(64);
     client.write_all(b"\x05\x01\x00GET /").await.unwrap();
-    let mut stream = ReadAhead::new(near);
+    let mut stream = PrefixedStream::new(near);
     let mut greeting = [0; 3];
     stream.read_exact(&mut greeting).await.unwrap();
     assert_eq!(greeting, *b"\x05\x01\x00");
@@ -105,7 +105,7 @@ async fn what_was_read_ahead_can_be_taken_along() {
     bare.read_exact(&mut rest).await.unwrap();
     assert_eq!(rest, *b" HTTP/1.1");
 
-    let mut stream = ReadAhead::with_bytes(bare, ahead);
+    let mut stream = PrefixedStream::with_bytes(bare, ahead);
     let mut all = [0; 5];
     stream.read_exact(&mut all).await.unwrap();
     assert_eq!(all, *b"GET /");
@@ -127,18 +127,18 @@ fn a_connection_keeps_its_addresses_when_it_is_wrapped() {
 async fn a_stream_that_does_not_say_whether_its_client_is_there_is_never_at_its_end() {
     let mut task = tokio_test::task::spawn(());
     let mut silent = Sink::default();
-    task.enter(|cx, _| assert!(Wire::poll_closed(&mut silent, cx).is_pending()));
+    task.enter(|cx, _| assert!(ClientStream::poll_closed(&mut silent, cx).is_pending()));
     // In a box it is what it was, and a box is put into no other.
-    let boxed = Wire::boxed(silent);
-    let mut boxed: BoxStream = Wire::boxed(boxed);
-    task.enter(|cx, _| assert!(Wire::poll_closed(&mut boxed, cx).is_pending()));
+    let boxed = ClientStream::boxed(silent);
+    let mut boxed: BoxStream = ClientStream::boxed(boxed);
+    task.enter(|cx, _| assert!(ClientStream::poll_closed(&mut boxed, cx).is_pending()));
     assert!(boxed.get_ref::<Sink>().is_some());
 
     let (client, near) = duplex(64);
-    let mut talking = Wire::boxed(ReadAhead::new(near));
-    task.enter(|cx, _| assert!(Wire::poll_closed(&mut talking, cx).is_pending()));
+    let mut talking = ClientStream::boxed(PrefixedStream::new(near));
+    task.enter(|cx, _| assert!(ClientStream::poll_closed(&mut talking, cx).is_pending()));
     drop(client);
-    task.enter(|cx, _| assert!(Wire::poll_closed(&mut talking, cx).is_ready()));
+    task.enter(|cx, _| assert!(ClientStream::poll_closed(&mut talking, cx).is_ready()));
     let mut end = pin!(talking.read_u8());
     task.enter(|cx, _| match end.as_mut().poll(cx) {
         Poll::Ready(Err(error)) => assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof),

@@ -14,7 +14,7 @@ use tokio::{
 };
 use tower::service_fn;
 use tower_socks::{
-    Authenticate, BoxError, Identity, UserPass, Users, error::Step, io::ReadAhead,
+    Authenticate, BoxError, Identity, UserPass, Users, error::Step, io::PrefixedStream,
     proto::Credentials,
 };
 
@@ -36,7 +36,7 @@ fn frame(name: &[u8], password: &[u8]) -> Vec<u8> {
 /// behind the selection, and with what was dialled.
 async fn attempt<V>(auth: UserPass<V>, credentials: &[u8]) -> (Vec<u8>, Dialled)
 where
-    UserPass<V>: Authenticate<ReadAhead<DuplexStream>> + 'static,
+    UserPass<V>: Authenticate<PrefixedStream<DuplexStream>> + 'static,
 {
     let (dialer, dialled) = targets();
     let mut client = Client::new(stack(auth, dialer));
@@ -272,7 +272,7 @@ async fn u5_a_second_attempt_on_the_connection_is_not_heard() {
             .say(&[b"\x01\x03joe\x06secret", CONNECT].concat())
             .await;
         client.io.hear_end().await;
-        client.hang_up().await.unwrap_err();
+        client.lingering_close().await.unwrap_err();
         assert!(dialled.recv().await.is_none());
     })
     .await;

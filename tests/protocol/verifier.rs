@@ -56,7 +56,7 @@ async fn u2_a_verifier_that_fails_is_a_failure() {
         client.io.say(&said).await;
         assert_eq!(client.io.hear_rest().await, b"\x05\x02\x01\x01");
         // The client is told the same as with a wrong password, and we are not.
-        let error = client.hang_up().await.unwrap_err();
+        let error = client.lingering_close().await.unwrap_err();
         assert_eq!(error.fault(), Fault::Server);
         assert!(dialled.recv().await.is_none());
 
@@ -65,7 +65,7 @@ async fn u2_a_verifier_that_fails_is_a_failure() {
         let mut client = Client::new(stack(UserPass::new(denied), dialer));
         client.io.say(&said).await;
         assert_eq!(client.io.hear_rest().await, b"\x05\x02\x01\x01");
-        let error = client.hang_up().await.unwrap_err();
+        let error = client.lingering_close().await.unwrap_err();
         assert_eq!(error.fault(), Fault::Refused);
     })
     .await;
@@ -118,7 +118,7 @@ async fn u2_a_client_that_leaves_while_it_is_verified() {
         client.io.say(b"\x05\x01\x02\x01\x03joe\x06secret").await;
         client.io.hear(b"\x05\x02").await;
         // At the latest with the deadline.
-        client.hang_up().await.unwrap_err();
+        client.lingering_close().await.unwrap_err();
     })
     .await;
 }

@@ -15,7 +15,7 @@ use tokio::{
 };
 use tower_socks::{
     Relay, Traffic,
-    io::ReadAhead,
+    io::PrefixedStream,
     relay::{RelayError, RelayErrorKind},
 };
 
@@ -104,7 +104,7 @@ async fn a_client_that_does_not_read_does_not_hold_up_the_other_direction() {
 async fn bytes_read_ahead_go_first() {
     let (mut client, near) = socket_pair().await;
     let (far, mut target) = socket_pair().await;
-    let near = ReadAhead::with_bytes(near, *b"early ");
+    let near = PrefixedStream::with_bytes(near, *b"early ");
     let running = tokio::spawn(Relay::new().run(near, far));
     client.write_all(b"late").await.unwrap();
     client.shutdown().await.unwrap();
@@ -170,7 +170,7 @@ async fn bulk_between_tcp_sockets() {
 async fn bulk_between_unix_and_tcp_sockets() {
     let (client, near) = UnixStream::pair().unwrap();
     let (far, target) = socket_pair().await;
-    let running = tokio::spawn(Relay::new().run(ReadAhead::new(near), far));
+    let running = tokio::spawn(Relay::new().run(PrefixedStream::new(near), far));
     both_ways(client, target, running, 20_000_000).await;
 }
 

@@ -54,7 +54,7 @@ async fn idle_limit_slides_with_traffic_each_way() {
 #[tokio::test(start_paused = true)]
 async fn half_closed_tunnel_lingers_only_so_long() {
     let started = Instant::now();
-    let relay = Relay::new().linger(Duration::from_secs(10));
+    let relay = Relay::new().half_close_timeout(Duration::from_secs(10));
     let (mut client, mut target, running) = tunnel(relay, 64);
     sleep(Duration::from_secs(100)).await;
     client.shutdown().await.unwrap();
@@ -74,7 +74,7 @@ async fn half_closed_tunnel_lingers_only_so_long() {
 async fn no_limit_is_possible() {
     let relay = Relay::new()
         .idle_timeout(Duration::MAX)
-        .linger(Duration::MAX);
+        .half_close_timeout(Duration::MAX);
     let (mut client, mut target, running) = tunnel(relay, 64);
     sleep(Duration::from_secs(365 * 86_400)).await;
     client.shutdown().await.unwrap();

@@ -13,7 +13,7 @@ use tokio::io::DuplexStream;
 use tower::{Layer, Service, service_fn};
 use tower_socks::{
     AuthLayer, Authenticate, BoxError, Identity, SessionError, UserPass, Users, error::AuthError,
-    io::ReadAhead, proto::Credentials,
+    io::PrefixedStream, proto::Credentials,
 };
 
 const SECRET: &str = "correct horse battery staple";
@@ -64,7 +64,7 @@ fn assert_silent(text: &str) {
 
 async fn log_in<A>(auth: A, name: &str, password: &str, status: u8) -> Result<(), SessionError>
 where
-    A: Authenticate<ReadAhead<DuplexStream>> + 'static,
+    A: Authenticate<PrefixedStream<DuplexStream>> + 'static,
 {
     let (dialer, dialled) = targets();
     let mut client = Client::new(stack(auth, dialer));
@@ -76,7 +76,7 @@ where
     client.io.hear(&[5, 2, 1, status]).await;
     // The target leaves too, if there is one.
     drop(dialled);
-    client.hang_up().await.map(|_| ())
+    client.lingering_close().await.map(|_| ())
 }
 
 #[tokio::test(start_paused = true)]
@@ -125,7 +125,7 @@ async fn u6_a_frame_that_is_cut_or_garbled_is_not_quoted() {
             let mut client = Client::new(stack(UserPass::new(users), dialer));
             client.io.say(&[b"\x05\x01\x02", said].concat()).await;
             client.io.hear(b"\x05\x02").await;
-            let error = client.hang_up().await.unwrap_err();
+            let error = client.lingering_close().await.unwrap_err();
             assert_silent(&texts(&error));
         }
     })

@@ -133,7 +133,7 @@ fn there_is_no_lumber_room() {
 
 #[test]
 fn an_upward_import_is_found() {
-    let wrong = "use crate::{\n    error::BoxError,\n    server::{Serve, serve},\n};\nfn f() { crate::relay::hang_up }";
+    let wrong = "use crate::{\n    error::BoxError,\n    server::{Serve, serve},\n};\nfn f() { crate::relay::lingering_close }";
     assert_eq!(imports(wrong, "crate::"), ["error", "server", "relay"]);
     let documented = "/// [`serve`](crate::serve)\n//! crate::server";
     assert_eq!(imports(documented, "crate::"), [""; 0]);

@@ -29,7 +29,7 @@ const WAITS: &[(&str, usize, usize, &str)] = &[
     ("relay/udp.rs", 2, 1, UNWRITABLE),
     ("relay/relay.rs", 4, 4, ""),
     ("relay/idle.rs", 1, 1, ""),
-    ("relay/hang_up.rs", 4, 4, ""),
+    ("relay/lingering_close.rs", 4, 4, ""),
     ("relay/read_ahead.rs", 3, 3, ""),
     ("relay/direction.rs", 11, 11, ""),
     ("relay/splice.rs", 3, 3, ""),

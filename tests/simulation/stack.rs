@@ -23,11 +23,11 @@ use tower::{
 use tower_socks::{
     Accepted, AclLayer, AuthLayer, BoxError, HandshakeLayer, Identity, MeterLayer, NoAuth,
     OpenTunnels, Refusal, Relay, Request, Traffic, UserPass, Users,
-    io::{BoxStream, Meter, Way},
+    io::{BoxStream, Direction, Meter},
     layer::{
         key,
-        limit::{LimitLayer, Tunnels},
-        meter::Metering,
+        limit::{ConcurrentTunnels, LimitLayer},
+        meter::MakeMeter,
     },
     proto::Credentials,
     session::{BoxTunnel, Tunnel},
@@ -47,7 +47,7 @@ pub const IDLE: Duration = Duration::from_secs(60);
 pub const LINGER: Duration = Duration::from_secs(20);
 
 /// The limits of the tunnels.
-pub const RELAY: Relay = Relay::new().idle_timeout(IDLE).linger(LINGER);
+pub const RELAY: Relay = Relay::new().idle_timeout(IDLE).half_close_timeout(LINGER);
 
 /// A target that the policy refuses.
 pub const FORBIDDEN: &str = "192.0.2.66:80";
@@ -82,7 +82,7 @@ pub enum Depth {
 pub struct Counters {
     sessions: Arc<Semaphore>,
     open: OpenTunnels,
-    tunnels: Tunnels<fn(&Request) -> Option<key::All>>,
+    tunnels: ConcurrentTunnels<fn(&Request) -> Option<key::Global>>,
     tasks: usize,
 }
 
@@ -93,7 +93,7 @@ impl Counters {
         Self {
             sessions: Arc::new(Semaphore::new(SESSIONS)),
             open: OpenTunnels::new(),
-            tunnels: Tunnels::new(2, key::everyone),
+            tunnels: ConcurrentTunnels::new(2, key::global),
             tasks: alive(),
         }
     }
@@ -102,7 +102,7 @@ impl Counters {
     pub fn assert_zero(&self) {
         assert_eq!(self.sessions.available_permits(), SESSIONS, "permits");
         assert_eq!(self.open.totals().open, 0, "open tunnels");
-        assert_eq!(self.tunnels.live(&key::All), 0, "live tunnels");
+        assert_eq!(self.tunnels.live(&key::Global), 0, "live tunnels");
         assert_eq!(self.tunnels.keys(), 0, "keys of tunnels");
     }
 
@@ -178,15 +178,15 @@ struct Hesitant {
 }
 
 impl Hesitant {
-    fn tired(&mut self, way: Way) -> &mut bool {
-        match way {
-            Way::Up => &mut self.up,
-            Way::Down => &mut self.down,
+    fn tired(&mut self, direction: Direction) -> &mut bool {
+        match direction {
+            Direction::Up => &mut self.up,
+            Direction::Down => &mut self.down,
         }
     }
 }
 
-impl Metering for Hesitant {
+impl MakeMeter for Hesitant {
     type Meter = Self;
 
     fn meter(&self, _: &Request) -> Result<Option<Self>, Refusal> {
@@ -195,16 +195,20 @@ impl Metering for Hesitant {
 }
 
 impl Meter for Hesitant {
-    fn poll_allowance(&mut self, cx: &mut Context<'_>, way: Way) -> Poll<io::Result<usize>> {
-        if std::mem::take(self.tired(way)) {
+    fn poll_allowance(
+        &mut self,
+        cx: &mut Context<'_>,
+        direction: Direction,
+    ) -> Poll<io::Result<usize>> {
+        if std::mem::take(self.tired(direction)) {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
         Poll::Ready(Ok(if self.strict { 4_096 } else { usize::MAX }))
     }
 
-    fn moved(&mut self, way: Way, bytes: usize) {
-        *self.tired(way) = true;
+    fn moved(&mut self, direction: Direction, bytes: usize) {
+        *self.tired(direction) = true;
         self.moved += bytes;
         self.strict = !self.strict && self.moved < 100_000;
     }

@@ -7,7 +7,7 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
 };
-use tower_socks::{Client, Tunnel, io::ReadAhead, proto::Address};
+use tower_socks::{Client, Tunnel, io::PrefixedStream, proto::Address};
 
 /// Ends of pipes that this process has open.
 fn pipe_ends() -> usize {
@@ -41,7 +41,7 @@ async fn c6_bulk_data_of_a_client_is_spliced() {
     });
     let (mut outer, near) = socket_pair().await;
     // As a server runs it.
-    tokio::spawn(connected.unwrap().run(ReadAhead::new(near)));
+    tokio::spawn(connected.unwrap().run(PrefixedStream::new(near)));
     outer.hear(b"early").await;
 
     let before = pipe_ends();

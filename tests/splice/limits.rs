@@ -14,7 +14,7 @@ use tower_socks::{
     AuthLayer, Connector, HandshakeLayer, LimitLayer, MeterLayer, NoAuth, OpenTunnels, Request,
     layer::{
         key,
-        limit::{Requests, Tunnels},
+        limit::{ConcurrentTunnels, RequestRate},
         meter::{Bandwidth, ByteQuota},
     },
     serve,
@@ -36,11 +36,11 @@ async fn moves_bulk_data(limited: bool) {
         .layer(HandshakeLayer::new())
         .layer(AuthLayer::new(NoAuth))
         .layer(OpenTunnels::new().layer())
-        .layer(LimitLayer::new(Requests::per_second(
+        .layer(LimitLayer::new(RequestRate::per_second(
             NonZeroU32::MAX,
             whose,
         )))
-        .layer(LimitLayer::new(Tunnels::new(9, whose)))
+        .layer(LimitLayer::new(ConcurrentTunnels::new(9, whose)))
         .layer(MeterLayer::new(Bandwidth::new(whose).down(1 << 40)))
         .layer(MeterLayer::new(ByteQuota::new(
             1 << 40,

@@ -11,7 +11,7 @@ use tower::ServiceExt;
 use tower_socks::{
     Connected, Tunnel,
     connector::upstream::{HttpUpstream, Socks5Upstream},
-    io::ReadAhead,
+    io::PrefixedStream,
     proto::Address,
 };
 
@@ -33,7 +33,7 @@ async fn bulk_data_through_a_chain_is_spliced() {
     let second: Address = "second.example:3128".parse().unwrap();
     let third: Address = "third.example:1080".parse().unwrap();
     let chain =
-        Socks5Upstream::new(third).over(HttpUpstream::new(second).over(Socks5Upstream::new(first)));
+        Socks5Upstream::new(third).via(HttpUpstream::new(second).via(Socks5Upstream::new(first)));
     let asking = chain.oneshot("target.example:80".parse::<Address>().unwrap());
     let (tunnel, mut proxy) = tokio::join!(asking, async {
         let (mut proxy, _) = listener.accept().await.unwrap();
@@ -60,7 +60,7 @@ async fn bulk_data_through_a_chain_is_spliced() {
     let (near, _) = outside.accept().await.unwrap();
     // As a server runs it, boxes and all.
     let tunnel = tunnel.map_io(tower_socks::io::BoxStream::new);
-    tokio::spawn(tunnel.run(ReadAhead::new(near)));
+    tokio::spawn(tunnel.run(PrefixedStream::new(near)));
     outer.hear(b"early").await;
 
     let before = pipe_ends();

@@ -18,7 +18,7 @@ pub enum Event {
     /// One read that took so many octets.
     Read(usize),
     /// It was dropped.
-    Dropped,
+    DropReason,
 }
 
 /// What comes behind the last octet.
@@ -86,7 +86,7 @@ impl Log {
     }
 
     pub fn is_dropped(&self) -> bool {
-        self.events().contains(&Event::Dropped)
+        self.events().contains(&Event::DropReason)
     }
 
     fn push(&self, event: Event) {
@@ -142,6 +142,6 @@ impl AsyncWrite for Canned {
 
 impl Drop for Canned {
     fn drop(&mut self) {
-        self.log.push(Event::Dropped);
+        self.log.push(Event::DropReason);
     }
 }

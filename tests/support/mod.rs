@@ -26,7 +26,7 @@ use tokio::{
 use tower::{Layer, Service, ServiceExt};
 use tower_socks::{
     Accepted, Auth, AuthLayer, BoxError, Handshake, HandshakeLayer, Listener, SessionError,
-    Traffic, serve, server::Stack,
+    Traffic, serve, server::AcceptService,
 };
 
 /// A greeting that offers no authentication, and the selection of it.
@@ -153,7 +153,7 @@ impl Client {
     }
 
     /// How the session ends once the client has closed.
-    pub async fn hang_up(self) -> Result<Traffic, SessionError> {
+    pub async fn lingering_close(self) -> Result<Traffic, SessionError> {
         let Self { io, session } = self;
         drop(io);
         let outcome = session.await.expect("a session never panics");
@@ -170,14 +170,14 @@ where
     let mut client = Client::new(stack);
     client.io.say(said).await;
     let heard = client.io.hear_rest().await;
-    let _ = client.hang_up().await;
+    let _ = client.lingering_close().await;
     heard
 }
 
 /// A stack behind a real listener on `address`; gone with the runtime.
 pub async fn proxy_on<S>(address: &str, stack: S) -> SocketAddr
 where
-    S: Stack<<TcpListener as Listener>::Io>,
+    S: AcceptService<<TcpListener as Listener>::Io>,
 {
     let listener = TcpListener::bind(address).await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -188,7 +188,7 @@ where
 /// The same on 127.0.0.1.
 pub async fn proxy<S>(stack: S) -> SocketAddr
 where
-    S: Stack<<TcpListener as Listener>::Io>,
+    S: AcceptService<<TcpListener as Listener>::Io>,
 {
     proxy_on("127.0.0.1:0", stack).await
 }

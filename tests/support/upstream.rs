@@ -14,7 +14,7 @@ use tokio::{
 use tower::service_fn;
 use tower_socks::{
     BoxError, Connected, Refusal, Request,
-    connector::upstream::Hop,
+    connector::upstream::Transport,
     proto::{Address, Command, DomainName},
     session::Policy,
 };
@@ -24,7 +24,7 @@ use crate::support::canned::{Canned, Log, Then};
 /// Each time it is asked it leads to the next of these proxies. Counts who was asked for.
 pub fn canned<P: AsRef<[u8]>>(
     proxies: impl IntoIterator<Item = P>,
-) -> (impl Hop<Io = Canned> + Sync, Vec<Log>) {
+) -> (impl Transport<Io = Canned> + Sync, Vec<Log>) {
     let (streams, logs): (VecDeque<_>, Vec<_>) = proxies
         .into_iter()
         .map(|said| Canned::new([said], Then::Ends))
@@ -150,7 +150,7 @@ async fn serve(client: TcpStream, heads: Arc<Mutex<Vec<String>>>) -> std::io::Re
 
 /// A way that leads to a stream of which the far end is here, once.
 pub fn by_hand() -> (
-    impl Hop<Io = tokio::io::DuplexStream> + Sync,
+    impl Transport<Io = tokio::io::DuplexStream> + Sync,
     tokio::io::DuplexStream,
 ) {
     let (near, far) = tokio::io::duplex(64 * 1024);

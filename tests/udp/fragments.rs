@@ -346,7 +346,7 @@ async fn a7_the_queue_is_no_larger_than_a_datagram() {
         send_all(&association, &to, &more).await;
         association.echo(&target, b"ping").await;
         // Nothing larger than that was ever put together.
-        let traffic = association.hang_up().await.unwrap();
+        let traffic = association.lingering_close().await.unwrap();
         assert_eq!(traffic.up, 65_507 + 4 + 4);
     })
     .await;

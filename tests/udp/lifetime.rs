@@ -73,7 +73,7 @@ async fn a2_the_association_ends_with_its_connection() {
         let relay = association.relay;
 
         let closed = Instant::now();
-        let traffic = association.hang_up().await.unwrap();
+        let traffic = association.lingering_close().await.unwrap();
         assert!(closed.elapsed() < Duration::from_secs(10));
         assert_eq!((traffic.up, traffic.down), (4, 4));
         assert_gone(relay).await;

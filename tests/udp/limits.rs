@@ -12,7 +12,7 @@ use crate::support::udp::{
 use tokio::net::UdpSocket;
 use tower_socks::{
     Associate, Connector,
-    connector::associate::DirectPaths,
+    connector::associate::MakeDirect,
     relay::{RelayError, RelayErrorKind},
 };
 
@@ -144,7 +144,7 @@ async fn a13_associations_per_client_are_bounded() {
         let other = Client::on("127.0.0.1:0", "127.0.0.1", "127.0.0.2", stack.clone()).await;
         let other = Association::of(other).await;
 
-        first.hang_up().await.unwrap();
+        first.lingering_close().await.unwrap();
         let third = Association::new(stack.clone()).await;
         let target = socket("127.0.0.1").await;
         for association in [&second, &third, &other] {
@@ -180,7 +180,7 @@ async fn a13_an_association_that_fails_to_open_takes_no_place() {
 }
 
 /// An association with paths of these options.
-async fn with_paths(paths: DirectPaths) -> Association {
+async fn with_paths(paths: MakeDirect) -> Association {
     let associate = Associate::with_paths(paths);
     Association::new(stack(Connector::direct().with_associate(associate))).await
 }
@@ -188,7 +188,7 @@ async fn with_paths(paths: DirectPaths) -> Association {
 #[tokio::test]
 async fn a13_destinations_are_bounded() {
     within(async {
-        let association = with_paths(DirectPaths::new().destinations(2)).await;
+        let association = with_paths(MakeDirect::new().destinations(2)).await;
         let first = socket("127.0.0.1").await;
         let second = socket("127.0.0.2").await;
         let third = socket("127.0.0.3").await;
@@ -210,7 +210,7 @@ async fn a13_destinations_are_bounded() {
 async fn a13_the_destination_that_makes_room_is_the_oldest_by_name_as_well() {
     within(async {
         let (resolver, _) = hosts(&[("second.example", &["127.0.0.2"])]);
-        let paths = DirectPaths::new().destinations(2).resolver(resolver);
+        let paths = MakeDirect::new().destinations(2).resolver(resolver);
         let associate = Associate::with_paths(paths);
         let stack = stack(Connector::direct().with_associate(associate));
         let association = Association::new(stack).await;
@@ -244,7 +244,7 @@ async fn a13_bytes_are_counted_without_the_headers() {
         association.send(b"garbage").await;
         target.send_to(&[3; 5000], source).await.unwrap();
         association.hear(&target, &[3; 5000]).await;
-        let traffic = association.hang_up().await.unwrap();
+        let traffic = association.lingering_close().await.unwrap();
         assert_eq!((traffic.up, traffic.down), (120, 5000));
     })
     .await;

@@ -14,10 +14,10 @@ use crate::support::udp::{
 use tower::{Layer, layer::util::Stack};
 use tower_socks::{
     Connector, MeterLayer, Refusal, Request,
-    io::{Dropped, Meter, Way},
+    io::{Direction, DropReason, Meter},
     layer::{
         key,
-        meter::{ByteQuota, MemoryStore, Metering},
+        meter::{ByteQuota, MakeMeter, MemoryStore},
     },
 };
 
@@ -32,29 +32,35 @@ struct Heard {
 #[derive(Clone, Default)]
 struct Ear(Arc<Mutex<Heard>>);
 
-fn name(way: Way) -> &'static str {
-    match way {
-        Way::Up => "up",
-        Way::Down => "down",
+fn name(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Up => "up",
+        Direction::Down => "down",
     }
 }
 
 impl Meter for Ear {
-    fn moved(&mut self, way: Way, bytes: usize) {
-        *self.0.lock().unwrap().bytes.entry(name(way)).or_default() += bytes;
+    fn moved(&mut self, direction: Direction, bytes: usize) {
+        *self
+            .0
+            .lock()
+            .unwrap()
+            .bytes
+            .entry(name(direction))
+            .or_default() += bytes;
     }
 
-    fn datagrams(&mut self, way: Way, count: usize) {
+    fn datagrams(&mut self, direction: Direction, count: usize) {
         *self
             .0
             .lock()
             .unwrap()
             .datagrams
-            .entry(name(way))
+            .entry(name(direction))
             .or_default() += count;
     }
 
-    fn dropped(&mut self, reason: Dropped, count: usize) {
+    fn dropped(&mut self, reason: DropReason, count: usize) {
         *self
             .0
             .lock()
@@ -65,7 +71,7 @@ impl Meter for Ear {
     }
 }
 
-impl Metering for Ear {
+impl MakeMeter for Ear {
     type Meter = Self;
 
     fn meter(&self, _: &Request) -> Result<Option<Self>, Refusal> {
@@ -78,12 +84,12 @@ impl Metering for Ear {
 struct Bytes(Arc<Mutex<usize>>);
 
 impl Meter for Bytes {
-    fn moved(&mut self, _: Way, bytes: usize) {
+    fn moved(&mut self, _: Direction, bytes: usize) {
         *self.0.lock().unwrap() += bytes;
     }
 }
 
-impl Metering for Bytes {
+impl MakeMeter for Bytes {
     type Meter = Self;
 
     fn meter(&self, _: &Request) -> Result<Option<Self>, Refusal> {
@@ -105,7 +111,7 @@ async fn all_meters_of_an_association_hear_the_same() {
         association.echo(&target, b"ping").await;
         association.send(b"garbage").await;
         association.echo(&target, b"pong!").await;
-        association.hang_up().await.unwrap();
+        association.lingering_close().await.unwrap();
 
         let heard = first.0.lock().unwrap().clone();
         assert_eq!(heard, *second.0.lock().unwrap());

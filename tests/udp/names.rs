@@ -8,11 +8,11 @@ use crate::support::udp::{
     stack, within,
 };
 use tokio::net::UdpSocket;
-use tower_socks::{Associate, Connector, Resolve, connector::associate::DirectPaths};
+use tower_socks::{Associate, Connector, Resolve, connector::associate::MakeDirect};
 
 /// An association under no policy, for which names are looked up by `resolver`.
 async fn resolving(resolver: impl Resolve + Sync) -> Association {
-    let paths = DirectPaths::new().resolver(resolver);
+    let paths = MakeDirect::new().resolver(resolver);
     let associate = Associate::with_paths(paths);
     Association::new(stack(Connector::direct().with_associate(associate))).await
 }

@@ -15,8 +15,8 @@ use crate::support::udp::{
 use tower::{Layer, ServiceBuilder, ServiceExt, service_fn, util::MapResponseLayer};
 use tower_socks::{
     Associate, BoxError, Connector, Request,
-    connector::associate::DirectPaths,
-    datagram::{DatagramPath, Datagrams},
+    connector::associate::MakeDirect,
+    datagram::{DatagramTransport, Datagrams},
 };
 
 /// A path that notes what passes, and drops what says so.
@@ -33,7 +33,7 @@ fn note(notes: &Mutex<Vec<String>>, way: &str, batch: &mut Datagrams) {
     });
 }
 
-impl<P: DatagramPath> DatagramPath for Tapped<P> {
+impl<P: DatagramTransport> DatagramTransport for Tapped<P> {
     fn poll_send(&mut self, cx: &mut Context<'_>, out: &mut Datagrams) -> Poll<io::Result<()>> {
         note(&self.notes, "to", out);
         self.path.poll_send(cx, out)
@@ -60,7 +60,7 @@ async fn a14_a_path_around_the_direct_one_sees_every_datagram() {
                 path,
                 notes: Arc::clone(&tap),
             }))
-            .service(DirectPaths::new());
+            .service(MakeDirect::new());
         let connector = Connector::direct().with_associate(Associate::with_paths(paths));
         let association = Association::new(stack(connector)).await;
         let target = socket("127.0.0.1").await;
@@ -94,7 +94,7 @@ async fn a14_a_path_around_the_direct_one_sees_every_datagram() {
 /// A path that is broken from the second datagram on.
 struct Broken(bool);
 
-impl DatagramPath for Broken {
+impl DatagramTransport for Broken {
     fn poll_send(&mut self, _: &mut Context<'_>, out: &mut Datagrams) -> Poll<io::Result<()>> {
         if self.0 {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
@@ -159,7 +159,7 @@ struct Full<P> {
     room: Room,
 }
 
-impl<P: DatagramPath> DatagramPath for Full<P> {
+impl<P: DatagramTransport> DatagramTransport for Full<P> {
     fn poll_send(&mut self, cx: &mut Context<'_>, out: &mut Datagrams) -> Poll<io::Result<()>> {
         let mut room = self.room.lock().unwrap();
         if !room.0 {
@@ -184,7 +184,7 @@ async fn a14_what_a_full_path_does_not_take_waits_and_arrives_in_order() {
                 path,
                 room: Arc::clone(&same),
             }))
-            .service(DirectPaths::new());
+            .service(MakeDirect::new());
         let connector = Connector::direct().with_associate(Associate::with_paths(paths));
         let association = Association::new(stack(connector)).await;
         let target = socket("127.0.0.1").await;
@@ -208,7 +208,7 @@ async fn a14_what_a_full_path_does_not_take_waits_and_arrives_in_order() {
             association.reaches(&target, said).await;
         }
         association.echo(&target, b"four").await;
-        let traffic = association.hang_up().await.unwrap();
+        let traffic = association.lingering_close().await.unwrap();
         assert_eq!((traffic.up, traffic.down), (15, 4));
     })
     .await;

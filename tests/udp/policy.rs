@@ -13,7 +13,7 @@ use tokio::net::UdpSocket;
 use tower::Layer;
 use tower_socks::{
     AclLayer, Associate, Connector, Policy, Resolve,
-    connector::associate::DirectPaths,
+    connector::associate::MakeDirect,
     proto::{Address, Command},
 };
 
@@ -21,7 +21,7 @@ const UDP: Command = Command::UDP_ASSOCIATE;
 
 /// The same under a policy.
 async fn judged(policy: impl Policy, resolver: impl Resolve + Sync) -> Association {
-    let paths = DirectPaths::new().resolver(resolver);
+    let paths = MakeDirect::new().resolver(resolver);
     let connector = Connector::direct().with_associate(Associate::with_paths(paths));
     Association::new(stack(AclLayer::new(policy).layer(connector))).await
 }

@@ -18,7 +18,7 @@ use tokio::net::{TcpStream, UdpSocket};
 use tower::{Layer, service_fn};
 use tower_socks::{
     AclLayer, Associate, Bind, BoxError, Connector, Resolve, Rules,
-    connector::associate::DirectPaths, proto::DomainName,
+    connector::associate::MakeDirect, proto::DomainName,
 };
 
 /// A resolver with another answer each time, of which the last one stays, and how often it was
@@ -45,7 +45,7 @@ fn rules() -> Rules {
 }
 
 async fn associated<R: Resolve + Sync>(resolver: R) -> Association {
-    let paths = DirectPaths::new().resolver(resolver);
+    let paths = MakeDirect::new().resolver(resolver);
     let connector = Connector::direct().with_associate(Associate::with_paths(paths));
     Association::new(stack(AclLayer::new(rules()).layer(connector))).await
 }
@@ -160,7 +160,7 @@ async fn of_a_mixed_answer_only_the_allowed_address_is_sent_to() {
             }
             assert_eq!(asked.load(Ordering::SeqCst), 1, "{answer:?}");
             assert_silent(&forbidden);
-            let traffic = association.hang_up().await.unwrap();
+            let traffic = association.lingering_close().await.unwrap();
             assert_eq!(traffic.down, 12);
         }
     })

@@ -279,7 +279,7 @@ async fn a9_a_steady_stream_loses_nothing() {
             () = paced => {}
             () = echo => {}
         }
-        let traffic = association.hang_up().await.unwrap();
+        let traffic = association.lingering_close().await.unwrap();
         let each = u64::try_from(COUNT * 100).unwrap();
         assert_eq!((traffic.up, traffic.down), (each, each));
     })

@@ -12,8 +12,8 @@ use tokio::net::UdpSocket;
 use tower::{Layer, ServiceBuilder};
 use tower_socks::{
     AclLayer, Associate, Connector, Policy, Resolve, Rules,
-    connector::associate::{DirectPaths, Filtering},
-    layer::acl::Swap,
+    connector::associate::{Filtering, MakeDirect},
+    layer::acl::SwapPolicy,
 };
 
 /// Everything else is refused, since it is special-purpose.
@@ -30,13 +30,13 @@ fn denying(to: &str) -> Rules {
     toml::from_str(&text).unwrap()
 }
 
-async fn judged_on<R: Resolve + Sync>(policy: impl Policy, paths: DirectPaths<R>) -> Association {
+async fn judged_on<R: Resolve + Sync>(policy: impl Policy, paths: MakeDirect<R>) -> Association {
     let connector = Connector::direct().with_associate(Associate::with_paths(paths));
     Association::new(stack(AclLayer::new(policy).layer(connector))).await
 }
 
 async fn judged(policy: impl Policy) -> Association {
-    judged_on(policy, DirectPaths::new().resolver(hosts(&[]).0)).await
+    judged_on(policy, MakeDirect::new().resolver(hosts(&[]).0)).await
 }
 
 fn port(socket: &UdpSocket) -> u16 {
@@ -65,7 +65,7 @@ async fn source(association: &Association, target: &UdpSocket) -> SocketAddr {
 async fn an_address_is_judged_again() {
     within(async {
         let (one, two) = (socket("127.0.0.1").await, socket("127.0.0.2").await);
-        let policy = Swap::new(opening("'127.0.0.2'"));
+        let policy = SwapPolicy::new(opening("'127.0.0.2'"));
         let association = judged(policy.clone()).await;
         for _ in 0..3 {
             // The last datagram went there, or was dropped.
@@ -95,8 +95,8 @@ async fn a_name_is_judged_again() {
             (opening(BOTH), denying("'*.example'")),
             (denying("'other.example'"), opening("'127.0.0.2'")),
         ] {
-            let policy = Swap::new(forbidding.clone());
-            let paths = DirectPaths::new().resolver(resolver.clone());
+            let policy = SwapPolicy::new(forbidding.clone());
+            let paths = MakeDirect::new().resolver(resolver.clone());
             let association = judged_on(policy.clone(), paths).await;
             for _ in 0..3 {
                 association.send(&datagram(0, &to, b"lost")).await;
@@ -134,8 +134,8 @@ async fn another_address_of_a_name_takes_the_place_of_one_that_is_forbidden() {
         let (one, two) = beside().await;
         let answer: &[&str] = &["127.0.0.1", "127.0.0.2"];
         let (resolver, _) = hosts(&[("both.example", answer)]);
-        let policy = Swap::new(opening(BOTH));
-        let paths = DirectPaths::new().resolver(resolver);
+        let policy = SwapPolicy::new(opening(BOTH));
+        let paths = MakeDirect::new().resolver(resolver);
         let association = judged_on(policy.clone(), paths).await;
         let to = name("both.example", port(&one));
         association.send(&datagram(0, &to, b"one")).await;
@@ -157,8 +157,8 @@ async fn answers_are_welcome_for_as_long_as_their_source_is_allowed() {
             Filtering::EndpointIndependent,
         ] {
             let (one, two) = (socket("127.0.0.1").await, socket("127.0.0.2").await);
-            let policy = Swap::new(opening(BOTH));
-            let paths = DirectPaths::new().filtering(filtering);
+            let policy = SwapPolicy::new(opening(BOTH));
+            let paths = MakeDirect::new().filtering(filtering);
             let association = judged_on(policy.clone(), paths).await;
             let path = source(&association, &one).await;
             source(&association, &two).await;
@@ -181,9 +181,9 @@ async fn answers_are_welcome_for_as_long_as_their_source_is_allowed() {
 async fn answers_to_a_name_are_welcome_for_as_long_as_it_is_allowed() {
     within(async {
         let (one, two) = (socket("127.0.0.1").await, socket("127.0.0.2").await);
-        let policy = Swap::new(opening(BOTH));
+        let policy = SwapPolicy::new(opening(BOTH));
         let (resolver, _) = hosts(&[("one.example", &["127.0.0.1"])]);
-        let paths = DirectPaths::new().resolver(resolver);
+        let paths = MakeDirect::new().resolver(resolver);
         let association = judged_on(policy.clone(), paths).await;
         let path = source(&association, &two).await;
         let to = name("one.example", port(&one));
@@ -209,8 +209,8 @@ async fn answers_are_welcome_by_any_name_that_is_allowed() {
         let host: &[&str] = &["127.0.0.1"];
         let (resolver, _) = hosts(&[("a.example", host), ("b.example", host)]);
         for denied in ["a.example", "b.example"] {
-            let policy = Swap::new(opening(BOTH));
-            let paths = DirectPaths::new().resolver(resolver.clone());
+            let policy = SwapPolicy::new(opening(BOTH));
+            let paths = MakeDirect::new().resolver(resolver.clone());
             let association = judged_on(policy.clone(), paths).await;
             let path = source(&association, &two).await;
             for host in ["a.example", "b.example"] {
@@ -232,7 +232,10 @@ async fn answers_are_welcome_by_any_name_that_is_allowed() {
 async fn a_swap_of_any_of_several_policies_counts() {
     within(async {
         let (one, two) = (socket("127.0.0.1").await, socket("127.0.0.2").await);
-        let policies = [Swap::new(opening(BOTH)), Swap::new(opening(BOTH))];
+        let policies = [
+            SwapPolicy::new(opening(BOTH)),
+            SwapPolicy::new(opening(BOTH)),
+        ];
         let service = ServiceBuilder::new()
             .layer(AclLayer::new(policies[0].clone()))
             .layer(AclLayer::new(policies[1].clone()))

@@ -23,7 +23,7 @@ async fn listening(target: &str, policy: Diary) -> (Client, DuplexStream) {
     let (way, mut proxy) = by_hand();
     let client = SocksClient::new().accept_timeout(Duration::from_secs(50));
     let upstream = Socks5Upstream::new("proxy.example:1080".parse::<Address>().unwrap());
-    let bind = upstream.client(client).over(way).into_bind();
+    let bind = upstream.client(client).via(way).into_bind();
     let connector = AclLayer::new(policy).layer(Connector::direct().with_bind(bind));
     let mut client = Client::new(stack(NoAuth, connector));
     client.io.say(HELLO).await;
@@ -190,7 +190,7 @@ async fn a_wildcard_means_the_last_proxy() {
             ("second.example:1080", "0.0.0.0:4321"),
         ] {
             let chain = Socks5Upstream::new(second.parse::<Address>().unwrap())
-                .over(Socks5Upstream::new(first));
+                .via(Socks5Upstream::new(first));
             let (binding, _) = tokio::join!(chain.into_bind().oneshot(request()), async {
                 let (mut proxy, _) = listener.accept().await.unwrap();
                 proxy.hear(HELLO).await;
@@ -206,7 +206,7 @@ async fn a_wildcard_means_the_last_proxy() {
         // A way that does not say where it leads.
         let (way, mut proxy) = by_hand();
         let upstream = Socks5Upstream::new("198.51.100.9:1080".parse::<Address>().unwrap());
-        let asking = upstream.over(way).into_bind().oneshot(request());
+        let asking = upstream.via(way).into_bind().oneshot(request());
         let (binding, ()) = tokio::join!(asking, listens(&mut proxy, &wildcard));
         assert_eq!(bound(&binding.unwrap()), "198.51.100.9:4321");
 
@@ -250,7 +250,7 @@ fn bound<T: Tunnel<DuplexWire>>(tunnel: &T) -> String {
     tunnel.bound().to_string()
 }
 
-type DuplexWire = tower_socks::io::ReadAhead<DuplexStream>;
+type DuplexWire = tower_socks::io::PrefixedStream<DuplexStream>;
 
 /// A BIND is for requests: that is what brings policies along.
 #[test]

@@ -36,7 +36,7 @@ async fn scene(policy: impl Policy) -> Scene {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let relay = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let upstream = Socks5Upstream::new(listener.local_addr().unwrap());
-    let connector = AclLayer::new(policy).layer(Connector::through(upstream));
+    let connector = AclLayer::new(policy).layer(Connector::upstream(upstream));
     let server = proxy(stack(NoAuth, connector)).await;
     let stream = TcpStream::connect(server).await.unwrap();
     let client = Client::new();

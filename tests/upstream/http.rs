@@ -17,7 +17,7 @@ use tower::{ServiceExt, service_fn};
 use tower_socks::{
     BoxError, Connected,
     client::ClientFault,
-    connector::upstream::{Basic, Hop, HttpError, HttpUpstream},
+    connector::upstream::{BasicAuth, HttpError, HttpUpstream, Transport},
     error::reply_code,
     io::BoxStream,
     proto::{Address, DomainName, ReplyCode},
@@ -37,7 +37,7 @@ fn upstream() -> HttpUpstream {
 async fn answered(said: &[u8]) -> Result<Connected<Canned>, BoxError> {
     let (way, _) = canned([said]);
     upstream()
-        .over(way)
+        .via(way)
         .oneshot(address("example.com:443"))
         .await
 }
@@ -54,7 +54,7 @@ async fn the_request_is_in_authority_form() {
         ("[2001:db8::1]:80", "[2001:db8::1]:80"),
     ] {
         let (way, logs) = canned([OK]);
-        upstream().over(way).oneshot(address(target)).await.unwrap();
+        upstream().via(way).oneshot(address(target)).await.unwrap();
         let expected = format!("CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n\r\n");
         let (written, writes) = logs[0].written();
         assert_eq!(String::from_utf8(written).unwrap(), expected);
@@ -65,9 +65,9 @@ async fn the_request_is_in_authority_form() {
 #[tokio::test]
 async fn credentials_go_by_the_basic_scheme() {
     // RFC 7617 section 2.
-    let basic = Basic::new("Aladdin", "open sesame").unwrap();
+    let basic = BasicAuth::new("Aladdin", "open sesame").unwrap();
     let (way, logs) = canned([OK]);
-    let upstream = upstream().credentials(basic).over(way);
+    let upstream = upstream().credentials(basic).via(way);
     upstream
         .clone()
         .oneshot(address("a.example:1"))
@@ -80,9 +80,9 @@ async fn credentials_go_by_the_basic_scheme() {
 
 #[tokio::test]
 async fn secrets_are_in_no_text() {
-    let basic = Basic::new("joe", "wherewithal").unwrap();
+    let basic = BasicAuth::new("joe", "wherewithal").unwrap();
     let (way, _) = canned([b"HTTP/1.1 407 No\r\n\r\n"]);
-    let upstream = upstream().credentials(basic).over(way);
+    let upstream = upstream().credentials(basic).via(way);
     let debug = format!("{upstream:?}");
     let error = upstream.oneshot(address("a.example:1")).await.unwrap_err();
     for text in [debug, texts(&*error)] {
@@ -102,12 +102,12 @@ fn what_the_basic_scheme_cannot_write_is_refused() {
         ("joe", "\0"),
     ] {
         assert!(
-            Basic::new(name, password).is_none(),
+            BasicAuth::new(name, password).is_none(),
             "{name:?} {password:?}"
         );
     }
-    assert!(Basic::new("joe", "se:cret").is_some());
-    assert!(Basic::new("jörg", "").is_some());
+    assert!(BasicAuth::new("joe", "se:cret").is_some());
+    assert!(BasicAuth::new("jörg", "").is_some());
 }
 
 #[tokio::test]
@@ -147,7 +147,7 @@ async fn any_split_of_the_octets_gives_the_same() {
 }
 
 /// A way to this proxy, once.
-fn to(stream: Canned) -> impl Hop<Io = Canned> + Sync {
+fn to(stream: Canned) -> impl Transport<Io = Canned> + Sync {
     let stream = std::sync::Arc::new(std::sync::Mutex::new(Some(stream)));
     service_fn(move |_: Address| {
         let stream = stream.lock().unwrap().take().unwrap();
@@ -157,7 +157,7 @@ fn to(stream: Canned) -> impl Hop<Io = Canned> + Sync {
 
 async fn hears_hello(stream: Canned) {
     let mut stream = upstream()
-        .over(to(stream))
+        .via(to(stream))
         .oneshot(address("a.example:1"))
         .await
         .unwrap();
@@ -184,12 +184,12 @@ async fn not_an_octet_too_many_is_read_from_a_socket() {
                         }
                     });
                     let asking = HttpUpstream::new(proxy)
-                        .over(way)
+                        .via(way)
                         .oneshot(address("a.example:1"));
                     tokio::spawn(async { asking.await.unwrap() })
                 } else {
                     let asking = HttpUpstream::new(proxy)
-                        .over(direct)
+                        .via(direct)
                         .oneshot(address("a.example:1"));
                     tokio::spawn(async { asking.await.unwrap().map_io(BoxStream::new) })
                 };
@@ -288,7 +288,7 @@ async fn what_is_no_http_is_the_same_in_any_pieces() {
         let whole = refused(said).await.to_string();
         for cut in 1..said.len() {
             let (stream, _) = Canned::new([&said[..cut], &said[cut..]], Then::Ends);
-            let asked = upstream().over(to(stream)).oneshot(address("a.example:1"));
+            let asked = upstream().via(to(stream)).oneshot(address("a.example:1"));
             assert_eq!(asked.await.unwrap_err().to_string(), whole, "{cut}");
         }
     }
@@ -309,7 +309,7 @@ async fn a_silent_proxy_has_its_time_and_no_more() {
         Ok::<_, Infallible>(Connected::new(stream, Address::UNSPECIFIED))
     });
     let started = tokio::time::Instant::now();
-    let upstream = upstream().timeout(Duration::from_secs(7)).over(silent);
+    let upstream = upstream().timeout(Duration::from_secs(7)).via(silent);
     let error = upstream.oneshot(address("a.example:1")).await.unwrap_err();
     assert_eq!(started.elapsed().as_secs(), 7);
     assert_eq!(reply_code(&*error), ReplyCode::TTL_EXPIRED);
@@ -332,7 +332,7 @@ async fn a_name_cannot_smuggle_anything() {
     for name in ["a?#@c", "a/b", "a\\b", "j\u{f6}rg.example", "<a>", "a\"b"] {
         let (way, logs) = canned([OK]);
         let target = Address::Name(DomainName::new(name).expect("what SOCKS can carry"), 80);
-        let error = upstream().over(way).oneshot(target).await.unwrap_err();
+        let error = upstream().via(way).oneshot(target).await.unwrap_err();
         assert_eq!(reply_code(&*error), ReplyCode::GENERAL_FAILURE);
         let error: HttpError = *error.downcast().unwrap();
         assert!(matches!(error, HttpError::Name), "{name}: {error:?}");
@@ -343,7 +343,7 @@ async fn a_name_cannot_smuggle_anything() {
     for name in ["a.example:22", "[a]", "a%3a22"] {
         let (way, logs) = canned([OK]);
         let target = Address::Name(DomainName::new(name).expect("what SOCKS can carry"), 80);
-        upstream().over(way).oneshot(target).await.unwrap_err();
+        upstream().via(way).oneshot(target).await.unwrap_err();
         assert_eq!(logs[0].written().1, 0, "{name}");
     }
 }
@@ -352,7 +352,7 @@ async fn a_name_cannot_smuggle_anything() {
 async fn dropping_the_future_closes_the_way_to_the_proxy() {
     within(async {
         let (way, mut far) = by_hand();
-        let asking = tokio::spawn(upstream().over(way).oneshot(address("a.example:1")));
+        let asking = tokio::spawn(upstream().via(way).oneshot(address("a.example:1")));
         far.hear(b"CONNECT a.example:1 HTTP/1.1\r\nHost: a.example:1\r\n\r\n")
             .await;
         far.say(b"HTTP/1.1 2").await;
@@ -365,8 +365,8 @@ async fn dropping_the_future_closes_the_way_to_the_proxy() {
 #[tokio::test]
 async fn a_chain_is_one_stream_with_one_dialogue_behind_the_other() {
     let (way, logs) = canned([[OK, b"HTTP/1.1 100 \r\n\r\n", OK, b"hello"].concat()]);
-    let first = upstream().credentials(Basic::new("joe", "").unwrap());
-    let chain = HttpUpstream::new(address("second.example:2")).over(first.over(way));
+    let first = upstream().credentials(BasicAuth::new("joe", "").unwrap());
+    let chain = HttpUpstream::new(address("second.example:2")).via(first.via(way));
     let mut stream: Connected<Canned> = chain.oneshot(address("a.example:1")).await.unwrap();
     // Each proxy hears its own credentials only.
     let expected = "CONNECT second.example:2 HTTP/1.1\r\nHost: second.example:2\r\n\
@@ -385,7 +385,7 @@ async fn policies_are_asked_as_for_socks() {
     let policy = Diary::refusing([name.clone()]);
     let (way, logs) = canned([OK]);
     let request = guarded("example.com:80", policy.clone());
-    let error = upstream().over(way).oneshot(request).await.unwrap_err();
+    let error = upstream().via(way).oneshot(request).await.unwrap_err();
     assert_eq!(reply_code(&*error), ReplyCode::NOT_ALLOWED);
     assert_eq!(policy.asked(), [name]);
     assert_eq!(logs[0].written().1, 0);
@@ -395,8 +395,8 @@ async fn policies_are_asked_as_for_socks() {
     let policy = Diary::default();
     let (way, logs) = canned([&b"HTTP/1.1 502 Bad Gateway\r\n\r\n"[..], OK]);
     let upstream = upstream()
-        .over(way)
-        .resolve_here(resolver(&["192.0.2.1", "192.0.2.2"]));
+        .via(way)
+        .local_dns(resolver(&["192.0.2.1", "192.0.2.2"]));
     upstream
         .oneshot(guarded("example.com:80", policy.clone()))
         .await

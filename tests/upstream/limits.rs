@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep};
 use tower::{ServiceExt, service_fn};
 use tower_socks::{
     BoxError, Client, Connected,
-    connector::upstream::{Hop, HttpUpstream, Socks5Upstream},
+    connector::upstream::{HttpUpstream, Socks5Upstream, Transport},
     error::reply_code,
     proto::{Address, DomainName, ReplyCode},
 };
@@ -45,12 +45,12 @@ async fn a_resolver_that_says_nothing() {
         service_fn(|_: DomainName| std::future::pending::<Result<Vec<IpAddr>, BoxError>>());
     let socks = Socks5Upstream::new(proxy())
         .client(client())
-        .over(way.clone())
-        .resolve_here(silent);
+        .via(way.clone())
+        .local_dns(silent);
     let http = HttpUpstream::new(proxy())
         .timeout(LIMIT)
-        .over(way)
-        .resolve_here(silent);
+        .via(way)
+        .local_dns(silent);
     let bind = socks.clone().into_bind();
 
     let started = Instant::now();
@@ -75,7 +75,7 @@ async fn a_resolver_that_says_nothing() {
 }
 
 /// Each proxy takes 20 s to find out that the address is not to be reached.
-fn slow(says: Vec<u8>) -> (impl Hop<Io = Canned> + Sync, Arc<AtomicUsize>) {
+fn slow(says: Vec<u8>) -> (impl Transport<Io = Canned> + Sync, Arc<AtomicUsize>) {
     let asked = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&asked);
     let way = service_fn(move |_: Address| {
@@ -95,9 +95,9 @@ async fn a_name_with_many_addresses() {
     let started = Instant::now();
 
     let (way, asked) = slow([HELLO_OK, &failure(4)].concat());
-    let upstream = Socks5Upstream::new(proxy()).client(client()).over(way);
+    let upstream = Socks5Upstream::new(proxy()).client(client()).via(way);
     let error = upstream
-        .resolve_here(many())
+        .local_dns(many())
         .oneshot(target())
         .await
         .unwrap_err();
@@ -106,9 +106,9 @@ async fn a_name_with_many_addresses() {
     assert_eq!(started.elapsed().as_secs(), 40);
 
     let (way, asked) = slow(b"HTTP/1.1 504 Gateway Timeout\r\n\r\n".to_vec());
-    let upstream = HttpUpstream::new(proxy()).timeout(LIMIT).over(way);
+    let upstream = HttpUpstream::new(proxy()).timeout(LIMIT).via(way);
     let error = upstream
-        .resolve_here(many())
+        .local_dns(many())
         .oneshot(target())
         .await
         .unwrap_err();
@@ -122,8 +122,8 @@ async fn a_name_with_many_addresses() {
 async fn no_more_than_eight_addresses_are_tried() {
     let (way, logs) = crate::support::upstream::canned(vec![[HELLO_OK, &failure(4)].concat(); 20]);
     let upstream = Socks5Upstream::new(proxy())
-        .over(way)
-        .resolve_here(resolver(&["192.0.2.1"; 20]));
+        .via(way)
+        .local_dns(resolver(&["192.0.2.1"; 20]));
     let error = upstream.oneshot(target()).await.unwrap_err();
     assert_eq!(reply_code(&*error), ReplyCode::HOST_UNREACHABLE);
     let used = logs.iter().filter(|log| log.written().1 > 0).count();
@@ -134,7 +134,7 @@ async fn no_more_than_eight_addresses_are_tried() {
 #[tokio::test(start_paused = true)]
 async fn a_proxy_that_dribbles() {
     let (way, mut far) = crate::support::upstream::by_hand();
-    let asking = HttpUpstream::new(proxy()).timeout(LIMIT).over(way);
+    let asking = HttpUpstream::new(proxy()).timeout(LIMIT).via(way);
     let asking = tokio::spawn(asking.oneshot(target()));
     let started = Instant::now();
     far.hear(b"CONNECT example.com:80 HTTP/1.1\r\nHost: example.com:80\r\n\r\n")

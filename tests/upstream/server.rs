@@ -22,7 +22,7 @@ async fn through(policy: Diary) -> SocketAddr {
     let inner = proxy(stack(UserPass::new(users), Connector::direct())).await;
     let client = Client::new().credentials(Credentials::new("joe", "secret").unwrap());
     let upstream = Socks5Upstream::new(inner).client(client.optimistic());
-    let connector = AclLayer::new(policy).layer(Connector::through(upstream));
+    let connector = AclLayer::new(policy).layer(Connector::upstream(upstream));
     proxy(stack(NoAuth, connector)).await
 }
 
@@ -71,7 +71,7 @@ async fn a_proxy_that_lets_us_not_in_is_no_fault_of_the_target() {
         let inner = proxy(stack(UserPass::new(users), Connector::direct())).await;
         let outer = proxy(stack(
             NoAuth,
-            Connector::through(Socks5Upstream::new(inner)),
+            Connector::upstream(Socks5Upstream::new(inner)),
         ))
         .await;
         let target: SocketAddr = "192.0.2.1:80".parse().unwrap();
@@ -141,7 +141,7 @@ async fn a_forbidden_peer_is_refused_in_the_second_reply() {
             None => Ok(()),
         };
         let inner = proxy(stack(NoAuth, Connector::direct())).await;
-        let connector = AclLayer::new(policy).layer(Connector::through(Socks5Upstream::new(inner)));
+        let connector = AclLayer::new(policy).layer(Connector::upstream(Socks5Upstream::new(inner)));
         let outer = proxy(stack(NoAuth, connector)).await;
         let expected: SocketAddr = "127.0.0.1:0".parse().unwrap();
         let listener = Client::new().bind(open(outer).await, expected).await.unwrap();
@@ -240,8 +240,8 @@ async fn where_names_are_resolved_here_datagrams_to_names_are_dropped() {
     within(async {
         let inner = proxy(stack(NoAuth, Connector::direct())).await;
         let upstream = Socks5Upstream::new(inner)
-            .resolve_here(crate::support::upstream::resolver(&["127.0.0.1"]));
-        let outer = proxy(stack(NoAuth, Connector::through(upstream))).await;
+            .local_dns(crate::support::upstream::resolver(&["127.0.0.1"]));
+        let outer = proxy(stack(NoAuth, Connector::upstream(upstream))).await;
         let target = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let address = target.local_addr().unwrap();
         let mut socket = Client::new().associate(open(outer).await).await.unwrap();

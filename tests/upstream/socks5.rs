@@ -42,7 +42,7 @@ async fn a_name_goes_to_the_proxy_as_a_name() {
     let said = [HELLO_OK, CONNECTED, b"220 hello"].concat();
     let (way, logs) = canned([said]);
     let mut stream = upstream()
-        .over(way)
+        .via(way)
         .oneshot(address("example.com:25"))
         .await
         .unwrap();
@@ -60,7 +60,7 @@ async fn a_name_goes_to_the_proxy_as_a_name() {
 #[tokio::test]
 async fn a_name_that_is_resolved_here_goes_to_the_proxy_as_an_address() {
     let (way, logs) = canned([[HELLO_OK, CONNECTED].concat()]);
-    let upstream = upstream().over(way).resolve_here(resolver(&["192.0.2.1"]));
+    let upstream = upstream().via(way).local_dns(resolver(&["192.0.2.1"]));
     upstream.oneshot(address("example.com:80")).await.unwrap();
     assert_eq!(
         logs[0].written().0,
@@ -74,8 +74,8 @@ async fn the_next_address_is_tried_where_the_proxy_could_not_reach_the_first() {
     let (way, logs) = canned([refused, [HELLO_OK, CONNECTED].concat()]);
     let policy = Diary::default();
     let upstream = upstream()
-        .over(way)
-        .resolve_here(resolver(&["192.0.2.1", "2001:db8::1"]));
+        .via(way)
+        .local_dns(resolver(&["192.0.2.1", "2001:db8::1"]));
     let request = guarded("example.com:80", policy.clone());
     upstream.oneshot(request).await.unwrap();
     assert_eq!(
@@ -93,8 +93,8 @@ async fn the_next_address_is_tried_where_the_proxy_could_not_reach_the_first() {
 async fn no_other_address_is_tried_where_the_proxy_is_at_fault() {
     let (way, _) = canned([b"\x05\xff", b"\x05\x00"]);
     let upstream = upstream()
-        .over(way)
-        .resolve_here(resolver(&["192.0.2.1", "192.0.2.2"]));
+        .via(way)
+        .local_dns(resolver(&["192.0.2.1", "192.0.2.2"]));
     let error = upstream
         .oneshot(address("example.com:80"))
         .await
@@ -111,7 +111,7 @@ async fn policies_are_asked_about_names_that_are_handed_on() {
     let policy = Diary::refusing([name.clone()]);
     let (way, logs) = canned([[HELLO_OK, CONNECTED].concat()]);
     let request = guarded("example.com:80", policy.clone());
-    let error = upstream().over(way).oneshot(request).await.unwrap_err();
+    let error = upstream().via(way).oneshot(request).await.unwrap_err();
     assert_eq!(reply_code(&*error), ReplyCode::NOT_ALLOWED);
     assert_eq!(policy.asked(), [name]);
     assert_eq!(logs[0].written().1, 0, "the proxy heard of it");
@@ -124,8 +124,8 @@ async fn policies_are_asked_about_addresses_and_a_forbidden_one_is_left_out() {
     let policy = Diary::refusing([first.clone()]);
     let (way, logs) = canned([[HELLO_OK, CONNECTED].concat()]);
     let upstream = upstream()
-        .over(way)
-        .resolve_here(resolver(&["10.0.0.1", "192.0.2.2"]));
+        .via(way)
+        .local_dns(resolver(&["10.0.0.1", "192.0.2.2"]));
     let request = guarded("example.com:80", policy.clone());
     upstream.clone().oneshot(request).await.unwrap();
     assert_eq!(
@@ -147,7 +147,7 @@ async fn an_address_in_disguise_is_judged_as_the_address() {
         let policy = Diary::refusing([loopback.clone()]);
         let (way, logs) = canned([[HELLO_OK, CONNECTED].concat()]);
         let request = guarded(stated, policy.clone());
-        let error = upstream().over(way).oneshot(request).await.unwrap_err();
+        let error = upstream().via(way).oneshot(request).await.unwrap_err();
         assert_eq!(reply_code(&*error), ReplyCode::NOT_ALLOWED);
         assert_eq!(policy.asked(), [loopback]);
         assert_eq!(logs[0].written().1, 0);
@@ -159,7 +159,7 @@ async fn the_proxys_code_is_passed_on_whatever_it_is() {
     for code in 1..=255 {
         let (way, _) = canned([[HELLO_OK, &failure(code)].concat()]);
         let error = upstream()
-            .over(way)
+            .via(way)
             .oneshot(address("example.com:80"))
             .await
             .unwrap_err();
@@ -185,7 +185,7 @@ async fn a_proxy_that_cannot_be_reached_says_nothing_about_the_target() {
 async fn the_first_proxys_code_about_the_second_is_not_about_the_target() {
     // The first one cannot reach the second.
     let (way, _) = canned([[HELLO_OK, &failure(5)].concat()]);
-    let chain = Socks5Upstream::new(address("second.example:1080")).over(upstream().over(way));
+    let chain = Socks5Upstream::new(address("second.example:1080")).via(upstream().via(way));
     let error = chain.oneshot(address("example.com:80")).await.unwrap_err();
     assert_eq!(reply_code(&*error), ReplyCode::GENERAL_FAILURE);
     let ClientError::Unreachable { proxy, .. } = client_error(&error) else {
@@ -199,7 +199,7 @@ async fn a_chain_is_one_stream_with_one_dialogue_behind_the_other() {
     let hop = [HELLO_OK, CONNECTED].concat();
     let (way, logs) = canned([[&*hop, &hop, &hop, b"hello"].concat()]);
     let chain = Socks5Upstream::new(address("third.example:3"))
-        .over(Socks5Upstream::new(address("second.example:2")).over(upstream().over(way)));
+        .via(Socks5Upstream::new(address("second.example:2")).via(upstream().via(way)));
     // The type does not grow with the chain.
     let mut stream: Connected<Canned> = chain.oneshot(address("example.com:80")).await.unwrap();
     let targets = ["second.example:2", "third.example:3", "example.com:80"];
@@ -217,7 +217,7 @@ async fn optimistic_mode_is_one_write_and_a_round_trip_less() {
     let client = Client::with(credentials.clone());
     for (client, writes) in [(client.clone(), 3), (client.optimistic(), 1)] {
         let (way, logs) = canned([hop.clone()]);
-        let upstream = upstream().client(client).over(way);
+        let upstream = upstream().client(client).via(way);
         upstream.oneshot(address("example.com:80")).await.unwrap();
         let (said, count) = logs[0].written();
         let expected = [
@@ -241,7 +241,7 @@ async fn nothing_waits_for_ever() {
     let started = tokio::time::Instant::now();
     let error = upstream()
         .client(quick.clone())
-        .over(never)
+        .via(never)
         .oneshot(address("example.com:80"))
         .await
         .unwrap_err();
@@ -253,7 +253,7 @@ async fn nothing_waits_for_ever() {
 
     let error = upstream()
         .client(quick)
-        .over(silent)
+        .via(silent)
         .oneshot(address("example.com:80"))
         .await
         .unwrap_err();
@@ -270,7 +270,7 @@ async fn dropping_the_future_closes_the_way_to_the_proxy() {
         let stream = stream.lock().unwrap().take().unwrap();
         async { Ok::<_, BoxError>(Connected::new(stream, Address::UNSPECIFIED)) }
     });
-    let asking = upstream().over(way).oneshot(address("example.com:80"));
+    let asking = upstream().via(way).oneshot(address("example.com:80"));
     let asking = tokio::time::timeout(Duration::from_millis(20), asking);
     assert!(asking.await.is_err());
     assert_eq!(
@@ -286,7 +286,7 @@ async fn secrets_are_in_no_text() {
     let (way, _) = canned([b"\x05\x02\x01\x01"]);
     let upstream = upstream()
         .client(Client::new().credentials(credentials))
-        .over(way);
+        .via(way);
     let debug = format!("{upstream:?} {:?}", upstream.clone().into_bind());
     let error = upstream
         .oneshot(address("example.com:80"))
@@ -307,7 +307,7 @@ async fn what_streams_say_next_is_heard() {
             let near = near.lock().unwrap().take().unwrap();
             async { Ok::<_, BoxError>(Connected::new(near, Address::UNSPECIFIED)) }
         });
-        let asking = tokio::spawn(upstream().over(way).oneshot(address("example.com:80")));
+        let asking = tokio::spawn(upstream().via(way).oneshot(address("example.com:80")));
         far.hear(HELLO).await;
         far.say(HELLO_OK).await;
         far.hear(&connect_to("example.com:80")).await;

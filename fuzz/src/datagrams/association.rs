@@ -13,7 +13,7 @@ use tower_socks::{
     Associate,
     Request,
     Tunnel,
-    datagram::{DatagramPath, Datagrams},
+    datagram::{DatagramTransport, Datagrams},
     proto::{Address, Command},
 };
 
@@ -53,7 +53,7 @@ impl Way {
     }
 }
 
-impl DatagramPath for Way {
+impl DatagramTransport for Way {
     fn poll_send(&mut self, cx: &mut Context<'_>, out: &mut Datagrams) -> Poll<io::Result<()>> {
         let mut kept = self.open();
         if kept.busy > 0 {

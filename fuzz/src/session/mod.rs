@@ -37,7 +37,7 @@ use tower_socks::{
     Traffic,
     UserPass,
     Users,
-    io::ReadAhead,
+    io::PrefixedStream,
     proto::{Command, ReplyCode},
     relay::RelayError,
 };
@@ -89,7 +89,7 @@ pub fn session(data: &[u8]) {
 /// Holds the session, and looks at what has come of it.
 async fn hold<A>(authenticate: A, terms: &Terms, scripts: [Script; 2])
 where
-    A: Authenticate<ReadAhead<Scripted>> + Clone + 'static,
+    A: Authenticate<PrefixedStream<Scripted>> + Clone + 'static,
 {
     let expected = Expected::of(&scripts[0].said(), terms);
     let case = Case::of(&scripts);

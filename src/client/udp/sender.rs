@@ -11,7 +11,7 @@ use crate::{
     client::ClientError,
     datagram::{Datagrams, poll_send_all},
     error::Step,
-    proto::{Address, Frame, UdpHeader},
+    proto::{Address, Encoded, UdpHeader},
 };
 
 /// The largest payload of a datagram between us and the proxy, in octets (IPv4: 65,535 less the
@@ -136,7 +136,7 @@ impl ProxySender {
     }
 }
 
-fn header(target: &Address) -> Frame<262> {
+fn header(target: &Address) -> Encoded<262> {
     let header = UdpHeader {
         fragment: 0,
         address: target.clone(),

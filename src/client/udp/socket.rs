@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     client::ClientError,
-    datagram::{DatagramPath, Datagrams},
+    datagram::{DatagramTransport, Datagrams},
     proto::Address,
 };
 
@@ -29,7 +29,7 @@ use crate::{
 /// receiving fail with a [`ClientError::Closed`] inside the error, and dropping the socket closes
 /// it.
 ///
-/// It is a [`DatagramPath`] as well: the way on for the datagrams of a server's clients.
+/// It is a [`DatagramTransport`] as well: the way on for the datagrams of a server's clients.
 #[derive(Debug)]
 pub struct ProxySocket<Io> {
     receiver: ProxyReceiver<Io>,
@@ -183,7 +183,7 @@ impl<Io: AsyncRead + Unpin> ProxySocket<Io> {
     }
 }
 
-impl<Io: AsyncRead + Unpin + Send + 'static> DatagramPath for ProxySocket<Io> {
+impl<Io: AsyncRead + Unpin + Send + 'static> DatagramTransport for ProxySocket<Io> {
     fn poll_send(&mut self, cx: &mut Context<'_>, out: &mut Datagrams) -> Poll<io::Result<()>> {
         self.poll_send_batch(cx, out)
     }

@@ -1,4 +1,4 @@
-//! Datagrams from this machine: the path of [`DirectPaths`](super::DirectPaths).
+//! Datagrams from this machine: the path of [`MakeDirect`](super::MakeDirect).
 
 use std::{
     cell::Cell,
@@ -13,8 +13,8 @@ use super::{
 };
 use crate::{
     connector::resolve::Resolve,
-    datagram::{BatchSocket, DatagramPath, Datagrams, poll_send_front},
-    io::{Dropped, yield_turn},
+    datagram::{BatchSocket, DatagramTransport, Datagrams, poll_send_front},
+    io::{DropReason, yield_turn},
     proto::Address,
 };
 
@@ -22,7 +22,7 @@ use crate::{
 const UNWANTED: usize = 4;
 
 /// Sockets of this machine, one for each family, opened with the first datagram that needs it.
-pub struct DirectPath<R> {
+pub struct DirectTransport<R> {
     sockets: Sockets,
     destinations: Destinations,
     names: Names<R>,
@@ -30,7 +30,7 @@ pub struct DirectPath<R> {
     ready: Datagrams,
 }
 
-impl<R: Resolve> DirectPath<R> {
+impl<R: Resolve> DirectTransport<R> {
     pub(super) fn new(destinations: Destinations, resolver: R) -> Self {
         Self {
             sockets: Sockets::default(),
@@ -66,7 +66,7 @@ impl<R: Resolve> DirectPath<R> {
         out.sort(|target, payload| {
             let address = match target.clone().canonical() {
                 Ok(Address::Ip(address)) if self.destinations.approve(address) => address,
-                Ok(Address::Ip(_)) => return Err(Dropped::Refused),
+                Ok(Address::Ip(_)) => return Err(DropReason::Refused),
                 Ok(Address::Name(name, _)) => {
                     let admit = |target: &Address| self.destinations.request_for(target);
                     match self.names.address(target, &name, payload, admit)? {
@@ -77,7 +77,7 @@ impl<R: Resolve> DirectPath<R> {
                         None => return Ok(false), // it waits
                     }
                 }
-                Err(_) => return Err(Dropped::Malformed),
+                Err(_) => return Err(DropReason::Malformed),
             };
             *target = Address::Ip(address);
             Ok(true)
@@ -139,7 +139,7 @@ impl Sockets {
                 }
                 Some((address, Err(error))) => {
                     tracing::debug!(%address, %error, "no socket for a datagram");
-                    out.dropped(Dropped::Unsendable, 1);
+                    out.dropped(DropReason::Unsendable, 1);
                     out.take_first(1);
                 }
                 None => out.take_first(1),
@@ -152,7 +152,7 @@ impl Sockets {
     }
 }
 
-impl<R: Resolve> DatagramPath for DirectPath<R> {
+impl<R: Resolve> DatagramTransport for DirectTransport<R> {
     fn poll_send(&mut self, cx: &mut Context<'_>, out: &mut Datagrams) -> Poll<io::Result<()>> {
         self.renew();
         out.dropped_too(self.ready.take_dropped());
@@ -198,7 +198,7 @@ impl<R: Resolve> DatagramPath for DirectPath<R> {
             }
         }
         if strangers.get() > 0 {
-            into.dropped(Dropped::Stranger, strangers.get());
+            into.dropped(DropReason::Stranger, strangers.get());
         }
         if into.is_empty() {
             Poll::Pending
@@ -208,8 +208,8 @@ impl<R: Resolve> DatagramPath for DirectPath<R> {
     }
 }
 
-impl<R> fmt::Debug for DirectPath<R> {
+impl<R> fmt::Debug for DirectTransport<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DirectPath").finish_non_exhaustive()
+        f.debug_struct("DirectTransport").finish_non_exhaustive()
     }
 }

@@ -133,7 +133,7 @@ impl Destinations {
 
     /// What the policies have to say of the addresses of a target, unless they refuse it as stated.
     pub(super) fn request_for(&self, target: &Address) -> Option<Request> {
-        match self.request.towards(target.clone()) {
+        match self.request.for_datagram(target.clone()) {
             Ok(request) => Some(request),
             Err(refusal) => {
                 tracing::debug!(%target, %refusal, "datagram refused");

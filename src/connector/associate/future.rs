@@ -5,19 +5,19 @@ use std::{
     task::{Context, Poll},
 };
 
-use super::Association;
+use super::AssociateTunnel;
 use crate::error::BoxError;
 
 /// An association in the making: the future of [`Associate`](super::Associate).
 ///
 /// Dropping it closes its socket.
 pub struct ResponseFuture<P> {
-    opening: Pin<Box<dyn Future<Output = Result<Association<P>, BoxError>> + Send>>,
+    opening: Pin<Box<dyn Future<Output = Result<AssociateTunnel<P>, BoxError>> + Send>>,
 }
 
 impl<P> ResponseFuture<P> {
     pub(super) fn new(
-        opening: impl Future<Output = Result<Association<P>, BoxError>> + Send + 'static,
+        opening: impl Future<Output = Result<AssociateTunnel<P>, BoxError>> + Send + 'static,
     ) -> Self {
         Self {
             opening: Box::pin(opening),
@@ -26,7 +26,7 @@ impl<P> ResponseFuture<P> {
 }
 
 impl<P> Future for ResponseFuture<P> {
-    type Output = Result<Association<P>, BoxError>;
+    type Output = Result<AssociateTunnel<P>, BoxError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         self.opening.as_mut().poll(cx)

@@ -17,7 +17,7 @@ use crate::{
     connector::resolve::Resolve,
     datagram::Datagrams,
     error::BoxError,
-    io::{Dropped, Drops},
+    io::{DropReason, Drops},
     proto::{Address, DomainName},
     session::Request,
 };
@@ -52,7 +52,7 @@ pub(super) struct Names<R> {
 
 #[derive(Debug)]
 struct Chosen {
-    address: Result<SocketAddr, Dropped>,
+    address: Result<SocketAddr, DropReason>,
     until: Instant,
 }
 
@@ -88,7 +88,7 @@ impl<R: Resolve> Names<R> {
         name: &DomainName,
         payload: &[u8],
         admit: impl FnOnce(&Address) -> Option<Request>,
-    ) -> Result<Option<SocketAddr>, Dropped> {
+    ) -> Result<Option<SocketAddr>, DropReason> {
         match self.chosen.get(target) {
             Some(chosen) if Instant::now() < chosen.until => return chosen.address.map(Some),
             Some(_) => drop(self.chosen.remove(target)),
@@ -96,11 +96,11 @@ impl<R: Resolve> Names<R> {
         }
         if !self.waiting.contains_key(target) {
             if self.lookups.len() >= LOOKUPS {
-                return Err(Dropped::Overflow);
+                return Err(DropReason::Overflow);
             }
             let Some(request) = admit(target) else {
-                self.remember(target.clone(), Err(Dropped::Refused));
-                return Err(Dropped::Refused);
+                self.remember(target.clone(), Err(DropReason::Refused));
+                return Err(DropReason::Refused);
             };
             let waiting = Waiting {
                 request,
@@ -122,7 +122,7 @@ impl<R: Resolve> Names<R> {
             waiting.datagrams.push(target.clone(), payload);
             return Ok(None);
         }
-        Err(Dropped::Overflow)
+        Err(DropReason::Overflow)
     }
 
     /// How many have waited in vain.
@@ -145,7 +145,7 @@ impl<R: Resolve> Names<R> {
         self.waiting.retain(|target, waiting| {
             let admitted = admit(target).is_some();
             if !admitted {
-                drops.add(Dropped::Refused, waiting.datagrams.len());
+                drops.add(DropReason::Refused, waiting.datagrams.len());
             }
             admitted
         });
@@ -176,10 +176,10 @@ impl<R: Resolve> Names<R> {
                     .into_iter()
                     .map(|ip| SocketAddr::new(ip.to_canonical(), target.port()))
                     .find(|address| approve(&waiting.request, *address))
-                    .ok_or(Dropped::Refused),
+                    .ok_or(DropReason::Refused),
                 Err(error) => {
                     tracing::debug!(%target, %error, "datagram to a name that is not resolved");
-                    Err(Dropped::Unresolved)
+                    Err(DropReason::Unresolved)
                 }
             };
             self.remember(target, address);
@@ -191,7 +191,7 @@ impl<R: Resolve> Names<R> {
         Poll::Pending
     }
 
-    fn remember(&mut self, target: Address, address: Result<SocketAddr, Dropped>) {
+    fn remember(&mut self, target: Address, address: Result<SocketAddr, DropReason>) {
         if self.chosen.len() >= REMEMBERED {
             self.chosen.clear();
         }

@@ -6,7 +6,7 @@ use std::{
 
 use tower_service::Service;
 
-use super::{DirectPath, Filtering, filtering::Destinations};
+use super::{DirectTransport, Filtering, filtering::Destinations};
 use crate::{
     connector::resolve::{Resolve, SystemResolver},
     session::Request,
@@ -14,13 +14,13 @@ use crate::{
 
 /// Makes paths from this machine: what [`Associate`](super::Associate) uses by default.
 #[derive(Clone, Debug)]
-pub struct DirectPaths<R = SystemResolver> {
+pub struct MakeDirect<R = SystemResolver> {
     resolver: R,
     filtering: Filtering,
     destinations: usize,
 }
 
-impl DirectPaths {
+impl MakeDirect {
     /// The resolver of the system, address-dependent filtering, 256 destinations for each
     /// association.
     #[must_use]
@@ -33,17 +33,17 @@ impl DirectPaths {
     }
 }
 
-impl Default for DirectPaths {
+impl Default for MakeDirect {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<R> DirectPaths<R> {
+impl<R> MakeDirect<R> {
     /// Replaces the resolver.
     #[must_use]
-    pub fn resolver<T: Resolve>(self, resolver: T) -> DirectPaths<T> {
-        DirectPaths {
+    pub fn resolver<T: Resolve>(self, resolver: T) -> MakeDirect<T> {
+        MakeDirect {
             resolver,
             filtering: self.filtering,
             destinations: self.destinations,
@@ -66,10 +66,10 @@ impl<R> DirectPaths<R> {
     }
 }
 
-impl<R: Resolve> Service<Request> for DirectPaths<R> {
-    type Response = DirectPath<R>;
+impl<R: Resolve> Service<Request> for MakeDirect<R> {
+    type Response = DirectTransport<R>;
     type Error = Infallible;
-    type Future = Ready<Result<DirectPath<R>, Infallible>>;
+    type Future = Ready<Result<DirectTransport<R>, Infallible>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
@@ -77,6 +77,9 @@ impl<R: Resolve> Service<Request> for DirectPaths<R> {
 
     fn call(&mut self, request: Request) -> Self::Future {
         let destinations = Destinations::new(request, self.filtering, self.destinations);
-        ready(Ok(DirectPath::new(destinations, self.resolver.clone())))
+        ready(Ok(DirectTransport::new(
+            destinations,
+            self.resolver.clone(),
+        )))
     }
 }

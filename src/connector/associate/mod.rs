@@ -2,7 +2,7 @@
 //!
 //! [`Associate`] opens a UDP socket for each request, on the address on which the client reached
 //! us, and tells the client to send there. What the client sends goes on by a
-//! [`DatagramPath`](crate::datagram::DatagramPath), and what comes back is sent to the client under
+//! [`DatagramTransport`](crate::datagram::DatagramTransport), and what comes back is sent to the client under
 //! its true source. The association ends with the TCP connection that asked for it.
 //!
 //! * **Nobody else gets in.** A datagram counts only if it comes from the client's address, and from
@@ -77,6 +77,6 @@ mod service;
 mod tunnel;
 
 pub use self::{
-    direct::DirectPath, filtering::Filtering, future::ResponseFuture, make_direct::DirectPaths,
-    service::Associate, tunnel::Association,
+    direct::DirectTransport, filtering::Filtering, future::ResponseFuture, make_direct::MakeDirect,
+    service::Associate, tunnel::AssociateTunnel,
 };

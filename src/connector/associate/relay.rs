@@ -13,8 +13,8 @@ use tokio::time::Instant;
 
 use crate::datagram::Fragments;
 use crate::{
-    datagram::{BatchSocket, DatagramPath, Datagrams, poll_send_all},
-    io::{Dropped, Drops, Meters, Way, lend, yield_turn},
+    datagram::{BatchSocket, DatagramTransport, Datagrams, poll_send_all},
+    io::{Direction, DropReason, Drops, Meters, lend, yield_turn},
     proto::{Decode, Decoded, UdpHeader},
     relay::{Alarm, RelayError, RelayErrorKind, Traffic, after},
 };
@@ -46,7 +46,7 @@ pub(super) struct Terms {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fragmentation {
     Reassembled,
-    Dropped,
+    DropReason,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +75,7 @@ pub(super) struct Flow<P> {
     active: Instant,
 }
 
-impl<P: DatagramPath> Flow<P> {
+impl<P: DatagramTransport> Flow<P> {
     pub(super) fn new(
         socket: BatchSocket,
         path: P,
@@ -148,7 +148,7 @@ impl<P: DatagramPath> Flow<P> {
             self.held_out = None;
         }
         out.clear();
-        ready!(self.poll_meters(cx, Way::Up))?;
+        ready!(self.poll_meters(cx, Direction::Up))?;
         let before = self.traffic.up;
         let (terms, traffic, fragments) = (self.terms, &mut self.traffic, &mut self.fragments);
         let client = &mut self.client;
@@ -161,18 +161,18 @@ impl<P: DatagramPath> Flow<P> {
                 ClientPort::Any => true,
             };
             if source.ip() != client.ip() || !expected {
-                return drops.add(Dropped::Stranger, 1);
+                return drops.add(DropReason::Stranger, 1);
             }
             let Ok(Decoded::Done(header, len)) = UdpHeader::decode(datagram) else {
-                return drops.add(Dropped::Malformed, 1);
+                return drops.add(DropReason::Malformed, 1);
             };
             let payload = datagram.get(len..).unwrap_or_default();
             *client = source;
             if header.fragment == 0 {
                 traffic.up += payload.len() as u64;
                 out.push(header.address, payload);
-            } else if terms.fragments == Fragmentation::Dropped {
-                drops.add(Dropped::Fragment, 1);
+            } else if terms.fragments == Fragmentation::DropReason {
+                drops.add(DropReason::Fragment, 1);
             } else if let Some((target, whole)) =
                 Fragments::add(fragments, header.fragment, header.address, payload)
             {
@@ -189,7 +189,7 @@ impl<P: DatagramPath> Flow<P> {
         }
         if !out.is_empty() {
             self.moved = true;
-            self.count(Way::Up, self.traffic.up - before, out.len());
+            self.count(Direction::Up, self.traffic.up - before, out.len());
             let sent = self.path.poll_send(cx, out)?;
             self.meters.dropped(out.take_dropped());
             if sent.is_pending() {
@@ -209,7 +209,7 @@ impl<P: DatagramPath> Flow<P> {
             self.held_back = None;
         }
         back.clear();
-        ready!(self.poll_meters(cx, Way::Down))?;
+        ready!(self.poll_meters(cx, Direction::Down))?;
         let received = self.path.poll_recv(cx, back)?;
         self.meters.dropped(back.take_dropped());
         ready!(received);
@@ -220,7 +220,7 @@ impl<P: DatagramPath> Flow<P> {
         let payloads = back.iter().map(|(_, payload)| payload.len() as u64);
         let bytes = payloads.sum();
         self.traffic.down += bytes;
-        self.count(Way::Down, bytes, back.len());
+        self.count(Direction::Down, bytes, back.len());
         wrapped.wrap(back, |source| {
             let header = UdpHeader {
                 fragment: 0,
@@ -238,15 +238,15 @@ impl<P: DatagramPath> Flow<P> {
 
     /// Ready while something may move that way. What comes in the meantime waits in the system, which
     /// drops what is too much.
-    fn poll_meters(&mut self, cx: &mut Context<'_>, way: Way) -> Poll<io::Result<()>> {
-        let allowance = self.meters.poll_allowance(cx, way).map_ok(drop);
+    fn poll_meters(&mut self, cx: &mut Context<'_>, direction: Direction) -> Poll<io::Result<()>> {
+        let allowance = self.meters.poll_allowance(cx, direction).map_ok(drop);
         allowance.map_err(|error| RelayError::broken(RelayErrorKind::Limit, self.traffic, error))
     }
 
-    fn count(&mut self, way: Way, bytes: u64, datagrams: usize) {
+    fn count(&mut self, direction: Direction, bytes: u64, datagrams: usize) {
         self.meters
-            .moved(way, usize::try_from(bytes).unwrap_or(usize::MAX));
-        self.meters.datagrams(way, datagrams);
+            .moved(direction, usize::try_from(bytes).unwrap_or(usize::MAX));
+        self.meters.datagrams(direction, datagrams);
     }
 
     /// Ready once nothing has moved for too long. Looks at the clock when the alarm has fired.

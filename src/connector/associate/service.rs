@@ -9,14 +9,14 @@ use tower::ServiceExt;
 use tower_service::Service;
 
 use super::{
-    Association, DirectPaths, ResponseFuture,
+    AssociateTunnel, MakeDirect, ResponseFuture,
     relay::{ClientPort, Fragmentation, Terms},
     tunnel::Parts,
 };
 use crate::admission::Clients;
 use crate::{
     connector::advertise::Endpoint,
-    datagram::{BatchSocket, DatagramPath},
+    datagram::{BatchSocket, DatagramTransport},
     error::{BoxError, Refusal},
     proto::Address,
     session::Request,
@@ -24,10 +24,10 @@ use crate::{
 
 /// Carries UDP ASSOCIATE out. See the [module](super).
 ///
-/// `S` makes the path on which the datagrams of an association go on: [`DirectPaths`], or any
-/// `Service<Request>` whose response is a [`DatagramPath`]. Clones share the count of associations.
+/// `S` makes the path on which the datagrams of an association go on: [`MakeDirect`], or any
+/// `Service<Request>` whose response is a [`DatagramTransport`]. Clones share the count of associations.
 #[derive(Clone, Debug)]
-pub struct Associate<S = DirectPaths> {
+pub struct Associate<S = MakeDirect> {
     paths: S,
     clients: Clients,
     options: Options,
@@ -44,7 +44,7 @@ impl Associate {
     /// From this machine: any port, 5 min of idleness, 64 associations for each client address.
     #[must_use]
     pub fn new() -> Self {
-        Self::with_paths(DirectPaths::new())
+        Self::with_paths(MakeDirect::new())
     }
 }
 
@@ -107,7 +107,7 @@ impl<S> Associate<S> {
     /// Drops fragments (RFC 1928 section 7, FRAG) instead of putting them together.
     #[must_use]
     pub const fn drop_fragments(mut self) -> Self {
-        self.options.terms.fragments = Fragmentation::Dropped;
+        self.options.terms.fragments = Fragmentation::DropReason;
         self
     }
 
@@ -123,11 +123,11 @@ impl<S> Associate<S> {
 impl<S> Service<Request> for Associate<S>
 where
     S: Service<Request> + Clone + Send + 'static,
-    S::Response: DatagramPath,
+    S::Response: DatagramTransport,
     S::Error: Into<BoxError>,
     S::Future: Send,
 {
-    type Response = Association<S::Response>;
+    type Response = AssociateTunnel<S::Response>;
     type Error = BoxError;
     type Future = ResponseFuture<S::Response>;
 
@@ -156,7 +156,7 @@ where
                     .endpoint
                     .open(local, BatchSocket::bind, BatchSocket::local_addr)?;
             let path = paths.oneshot(request).await.map_err(Into::into)?;
-            Ok(Association::new(Parts {
+            Ok(AssociateTunnel::new(Parts {
                 socket,
                 path,
                 bound: Address::Ip(address),

@@ -11,8 +11,8 @@ use tokio::io::AsyncRead;
 use super::relay::{Flow, Terms};
 use crate::admission::Place;
 use crate::{
-    datagram::{BatchSocket, DatagramPath},
-    io::{Metered, poll_drain},
+    datagram::{BatchSocket, DatagramTransport},
+    io::{MeteredStream, poll_drain},
     proto::Address,
     relay::{Alarm, Traffic},
     session::Tunnel,
@@ -23,7 +23,7 @@ use crate::{
 /// What it consists of is boxed, so that a connector that knows all commands does not make every
 /// CONNECT as large as this.
 #[derive(Debug)]
-pub struct Association<P> {
+pub struct AssociateTunnel<P> {
     parts: Box<Parts<P>>,
 }
 
@@ -37,7 +37,7 @@ pub(super) struct Parts<P> {
     pub(super) place: Place,
 }
 
-impl<P> Association<P> {
+impl<P> AssociateTunnel<P> {
     pub(super) fn new(parts: Parts<P>) -> Self {
         Self {
             parts: Box::new(parts),
@@ -45,10 +45,10 @@ impl<P> Association<P> {
     }
 }
 
-impl<W, P> Tunnel<W> for Association<P>
+impl<W, P> Tunnel<W> for AssociateTunnel<P>
 where
     W: AsyncRead + Unpin + Send + 'static,
-    P: DatagramPath,
+    P: DatagramTransport,
 {
     fn bound(&self) -> Address {
         self.parts.bound.clone()
@@ -64,7 +64,7 @@ where
                 place,
                 ..
             } = *self.parts;
-            let meters = Metered::take(&mut control);
+            let meters = MeteredStream::take(&mut control);
             let mut flow = Flow::new(socket, path, client, terms, meters);
             let mut alarm = pin!(Alarm::new(terms.idle));
             let ended = poll_fn(|cx| {

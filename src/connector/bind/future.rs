@@ -5,19 +5,19 @@ use std::{
     task::{Context, Poll},
 };
 
-use super::Binding;
+use super::BindTunnel;
 use crate::error::BoxError;
 
 /// A listener in the making: the future of [`Bind`](super::Bind).
 ///
 /// Dropping it closes the listener.
 pub struct ResponseFuture {
-    opening: Pin<Box<dyn Future<Output = Result<Binding, BoxError>> + Send>>,
+    opening: Pin<Box<dyn Future<Output = Result<BindTunnel, BoxError>> + Send>>,
 }
 
 impl ResponseFuture {
     pub(super) fn new(
-        opening: impl Future<Output = Result<Binding, BoxError>> + Send + 'static,
+        opening: impl Future<Output = Result<BindTunnel, BoxError>> + Send + 'static,
     ) -> Self {
         Self {
             opening: Box::pin(opening),
@@ -26,7 +26,7 @@ impl ResponseFuture {
 }
 
 impl Future for ResponseFuture {
-    type Output = Result<Binding, BoxError>;
+    type Output = Result<BindTunnel, BoxError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         self.opening.as_mut().poll(cx)

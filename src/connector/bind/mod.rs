@@ -17,7 +17,7 @@
 //! ```
 //! use tokio::{io::{AsyncReadExt, AsyncWriteExt}, net::TcpStream};
 //! use tower::ServiceExt;
-//! use tower_socks::{Bind, Request, Tunnel, io::ReadAhead, proto::{Address, Command}};
+//! use tower_socks::{Bind, Request, Tunnel, io::PrefixedStream, proto::{Address, Command}};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), tower_socks::BoxError> {
@@ -26,8 +26,8 @@
 //! let binding = Bind::new().oneshot(request).await?;
 //!
 //! let (mut client, near) = tokio::io::duplex(64);
-//! let listening = Tunnel::<ReadAhead<tokio::io::DuplexStream>>::bound(&binding);
-//! tokio::spawn(binding.run(ReadAhead::new(near)));
+//! let listening = Tunnel::<PrefixedStream<tokio::io::DuplexStream>>::bound(&binding);
+//! tokio::spawn(binding.run(PrefixedStream::new(near)));
 //!
 //! let mut target = TcpStream::connect(listening.ip().unwrap()).await?;
 //! target.write_all(b"220 hello").await?;
@@ -44,4 +44,4 @@ mod future;
 mod service;
 mod tunnel;
 
-pub use self::{future::ResponseFuture, service::Bind, tunnel::Binding};
+pub use self::{future::ResponseFuture, service::Bind, tunnel::BindTunnel};

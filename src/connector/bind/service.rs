@@ -13,7 +13,7 @@ use tokio::{
 use tower_service::Service;
 
 use super::{
-    Binding, ResponseFuture,
+    BindTunnel, ResponseFuture,
     tunnel::{Expected, Parts},
 };
 use crate::{
@@ -110,7 +110,7 @@ impl<R> Bind<R> {
 }
 
 impl<R: Resolve> Service<Request> for Bind<R> {
-    type Response = Binding;
+    type Response = BindTunnel;
     type Error = BoxError;
     type Future = ResponseFuture;
 
@@ -136,7 +136,7 @@ impl<R: Resolve> Service<Request> for Bind<R> {
                 options
                     .endpoint
                     .open(local, listen_on, TcpListener::local_addr)?;
-            Ok(Binding::new(Parts {
+            Ok(BindTunnel::new(Parts {
                 listener,
                 bound: Address::Ip(address),
                 expected,

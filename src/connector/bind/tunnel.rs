@@ -13,7 +13,7 @@ use tokio::{
 
 use crate::{
     error::{Refusal, reply_code},
-    io::{Wire, answer, refuse},
+    io::{ClientStream, answer, refuse},
     proto::{Address, Reply, ReplyCode},
     relay::{Relay, Traffic},
     session::{Request, Tunnel},
@@ -24,7 +24,7 @@ use crate::{
 /// What it consists of is boxed, so that a connector that knows all commands does not make every
 /// CONNECT as large as this.
 #[derive(Debug)]
-pub struct Binding {
+pub struct BindTunnel {
     parts: Box<Parts>,
 }
 
@@ -55,7 +55,7 @@ impl Expected {
     }
 }
 
-impl<W: Wire> Tunnel<W> for Binding {
+impl<W: ClientStream> Tunnel<W> for BindTunnel {
     fn bound(&self) -> Address {
         self.parts.bound.clone()
     }
@@ -81,7 +81,7 @@ impl<W: Wire> Tunnel<W> for Binding {
     }
 }
 
-impl Binding {
+impl BindTunnel {
     pub(super) fn new(parts: Parts) -> Self {
         Self {
             parts: Box::new(parts),
@@ -91,7 +91,7 @@ impl Binding {
 
 impl Parts {
     /// The connection of the expected peer. The listener is gone with it.
-    async fn peer<W: Wire>(self, client: &mut W) -> io::Result<(TcpStream, SocketAddr)> {
+    async fn peer<W: ClientStream>(self, client: &mut W) -> io::Result<(TcpStream, SocketAddr)> {
         let coming = timeout(
             self.limit,
             poll_fn(|cx| {

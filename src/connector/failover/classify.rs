@@ -7,11 +7,11 @@ use crate::{
 
 /// Whom to blame for an error, and so what becomes of the way.
 #[derive(Clone, Copy)]
-pub struct Blame(fn(&BoxError) -> Blamed);
+pub struct Classify(fn(&BoxError) -> FailureClass);
 
 /// What an error says about a way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Blamed {
+pub enum FailureClass {
     /// It does not work, for nobody: it is down.
     Way,
     /// It would not do this one thing. Another way may.
@@ -20,14 +20,14 @@ pub enum Blamed {
     Target,
 }
 
-impl Blame {
+impl Classify {
     /// By a function of yours.
     #[must_use]
-    pub const fn new(ask: fn(&BoxError) -> Blamed) -> Self {
+    pub const fn new(ask: fn(&BoxError) -> FailureClass) -> Self {
         Self(ask)
     }
 
-    pub(super) fn ask(self, error: &BoxError) -> Blamed {
+    pub(super) fn ask(self, error: &BoxError) -> FailureClass {
         (self.0)(error)
     }
 }
@@ -35,25 +35,25 @@ impl Blame {
 /// By what [`ClientError`] and `HttpError` say. A way is down only for what has nothing to do with
 /// the request: the proxy cannot be reached, says nothing or nonsense, or does not let us in.
 /// Otherwise one client that asks for something odd could take it from everybody.
-impl Default for Blame {
+impl Default for Classify {
     fn default() -> Self {
         Self(|error| {
             #[cfg(feature = "http-connect")]
             if let Some(error) = find(&**error) {
                 return http(error);
             }
-            find(&**error).map_or(Blamed::Target, socks)
+            find(&**error).map_or(FailureClass::Target, socks)
         })
     }
 }
 
-fn socks(error: &ClientError) -> Blamed {
+fn socks(error: &ClientError) -> FailureClass {
     match (error, error.fault()) {
         (
             ClientError::Unreachable { .. }
             | ClientError::NoAcceptableMethod { .. }
             | ClientError::Denied
-            | ClientError::LogIn(_)
+            | ClientError::Authentication(_)
             | ClientError::NotOffered { .. }
             | ClientError::NotPipelined { .. }
             | ClientError::Io {
@@ -72,14 +72,14 @@ fn socks(error: &ClientError) -> Blamed {
                 ..
             },
             _,
-        ) => Blamed::Way,
-        (_, ClientFault::Proxy | ClientFault::Refused) => Blamed::Request,
-        _ => Blamed::Target,
+        ) => FailureClass::Way,
+        (_, ClientFault::Proxy | ClientFault::Refused) => FailureClass::Request,
+        _ => FailureClass::Target,
     }
 }
 
 #[cfg(feature = "http-connect")]
-fn http(error: &crate::connector::upstream::HttpError) -> Blamed {
+fn http(error: &crate::connector::upstream::HttpError) -> FailureClass {
     use crate::connector::upstream::HttpError;
 
     match (error, error.fault()) {
@@ -91,14 +91,14 @@ fn http(error: &crate::connector::upstream::HttpError) -> Blamed {
                 ..
             },
             _,
-        ) => Blamed::Way,
-        (_, ClientFault::Proxy | ClientFault::Refused) => Blamed::Request,
-        _ => Blamed::Target,
+        ) => FailureClass::Way,
+        (_, ClientFault::Proxy | ClientFault::Refused) => FailureClass::Request,
+        _ => FailureClass::Target,
     }
 }
 
-impl fmt::Debug for Blame {
+impl fmt::Debug for Classify {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Blame")
+        f.write_str("Classify")
     }
 }

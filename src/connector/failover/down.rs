@@ -7,7 +7,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{Blame, Blamed};
+use super::{Classify, FailureClass};
 use crate::error::BoxError;
 
 /// How long a way is left alone after its first failure. Twice that after the next one.
@@ -19,7 +19,7 @@ const LONGEST: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(super) struct State {
     name: Box<str>,
-    pub(super) blame: Blame,
+    pub(super) blame: Classify,
     down: Mutex<Down>,
 }
 
@@ -35,7 +35,7 @@ impl State {
     pub(super) fn new(name: impl Into<Box<str>>) -> Self {
         Self {
             name: name.into(),
-            blame: Blame::default(),
+            blame: Classify::default(),
             down: Mutex::default(),
         }
     }
@@ -62,8 +62,8 @@ impl State {
     /// Takes note of how a request went. Says whether another way might do better.
     pub(super) fn note<T>(&self, outcome: &Result<T, BoxError>) -> bool {
         match outcome {
-            Err(error) if self.blame.ask(error) == Blamed::Request => true,
-            Err(error) if self.blame.ask(error) == Blamed::Way => {
+            Err(error) if self.blame.ask(error) == FailureClass::Request => true,
+            Err(error) if self.blame.ask(error) == FailureClass::Way => {
                 let failures = self.look(|down| {
                     down.failures = down.failures.saturating_add(1);
                     down.until = Instant::now().checked_add(pause(down.failures));

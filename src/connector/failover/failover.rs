@@ -9,7 +9,7 @@ use std::{
 use tower::ServiceExt;
 use tower_service::Service;
 
-use super::{Blame, down::State};
+use super::{Classify, down::State};
 use crate::error::BoxError;
 
 /// Takes the first way that works. See the [module](super).
@@ -34,7 +34,7 @@ impl<S> Failover<S> {
 
     /// Decides by this whose fault an error is.
     #[must_use]
-    pub fn blame(self, blame: Blame) -> Self {
+    pub fn blame(self, blame: Classify) -> Self {
         let ways = self.ways.into_iter().map(|(state, way)| {
             let mut state = State::new(state.name());
             state.blame = blame;

@@ -11,7 +11,7 @@ use tokio::time::{Sleep, sleep_until};
 use tower::load::Load;
 use tower_service::Service;
 
-use super::{Blame, down::State};
+use super::{Classify, down::State};
 use crate::error::BoxError;
 
 /// Takes note of whether a way works. See the [module](super).
@@ -37,7 +37,7 @@ impl<S> Health<S> {
 
     /// Decides by this whose fault an error is.
     #[must_use]
-    pub fn blame(self, blame: Blame) -> Self {
+    pub fn blame(self, blame: Classify) -> Self {
         let mut state = State::new(self.state.name());
         state.blame = blame;
         Self {

@@ -7,7 +7,7 @@
 //! A way is down once it does not work for anybody: the proxy could not be reached, spoke nonsense, or
 //! did not let us in. What a proxy makes of one request says little about the next: there the next way
 //! is tried, and this one stays up. A target that cannot be reached says nothing about the way to it.
-//! Who is asked is [`Blame`]; by default [`upstreams`](super::upstream)' own errors. The log has a line when a way
+//! Who is asked is [`Classify`]; by default [`upstreams`](super::upstream)' own errors. The log has a line when a way
 //! goes down and when it is up again.
 //!
 //! ```
@@ -73,7 +73,7 @@ mod failover;
 mod health;
 
 pub use self::{
-    classify::{Blame, Blamed},
+    classify::{Classify, FailureClass},
     failover::{Failover, FailoverFuture},
     health::{Health, HealthFuture},
 };

@@ -4,11 +4,11 @@ use tower_service::Service;
 
 use super::ResponseFuture;
 use crate::{
-    client::BuiltIn,
+    client::DefaultAuth,
     connector::{
         direct::Direct,
         resolve::SystemResolver,
-        upstream::{ByProxy, Hop, HttpUpstream, Socks5Upstream},
+        upstream::{HttpUpstream, RemoteDns, Socks5Upstream, Transport},
     },
     error::BoxError,
     session::{Connected, Target},
@@ -17,18 +17,18 @@ use crate::{
 /// A connector of the kind that a [`ProxyUrl`](super::ProxyUrl) asks for.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub enum Upstream<C = Direct> {
+pub enum ProxyConnector<C = Direct> {
     /// `socks5h`: the proxy resolves names.
-    Socks5h(Socks5Upstream<C, BuiltIn, ByProxy>),
+    Socks5h(Socks5Upstream<C, DefaultAuth, RemoteDns>),
     /// `socks5`: names are resolved here.
-    Socks5(Socks5Upstream<C, BuiltIn, SystemResolver>),
+    Socks5(Socks5Upstream<C, DefaultAuth, SystemResolver>),
     /// `http`: CONNECT, and the proxy resolves names.
     Http(HttpUpstream<C>),
 }
 
-impl<C, T> Service<T> for Upstream<C>
+impl<C, T> Service<T> for ProxyConnector<C>
 where
-    C: Hop + Sync,
+    C: Transport + Sync,
     T: Target + Sync,
 {
     type Response = Connected<C::Io>;

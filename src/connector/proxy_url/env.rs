@@ -6,7 +6,7 @@ use std::{
 use tokio::net::TcpStream;
 use tower_service::Service;
 
-use super::{InvalidProxyUrl, NoProxy, ProxyUrl, ResponseFuture, Upstream};
+use super::{InvalidProxyUrl, NoProxy, ProxyConnector, ProxyUrl, ResponseFuture};
 use crate::{
     connector::direct::Direct,
     error::BoxError,
@@ -89,7 +89,7 @@ impl ProxyEnv {
 /// Goes by a proxy, or without: the connector of [`ProxyEnv`].
 #[derive(Clone, Debug)]
 pub struct EnvConnector {
-    proxy: Option<Upstream>,
+    proxy: Option<ProxyConnector>,
     without: NoProxy,
     direct: Direct,
 }

@@ -43,7 +43,7 @@ mod no_proxy;
 mod url;
 
 pub use self::{
-    connector::Upstream,
+    connector::ProxyConnector,
     env::{EnvConnector, ProxyEnv},
     future::ResponseFuture,
     no_proxy::NoProxy,

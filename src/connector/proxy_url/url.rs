@@ -3,13 +3,13 @@ use std::{borrow::Cow, error::Error, fmt, str::FromStr};
 use percent_encoding::percent_decode_str;
 use url::{Host, Url};
 
-use super::Upstream;
+use super::ProxyConnector;
 use crate::{
     client::Client,
     connector::{
         direct::Direct,
         resolve::SystemResolver,
-        upstream::{Basic, Hop, HttpUpstream, Socks5Upstream},
+        upstream::{BasicAuth, HttpUpstream, Socks5Upstream, Transport},
     },
     proto::{Address, Credentials},
 };
@@ -35,7 +35,7 @@ struct Login {
 #[derive(Clone)]
 enum Secret {
     Socks(Client),
-    Http(Basic),
+    Http(BasicAuth),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,27 +88,27 @@ impl ProxyUrl {
 
     /// Connects through the proxy, which is dialled from this machine.
     #[must_use]
-    pub fn connector(&self) -> Upstream {
+    pub fn connector(&self) -> ProxyConnector {
         self.connector_over(Direct::new())
     }
 
     /// Connects through the proxy, which `way` leads to.
     #[must_use]
-    pub fn connector_over<C: Hop>(&self, way: C) -> Upstream<C> {
+    pub fn connector_over<C: Transport>(&self, way: C) -> ProxyConnector<C> {
         let proxy = self.proxy.clone();
         let client = || self.client().unwrap_or_default();
         match self.kind {
             Kind::Socks5h => {
-                Upstream::Socks5h(Socks5Upstream::new(proxy).client(client()).over(way))
+                ProxyConnector::Socks5h(Socks5Upstream::new(proxy).client(client()).via(way))
             }
-            Kind::Socks5 => Upstream::Socks5(
+            Kind::Socks5 => ProxyConnector::Socks5(
                 Socks5Upstream::new(proxy)
                     .client(client())
-                    .over(way)
-                    .resolve_here(SystemResolver::new()),
+                    .via(way)
+                    .local_dns(SystemResolver::new()),
             ),
             Kind::Http => {
-                let mut upstream = HttpUpstream::new(proxy).over(way);
+                let mut upstream = HttpUpstream::new(proxy).via(way);
                 if let Some(Login {
                     kind: Secret::Http(basic),
                     ..
@@ -116,7 +116,7 @@ impl ProxyUrl {
                 {
                     upstream = upstream.credentials(basic.clone());
                 }
-                Upstream::Http(upstream)
+                ProxyConnector::Http(upstream)
             }
         }
     }
@@ -245,7 +245,7 @@ fn secret(kind: Kind, name: &[u8], password: &[u8]) -> Result<Secret, InvalidPro
                     "the name or the password is not UTF-8: HTTP cannot carry that",
                 ));
             };
-            Basic::new(name, password)
+            BasicAuth::new(name, password)
                 .map(Secret::Http)
                 .ok_or(InvalidProxyUrl::new(
                     "the name has a colon, or there is a control character: HTTP cannot carry that",

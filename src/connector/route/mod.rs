@@ -1,6 +1,6 @@
 //! Different ways for different requests.
 //!
-//! [`Router`] asks [`Choices`](crate::rules::Choices) which service a request goes to: by name,
+//! [`Router`] asks [`RuleMap`](crate::rules::RuleMap) which service a request goes to: by name,
 //! port, user, group, client, command, time, whatever a [`Rule`](crate::rules::Rule) can state.
 //! Where none applies it takes the one that is there for the rest.
 //!

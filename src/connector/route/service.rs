@@ -7,7 +7,7 @@ use tower::{ServiceExt, util::Oneshot};
 use tower_service::Service;
 
 use crate::{
-    rules::{Choices, Rule},
+    rules::{Rule, RuleMap},
     session::Request,
 };
 
@@ -16,7 +16,7 @@ use crate::{
 /// Clones share the rules. A change of a route makes a new one.
 #[derive(Clone)]
 pub struct Router<S> {
-    choices: Choices<S>,
+    choices: RuleMap<S>,
     rest: S,
 }
 
@@ -25,7 +25,7 @@ impl<S: Clone> Router<S> {
     /// `rest`.
     pub fn new(routes: impl IntoIterator<Item = (Rule, S)>, rest: S) -> Self {
         Self {
-            choices: Choices::new(routes),
+            choices: RuleMap::new(routes),
             rest,
         }
     }

@@ -7,13 +7,13 @@ use std::{
 use tokio::io::{AsyncRead, AsyncWrite};
 use tower_service::Service;
 
-use super::{ByProxy, Hop, Naming, ResponseFuture, Socks5Upstream};
+use super::{DnsMode, RemoteDns, ResponseFuture, Socks5Upstream, Transport};
 use crate::{
-    client::{BuiltIn, LogIn, ProxySocket},
+    client::{ClientAuth, DefaultAuth, ProxySocket},
     connector::direct::Direct,
-    datagram::{DatagramPath, Datagrams, is_unicast},
+    datagram::{DatagramTransport, Datagrams, is_unicast},
     error::{BoxError, Refusal},
-    io::Dropped,
+    io::DropReason,
     proto::{Address, Command},
     session::Request,
 };
@@ -23,23 +23,23 @@ const KNOWN: usize = 256;
 
 /// Opens an association at another proxy for each of ours. See the [module](super).
 #[derive(Clone)]
-pub struct UpstreamPaths<C = Direct, L = BuiltIn, N = ByProxy> {
+pub struct MakeUpstream<C = Direct, L = DefaultAuth, N = RemoteDns> {
     upstream: Socks5Upstream<C, L, N>,
 }
 
-impl<C, L, N> UpstreamPaths<C, L, N> {
+impl<C, L, N> MakeUpstream<C, L, N> {
     pub(super) const fn new(upstream: Socks5Upstream<C, L, N>) -> Self {
         Self { upstream }
     }
 }
 
-impl<C, L, N> Service<Request> for UpstreamPaths<C, L, N>
+impl<C, L, N> Service<Request> for MakeUpstream<C, L, N>
 where
-    C: Hop + Sync,
-    L: LogIn<C::Io, Stream: 'static> + Clone + 'static,
-    N: Naming + Sync,
+    C: Transport + Sync,
+    L: ClientAuth<C::Io, Stream: 'static> + Clone + 'static,
+    N: DnsMode + Sync,
 {
-    type Response = UpstreamPath<L::Stream>;
+    type Response = UpstreamTransport<L::Stream>;
     type Error = BoxError;
     type Future = ResponseFuture<Self::Response>;
 
@@ -53,11 +53,11 @@ where
         ResponseFuture::new(async move {
             let opening = async {
                 let way = upstream.stream().await?;
-                let client = upstream.client.clone().over(&way, &upstream.proxy);
+                let client = upstream.client.clone().via(&way, &upstream.proxy);
                 client.associate(way.into_inner()).await
             };
             let socket = upstream.noted(Command::UDP_ASSOCIATE, &request.target, opening.await)?;
-            Ok(UpstreamPath {
+            Ok(UpstreamTransport {
                 socket,
                 version: request.guard.version(),
                 request,
@@ -68,18 +68,16 @@ where
     }
 }
 
-impl<C, L, N> fmt::Debug for UpstreamPaths<C, L, N> {
+impl<C, L, N> fmt::Debug for MakeUpstream<C, L, N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("UpstreamPaths")
-            .field(&self.upstream)
-            .finish()
+        f.debug_tuple("MakeUpstream").field(&self.upstream).finish()
     }
 }
 
-/// An association at another proxy: the path of [`UpstreamPaths`].
+/// An association at another proxy: the path of [`MakeUpstream`].
 ///
 /// The policies are asked about each destination. Which of them may answer is up to that proxy.
-pub struct UpstreamPath<Io> {
+pub struct UpstreamTransport<Io> {
     socket: ProxySocket<Io>,
     request: Request,
     /// Of the policies whose answers are known.
@@ -89,7 +87,7 @@ pub struct UpstreamPath<Io> {
     known: HashMap<Address, bool>,
 }
 
-impl<Io> UpstreamPath<Io> {
+impl<Io> UpstreamTransport<Io> {
     /// Whether a datagram may go there, in the form in which it can be judged.
     fn allows(&mut self, target: &Address) -> bool {
         if let Some(known) = self.known.get(target) {
@@ -112,12 +110,14 @@ impl<Io> UpstreamPath<Io> {
     fn approve(&self, target: &Address) -> Result<(), Refusal> {
         match target {
             Address::Ip(address) if is_unicast(*address) => {
-                self.request.towards(target.clone())?.approve(*address)
+                self.request.for_datagram(target.clone())?.approve(*address)
             }
             Address::Ip(_) | Address::Name(_, 0) => {
                 Err(Refusal::not_allowed("no single host's address"))
             }
-            Address::Name(..) if self.names => self.request.towards(target.clone())?.approve_name(),
+            Address::Name(..) if self.names => {
+                self.request.for_datagram(target.clone())?.approve_name()
+            }
             Address::Name(..) => Err(Refusal::not_allowed(
                 "names are not for the proxy to resolve",
             )),
@@ -125,7 +125,9 @@ impl<Io> UpstreamPath<Io> {
     }
 }
 
-impl<Io: AsyncRead + AsyncWrite + Unpin + Send + 'static> DatagramPath for UpstreamPath<Io> {
+impl<Io: AsyncRead + AsyncWrite + Unpin + Send + 'static> DatagramTransport
+    for UpstreamTransport<Io>
+{
     fn poll_send(&mut self, cx: &mut Context<'_>, out: &mut Datagrams) -> Poll<io::Result<()>> {
         let version = self.request.guard.version();
         if self.version != version {
@@ -134,22 +136,25 @@ impl<Io: AsyncRead + AsyncWrite + Unpin + Send + 'static> DatagramPath for Upstr
         }
         out.sort(|target, _| {
             // What goes out is what was judged: an address in disguise is nobody's to interpret.
-            *target = target.clone().canonical().map_err(|_| Dropped::Malformed)?;
+            *target = target
+                .clone()
+                .canonical()
+                .map_err(|_| DropReason::Malformed)?;
             match self.allows(target) {
                 true => Ok(true),
-                false => Err(Dropped::Refused),
+                false => Err(DropReason::Refused),
             }
         });
-        DatagramPath::poll_send(&mut self.socket, cx, out)
+        DatagramTransport::poll_send(&mut self.socket, cx, out)
     }
 
     fn poll_recv(&mut self, cx: &mut Context<'_>, into: &mut Datagrams) -> Poll<io::Result<()>> {
-        DatagramPath::poll_recv(&mut self.socket, cx, into)
+        DatagramTransport::poll_recv(&mut self.socket, cx, into)
     }
 }
 
-impl<Io> fmt::Debug for UpstreamPath<Io> {
+impl<Io> fmt::Debug for UpstreamTransport<Io> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("UpstreamPath").finish_non_exhaustive()
+        f.debug_struct("UpstreamTransport").finish_non_exhaustive()
     }
 }

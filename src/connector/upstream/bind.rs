@@ -10,12 +10,12 @@ use std::{
 use tokio::io::{AsyncRead, AsyncWrite};
 use tower_service::Service;
 
-use super::{ByProxy, Hop, Naming, ResponseFuture, Socks5Upstream, candidates::judged};
+use super::{DnsMode, RemoteDns, ResponseFuture, Socks5Upstream, Transport, candidates::judged};
 use crate::{
-    client::{BuiltIn, LogIn, ProxyListener},
+    client::{ClientAuth, DefaultAuth, ProxyListener},
     connector::direct::Direct,
     error::{BoxError, Refusal, reply_code},
-    io::{Wire, answer, refuse},
+    io::{ClientStream, answer, refuse},
     proto::{Address, Command, Reply, ReplyCode},
     relay::{Relay, Traffic},
     session::{Request, Tunnel},
@@ -24,11 +24,11 @@ use crate::{
 /// Carries BIND out by another proxy: both replies are that proxy's. See the [module](super).
 ///
 /// The policies are asked about the peer that the proxy tells, and another one than the expected is
-/// not let in. Of a name that is [resolved here](Socks5Upstream::resolve_here), the first address
+/// not let in. Of a name that is [resolved here](Socks5Upstream::local_dns), the first address
 /// that they approve of is expected. A proxy that keeps the peer's address to itself, with zeros,
 /// has to be trusted.
 #[derive(Clone)]
-pub struct UpstreamBind<C = Direct, L = BuiltIn, N = ByProxy> {
+pub struct UpstreamBind<C = Direct, L = DefaultAuth, N = RemoteDns> {
     upstream: Socks5Upstream<C, L, N>,
 }
 
@@ -40,11 +40,11 @@ impl<C, L, N> UpstreamBind<C, L, N> {
 
 impl<C, L, N> Service<Request> for UpstreamBind<C, L, N>
 where
-    C: Hop + Sync,
-    L: LogIn<C::Io> + Clone + 'static,
-    N: Naming + Sync,
+    C: Transport + Sync,
+    L: ClientAuth<C::Io> + Clone + 'static,
+    N: DnsMode + Sync,
 {
-    type Response = UpstreamBinding<L::Stream>;
+    type Response = UpstreamBindTunnel<L::Stream>;
     type Error = BoxError;
     type Future = ResponseFuture<Self::Response>;
 
@@ -72,12 +72,12 @@ where
             let listening = async {
                 let way = upstream.stream().await?;
                 let relay = way.relay();
-                let client = upstream.client.clone().over(&way, &upstream.proxy);
+                let client = upstream.client.clone().via(&way, &upstream.proxy);
                 let listener = client.bind(way.into_inner(), peer.clone()).await?;
                 Ok((listener, relay))
             };
             let (listener, relay) = upstream.noted(Command::BIND, &peer, listening.await)?;
-            Ok(UpstreamBinding {
+            Ok(UpstreamBindTunnel {
                 parts: Box::new(Parts {
                     listener,
                     expected: peer.ip().map(|address| address.ip()),
@@ -97,8 +97,8 @@ impl<C, L, N> fmt::Debug for UpstreamBind<C, L, N> {
 
 /// A listener at another proxy: the tunnel of [`UpstreamBind`].
 ///
-/// What it consists of is boxed, as that of a [`Binding`](crate::connector::bind::Binding) is.
-pub struct UpstreamBinding<Io> {
+/// What it consists of is boxed, as that of a [`BindTunnel`](crate::connector::bind::BindTunnel) is.
+pub struct UpstreamBindTunnel<Io> {
     parts: Box<Parts<Io>>,
 }
 
@@ -110,9 +110,9 @@ struct Parts<Io> {
     relay: Relay,
 }
 
-impl<W, Io> Tunnel<W> for UpstreamBinding<Io>
+impl<W, Io> Tunnel<W> for UpstreamBindTunnel<Io>
 where
-    W: Wire,
+    W: ClientStream,
     Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     fn bound(&self) -> Address {
@@ -142,7 +142,7 @@ where
 
 impl<Io: AsyncRead + AsyncWrite + Unpin + Send + 'static> Parts<Io> {
     /// The stream from the peer, and the peer.
-    async fn peer<W: Wire>(self, client: &mut W) -> io::Result<(Io, Address)> {
+    async fn peer<W: ClientStream>(self, client: &mut W) -> io::Result<(Io, Address)> {
         let mut coming = pin!(self.listener.accept());
         let (stream, peer) = poll_fn(|cx| {
             if let Poll::Ready(outcome) = coming.as_mut().poll(cx) {
@@ -180,9 +180,9 @@ impl<Io: AsyncRead + AsyncWrite + Unpin + Send + 'static> Parts<Io> {
     }
 }
 
-impl<Io> fmt::Debug for UpstreamBinding<Io> {
+impl<Io> fmt::Debug for UpstreamBindTunnel<Io> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("UpstreamBinding")
+        f.debug_struct("UpstreamBindTunnel")
             .field("bound", self.parts.listener.bound())
             .finish_non_exhaustive()
     }

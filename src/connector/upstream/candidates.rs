@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use tokio::time::timeout;
 
-use super::Naming;
+use super::DnsMode;
 use crate::{
     error::{BoxError, Refusal},
     proto::Address,
@@ -21,7 +21,7 @@ const CANDIDATES: usize = 8;
 ///
 /// The refusal, where nothing is left; [`lookup`](crate::connector::resolve)'s, and an `Elapsed` once
 /// that takes longer than the limit.
-pub(super) async fn judged<T: Target, N: Naming>(
+pub(super) async fn judged<T: Target, N: DnsMode>(
     target: &T,
     naming: N,
     limit: Duration,

@@ -6,8 +6,8 @@ use crate::{
     proto::DomainName,
 };
 
-/// Who resolves the names of targets: [`ByProxy`], or any [`Resolve`] on this machine.
-pub trait Naming: Clone + Send + 'static {
+/// Who resolves the names of targets: [`RemoteDns`], or any [`Resolve`] on this machine.
+pub trait DnsMode: Clone + Send + 'static {
     /// Whether names are handed to the proxy.
     #[doc(hidden)]
     const BY_PROXY: bool;
@@ -22,9 +22,9 @@ pub trait Naming: Clone + Send + 'static {
 
 /// Names are handed to the proxy, which resolves them: what URLs call `socks5h`.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct ByProxy;
+pub struct RemoteDns;
 
-impl Naming for ByProxy {
+impl DnsMode for RemoteDns {
     const BY_PROXY: bool = true;
 
     async fn addresses(self, _: DomainName) -> Result<Vec<IpAddr>, BoxError> {
@@ -32,7 +32,7 @@ impl Naming for ByProxy {
     }
 }
 
-impl<R: Resolve> Naming for R {
+impl<R: Resolve> DnsMode for R {
     const BY_PROXY: bool = false;
 
     fn addresses(

@@ -2,17 +2,17 @@
 //!
 //! | connector | asks the proxy by | |
 //! |---|---|---|
-//! | [`Socks5Upstream`] | SOCKS5 (RFC 1928), by a [`Client`](crate::Client) | CONNECT; [BIND](UpstreamBind) and [UDP ASSOCIATE](UpstreamPaths) too |
+//! | [`Socks5Upstream`] | SOCKS5 (RFC 1928), by a [`Client`](crate::Client) | CONNECT; [BIND](UpstreamBind) and [UDP ASSOCIATE](MakeUpstream) too |
 //! | `HttpUpstream` (feature `http-connect`) | HTTP/1.1 CONNECT (RFC 9110 section 9.3.6) | CONNECT |
 //!
 //! * **They nest.** The way to the proxy is a connector itself, [`Direct`](crate::Direct) at first:
-//!   [`over`](Socks5Upstream::over) puts another in its place, an upstream again, or one that does
+//!   [`over`](Socks5Upstream::via) puts another in its place, an upstream again, or one that does
 //!   TLS. That makes chains of any length and mixture.
 //! * **Nothing is put in front of the stream.** Not a byte is read too many, and what comes back is
 //!   the very stream that the way led to, however long the chain. A [`Relay`](crate::Relay) still
 //!   moves bulk data by `splice(2)`.
 //! * **Names go to the proxy** as names (`socks5h`), and nobody here resolves them. With
-//!   [`resolve_here`](Socks5Upstream::resolve_here) they are resolved by us, and the proxy gets
+//!   [`local_dns`](Socks5Upstream::local_dns) they are resolved by us, and the proxy gets
 //!   addresses (`socks5`).
 //! * **Policies are asked all the same**: about each address that is sent to the proxy, and about
 //!   each name that is handed on, by [`Policy::check_name`](crate::Policy::check_name). What such
@@ -58,7 +58,7 @@
 //! let quick = Client::new().optimistic();
 //! let chain = Socks5Upstream::new(far)
 //!     .client(quick.clone())
-//!     .over(Socks5Upstream::new(near).client(quick));
+//!     .via(Socks5Upstream::new(near).client(quick));
 //!
 //! let target = TcpListener::bind("127.0.0.1:0").await?;
 //! let address = Address::Ip(target.local_addr()?);
@@ -69,7 +69,7 @@
 //! assert_eq!(heard, "220 hello");
 //!
 //! // A server whose clients all take that way, for CONNECT, BIND and UDP ASSOCIATE.
-//! let connector = Connector::through(chain);
+//! let connector = Connector::upstream(chain);
 //! # _ = connector;
 //! # Ok(())
 //! # }
@@ -86,12 +86,12 @@ mod socks5;
 mod transport;
 
 #[cfg(feature = "http-connect")]
-pub use self::http::{Basic, HttpError, HttpUpstream};
+pub use self::http::{BasicAuth, HttpError, HttpUpstream};
 pub use self::{
-    associate::{UpstreamPath, UpstreamPaths},
-    bind::{UpstreamBind, UpstreamBinding},
-    dns::{ByProxy, Naming},
+    associate::{MakeUpstream, UpstreamTransport},
+    bind::{UpstreamBind, UpstreamBindTunnel},
+    dns::{DnsMode, RemoteDns},
     future::ResponseFuture,
     socks5::Socks5Upstream,
-    transport::Hop,
+    transport::Transport,
 };

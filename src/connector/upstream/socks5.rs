@@ -7,10 +7,10 @@ use tokio::time::Instant;
 use tower_service::Service;
 
 use super::{
-    ByProxy, Hop, Naming, ResponseFuture, UpstreamBind, UpstreamPaths, candidates::judged,
+    DnsMode, MakeUpstream, RemoteDns, ResponseFuture, Transport, UpstreamBind, candidates::judged,
 };
 use crate::{
-    client::{BuiltIn, Client, ClientError, ClientFault, LogIn},
+    client::{Client, ClientAuth, ClientError, ClientFault, DefaultAuth},
     connector::direct::Direct,
     error::{BoxError, Chain},
     proto::{Address, Command},
@@ -22,7 +22,7 @@ use crate::{
 /// `C` is the way to the proxy, `L` how to log in there, and `N` who resolves the names of targets.
 /// Clones share the credentials.
 #[derive(Clone)]
-pub struct Socks5Upstream<C = Direct, L = BuiltIn, N = ByProxy> {
+pub struct Socks5Upstream<C = Direct, L = DefaultAuth, N = RemoteDns> {
     pub(super) proxy: Address,
     pub(super) way: C,
     pub(super) client: Client<L>,
@@ -38,7 +38,7 @@ impl Socks5Upstream {
             proxy: proxy.into(),
             way: Direct::new(),
             client: Client::new(),
-            naming: ByProxy,
+            naming: RemoteDns,
         }
     }
 }
@@ -46,7 +46,7 @@ impl Socks5Upstream {
 impl<C, L, N> Socks5Upstream<C, L, N> {
     /// Reaches the proxy by another connector: one that puts TLS on top, or another upstream.
     #[must_use]
-    pub fn over<T: Hop>(self, way: T) -> Socks5Upstream<T, L, N> {
+    pub fn via<T: Transport>(self, way: T) -> Socks5Upstream<T, L, N> {
         Socks5Upstream {
             proxy: self.proxy,
             way,
@@ -72,7 +72,7 @@ impl<C, L, N> Socks5Upstream<C, L, N> {
     /// Of a name with several addresses the next one is tried where the proxy could not reach the
     /// one before. A datagram to a name is dropped, since nobody waits for a lookup with it.
     #[must_use]
-    pub fn resolve_here<R>(self, resolver: R) -> Socks5Upstream<C, L, R>
+    pub fn local_dns<R>(self, resolver: R) -> Socks5Upstream<C, L, R>
     where
         R: crate::connector::resolve::Resolve,
     {
@@ -93,12 +93,12 @@ impl<C, L, N> Socks5Upstream<C, L, N> {
     /// Datagrams by the same proxy: a service for
     /// [`Associate::with_paths`](crate::Associate::with_paths).
     #[must_use]
-    pub const fn into_paths(self) -> UpstreamPaths<C, L, N> {
-        UpstreamPaths::new(self)
+    pub const fn into_paths(self) -> MakeUpstream<C, L, N> {
+        MakeUpstream::new(self)
     }
 }
 
-impl<C: Hop, L, N> Socks5Upstream<C, L, N> {
+impl<C: Transport, L, N> Socks5Upstream<C, L, N> {
     /// A fresh stream to the proxy.
     pub(super) async fn stream(&self) -> Result<Connected<C::Io>, ClientError> {
         let way = self.way.clone();
@@ -125,9 +125,9 @@ impl<C: Hop, L, N> Socks5Upstream<C, L, N> {
 
 impl<C, L, N> Socks5Upstream<C, L, N>
 where
-    C: Hop,
-    L: LogIn<C::Io>,
-    N: Naming,
+    C: Transport,
+    L: ClientAuth<C::Io>,
+    N: DnsMode,
 {
     async fn connect<T: Target>(self, target: T) -> Result<Connected<L::Stream>, BoxError> {
         let limit = self.client.limit();
@@ -165,9 +165,9 @@ where
 
 impl<C, L, N, T> Service<T> for Socks5Upstream<C, L, N>
 where
-    C: Hop + Sync,
-    L: LogIn<C::Io> + Clone + 'static,
-    N: Naming + Sync,
+    C: Transport + Sync,
+    L: ClientAuth<C::Io> + Clone + 'static,
+    N: DnsMode + Sync,
     T: Target + Sync,
 {
     type Response = Connected<L::Stream>;

@@ -16,7 +16,7 @@ use crate::{client::ClientError, error::BoxError, proto::Address, session::Conne
     note = "a way to a proxy is a `Service<Address>` that is `Clone`, whose `Response` is a \
             `Connected<Io>` and whose `Future` is `Send`"
 )]
-pub trait Hop: Clone + Send + 'static {
+pub trait Transport: Clone + Send + 'static {
     /// The stream to the proxy.
     type Io: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static;
 
@@ -30,7 +30,7 @@ pub trait Hop: Clone + Send + 'static {
 }
 
 #[diagnostic::do_not_recommend]
-impl<C, Io> Hop for C
+impl<C, Io> Transport for C
 where
     C: Service<Address, Response = Connected<Io>> + Clone + Send + 'static,
     C::Error: Into<BoxError>,

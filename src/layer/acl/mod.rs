@@ -7,7 +7,7 @@
 //!
 //! Several layers add up: an address has to please the policy of each.
 //!
-//! `Rules` (feature `rules`) are a policy that is written down, and [`Swap`] makes any policy one that
+//! `Rules` (feature `rules`) are a policy that is written down, and [`SwapPolicy`] makes any policy one that
 //! can be swapped while the server runs. A [`RecheckLayer`](recheck::RecheckLayer) closes the tunnels
 //! that the new one would not have let pass.
 //!
@@ -44,4 +44,4 @@ mod swap_policy;
 
 pub mod recheck;
 
-pub use self::{future::ResponseFuture, layer::AclLayer, service::Acl, swap_policy::Swap};
+pub use self::{future::ResponseFuture, layer::AclLayer, service::Acl, swap_policy::SwapPolicy};

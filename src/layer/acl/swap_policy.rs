@@ -26,12 +26,12 @@ use crate::{
 /// use std::net::SocketAddr;
 /// use tower_socks::{
 ///     Policy, Refusal, Request,
-///     layer::acl::Swap,
+///     layer::acl::SwapPolicy,
 ///     proto::{Address, Command},
 /// };
 ///
 /// type Judge = fn(&Request, Option<SocketAddr>) -> Result<(), Refusal>;
-/// let policy = Swap::new((|_, _| Ok(())) as Judge);
+/// let policy = SwapPolicy::new((|_, _| Ok(())) as Judge);
 /// let request = Request::new(Command::CONNECT, Address::new("example.com", 25)?);
 /// assert!(policy.check(&request).is_ok());
 ///
@@ -42,7 +42,7 @@ use crate::{
 /// assert!(policy.check(&request).is_err());
 /// # Ok::<(), tower_socks::proto::InvalidName>(())
 /// ```
-pub struct Swap<P> {
+pub struct SwapPolicy<P> {
     shared: Arc<Shared<P>>,
 }
 
@@ -56,7 +56,7 @@ struct Current<P> {
     swaps: u64,
 }
 
-impl<P: Policy> Swap<P> {
+impl<P: Policy> SwapPolicy<P> {
     /// A policy to begin with.
     pub fn new(policy: P) -> Self {
         Self {
@@ -101,7 +101,7 @@ impl<P: Policy> Swap<P> {
     }
 }
 
-impl<P: Policy> Policy for Swap<P> {
+impl<P: Policy> Policy for SwapPolicy<P> {
     fn check(&self, request: &Request) -> Result<(), Refusal> {
         self.current().check(request)
     }
@@ -138,7 +138,7 @@ impl Calls {
     }
 }
 
-impl<P> Clone for Swap<P> {
+impl<P> Clone for SwapPolicy<P> {
     fn clone(&self) -> Self {
         Self {
             shared: Arc::clone(&self.shared),
@@ -146,8 +146,8 @@ impl<P> Clone for Swap<P> {
     }
 }
 
-impl<P> fmt::Debug for Swap<P> {
+impl<P> fmt::Debug for SwapPolicy<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Swap").finish_non_exhaustive()
+        f.debug_struct("SwapPolicy").finish_non_exhaustive()
     }
 }

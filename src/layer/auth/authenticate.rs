@@ -2,7 +2,7 @@ use std::future::Future;
 
 use crate::{
     error::BoxError,
-    io::Wire,
+    io::ClientStream,
     proto::{Method, MethodSet},
     session::Identity,
 };
@@ -14,7 +14,7 @@ use crate::{
 /// ```
 /// use tokio::io::{AsyncReadExt, AsyncWriteExt};
 /// use tower_socks::{
-///     Authenticate, BoxError, Identity, Wire,
+///     Authenticate, BoxError, Identity, ClientStream,
 ///     error::AuthError,
 ///     proto::{Method, MethodSet},
 /// };
@@ -22,7 +22,7 @@ use crate::{
 /// /// A token of four octets; the answer is one octet, zero for "come in".
 /// struct Token([u8; 4]);
 ///
-/// impl<Io: Wire> Authenticate<Io> for Token {
+/// impl<Io: ClientStream> Authenticate<Io> for Token {
 ///     type Stream = Io;
 ///
 ///     fn select(&self, offered: &MethodSet) -> Option<Method> {
@@ -35,7 +35,7 @@ use crate::{
 ///         // A real one compares in constant time.
 ///         if token != self.0 {
 ///             io.write_all(&[1]).await?;
-///             tower_socks::io::hang_up(io).await;
+///             tower_socks::io::lingering_close(io).await;
 ///             return Err(AuthError::Denied.into());
 ///         }
 ///         io.write_all(&[0]).await?;
@@ -47,11 +47,11 @@ use crate::{
     message = "`{Self}` cannot authenticate clients on a `{Io}`",
     note = "`AuthLayer::new` takes `NoAuth`, `UserPass`, a tuple of methods in order of \
             preference, or a type of yours that implements `Authenticate<Io>` for every \
-            `Io: Wire`"
+            `Io: ClientStream`"
 )]
 pub trait Authenticate<Io>: Send + Sync {
     /// The stream behind the sub-negotiation: `Io` itself, or one that encapsulates it.
-    type Stream: Wire;
+    type Stream: ClientStream;
 
     /// The method to use with a client that offers these, or `None` to turn it away. A method that
     /// was not offered turns it away as well.

@@ -13,13 +13,13 @@ macro_rules! tuple {
     ($($member:ident: $type:ident),+) => {
         /// Methods in order of preference: the first member that takes one of the offered methods
         /// is used.
-        impl<Io, Wire, $($type),+> Authenticate<Io> for ($($type,)+)
+        impl<Io, ClientStream, $($type),+> Authenticate<Io> for ($($type,)+)
         where
             Io: Send,
-            Wire: crate::io::Wire,
-            $($type: Authenticate<Io, Stream = Wire>,)+
+            ClientStream: crate::io::ClientStream,
+            $($type: Authenticate<Io, Stream = ClientStream>,)+
         {
-            type Stream = Wire;
+            type Stream = ClientStream;
 
             fn select(&self, offered: &MethodSet) -> Option<Method> {
                 let ($($member,)+) = self;
@@ -47,14 +47,14 @@ tuple!(a: A, b: B, c: C);
 tuple!(a: A, b: B, c: C, d: D);
 
 /// The method that was decided on at run time.
-impl<Io, Wire, A, B> Authenticate<Io> for Either<A, B>
+impl<Io, ClientStream, A, B> Authenticate<Io> for Either<A, B>
 where
     Io: Send,
-    Wire: crate::io::Wire,
-    A: Authenticate<Io, Stream = Wire>,
-    B: Authenticate<Io, Stream = Wire>,
+    ClientStream: crate::io::ClientStream,
+    A: Authenticate<Io, Stream = ClientStream>,
+    B: Authenticate<Io, Stream = ClientStream>,
 {
-    type Stream = Wire;
+    type Stream = ClientStream;
 
     fn select(&self, offered: &MethodSet) -> Option<Method> {
         match self {

@@ -2,7 +2,7 @@
 //!
 //! [`AuthLayer`] takes an [`Authenticate`], selects a method, and lets it find out who the client
 //! is. It never calls the service that it wraps. It hands it over with the [`Identity`], in a
-//! [`Session`](crate::session::Session), and the handshake calls it with the request. That is why
+//! [`Authenticated`](crate::session::Authenticated), and the handshake calls it with the request. That is why
 //! tower's `timeout` above this layer bounds authentication alone, and below it the dial alone.
 //!
 //! | method | `Authenticate` |
@@ -23,7 +23,7 @@
 //! use tower_socks::{AuthLayer, Identity, UserPass, error::AuthError, proto::Credentials};
 //! # use tower::{Layer, ServiceExt};
 //! # use tokio::io::{AsyncReadExt, AsyncWriteExt};
-//! # use tower_socks::{Connector, io::ReadAhead, proto::Method, session::Negotiation};
+//! # use tower_socks::{Connector, io::PrefixedStream, proto::Method, session::Negotiation};
 //!
 //! # #[tokio::main(flavor = "current_thread")] async fn main() {
 //! // Verified by a function, which may ask a database.
@@ -37,7 +37,7 @@
 //!
 //! # let (mut client, server) = tokio::io::duplex(512);
 //! # let nowhere = ([127, 0, 0, 1], 0).into();
-//! # let server = ReadAhead::new(server);
+//! # let server = PrefixedStream::new(server);
 //! # let offered = Method::USERNAME_PASSWORD.into();
 //! # let negotiation = Negotiation::new(server, offered, nowhere, nowhere);
 //! client.write_all(b"\x01\x03joe\x06secret").await.unwrap();

@@ -1,7 +1,7 @@
 use super::Authenticate;
 use crate::{
     error::BoxError,
-    io::Wire,
+    io::ClientStream,
     proto::{Method, MethodSet},
     session::Identity,
 };
@@ -12,7 +12,7 @@ use crate::{
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoAuth;
 
-impl<Io: Wire> Authenticate<Io> for NoAuth {
+impl<Io: ClientStream> Authenticate<Io> for NoAuth {
     type Stream = Io;
 
     fn select(&self, offered: &MethodSet) -> Option<Method> {

@@ -10,9 +10,9 @@ use tower_service::Service;
 use super::{Authenticate, ResponseFuture};
 use crate::{
     error::{AuthError, BoxError},
-    io::{Wire, hang_up},
+    io::{ClientStream, lingering_close},
     proto::{Method, Selection},
-    session::{Negotiation, Session},
+    session::{Authenticated, Negotiation},
 };
 
 /// Selects a method and authenticates the client with it. See the [module](super).
@@ -34,9 +34,9 @@ impl<A, S, Io> Service<Negotiation<Io>> for Auth<A, S>
 where
     A: Authenticate<Io> + 'static,
     S: Clone + Send + 'static,
-    Io: Wire,
+    Io: ClientStream,
 {
-    type Response = Session<A::Stream, S>;
+    type Response = Authenticated<A::Stream, S>;
     type Error = BoxError;
     type Future = ResponseFuture<Self::Response>;
 
@@ -61,11 +61,11 @@ where
             io.write_all(&selection.encode()).await?;
             io.flush().await?;
             let Some(method) = selected else {
-                hang_up(io).await;
+                lingering_close(io).await;
                 return Err(AuthError::NoAcceptableMethod.into());
             };
             let (io, identity) = authenticate.authenticate(method, io).await?;
-            Ok(Session {
+            Ok(Authenticated {
                 io,
                 identity,
                 service,

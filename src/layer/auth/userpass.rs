@@ -7,7 +7,7 @@ use tower_service::Service;
 use super::Authenticate;
 use crate::{
     error::{AuthError, BoxError, find},
-    io::{ReadError, Wire, hang_up, read},
+    io::{ClientStream, ReadError, lingering_close, read},
     proto::{Credentials, Decode, Method, MethodSet, UserPassStatus},
     session::Identity,
 };
@@ -79,7 +79,7 @@ where
     V: Service<Credentials, Response = Identity> + Clone + Send + Sync,
     V::Error: Into<BoxError>,
     V::Future: Send,
-    Io: Wire,
+    Io: ClientStream,
 {
     type Stream = Io;
 
@@ -103,7 +103,7 @@ where
         match verified {
             Ok(identity) => Ok((io, identity)),
             Err(error) => {
-                hang_up(io).await;
+                lingering_close(io).await;
                 Err(error)
             }
         }

@@ -17,7 +17,7 @@ use super::{layer::Config, log::report};
 use crate::{
     admission::Arrival,
     error::{AuthError, BoxError, Refusal, SessionError, Step},
-    io::{ReadAhead, ReadError, Wire, answer, hang_up, read, refuse},
+    io::{ClientStream, PrefixedStream, ReadError, answer, lingering_close, read, refuse},
     proto::{self, Command, Decode, Greeting, Method, Reply, ReplyCode, Selection},
     relay::Traffic,
     session::{Accepted, Dial, Negotiate, Negotiation, Request, Tunnel},
@@ -30,7 +30,7 @@ pub(super) fn hold<M, Io>(
     accepted: Accepted<Io>,
 ) -> impl Future<Output = Result<Traffic, BoxError>> + Send + 'static
 where
-    M: Negotiate<ReadAhead<Io>, Service: Dial<M::Wire>>,
+    M: Negotiate<PrefixedStream<Io>, Service: Dial<M::Stream>>,
     Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let span = tracing::info_span!(
@@ -64,9 +64,9 @@ async fn establish<M, Io>(
     negotiator: M,
     accepted: Accepted<Io>,
     span: Span,
-) -> Result<(<M::Service as Dial<M::Wire>>::Tunnel, M::Wire), SessionError>
+) -> Result<(<M::Service as Dial<M::Stream>>::Tunnel, M::Stream), SessionError>
 where
-    M: Negotiate<ReadAhead<Io>, Service: Dial<M::Wire>>,
+    M: Negotiate<PrefixedStream<Io>, Service: Dial<M::Stream>>,
     Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let mut step = Step::Greeting;
@@ -115,9 +115,9 @@ async fn open<M, Io>(
     negotiator: M,
     accepted: Accepted<Io>,
     step: &mut Step,
-) -> Result<Opened<M::Wire, M::Service>, BoxError>
+) -> Result<Opened<M::Stream, M::Service>, BoxError>
 where
-    M: Negotiate<ReadAhead<Io>, Service: Dial<M::Wire>>,
+    M: Negotiate<PrefixedStream<Io>, Service: Dial<M::Stream>>,
     Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let Accepted {
@@ -126,14 +126,14 @@ where
         local,
         extensions,
     } = accepted;
-    let mut io = ReadAhead::new(io);
+    let mut io = PrefixedStream::new(io);
     let greeting: Greeting = read(&mut io, &mut [0; Greeting::MAX_LEN]).await?;
     if greeting.methods.is_empty() {
         let selection = Selection {
             method: Method::NO_ACCEPTABLE,
         };
         io.write_all(&selection.encode()).await?;
-        hang_up(io).await;
+        lingering_close(io).await;
         return Err(AuthError::NoAcceptableMethod.into());
     }
 
@@ -203,7 +203,7 @@ async fn dial<S, W>(
 ) -> io::Result<Result<S::Tunnel, BoxError>>
 where
     S: Dial<W>,
-    W: Wire,
+    W: ClientStream,
 {
     let mut dial = pin!(service.dial(request));
     poll_fn(|cx| match dial.as_mut().poll(cx) {

@@ -8,7 +8,7 @@
 //!   |  version identifier / method selection    ->        |  one deadline
 //!   |  <-  METHOD selection, sub-negotiation    <->       |  over these,  the wrapped service
 //!   |  request                                  ->        |  10 s
-//!   |                                                     |  carried out by Session::service
+//!   |                                                     |  carried out by Authenticated::service
 //!   |                                         <-  reply   |
 //!   |  bytes                                  <-> bytes   |  Tunnel::run
 //! ```

@@ -6,7 +6,7 @@ use tower_service::Service;
 use super::{ResponseFuture, connection, layer::Config};
 use crate::{
     error::BoxError,
-    io::ReadAhead,
+    io::PrefixedStream,
     relay::Traffic,
     session::{Accepted, Dial, Negotiate},
 };
@@ -26,7 +26,7 @@ impl<M> Handshake<M> {
 
 impl<M, Io> Service<Accepted<Io>> for Handshake<M>
 where
-    M: Negotiate<ReadAhead<Io>, Service: Dial<M::Wire>>,
+    M: Negotiate<PrefixedStream<Io>, Service: Dial<M::Stream>>,
     Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     type Response = Traffic;

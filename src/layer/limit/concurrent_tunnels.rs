@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use super::{Admission, Limiter};
-use crate::layer::key::KeyOf;
+use crate::layer::key::KeyExtractor;
 use crate::{admission::AtLimit, error::Refusal, proto::ReplyCode, session::Request};
 
 /// Live tunnels for each key: a [`Limiter`] whose permit rides in the tunnel. See the
@@ -23,7 +23,7 @@ use crate::{admission::AtLimit, error::Refusal, proto::ReplyCode, session::Reque
 ///
 /// A request counts from here on, with its dial. Clones share the count.
 #[derive(Clone)]
-pub struct Tunnels<F: KeyOf> {
+pub struct ConcurrentTunnels<F: KeyExtractor> {
     key: F,
     most: usize,
     wait: Option<Duration>,
@@ -45,7 +45,7 @@ struct Entry {
     visitors: AtomicUsize,
 }
 
-impl<F: KeyOf> Tunnels<F> {
+impl<F: KeyExtractor> ConcurrentTunnels<F> {
     /// So many for each key. One more is refused with 02.
     pub fn new(most: usize, key: F) -> Self {
         Self {
@@ -90,7 +90,7 @@ impl<F: KeyOf> Tunnels<F> {
     }
 }
 
-impl<F: KeyOf> Limiter for Tunnels<F> {
+impl<F: KeyExtractor> Limiter for ConcurrentTunnels<F> {
     type Permit = Option<TunnelPermit<F::Key>>;
 
     fn admit(&self, request: &Request) -> Admission<Self::Permit> {
@@ -105,7 +105,8 @@ impl<F: KeyOf> Limiter for Tunnels<F> {
         let (most, code) = (self.most, self.code);
         self.places.at_limit.reached(&visit.key);
         let refusal = move |key: &F::Key| {
-            Refusal::new(code, format!("{key:?} has {most} tunnels already")).by("limit tunnels")
+            Refusal::new(code, format!("{key:?} has {most} tunnels already"))
+                .with_rule("limit tunnels")
         };
         let Some(limit) = self.wait else {
             return Admission::Refused(refusal(&visit.key));
@@ -121,16 +122,16 @@ impl<F: KeyOf> Limiter for Tunnels<F> {
     }
 }
 
-impl<F: KeyOf> fmt::Debug for Tunnels<F> {
+impl<F: KeyExtractor> fmt::Debug for ConcurrentTunnels<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tunnels")
+        f.debug_struct("ConcurrentTunnels")
             .field("most", &self.most)
             .field("keys", &self.keys())
             .finish_non_exhaustive()
     }
 }
 
-/// A live tunnel of a key: the permit of [`Tunnels`].
+/// A live tunnel of a key: the permit of [`ConcurrentTunnels`].
 pub struct TunnelPermit<K: Hash + Eq + Clone + fmt::Debug> {
     visit: Visit<K>,
 }

@@ -134,7 +134,7 @@ impl Shared {
                 "too many failed logins from {client}: the next attempt may be made in {} s",
                 wait.as_secs() + 1
             ))
-            .by("limit logins"));
+            .with_rule("limit logins"));
         }
         record.next = turn + pause(record.failures);
         Ok((turn > now).then_some(turn))

@@ -61,7 +61,7 @@ where
     S::Error: Into<BoxError>,
     S::Future: Send,
 {
-    type Response = Held<S::Response, L::Permit>;
+    type Response = LimitTunnel<S::Response, L::Permit>;
     type Error = BoxError;
     type Future = LimitFuture<S::Future, S::Response, L::Permit>;
 
@@ -85,7 +85,7 @@ where
                 let waiting = async move {
                     let permit = admission.await?;
                     let tunnel = inner.oneshot(request).await.map_err(Into::into)?;
-                    Ok(Held { tunnel, permit })
+                    Ok(LimitTunnel { tunnel, permit })
                 };
                 State::Waiting {
                     waiting: Box::pin(waiting),
@@ -109,7 +109,7 @@ pin_project! {
     enum State<F, T, P> {
         Called { #[pin] future: F, permit: Option<P> },
         Refused { refusal: Option<Refusal> },
-        Waiting { waiting: BoxFuture<'static, Result<Held<T, P>, BoxError>> },
+        Waiting { waiting: BoxFuture<'static, Result<LimitTunnel<T, P>, BoxError>> },
     }
 }
 
@@ -118,7 +118,7 @@ where
     F: Future<Output = Result<T, E>>,
     E: Into<BoxError>,
 {
-    type Output = Result<Held<T, P>, BoxError>;
+    type Output = Result<LimitTunnel<T, P>, BoxError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().state.project() {
@@ -128,7 +128,7 @@ where
                 let permit = permit.take();
                 let tunnel = tunnel?;
                 match permit {
-                    Some(permit) => Poll::Ready(Ok(Held { tunnel, permit })),
+                    Some(permit) => Poll::Ready(Ok(LimitTunnel { tunnel, permit })),
                     None => Poll::Pending,
                 }
             }
@@ -149,12 +149,12 @@ impl<F, T, P> fmt::Debug for LimitFuture<F, T, P> {
 
 /// A tunnel that holds something until it ends.
 #[derive(Debug)]
-pub struct Held<T, P> {
+pub struct LimitTunnel<T, P> {
     tunnel: T,
     permit: P,
 }
 
-impl<W, T, P> Tunnel<W> for Held<T, P>
+impl<W, T, P> Tunnel<W> for LimitTunnel<T, P>
 where
     W: Send,
     T: Tunnel<W>,

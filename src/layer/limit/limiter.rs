@@ -5,7 +5,7 @@ use futures_util::future::BoxFuture;
 use crate::{error::Refusal, session::Request};
 
 /// Decides whether a request is admitted, and hands out a permit that is held until its tunnel ends:
-/// [`Tunnels`](super::Tunnels), [`Requests`](super::Requests), or one of yours for
+/// [`ConcurrentTunnels`](super::ConcurrentTunnels), [`RequestRate`](super::RequestRate), or one of yours for
 /// [`LimitLayer`](super::LimitLayer).
 pub trait Limiter: Clone + Send + Sync + 'static {
     /// What an admitted request holds. Dropping it ends the use of whatever it permits.

@@ -2,8 +2,8 @@
 //!
 //! | what is bounded | by | stands in | beyond the limit |
 //! |---|---|---|---|
-//! | live tunnels of a key | [`Tunnels`] | [`LimitLayer`] | refused, or waits |
-//! | new requests of a key in a time | [`Requests`] | [`LimitLayer`] | refused, or waits |
+//! | live tunnels of a key | [`ConcurrentTunnels`] | [`LimitLayer`] | refused, or waits |
+//! | new requests of a key in a time | [`RequestRate`] | [`LimitLayer`] | refused, or waits |
 //! | bytes a second of a key, or of each tunnel, each way | [`Bandwidth`] | [`MeterLayer`] | held back: the sender feels it |
 //! | bytes of a key in a period | [`ByteQuota`] | [`MeterLayer`] | refused; open tunnels break off |
 //! | failed logins of an address | [`FailedLoginsLayer`] | itself, above `AuthLayer` | made to wait, then closed |
@@ -26,7 +26,7 @@
 //!
 //! The order matters: put what refuses above what meters, and both below
 //! [`AuthLayer`](crate::AuthLayer), where the client has a name. Limits of your own are a
-//! [`Limiter`] or a [`Metering`].
+//! [`Limiter`] or a [`MakeMeter`].
 //!
 //! # Example
 //!
@@ -41,7 +41,7 @@
 //!     error::reply_code,
 //!     layer::{
 //!         key,
-//!         limit::{LimitLayer, Requests, Tunnels},
+//!         limit::{LimitLayer, RequestRate, ConcurrentTunnels},
 //!         meter::{Bandwidth, ByteQuota, MeterLayer},
 //!     },
 //!     proto::{Address, Command, ReplyCode},
@@ -49,8 +49,8 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), tower_socks::BoxError> {
-//! let tunnels = Tunnels::new(2, key::user);
-//! let often = Requests::per_second(NonZeroU32::MIN.saturating_add(9), key::client);
+//! let tunnels = ConcurrentTunnels::new(2, key::user);
+//! let often = RequestRate::per_second(NonZeroU32::MIN.saturating_add(9), key::client);
 //! let slow = Bandwidth::new(key::user).down(10_000_000);
 //! let daily = ByteQuota::new(50_000_000_000, Duration::from_secs(24 * 3600), key::user);
 //! let service = ServiceBuilder::new()
@@ -85,9 +85,9 @@ mod limiter;
 mod request_rate;
 
 pub use self::{
-    concurrent_tunnels::{TunnelPermit, Tunnels},
+    concurrent_tunnels::{ConcurrentTunnels, TunnelPermit},
     failed_logins::{FailedLogins, FailedLoginsFuture, FailedLoginsLayer},
-    layer::{Held, Limit, LimitFuture, LimitLayer},
+    layer::{Limit, LimitFuture, LimitLayer, LimitTunnel},
     limiter::{Admission, Limiter},
-    request_rate::Requests,
+    request_rate::RequestRate,
 };

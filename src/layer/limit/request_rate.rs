@@ -18,7 +18,7 @@ use super::{
     Admission, Limiter,
     clock::{Moment, TokioClock},
 };
-use crate::layer::key::KeyOf;
+use crate::layer::key::KeyExtractor;
 use crate::{admission::AtLimit, error::Refusal, proto::ReplyCode, session::Request};
 
 /// Keys that may be remembered before those are looked for that have nothing to remember.
@@ -32,7 +32,7 @@ const LOOK: usize = 1024;
 ///
 /// Clones share the count.
 #[derive(Clone)]
-pub struct Requests<F: KeyOf> {
+pub struct RequestRate<F: KeyExtractor> {
     key: F,
     wait: Option<Duration>,
     code: ReplyCode,
@@ -48,7 +48,7 @@ struct Shared<K: std::hash::Hash + Eq + Clone> {
     crowd: AtomicUsize,
 }
 
-impl<F: KeyOf> Requests<F> {
+impl<F: KeyExtractor> RequestRate<F> {
     /// So many a second for each key, and as many at once. One more is refused with 02.
     pub fn per_second(most: NonZeroU32, key: F) -> Self {
         Self::new(Quota::per_second(most), key)
@@ -121,7 +121,7 @@ where
     }
 }
 
-impl<F: KeyOf> Limiter for Requests<F> {
+impl<F: KeyExtractor> Limiter for RequestRate<F> {
     type Permit = ();
 
     fn admit(&self, request: &Request) -> Admission<()> {
@@ -133,7 +133,7 @@ impl<F: KeyOf> Limiter for Requests<F> {
         };
         let code = self.code;
         let refusal = move |key: &F::Key| {
-            Refusal::new(code, format!("{key:?} asks too often")).by("limit requests")
+            Refusal::new(code, format!("{key:?} asks too often")).with_rule("limit requests")
         };
         let Some(limit) = self.wait else {
             return Admission::Refused(refusal(&key));
@@ -155,9 +155,9 @@ impl<F: KeyOf> Limiter for Requests<F> {
     }
 }
 
-impl<F: KeyOf> fmt::Debug for Requests<F> {
+impl<F: KeyExtractor> fmt::Debug for RequestRate<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Requests")
+        f.debug_struct("RequestRate")
             .field("keys", &self.shared.limiter.len())
             .finish_non_exhaustive()
     }

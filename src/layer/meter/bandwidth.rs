@@ -10,27 +10,27 @@ use std::{
 
 use tokio::time::{Sleep, sleep_until};
 
-use super::{Metering, token_bucket::Bucket};
-use crate::layer::key::KeyOf;
+use super::{MakeMeter, token_bucket::Bucket};
+use crate::layer::key::KeyExtractor;
 use crate::{
     admission::held_back,
     error::Refusal,
-    io::{Meter, Way},
+    io::{Direction, Meter},
     session::Request,
 };
 
-/// Bytes a second for each key, each way: a [`Metering`]. See the [module](crate::layer::limit).
+/// Bytes a second for each key, each way: a [`MakeMeter`]. See the [module](crate::layer::limit).
 ///
 /// All tunnels of a key share one bucket each way, by turns; clones share the buckets. After a pause
 /// a tenth of a second's bytes may move at once.
 #[derive(Clone)]
-pub struct Bandwidth<F: KeyOf> {
+pub struct Bandwidth<F: KeyExtractor> {
     key: F,
     rates: Rates,
     shared: Known<F::Key>,
 }
 
-/// Bytes a second, for each [`Way`].
+/// Bytes a second, for each [`Direction`].
 #[derive(Clone, Copy, Debug, Default)]
 struct Rates {
     up: Option<u64>,
@@ -50,10 +50,10 @@ struct Buckets {
 }
 
 impl Buckets {
-    fn held_back(&self, way: Way, is: bool) {
-        let limit = match way {
-            Way::Up => "upload bandwidth",
-            Way::Down => "download bandwidth",
+    fn held_back(&self, direction: Direction, is: bool) {
+        let limit = match direction {
+            Direction::Up => "upload bandwidth",
+            Direction::Down => "download bandwidth",
         };
         held_back(limit, &self.key, is);
     }
@@ -66,10 +66,10 @@ impl Buckets {
         })
     }
 
-    const fn of(&self, way: Way) -> Option<&Bucket> {
-        match way {
-            Way::Up => self.up.as_ref(),
-            Way::Down => self.down.as_ref(),
+    const fn of(&self, direction: Direction) -> Option<&Bucket> {
+        match direction {
+            Direction::Up => self.up.as_ref(),
+            Direction::Down => self.down.as_ref(),
         }
     }
 }
@@ -77,15 +77,15 @@ impl Buckets {
 /// Whose tunnels are all gone is not held back any more.
 impl Drop for Buckets {
     fn drop(&mut self) {
-        for way in [Way::Up, Way::Down] {
-            if self.of(way).is_some_and(Bucket::relieve) {
-                self.held_back(way, false);
+        for direction in [Direction::Up, Direction::Down] {
+            if self.of(direction).is_some_and(Bucket::relieve) {
+                self.held_back(direction, false);
             }
         }
     }
 }
 
-impl<F: KeyOf> Bandwidth<F> {
+impl<F: KeyExtractor> Bandwidth<F> {
     /// No limits yet, for the keys of this function.
     pub fn new(key: F) -> Self {
         Self {
@@ -138,7 +138,7 @@ impl<F: KeyOf> Bandwidth<F> {
     }
 }
 
-impl<F: KeyOf> Metering for Bandwidth<F> {
+impl<F: KeyExtractor> MakeMeter for Bandwidth<F> {
     type Meter = BandwidthMeter;
 
     fn meter(&self, request: &Request) -> Result<Option<BandwidthMeter>, Refusal> {
@@ -157,7 +157,7 @@ impl<F: KeyOf> Metering for Bandwidth<F> {
     }
 }
 
-impl<F: KeyOf> fmt::Debug for Bandwidth<F> {
+impl<F: KeyExtractor> fmt::Debug for Bandwidth<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Bandwidth")
             .field("rates", &self.rates)
@@ -197,26 +197,30 @@ impl Turn {
 }
 
 impl Meter for BandwidthMeter {
-    fn poll_allowance(&mut self, cx: &mut Context<'_>, way: Way) -> Poll<io::Result<usize>> {
-        let Some(bucket) = self.buckets.of(way) else {
+    fn poll_allowance(
+        &mut self,
+        cx: &mut Context<'_>,
+        direction: Direction,
+    ) -> Poll<io::Result<usize>> {
+        let Some(bucket) = self.buckets.of(direction) else {
             return Poll::Ready(Ok(usize::MAX));
         };
-        let turn = match way {
-            Way::Up => &mut self.up,
-            Way::Down => &mut self.down,
+        let turn = match direction {
+            Direction::Up => &mut self.up,
+            Direction::Down => &mut self.down,
         };
         let allowance = turn.poll(cx, bucket);
         if allowance.is_pending() && bucket.press() {
-            self.buckets.held_back(way, true);
+            self.buckets.held_back(direction, true);
         }
         allowance.map(Ok)
     }
 
-    fn moved(&mut self, way: Way, bytes: usize) {
-        if let Some(bucket) = self.buckets.of(way) {
+    fn moved(&mut self, direction: Direction, bytes: usize) {
+        if let Some(bucket) = self.buckets.of(direction) {
             let relieved = bucket.charge(bytes);
             if relieved {
-                self.buckets.held_back(way, false);
+                self.buckets.held_back(direction, false);
             }
         }
     }
@@ -224,8 +228,8 @@ impl Meter for BandwidthMeter {
 
 impl Drop for BandwidthMeter {
     fn drop(&mut self) {
-        for (turn, way) in [(&self.up, Way::Up), (&self.down, Way::Down)] {
-            if let (Some(_), Some(bucket)) = (&turn.waiting, self.buckets.of(way)) {
+        for (turn, direction) in [(&self.up, Direction::Up), (&self.down, Direction::Down)] {
+            if let (Some(_), Some(bucket)) = (&turn.waiting, self.buckets.of(direction)) {
                 bucket.leave();
             }
         }

@@ -11,16 +11,16 @@ use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::Metering;
+use super::MakeMeter;
 use crate::{
     error::{BoxError, Refusal},
-    io::{Metered, Wire},
+    io::{ClientStream, MeteredStream},
     proto::Address,
     relay::Traffic,
     session::{Request, Tunnel},
 };
 
-/// Puts the meters of a [`Metering`] on tunnels. See the [module](crate::layer::limit).
+/// Puts the meters of a [`MakeMeter`] on tunnels. See the [module](crate::layer::limit).
 ///
 /// The type of the response is another one with it than without it.
 #[derive(Clone, Debug)]
@@ -28,14 +28,14 @@ pub struct MeterLayer<M> {
     metering: M,
 }
 
-impl<M: Metering> MeterLayer<M> {
+impl<M: MakeMeter> MeterLayer<M> {
     /// A layer that asks `metering`, which is shared by all clones of it.
     pub const fn new(metering: M) -> Self {
         Self { metering }
     }
 }
 
-impl<M: Metering, S> Layer<S> for MeterLayer<M> {
+impl<M: MakeMeter, S> Layer<S> for MeterLayer<M> {
     type Service = MeterService<M, S>;
 
     fn layer(&self, inner: S) -> MeterService<M, S> {
@@ -55,11 +55,11 @@ pub struct MeterService<M, S> {
 
 impl<M, S> Service<Request> for MeterService<M, S>
 where
-    M: Metering,
+    M: MakeMeter,
     S: Service<Request>,
     S::Error: Into<BoxError>,
 {
-    type Response = MeteredTunnel<S::Response, M::Meter>;
+    type Response = MeterTunnel<S::Response, M::Meter>;
     type Error = BoxError;
     type Future = MeterFuture<S::Future, M::Meter>;
 
@@ -102,14 +102,14 @@ where
     F: Future<Output = Result<T, E>>,
     E: Into<BoxError>,
 {
-    type Output = Result<MeteredTunnel<T, M>, BoxError>;
+    type Output = Result<MeterTunnel<T, M>, BoxError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().state.project() {
             StateProj::Called { future, meter } => {
                 let tunnel = ready!(future.poll(cx)).map_err(Into::into)?;
                 let meter = meter.take();
-                Poll::Ready(Ok(MeteredTunnel { tunnel, meter }))
+                Poll::Ready(Ok(MeterTunnel { tunnel, meter }))
             }
             StateProj::Refused { refusal } => match refusal.take() {
                 Some(refusal) => Poll::Ready(Err(refusal.into())),
@@ -128,15 +128,15 @@ impl<F, M> fmt::Debug for MeterFuture<F, M> {
 
 /// A tunnel with a meter on it, or without.
 #[derive(Debug)]
-pub struct MeteredTunnel<T, M> {
+pub struct MeterTunnel<T, M> {
     tunnel: T,
     meter: Option<M>,
 }
 
-impl<W, T, M> Tunnel<W> for MeteredTunnel<T, M>
+impl<W, T, M> Tunnel<W> for MeterTunnel<T, M>
 where
-    W: Wire,
-    T: Tunnel<W> + Tunnel<Metered> + 'static,
+    W: ClientStream,
+    T: Tunnel<W> + Tunnel<MeteredStream> + 'static,
     M: crate::io::Meter,
 {
     fn bound(&self) -> Address {

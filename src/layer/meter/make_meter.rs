@@ -2,7 +2,7 @@ use crate::{error::Refusal, io::Meter, session::Request};
 
 /// Puts a meter on each tunnel: [`Bandwidth`](super::Bandwidth), [`ByteQuota`](super::ByteQuota), or
 /// one of yours for [`MeterLayer`](super::MeterLayer).
-pub trait Metering: Clone + Send + Sync + 'static {
+pub trait MakeMeter: Clone + Send + Sync + 'static {
     /// What counts and bounds the bytes of one tunnel.
     type Meter: Meter;
 

@@ -9,8 +9,8 @@ mod token_bucket;
 
 pub use self::{
     bandwidth::{Bandwidth, BandwidthMeter},
-    layer::{MeterFuture, MeterLayer, MeterService, MeteredTunnel},
-    make_meter::Metering,
+    layer::{MeterFuture, MeterLayer, MeterService, MeterTunnel},
+    make_meter::MakeMeter,
     quota::{ByteQuota, QuotaMeter},
     quota_store::{MemoryStore, QuotaStore},
 };

@@ -7,12 +7,12 @@ use std::{
     time::Duration,
 };
 
-use super::{MemoryStore, Metering, QuotaStore};
-use crate::layer::key::KeyOf;
+use super::{MakeMeter, MemoryStore, QuotaStore};
+use crate::layer::key::KeyExtractor;
 use crate::{
     admission::AtLimit,
     error::Refusal,
-    io::{Meter, Way},
+    io::{Direction, Meter},
     proto::ReplyCode,
     session::Request,
 };
@@ -23,13 +23,13 @@ const SMALLEST: u64 = 4 * 1024;
 /// And what it takes ahead once much moves.
 const LARGEST: u64 = 256 * 1024;
 
-/// So many bytes for each key and period, both ways together: a [`Metering`]. See the
+/// So many bytes for each key and period, both ways together: a [`MakeMeter`]. See the
 /// [module](crate::layer::limit).
 ///
 /// Who has nothing left is refused with 02, and tunnels that are open break off. Not a byte more
 /// moves than the quota has; datagrams are whole, and the last one may be more. Clones share the
 /// counts.
-pub struct ByteQuota<F: KeyOf, S = MemoryStore<<F as KeyOf>::Key>> {
+pub struct ByteQuota<F: KeyExtractor, S = MemoryStore<<F as KeyExtractor>::Key>> {
     key: F,
     code: ReplyCode,
     shared: Arc<Shared<F::Key, S>>,
@@ -40,14 +40,14 @@ struct Shared<K, S> {
     at_limit: AtLimit<K>,
 }
 
-impl<F: KeyOf> ByteQuota<F> {
+impl<F: KeyExtractor> ByteQuota<F> {
     /// So many bytes in each period, counted in memory.
     pub fn new(bytes: u64, period: Duration, key: F) -> Self {
         Self::with_store(MemoryStore::new(bytes, period), key)
     }
 }
 
-impl<F: KeyOf, S: QuotaStore<F::Key>> ByteQuota<F, S> {
+impl<F: KeyExtractor, S: QuotaStore<F::Key>> ByteQuota<F, S> {
     /// Counted elsewhere.
     pub fn with_store(store: S, key: F) -> Self {
         Self {
@@ -73,7 +73,7 @@ impl<F: KeyOf, S: QuotaStore<F::Key>> ByteQuota<F, S> {
     }
 }
 
-impl<F: KeyOf, S: QuotaStore<F::Key>> Metering for ByteQuota<F, S> {
+impl<F: KeyExtractor, S: QuotaStore<F::Key>> MakeMeter for ByteQuota<F, S> {
     type Meter = QuotaMeter<F::Key, S>;
 
     fn meter(&self, request: &Request) -> Result<Option<Self::Meter>, Refusal> {
@@ -93,7 +93,7 @@ impl<F: KeyOf, S: QuotaStore<F::Key>> Metering for ByteQuota<F, S> {
     }
 }
 
-impl<F: KeyOf, S> Clone for ByteQuota<F, S> {
+impl<F: KeyExtractor, S> Clone for ByteQuota<F, S> {
     fn clone(&self) -> Self {
         Self {
             key: self.key.clone(),
@@ -103,7 +103,7 @@ impl<F: KeyOf, S> Clone for ByteQuota<F, S> {
     }
 }
 
-impl<F: KeyOf, S: fmt::Debug> fmt::Debug for ByteQuota<F, S> {
+impl<F: KeyExtractor, S: fmt::Debug> fmt::Debug for ByteQuota<F, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ByteQuota")
             .field("store", &self.shared.store)
@@ -145,7 +145,7 @@ impl<K: Hash + Eq + Clone + fmt::Debug, S: QuotaStore<K>> QuotaMeter<K, S> {
         }
         self.shared.at_limit.reached(&self.key);
         let reason = format!("{:?} has used its quota up", self.key);
-        Err(Refusal::new(self.code, reason).by("limit quota"))
+        Err(Refusal::new(self.code, reason).with_rule("limit quota"))
     }
 }
 
@@ -154,12 +154,12 @@ where
     K: Hash + Eq + Clone + fmt::Debug + Send + Sync + 'static,
     S: QuotaStore<K>,
 {
-    fn poll_allowance(&mut self, _: &mut Context<'_>, _: Way) -> Poll<io::Result<usize>> {
+    fn poll_allowance(&mut self, _: &mut Context<'_>, _: Direction) -> Poll<io::Result<usize>> {
         let allowance = self.refill().map_err(io::Error::other);
         Poll::Ready(allowance.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX)))
     }
 
-    fn moved(&mut self, _: Way, bytes: usize) {
+    fn moved(&mut self, _: Direction, bytes: usize) {
         let bytes = bytes as u64;
         let beyond = bytes.saturating_sub(self.ahead);
         self.ahead = self.ahead.saturating_sub(bytes);

@@ -56,7 +56,7 @@ mod sessions;
 pub mod names;
 
 pub use self::{
-    requests::{MeasuredTunnel, RequestMetrics, RequestMetricsFuture, RequestMetricsLayer},
+    requests::{MetricsTunnel, RequestMetrics, RequestMetricsFuture, RequestMetricsLayer},
     resolver::{LookupMetrics, LookupMetricsFuture, LookupMetricsLayer},
     sessions::{SessionMetrics, SessionMetricsFuture, SessionMetricsLayer},
 };

@@ -34,11 +34,11 @@ pub const BYTES: &str = "socks_bytes_total";
 /// Datagrams that have come from either side, by `direction`.
 pub const DATAGRAMS: &str = "socks_datagrams_total";
 
-/// Datagrams that were dropped, by `reason`: see [`Dropped`](crate::io::Dropped).
+/// Datagrams that were dropped, by `reason`: see [`DropReason`](crate::io::DropReason).
 pub const DATAGRAMS_DROPPED: &str = "socks_datagrams_dropped_total";
 
 /// Requests that were refused and tunnels that were closed, by the rule or limit that did it, as
-/// [`Refusal::ruled_by`](crate::Refusal::ruled_by) has it, or `other` for a reply code of 02 without.
+/// [`Refusal::rule`](crate::Refusal::rule) has it, or `other` for a reply code of 02 without.
 pub const REFUSALS: &str = "socks_refusals_total";
 
 /// How often somebody has reached a limit, or has room again, by `limit` and `event`, `reached` or
@@ -53,10 +53,10 @@ pub fn describe() {
         AUTHENTICATION_FAILURES,
         "Clients that could not prove who they are."
     );
-    describe_counter!(REQUESTS, "Requests, by command and reply code.");
+    describe_counter!(REQUESTS, "RequestRate, by command and reply code.");
     describe_histogram!(DIAL_SECONDS, Unit::Seconds, "Time to carry a request out.");
     describe_histogram!(RESOLVE_SECONDS, Unit::Seconds, "Time to resolve a name.");
-    describe_gauge!(TUNNELS_OPEN, "Tunnels that are open, by command.");
+    describe_gauge!(TUNNELS_OPEN, "ConcurrentTunnels that are open, by command.");
     describe_histogram!(
         TUNNEL_SECONDS,
         Unit::Seconds,

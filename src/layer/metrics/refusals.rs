@@ -14,7 +14,7 @@ pub(super) fn count_refusal(error: &(dyn Error + 'static)) {
     let Some(refusal) = find::<Refusal>(error) else {
         return;
     };
-    let by = match refusal.ruled_by() {
+    let by = match refusal.rule() {
         Some(rule) => rule.to_owned(),
         None if refusal.code() == ReplyCode::NOT_ALLOWED => "other".to_owned(),
         None => return,

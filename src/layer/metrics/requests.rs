@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     error::{BoxError, reply_code},
-    io::{Dropped, Meter, Metered, Way, Wire},
+    io::{ClientStream, Direction, DropReason, Meter, MeteredStream},
     proto::{Address, Command, ReplyCode},
     relay::Traffic,
     session::{Request, Tunnel},
@@ -67,7 +67,7 @@ where
     S: Service<Request>,
     S::Error: Into<BoxError>,
 {
-    type Response = MeasuredTunnel<S::Response>;
+    type Response = MetricsTunnel<S::Response>;
     type Error = BoxError;
     type Future = RequestMetricsFuture<S::Future>;
 
@@ -99,7 +99,7 @@ where
     F: Future<Output = Result<T, E>>,
     E: Into<BoxError>,
 {
-    type Output = Result<MeasuredTunnel<T>, BoxError>;
+    type Output = Result<MetricsTunnel<T>, BoxError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
@@ -114,7 +114,7 @@ where
         }
         counter!(REQUESTS, "command" => command, "reply" => code.0.to_string()).increment(1);
         histogram!(DIAL_SECONDS, "command" => command).record(this.started.elapsed());
-        Poll::Ready(outcome.map(|tunnel| MeasuredTunnel {
+        Poll::Ready(outcome.map(|tunnel| MetricsTunnel {
             tunnel,
             open: Open::new(command),
         }))
@@ -129,7 +129,7 @@ impl<F> fmt::Debug for RequestMetricsFuture<F> {
 }
 
 /// A tunnel that is measured.
-pub struct MeasuredTunnel<T> {
+pub struct MetricsTunnel<T> {
     tunnel: T,
     open: Open,
 }
@@ -177,28 +177,28 @@ impl Bytes {
 }
 
 impl Meter for Bytes {
-    fn moved(&mut self, way: Way, bytes: usize) {
-        let counter = match way {
-            Way::Up => &self.up,
-            Way::Down => &self.down,
+    fn moved(&mut self, direction: Direction, bytes: usize) {
+        let counter = match direction {
+            Direction::Up => &self.up,
+            Direction::Down => &self.down,
         };
         counter.increment(bytes as u64);
     }
 
-    fn datagrams(&mut self, way: Way, count: usize) {
-        let direction = match way {
-            Way::Up => "up",
-            Way::Down => "down",
+    fn datagrams(&mut self, direction: Direction, count: usize) {
+        let direction = match direction {
+            Direction::Up => "up",
+            Direction::Down => "down",
         };
         counter!(DATAGRAMS, "direction" => direction).increment(count as u64);
     }
 
-    fn dropped(&mut self, reason: Dropped, count: usize) {
+    fn dropped(&mut self, reason: DropReason, count: usize) {
         counter!(DATAGRAMS_DROPPED, "reason" => reason.as_str()).increment(count as u64);
     }
 }
 
-impl<W: Wire, T: Tunnel<Metered>> Tunnel<W> for MeasuredTunnel<T> {
+impl<W: ClientStream, T: Tunnel<MeteredStream>> Tunnel<W> for MetricsTunnel<T> {
     fn bound(&self) -> Address {
         self.tunnel.bound()
     }
@@ -232,9 +232,9 @@ impl<F: Future<Output = io::Result<Traffic>>> Future for Run<F> {
     }
 }
 
-impl<T: fmt::Debug> fmt::Debug for MeasuredTunnel<T> {
+impl<T: fmt::Debug> fmt::Debug for MetricsTunnel<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MeasuredTunnel")
+        f.debug_struct("MetricsTunnel")
             .field("tunnel", &self.tunnel)
             .finish_non_exhaustive()
     }

@@ -9,7 +9,7 @@ use pin_project_lite::pin_project;
 use tokio::time::Instant;
 use tracing::Span;
 
-use super::{OnClose, OnError, OnReply, Traced};
+use super::{OnClose, OnError, OnReply, TraceTunnel};
 use crate::{
     error::{BoxError, reply_code},
     io::BoxStream,
@@ -38,7 +38,7 @@ where
     E: OnError,
     C: OnClose,
 {
-    type Output = Result<Traced<T, C>, BoxError>;
+    type Output = Result<TraceTunnel<T, C>, BoxError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
@@ -48,7 +48,7 @@ where
         match (outcome, this.on_close.take()) {
             (Ok(tunnel), Some(on_close)) => {
                 this.on_reply.on_reply(&tunnel.bound(), latency, this.span);
-                Poll::Ready(Ok(Traced::new(tunnel, this.span.clone(), on_close)))
+                Poll::Ready(Ok(TraceTunnel::new(tunnel, this.span.clone(), on_close)))
             }
             (Err(error), _) => {
                 let code = reply_code(&*error);

@@ -4,7 +4,9 @@ use tokio::time::Instant;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{DefaultHooks, MakeSpan, OnClose, OnError, OnReply, OnRequest, ResponseFuture, Traced};
+use super::{
+    DefaultHooks, MakeSpan, OnClose, OnError, OnReply, OnRequest, ResponseFuture, TraceTunnel,
+};
 use crate::{error::BoxError, session::Request};
 
 /// Calls hooks around requests and tunnels. See the [module](super).
@@ -138,7 +140,7 @@ where
     E: OnError,
     C: OnClose,
 {
-    type Response = Traced<S::Response, C>;
+    type Response = TraceTunnel<S::Response, C>;
     type Error = BoxError;
     type Future = ResponseFuture<S::Future, R, E, C>;
 

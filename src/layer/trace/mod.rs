@@ -55,5 +55,5 @@ pub use self::{
     future::ResponseFuture,
     hooks::{DefaultHooks, MakeSpan, OnClose, OnError, OnReply, OnRequest},
     layer::{Trace, TraceLayer},
-    tunnel::Traced,
+    tunnel::TraceTunnel,
 };

@@ -14,13 +14,13 @@ use crate::{proto::Address, relay::Traffic, session::Tunnel};
 
 /// A tunnel in the span of its request.
 #[derive(Debug)]
-pub struct Traced<T, C> {
+pub struct TraceTunnel<T, C> {
     tunnel: T,
     span: Span,
     on_close: C,
 }
 
-impl<T, C> Traced<T, C> {
+impl<T, C> TraceTunnel<T, C> {
     pub(super) const fn new(tunnel: T, span: Span, on_close: C) -> Self {
         Self {
             tunnel,
@@ -30,7 +30,7 @@ impl<T, C> Traced<T, C> {
     }
 }
 
-impl<W, T: Tunnel<W>, C: OnClose> Tunnel<W> for Traced<T, C> {
+impl<W, T: Tunnel<W>, C: OnClose> Tunnel<W> for TraceTunnel<T, C> {
     fn bound(&self) -> Address {
         self.tunnel.bound()
     }

@@ -14,9 +14,9 @@ use tokio::time::Instant;
 
 use super::{OpenTunnel, OpenTunnels};
 use crate::{
-    io::{Meter, Way},
+    io::{Direction, Meter},
     relay::Traffic,
-    session::{Reached, Request},
+    session::{Dialled, Request},
 };
 
 /// What is known of it.
@@ -72,7 +72,7 @@ impl Entry {
             identity: request.identity.clone(),
             command: request.command,
             target: request.target.clone(),
-            reached: request.extensions.get().and_then(Reached::get),
+            reached: request.extensions.get().and_then(Dialled::get),
             since: self.since,
             age: self.started.elapsed(),
             traffic: self.traffic(),
@@ -96,10 +96,10 @@ impl Drop for Place {
 pub(super) struct Counter(pub(super) Arc<Entry>);
 
 impl Meter for Counter {
-    fn moved(&mut self, way: Way, bytes: usize) {
-        let count = match way {
-            Way::Up => &self.0.up,
-            Way::Down => &self.0.down,
+    fn moved(&mut self, direction: Direction, bytes: usize) {
+        let count = match direction {
+            Direction::Up => &self.0.up,
+            Direction::Down => &self.0.down,
         };
         count.fetch_add(bytes as u64, Ordering::Relaxed);
     }

@@ -9,8 +9,8 @@ use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{OpenTunnels, TrackedTunnel};
-use crate::session::{Reached, Request};
+use super::{OpenTunnels, TrackTunnel};
+use crate::session::{Dialled, Request};
 
 /// Puts tunnels on a list: the layer of [`OpenTunnels`]. See the [module](super).
 #[derive(Clone, Debug)]
@@ -43,7 +43,7 @@ pub struct Track<S> {
 }
 
 impl<S: Service<Request>> Service<Request> for Track<S> {
-    type Response = TrackedTunnel<S::Response>;
+    type Response = TrackTunnel<S::Response>;
     type Error = S::Error;
     type Future = TrackFuture<S::Future>;
 
@@ -52,8 +52,8 @@ impl<S: Service<Request>> Service<Request> for Track<S> {
     }
 
     fn call(&mut self, mut request: Request) -> Self::Future {
-        if request.extensions.get::<Reached>().is_none() {
-            request.extensions.insert(Reached::default());
+        if request.extensions.get::<Dialled>().is_none() {
+            request.extensions.insert(Dialled::default());
         }
         TrackFuture {
             open: self.open.clone(),
@@ -77,13 +77,13 @@ impl<F, T, E> Future for TrackFuture<F>
 where
     F: Future<Output = Result<T, E>>,
 {
-    type Output = Result<TrackedTunnel<T>, E>;
+    type Output = Result<TrackTunnel<T>, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let tunnel = ready!(this.asking.poll(cx))?;
         match this.request.take() {
-            Some(request) => Poll::Ready(Ok(TrackedTunnel::new(tunnel, this.open.enter(request)))),
+            Some(request) => Poll::Ready(Ok(TrackTunnel::new(tunnel, this.open.enter(request)))),
             // Polled again after it was ready, which futures need not survive.
             None => Poll::Pending,
         }

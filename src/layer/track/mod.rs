@@ -16,7 +16,7 @@
 //!     Identity,
 //!     Request,
 //!     Tunnel,
-//!     io::ReadAhead,
+//!     io::PrefixedStream,
 //!     layer::track::OpenTunnels,
 //!     proto::{Address, Command},
 //! };
@@ -31,7 +31,7 @@
 //! request.identity = Identity::named("joe");
 //! let tunnel = service.oneshot(request).await?;
 //! let (mut client, server) = tokio::io::duplex(64);
-//! let running = tokio::spawn(tunnel.run(ReadAhead::new(server)));
+//! let running = tokio::spawn(tunnel.run(PrefixedStream::new(server)));
 //! let (mut accepted, _) = target.accept().await?;
 //! client.write_all(b"ping").await?;
 //! accepted.read_exact(&mut [0; 4]).await?;
@@ -55,5 +55,5 @@ mod tunnel;
 pub use self::{
     layer::{Track, TrackFuture, TrackLayer},
     registry::{OpenTunnel, OpenTunnels, Totals},
-    tunnel::TrackedTunnel,
+    tunnel::TrackTunnel,
 };

@@ -12,25 +12,25 @@ use pin_project_lite::pin_project;
 use super::entry::{Counter, Place};
 use crate::{
     error::Refusal,
-    io::{Metered, Wire},
+    io::{ClientStream, MeteredStream},
     proto::Address,
     relay::{RelayError, RelayErrorKind, Traffic},
     session::Tunnel,
 };
 
 /// A tunnel that is on a list, and may be closed from there.
-pub struct TrackedTunnel<T> {
+pub struct TrackTunnel<T> {
     tunnel: T,
     place: Place,
 }
 
-impl<T> TrackedTunnel<T> {
+impl<T> TrackTunnel<T> {
     pub(super) const fn new(tunnel: T, place: Place) -> Self {
         Self { tunnel, place }
     }
 }
 
-impl<W: Wire, T: Tunnel<Metered>> Tunnel<W> for TrackedTunnel<T> {
+impl<W: ClientStream, T: Tunnel<MeteredStream>> Tunnel<W> for TrackTunnel<T> {
     fn bound(&self) -> Address {
         self.tunnel.bound()
     }
@@ -59,8 +59,9 @@ impl<F: Future<Output = io::Result<Traffic>>> Future for Run<F> {
         let this = self.project();
         let entry = &this.place.entry;
         if entry.is_closed(cx) {
-            let refusal =
-                io::Error::other(Refusal::not_allowed("closed by the operator").by("operator"));
+            let refusal = io::Error::other(
+                Refusal::not_allowed("closed by the operator").with_rule("operator"),
+            );
             let error = RelayError::broken(RelayErrorKind::Limit, entry.traffic(), refusal);
             return Poll::Ready(Err(error));
         }
@@ -68,9 +69,9 @@ impl<F: Future<Output = io::Result<Traffic>>> Future for Run<F> {
     }
 }
 
-impl<T: fmt::Debug> fmt::Debug for TrackedTunnel<T> {
+impl<T: fmt::Debug> fmt::Debug for TrackTunnel<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TrackedTunnel")
+        f.debug_struct("TrackTunnel")
             .field("tunnel", &self.tunnel)
             .finish_non_exhaustive()
     }

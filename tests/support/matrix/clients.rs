@@ -7,7 +7,7 @@ use tower::{Layer, service_fn, util::Either};
 use tower_socks::{
     AclLayer, Associate, AuthLayer, Bind, BoxError, Connector, Direct, HandshakeLayer, Identity,
     NoAuth, Policy, Resolve, UserPass,
-    connector::associate::DirectPaths,
+    connector::associate::MakeDirect,
     proto::{Command, Credentials},
 };
 
@@ -48,8 +48,8 @@ pub fn witness(stated: Stated, at: SocketAddr) -> Vec<u8> {
 /// A connector with one resolver for everything.
 pub fn connector<R: Resolve + Sync>(
     resolver: R,
-) -> Connector<Direct<R>, Bind<R>, Associate<DirectPaths<R>>> {
-    let paths = DirectPaths::new().resolver(resolver.clone());
+) -> Connector<Direct<R>, Bind<R>, Associate<MakeDirect<R>>> {
+    let paths = MakeDirect::new().resolver(resolver.clone());
     Connector::direct()
         .with_connect(Direct::new().resolver(resolver.clone()))
         .with_bind(Bind::new().resolver(resolver))

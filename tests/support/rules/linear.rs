@@ -7,7 +7,7 @@ use tower_socks::{
     rules::{Action, Outcome},
 };
 
-use super::{Block, FORMS, V4, V6, address, block, is_special, number};
+use super::{FORMS, SpecialPurpose, V4, V6, address, block, is_special, number};
 
 /// A rule as it is written.
 #[derive(Clone, Debug)]
@@ -32,7 +32,7 @@ pub struct Place {
 enum Kind {
     Name,
     Network {
-        block: Block,
+        block: SpecialPurpose,
         /// It lies in a special-purpose block.
         opens: bool,
         /// It lies in a form that embeds IPv4 addresses.
@@ -78,8 +78,8 @@ impl Place {
     }
 }
 
-fn lies_in_a_special_block(network: &Block) -> bool {
-    static GIVEN: LazyLock<Vec<Block>> = LazyLock::new(|| {
+fn lies_in_a_special_block(network: &SpecialPurpose) -> bool {
+    static GIVEN: LazyLock<Vec<SpecialPurpose>> = LazyLock::new(|| {
         let registries = V4.iter().chain(V6);
         let given = registries.filter(|(_, named)| *named != "::/0");
         given.map(|(registered, _)| block(registered)).collect()
@@ -248,7 +248,7 @@ impl Reading {
     }
 
     fn opens(&self, line: &Line, known: &Known, own: bool) -> bool {
-        let states = |face: IpAddr, suffices: &dyn Fn(&Block, bool, bool) -> bool| {
+        let states = |face: IpAddr, suffices: &dyn Fn(&SpecialPurpose, bool, bool) -> bool| {
             line.to.iter().any(|place| match &place.kind {
                 Kind::Name => false,
                 Kind::Network { block, opens, form } => {

@@ -14,14 +14,14 @@ use tower_socks::{
 
 /// A block of addresses, without the help of the library's own arithmetic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Block {
+pub struct SpecialPurpose {
     pub is_v4: bool,
     pub first: u128,
     pub last: u128,
 }
 
 /// `10.0.0.0/8`, or a single address.
-pub fn block(text: &str) -> Block {
+pub fn block(text: &str) -> SpecialPurpose {
     let (address, len) = text.split_once('/').unwrap_or((text, ""));
     let (is_v4, first) = number(address.parse().unwrap());
     let bits: u32 = if is_v4 { 32 } else { 128 };
@@ -32,14 +32,14 @@ pub fn block(text: &str) -> Block {
     };
     let size_less_one = u128::MAX.checked_shr(128 - (bits - len)).unwrap_or(0);
     assert_eq!(first & size_less_one, 0, "{text}");
-    Block {
+    SpecialPurpose {
         is_v4,
         first,
         last: first | size_less_one,
     }
 }
 
-impl Block {
+impl SpecialPurpose {
     pub fn contains(&self, address: IpAddr) -> bool {
         let (is_v4, bits) = number(address);
         is_v4 == self.is_v4 && self.first <= bits && bits <= self.last

@@ -292,7 +292,7 @@ impl Client {
         let identity = self.user.map_or_else(Identity::anonymous, Identity::named);
         request.identity = identity.with_groups(self.groups.iter().copied());
         match goes_to {
-            Some(target) if associates => request.towards(target).unwrap(),
+            Some(target) if associates => request.for_datagram(target).unwrap(),
             _ => request,
         }
     }

@@ -115,8 +115,8 @@ impl Association {
     }
 
     /// How the session ends once the client has closed the TCP connection.
-    pub async fn hang_up(self) -> Result<Traffic, SessionError> {
-        self.control.hang_up().await
+    pub async fn lingering_close(self) -> Result<Traffic, SessionError> {
+        self.control.lingering_close().await
     }
 }
 

@@ -33,7 +33,7 @@ pub async fn ends_with(mut client: Client, code: u8, bound: SocketAddr) {
     client.io.hear(&failure(code)).await;
     client.io.hear_end().await;
     assert_refused(bound).await;
-    assert!(client.hang_up().await.is_err());
+    assert!(client.lingering_close().await.is_err());
 }
 
 pub async fn assert_refused(bound: SocketAddr) {

@@ -163,7 +163,7 @@ impl Client {
     }
 
     /// How the session ends once the client has closed.
-    pub async fn hang_up(self) -> Result<Traffic, SessionError> {
+    pub async fn lingering_close(self) -> Result<Traffic, SessionError> {
         let Self { io, session } = self;
         drop(io);
         let outcome = session.await.expect("a session never panics");
@@ -174,7 +174,7 @@ impl Client {
     pub async fn reset(self) -> Result<Traffic, SessionError> {
         let linger = Some(Duration::ZERO);
         socket2::SockRef::from(&self.io).set_linger(linger).unwrap();
-        self.hang_up().await
+        self.lingering_close().await
     }
 }
 

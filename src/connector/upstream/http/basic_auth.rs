@@ -2,23 +2,23 @@ use std::{fmt, sync::Arc};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 
-/// A name and a password for an HTTP proxy, by the Basic scheme (RFC 7617).
+/// A name and a password for an HTTP proxy, by the BasicAuth scheme (RFC 7617).
 ///
 /// Never printed. What it says goes over the wire as readable as over any other unencrypted
 /// connection: put TLS beneath it, where the way to the proxy is not trusted.
 ///
 /// ```
-/// use tower_socks::connector::upstream::Basic;
+/// use tower_socks::connector::upstream::BasicAuth;
 ///
-/// let basic = Basic::new("joe", "secret").ok_or("a name with a colon")?;
+/// let basic = BasicAuth::new("joe", "secret").ok_or("a name with a colon")?;
 /// assert!(!format!("{basic:?}").contains("c2VjcmV0"));
-/// assert!(Basic::new("jo:e", "secret").is_none());
+/// assert!(BasicAuth::new("jo:e", "secret").is_none());
 /// # Ok::<(), &str>(())
 /// ```
 #[derive(Clone)]
-pub struct Basic(Arc<str>);
+pub struct BasicAuth(Arc<str>);
 
-impl Basic {
+impl BasicAuth {
     /// `None` if the name has a colon in it, which the scheme has no way to write, or if either has
     /// a control character (RFC 7617 section 2).
     #[must_use]
@@ -36,8 +36,8 @@ impl Basic {
     }
 }
 
-impl fmt::Debug for Basic {
+impl fmt::Debug for BasicAuth {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Basic(..)")
+        f.write_str("BasicAuth(..)")
     }
 }

@@ -5,4 +5,4 @@ mod error;
 mod response;
 mod service;
 
-pub use self::{basic_auth::Basic, error::HttpError, service::HttpUpstream};
+pub use self::{basic_auth::BasicAuth, error::HttpError, service::HttpUpstream};

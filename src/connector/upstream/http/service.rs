@@ -11,8 +11,8 @@ use tokio::{
 use tower_service::Service;
 
 use super::{
-    super::{ByProxy, Hop, Naming, ResponseFuture},
-    Basic, HttpError, response,
+    super::{DnsMode, RemoteDns, ResponseFuture, Transport},
+    BasicAuth, HttpError, response,
 };
 use crate::connector::upstream::candidates::judged;
 use crate::{
@@ -29,11 +29,11 @@ use crate::{
 /// `C` is the way to the proxy, and `N` who resolves the names of targets. Clones share the
 /// credentials.
 #[derive(Clone)]
-pub struct HttpUpstream<C = Direct, N = ByProxy> {
+pub struct HttpUpstream<C = Direct, N = RemoteDns> {
     proxy: Address,
     way: C,
     naming: N,
-    credentials: Option<Basic>,
+    credentials: Option<BasicAuth>,
     limit: Duration,
 }
 
@@ -45,7 +45,7 @@ impl HttpUpstream {
         Self {
             proxy: proxy.into(),
             way: Direct::new(),
-            naming: ByProxy,
+            naming: RemoteDns,
             credentials: None,
             limit: Duration::from_secs(30),
         }
@@ -55,7 +55,7 @@ impl HttpUpstream {
 impl<C, N> HttpUpstream<C, N> {
     /// Reaches the proxy by another connector: one that puts TLS on top, or another upstream.
     #[must_use]
-    pub fn over<T: Hop>(self, way: T) -> HttpUpstream<T, N> {
+    pub fn via<T: Transport>(self, way: T) -> HttpUpstream<T, N> {
         HttpUpstream {
             proxy: self.proxy,
             way,
@@ -67,7 +67,7 @@ impl<C, N> HttpUpstream<C, N> {
 
     /// Says who we are (`Proxy-Authorization`, RFC 9110 section 11.7.2), without being asked.
     #[must_use]
-    pub fn credentials(mut self, credentials: Basic) -> Self {
+    pub fn credentials(mut self, credentials: BasicAuth) -> Self {
         self.credentials = Some(credentials);
         self
     }
@@ -84,7 +84,7 @@ impl<C, N> HttpUpstream<C, N> {
     /// policies are then asked about each of them. Of a name with several addresses the next one is
     /// tried where the proxy could not reach the one before.
     #[must_use]
-    pub fn resolve_here<R>(self, resolver: R) -> HttpUpstream<C, R>
+    pub fn local_dns<R>(self, resolver: R) -> HttpUpstream<C, R>
     where
         R: crate::connector::resolve::Resolve,
     {
@@ -98,7 +98,7 @@ impl<C, N> HttpUpstream<C, N> {
     }
 }
 
-impl<C: Hop, N: Naming> HttpUpstream<C, N> {
+impl<C: Transport, N: DnsMode> HttpUpstream<C, N> {
     async fn connect<T: Target>(self, target: T) -> Result<Connected<C::Io>, BoxError> {
         let candidates = judged(&target, self.naming.clone(), self.limit).await?;
         let started = Instant::now();
@@ -179,8 +179,8 @@ impl<C: Hop, N: Naming> HttpUpstream<C, N> {
 
 impl<C, N, T> Service<T> for HttpUpstream<C, N>
 where
-    C: Hop + Sync,
-    N: Naming + Sync,
+    C: Transport + Sync,
+    N: DnsMode + Sync,
     T: Target + Sync,
 {
     type Response = Connected<C::Io>;

@@ -7,7 +7,7 @@ use std::{
 
 use pin_project_lite::pin_project;
 
-use super::{Rechecked, tunnel::Watch};
+use super::{RecheckTunnel, tunnel::Watch};
 
 pin_project! {
     /// A request whose tunnel will be watched: the future of [`Recheck`](super::Recheck).
@@ -31,13 +31,13 @@ impl<F, T, E> Future for ResponseFuture<F>
 where
     F: Future<Output = Result<T, E>>,
 {
-    type Output = Result<Rechecked<T>, E>;
+    type Output = Result<RecheckTunnel<T>, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let tunnel = ready!(this.future.poll(cx))?;
         match this.watch.take() {
-            Some(watch) => Poll::Ready(Ok(Rechecked::new(tunnel, watch))),
+            Some(watch) => Poll::Ready(Ok(RecheckTunnel::new(tunnel, watch))),
             // Polled again after it was ready, which futures need not survive.
             None => Poll::Pending,
         }

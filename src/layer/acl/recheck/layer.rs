@@ -1,16 +1,16 @@
 use tower_layer::Layer;
 
-use super::{Recheck, Swap};
+use super::{Recheck, SwapPolicy};
 
 /// Asks a policy again about open tunnels. See the [module](super).
 #[derive(Debug)]
 pub struct RecheckLayer<P> {
-    policy: Swap<P>,
+    policy: SwapPolicy<P>,
 }
 
 impl<P> RecheckLayer<P> {
-    /// A layer that listens to [`Swap::recheck`].
-    pub const fn new(policy: Swap<P>) -> Self {
+    /// A layer that listens to [`SwapPolicy::recheck`].
+    pub const fn new(policy: SwapPolicy<P>) -> Self {
         Self { policy }
     }
 }

@@ -1,7 +1,7 @@
 //! Tunnels that a policy closes again.
 //!
-//! A policy is asked before a tunnel opens. [`RecheckLayer`] asks the policy of a [`Swap`] about open
-//! tunnels as well, whenever [`Swap::recheck`] says so: about the request, and about the address
+//! A policy is asked before a tunnel opens. [`RecheckLayer`] asks the policy of a [`SwapPolicy`] about open
+//! tunnels as well, whenever [`SwapPolicy::recheck`] says so: about the request, and about the address
 //! that the tunnel leads to, if the connector has [said](crate::Request::reached) which one that is.
 //! What is refused is closed, and the log says why. An association is asked about as a whole; about
 //! its datagrams the new policy is asked in any case.
@@ -21,15 +21,15 @@
 //!     Refusal,
 //!     Request,
 //!     Tunnel,
-//!     io::ReadAhead,
-//!     layer::acl::{Swap, recheck::RecheckLayer},
+//!     io::PrefixedStream,
+//!     layer::acl::{SwapPolicy, recheck::RecheckLayer},
 //!     proto::{Address, Command},
 //! };
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), tower_socks::BoxError> {
 //! type Judge = fn(&Request, Option<SocketAddr>) -> Result<(), Refusal>;
-//! let policy = Swap::new((|_, _| Ok(())) as Judge);
+//! let policy = SwapPolicy::new((|_, _| Ok(())) as Judge);
 //! let service = ServiceBuilder::new()
 //!     .layer(RecheckLayer::new(policy.clone()))
 //!     .layer(AclLayer::new(policy.clone()))
@@ -39,7 +39,7 @@
 //! let request = Request::new(Command::CONNECT, Address::Ip(target.local_addr()?));
 //! let tunnel = service.oneshot(request).await?;
 //! let (mut client, server) = tokio::io::duplex(64);
-//! let running = tokio::spawn(tunnel.run(ReadAhead::new(server)));
+//! let running = tokio::spawn(tunnel.run(PrefixedStream::new(server)));
 //!
 //! policy.swap(|_, _| Err(Refusal::not_allowed("closed for today")));
 //! policy.recheck();
@@ -50,19 +50,19 @@
 //! # }
 //! ```
 //!
-//! [`Swap`]: crate::layer::acl::Swap
-//! [`Swap::recheck`]: crate::layer::acl::Swap::recheck
+//! [`SwapPolicy`]: crate::layer::acl::SwapPolicy
+//! [`SwapPolicy::recheck`]: crate::layer::acl::SwapPolicy::recheck
 
 mod future;
 mod layer;
 mod service;
 mod tunnel;
 
-use super::Swap;
+use super::SwapPolicy;
 
 pub use self::{
     future::ResponseFuture,
     layer::RecheckLayer,
     service::Recheck,
-    tunnel::{Rechecked, Run},
+    tunnel::{RecheckTunnel, Run},
 };

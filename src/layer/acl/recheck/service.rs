@@ -5,17 +5,17 @@ use std::{
 
 use tower_service::Service;
 
-use super::{ResponseFuture, Swap, tunnel};
-use crate::session::{Policy, Reached, Request};
+use super::{ResponseFuture, SwapPolicy, tunnel};
+use crate::session::{Dialled, Policy, Request};
 
 /// Watches over the tunnels of the service inside. See the [module](super).
 pub struct Recheck<S, P> {
-    policy: Swap<P>,
+    policy: SwapPolicy<P>,
     inner: S,
 }
 
 impl<S, P> Recheck<S, P> {
-    pub(super) const fn new(policy: Swap<P>, inner: S) -> Self {
+    pub(super) const fn new(policy: SwapPolicy<P>, inner: S) -> Self {
         Self { policy, inner }
     }
 }
@@ -25,7 +25,7 @@ where
     S: Service<Request>,
     P: Policy,
 {
-    type Response = super::Rechecked<S::Response>;
+    type Response = super::RecheckTunnel<S::Response>;
     type Error = S::Error;
     type Future = ResponseFuture<S::Future>;
 
@@ -34,8 +34,8 @@ where
     }
 
     fn call(&mut self, mut request: Request) -> Self::Future {
-        if request.extensions.get::<Reached>().is_none() {
-            request.extensions.insert(Reached::default());
+        if request.extensions.get::<Dialled>().is_none() {
+            request.extensions.insert(Dialled::default());
         }
         let watch = tunnel::watch(self.policy.clone(), request.clone());
         ResponseFuture::new(self.inner.call(request), watch)

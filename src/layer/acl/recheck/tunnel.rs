@@ -9,16 +9,16 @@ use std::{
 use futures_util::future::BoxFuture;
 use pin_project_lite::pin_project;
 
-use super::Swap;
+use super::SwapPolicy;
 use crate::{
     error::Refusal,
     proto::Address,
     relay::Traffic,
-    session::{Policy, Reached, Request, Tunnel},
+    session::{Dialled, Policy, Request, Tunnel},
 };
 
 /// A tunnel that a policy let pass, and may close: the tunnel of [`Recheck`](super::Recheck).
-pub struct Rechecked<T> {
+pub struct RecheckTunnel<T> {
     tunnel: T,
     watch: Watch,
 }
@@ -26,19 +26,19 @@ pub struct Rechecked<T> {
 /// Ready once the policy has changed its mind.
 pub(super) type Watch = BoxFuture<'static, Refusal>;
 
-impl<T> Rechecked<T> {
+impl<T> RecheckTunnel<T> {
     pub(super) const fn new(tunnel: T, watch: Watch) -> Self {
         Self { tunnel, watch }
     }
 }
 
 /// Asks a policy about a request at each of its calls, until it says no.
-pub(super) fn watch<P: Policy>(policy: Swap<P>, request: Request) -> Watch {
+pub(super) fn watch<P: Policy>(policy: SwapPolicy<P>, request: Request) -> Watch {
     let mut calls = policy.calls();
     Box::pin(async move {
         loop {
             calls.next().await;
-            let reached = request.extensions.get().and_then(Reached::get);
+            let reached = request.extensions.get().and_then(Dialled::get);
             let outcome = policy.check(&request).and_then(|()| match reached {
                 Some(address) => policy.check_address(&request, address),
                 None => Ok(()),
@@ -50,7 +50,7 @@ pub(super) fn watch<P: Policy>(policy: Swap<P>, request: Request) -> Watch {
     })
 }
 
-impl<W, T: Tunnel<W>> Tunnel<W> for Rechecked<T> {
+impl<W, T: Tunnel<W>> Tunnel<W> for RecheckTunnel<T> {
     fn bound(&self) -> Address {
         self.tunnel.bound()
     }
@@ -64,7 +64,7 @@ impl<W, T: Tunnel<W>> Tunnel<W> for Rechecked<T> {
 }
 
 pin_project! {
-    /// The life of a [`Rechecked`] tunnel.
+    /// The life of a [`RecheckTunnel`] tunnel.
     pub struct Run<F> {
         #[pin]
         tunnel: F,
@@ -85,9 +85,9 @@ impl<F: Future<Output = io::Result<Traffic>>> Future for Run<F> {
     }
 }
 
-impl<T: fmt::Debug> fmt::Debug for Rechecked<T> {
+impl<T: fmt::Debug> fmt::Debug for RecheckTunnel<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Rechecked")
+        f.debug_struct("RecheckTunnel")
             .field("tunnel", &self.tunnel)
             .finish_non_exhaustive()
     }

@@ -31,7 +31,7 @@ enum State {
 
 /// Copies from a source to a sink until the source ends, and then ends the sink.
 #[derive(Debug)]
-pub(super) struct Direction {
+pub(super) struct Copier {
     state: State,
     /// Bytes delivered.
     pub(super) moved: u64,
@@ -47,7 +47,7 @@ pub(super) struct Direction {
     splice: Option<Splice>,
 }
 
-impl Direction {
+impl Copier {
     pub(super) const fn new() -> Self {
         Self {
             state: State::Open,
@@ -242,7 +242,7 @@ impl Direction {
 }
 
 #[cfg(target_os = "linux")]
-impl Direction {
+impl Copier {
     /// Whether to splice: there is bulk data, and both ends are sockets.
     fn is_bulk<S: 'static, D: 'static>(&mut self, source: &S, sink: &D) -> bool {
         if self.splice.is_none()
