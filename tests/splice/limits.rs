@@ -1,12 +1,13 @@
 //! Bulk data is spliced with limits in the stack as well.
-//!
-//! Pipes belong to the process, so this is one test in a process of its own.
 
 use std::{num::NonZeroU32, time::Duration};
 
-use crate::support::{Script, connect_to};
+use crate::support::{
+    Script, connect_to,
+    splice::{alone, is_spliced},
+};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::AsyncReadExt,
     net::{TcpListener, TcpStream},
 };
 use tower::ServiceBuilder;
@@ -19,15 +20,6 @@ use tower_socks::{
     },
     serve,
 };
-
-/// Ends of pipes that this process has open.
-fn pipe_ends() -> usize {
-    let descriptors = std::fs::read_dir("/proc/self/fd").unwrap();
-    descriptors
-        .filter_map(|entry| std::fs::read_link(entry.unwrap().path()).ok())
-        .filter(|target| target.to_string_lossy().starts_with("pipe:"))
-        .count()
-}
 
 /// The limits of a stack: for everyone, or for nobody.
 async fn moves_bulk_data(limited: bool) {
@@ -60,31 +52,13 @@ async fn moves_bulk_data(limited: bool) {
     let (mut outside, _) = target.accept().await.unwrap();
     client.read_exact(&mut [0; 10]).await.unwrap();
 
-    let before = pipe_ends();
-    let sent: Vec<u8> = (0..16_000_000).map(|i| (i % 251) as u8).collect();
-    let mut heard = vec![0; sent.len()];
-    let (write, read) = tokio::join!(outside.write_all(&sent), client.read_exact(&mut heard));
-    write.unwrap();
-    read.unwrap();
-    assert!(sent == heard, "bytes are lost, invented or out of order");
-    assert!(
-        pipe_ends() > before,
-        "bulk data was not spliced, limited: {limited}"
-    );
+    is_spliced(&mut outside, &mut client, &format!("limited: {limited}")).await;
     server.abort();
 }
 
 #[test]
 fn with_limits_and_without() {
     for limited in [false, true] {
-        // A thread keeps pipes for the next tunnel that needs one: each run has one of its own.
-        let run = move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .unwrap();
-            runtime.block_on(moves_bulk_data(limited));
-        };
-        std::thread::spawn(run).join().unwrap();
+        alone(move || moves_bulk_data(limited));
     }
 }

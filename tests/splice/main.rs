@@ -1,4 +1,6 @@
 //! Bulk data between sockets takes pipes, whatever stands around the relay.
+//!
+//! Pipes belong to the process, so this is a program of its own, whose tests take turns.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,32 +1,10 @@
 //! When the relay takes a pipe, and what it does without one.
-//!
-//! Pipes and the limit of descriptors belong to the process, so this is one test in a process of
-//! its own.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
-};
+use tokio::net::TcpStream;
 use tower_socks::Relay;
 
-/// Ends of pipes that this process has open.
-fn pipe_ends() -> usize {
-    let descriptors = std::fs::read_dir("/proc/self/fd").unwrap();
-    descriptors
-        .filter_map(|entry| std::fs::read_link(entry.unwrap().path()).ok())
-        .filter(|target| target.to_string_lossy().starts_with("pipe:"))
-        .count()
-}
-
-async fn socket_pair() -> (TcpStream, TcpStream) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let (near, far) = tokio::join!(
-        TcpStream::connect(listener.local_addr().unwrap()),
-        listener.accept()
-    );
-    (near.unwrap(), far.unwrap().0)
-}
+use crate::support::splice::{alone, carry, pipe_ends, socket_pair};
 
 struct Tunnel {
     client: TcpStream,
@@ -42,20 +20,17 @@ impl Tunnel {
     }
 
     async fn carry(&mut self, len: usize) {
-        let sent: Vec<u8> = (0..len).map(|i| (i % 251) as u8).collect();
-        let mut heard = vec![0; len];
-        let (write, read) = tokio::join!(
-            self.client.write_all(&sent),
-            self.target.read_exact(&mut heard)
-        );
-        write.unwrap();
-        read.unwrap();
-        assert!(sent == heard, "bytes are lost, invented or out of order");
+        carry(&mut self.client, &mut self.target, len).await;
     }
 }
 
-#[tokio::test]
-async fn only_bulk_data_takes_a_pipe_and_none_is_no_harm() {
+#[test]
+fn only_bulk_data_takes_a_pipe_and_none_is_no_harm() {
+    // The limit of descriptors belongs to the process as well.
+    alone(small_messages_bulk_data_and_no_descriptors);
+}
+
+async fn small_messages_bulk_data_and_no_descriptors() {
     let before = pipe_ends();
     let mut tunnel = Tunnel::open().await;
     for _ in 0..2_000 {

@@ -1,12 +1,10 @@
 //! Bulk data through a chain of other proxies is spliced.
-//!
-//! Pipes belong to the process, so this is one test in a process of its own.
 
-use crate::support::{HELLO, HELLO_OK, Script, connect_to};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+use crate::support::{
+    CONNECTED, HELLO, HELLO_OK, Script, connect_to,
+    splice::{alone, is_spliced, socket_pair},
 };
+use tokio::net::{TcpListener, TcpStream};
 use tower::ServiceExt;
 use tower_socks::{
     Connected, Tunnel,
@@ -15,19 +13,12 @@ use tower_socks::{
     proto::Address,
 };
 
-const CONNECTED: &[u8] = b"\x05\x00\x00\x01\xc6\x33\x64\x07\x10\xe1";
-
-/// Ends of pipes that this process has open.
-fn pipe_ends() -> usize {
-    let descriptors = std::fs::read_dir("/proc/self/fd").unwrap();
-    descriptors
-        .filter_map(|entry| std::fs::read_link(entry.unwrap().path()).ok())
-        .filter(|target| target.to_string_lossy().starts_with("pipe:"))
-        .count()
+#[test]
+fn bulk_data_through_a_chain_is_spliced() {
+    alone(a_chain);
 }
 
-#[tokio::test]
-async fn bulk_data_through_a_chain_is_spliced() {
+async fn a_chain() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let first = Address::Ip(listener.local_addr().unwrap());
     let second: Address = "second.example:3128".parse().unwrap();
@@ -53,22 +44,11 @@ async fn bulk_data_through_a_chain_is_spliced() {
     });
     let tunnel: Connected<TcpStream> = tunnel.unwrap();
 
-    let outside = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let mut outer = TcpStream::connect(outside.local_addr().unwrap())
-        .await
-        .unwrap();
-    let (near, _) = outside.accept().await.unwrap();
+    let (mut outer, near) = socket_pair().await;
     // As a server runs it, boxes and all.
     let tunnel = tunnel.map_io(tower_socks::io::BoxStream::new);
     tokio::spawn(tunnel.run(PrefixedStream::new(near)));
     outer.hear(b"early").await;
 
-    let before = pipe_ends();
-    let sent: Vec<u8> = (0..16_000_000).map(|i| (i % 251) as u8).collect();
-    let mut heard = vec![0; sent.len()];
-    let (write, read) = tokio::join!(proxy.write_all(&sent), outer.read_exact(&mut heard));
-    write.unwrap();
-    read.unwrap();
-    assert!(sent == heard, "bytes are lost, invented or out of order");
-    assert!(pipe_ends() > before, "bulk data was not spliced");
+    is_spliced(&mut proxy, &mut outer, "a chain of proxies").await;
 }

@@ -12,6 +12,8 @@ pub mod program;
 #[cfg(feature = "rules")]
 pub mod rules;
 pub mod sockets;
+#[cfg(target_os = "linux")]
+pub mod splice;
 pub mod targets;
 pub mod udp;
 pub mod upstream;
