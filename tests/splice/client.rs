@@ -1,6 +1,6 @@
 //! A stream that came from a client is still a bare socket to the relay.
 
-use tower_socks::{Client, Tunnel, proto::Address, relay::ReadAhead};
+use tower_socks::{Client, Tunnel, io::PrefixedStream, proto::Address};
 
 use crate::support::{
     CONNECT, CONNECTED, HELLO, HELLO_OK, Script,
