@@ -27,6 +27,7 @@ use tower_socks::{
     AuthLayer, BoxError, Client, Connector, HandshakeLayer, Refusal, Request, Traffic, Tunnel,
     UserPass, Users,
     client::ClientFault,
+    io::ClientStream,
     proto::{Address, Credentials, ReplyCode},
     serve,
 };
@@ -37,12 +38,12 @@ const TUNNELS: usize = 2;
 /// A tunnel with the permit that it needs. The permit is free again when the tunnel ends.
 struct Permitted<T>(T, OwnedSemaphorePermit);
 
-impl<W: Send, T: Tunnel<W>> Tunnel<W> for Permitted<T> {
+impl<T: Tunnel> Tunnel for Permitted<T> {
     fn bound(&self) -> Address {
         self.0.bound()
     }
 
-    async fn run(self, client: W) -> io::Result<Traffic> {
+    async fn run<W: ClientStream>(self, client: W) -> io::Result<Traffic> {
         let Self(tunnel, _permit) = self;
         tunnel.run(client).await
     }

@@ -6,7 +6,7 @@ use tokio::net::TcpListener;
 use tower::{Service, ServiceBuilder};
 use tower_socks::{
     AclLayer, AuthLayer, BoxError, Connector, HandshakeLayer, Listener, NoAuth, Refusal, Request,
-    Tunnel, io::PrefixedStream, serve,
+    Tunnel, serve,
 };
 
 use super::handwritten;
@@ -50,7 +50,7 @@ pub(crate) async fn run_stack<L, C>(listener: L, connector: C) -> Result<(), Box
 where
     L: Listener,
     C: Service<Request> + Clone + Send + Sync + 'static,
-    C::Response: Tunnel<PrefixedStream<L::Io>>,
+    C::Response: Tunnel,
     C::Error: Into<BoxError>,
     C::Future: Send,
 {

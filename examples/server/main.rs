@@ -25,15 +25,11 @@ mod upstream;
 
 use std::{io::IsTerminal, net::SocketAddr, process::ExitCode};
 
-use tokio::{
-    net::{TcpListener, TcpStream},
-    task::JoinSet,
-};
+use tokio::{net::TcpListener, task::JoinSet};
 use tower::{Service, ServiceBuilder};
 use tower_socks::{
     AclLayer, AuthLayer, BoxError, HandshakeLayer, LimitLayer, MeterLayer, OpenTunnels, Request,
     Tunnel,
-    io::{MeteredStream, PrefixedStream},
     layer::{
         acl::recheck::RecheckLayer,
         limit::FailedLoginsLayer,
@@ -214,7 +210,7 @@ where
         + Send
         + Sync
         + 'static,
-    T: Tunnel<PrefixedStream<TcpStream>> + Tunnel<MeteredStream> + 'static,
+    T: Tunnel + 'static,
 {
     let reload = signals::reload()?;
     let listening = local_addresses(&listeners)?;

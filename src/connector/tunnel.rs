@@ -2,7 +2,7 @@ use std::{future::Future, io};
 
 use futures_util::future::Either;
 
-use crate::{proto::Address, relay::Traffic, session::Tunnel};
+use crate::{io::ClientStream, proto::Address, relay::Traffic, session::Tunnel};
 
 /// The tunnel of one command out of three: the response of [`Connector`](super::Connector).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,12 +15,11 @@ pub enum ConnectorTunnel<Connect, Bind, Associate> {
     Associate(Associate),
 }
 
-impl<W, C, B, A> Tunnel<W> for ConnectorTunnel<C, B, A>
+impl<C, B, A> Tunnel for ConnectorTunnel<C, B, A>
 where
-    W: Send,
-    C: Tunnel<W>,
-    B: Tunnel<W>,
-    A: Tunnel<W>,
+    C: Tunnel,
+    B: Tunnel,
+    A: Tunnel,
 {
     fn bound(&self) -> Address {
         match self {
@@ -30,7 +29,7 @@ where
         }
     }
 
-    fn run(self, client: W) -> impl Future<Output = io::Result<Traffic>> + Send {
+    fn run<W: ClientStream>(self, client: W) -> impl Future<Output = io::Result<Traffic>> + Send {
         match self {
             Self::Connect(tunnel) => Either::Left(tunnel.run(client)),
             Self::Bind(tunnel) => Either::Right(Either::Left(tunnel.run(client))),

@@ -8,6 +8,7 @@ use tower_service::Service;
 
 use crate::{
     error::Refusal,
+    io::ClientStream,
     proto::{Address, Command, ReplyCode},
     relay::Traffic,
     session::{Request, Tunnel},
@@ -53,12 +54,12 @@ impl Service<Request> for Unsupported {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoTunnel {}
 
-impl<W: Send> Tunnel<W> for NoTunnel {
+impl Tunnel for NoTunnel {
     fn bound(&self) -> Address {
         match *self {}
     }
 
-    async fn run(self, _: W) -> io::Result<Traffic> {
+    async fn run<W: ClientStream>(self, _: W) -> io::Result<Traffic> {
         match self {}
     }
 }

@@ -17,19 +17,19 @@ use super::{BoxStream, Direction, Meter, meter::Meters};
 ///
 /// ```
 /// use std::io;
-/// use tower_socks::{Traffic, Tunnel, io::{Meter, MeteredStream, ClientStream}, proto::Address};
+/// use tower_socks::{Traffic, Tunnel, io::{ClientStream, Meter}, proto::Address};
 ///
 /// struct Counted<T, M> {
 ///     tunnel: T,
 ///     meter: M,
 /// }
 ///
-/// impl<W: ClientStream, T: Tunnel<MeteredStream>, M: Meter> Tunnel<W> for Counted<T, M> {
+/// impl<T: Tunnel, M: Meter> Tunnel for Counted<T, M> {
 ///     fn bound(&self) -> Address {
 ///         self.tunnel.bound()
 ///     }
 ///
-///     async fn run(self, client: W) -> io::Result<Traffic> {
+///     async fn run<W: ClientStream>(self, client: W) -> io::Result<Traffic> {
 ///         self.tunnel.run(client.metered(self.meter)).await
 ///     }
 /// }

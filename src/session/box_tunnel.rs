@@ -32,7 +32,7 @@ trait AnyTunnel: Send {
     fn run(self: Box<Self>, client: BoxStream) -> BoxFuture<'static, io::Result<Traffic>>;
 }
 
-impl<T: Tunnel<BoxStream> + 'static> AnyTunnel for T {
+impl<T: Tunnel + 'static> AnyTunnel for T {
     fn bound(&self) -> Address {
         Tunnel::bound(self)
     }
@@ -45,17 +45,17 @@ impl<T: Tunnel<BoxStream> + 'static> AnyTunnel for T {
 impl BoxTunnel {
     /// Puts a tunnel into a box.
     #[must_use]
-    pub fn new(tunnel: impl Tunnel<BoxStream> + 'static) -> Self {
+    pub fn new(tunnel: impl Tunnel + 'static) -> Self {
         Self(Box::new(tunnel))
     }
 }
 
-impl<W: ClientStream> Tunnel<W> for BoxTunnel {
+impl Tunnel for BoxTunnel {
     fn bound(&self) -> Address {
         self.0.bound()
     }
 
-    fn run(self, client: W) -> impl Future<Output = io::Result<Traffic>> + Send {
+    fn run<W: ClientStream>(self, client: W) -> impl Future<Output = io::Result<Traffic>> + Send {
         self.0.run(client.boxed())
     }
 }

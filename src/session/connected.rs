@@ -103,16 +103,15 @@ impl<Io> Connected<Io> {
     }
 }
 
-impl<W, Io> Tunnel<W> for Connected<Io>
+impl<Io> Tunnel for Connected<Io>
 where
-    W: ClientStream,
     Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     fn bound(&self) -> Address {
         self.bound.clone()
     }
 
-    fn run(self, client: W) -> impl Future<Output = io::Result<Traffic>> + Send {
+    fn run<W: ClientStream>(self, client: W) -> impl Future<Output = io::Result<Traffic>> + Send {
         self.relay.run(client, self.io)
     }
 }

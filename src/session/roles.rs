@@ -62,25 +62,25 @@ where
 /// nothing else can be.
 #[diagnostic::on_unimplemented(
     message = "`AuthLayer` needs a service for requests inside it, but found `{Self}`",
-    label = "this does not turn a `Request` into a `Tunnel` for a `{W}`",
+    label = "this does not turn a `Request` into a `Tunnel`",
     note = "end the stack with `.service(Connector::direct())`; layers between `AuthLayer` and it \
             take a `Request` and answer with a `Tunnel`",
     note = "a service of your own in this place is a `Service<Request>` that is `Clone` and whose \
-            `Response` implements `Tunnel<{W}>`"
+            `Response` implements `Tunnel`"
 )]
-pub trait Dial<W>: Clone + Send + 'static {
+pub trait Dial: Clone + Send + 'static {
     /// What comes of a request.
-    type Tunnel: Tunnel<W>;
+    type Tunnel: Tunnel;
 
     /// Carries the request out. Readiness is asked here, after the client has spoken.
     fn dial(self, request: Request) -> impl Future<Output = Result<Self::Tunnel, BoxError>> + Send;
 }
 
 #[diagnostic::do_not_recommend]
-impl<S, W> Dial<W> for S
+impl<S> Dial for S
 where
     S: Service<Request> + Clone + Send + 'static,
-    S::Response: Tunnel<W>,
+    S::Response: Tunnel,
     S::Error: Into<BoxError>,
     S::Future: Send,
 {

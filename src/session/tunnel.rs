@@ -1,6 +1,6 @@
 use std::{future::Future, io};
 
-use crate::{proto::Address, relay::Traffic};
+use crate::{io::ClientStream, proto::Address, relay::Traffic};
 
 /// A request carried out: to a proxy's response what the body is to an HTTP response.
 ///
@@ -10,19 +10,19 @@ use crate::{proto::Address, relay::Traffic};
 ///
 /// ```
 /// use std::io;
-/// use tower_socks::{Traffic, Tunnel, proto::Address};
+/// use tower_socks::{Traffic, Tunnel, io::ClientStream, proto::Address};
 ///
 /// struct Held<T> {
 ///     tunnel: T,
 ///     permit: tokio::sync::OwnedSemaphorePermit,
 /// }
 ///
-/// impl<W: Send, T: Tunnel<W>> Tunnel<W> for Held<T> {
+/// impl<T: Tunnel> Tunnel for Held<T> {
 ///     fn bound(&self) -> Address {
 ///         self.tunnel.bound()
 ///     }
 ///
-///     async fn run(self, client: W) -> io::Result<Traffic> {
+///     async fn run<W: ClientStream>(self, client: W) -> io::Result<Traffic> {
 ///         let traffic = self.tunnel.run(client).await;
 ///         drop(self.permit); // free again once the last byte has moved
 ///         traffic
@@ -30,11 +30,11 @@ use crate::{proto::Address, relay::Traffic};
 /// }
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is not a tunnel for clients on a `{W}`",
+    message = "`{Self}` is not a tunnel",
     note = "the service at the bottom of the stack answers a `Request` with a `Tunnel`, as \
             `Connector::direct()` does"
 )]
-pub trait Tunnel<W>: Sized + Send {
+pub trait Tunnel: Sized + Send {
     /// BND.ADDR and BND.PORT of the first reply (RFC 1928 section 6).
     fn bound(&self) -> Address;
 
@@ -51,5 +51,5 @@ pub trait Tunnel<W>: Sized + Send {
     /// # Cancel safety
     ///
     /// Dropping the future closes both ends; bytes in flight are lost.
-    fn run(self, client: W) -> impl Future<Output = io::Result<Traffic>> + Send;
+    fn run<W: ClientStream>(self, client: W) -> impl Future<Output = io::Result<Traffic>> + Send;
 }

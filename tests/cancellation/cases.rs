@@ -189,9 +189,7 @@ fn tunnels() {
         let elsewhere = SocketAddr::from(([127, 0, 0, 3], 0));
         let peer = request(Command::BIND, elsewhere);
         let binding = Connector::direct().oneshot(peer).await.unwrap();
-        let at = Tunnel::<PrefixedStream<Held>>::bound(&binding)
-            .ip()
-            .unwrap();
+        let at = binding.bound().ip().unwrap();
         let (near, client, alive) = held();
         Case::new(binding.run(PrefixedStream::new(near)))
             .far(async { says(client, b"from the client").await })
@@ -211,9 +209,7 @@ fn associations() {
     at_every_poll("the tunnel of UDP ASSOCIATE", 2, async || {
         let any = request(Command::UDP_ASSOCIATE, Address::UNSPECIFIED);
         let association = Connector::direct().oneshot(any).await.unwrap();
-        let relay = Tunnel::<PrefixedStream<Held>>::bound(&association)
-            .ip()
-            .unwrap();
+        let relay = association.bound().ip().unwrap();
         let (near, client, alive) = held();
         Case::new(association.run(PrefixedStream::new(near)))
             .far(async move {

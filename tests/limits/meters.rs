@@ -14,7 +14,7 @@ use tokio::{
 use tower_socks::{
     Connected, Traffic, Tunnel,
     error::reply_code,
-    io::{ClientStream, Direction, Meter, MeteredStream, PrefixedStream},
+    io::{ClientStream, Direction, Meter, PrefixedStream},
     proto::Address,
     relay::{RelayError, RelayErrorKind},
 };
@@ -246,12 +246,12 @@ async fn a_meter_that_has_enough_ends_the_tunnel_with_a_reset() {
 /// A tunnel of somebody else's: it reads and writes for itself.
 struct Copies(tokio::io::DuplexStream);
 
-impl Tunnel<MeteredStream> for Copies {
+impl Tunnel for Copies {
     fn bound(&self) -> Address {
         Address::UNSPECIFIED
     }
 
-    async fn run(mut self, mut client: MeteredStream) -> io::Result<Traffic> {
+    async fn run<W: ClientStream>(mut self, mut client: W) -> io::Result<Traffic> {
         let (up, down) = tokio::io::copy_bidirectional(&mut client, &mut self.0).await?;
         Ok(Traffic { up, down })
     }

@@ -25,7 +25,7 @@ fn layer(
     crate::support::targets::Dialer,
     Service = impl tower::Service<
         Request,
-        Response = impl Tunnel<PrefixedStream<tokio::io::DuplexStream>> + 'static,
+        Response = impl Tunnel + 'static,
         Error = BoxError,
         Future: Send,
     > + Clone,

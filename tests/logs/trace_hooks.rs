@@ -9,7 +9,7 @@ use std::{
 };
 
 use crate::support::targets::{BOUND, failing, targets};
-use tokio::io::{AsyncReadExt, DuplexStream};
+use tokio::io::AsyncReadExt;
 use tower::{Layer, ServiceExt};
 use tower_socks::{
     Connected, Refusal, Relay, Request, Tunnel,
@@ -74,7 +74,7 @@ async fn a_tunnel_leaves_three_lines_with_the_names_of_opentelemetry() {
     let service = TraceLayer::new().layer(service);
     let request = request(Command::CONNECT, "example.com:80");
     let tunnel = service.oneshot(request).await.unwrap();
-    let bound = Tunnel::<PrefixedStream<DuplexStream>>::bound(&tunnel);
+    let bound = tunnel.bound();
     assert_eq!(bound, BOUND.parse().unwrap());
     let (client, near) = tokio::io::duplex(64);
     drop((client, incoming.recv().await.unwrap()));

@@ -17,7 +17,6 @@ use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
 use tower_socks::{
     Accepted, AclLayer, AuthLayer, BoxError, Connected, Connector, HandshakeLayer, NoAuth, Policy,
     Refusal, Request, Traffic, Tunnel,
-    io::PrefixedStream,
     layer::acl::{
         Acl, SwapPolicy,
         recheck::{Recheck, RecheckLayer, RecheckTunnel, ResponseFuture, Run},
@@ -76,7 +75,7 @@ fn both_are_as_ready_as_what_they_wrap() {
     respond.send_response(Connected::new(duplex(1).0, Address::Ip(NOWHERE)));
     assert!(allowed.is_woken());
     let tunnel = assert_ready_ok!(allowed.poll());
-    let bound = Tunnel::<PrefixedStream<DuplexStream>>::bound(&tunnel);
+    let bound = tunnel.bound();
     assert_eq!(bound, Address::Ip(NOWHERE));
 
     handle.send_error("worn out");

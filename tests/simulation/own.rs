@@ -6,7 +6,7 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, copy_bidirectional},
     time::timeout,
 };
-use tower_socks::{Traffic, proto::Address, session::Tunnel};
+use tower_socks::{Traffic, io::ClientStream, proto::Address, session::Tunnel};
 
 use super::stack::IDLE;
 
@@ -16,16 +16,15 @@ pub struct Own<Io> {
     pub bound: Address,
 }
 
-impl<W, Io> Tunnel<W> for Own<Io>
+impl<Io> Tunnel for Own<Io>
 where
-    W: AsyncRead + AsyncWrite + Send + Unpin,
     Io: AsyncRead + AsyncWrite + Send + Unpin,
 {
     fn bound(&self) -> Address {
         self.bound.clone()
     }
 
-    async fn run(mut self, mut client: W) -> io::Result<Traffic> {
+    async fn run<W: ClientStream>(mut self, mut client: W) -> io::Result<Traffic> {
         let both = copy_bidirectional(&mut client, &mut self.target);
         let (up, down) = timeout(IDLE, both).await??;
         Ok(Traffic { up, down })

@@ -23,7 +23,7 @@ use tower::{
 use tower_socks::{
     Accepted, AclLayer, AuthLayer, BoxError, HandshakeLayer, Identity, MeterLayer, NoAuth,
     OpenTunnels, Refusal, Relay, Request, Traffic, UserPass, Users,
-    io::{BoxStream, Direction, Meter},
+    io::{Direction, Meter},
     layer::{
         key,
         limit::{ConcurrentTunnels, LimitLayer},
@@ -223,7 +223,7 @@ fn alive() -> usize {
 pub fn bottom<S>(service: S) -> Bottom
 where
     S: tower::Service<Request, Error = BoxError> + Clone + Send + Sync + 'static,
-    S::Response: Tunnel<BoxStream> + 'static,
+    S::Response: Tunnel + 'static,
     S::Future: Send + 'static,
 {
     Bottom::new(service.map_response(BoxTunnel::new))

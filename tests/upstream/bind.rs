@@ -246,11 +246,9 @@ async fn listens(proxy: &mut impl Script, reply: &[u8]) {
     proxy.say(reply).await;
 }
 
-fn bound<T: Tunnel<DuplexWire>>(tunnel: &T) -> String {
+fn bound<T: Tunnel>(tunnel: &T) -> String {
     tunnel.bound().to_string()
 }
-
-type DuplexWire = tower_socks::io::PrefixedStream<DuplexStream>;
 
 /// A BIND is for requests: that is what brings policies along.
 #[test]

@@ -116,7 +116,7 @@ async fn associate(terms: Terms, mut input: Input<'_>) {
     request.peer = ports[0];
     request.local = ports[0];
     let association = associate.oneshot(request).await.expect("an association");
-    let bound = Tunnel::<Scripted>::bound(&association);
+    let bound = association.bound();
     let relay = bound.ip().expect("an address");
 
     // The control connection says nothing.

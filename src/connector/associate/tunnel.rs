@@ -6,13 +6,11 @@ use std::{
     task::Poll,
 };
 
-use tokio::io::AsyncRead;
-
 use super::relay::{Flow, Terms};
 use crate::admission::Place;
 use crate::{
     datagram::{BatchSocket, DatagramTransport},
-    io::{MeteredStream, poll_drain},
+    io::{ClientStream, MeteredStream, poll_drain},
     proto::Address,
     relay::{Alarm, Traffic},
     session::Tunnel,
@@ -45,16 +43,15 @@ impl<P> AssociateTunnel<P> {
     }
 }
 
-impl<W, P> Tunnel<W> for AssociateTunnel<P>
-where
-    W: AsyncRead + Unpin + Send + 'static,
-    P: DatagramTransport,
-{
+impl<P: DatagramTransport> Tunnel for AssociateTunnel<P> {
     fn bound(&self) -> Address {
         self.parts.bound.clone()
     }
 
-    fn run(self, mut control: W) -> impl Future<Output = io::Result<Traffic>> + Send {
+    fn run<W: ClientStream>(
+        self,
+        mut control: W,
+    ) -> impl Future<Output = io::Result<Traffic>> + Send {
         Box::pin(async move {
             let Parts {
                 socket,

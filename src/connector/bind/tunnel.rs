@@ -55,12 +55,15 @@ impl Expected {
     }
 }
 
-impl<W: ClientStream> Tunnel<W> for BindTunnel {
+impl Tunnel for BindTunnel {
     fn bound(&self) -> Address {
         self.parts.bound.clone()
     }
 
-    fn run(self, mut client: W) -> impl Future<Output = io::Result<Traffic>> + Send {
+    fn run<W: ClientStream>(
+        self,
+        mut client: W,
+    ) -> impl Future<Output = io::Result<Traffic>> + Send {
         Box::pin(async move {
             let relay = self.parts.relay;
             match self.parts.peer(&mut client).await {

@@ -110,16 +110,18 @@ struct Parts<Io> {
     relay: Relay,
 }
 
-impl<W, Io> Tunnel<W> for UpstreamBindTunnel<Io>
+impl<Io> Tunnel for UpstreamBindTunnel<Io>
 where
-    W: ClientStream,
     Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     fn bound(&self) -> Address {
         self.parts.listener.bound().clone()
     }
 
-    fn run(self, mut client: W) -> impl Future<Output = io::Result<Traffic>> + Send {
+    fn run<W: ClientStream>(
+        self,
+        mut client: W,
+    ) -> impl Future<Output = io::Result<Traffic>> + Send {
         Box::pin(async move {
             let relay = self.parts.relay;
             match self.parts.peer(&mut client).await {

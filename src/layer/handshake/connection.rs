@@ -30,7 +30,7 @@ pub(super) fn hold<M, Io>(
     accepted: Accepted<Io>,
 ) -> impl Future<Output = Result<Traffic, BoxError>> + Send + 'static
 where
-    M: Negotiate<PrefixedStream<Io>, Service: Dial<M::Stream>>,
+    M: Negotiate<PrefixedStream<Io>, Service: Dial>,
     Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let span = tracing::info_span!(
@@ -64,9 +64,9 @@ async fn establish<M, Io>(
     negotiator: M,
     accepted: Accepted<Io>,
     span: Span,
-) -> Result<(<M::Service as Dial<M::Stream>>::Tunnel, M::Stream), SessionError>
+) -> Result<(<M::Service as Dial>::Tunnel, M::Stream), SessionError>
 where
-    M: Negotiate<PrefixedStream<Io>, Service: Dial<M::Stream>>,
+    M: Negotiate<PrefixedStream<Io>, Service: Dial>,
     Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let mut step = Step::Greeting;
@@ -117,7 +117,7 @@ async fn open<M, Io>(
     step: &mut Step,
 ) -> Result<Opened<M::Stream, M::Service>, BoxError>
 where
-    M: Negotiate<PrefixedStream<Io>, Service: Dial<M::Stream>>,
+    M: Negotiate<PrefixedStream<Io>, Service: Dial>,
     Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let Accepted {
@@ -202,7 +202,7 @@ async fn dial<S, W>(
     client: &mut W,
 ) -> io::Result<Result<S::Tunnel, BoxError>>
 where
-    S: Dial<W>,
+    S: Dial,
     W: ClientStream,
 {
     let mut dial = pin!(service.dial(request));

@@ -26,7 +26,7 @@ impl<M> Handshake<M> {
 
 impl<M, Io> Service<Accepted<Io>> for Handshake<M>
 where
-    M: Negotiate<PrefixedStream<Io>, Service: Dial<M::Stream>>,
+    M: Negotiate<PrefixedStream<Io>, Service: Dial>,
     Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     type Response = Traffic;

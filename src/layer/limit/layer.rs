@@ -15,6 +15,7 @@ use tower_service::Service;
 use super::{Admission, Limiter};
 use crate::{
     error::{BoxError, Refusal},
+    io::ClientStream,
     proto::Address,
     relay::Traffic,
     session::{Request, Tunnel},
@@ -154,17 +155,16 @@ pub struct LimitTunnel<T, P> {
     permit: P,
 }
 
-impl<W, T, P> Tunnel<W> for LimitTunnel<T, P>
+impl<T, P> Tunnel for LimitTunnel<T, P>
 where
-    W: Send,
-    T: Tunnel<W>,
+    T: Tunnel,
     P: Send,
 {
     fn bound(&self) -> Address {
         self.tunnel.bound()
     }
 
-    fn run(self, client: W) -> impl Future<Output = io::Result<Traffic>> + Send {
+    fn run<W: ClientStream>(self, client: W) -> impl Future<Output = io::Result<Traffic>> + Send {
         HeldFuture {
             tunnel: self.tunnel.run(client),
             _permit: self.permit,

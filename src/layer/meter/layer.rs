@@ -14,7 +14,7 @@ use tower_service::Service;
 use super::MakeMeter;
 use crate::{
     error::{BoxError, Refusal},
-    io::{ClientStream, MeteredStream},
+    io::ClientStream,
     proto::Address,
     relay::Traffic,
     session::{Request, Tunnel},
@@ -133,17 +133,16 @@ pub struct MeterTunnel<T, M> {
     meter: Option<M>,
 }
 
-impl<W, T, M> Tunnel<W> for MeterTunnel<T, M>
+impl<T, M> Tunnel for MeterTunnel<T, M>
 where
-    W: ClientStream,
-    T: Tunnel<W> + Tunnel<MeteredStream> + 'static,
+    T: Tunnel + 'static,
     M: crate::io::Meter,
 {
     fn bound(&self) -> Address {
-        Tunnel::<W>::bound(&self.tunnel)
+        self.tunnel.bound()
     }
 
-    fn run(self, client: W) -> impl Future<Output = io::Result<Traffic>> + Send {
+    fn run<W: ClientStream>(self, client: W) -> impl Future<Output = io::Result<Traffic>> + Send {
         let Self { tunnel, meter } = self;
         match meter {
             None => Either::Left(tunnel.run(client)),

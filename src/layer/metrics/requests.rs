@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     error::{BoxError, reply_code},
-    io::{ClientStream, Direction, DropReason, Meter, MeteredStream},
+    io::{ClientStream, Direction, DropReason, Meter},
     proto::{Address, Command, ReplyCode},
     relay::Traffic,
     session::{Request, Tunnel},
@@ -198,12 +198,12 @@ impl Meter for Bytes {
     }
 }
 
-impl<W: ClientStream, T: Tunnel<MeteredStream>> Tunnel<W> for MetricsTunnel<T> {
+impl<T: Tunnel> Tunnel for MetricsTunnel<T> {
     fn bound(&self) -> Address {
         self.tunnel.bound()
     }
 
-    fn run(self, client: W) -> impl Future<Output = io::Result<Traffic>> + Send {
+    fn run<W: ClientStream>(self, client: W) -> impl Future<Output = io::Result<Traffic>> + Send {
         let bytes = Bytes::new(self.open.command);
         Run {
             running: self.tunnel.run(client.metered(bytes)),

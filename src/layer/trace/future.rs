@@ -12,7 +12,6 @@ use tracing::Span;
 use super::{OnClose, OnError, OnReply, TraceTunnel};
 use crate::{
     error::{BoxError, reply_code},
-    io::BoxStream,
     session::Tunnel,
 };
 
@@ -32,7 +31,7 @@ pin_project! {
 impl<F, T, X, R, E, C> Future for ResponseFuture<F, R, E, C>
 where
     F: Future<Output = Result<T, X>>,
-    T: Tunnel<BoxStream>,
+    T: Tunnel,
     X: Into<BoxError>,
     R: OnReply,
     E: OnError,

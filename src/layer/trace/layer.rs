@@ -133,7 +133,7 @@ impl<S, M, Q, R, E, C> Service<Request> for Trace<S, M, Q, R, E, C>
 where
     S: Service<Request>,
     S::Error: Into<BoxError>,
-    S::Response: crate::session::Tunnel<crate::io::BoxStream>,
+    S::Response: crate::session::Tunnel,
     M: MakeSpan,
     Q: OnRequest,
     R: OnReply,

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use tracing::Span;
 
 use super::OnClose;
-use crate::{proto::Address, relay::Traffic, session::Tunnel};
+use crate::{io::ClientStream, proto::Address, relay::Traffic, session::Tunnel};
 
 /// A tunnel in the span of its request.
 #[derive(Debug)]
@@ -30,12 +30,12 @@ impl<T, C> TraceTunnel<T, C> {
     }
 }
 
-impl<W, T: Tunnel<W>, C: OnClose> Tunnel<W> for TraceTunnel<T, C> {
+impl<T: Tunnel, C: OnClose> Tunnel for TraceTunnel<T, C> {
     fn bound(&self) -> Address {
         self.tunnel.bound()
     }
 
-    fn run(self, client: W) -> impl Future<Output = io::Result<Traffic>> + Send {
+    fn run<W: ClientStream>(self, client: W) -> impl Future<Output = io::Result<Traffic>> + Send {
         Run {
             running: self.tunnel.run(client),
             span: self.span,

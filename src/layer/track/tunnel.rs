@@ -12,7 +12,7 @@ use pin_project_lite::pin_project;
 use super::entry::{Counter, Place};
 use crate::{
     error::Refusal,
-    io::{ClientStream, MeteredStream},
+    io::ClientStream,
     proto::Address,
     relay::{RelayError, RelayErrorKind, Traffic},
     session::Tunnel,
@@ -30,12 +30,12 @@ impl<T> TrackTunnel<T> {
     }
 }
 
-impl<W: ClientStream, T: Tunnel<MeteredStream>> Tunnel<W> for TrackTunnel<T> {
+impl<T: Tunnel> Tunnel for TrackTunnel<T> {
     fn bound(&self) -> Address {
         self.tunnel.bound()
     }
 
-    fn run(self, client: W) -> impl Future<Output = io::Result<Traffic>> + Send {
+    fn run<W: ClientStream>(self, client: W) -> impl Future<Output = io::Result<Traffic>> + Send {
         let counter = Counter(Arc::clone(&self.place.entry));
         Run {
             running: self.tunnel.run(client.metered(counter)),

@@ -12,6 +12,7 @@ use pin_project_lite::pin_project;
 use super::SwapPolicy;
 use crate::{
     error::Refusal,
+    io::ClientStream,
     proto::Address,
     relay::Traffic,
     session::{Dialled, Policy, Request, Tunnel},
@@ -50,12 +51,12 @@ pub(super) fn watch<P: Policy>(policy: SwapPolicy<P>, request: Request) -> Watch
     })
 }
 
-impl<W, T: Tunnel<W>> Tunnel<W> for RecheckTunnel<T> {
+impl<T: Tunnel> Tunnel for RecheckTunnel<T> {
     fn bound(&self) -> Address {
         self.tunnel.bound()
     }
 
-    fn run(self, client: W) -> impl Future<Output = io::Result<Traffic>> + Send {
+    fn run<W: ClientStream>(self, client: W) -> impl Future<Output = io::Result<Traffic>> + Send {
         Run {
             tunnel: self.tunnel.run(client),
             watch: self.watch,
