@@ -2,11 +2,6 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use crate::support::{
-    HELLO, HELLO_OK, Script,
-    canned::{Canned, Then},
-    failure, proxy, stack, success, within,
-};
 use futures_util::FutureExt;
 use tokio::{
     io::AsyncReadExt,
@@ -18,6 +13,12 @@ use tower_socks::{
     client::{ClientFault, ProxyListener},
     error::{Step, reply_code},
     proto::{Address, ReplyCode},
+};
+
+use crate::support::{
+    HELLO, HELLO_OK, Script,
+    canned::{Canned, Then},
+    failure, proxy, stack, success, within,
 };
 
 /// A request for 192.0.2.1:20.

@@ -2,11 +2,6 @@
 
 use std::time::Duration;
 
-use crate::support::{
-    CONNECT, CONNECTED, HELLO, HELLO_OK, Script,
-    canned::{Canned, Event, Then},
-    settle, texts, within,
-};
 use futures_util::FutureExt;
 use tokio::{io::AsyncReadExt, time::Instant};
 use tower_socks::{
@@ -14,6 +9,12 @@ use tower_socks::{
     client::{ClientAuth, ClientFault},
     error::{Step, reply_code},
     proto::{Address, Credentials, InvalidName, Method, ReplyCode},
+};
+
+use crate::support::{
+    CONNECT, CONNECTED, HELLO, HELLO_OK, Script,
+    canned::{Canned, Event, Then},
+    settle, texts, within,
 };
 
 /// The target of [`CONNECT`].

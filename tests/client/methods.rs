@@ -6,13 +6,6 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use crate::support::{
-    CONNECT, CONNECTED, HELLO_OK, Script,
-    canned::{Canned, Event, Then},
-    stack,
-    targets::targets,
-    within,
-};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tower::ServiceExt;
 use tower_socks::{
@@ -20,6 +13,14 @@ use tower_socks::{
     client::{ClientAuth, ClientFault, DefaultAuth},
     error::{AuthError, Step, reply_code},
     proto::{Address, Credentials, Method, MethodSet, ReplyCode},
+};
+
+use crate::support::{
+    CONNECT, CONNECTED, HELLO_OK, Script,
+    canned::{Canned, Event, Then},
+    stack,
+    targets::targets,
+    within,
 };
 
 fn target() -> Address {

@@ -1,16 +1,17 @@
 //! Greeting, credentials and request in one write.
 
-use crate::support::{
-    CONNECT, CONNECTED, HELLO, HELLO_OK,
-    canned::{Canned, Event, Then},
-    failure,
-};
 use tokio::io::AsyncReadExt;
 use tower_socks::{
     Client, ClientError,
     client::{ClientAuth, ClientFault},
     error::reply_code,
     proto::{Address, Credentials, Method, ReplyCode},
+};
+
+use crate::support::{
+    CONNECT, CONNECTED, HELLO, HELLO_OK,
+    canned::{Canned, Event, Then},
+    failure,
 };
 
 fn target() -> Address {

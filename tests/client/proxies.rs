@@ -2,13 +2,6 @@
 
 use std::net::SocketAddr;
 
-use crate::support::{
-    Script, proxy,
-    sockets::{closed_port, resolving_to},
-    stack,
-    targets::targets,
-    texts, within,
-};
 use tokio::{
     io::AsyncWriteExt,
     net::{TcpListener, TcpStream},
@@ -19,6 +12,14 @@ use tower_socks::{
     client::{ClientAuth, ClientFault},
     error::Step,
     proto::{Address, Credentials, ReplyCode},
+};
+
+use crate::support::{
+    Script, proxy,
+    sockets::{closed_port, resolving_to},
+    stack,
+    targets::targets,
+    texts, within,
 };
 
 fn users() -> UserPass<Users> {

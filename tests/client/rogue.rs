@@ -2,11 +2,6 @@
 
 use std::io::ErrorKind;
 
-use crate::support::{
-    CONNECT, CONNECTED, HELLO, HELLO_OK,
-    canned::{Canned, Then},
-    exchange, failure, stack, texts,
-};
 use proptest::prelude::*;
 use tokio::io::AsyncReadExt;
 use tower::service_fn;
@@ -15,6 +10,12 @@ use tower_socks::{
     client::ClientFault,
     error::{Step, reply_code},
     proto::{self, Address, Credentials, ReplyCode},
+};
+
+use crate::support::{
+    CONNECT, CONNECTED, HELLO, HELLO_OK,
+    canned::{Canned, Then},
+    exchange, failure, stack, texts,
 };
 
 fn target() -> Address {

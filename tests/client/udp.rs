@@ -2,7 +2,6 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use crate::support::{has_ipv6, proxy, proxy_on, stack, within};
 use futures_util::future::poll_fn;
 use tokio::net::{TcpStream, UdpSocket};
 use tower::service_fn;
@@ -13,6 +12,8 @@ use tower_socks::{
     datagram::Datagrams,
     proto::{Address, DomainName},
 };
+
+use crate::support::{has_ipv6, proxy, proxy_on, stack, within};
 
 type Socket = ProxySocket<TcpStream>;
 

@@ -2,17 +2,18 @@
 
 use std::net::SocketAddr;
 
-use crate::support::{
-    HELLO, HELLO_OK, Script,
-    canned::{Canned, Then},
-    failure, has_ipv6, success, within,
-};
 use tokio::net::{TcpListener, TcpStream};
 use tower_socks::{
     Client, ClientError,
     client::{ClientFault, ProxySocket},
     error::reply_code,
     proto::ReplyCode,
+};
+
+use crate::support::{
+    HELLO, HELLO_OK, Script,
+    canned::{Canned, Then},
+    failure, has_ipv6, success, within,
 };
 
 /// UDP ASSOCIATE, from anywhere.

@@ -2,13 +2,14 @@
 
 use std::net::SocketAddr;
 
-use crate::support::{HELLO, HELLO_OK, Script, success, within};
 use futures_util::FutureExt;
 use tokio::{
     io::{AsyncReadExt, DuplexStream},
     net::UdpSocket,
 };
 use tower_socks::{Client, ClientError, client::ProxySocket, datagram::Datagrams, proto::Address};
+
+use crate::support::{HELLO, HELLO_OK, Script, success, within};
 
 /// UDP ASSOCIATE, from anywhere.
 const ASSOCIATE: &[u8] = b"\x05\x03\x00\x01\0\0\0\0\0\0";

@@ -2,8 +2,7 @@
 
 use std::{
     hint::black_box,
-    io,
-    sync::{Arc, Mutex},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -16,12 +15,13 @@ use tower::{Service, ServiceExt, service_fn};
 use tower_socks::{
     Accepted, BoxError, Connector, Identity, Listener, UserPass, Users, proto::Credentials,
 };
+use tracing::Level;
 
 use crate::{
     case::{Miss, Outcome, Scope},
     selection::prefixed,
     server::{Login, Server, ours, ours_with, server_with_users, users},
-    support::{stack, texts},
+    support::{log::Log, stack, texts},
     talk::{CONNECT, Talk, arrival, echo, target},
 };
 
@@ -237,34 +237,13 @@ async fn u5_nothing_behind_wrong_credentials_is_carried_out() -> Outcome {
     Ok(())
 }
 
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 async fn u6_passwords_are_kept_and_compared_in_constant_time() -> Outcome {
     const SECRET: &str = "correct horse battery staple";
     const GUESS: &str = "wrong donkey capacitor nail";
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_ansi(false)
-        .with_writer(move || writer.clone())
-        .finish();
     let mut told = String::new();
     {
         // For this thread, which is that of the sessions as well.
-        let _logging = tracing::subscriber::set_default(subscriber);
+        let (log, _logging) = Log::start(Level::TRACE);
         let auth = UserPass::new(users([("joe", SECRET)]));
         let stack = stack(auth.clone(), Connector::direct());
         for (password, status) in [(SECRET, 0), (GUESS, 1)] {
@@ -281,8 +260,8 @@ async fn u6_passwords_are_kept_and_compared_in_constant_time() -> Outcome {
         }
         let credentials = Credentials::new("joe", SECRET).unwrap();
         told += &format!("{auth:?} {credentials:?} {:?}", credentials.password());
+        told += &log.text();
     }
-    told += &String::from_utf8_lossy(&log.0.lock().unwrap());
     ensure!(told.contains("joe"), "nothing was logged");
     for secret in [SECRET, GUESS] {
         let octets = format!("{:?}", secret.as_bytes());

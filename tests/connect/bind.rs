@@ -2,6 +2,14 @@
 
 use std::{io, mem::MaybeUninit, time::Duration};
 
+use socket2::SockRef;
+use tokio::{
+    io::AsyncWriteExt,
+    net::{TcpStream, UnixStream},
+};
+use tower::ServiceExt;
+use tower_socks::{Accepted, Bind, Connector};
+
 use crate::support::udp::{
     BIND, Client, Script,
     binding::{
@@ -11,13 +19,6 @@ use crate::support::udp::{
     policies::hosts,
     quiet_port, stack, within,
 };
-use socket2::SockRef;
-use tokio::{
-    io::AsyncWriteExt,
-    net::{TcpStream, UnixStream},
-};
-use tower::ServiceExt;
-use tower_socks::{Accepted, Bind, Connector};
 
 #[tokio::test]
 async fn b1_bnd_can_be_reached_when_the_first_reply_comes() {

@@ -2,17 +2,18 @@
 
 use std::net::SocketAddr;
 
+use tokio::net::TcpStream;
+use tower_socks::{
+    Bind,
+    proto::{Address, Command},
+};
+
 use crate::support::udp::{
     Script,
     binding::{assert_turned_away, connects, dst, ends_with, judged, requested},
     connect_from, failure, name,
     policies::{forbidding, hosts},
     within,
-};
-use tokio::net::TcpStream;
-use tower_socks::{
-    Bind,
-    proto::{Address, Command},
 };
 
 #[tokio::test]

@@ -5,11 +5,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::support::{
-    Script, connect_to, failure, greeted, has_ipv6, proxy,
-    sockets::{closed_port, listener_beside, resolving_to, silent},
-    stack, success, within,
-};
 use tokio::{
     io::AsyncReadExt,
     net::{TcpListener, TcpStream},
@@ -19,6 +14,12 @@ use tower_socks::{
     Connector, Direct, NoAuth,
     connector::{direct::ConnectError, resolve::Resolve},
     proto::Address,
+};
+
+use crate::support::{
+    Script, connect_to, failure, greeted, has_ipv6, proxy,
+    sockets::{closed_port, listener_beside, resolving_to, silent},
+    stack, success, within,
 };
 
 /// A client of a proxy with this connector, right behind its request.

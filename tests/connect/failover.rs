@@ -8,7 +8,6 @@ use std::{
     time::Duration,
 };
 
-use crate::support::within;
 use tokio::time::{Instant, advance, timeout};
 use tower::{
     Service, ServiceExt,
@@ -24,6 +23,8 @@ use tower_socks::{
     error::{Step, reply_code},
     proto::ReplyCode,
 };
+
+use crate::support::within;
 
 /// What a way says at the moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,7 +11,6 @@ use std::{
     },
 };
 
-use crate::support::{canned::Canned, proxy, sockets::closed_port, stack, texts, within};
 use bytes::Bytes;
 use http::Uri;
 use http_body_util::{BodyExt, Full};
@@ -40,6 +39,8 @@ use tower_socks::{
     proto::{Address, ReplyCode},
     session::Target,
 };
+
+use crate::support::{canned::Canned, proxy, sockets::closed_port, stack, texts, within};
 
 #[test]
 fn forms_of_uris() {

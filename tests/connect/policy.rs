@@ -9,19 +9,20 @@ use std::{
     },
 };
 
-use crate::support::{
-    CONNECT, Client, HELLO, HELLO_OK, PEER, Script, connect_to, exchange, failure, greeted, proxy,
-    sockets::{listener_beside, resolving_to},
-    stack, success,
-    targets::targets,
-    within,
-};
 use tokio::net::{TcpListener, TcpStream};
 use tower::{Layer, service_fn};
 use tower_socks::{
     AclLayer, BoxError, Connector, Direct, Identity, NoAuth, Policy, Refusal, Request, UserPass,
     connector::resolve::Resolve,
     proto::{Address, Credentials, DomainName},
+};
+
+use crate::support::{
+    CONNECT, Client, HELLO, HELLO_OK, PEER, Script, connect_to, exchange, failure, greeted, proxy,
+    sockets::{listener_beside, resolving_to},
+    stack, success,
+    targets::targets,
+    within,
 };
 
 /// What a policy was asked: about which target, and about which address for it.

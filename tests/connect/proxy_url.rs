@@ -2,8 +2,6 @@
 
 use std::sync::{Arc, Mutex};
 
-use crate::support::upstream::{canned, http_proxy};
-use crate::support::{Script, connect_to, proxy, stack, texts, within};
 use proptest::prelude::*;
 use tokio::{io::AsyncWriteExt, net::TcpListener};
 use tower::ServiceExt;
@@ -14,6 +12,12 @@ use tower_socks::{
         proxy_url::{InvalidProxyUrl, NoProxy, ProxyEnv, ProxyUrl},
     },
     proto::Address,
+};
+
+use crate::support::{
+    Script, connect_to, proxy, stack, texts,
+    upstream::{canned, http_proxy},
+    within,
 };
 
 const CONNECTED: &[u8] = b"\x05\x00\x00\x01\xc6\x33\x64\x07\x10\xe1";

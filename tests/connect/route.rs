@@ -1,6 +1,5 @@
 //! `Router`: which way a request goes.
 
-use crate::support::{Script, proxy, stack, within};
 use tokio::{
     io::AsyncWriteExt,
     net::{TcpListener, TcpStream, UdpSocket},
@@ -13,6 +12,8 @@ use tower_socks::{
     rules::{Action, Destination, Rule},
     session::BoxTunnel,
 };
+
+use crate::support::{Script, proxy, stack, within};
 
 fn to(destination: &str) -> Rule {
     Rule::new(Action::Allow).to(destination.parse::<Destination>().unwrap())

@@ -2,15 +2,16 @@
 
 use std::{io, time::Duration};
 
-use crate::support::{
-    Client, Script, connect_to, greeted, proxy, settle, stack, success, targets::targets, within,
-};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     time::{sleep, timeout},
 };
 use tower_socks::{Connector, NoAuth};
+
+use crate::support::{
+    Client, Script, connect_to, greeted, proxy, settle, stack, success, targets::targets, within,
+};
 
 const MIB: usize = 1024 * 1024;
 

@@ -8,13 +8,16 @@ use std::{
     time::Duration,
 };
 
-use crate::support::faults::{
-    Before, Descriptors, OPEN, eventually, flags,
-    peers::{echo, echoes, greeted, is_closed, pattern, reach, round_trip, tunnel},
-    raise_descriptor_limit,
-};
-use crate::support::program::{Server, connect_request, exchange, file::File};
 use rustix::process::Signal;
+
+use crate::support::{
+    faults::{
+        Before, Descriptors, OPEN, eventually, flags,
+        peers::{echo, echoes, greeted, is_closed, pattern, reach, round_trip, tunnel},
+        raise_descriptor_limit,
+    },
+    program::{Server, connect_request, exchange, file::File},
+};
 
 const MIB: usize = 1024 * 1024;
 

@@ -6,12 +6,15 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use crate::support::faults::{
-    OPEN, eventually, flags,
-    peers::{asked, echo, is_closed, round_trip, tunnel},
-};
-use crate::support::program::{file::File, program};
 use rustix::process::{Pid, Signal, kill_process};
+
+use crate::support::{
+    faults::{
+        OPEN, eventually, flags,
+        peers::{asked, echo, is_closed, round_trip, tunnel},
+    },
+    program::{file::File, program},
+};
 
 /// A server that cannot say where it listens.
 struct Mute {

@@ -11,11 +11,13 @@ use std::{
     time::Duration,
 };
 
-use crate::support::faults::{
-    Before, OPEN, eventually, flags,
-    peers::{asked, echo, greeted, is_closed, round_trip, target, tunnel},
+use crate::support::{
+    faults::{
+        Before, OPEN, eventually, flags,
+        peers::{asked, echo, greeted, is_closed, round_trip, target, tunnel},
+    },
+    program::{Server, connect_request, file::File},
 };
-use crate::support::program::{Server, connect_request, file::File};
 
 const MIB: usize = 1024 * 1024;
 

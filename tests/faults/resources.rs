@@ -7,12 +7,14 @@ use std::{
     thread,
 };
 
-use crate::support::faults::{
-    Before, Descriptors, OPEN, eventually, flags,
-    peers::{echo, echoes, greeted, is_closed, pattern, reach, round_trip, tunnel},
-    start_after,
+use crate::support::{
+    faults::{
+        Before, Descriptors, OPEN, eventually, flags,
+        peers::{echo, echoes, greeted, is_closed, pattern, reach, round_trip, tunnel},
+        start_after,
+    },
+    program::{Server, connect_request, exchange, file::File},
 };
-use crate::support::program::{Server, connect_request, exchange, file::File};
 
 const MIB: usize = 1024 * 1024;
 

@@ -7,11 +7,13 @@ use std::{
     time::Duration,
 };
 
-use crate::support::faults::{
-    Before, OPEN, flags,
-    peers::{greeted, is_closed},
+use crate::support::{
+    faults::{
+        Before, OPEN, flags,
+        peers::{greeted, is_closed},
+    },
+    program::{Server, exchange, file::File},
 };
-use crate::support::program::{Server, exchange, file::File};
 
 const MIB: usize = 1024 * 1024;
 

@@ -12,7 +12,6 @@ use std::{
     time::Duration,
 };
 
-use crate::support::Script;
 use futures_util::FutureExt;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream},
@@ -31,6 +30,8 @@ use tower_socks::{
     proto::{Address, Command, ReplyCode},
     relay::{RelayError, RelayErrorKind},
 };
+
+use crate::support::Script;
 
 fn request(user: &str) -> Request {
     let mut request = Request::new(Command::CONNECT, Address::UNSPECIFIED);

@@ -2,9 +2,6 @@
 
 use std::time::Duration;
 
-use crate::support::{
-    CONNECT, CONNECTED, HELLO, HELLO_OK, Script, stack, targets::targets, within,
-};
 use tokio::{
     io::{AsyncReadExt, DuplexStream},
     net::{TcpListener, TcpStream},
@@ -17,6 +14,10 @@ use tower_socks::{
     error::{Fault, Step},
     layer::limit::FailedLoginsLayer,
     serve,
+};
+
+use crate::support::{
+    CONNECT, CONNECTED, HELLO, HELLO_OK, Script, stack, targets::targets, within,
 };
 
 const GREETING: &[u8] = b"\x05\x01\x02";

@@ -6,7 +6,6 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use crate::support::{Script, within};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -18,6 +17,8 @@ use tower_socks::{
     proto::Address,
     relay::{RelayError, RelayErrorKind},
 };
+
+use crate::support::{Script, within};
 
 /// A meter that a test works by hand.
 #[derive(Clone, Debug, Default)]

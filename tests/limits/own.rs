@@ -6,11 +6,6 @@ use std::{
     time::Duration,
 };
 
-use crate::support::{
-    CONNECT, CONNECTED, Client, HELLO, HELLO_OK, Script, failure, greeted, proxy, settle, stack,
-    targets::{Dialer, failing, targets},
-    within,
-};
 use socket2::SockRef;
 use tokio::{io::AsyncWriteExt, sync::oneshot};
 use tokio_test::{assert_pending, assert_ready, task};
@@ -20,6 +15,12 @@ use tower_socks::{
     error::{Fault, reply_code},
     layer::limit::{Admission, LimitLayer, Limiter},
     proto::{Address, Command, ReplyCode},
+};
+
+use crate::support::{
+    CONNECT, CONNECTED, Client, HELLO, HELLO_OK, Script, failure, greeted, proxy, settle, stack,
+    targets::{Dialer, failing, targets},
+    within,
 };
 
 /// Lets members in at once and has everybody else wait at the door, in order.

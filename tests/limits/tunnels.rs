@@ -11,7 +11,6 @@ use std::{
     time::Duration,
 };
 
-use crate::support::{Client, stack, targets::targets};
 use proptest::prelude::*;
 use tokio::time::{Instant, advance, timeout};
 use tower::{Layer, Service, ServiceExt, service_fn};
@@ -24,6 +23,8 @@ use tower_socks::{
     },
     proto::{Address, Command, ReplyCode},
 };
+
+use crate::support::{Client, stack, targets::targets};
 
 fn request(user: &str) -> Request {
     let mut request = Request::new(Command::CONNECT, Address::UNSPECIFIED);

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use crate::support::targets::targets;
 use tokio::time::{Instant, advance, sleep};
 use tower::{Layer, ServiceExt};
 use tower_socks::{
@@ -11,6 +10,8 @@ use tower_socks::{
     layer::{key, limit::ConcurrentTunnels},
     proto::{Address, Command, ReplyCode},
 };
+
+use crate::support::targets::targets;
 
 fn request(user: &str) -> Request {
     let mut request = Request::new(Command::CONNECT, Address::UNSPECIFIED);

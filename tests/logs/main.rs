@@ -1,4 +1,6 @@
 //! Lines and spans of the log.
+//!
+//! The subscriber belongs to the thread, and every test here has one and runs on one thread.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,53 +1,22 @@
 //! What `Rules` leave in the log, and when earlier answers of theirs hold no more.
-//!
-//! The subscriber belongs to the thread, and every test here runs on one.
 
 use std::{
-    io,
     net::SocketAddr,
-    sync::{Arc, Mutex},
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use crate::support::rules::{ip, literal, named, toml, with};
-use tower_socks::{Identity, Policy, Request, Rules, layer::acl::SwapPolicy, proto::Command};
-use tracing::subscriber::DefaultGuard;
+use tower_socks::{Identity, Policy, Request, Rules, layer::acl::Swap, proto::Command};
+use tracing::Level;
 
-/// Everything that is logged on this thread, at debug.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+use crate::support::{
+    log::Log,
+    rules::{ip, literal, named, toml, with},
+};
 
-impl Log {
-    fn start() -> (Self, DefaultGuard) {
-        let log = Self::default();
-        let writer = log.clone();
-        let subscriber = tracing_subscriber::fmt()
-            .with_max_level(tracing::Level::DEBUG)
-            .with_ansi(false)
-            .without_time()
-            .with_writer(move || writer.clone())
-            .finish();
-        let guard = tracing::subscriber::set_default(subscriber);
-        (log, guard)
-    }
-
-    /// The lines since the last call.
-    fn lines(&self) -> Vec<String> {
-        let text = std::mem::take(&mut *self.0.lock().unwrap());
-        let text = String::from_utf8(text).unwrap();
-        text.lines().map(|line| line.trim().to_owned()).collect()
-    }
-}
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
+/// The lines since the last call.
+fn new_lines(log: &Log) -> Vec<String> {
+    let text = log.take();
+    text.lines().map(|line| line.trim().to_owned()).collect()
 }
 
 fn socket(text: &str) -> SocketAddr {
@@ -68,11 +37,11 @@ fn a_reported_name_is_logged_once() {
         "deny",
         "action = \"report\", name = \"old hosts\", to = \"*.example\"",
     );
-    let (log, _guard) = Log::start();
+    let (log, _guard) = Log::start(Level::DEBUG);
     let mut request = named("name.example");
     request.identity = Identity::named("joe");
     run(&rules, &request, &["8.8.8.8", "8.8.4.4", "2a00::1"]);
-    let lines = log.lines();
+    let lines = new_lines(&log);
     assert_eq!(lines.len(), 1, "{lines:?}");
     let line = lines.first().unwrap();
     for part in [
@@ -85,7 +54,7 @@ fn a_reported_name_is_logged_once() {
     }
     // The next request is another one.
     run(&rules, &request, &["8.8.8.8"]);
-    assert_eq!(log.lines().len(), 1);
+    assert_eq!(new_lines(&log).len(), 1);
 }
 
 #[test]
@@ -95,18 +64,18 @@ fn a_reported_literal_is_logged_once() {
         with("deny", "action = \"report\""),
         toml("default = \"report\""),
     ] {
-        let (log, _guard) = Log::start();
+        let (log, _guard) = Log::start(Level::DEBUG);
         run(&rules, &literal(ip("8.8.8.8")), &["8.8.8.8"]);
-        let lines = log.lines();
+        let lines = new_lines(&log);
         assert_eq!(lines.len(), 1, "{lines:?}");
     }
-    let (log, _guard) = Log::start();
+    let (log, _guard) = Log::start(Level::DEBUG);
     run(
         &toml("default = \"report\""),
         &named("name.example"),
         &["8.8.8.8", "1.1.1.1"],
     );
-    let lines = log.lines();
+    let lines = new_lines(&log);
     assert_eq!(lines.len(), 1);
     assert!(lines.concat().contains("reported by default"), "{lines:?}");
 }
@@ -114,9 +83,9 @@ fn a_reported_literal_is_logged_once() {
 #[test]
 fn a_name_that_is_reported_by_its_addresses_is_logged_for_each_of_them() {
     let rules = with("deny", "action = \"report\", to = \"8.8.0.0/16\"");
-    let (log, _guard) = Log::start();
+    let (log, _guard) = Log::start(Level::DEBUG);
     run(&rules, &named("name.example"), &["8.8.8.8", "8.8.4.4"]);
-    let lines = log.lines();
+    let lines = new_lines(&log);
     let address = |line: &String| line.contains("name.example:443 at 8.8.");
     assert_eq!(lines.len(), 2, "{lines:?}");
     assert!(lines.iter().all(address), "{lines:?}");
@@ -125,16 +94,16 @@ fn a_name_that_is_reported_by_its_addresses_is_logged_for_each_of_them() {
 #[test]
 fn each_datagram_has_a_line_and_their_association_another() {
     let rules = with("deny", "action = \"report\", command = \"udp\"");
-    let (log, _guard) = Log::start();
+    let (log, _guard) = Log::start(Level::DEBUG);
     let mut associate = literal(ip("0.0.0.0"));
     associate.command = Command::UDP_ASSOCIATE;
     run(&rules, &associate, &[]);
-    assert_eq!(log.lines().len(), 1);
+    assert_eq!(new_lines(&log).len(), 1);
     let datagram = associate
         .for_datagram("name.example:53".parse().unwrap())
         .unwrap();
     run(&rules, &datagram, &["8.8.8.8", "8.8.4.4"]);
-    assert_eq!(log.lines().len(), 1);
+    assert_eq!(new_lines(&log).len(), 1);
 }
 
 #[test]
@@ -143,7 +112,7 @@ fn nothing_else_is_logged_here() {
         "default = \"deny\"\nrules = [{ action = \"allow\", to = \"*.example\" }, \
          { action = \"report\", to = \"*.test\" }]",
     );
-    let (log, _guard) = Log::start();
+    let (log, _guard) = Log::start(Level::DEBUG);
     run(&rules, &named("name.example"), &["8.8.8.8"]);
     // Whoever refuses says so to the client, and the session's line has it.
     assert!(rules.check(&named("name.invalid")).is_err());
@@ -162,17 +131,17 @@ fn nothing_else_is_logged_here() {
             .explain_address(&reported, socket("8.8.8.8"))
             .is_refused()
     );
-    assert_eq!(log.lines(), Vec::<String>::new());
+    assert_eq!(new_lines(&log), Vec::<String>::new());
 }
 
 #[test]
 fn a_user_cannot_forge_a_line() {
     let rules = with("deny", "action = \"report\"");
-    let (log, _guard) = Log::start();
+    let (log, _guard) = Log::start(Level::DEBUG);
     let mut request = named("name.example");
     request.identity = Identity::named("joe\nWARN hacked\u{1b}[31m");
     run(&rules, &request, &["8.8.8.8"]);
-    let lines = log.lines();
+    let lines = new_lines(&log);
     assert_eq!(lines.len(), 1, "{lines:?}");
     assert!(!lines.concat().contains('\u{1b}'), "{lines:?}");
 }

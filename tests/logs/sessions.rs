@@ -1,62 +1,29 @@
 //! The line that a session leaves in the log: its level says whose fault it was.
-//!
-//! The subscriber belongs to the thread, and every test here runs on one.
 
-use std::{
-    io,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{io, time::Duration};
 
-use crate::support::{
-    CONNECT, Client, HELLO, PEER, Script, exchange, stack,
-    targets::{failing, targets},
-};
 use tower::service_fn;
 use tower_socks::{
     BoxError, Identity, NoAuth, Refusal, UserPass, Users,
     error::AuthError,
     proto::{Credentials, ReplyCode},
 };
-use tracing::subscriber::DefaultGuard;
+use tracing::Level;
 
-/// Everything that is logged on this thread, at debug.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+use crate::support::{
+    CONNECT, Client, HELLO, PEER, Script, exchange,
+    log::Log,
+    stack,
+    targets::{failing, targets},
+};
 
-impl Log {
-    fn start() -> (Self, DefaultGuard) {
-        let log = Self::default();
-        let writer = log.clone();
-        let subscriber = tracing_subscriber::fmt()
-            .with_max_level(tracing::Level::DEBUG)
-            .with_ansi(false)
-            .without_time()
-            .with_writer(move || writer.clone())
-            .finish();
-        let guard = tracing::subscriber::set_default(subscriber);
-        (log, guard)
-    }
-
-    /// The line about the end of the only session.
-    fn line(&self) -> String {
-        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
-        let mut lines = text.lines().filter(|line| line.contains("session ended"));
-        let line = lines.next().unwrap_or_else(|| panic!("no line in {text}"));
-        assert_eq!(lines.next(), None);
-        line.trim_start().to_owned()
-    }
-}
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
+/// The line about the end of the only session.
+fn line(log: &Log) -> String {
+    let text = log.text();
+    let mut lines = text.lines().filter(|line| line.contains("session ended"));
+    let line = lines.next().unwrap_or_else(|| panic!("no line in {text}"));
+    assert_eq!(lines.next(), None);
+    line.trim_start().to_owned()
 }
 
 fn assert_line(line: &str, level: &str, parts: &[&str]) {
@@ -68,7 +35,7 @@ fn assert_line(line: &str, level: &str, parts: &[&str]) {
 
 #[tokio::test(start_paused = true)]
 async fn a_session_that_relayed_is_info_with_everything_about_it() {
-    let (log, _guard) = Log::start();
+    let (log, _guard) = Log::start(Level::DEBUG);
     let (dialer, mut dialled) = targets();
     let mut client = Client::new(stack(NoAuth, dialer)).connected().await;
     let (_, mut target) = dialled.recv().await.unwrap();
@@ -81,7 +48,7 @@ async fn a_session_that_relayed_is_info_with_everything_about_it() {
     client.lingering_close().await.unwrap();
     let peer = format!("peer={PEER}");
     assert_line(
-        &log.line(),
+        &line(&log),
         "INFO",
         &[
             &peer,
@@ -98,7 +65,7 @@ async fn a_session_that_relayed_is_info_with_everything_about_it() {
 
 #[tokio::test(start_paused = true)]
 async fn a_tunnel_that_broke_is_info_with_its_bytes() {
-    let (log, _guard) = Log::start();
+    let (log, _guard) = Log::start(Level::DEBUG);
     let (dialer, mut dialled) = targets();
     let mut client = Client::new(stack(NoAuth, dialer)).connected().await;
     let (_, mut target) = dialled.recv().await.unwrap();
@@ -107,7 +74,7 @@ async fn a_tunnel_that_broke_is_info_with_its_bytes() {
     // Nothing moves until the idle limit.
     client.outcome().await.unwrap_err();
     let parts = ["outcome=broken", "up=4", "down=0", "idle for too long"];
-    assert_line(&log.line(), "INFO", &parts);
+    assert_line(&line(&log), "INFO", &parts);
 }
 
 #[tokio::test(start_paused = true)]
@@ -117,34 +84,34 @@ async fn what_anybody_can_do_is_debug() {
         (b"\x05\x00", &["greeting", "acceptable"]),
         (b"\x05\x01\x00\x05\x01\x00\x09", &["request", "0x09"]),
     ] {
-        let (log, _guard) = Log::start();
+        let (log, _guard) = Log::start(Level::DEBUG);
         exchange(stack(NoAuth, targets().0), said).await;
-        assert_line(&log.line(), "DEBUG", parts);
+        assert_line(&line(&log), "DEBUG", parts);
     }
     // Too slow.
-    let (log, _guard) = Log::start();
+    let (log, _guard) = Log::start(Level::DEBUG);
     let mut client = Client::new(stack(NoAuth, targets().0));
     client.outcome().await.unwrap_err();
-    assert_line(&log.line(), "DEBUG", &["greeting failed"]);
+    assert_line(&line(&log), "DEBUG", &["greeting failed"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn who_is_turned_away_is_info() {
-    let (log, _guard) = Log::start();
+    let (log, _guard) = Log::start(Level::DEBUG);
     let users: Users = [("joe", "secret")].into_iter().collect();
     let guess = b"\x05\x01\x02\x01\x03joe\x05guess";
     exchange(stack(UserPass::new(users), targets().0), guess).await;
     assert_line(
-        &log.line(),
+        &line(&log),
         "INFO",
         &["outcome=refused", "wrong name or password"],
     );
 
-    let (log, _guard) = Log::start();
+    let (log, _guard) = Log::start(Level::DEBUG);
     let forbidding = failing(|| Refusal::not_allowed("no mail"));
     exchange(stack(NoAuth, forbidding), &[HELLO, CONNECT].concat()).await;
     assert_line(
-        &log.line(),
+        &line(&log),
         "INFO",
         &["outcome=refused", "no mail", "target=192.0.2.1:80"],
     );
@@ -152,11 +119,11 @@ async fn who_is_turned_away_is_info() {
 
 #[tokio::test(start_paused = true)]
 async fn a_target_that_cannot_be_reached_is_info() {
-    let (log, _guard) = Log::start();
+    let (log, _guard) = Log::start(Level::DEBUG);
     let unreachable = failing(|| io::Error::from(io::ErrorKind::HostUnreachable));
     exchange(stack(NoAuth, unreachable), &[HELLO, CONNECT].concat()).await;
     assert_line(
-        &log.line(),
+        &line(&log),
         "INFO",
         &["outcome=unreachable", "host unreachable"],
     );
@@ -164,24 +131,24 @@ async fn a_target_that_cannot_be_reached_is_info() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_our_own_fault_is_a_warning() {
-    let (log, _guard) = Log::start();
+    let (log, _guard) = Log::start(Level::DEBUG);
     let broken = service_fn(async |_: Credentials| -> Result<Identity, BoxError> {
         Err("the database is on fire".into())
     });
     let said = b"\x05\x01\x02\x01\x03joe\x06secret";
     exchange(stack(UserPass::new(broken), targets().0), said).await;
-    assert_line(&log.line(), "WARN", &["outcome=failed", "on fire"]);
+    assert_line(&line(&log), "WARN", &["outcome=failed", "on fire"]);
 
-    let (log, _guard) = Log::start();
+    let (log, _guard) = Log::start(Level::DEBUG);
     // EMFILE.
     let exhausted = failing(|| io::Error::from_raw_os_error(24));
     exchange(stack(NoAuth, exhausted), &[HELLO, CONNECT].concat()).await;
-    assert_line(&log.line(), "WARN", &["outcome=failed"]);
+    assert_line(&line(&log), "WARN", &["outcome=failed"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_name_cannot_forge_a_line() {
-    let (log, _guard) = Log::start();
+    let (log, _guard) = Log::start(Level::DEBUG);
     let anyone = service_fn(async |credentials: Credentials| {
         Ok::<_, AuthError>(Identity::named(credentials.name()))
     });
@@ -189,5 +156,5 @@ async fn a_name_cannot_forge_a_line() {
     let mut said = b"\x05\x01\x02\x01\x0fjoe\nWARN hacked\x01x".to_vec();
     said.extend(CONNECT);
     exchange(stack(UserPass::new(anyone), refusing), &said).await;
-    assert_line(&log.line(), "WARN", &[r"user=joe\nWARN hacked"]);
+    assert_line(&line(&log), "WARN", &[r"user=joe\nWARN hacked"]);
 }

@@ -6,7 +6,6 @@ use std::{
     time::Duration,
 };
 
-use crate::support::targets::{failing, targets};
 use tower::{Layer, ServiceExt};
 use tower_socks::{
     BoxError, Refusal, Request, Traffic, Tunnel,
@@ -15,6 +14,11 @@ use tower_socks::{
     proto::{Address, Command, ReplyCode},
 };
 use tracing::{Span, info_span};
+
+use crate::support::{
+    log::spans,
+    targets::{failing, targets},
+};
 
 type Diary = Arc<Mutex<Vec<String>>>;
 
@@ -68,7 +72,7 @@ fn request() -> Request {
 
 #[tokio::test]
 async fn hooks_are_called_in_order_and_inside_the_span() {
-    let _log = tracing::subscriber::set_default(tracing_subscriber::registry());
+    let _log = spans();
     let diary = Diary::default();
     let (service, mut incoming) = targets();
     let tunnel = layer(&diary)
@@ -93,7 +97,7 @@ async fn hooks_are_called_in_order_and_inside_the_span() {
 async fn an_error_comes_with_its_code() {
     // The other test's subscriber enables this span as well: without one here
     // it would have an identity and yet never be the current one.
-    let _log = tracing::subscriber::set_default(tracing_subscriber::registry());
+    let _log = spans();
     let diary = Diary::default();
     let service = failing(|| Refusal::not_allowed("not today"));
     let error = layer(&diary)

@@ -1,15 +1,8 @@
 //! What `TraceLayer` writes unless it is told otherwise.
-//!
-//! The subscriber belongs to the thread, and every test here runs on one.
 
-use std::{
-    io,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::time::Duration;
 
-use crate::support::targets::{BOUND, failing, targets};
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, DuplexStream};
 use tower::{Layer, ServiceExt};
 use tower_socks::{
     Connected, Refusal, Relay, Request, Tunnel,
@@ -17,41 +10,18 @@ use tower_socks::{
     layer::trace::TraceLayer,
     proto::{Address, Command},
 };
-use tracing::subscriber::DefaultGuard;
+use tracing::Level;
 
-/// What is logged on this thread, at debug.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+use crate::support::{
+    log::Log,
+    targets::{BOUND, failing, targets},
+};
 
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Log {
-    fn start() -> (Self, DefaultGuard) {
-        let log = Self::default();
-        let writer = log.clone();
-        let subscriber = tracing_subscriber::fmt()
-            .with_max_level(tracing::Level::DEBUG)
-            .with_ansi(false)
-            .without_time()
-            .with_writer(move || writer.clone())
-            .finish();
-        (log, tracing::subscriber::set_default(subscriber))
-    }
-
-    /// The lines inside of a request's span.
-    fn lines(&self) -> Vec<String> {
-        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
-        let lines = text.lines().filter(|line| line.contains(" request{"));
-        lines.map(str::to_owned).collect()
-    }
+/// The lines inside of a request's span.
+fn request_lines(log: &Log) -> Vec<String> {
+    let mut lines = log.lines();
+    lines.retain(|line| line.contains(" request{"));
+    lines
 }
 
 fn request(command: Command, target: &str) -> Request {
@@ -69,7 +39,7 @@ fn has(line: &str, all: &[&str]) {
 
 #[tokio::test(start_paused = true)]
 async fn a_tunnel_leaves_three_lines_with_the_names_of_opentelemetry() {
-    let (log, _guard) = Log::start();
+    let (log, _guard) = Log::start(Level::DEBUG);
     let (service, mut incoming) = targets();
     let service = TraceLayer::new().layer(service);
     let request = request(Command::CONNECT, "example.com:80");
@@ -82,7 +52,7 @@ async fn a_tunnel_leaves_three_lines_with_the_names_of_opentelemetry() {
     // Nobody reads what the client said.
     let outcome = tunnel.run(early).await;
 
-    let lines = log.lines();
+    let lines = request_lines(&log);
     assert_eq!(lines.len(), 3, "{lines:#?}");
     let span = [
         "client.address=203.0.113.5",
@@ -117,7 +87,7 @@ async fn a_tunnel_leaves_three_lines_with_the_names_of_opentelemetry() {
 
 #[tokio::test(start_paused = true)]
 async fn a_tunnel_that_ends_says_how_much_it_has_moved() {
-    let (log, _guard) = Log::start();
+    let (log, _guard) = Log::start(Level::DEBUG);
     let (service, mut incoming) = targets();
     let service = TraceLayer::new().layer(service);
     let request = request(Command::CONNECT, "[2001:db8::1]:443");
@@ -135,7 +105,7 @@ async fn a_tunnel_that_ends_says_how_much_it_has_moved() {
         .await
         .unwrap();
     assert_eq!(hear.await.unwrap(), b"bye");
-    let lines = log.lines();
+    let lines = request_lines(&log);
     has(
         &lines[2],
         &["closed", "up=3", "down=0", "server.address=2001:db8::1"],
@@ -144,7 +114,7 @@ async fn a_tunnel_that_ends_says_how_much_it_has_moved() {
 
 #[tokio::test(start_paused = true)]
 async fn an_idle_tunnel_says_why_it_ended() {
-    let (log, _guard) = Log::start();
+    let (log, _guard) = Log::start(Level::DEBUG);
     let service = tower::service_fn(|_: Request| async {
         let relay = Relay::new().idle_timeout(Duration::from_secs(5));
         let (near, far) = tokio::io::duplex(64);
@@ -163,19 +133,19 @@ async fn an_idle_tunnel_says_why_it_ended() {
     let (_client, near) = tokio::io::duplex(64);
     tunnel.run(PrefixedStream::new(near)).await.unwrap_err();
     has(
-        &log.lines()[2],
+        &request_lines(&log)[2],
         &["broken off", "error=idle for too long", "open=5"],
     );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_request_that_is_refused_leaves_two_lines() {
-    let (log, _guard) = Log::start();
+    let (log, _guard) = Log::start(Level::DEBUG);
     let service = failing(|| Refusal::not_allowed("not today"));
     let service = TraceLayer::new().layer(service);
     let request = request(Command::UDP_ASSOCIATE, "0.0.0.0:0");
     service.oneshot(request).await.err().unwrap();
-    let lines = log.lines();
+    let lines = request_lines(&log);
     assert_eq!(lines.len(), 2, "{lines:#?}");
     has(
         &lines[1],

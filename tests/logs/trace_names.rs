@@ -1,13 +1,7 @@
 //! What clients may write into the span of `TraceLayer`: nothing that looks like another line.
-//!
-//! The subscriber belongs to the thread, and every test here runs on one.
 
-use std::{
-    io,
-    sync::{Arc, Mutex},
-};
+use std::io;
 
-use crate::support::targets::{Dialer, failing, targets};
 use tower::{Layer, ServiceExt};
 use tower_socks::{
     Identity, Refusal, Request,
@@ -16,35 +10,17 @@ use tower_socks::{
 };
 use tracing::Level;
 
-/// Everything that is logged on this thread.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
+use crate::support::{
+    log::Log,
+    targets::{Dialer, failing, targets},
+};
 
 /// What a request leaves in the log at a level, in lines.
 async fn logged(level: Level, service: Dialer, request: Request) -> Vec<String> {
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(level)
-        .with_ansi(false)
-        .without_time()
-        .with_writer(move || writer.clone())
-        .finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let (log, _guard) = Log::start(level);
     let _ = TraceLayer::new().layer(service).oneshot(request).await;
-    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-    text.split('\n')
+    log.text()
+        .split('\n')
         .filter(|line| !line.is_empty())
         .map(str::to_owned)
         .collect()

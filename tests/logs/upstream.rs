@@ -1,59 +1,23 @@
 //! What the log says of a way through other proxies: which proxy, and no secret.
-//!
-//! The subscriber belongs to the thread, and every test here runs on one.
 
-use std::{
-    io,
-    sync::{Arc, Mutex},
-};
-
-use crate::support::upstream::{canned, guarded};
-use crate::support::{failure, texts};
 use tower::ServiceExt;
 use tower_socks::{
     Client,
     connector::upstream::{BasicAuth, HttpUpstream, Socks5Upstream},
     proto::{Address, Credentials},
 };
-use tracing::subscriber::DefaultGuard;
+use tracing::Level;
+
+use crate::support::{
+    failure,
+    log::Log,
+    texts,
+    upstream::{canned, guarded},
+};
 
 const CONNECTED: &[u8] = b"\x05\x00\x00\x01\xc6\x33\x64\x07\x10\xe1";
 const LET_IN: &[u8] = b"\x05\x02\x01\x00";
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\n\r\n";
-
-/// Everything that is logged on this thread.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    fn start() -> (Self, DefaultGuard) {
-        let log = Self::default();
-        let writer = log.clone();
-        let subscriber = tracing_subscriber::fmt()
-            .with_max_level(tracing::Level::TRACE)
-            .with_ansi(false)
-            .without_time()
-            .with_writer(move || writer.clone())
-            .finish();
-        (log, tracing::subscriber::set_default(subscriber))
-    }
-
-    fn lines(&self) -> Vec<String> {
-        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
-        text.lines().map(str::to_owned).collect()
-    }
-}
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
 
 fn address(text: &str) -> Address {
     text.parse().unwrap()
@@ -77,7 +41,7 @@ fn assert_line(line: &str, parts: &[&str]) {
 
 #[tokio::test]
 async fn each_proxy_of_a_chain_has_a_line() {
-    let (log, _guard) = Log::start();
+    let (log, _guard) = Log::start(Level::TRACE);
     let (way, _) = canned([[LET_IN, CONNECTED, OK].concat()]);
     let chain = http("second.example:2").via(socks("first.example:1").via(way));
     chain.oneshot(address("a.example:80")).await.unwrap();
@@ -97,7 +61,7 @@ async fn each_proxy_of_a_chain_has_a_line() {
 
 #[tokio::test]
 async fn a_proxy_that_did_not_help_has_a_line_with_the_reason() {
-    let (log, _guard) = Log::start();
+    let (log, _guard) = Log::start(Level::TRACE);
     let (way, _) = canned([[LET_IN, &failure(5)].concat()]);
     let upstream = socks("first.example:1").via(way);
     upstream.oneshot(address("a.example:80")).await.unwrap_err();
@@ -133,7 +97,7 @@ async fn a_proxy_that_did_not_help_has_a_line_with_the_reason() {
 /// Whatever the proxy makes of them.
 #[tokio::test]
 async fn secrets_are_not_logged_and_not_in_errors() {
-    let (log, _guard) = Log::start();
+    let (log, _guard) = Log::start(Level::TRACE);
     let mut errors = String::new();
     for said in [
         &b"\x05\x02\x01\x01"[..],

@@ -2,7 +2,6 @@
 
 use std::net::IpAddr;
 
-use crate::support::{CONNECT, CONNECTED, Client, HELLO, HELLO_OK, Script, targets::targets};
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use tower::{Layer, ServiceBuilder, ServiceExt, service_fn};
 use tower_socks::{
@@ -11,6 +10,8 @@ use tower_socks::{
     layer::metrics::{LookupMetricsLayer, RequestMetricsLayer, SessionMetricsLayer, names},
     proto::{Address, Command, DomainName},
 };
+
+use crate::support::{CONNECT, CONNECTED, Client, HELLO, HELLO_OK, Script, targets::targets};
 
 /// Runs a test with a recorder of its own, on this thread.
 fn recorded(test: impl AsyncFnOnce(Snapshotter)) {

@@ -2,16 +2,17 @@
 
 use std::io;
 
-use crate::support::{
-    CONNECT, HELLO, HELLO_OK, exchange, failure,
-    targets::{Dialer, failing, targets},
-};
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use tower::{Layer, ServiceBuilder, ServiceExt, service_fn};
 use tower_socks::{
     AuthLayer, HandshakeLayer, NoAuth, Refusal, Request,
     layer::metrics::{RequestMetricsLayer, SessionMetricsLayer, names},
     proto::{Address, Command, ReplyCode},
+};
+
+use crate::support::{
+    CONNECT, HELLO, HELLO_OK, exchange, failure,
+    targets::{Dialer, failing, targets},
 };
 
 /// Runs a test with a recorder of its own, on this thread.

@@ -6,11 +6,6 @@ use std::{
     time::Duration,
 };
 
-use crate::support::udp::{
-    address,
-    association::{Association, datagram, socket},
-    name, stack, within,
-};
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
 use tower_socks::{
@@ -24,6 +19,12 @@ use tower_socks::{
         metrics::{RequestMetricsLayer, names},
     },
     proto::{Address, Command, DomainName},
+};
+
+use crate::support::udp::{
+    address,
+    association::{Association, datagram, socket},
+    name, stack, within,
 };
 
 /// Runs a test with a recorder of its own, on this thread.

@@ -2,7 +2,6 @@
 
 use std::io;
 
-use crate::support::{Client, Script, stack, targets::targets, within};
 use tokio::{
     io::AsyncWriteExt,
     net::{TcpListener, TcpStream, UdpSocket},
@@ -17,6 +16,8 @@ use tower_socks::{
     proto::{Address, Command},
     relay::{RelayError, RelayErrorKind},
 };
+
+use crate::support::{Client, Script, stack, targets::targets, within};
 
 async fn socket_pair() -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -6,11 +6,6 @@ use std::{
     net::{IpAddr, SocketAddr},
 };
 
-use crate::support::udp::{
-    Client, Script, address,
-    association::{Association, assert_silent, datagram, socket},
-    name, stack, within,
-};
 use tokio::{
     io::AsyncReadExt,
     net::{TcpListener, UdpSocket},
@@ -19,6 +14,12 @@ use tower::{Layer, service_fn};
 use tower_socks::{
     AclLayer, Associate, BoxError, Connector, Direct, Rules, connector::associate::MakeDirect,
     proto::DomainName,
+};
+
+use crate::support::udp::{
+    Client, Script, address,
+    association::{Association, assert_silent, datagram, socket},
+    name, stack, within,
 };
 
 /// A rule that states what this machine is.

@@ -1,40 +1,15 @@
 //! Names that change their minds: what was judged is what is dialled, and nothing else.
 
-use std::{
-    io,
-    net::{IpAddr, SocketAddr},
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-};
+use std::{io, net::SocketAddr, sync::atomic::Ordering};
+
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tower::Layer;
+use tower_socks::{AclLayer, Connector, Direct, NoAuth, Resolve, Rules};
 
 use crate::support::{
-    Script, connect_to, failure, greeted, has_ipv6, proxy, sockets::listener_beside, stack,
-    success, within,
+    Script, connect_to, failure, greeted, has_ipv6, proxy, resolvers::answering,
+    sockets::listener_beside, stack, success, within,
 };
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tower::{Layer, service_fn};
-use tower_socks::{
-    AclLayer, BoxError, Connector, Direct, NoAuth, Resolve, Rules, proto::DomainName,
-};
-
-/// A resolver with another answer each time, of which the last one stays, and how often it was
-/// asked.
-fn answering(answers: &[&[&str]]) -> (impl Resolve + Sync + use<>, Arc<AtomicUsize>) {
-    let answers: Vec<Vec<IpAddr>> = answers
-        .iter()
-        .map(|answer| answer.iter().map(|ip| ip.parse().unwrap()).collect())
-        .collect();
-    let asked = Arc::new(AtomicUsize::new(0));
-    let count = Arc::clone(&asked);
-    let resolver = service_fn(move |_: DomainName| {
-        let turn = count.fetch_add(1, Ordering::SeqCst);
-        let answer = answers[turn.min(answers.len() - 1)].clone();
-        async { Ok::<_, BoxError>(answer) }
-    });
-    (resolver, asked)
-}
 
 /// 127.0.0.1 is as good as public, and every other special-purpose address is not.
 fn rules() -> Rules {

@@ -2,14 +2,6 @@
 
 use std::{io, net::SocketAddr, time::Duration};
 
-use crate::support::udp::{
-    BIND, Client, Script, address,
-    association::{Association, assert_silent, socket},
-    binding::{assert_refused, connects, dst},
-    connect_from, name,
-    policies::hosts,
-    stack, within,
-};
 use tokio::{
     io::AsyncReadExt,
     net::{TcpListener, TcpStream},
@@ -20,6 +12,15 @@ use tower_socks::{
     connector::associate::MakeDirect,
     error::{Fault, Step},
     layer::acl::{SwapPolicy, recheck::RecheckLayer},
+};
+
+use crate::support::udp::{
+    BIND, Client, Script, address,
+    association::{Association, assert_silent, socket},
+    binding::{assert_refused, connects, dst},
+    connect_from, name,
+    policies::hosts,
+    stack, within,
 };
 
 const CONNECT: u8 = 1;

@@ -2,11 +2,6 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use crate::support::{
-    CONNECTED, Client, HELLO, HELLO_OK, Script, connect_to, greeted, proxy, stack,
-    targets::{slow_targets, targets},
-    within,
-};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
@@ -20,6 +15,12 @@ use tower_socks::{
         recheck::{Recheck, RecheckLayer},
     },
     proto::Credentials,
+};
+
+use crate::support::{
+    CONNECTED, Client, HELLO, HELLO_OK, Script, connect_to, greeted, proxy, stack,
+    targets::{slow_targets, targets},
+    within,
 };
 
 type Judge = fn(&Request, Option<SocketAddr>) -> Result<(), Refusal>;

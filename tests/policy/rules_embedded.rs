@@ -2,10 +2,11 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use tower_socks::Rules;
+
 use crate::support::rules::{
     V4, block, both_ways, ip, is_special, literal, named, remedy, toml, with,
 };
-use tower_socks::Rules;
 
 const PUBLIC: Ipv4Addr = Ipv4Addr::new(8, 8, 8, 8);
 

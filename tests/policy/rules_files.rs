@@ -1,7 +1,8 @@
 //! Files with mistakes: an error that says what was expected and where, and never `Rules`.
 
-use crate::support::rules::files::{assert_problem, problem};
 use tower_socks::Rules;
+
+use crate::support::rules::files::{assert_problem, problem};
 
 #[test]
 fn a_file_that_is_none() {

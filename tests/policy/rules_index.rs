@@ -2,15 +2,16 @@
 
 use std::net::SocketAddr;
 
-use crate::support::rules::{
-    linear::{Asked, Known, Reading},
-    universe::{ADDRESSES, Client, NAMES, Often, PORTS, Target, client, reading, rules, target},
-};
 use proptest::prelude::*;
 use tower_socks::{
     Rules,
     proto::Command,
     rules::{Outcome, Verdict},
+};
+
+use crate::support::rules::{
+    linear::{Asked, Known, Reading},
+    universe::{ADDRESSES, Client, NAMES, Often, PORTS, Target, client, reading, rules, target},
 };
 
 fn decided(verdict: &Verdict) -> (Outcome, usize) {

@@ -1,8 +1,9 @@
 //! Names in `Rules` that are addresses, or that nobody can judge. The requests are built as no
 //! decoder would let them through.
 
-use crate::support::rules::{allows, ip, literal, named, only, toml, with};
 use tower_socks::{Policy, Rules, proto::ReplyCode, rules::Destination};
+
+use crate::support::rules::{allows, ip, literal, named, only, toml, with};
 
 /// 127.0.0.1, as resolvers read it.
 const LOOPBACK: &[&str] = &[

@@ -3,22 +3,25 @@
 
 use std::{io, time::Duration};
 
-use crate::support::matrix::{
-    cells::{Cell, Outcome},
-    clients::{Asking, dst, witness},
-};
-use crate::support::udp::{
-    Client, Script, address,
-    association::{Association, assert_silent, datagram, socket},
-    binding::assert_refused,
-    connect_from, has_ipv6,
-    policies::Lookups,
-    stack, within,
-};
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tower::Layer;
 use tower_socks::{AclLayer, Connector, Rules, proto::Command};
+
+use crate::support::{
+    matrix::{
+        cells::{Cell, Outcome},
+        clients::{Asking, dst, witness},
+    },
+    udp::{
+        Client, Script, address,
+        association::{Association, assert_silent, datagram, socket},
+        binding::assert_refused,
+        connect_from, has_ipv6,
+        policies::Lookups,
+        stack, within,
+    },
+};
 
 /// Runs every cell of a command, and names those that fail.
 async fn matrix<F>(command: Command, run: impl Fn(Cell) -> F)

@@ -1,7 +1,8 @@
 //! Names in `Rules`: one host, however it is written.
 
-use crate::support::rules::{allows, named, only, toml};
 use tower_socks::{Rules, proto::DomainName};
+
+use crate::support::rules::{allows, named, only, toml};
 
 #[test]
 fn case_and_dots_at_the_end_mean_nothing() {

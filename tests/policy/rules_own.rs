@@ -2,12 +2,13 @@
 
 use std::net::SocketAddr;
 
-use crate::support::rules::{remedy, toml, with};
 use tower_socks::{
     Policy, Request, Rules,
     proto::{Command, ReplyCode},
     rules::{Action, Destination, Rule, Verdict},
 };
+
+use crate::support::rules::{remedy, toml, with};
 
 /// Where the client reached the proxy, on the public internet.
 const LOCAL: &str = "8.8.4.4:1080";

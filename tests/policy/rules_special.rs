@@ -2,10 +2,11 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use tower_socks::{Identity, Policy, Rules, proto::ReplyCode, rules::Outcome};
+
 use crate::support::rules::{
     V4, V6, block, both_ways, ip, is_special, literal, named, remedy, toml, with,
 };
-use tower_socks::{Identity, Policy, Rules, proto::ReplyCode, rules::Outcome};
 
 /// First, middle and last address of each block of the registries.
 fn probes() -> impl Iterator<Item = IpAddr> {

@@ -6,12 +6,6 @@ use std::{
     sync::Arc,
 };
 
-use crate::support::udp::{
-    ASSOCIATE, BIND, Client, Script, address,
-    association::{Association, assert_silent, socket},
-    binding::{assert_turned_away, connects, dst, ends_with},
-    connect_from, failure, name, stack, within,
-};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
@@ -21,6 +15,13 @@ use tower_socks::{
     AclLayer, BoxError, Connector, Direct, Policy, Refusal, Request, Resolve, Rules,
     layer::acl::SwapPolicy,
     proto::{Command, DomainName},
+};
+
+use crate::support::udp::{
+    ASSOCIATE, BIND, Client, Script, address,
+    association::{Association, assert_silent, socket},
+    binding::{assert_turned_away, connects, dst, ends_with},
+    connect_from, failure, name, stack, within,
 };
 
 const CONNECT: u8 = 1;

@@ -8,17 +8,18 @@ use std::{
     },
 };
 
-use crate::support::udp::{
-    association::{Association, assert_silent, datagram, socket},
-    name,
-    policies::slow,
-    stack, within,
-};
 use tokio::net::UdpSocket;
 use tower::Layer;
 use tower_socks::{
     AclLayer, Associate, Connector, Policy, Refusal, Request, Resolve,
     connector::associate::MakeDirect, layer::acl::SwapPolicy,
+};
+
+use crate::support::udp::{
+    association::{Association, assert_silent, datagram, socket},
+    name,
+    policies::slow,
+    stack, within,
 };
 
 type Judge = fn(&Request, Option<SocketAddr>) -> Result<(), Refusal>;

@@ -11,7 +11,6 @@ use std::{
     time::Duration,
 };
 
-use crate::support::udp::{Client, Script, address, stack, within};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
@@ -23,6 +22,8 @@ use tower_socks::{
     layer::acl::SwapPolicy,
     proto::{Address, Command},
 };
+
+use crate::support::udp::{Client, Script, address, stack, within};
 
 const CONNECT: u8 = 1;
 

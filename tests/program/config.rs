@@ -4,46 +4,12 @@ use std::{
     fs,
     io::{Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
-    path::PathBuf,
     process::Command,
-    sync::atomic::{AtomicU32, Ordering},
 };
 
-use crate::support::program::{Server, complaint, connect_request, exchange, program};
 use rustix::process::Signal;
 
-/// A file of this test, which goes with it.
-struct File(PathBuf);
-
-impl File {
-    fn new(text: &str) -> Self {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let name = format!("tower-socks-{}-{number}.toml", std::process::id());
-        let file = Self(std::env::temp_dir().join(name));
-        file.write(text);
-        file
-    }
-
-    fn write(&self, text: &str) {
-        fs::write(&self.0, text).unwrap();
-    }
-
-    fn path(&self) -> &str {
-        self.0.to_str().unwrap()
-    }
-
-    fn server(&self) -> Server {
-        let flags = ["--listen", "127.0.0.1:0", "--config", self.path()];
-        Server::start(&flags, "info")
-    }
-}
-
-impl Drop for File {
-    fn drop(&mut self) {
-        _ = fs::remove_file(&self.0);
-    }
-}
+use crate::support::program::{Server, complaint, connect_request, exchange, file::File, program};
 
 /// The reply code to CONNECT, and the connection.
 fn connect(server: &Server, target: SocketAddr) -> (u8, TcpStream) {
@@ -96,7 +62,7 @@ fn special_purpose_addresses_are_refused_until_they_are_allowed() {
     assert_eq!(connect(&server, address).0, 0);
 
     let file = File::new(OPEN);
-    assert_eq!(connect(&file.server(), address).0, 0);
+    assert_eq!(connect(&file.strict_server(), address).0, 0);
 }
 
 #[test]
@@ -104,7 +70,7 @@ fn a_reload_closes_what_is_refused_now_and_nothing_else() {
     let (first, first_address) = target();
     let (second, second_address) = target();
     let file = File::new(OPEN);
-    let mut server = file.server();
+    let mut server = file.strict_server();
     let (code, mut closed) = connect(&server, first_address);
     assert_eq!(code, 0);
     let (code, mut kept) = connect(&server, second_address);
@@ -128,7 +94,7 @@ fn a_reload_closes_what_is_refused_now_and_nothing_else() {
 fn a_mistake_keeps_everything_and_is_said_with_file_line_and_field() {
     let (_target, address) = target();
     let file = File::new(CLOSED);
-    let mut server = file.server();
+    let mut server = file.strict_server();
     let mistakes = [
         ("[acl]\ndefault = \"alow\"\n", ":2:11: acl, default: "),
         (
@@ -172,7 +138,7 @@ fn a_mistake_keeps_everything_and_is_said_with_file_line_and_field() {
 fn users_come_and_go_with_the_file() {
     let (_target, address) = target();
     let file = File::new(OPEN);
-    let mut server = file.server();
+    let mut server = file.strict_server();
     assert_eq!(connect(&server, address).0, 0);
 
     file.write(&format!("[users]\njoe = \"secret\"\n{OPEN}"));

@@ -7,8 +7,9 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::support::program::{Server, complaint, connect_request, exchange, file::File, program};
 use rustix::process::Signal;
+
+use crate::support::program::{Server, complaint, connect_request, exchange, file::File, program};
 
 /// The reply code to CONNECT, and the connection.
 fn connect(server: &Server, target: SocketAddr) -> (u8, TcpStream) {

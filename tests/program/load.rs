@@ -9,13 +9,14 @@ use std::{
     },
 };
 
-use crate::support::program::{Server, connect_request, file::File};
 use rustix::process::{Resource, Signal, getrlimit, setrlimit};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     task::JoinSet,
 };
+
+use crate::support::program::{Server, connect_request, file::File};
 
 /// A tunnel through the server.
 async fn tunnel(server: SocketAddr, target: SocketAddr) -> TcpStream {

@@ -1,5 +1,6 @@
 //! The example server as a program of its own.
 
+#![cfg(all(unix, feature = "rules", feature = "users"))]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -10,42 +11,13 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-#[cfg(all(unix, feature = "rules", feature = "users"))]
 mod config;
-#[cfg(all(
-    unix,
-    feature = "limit",
-    feature = "proxy-url",
-    feature = "rules",
-    feature = "users"
-))]
+#[cfg(all(feature = "limit", feature = "proxy-url"))]
 mod limits;
-#[cfg(all(
-    unix,
-    feature = "limit",
-    feature = "metrics",
-    feature = "proxy-url",
-    feature = "rules",
-    feature = "users"
-))]
+#[cfg(all(feature = "limit", feature = "metrics", feature = "proxy-url"))]
 mod load;
-#[cfg(all(unix, feature = "rules", feature = "users"))]
 mod server;
-#[cfg(all(
-    unix,
-    feature = "limit",
-    feature = "metrics",
-    feature = "proxy-url",
-    feature = "rules",
-    feature = "users"
-))]
+#[cfg(all(feature = "limit", feature = "metrics", feature = "proxy-url"))]
 mod status;
-#[cfg(all(
-    unix,
-    feature = "limit",
-    feature = "metrics",
-    feature = "proxy-url",
-    feature = "rules",
-    feature = "users"
-))]
+#[cfg(all(feature = "limit", feature = "metrics", feature = "proxy-url"))]
 mod systemd;

@@ -6,8 +6,9 @@ use std::{
     process::Command,
 };
 
-use crate::support::program::{Server, complaint, connect_request, exchange, program};
 use rustix::process::Signal;
+
+use crate::support::program::{Server, complaint, connect_request, exchange, program};
 
 #[test]
 fn without_flags_it_means_port_1080_of_loopback() {

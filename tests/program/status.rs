@@ -5,12 +5,13 @@ use std::{
     net::{SocketAddr, TcpListener},
 };
 
+use serde_json::Value;
+
 use crate::support::program::{
     Server, complaint, connect_request, exchange,
     file::File,
     http::{ask, get},
 };
-use serde_json::Value;
 
 /// Where the numbers are, as the log says.
 fn status(server: &mut Server) -> SocketAddr {

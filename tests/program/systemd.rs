@@ -9,8 +9,9 @@ use std::{
     time::Duration,
 };
 
-use crate::support::program::{Server, connect_request, exchange, file::File, program};
 use rustix::process::Signal;
+
+use crate::support::program::{Server, connect_request, exchange, file::File, program};
 
 /// The socket that systemd would listen on.
 struct Notifications {
@@ -46,20 +47,12 @@ impl Drop for Notifications {
 fn it_says_how_it_stands() {
     let told = Notifications::new("states");
     let file = File::new("");
-    let mut process = Command::new(program())
-        .args(["--listen", "127.0.0.1:0", "--config", file.path()])
-        .env("NOTIFY_SOCKET", &told.path)
-        .env("RUST_LOG", "info")
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut log = BufReader::new(process.stderr.take().unwrap());
-    let address = Server::listening(&mut log);
-    let mut server = Server {
-        process,
-        log,
-        address,
-    };
+    let mut server = Server::spawn(
+        Command::new(program())
+            .args(["--listen", "127.0.0.1:0", "--config", file.path()])
+            .env("NOTIFY_SOCKET", &told.path)
+            .env("RUST_LOG", "info"),
+    );
     assert_eq!(told.next(), "READY=1\n");
 
     server.signal(Signal::HUP);

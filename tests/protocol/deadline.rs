@@ -2,11 +2,6 @@
 
 use std::{error::Error, future::pending, time::Duration};
 
-use crate::support::{
-    CONNECT, CONNECTED, Client, HELLO, HELLO_OK, Script, stack,
-    targets::{slow_targets, targets},
-    within,
-};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     time::{Instant, sleep},
@@ -15,6 +10,12 @@ use tower::{Layer, service_fn};
 use tower_socks::{
     AuthLayer, BoxError, HandshakeLayer, Identity, NoAuth, SessionError, UserPass, Users,
     error::Step, proto::Credentials,
+};
+
+use crate::support::{
+    CONNECT, CONNECTED, Client, HELLO, HELLO_OK, Script, stack,
+    targets::{slow_targets, targets},
+    within,
 };
 
 const SECOND: Duration = Duration::from_secs(1);

@@ -2,16 +2,17 @@
 
 use std::time::Duration;
 
-use crate::support::{
-    CONNECT, CONNECTED, Client, HELLO, HELLO_OK, Script, ended, greeted, proxy, settle, stack,
-    targets::{endless, slow_targets, targets},
-    within,
-};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     time::timeout,
 };
 use tower_socks::{NoAuth, error::Step};
+
+use crate::support::{
+    CONNECT, CONNECTED, Client, HELLO, HELLO_OK, Script, ended, greeted, proxy, settle, stack,
+    targets::{endless, slow_targets, targets},
+    within,
+};
 
 /// Bytes none of which looks like its neighbours.
 fn bytes(len: u32) -> Vec<u8> {

@@ -2,11 +2,6 @@
 
 use std::time::Duration;
 
-use crate::support::{
-    CONNECT, CONNECTED, Client, HELLO, HELLO_OK, Script, exchange, settle, stack,
-    targets::{failing, targets},
-    within,
-};
 use tokio::{
     io::{AsyncWriteExt, DuplexStream},
     time::Instant,
@@ -19,6 +14,12 @@ use tower_socks::{
     io::PrefixedStream,
     proto::{Method, MethodSet},
     session::{Authenticated, Negotiation},
+};
+
+use crate::support::{
+    CONNECT, CONNECTED, Client, HELLO, HELLO_OK, Script, exchange, settle, stack,
+    targets::{failing, targets},
+    within,
 };
 
 fn joe() -> UserPass<Users> {

@@ -1,8 +1,5 @@
 //! S6: methods of the user's own (RFC 1928 section 3, X'80' to X'FE').
 
-use crate::support::{
-    CONNECT, CONNECTED, Client, HELLO_OK, Script, exchange, stack, targets::targets, within,
-};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tower::util::Either;
 use tower_socks::{
@@ -10,6 +7,10 @@ use tower_socks::{
     error::{AuthError, Fault, Step},
     io::lingering_close,
     proto::{Method, MethodSet},
+};
+
+use crate::support::{
+    CONNECT, CONNECTED, Client, HELLO_OK, Script, exchange, stack, targets::targets, within,
 };
 
 /// A challenge of two octets, answered by their complement; `!` for "come in" and `?` for a no.

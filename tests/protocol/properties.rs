@@ -6,11 +6,6 @@ use std::{
     str::FromStr,
 };
 
-use crate::support::{
-    CONNECTED, LOCAL, PEER, Script,
-    canned::{Canned, Then},
-    targets::targets,
-};
 use proptest::{collection::vec, prelude::*};
 use tokio::{io::AsyncReadExt, runtime::Builder};
 use tower::ServiceExt;
@@ -22,6 +17,12 @@ use tower_socks::{
         ReplyCode, Request, Selection, UserPassStatus,
     },
     rules::{Destination, Network, PortRange, TimeRange, Weekdays},
+};
+
+use crate::support::{
+    CONNECTED, LOCAL, PEER, Script,
+    canned::{Canned, Then},
+    targets::targets,
 };
 
 /// What a target says before it closes.

@@ -1,15 +1,16 @@
 //! R1 to R6: what a request may say (RFC 1928 sections 4 and 5).
 
-use crate::support::{
-    CONNECT, CONNECTED, Client, HELLO, HELLO_OK, LOCAL, PEER, Script, exchange, failure, stack,
-    targets::targets, within,
-};
 use tower::ServiceExt;
 use tower_socks::{
     Accepted, Connector, NoAuth, Request,
     connector::Unsupported,
     error::{Fault, Step},
     proto::{Address, Command, DomainName},
+};
+
+use crate::support::{
+    CONNECT, CONNECTED, Client, HELLO, HELLO_OK, LOCAL, PEER, Script, exchange, failure, stack,
+    targets::targets, within,
 };
 
 /// What the connector gets to see of a request.

@@ -16,17 +16,18 @@ use std::{
     time::Duration,
 };
 
-use crate::support::{
-    CONNECT, Client, HELLO, HELLO_OK, Script, connect_to, failure, greeted, proxy, stack,
-    targets::{Dialer, endless, failing, slow_targets},
-    within,
-};
 use tokio::{net::TcpSocket, time::Instant};
 use tower::{ServiceBuilder, ServiceExt, service_fn};
 use tower_socks::{
     BoxError, Connector, Direct, NoAuth, Refusal,
     error::{Fault, Step, reply_code},
     proto::{DomainName, ReplyCode},
+};
+
+use crate::support::{
+    CONNECT, Client, HELLO, HELLO_OK, Script, connect_to, failure, greeted, proxy, stack,
+    targets::{Dialer, endless, failing, slow_targets},
+    within,
 };
 
 /// The reply code of a dial that fails with this.

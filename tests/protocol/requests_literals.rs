@@ -2,12 +2,13 @@
 
 use std::sync::{Arc, Mutex};
 
-use crate::support::{
-    CONNECTED, Client, HELLO, HELLO_OK, Script, exchange, failure, stack, targets::targets, within,
-};
 use tokio::io::AsyncReadExt;
 use tower::Layer;
 use tower_socks::{AclLayer, NoAuth, Refusal, Request, proto::Address};
+
+use crate::support::{
+    CONNECTED, Client, HELLO, HELLO_OK, Script, exchange, failure, stack, targets::targets, within,
+};
 
 /// The reply to a CONNECT to `name`, and what the connector got to see.
 async fn connect(name: &str) -> (u8, Option<Address>) {

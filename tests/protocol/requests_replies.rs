@@ -2,12 +2,6 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use crate::support::{
-    CONNECT, CONNECTED, Client, HELLO, HELLO_OK, Script, connect_to, exchange, failure, greeted,
-    proxy, stack,
-    targets::{Dialer, failing, targets},
-    within,
-};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     time::{Instant, sleep},
@@ -17,6 +11,13 @@ use tower_socks::{
     AclLayer, AuthLayer, BoxError, Connected, HandshakeLayer, NoAuth, Refusal, Request,
     error::{Fault, Step},
     proto::{Address, DomainName, ReplyCode},
+};
+
+use crate::support::{
+    CONNECT, CONNECTED, Client, HELLO, HELLO_OK, Script, connect_to, exchange, failure, greeted,
+    proxy, stack,
+    targets::{Dialer, failing, targets},
+    within,
 };
 
 /// The limit of RFC 1928 for closing after a failure.

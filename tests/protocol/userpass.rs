@@ -2,11 +2,6 @@
 
 use std::time::Duration;
 
-use crate::support::{
-    CONNECT, CONNECTED, Client, Script, exchange, stack,
-    targets::{Dialled, targets},
-    within,
-};
 use tokio::{
     io::{AsyncReadExt, DuplexStream},
     sync::mpsc,
@@ -16,6 +11,12 @@ use tower::service_fn;
 use tower_socks::{
     Authenticate, BoxError, Identity, UserPass, Users, error::Step, io::PrefixedStream,
     proto::Credentials,
+};
+
+use crate::support::{
+    CONNECT, CONNECTED, Client, Script, exchange, stack,
+    targets::{Dialled, targets},
+    within,
 };
 
 fn users(name: &[u8], password: &[u8]) -> Users {

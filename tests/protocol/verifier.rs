@@ -2,7 +2,6 @@
 
 use std::{future::pending, sync::Arc, time::Duration};
 
-use crate::support::{CONNECT, CONNECTED, Client, Script, settle, stack, targets::targets, within};
 use tokio::{
     io::AsyncReadExt,
     sync::{Semaphore, mpsc},
@@ -13,6 +12,8 @@ use tower_socks::{
     error::{AuthError, Fault},
     proto::Credentials,
 };
+
+use crate::support::{CONNECT, CONNECTED, Client, Script, settle, stack, targets::targets, within};
 
 #[tokio::test(start_paused = true)]
 async fn u2_success_is_written_once_the_verifier_has_said_yes() {

@@ -2,12 +2,9 @@
 
 use std::{
     hint::black_box,
-    io,
-    sync::{Arc, Mutex, OnceLock},
     time::{Duration, Instant},
 };
 
-use crate::support::{CONNECT, Client, Script, stack, targets::targets, texts, within};
 use futures_util::FutureExt;
 use tokio::io::DuplexStream;
 use tower::{Layer, Service, service_fn};
@@ -16,38 +13,10 @@ use tower_socks::{
     io::PrefixedStream, proto::Credentials,
 };
 
+use crate::support::{CONNECT, Client, Script, log::Log, stack, targets::targets, texts, within};
+
 const SECRET: &str = "correct horse battery staple";
 const GUESS: &str = "wrong donkey capacitor nail";
-
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// Everything that is logged in this process, at TRACE.
-fn log() -> &'static Log {
-    static LOG: OnceLock<Log> = OnceLock::new();
-    LOG.get_or_init(|| {
-        let log = Log::default();
-        let writer = log.clone();
-        tracing_subscriber::fmt()
-            .with_max_level(tracing::Level::TRACE)
-            .with_ansi(false)
-            .with_span_events(tracing_subscriber::fmt::format::FmtSpan::FULL)
-            .with_writer(move || writer.clone())
-            .init();
-        log
-    })
-}
 
 fn assert_silent(text: &str) {
     for secret in [SECRET, GUESS] {
@@ -81,7 +50,7 @@ where
 
 #[tokio::test(start_paused = true)]
 async fn u6_passwords_reach_no_log_and_no_error() {
-    let log = log();
+    let log = Log::of_process();
     within(async {
         let users: Users = [("logged-joe", SECRET)].into_iter().collect();
         let auth = UserPass::new(users);
@@ -104,7 +73,7 @@ async fn u6_passwords_reach_no_log_and_no_error() {
         assert_silent(&texts(&error));
     })
     .await;
-    let text = String::from_utf8_lossy(&log.0.lock().unwrap()).into_owned();
+    let text = log.text();
     // There is something to be read.
     assert!(
         text.contains("logged-joe") && text.contains("database on fire"),
@@ -115,7 +84,7 @@ async fn u6_passwords_reach_no_log_and_no_error() {
 
 #[tokio::test(start_paused = true)]
 async fn u6_a_frame_that_is_cut_or_garbled_is_not_quoted() {
-    let log = log();
+    let log = Log::of_process();
     within(async {
         let credentials = Credentials::new("cut-joe", SECRET).unwrap().encode();
         let garbled = [&[9], &credentials[1..]].concat();
@@ -130,7 +99,7 @@ async fn u6_a_frame_that_is_cut_or_garbled_is_not_quoted() {
         }
     })
     .await;
-    assert_silent(&String::from_utf8_lossy(&log.0.lock().unwrap()));
+    assert_silent(&log.text());
 }
 
 #[test]

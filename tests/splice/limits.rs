@@ -2,10 +2,6 @@
 
 use std::{num::NonZeroU32, time::Duration};
 
-use crate::support::{
-    Script, connect_to,
-    splice::{alone, is_spliced},
-};
 use tokio::{
     io::AsyncReadExt,
     net::{TcpListener, TcpStream},
@@ -19,6 +15,11 @@ use tower_socks::{
         meter::{Bandwidth, ByteQuota},
     },
     serve,
+};
+
+use crate::support::{
+    Script, connect_to,
+    splice::{alone, is_spliced},
 };
 
 /// The limits of a stack: for everyone, or for nobody.

@@ -1,9 +1,5 @@
 //! Bulk data through a chain of other proxies is spliced.
 
-use crate::support::{
-    CONNECTED, HELLO, HELLO_OK, Script, connect_to,
-    splice::{alone, is_spliced, socket_pair},
-};
 use tokio::net::{TcpListener, TcpStream};
 use tower::ServiceExt;
 use tower_socks::{
@@ -11,6 +7,11 @@ use tower_socks::{
     connector::upstream::{HttpUpstream, Socks5Upstream},
     io::PrefixedStream,
     proto::Address,
+};
+
+use crate::support::{
+    CONNECTED, HELLO, HELLO_OK, Script, connect_to,
+    splice::{alone, is_spliced, socket_pair},
 };
 
 #[test]

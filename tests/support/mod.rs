@@ -5,10 +5,12 @@
 pub mod canned;
 #[cfg(target_os = "linux")]
 pub mod faults;
+pub mod log;
 #[cfg(feature = "rules")]
 pub mod matrix;
 #[cfg(unix)]
 pub mod program;
+pub mod resolvers;
 #[cfg(feature = "rules")]
 pub mod rules;
 pub mod sockets;

@@ -1,12 +1,13 @@
 //! A4: whose datagrams an association takes.
 
+use tokio::net::UdpSocket;
+use tower_socks::{Associate, Connector};
+
 use crate::support::udp::{
     address,
     association::{Association, assert_silent, datagram, send_at_once, socket},
     skipped, stack, within,
 };
-use tokio::net::UdpSocket;
-use tower_socks::{Associate, Connector};
 
 /// An association with the defaults, on 127.0.0.1.
 async fn association() -> Association {

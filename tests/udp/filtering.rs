@@ -2,15 +2,16 @@
 
 use std::net::SocketAddr;
 
+use tower::Layer;
+use tower_socks::{
+    AclLayer, Associate, Connector,
+    connector::associate::{DirectPaths, Filtering},
+};
+
 use crate::support::udp::{
     association::{Association, assert_silent, receive, socket},
     policies::forbidding,
     stack, within,
-};
-use tower::Layer;
-use tower_socks::{
-    AclLayer, Associate, Connector,
-    connector::associate::{Filtering, MakeDirect},
 };
 
 /// An association with paths of these options.

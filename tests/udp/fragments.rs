@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use tokio::{net::UdpSocket, time};
+use tower_socks::{Associate, Connector};
+
 use crate::support::udp::{
     address,
     association::{Association, assert_silent, datagram, socket},
     name, pass, stack, within,
 };
-use tokio::{net::UdpSocket, time};
-use tower_socks::{Associate, Connector};
 
 /// The high-order bit: the end of a sequence.
 const LAST: u8 = 0x80;

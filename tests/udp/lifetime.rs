@@ -2,17 +2,18 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use crate::support::udp::{
-    ASSOCIATE, Client, Script, address,
-    association::{Association, assert_same, assert_silent, datagram, receive, socket},
-    has_ipv6, name, stack, within,
-};
 use tokio::{
     net::{UdpSocket, UnixStream},
     time::Instant,
 };
 use tower::ServiceExt;
 use tower_socks::{Accepted, Associate, Connector};
+
+use crate::support::udp::{
+    ASSOCIATE, Client, Script, address,
+    association::{Association, assert_same, assert_silent, datagram, receive, socket},
+    has_ipv6, name, stack, within,
+};
 
 /// An association with the defaults, on 127.0.0.1.
 async fn association() -> Association {

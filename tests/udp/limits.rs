@@ -2,18 +2,19 @@
 
 use std::{error::Error, io, time::Duration};
 
+use tokio::net::UdpSocket;
+use tower_socks::{
+    Associate, Connector,
+    connector::associate::DirectPaths,
+    relay::{RelayError, RelayErrorKind},
+};
+
 use crate::support::udp::{
     ASSOCIATE, Client, Script, address,
     association::{Association, datagram, socket},
     failure, name, pass,
     policies::hosts,
     quiet_port, stack, within,
-};
-use tokio::net::UdpSocket;
-use tower_socks::{
-    Associate, Connector,
-    connector::associate::MakeDirect,
-    relay::{RelayError, RelayErrorKind},
 };
 
 /// An association of 20 seconds of idleness.

@@ -7,10 +7,6 @@ use std::{
     time::Duration,
 };
 
-use crate::support::udp::{
-    association::{Association, assert_silent, socket},
-    stack, within,
-};
 use tower::{Layer, layer::util::Stack};
 use tower_socks::{
     Connector, MeterLayer, Refusal, Request,
@@ -19,6 +15,11 @@ use tower_socks::{
         key,
         meter::{ByteQuota, MakeMeter, MemoryStore},
     },
+};
+
+use crate::support::udp::{
+    association::{Association, assert_silent, socket},
+    stack, within,
 };
 
 /// What one meter has heard.

@@ -1,5 +1,8 @@
 //! A10 and A11: datagrams that cannot go, and names that take their time.
 
+use tokio::net::UdpSocket;
+use tower_socks::{Associate, Connector, Resolve, connector::associate::DirectPaths};
+
 use crate::support::udp::{
     address,
     association::{Association, assert_silent, datagram, socket},
@@ -7,8 +10,6 @@ use crate::support::udp::{
     policies::{hosts, slow},
     stack, within,
 };
-use tokio::net::UdpSocket;
-use tower_socks::{Associate, Connector, Resolve, connector::associate::MakeDirect};
 
 /// An association under no policy, for which names are looked up by `resolver`.
 async fn resolving(resolver: impl Resolve + Sync) -> Association {

@@ -7,16 +7,17 @@ use std::{
     task::{Context, Poll, Waker, ready},
 };
 
-use crate::support::udp::{
-    ASSOCIATE, Client, Script, address,
-    association::{Association, assert_silent, socket},
-    failure, stack, within,
-};
 use tower::{Layer, ServiceBuilder, ServiceExt, service_fn, util::MapResponseLayer};
 use tower_socks::{
     Associate, BoxError, Connector, Request,
     connector::associate::MakeDirect,
     datagram::{DatagramTransport, Datagrams},
+};
+
+use crate::support::udp::{
+    ASSOCIATE, Client, Script, address,
+    association::{Association, assert_silent, socket},
+    failure, stack, within,
 };
 
 /// A path that notes what passes, and drops what says so.

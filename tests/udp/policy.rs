@@ -2,19 +2,20 @@
 
 use std::net::SocketAddr;
 
+use tokio::net::UdpSocket;
+use tower::Layer;
+use tower_socks::{
+    AclLayer, Associate, Connector, Policy, Resolve,
+    connector::associate::DirectPaths,
+    proto::{Address, Command},
+};
+
 use crate::support::udp::{
     ASSOCIATE, Client, Script, address,
     association::{Association, assert_silent, datagram, socket},
     failure, name, pass,
     policies::{Asked, forbidding, hosts},
     stack, within,
-};
-use tokio::net::UdpSocket;
-use tower::Layer;
-use tower_socks::{
-    AclLayer, Associate, Connector, Policy, Resolve,
-    connector::associate::MakeDirect,
-    proto::{Address, Command},
 };
 
 const UDP: Command = Command::UDP_ASSOCIATE;

@@ -1,42 +1,22 @@
 //! Names that change their minds, as peers of BIND and as destinations of datagrams.
 
-use std::{
-    net::IpAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
+use std::sync::atomic::Ordering;
+
+use tokio::net::{TcpStream, UdpSocket};
+use tower::Layer;
+use tower_socks::{
+    AclLayer, Associate, Bind, Connector, Resolve, Rules, connector::associate::DirectPaths,
+};
+
+use crate::support::{
+    resolvers::answering,
+    udp::{
+        BIND, Client, Script,
+        association::{Association, assert_silent, datagram, socket},
+        binding::{assert_turned_away, connects, ends_with},
+        connect_from, name, pass, stack, within,
     },
 };
-
-use crate::support::udp::{
-    BIND, Client, Script,
-    association::{Association, assert_silent, datagram, socket},
-    binding::{assert_turned_away, connects, ends_with},
-    connect_from, name, pass, stack, within,
-};
-use tokio::net::{TcpStream, UdpSocket};
-use tower::{Layer, service_fn};
-use tower_socks::{
-    AclLayer, Associate, Bind, BoxError, Connector, Resolve, Rules,
-    connector::associate::MakeDirect, proto::DomainName,
-};
-
-/// A resolver with another answer each time, of which the last one stays, and how often it was
-/// asked.
-fn answering(answers: &[&[&str]]) -> (impl Resolve + Sync + use<>, Arc<AtomicUsize>) {
-    let answers: Vec<Vec<IpAddr>> = answers
-        .iter()
-        .map(|answer| answer.iter().map(|ip| ip.parse().unwrap()).collect())
-        .collect();
-    let asked = Arc::new(AtomicUsize::new(0));
-    let count = Arc::clone(&asked);
-    let resolver = service_fn(move |_: DomainName| {
-        let turn = count.fetch_add(1, Ordering::SeqCst);
-        let answer = answers[turn.min(answers.len() - 1)].clone();
-        async { Ok::<_, BoxError>(answer) }
-    });
-    (resolver, asked)
-}
 
 /// 127.0.0.1 is as good as public, and every other special-purpose address is not.
 fn rules() -> Rules {

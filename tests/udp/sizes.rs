@@ -2,14 +2,15 @@
 
 use std::{io::IoSliceMut, net::SocketAddr, time::Duration};
 
+use quinn_udp::{RecvMeta, Transmit, UdpSocketState};
+use tokio::time::{MissedTickBehavior, interval};
+use tower_socks::Connector;
+
 use crate::support::udp::{
     address,
     association::{Association, assert_same, datagram, receive, send_at_once, socket},
     has_ipv6, skipped, stack, within,
 };
-use quinn_udp::{RecvMeta, Transmit, UdpSocketState};
-use tokio::time::{MissedTickBehavior, interval};
-use tower_socks::Connector;
 
 async fn association() -> Association {
     Association::new(stack(Connector::direct())).await

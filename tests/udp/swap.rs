@@ -2,18 +2,19 @@
 
 use std::net::SocketAddr;
 
-use crate::support::udp::{
-    association::{Association, assert_silent, datagram, socket},
-    name,
-    policies::hosts,
-    stack, within,
-};
 use tokio::net::UdpSocket;
 use tower::{Layer, ServiceBuilder};
 use tower_socks::{
     AclLayer, Associate, Connector, Policy, Resolve, Rules,
     connector::associate::{Filtering, MakeDirect},
     layer::acl::SwapPolicy,
+};
+
+use crate::support::udp::{
+    association::{Association, assert_silent, datagram, socket},
+    name,
+    policies::hosts,
+    stack, within,
 };
 
 /// Everything else is refused, since it is special-purpose.

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use crate::support::upstream::{Asked, Diary, asks, by_hand, guarded};
-use crate::support::{Client, HELLO, HELLO_OK, Script, failure, stack, success, within};
 use tokio::{
     io::{AsyncWriteExt, DuplexStream},
     net::{TcpListener, TcpStream},
@@ -13,6 +11,12 @@ use tower_socks::{
     AclLayer, Client as SocksClient, Connector, NoAuth, Request, Tunnel,
     connector::upstream::Socks5Upstream,
     proto::{Address, Command},
+};
+
+use crate::support::{
+    Client, HELLO, HELLO_OK, Script, failure, stack, success,
+    upstream::{Asked, Diary, asks, by_hand, guarded},
+    within,
 };
 
 const LISTENS: &str = "198.51.100.7:4321";

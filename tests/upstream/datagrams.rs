@@ -8,8 +8,6 @@ use std::{
     },
 };
 
-use crate::support::upstream::{Asked, Diary, asks};
-use crate::support::{HELLO, HELLO_OK, Script, proxy, stack, success, within};
 use tokio::{
     io::AsyncReadExt,
     net::{TcpListener, TcpStream, UdpSocket},
@@ -20,6 +18,12 @@ use tower_socks::{
     client::ProxySocket,
     connector::upstream::Socks5Upstream,
     proto::{Address, Command, DomainName},
+};
+
+use crate::support::{
+    HELLO, HELLO_OK, Script, proxy, stack, success,
+    upstream::{Asked, Diary, asks},
+    within,
 };
 
 /// A proxy by hand, and an association through it.

@@ -2,13 +2,6 @@
 
 use std::{convert::Infallible, time::Duration};
 
-use crate::support::upstream::{Asked, Diary, by_hand, canned, guarded, resolver};
-use crate::support::{
-    Script,
-    canned::{Canned, Then},
-    sockets::closed_port,
-    texts, within,
-};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
@@ -21,6 +14,15 @@ use tower_socks::{
     error::reply_code,
     io::BoxStream,
     proto::{Address, DomainName, ReplyCode},
+};
+
+use crate::support::{
+    Script,
+    canned::{Canned, Then},
+    sockets::closed_port,
+    texts,
+    upstream::{Asked, Diary, by_hand, canned, guarded, resolver},
+    within,
 };
 
 const OK: &[u8] = b"HTTP/1.1 200 Connection established\r\n\r\n";

@@ -9,12 +9,6 @@ use std::{
     time::Duration,
 };
 
-use crate::support::upstream::{guarded, resolver};
-use crate::support::{
-    HELLO_OK, Script,
-    canned::{Canned, Then},
-    failure,
-};
 use tokio::time::{Instant, sleep};
 use tower::{ServiceExt, service_fn};
 use tower_socks::{
@@ -22,6 +16,13 @@ use tower_socks::{
     connector::upstream::{HttpUpstream, Socks5Upstream, Transport},
     error::reply_code,
     proto::{Address, DomainName, ReplyCode},
+};
+
+use crate::support::{
+    HELLO_OK, Script,
+    canned::{Canned, Then},
+    failure,
+    upstream::{guarded, resolver},
 };
 
 const LIMIT: Duration = Duration::from_secs(30);

@@ -2,8 +2,6 @@
 
 use std::net::SocketAddr;
 
-use crate::support::upstream::{Asked, Diary};
-use crate::support::{Script, proxy, sockets::closed_port, stack, within};
 use tokio::{
     io::AsyncWriteExt,
     net::{TcpListener, TcpStream, UdpSocket},
@@ -14,6 +12,14 @@ use tower_socks::{
     client::ClientFault,
     connector::upstream::Socks5Upstream,
     proto::{Address, Credentials, ReplyCode},
+};
+
+use crate::support::{
+    Script, proxy,
+    sockets::closed_port,
+    stack,
+    upstream::{Asked, Diary},
+    within,
 };
 
 /// A server that wants a password, and one that goes through it and asks `policy`.

@@ -2,14 +2,6 @@
 
 use std::time::Duration;
 
-use crate::support::upstream::{Asked, Diary, canned, guarded, resolver};
-use crate::support::{
-    HELLO, HELLO_OK, Script,
-    canned::{Canned, Then},
-    connect_to, failure,
-    sockets::closed_port,
-    texts, within,
-};
 use tokio::io::AsyncReadExt;
 use tower::{ServiceExt, service_fn};
 use tower_socks::{
@@ -18,6 +10,16 @@ use tower_socks::{
     connector::upstream::Socks5Upstream,
     error::reply_code,
     proto::{Address, Credentials, ReplyCode},
+};
+
+use crate::support::{
+    HELLO, HELLO_OK, Script,
+    canned::{Canned, Then},
+    connect_to, failure,
+    sockets::closed_port,
+    texts,
+    upstream::{Asked, Diary, canned, guarded, resolver},
+    within,
 };
 
 const PROXY: &str = "proxy.example:1080";

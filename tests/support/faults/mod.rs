@@ -4,7 +4,7 @@ pub mod peers;
 
 use std::{
     fs,
-    process::{Command, Stdio},
+    process::Command,
     time::{Duration, Instant},
 };
 
@@ -22,21 +22,13 @@ pub fn flags(config: &str) -> [&str; 4] {
 
 /// Starts the server from a shell that has first done something to itself, such as `ulimit -n 64`.
 pub fn start_after(shell: &str, flags: &[&str]) -> Server {
-    let mut process = Command::new("sh")
-        .args(["-c", &format!("{shell}; exec \"$0\" \"$@\"")])
-        .arg(program())
-        .args(flags)
-        .env("RUST_LOG", "info")
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut log = std::io::BufReader::new(process.stderr.take().unwrap());
-    let address = Server::listening(&mut log);
-    Server {
-        process,
-        log,
-        address,
-    }
+    Server::spawn(
+        Command::new("sh")
+            .args(["-c", &format!("{shell}; exec \"$0\" \"$@\"")])
+            .arg(program())
+            .args(flags)
+            .env("RUST_LOG", "info"),
+    )
 }
 
 /// What a process has open.

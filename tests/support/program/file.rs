@@ -18,14 +18,20 @@ impl File {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("tower-socks-file-{}-{number}.toml", std::process::id());
         let path = std::env::temp_dir().join(name);
-        fs::write(&path, text).unwrap();
-        Self(path)
+        let file = Self(path);
+        file.write(text);
+        file
+    }
+
+    pub fn write(&self, text: &str) {
+        fs::write(&self.0, text).unwrap();
     }
 
     pub fn path(&self) -> &str {
         self.0.to_str().unwrap()
     }
 
+    /// A server with this file, for which this machine is as good as public.
     pub fn server(&self) -> Server {
         let flags = [
             "--listen",
@@ -34,6 +40,12 @@ impl File {
             "--config",
             self.path(),
         ];
+        Server::start(&flags, "info")
+    }
+
+    /// A server with this file and nothing more.
+    pub fn strict_server(&self) -> Server {
+        let flags = ["--listen", "127.0.0.1:0", "--config", self.path()];
         Server::start(&flags, "info")
     }
 }

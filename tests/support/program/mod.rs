@@ -69,12 +69,12 @@ pub struct Server {
 
 impl Server {
     pub fn start(flags: &[&str], log: &str) -> Self {
-        let mut process = Command::new(program())
-            .args(flags)
-            .env("RUST_LOG", log)
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        Self::spawn(Command::new(program()).args(flags).env("RUST_LOG", log))
+    }
+
+    /// Spawns what becomes the server, and waits until it listens.
+    pub fn spawn(command: &mut Command) -> Self {
+        let mut process = command.stderr(Stdio::piped()).spawn().unwrap();
         let mut log = BufReader::new(process.stderr.take().unwrap());
         let address = Self::listening(&mut log);
         Self {
