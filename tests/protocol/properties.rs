@@ -1,5 +1,5 @@
 //! Whatever is said, it comes to the same in whatever pieces it arrives; and what is written down
-//! can be read again. What holds for single messages is in `proto.rs`.
+//! can be read again. What holds for single messages is in `messages.rs`.
 
 use std::{
     fmt::{Debug, Display},
