@@ -5,7 +5,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use tower_socks::{Identity, Policy, Request, Rules, layer::acl::Swap, proto::Command};
+use tower_socks::{Identity, Policy, Request, Rules, layer::acl::SwapPolicy, proto::Command};
 use tracing::Level;
 
 use crate::support::{

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, DuplexStream};
+use tokio::io::AsyncReadExt;
 use tower::{Layer, ServiceExt};
 use tower_socks::{
     Connected, Refusal, Relay, Request, Tunnel,

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use tower::Layer;
 use tower_socks::{
     AclLayer, Associate, Connector,
-    connector::associate::{DirectPaths, Filtering},
+    connector::associate::{Filtering, MakeDirect},
 };
 
 use crate::support::udp::{

@@ -5,7 +5,7 @@ use std::{error::Error, io, time::Duration};
 use tokio::net::UdpSocket;
 use tower_socks::{
     Associate, Connector,
-    connector::associate::DirectPaths,
+    connector::associate::MakeDirect,
     relay::{RelayError, RelayErrorKind},
 };
 

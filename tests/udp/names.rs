@@ -1,7 +1,7 @@
 //! A10 and A11: datagrams that cannot go, and names that take their time.
 
 use tokio::net::UdpSocket;
-use tower_socks::{Associate, Connector, Resolve, connector::associate::DirectPaths};
+use tower_socks::{Associate, Connector, Resolve, connector::associate::MakeDirect};
 
 use crate::support::udp::{
     address,

@@ -6,7 +6,7 @@ use tokio::net::UdpSocket;
 use tower::Layer;
 use tower_socks::{
     AclLayer, Associate, Connector, Policy, Resolve,
-    connector::associate::DirectPaths,
+    connector::associate::MakeDirect,
     proto::{Address, Command},
 };
 

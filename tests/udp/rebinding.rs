@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use tokio::net::{TcpStream, UdpSocket};
 use tower::Layer;
 use tower_socks::{
-    AclLayer, Associate, Bind, Connector, Resolve, Rules, connector::associate::DirectPaths,
+    AclLayer, Associate, Bind, Connector, Resolve, Rules, connector::associate::MakeDirect,
 };
 
 use crate::support::{
