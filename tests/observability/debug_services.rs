@@ -69,11 +69,11 @@ async fn layers_for_requests_and_their_tunnels() {
         target,
         "Recheck { ",
         "ResponseFuture",
-        "Rechecked { ",
+        "RecheckTunnel { ",
     )
     .await;
     let limit = LimitLayer::new(ConcurrentTunnels::new(1, key::user));
-    shows(limit, target, "Limit { ", "LimitFuture", "Held { ").await;
+    shows(limit, target, "Limit { ", "LimitFuture", "LimitTunnel { ").await;
     let quota = ByteQuota::new(10, Duration::from_secs(1), key::user);
     let meter = MeterLayer::new(quota);
     shows(
@@ -110,10 +110,10 @@ async fn connectors_and_what_they_do() {
     begins(&direct, "ResponseFuture");
     let bind = Bind::new().call(request(Command::BIND, nowhere));
     begins(&bind, "ResponseFuture");
-    begins(&bind.await.unwrap(), "Binding");
+    begins(&bind.await.unwrap(), "BindTunnel");
     let associate = Associate::new().call(request(Command::UDP_ASSOCIATE, nowhere));
     begins(&associate, "ResponseFuture");
-    begins(&associate.await.unwrap(), "Association");
+    begins(&associate.await.unwrap(), "AssociateTunnel");
     let either = Connector::direct().call(request(Command::CONNECT, target));
     begins(&either, "ResponseFuture");
 

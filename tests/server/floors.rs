@@ -29,7 +29,7 @@ const HOUSE: &[(&str, &str)] = &[
     ("layer/handshake", "proto io admission relay error session"),
     ("layer/auth", "proto io error session"),
     ("layer/acl", "proto io relay error session"),
-    ("layer/limit", "proto admission relay error session layer/key"),
+    ("layer/limit", "proto io admission relay error session layer/key"),
     ("layer/meter", "proto io admission relay error session layer/key"),
     ("layer/metrics", "proto io admission relay error session"),
     ("layer/trace", "proto io relay error session"),

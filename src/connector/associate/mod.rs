@@ -36,7 +36,7 @@
 //! ```
 //! use tokio::net::UdpSocket;
 //! use tower::ServiceExt;
-//! use tower_socks::{Associate, Request, Tunnel, proto::{Address, Command}};
+//! use tower_socks::{Associate, Request, Tunnel, io::PrefixedStream, proto::{Address, Command}};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), tower_socks::BoxError> {
@@ -48,9 +48,9 @@
 //! request.local = ([127, 0, 0, 1], 1080).into();
 //! let association = Associate::new().oneshot(request).await?;
 //!
-//! let relay = Tunnel::<tokio::io::DuplexStream>::bound(&association).ip().unwrap();
+//! let relay = association.bound().ip().unwrap();
 //! let (control, near) = tokio::io::duplex(1);
-//! let running = tokio::spawn(association.run(near));
+//! let running = tokio::spawn(association.run(PrefixedStream::new(near)));
 //!
 //! let mut datagram = b"\0\0\0\x01\x7f\0\0\x01".to_vec(); // RSV, FRAG, ATYP, 127.0.0.1
 //! datagram.extend(target.local_addr()?.port().to_be_bytes());

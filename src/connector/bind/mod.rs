@@ -26,7 +26,7 @@
 //! let binding = Bind::new().oneshot(request).await?;
 //!
 //! let (mut client, near) = tokio::io::duplex(64);
-//! let listening = Tunnel::<PrefixedStream<tokio::io::DuplexStream>>::bound(&binding);
+//! let listening = binding.bound();
 //! tokio::spawn(binding.run(PrefixedStream::new(near)));
 //!
 //! let mut target = TcpStream::connect(listening.ip().unwrap()).await?;
