@@ -10,14 +10,18 @@ use tokio::{
 use tower::ServiceExt;
 use tower_socks::{Accepted, Bind, Connector};
 
-use crate::support::udp::{
-    BIND, Client, Script,
-    binding::{
-        assert_refused, assert_turned_away, connect_at_once, connects, dst, ends_with, requested,
+use crate::support::{
+    Script, failure, has_ipv6,
+    udp::{
+        BIND, Client, ClientScript,
+        binding::{
+            assert_refused, assert_turned_away, connect_at_once, connects, dst, ends_with,
+            requested,
+        },
+        connect_from, name, pass,
+        policies::hosts,
+        quiet_port, stack, within,
     },
-    connect_from, failure, has_ipv6, name, pass,
-    policies::hosts,
-    quiet_port, stack, within,
 };
 
 #[tokio::test]

@@ -8,12 +8,15 @@ use tower_socks::{
     proto::{Address, Command},
 };
 
-use crate::support::udp::{
-    Script,
-    binding::{assert_turned_away, connects, dst, ends_with, judged, requested},
-    connect_from, failure, name,
-    policies::{forbidding, hosts},
-    within,
+use crate::support::{
+    Script, failure,
+    udp::{
+        ClientScript,
+        binding::{assert_turned_away, connects, dst, ends_with, judged, requested},
+        connect_from, name,
+        policies::{forbidding, hosts},
+        within,
+    },
 };
 
 #[tokio::test]

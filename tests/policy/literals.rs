@@ -17,7 +17,7 @@ use tower_socks::{
 };
 
 use crate::support::udp::{
-    Client, Script, address,
+    Client, ClientScript, address,
     association::{Association, assert_silent, datagram, socket},
     name, stack, within,
 };

@@ -14,13 +14,16 @@ use tower_socks::{
     layer::acl::{SwapPolicy, recheck::RecheckLayer},
 };
 
-use crate::support::udp::{
-    BIND, Client, Script, address,
-    association::{Association, assert_silent, socket},
-    binding::{assert_refused, connects, dst},
-    connect_from, name,
-    policies::hosts,
-    stack, within,
+use crate::support::{
+    Script,
+    udp::{
+        BIND, Client, ClientScript, address,
+        association::{Association, assert_silent, socket},
+        binding::{assert_refused, connects, dst},
+        connect_from, name,
+        policies::hosts,
+        stack, within,
+    },
 };
 
 const CONNECT: u8 = 1;

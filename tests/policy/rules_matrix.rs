@@ -9,15 +9,16 @@ use tower::Layer;
 use tower_socks::{AclLayer, Connector, Rules, proto::Command};
 
 use crate::support::{
+    Script, has_ipv6,
     matrix::{
         cells::{Cell, Outcome},
         clients::{Asking, dst, witness},
     },
     udp::{
-        Client, Script, address,
+        Client, ClientScript, address,
         association::{Association, assert_silent, datagram, socket},
         binding::assert_refused,
-        connect_from, has_ipv6,
+        connect_from,
         policies::Lookups,
         stack, within,
     },

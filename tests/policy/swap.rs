@@ -17,11 +17,14 @@ use tower_socks::{
     proto::{Command, DomainName},
 };
 
-use crate::support::udp::{
-    ASSOCIATE, BIND, Client, Script, address,
-    association::{Association, assert_silent, socket},
-    binding::{assert_turned_away, connects, dst, ends_with},
-    connect_from, failure, name, stack, within,
+use crate::support::{
+    Script, failure,
+    udp::{
+        ASSOCIATE, BIND, Client, ClientScript, address,
+        association::{Association, assert_silent, socket},
+        binding::{assert_turned_away, connects, dst, ends_with},
+        connect_from, name, stack, within,
+    },
 };
 
 const CONNECT: u8 = 1;

@@ -23,7 +23,7 @@ use tower_socks::{
     proto::{Address, Command},
 };
 
-use crate::support::udp::{Client, Script, address, stack, within};
+use crate::support::udp::{Client, ClientScript, address, stack, within};
 
 const CONNECT: u8 = 1;
 

@@ -9,10 +9,13 @@ use tokio::{
 use tower::ServiceExt;
 use tower_socks::{Accepted, Associate, Connector};
 
-use crate::support::udp::{
-    ASSOCIATE, Client, Script, address,
-    association::{Association, assert_same, assert_silent, datagram, receive, socket},
-    has_ipv6, name, stack, within,
+use crate::support::{
+    Script, has_ipv6,
+    udp::{
+        ASSOCIATE, Client, ClientScript, address,
+        association::{Association, assert_same, assert_silent, datagram, receive, socket},
+        name, stack, within,
+    },
 };
 
 /// An association with the defaults, on 127.0.0.1.

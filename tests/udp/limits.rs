@@ -9,12 +9,15 @@ use tower_socks::{
     relay::{RelayError, RelayErrorKind},
 };
 
-use crate::support::udp::{
-    ASSOCIATE, Client, Script, address,
-    association::{Association, datagram, socket},
-    failure, name, pass,
-    policies::hosts,
-    quiet_port, stack, within,
+use crate::support::{
+    Script, failure,
+    udp::{
+        ASSOCIATE, Client, ClientScript, address,
+        association::{Association, datagram, socket},
+        name, pass,
+        policies::hosts,
+        quiet_port, stack, within,
+    },
 };
 
 /// An association of 20 seconds of idleness.

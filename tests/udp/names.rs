@@ -3,12 +3,15 @@
 use tokio::net::UdpSocket;
 use tower_socks::{Associate, Connector, Resolve, connector::associate::MakeDirect};
 
-use crate::support::udp::{
-    address,
-    association::{Association, assert_silent, datagram, socket},
-    has_ipv6, name, pass,
-    policies::{hosts, slow},
-    stack, within,
+use crate::support::{
+    has_ipv6,
+    udp::{
+        address,
+        association::{Association, assert_silent, datagram, socket},
+        name, pass,
+        policies::{hosts, slow},
+        stack, within,
+    },
 };
 
 /// An association under no policy, for which names are looked up by `resolver`.

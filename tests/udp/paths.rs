@@ -14,10 +14,13 @@ use tower_socks::{
     datagram::{DatagramTransport, Datagrams},
 };
 
-use crate::support::udp::{
-    ASSOCIATE, Client, Script, address,
-    association::{Association, assert_silent, socket},
-    failure, stack, within,
+use crate::support::{
+    Script, failure,
+    udp::{
+        ASSOCIATE, Client, ClientScript, address,
+        association::{Association, assert_silent, socket},
+        stack, within,
+    },
 };
 
 /// A path that notes what passes, and drops what says so.

@@ -10,12 +10,15 @@ use tower_socks::{
     proto::{Address, Command},
 };
 
-use crate::support::udp::{
-    ASSOCIATE, Client, Script, address,
-    association::{Association, assert_silent, datagram, socket},
-    failure, name, pass,
-    policies::{Asked, forbidding, hosts},
-    stack, within,
+use crate::support::{
+    Script, failure,
+    udp::{
+        ASSOCIATE, Client, ClientScript, address,
+        association::{Association, assert_silent, datagram, socket},
+        name, pass,
+        policies::{Asked, forbidding, hosts},
+        stack, within,
+    },
 };
 
 const UDP: Command = Command::UDP_ASSOCIATE;

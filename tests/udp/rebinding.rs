@@ -11,7 +11,7 @@ use tower_socks::{
 use crate::support::{
     resolvers::answering,
     udp::{
-        BIND, Client, Script,
+        BIND, Client, ClientScript,
         association::{Association, assert_silent, datagram, socket},
         binding::{assert_turned_away, connects, ends_with},
         connect_from, name, pass, stack, within,

@@ -6,10 +6,13 @@ use quinn_udp::{RecvMeta, Transmit, UdpSocketState};
 use tokio::time::{MissedTickBehavior, interval};
 use tower_socks::Connector;
 
-use crate::support::udp::{
-    address,
-    association::{Association, assert_same, datagram, receive, send_at_once, socket},
-    has_ipv6, skipped, stack, within,
+use crate::support::{
+    has_ipv6,
+    udp::{
+        address,
+        association::{Association, assert_same, datagram, receive, send_at_once, socket},
+        skipped, stack, within,
+    },
 };
 
 async fn association() -> Association {

@@ -12,9 +12,12 @@ use tower_socks::{
 };
 
 use super::cells::{Auth, Cell, Stated};
-use crate::support::udp::{
-    Client, Script, address, name,
-    policies::{Lookups, hosts},
+use crate::support::{
+    Script,
+    udp::{
+        Client, address, name,
+        policies::{Lookups, hosts},
+    },
 };
 
 /// The name of every destination, and of the witness.

@@ -7,7 +7,7 @@ use tokio::net::{TcpStream, UdpSocket};
 use tower::Service;
 use tower_socks::{Accepted, BoxError, SessionError, Traffic};
 
-use super::{ASSOCIATE, Client, Script, address};
+use super::{ASSOCIATE, Client, ClientScript, address};
 
 /// A socket at a port of its own.
 pub async fn socket(ip: &str) -> UdpSocket {

@@ -6,7 +6,8 @@ use tokio::{io::AsyncReadExt, net::TcpStream};
 use tower::Layer;
 use tower_socks::{AclLayer, Bind, Connector, Policy, Resolve};
 
-use super::{BIND, Client, Script, address, failure, stack};
+use super::{BIND, Client, ClientScript, address, stack};
+use crate::support::{Script, failure};
 
 /// DST of a peer at this address, from ATYP on.
 pub fn dst(ip: &str) -> Vec<u8> {

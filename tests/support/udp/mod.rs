@@ -10,16 +10,15 @@ use std::{
 };
 
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite},
     net::{TcpListener, TcpSocket, TcpStream},
     task::JoinHandle,
     time,
 };
-use tower::{Layer, Service, ServiceExt};
-use tower_socks::{
-    Accepted, Auth, AuthLayer, BoxError, Handshake, HandshakeLayer, Listener, NoAuth, SessionError,
-    Traffic,
-};
+use tower::{Service, ServiceExt};
+use tower_socks::{Accepted, Auth, BoxError, Handshake, Listener, NoAuth, SessionError, Traffic};
+
+use crate::support::Script;
 
 pub const BIND: u8 = 2;
 pub const ASSOCIATE: u8 = 3;
@@ -40,16 +39,7 @@ pub async fn pass(seconds: u64) {
 
 /// Handshake and authentication in front of a service for requests.
 pub fn stack<S>(service: S) -> Handshake<Auth<NoAuth, S>> {
-    HandshakeLayer::new().layer(AuthLayer::new(NoAuth).layer(service))
-}
-
-/// Whether this machine has `::1`. Says so where it has not.
-pub fn has_ipv6() -> bool {
-    let there = std::net::UdpSocket::bind("[::1]:0").is_ok();
-    if !there {
-        skipped("this machine has no ::1");
-    }
-    there
+    crate::support::stack(NoAuth, service)
 }
 
 /// A test, or a part of it, that cannot be here.
@@ -73,33 +63,8 @@ pub fn name(name: &str, port: u16) -> Vec<u8> {
     [&[3, length], name.as_bytes(), &port.to_be_bytes()].concat()
 }
 
-/// A complete failure reply.
-pub fn failure(code: u8) -> [u8; 10] {
-    [5, code, 0, 1, 0, 0, 0, 0, 0, 0]
-}
-
-/// What a client does with its stream.
-pub trait Script: AsyncRead + AsyncWrite + Unpin {
-    async fn say(&mut self, bytes: &[u8]) {
-        self.write_all(bytes).await.unwrap();
-    }
-
-    async fn hear(&mut self, expected: &[u8]) {
-        let mut heard = vec![0; expected.len()];
-        self.read_exact(&mut heard).await.unwrap();
-        assert_eq!(
-            heard.escape_ascii().to_string(),
-            expected.escape_ascii().to_string()
-        );
-    }
-
-    /// The stream ends here, without another byte.
-    async fn hear_end(&mut self) {
-        let mut rest = Vec::new();
-        self.read_to_end(&mut rest).await.unwrap();
-        assert_eq!(rest.escape_ascii().to_string(), "");
-    }
-
+/// A client that asks, and hears where it is.
+pub trait ClientScript: Script {
     /// The greeting, and a request: CMD, and DST from ATYP on.
     async fn request(&mut self, command: u8, target: &[u8]) {
         self.say(b"\x05\x01\x00").await;
@@ -119,7 +84,7 @@ pub trait Script: AsyncRead + AsyncWrite + Unpin {
     }
 }
 
-impl<Io: AsyncRead + AsyncWrite + Unpin> Script for Io {}
+impl<Io: AsyncRead + AsyncWrite + Unpin> ClientScript for Io {}
 
 /// A session, seen from the client.
 #[derive(Debug)]
