@@ -1,7 +1,7 @@
-//! What goes wrong, and the one place where it becomes a reply code.
+//! Errors: their reply codes, and whose fault they were.
 //!
-//! Services below [`AuthLayer`](crate::AuthLayer) fail with any error at all. The handshake asks
-//! [`reply_code`] what the client is told, and [`Fault`] says at which level it is logged:
+//! Services below [`AuthLayer`](crate::AuthLayer) fail with any error at all. [`reply_code`] makes of
+//! it what the client is told, and [`Fault`] says at which level it is logged:
 //!
 //! | error, found anywhere in the `source()` chain | REP |
 //! |---|---|
@@ -17,7 +17,9 @@
 //! | anything else | 01 general failure, never a guess |
 //!
 //! The outermost of several wins. [`HandshakeLayer::reply_code`](crate::HandshakeLayer::reply_code)
-//! replaces the table.
+//! replaces the table for all replies of its sessions, and
+//! [`Request::reply_code`](crate::Request::reply_code) tells what is sent. [`Fault`], and with it the
+//! log, is by the table in any case.
 
 mod auth;
 mod chain;
@@ -25,12 +27,15 @@ mod refusal;
 mod reply_code;
 mod session;
 
-pub(crate) use self::chain::{Chain, find};
 pub use self::{
     auth::AuthError,
     refusal::Refusal,
     reply_code::reply_code,
     session::{Fault, SessionError, Step},
+};
+pub(crate) use self::{
+    chain::{Chain, find},
+    reply_code::ReplyCodes,
 };
 
 /// The error of every service in a stack, tower's own.

@@ -1,6 +1,6 @@
 //! From errors to reply codes.
 
-use std::{error::Error, io};
+use std::{error::Error, fmt, io, sync::Arc};
 
 use tower::{load_shed::error::Overloaded, timeout::error::Elapsed};
 
@@ -23,6 +23,49 @@ pub fn reply_code(error: &(dyn Error + 'static)) -> ReplyCode {
             }
         })
         .unwrap_or(ReplyCode::GENERAL_FAILURE)
+}
+
+/// How the errors of a request become reply codes: by [`reply_code`], or by a mapping of the user's,
+/// which clones share. It never makes a success of an error.
+#[derive(Clone)]
+pub(crate) struct ReplyCodes(Option<Arc<Mapping>>);
+
+type Mapping = dyn Fn(&(dyn Error + 'static)) -> ReplyCode + Send + Sync;
+
+impl ReplyCodes {
+    /// By [`reply_code`].
+    pub(crate) const fn built_in() -> Self {
+        Self(None)
+    }
+
+    /// By a mapping in its place.
+    pub(crate) fn custom(
+        mapping: impl Fn(&(dyn Error + 'static)) -> ReplyCode + Send + Sync + 'static,
+    ) -> Self {
+        Self(Some(Arc::new(mapping)))
+    }
+
+    /// The code of the failure reply for an error.
+    pub(crate) fn of(&self, error: &(dyn Error + 'static)) -> ReplyCode {
+        let code = match &self.0 {
+            Some(mapping) => mapping(error),
+            None => reply_code(error),
+        };
+        if code.is_success() {
+            ReplyCode::GENERAL_FAILURE
+        } else {
+            code
+        }
+    }
+}
+
+impl fmt::Debug for ReplyCodes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            Some(_) => "ReplyCodes(custom)",
+            None => "ReplyCodes(built-in)",
+        })
+    }
 }
 
 fn io_reply_code(error: &io::Error) -> Option<ReplyCode> {

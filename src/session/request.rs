@@ -1,9 +1,9 @@
-use std::net::SocketAddr;
+use std::{error::Error, net::SocketAddr};
 
 use super::{Dialled, Extensions, Guard, Identity};
 use crate::{
-    error::Refusal,
-    proto::{Address, Command},
+    error::{Refusal, ReplyCodes},
+    proto::{Address, Command, ReplyCode},
 };
 
 /// A client's request, with all that is known about the client (RFC 1928 section 4).
@@ -37,6 +37,8 @@ pub struct Request {
     pub guard: Guard,
     /// What layers learned about the connection.
     pub extensions: Extensions,
+    /// What the replies to it are made by.
+    pub(crate) reply_codes: ReplyCodes,
     /// The target is where a datagram goes.
     datagram: bool,
 }
@@ -55,6 +57,7 @@ impl Request {
             identity: Identity::anonymous(),
             guard: Guard::open(),
             extensions: Extensions::new(),
+            reply_codes: ReplyCodes::built_in(),
             datagram: false,
         }
     }
@@ -93,6 +96,25 @@ impl Request {
     /// The refusal of the first policy that says no.
     pub fn approve_name(&self) -> Result<(), Refusal> {
         self.guard.check_name(self)
+    }
+
+    /// Returns the code of the failure reply that an error leads to: what
+    /// [`HandshakeLayer::reply_code`](crate::HandshakeLayer::reply_code) makes of it, or the
+    /// [table](crate::error) where there is no such mapping. It is never a success.
+    ///
+    /// A tunnel that writes a second reply of its own takes its code from here, and so does a layer
+    /// that tells what was sent:
+    ///
+    /// ```
+    /// use tower_socks::{Refusal, Request, proto::{Address, Command, ReplyCode}};
+    ///
+    /// let request = Request::new(Command::BIND, Address::UNSPECIFIED);
+    /// let refusal = Refusal::not_allowed("not today");
+    /// assert_eq!(request.reply_code(&refusal), ReplyCode::NOT_ALLOWED);
+    /// ```
+    #[must_use]
+    pub fn reply_code(&self, error: &(dyn Error + 'static)) -> ReplyCode {
+        self.reply_codes.of(error)
     }
 
     /// Says which of the approved addresses is the one that is used. A connector calls this once

@@ -22,6 +22,7 @@ mod http_clients;
 mod policy;
 #[cfg(feature = "proxy-url")]
 mod proxy_url;
+mod reply_codes;
 #[cfg(feature = "rules")]
 mod route;
 mod streams;

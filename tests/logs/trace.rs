@@ -8,7 +8,7 @@ use std::{
 
 use tower::{Layer, ServiceExt};
 use tower_socks::{
-    BoxError, Refusal, Request, Traffic, Tunnel,
+    AuthLayer, BoxError, HandshakeLayer, NoAuth, Refusal, Request, Traffic, Tunnel,
     io::PrefixedStream,
     layer::trace::TraceLayer,
     proto::{Address, Command, ReplyCode},
@@ -16,6 +16,7 @@ use tower_socks::{
 use tracing::{Span, info_span};
 
 use crate::support::{
+    CONNECT, HELLO, exchange,
     log::spans,
     targets::{failing, targets},
 };
@@ -24,7 +25,7 @@ type Diary = Arc<Mutex<Vec<String>>>;
 
 /// A layer whose hooks write down that they were called, and in which span.
 fn layer(
-    diary: &Diary,
+    diary: Diary,
 ) -> impl Layer<
     crate::support::targets::Dialer,
     Service = impl tower::Service<
@@ -41,7 +42,7 @@ fn layer(
             diary.lock().unwrap().push(text);
         }
     };
-    let (request, reply, error, close) = (note(diary), note(diary), note(diary), note(diary));
+    let (request, reply, error, close) = (note(&diary), note(&diary), note(&diary), note(&diary));
     TraceLayer::new()
         .make_span(|request: &Request| info_span!("mine", target = %request.target))
         .on_request(move |it: &Request, span: &Span| {
@@ -75,7 +76,7 @@ async fn hooks_are_called_in_order_and_inside_the_span() {
     let _log = spans();
     let diary = Diary::default();
     let (service, mut incoming) = targets();
-    let tunnel = layer(&diary)
+    let tunnel = layer(diary.clone())
         .layer(service)
         .oneshot(request())
         .await
@@ -100,7 +101,7 @@ async fn an_error_comes_with_its_code() {
     let _log = spans();
     let diary = Diary::default();
     let service = failing(|| Refusal::not_allowed("not today"));
-    let error = layer(&diary)
+    let error = layer(diary.clone())
         .layer(service)
         .oneshot(request())
         .await
@@ -109,4 +110,16 @@ async fn an_error_comes_with_its_code() {
     assert_eq!(error.to_string(), "not today");
     let expected = ["request example.com:80", "error 2 not today"];
     assert_eq!(*diary.lock().unwrap(), expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_comes_with_the_code_that_is_sent() {
+    let _log = spans();
+    let diary = Diary::default();
+    let traced = layer(diary.clone()).layer(failing(|| Refusal::not_allowed("not today")));
+    let stack = HandshakeLayer::new()
+        .reply_code(|_| ReplyCode::HOST_UNREACHABLE)
+        .layer(AuthLayer::new(NoAuth).layer(traced));
+    exchange(stack, &[HELLO, CONNECT].concat()).await;
+    assert_eq!(diary.lock().unwrap()[1..], ["error 4 not today"]);
 }

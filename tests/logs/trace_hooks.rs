@@ -5,14 +5,15 @@ use std::time::Duration;
 use tokio::io::AsyncReadExt;
 use tower::{Layer, ServiceExt};
 use tower_socks::{
-    Connected, Refusal, Relay, Request, Tunnel,
+    AuthLayer, Connected, HandshakeLayer, NoAuth, Refusal, Relay, Request, Tunnel,
     io::PrefixedStream,
     layer::trace::TraceLayer,
-    proto::{Address, Command},
+    proto::{Address, Command, ReplyCode},
 };
 use tracing::Level;
 
 use crate::support::{
+    CONNECT, HELLO, HELLO_OK, exchange, failure,
     log::Log,
     targets::{BOUND, failing, targets},
 };
@@ -152,4 +153,20 @@ async fn a_request_that_is_refused_leaves_two_lines() {
         &["not carried out", "socks.reply_code=2", "error=not today"],
     );
     has(&lines[1], &["network.transport=\"udp\""]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_reply_code_is_the_one_that_was_sent() {
+    let (log, _guard) = Log::start(Level::DEBUG);
+    let service = failing(|| Refusal::not_allowed("a secret"));
+    let stack = HandshakeLayer::new()
+        .reply_code(|_| ReplyCode::HOST_UNREACHABLE)
+        .layer(AuthLayer::new(NoAuth).layer(TraceLayer::new().layer(service)));
+    let heard = exchange(stack, &[HELLO, CONNECT].concat()).await;
+    assert_eq!(heard, [HELLO_OK, &failure(4)].concat());
+    // Inside of the session's span.
+    let mut lines = log.lines();
+    lines.retain(|line| line.contains(":request{"));
+    let sent = ["socks.reply_code=4", "code=host unreachable", "a secret"];
+    has(&lines[1], &sent);
 }

@@ -104,6 +104,27 @@ fn an_error_that_is_no_sessions_is_our_own_fault() {
     });
 }
 
+/// The label is the code that was sent, and a session's outcome is whose fault it was all the same.
+#[test]
+fn a_reply_is_counted_as_it_was_sent() {
+    for (name, expected) in [
+        (names::REQUESTS, "command=connect,reply=4 1"),
+        (names::SESSIONS, "outcome=refused 1"),
+    ] {
+        recorded(async |numbers| {
+            let stack = ServiceBuilder::new()
+                .layer(SessionMetricsLayer::new())
+                .layer(HandshakeLayer::new().reply_code(|_| ReplyCode::HOST_UNREACHABLE))
+                .layer(AuthLayer::new(NoAuth))
+                .layer(RequestMetricsLayer::new())
+                .service(failing(|| Refusal::not_allowed("a secret")));
+            let heard = exchange(stack, &[HELLO, CONNECT].concat()).await;
+            assert_eq!(heard, [HELLO_OK, &failure(4)].concat());
+            assert_eq!(counted(&numbers, name), [expected]);
+        });
+    }
+}
+
 #[test]
 fn each_command_has_a_label_and_each_reply_a_number() {
     recorded(async |numbers| {

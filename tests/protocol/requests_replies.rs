@@ -9,7 +9,7 @@ use tokio::{
 use tower::{Layer, ServiceExt, service_fn};
 use tower_socks::{
     AclLayer, AuthLayer, BoxError, Connected, HandshakeLayer, NoAuth, Refusal, Request,
-    error::{Fault, Step},
+    error::{Fault, Step, reply_code},
     proto::{Address, DomainName, ReplyCode},
 };
 
@@ -266,6 +266,43 @@ async fn r9_every_one_of_several_policies_has_to_agree() {
             let mut client = Client::new(stack(NoAuth, service.clone()));
             client.io.say(&[HELLO, &connect_to(target)].concat()).await;
             client.io.hear(&[HELLO_OK, &[5, code]].concat()).await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn r7_a_mapping_of_ones_own_decides_on_malformed_requests_too() {
+    within(async {
+        let (dialer, _dialled) = targets();
+        let stack = HandshakeLayer::new()
+            .reply_code(|_| ReplyCode::HOST_UNREACHABLE)
+            .layer(AuthLayer::new(NoAuth).layer(dialer));
+        let heard = exchange(stack, &[HELLO, b"\x05\x01\x00\x09"].concat()).await;
+        assert_eq!(heard, [HELLO_OK, &failure(4)].concat());
+    })
+    .await;
+}
+
+/// A request knows what its replies are made by: for layers that tell, and for tunnels that write a
+/// reply of their own.
+#[tokio::test(start_paused = true)]
+async fn r7_a_request_tells_what_an_error_would_be_answered_with() {
+    within(async {
+        let (dialer, mut dialled) = targets();
+        let mapped = HandshakeLayer::new().reply_code(|error| match reply_code(error) {
+            ReplyCode::NOT_ALLOWED => ReplyCode::HOST_UNREACHABLE,
+            _ => ReplyCode::SUCCEEDED,
+        });
+        let auth = || AuthLayer::new(NoAuth).layer(dialer.clone());
+        for (handshake, codes) in [(HandshakeLayer::new(), [2, 6, 1]), (mapped, [4, 1, 1])] {
+            let mut client = Client::new(handshake.layer(auth()));
+            client.io.say(&[HELLO, CONNECT].concat()).await;
+            client.io.hear(&[HELLO_OK, CONNECTED].concat()).await;
+            let (request, _target) = dialled.recv().await.unwrap();
+            let told = [ReplyCode::NOT_ALLOWED, ReplyCode::TTL_EXPIRED, ReplyCode(0)]
+                .map(|code| request.clone().reply_code(&Refusal::new(code, "no")).0);
+            assert_eq!(told, codes);
         }
     })
     .await;

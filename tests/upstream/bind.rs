@@ -8,13 +8,14 @@ use tokio::{
 };
 use tower::{Layer, ServiceExt};
 use tower_socks::{
-    AclLayer, Client as SocksClient, Connector, NoAuth, Request, Tunnel,
+    AclLayer, AuthLayer, Client as SocksClient, Connector, HandshakeLayer, NoAuth, Request, Tunnel,
     connector::upstream::Socks5Upstream,
-    proto::{Address, Command},
+    error::reply_code,
+    proto::{Address, Command, ReplyCode},
 };
 
 use crate::support::{
-    Client, HELLO, HELLO_OK, Script, failure, stack, success,
+    Client, HELLO, HELLO_OK, Script, failure, success,
     upstream::{Asked, Diary, asks, by_hand, guarded},
     within,
 };
@@ -24,12 +25,21 @@ const PEER: &str = "192.0.2.1:5555";
 
 /// A client whose BIND for `target` has its first reply, and the proxy that gave it.
 async fn listening(target: &str, policy: Diary) -> (Client, DuplexStream) {
+    listening_behind(HandshakeLayer::new(), target, policy).await
+}
+
+/// The same behind a handshake of one's own.
+async fn listening_behind(
+    handshake: HandshakeLayer,
+    target: &str,
+    policy: Diary,
+) -> (Client, DuplexStream) {
     let (way, mut proxy) = by_hand();
     let client = SocksClient::new().accept_timeout(Duration::from_secs(50));
     let upstream = Socks5Upstream::new("proxy.example:1080".parse::<Address>().unwrap());
     let bind = upstream.client(client).via(way).into_bind();
     let connector = AclLayer::new(policy).layer(Connector::direct().with_bind(bind));
-    let mut client = Client::new(stack(NoAuth, connector));
+    let mut client = Client::new(handshake.layer(AuthLayer::new(NoAuth).layer(connector)));
     client.io.say(HELLO).await;
     client.io.hear(HELLO_OK).await;
     client.io.say(&asks(Command::BIND, target)).await;
@@ -167,6 +177,41 @@ async fn a_peer_that_does_not_come_is_not_waited_for_for_ever() {
     client.io.hear(&failure(6)).await;
     proxy.hear_end().await;
     assert_eq!(started.elapsed().as_secs(), 50);
+}
+
+/// A mapping of one's own decides on the second reply: here it is 0x80 more than the table's code.
+#[tokio::test(start_paused = true)]
+async fn codes_of_the_second_reply_are_mapped() {
+    let begin = async |policy| {
+        let handshake =
+            HandshakeLayer::new().reply_code(|error| ReplyCode(0x80 + reply_code(error).0));
+        listening_behind(handshake, "192.0.2.1:0", policy).await
+    };
+    within(async {
+        // What the proxy says.
+        let (mut client, mut proxy) = begin(Diary::default()).await;
+        proxy.say(&failure(4)).await;
+        client.io.hear(&failure(0x84)).await;
+        client.io.hear_end().await;
+
+        // A peer that is not the expected one, and one that the policy refuses.
+        let (mut client, mut proxy) = begin(Diary::default()).await;
+        proxy.say(&success("192.0.2.2:80".parse().unwrap())).await;
+        client.io.hear(&failure(0x82)).await;
+        let refusing = Diary::refusing([Asked::Address(PEER.parse().unwrap())]);
+        let (mut client, mut proxy) = begin(refusing).await;
+        proxy.say(&success(PEER.parse().unwrap())).await;
+        client.io.hear(&failure(0x82)).await;
+
+        // A client that leaves.
+        let (mut client, _proxy) = begin(Diary::default()).await;
+        client.io.shutdown().await.unwrap();
+        client.io.hear(&failure(0x81)).await;
+    })
+    .await;
+    // A peer that does not come: more than the time of a test, as the clock has it.
+    let (mut client, _proxy) = begin(Diary::default()).await;
+    client.io.hear(&failure(0x86)).await;
 }
 
 /// BND with zeros for its address means the proxy's own (C7), and in a chain that is not the one at

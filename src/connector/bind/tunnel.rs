@@ -2,7 +2,7 @@ use std::{
     future::{Future, poll_fn},
     io,
     net::{IpAddr, SocketAddr},
-    task::Poll,
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -12,9 +12,9 @@ use tokio::{
 };
 
 use crate::{
-    error::{Refusal, reply_code},
-    io::{ClientStream, answer, refuse},
-    proto::{Address, Reply, ReplyCode},
+    connector::second_reply::second_reply,
+    io::ClientStream,
+    proto::Address,
     relay::{Relay, Traffic},
     session::{Request, Tunnel},
 };
@@ -60,27 +60,15 @@ impl Tunnel for BindTunnel {
         self.parts.bound.clone()
     }
 
-    fn run<W: ClientStream>(
-        self,
-        mut client: W,
-    ) -> impl Future<Output = io::Result<Traffic>> + Send {
-        Box::pin(async move {
-            let relay = self.parts.relay;
-            match self.parts.peer(&mut client).await {
-                Ok((stream, peer)) => {
-                    let reply = Reply {
-                        code: ReplyCode::SUCCEEDED,
-                        bound: Address::Ip(peer),
-                    };
-                    answer(&mut client, &reply).await?;
-                    relay.run(client, stream).await
-                }
-                Err(error) => {
-                    refuse(client, reply_code(&error)).await;
-                    Err(error)
-                }
-            }
-        })
+    fn run<W: ClientStream>(self, client: W) -> impl Future<Output = io::Result<Traffic>> + Send {
+        let reply_codes = self.parts.request.reply_codes.clone();
+        let relay = self.parts.relay;
+        Box::pin(second_reply(
+            client,
+            self.parts.accept(),
+            reply_codes,
+            relay,
+        ))
     }
 }
 
@@ -93,48 +81,35 @@ impl BindTunnel {
 }
 
 impl Parts {
-    /// The connection of the expected peer. The listener is gone with it.
-    async fn peer<W: ClientStream>(self, client: &mut W) -> io::Result<(TcpStream, SocketAddr)> {
-        let coming = timeout(
-            self.limit,
-            poll_fn(|cx| {
-                while let Poll::Ready(accepted) = self.listener.poll_accept(cx) {
-                    let (stream, peer) = accepted?;
-                    let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-                    if !self.expected.includes(peer.ip()) {
-                        tracing::debug!(%peer, "turned away: not the expected peer");
-                        continue;
-                    }
-                    match (self.request.approve(peer), &self.expected) {
-                        (Ok(()), _) => {
-                            self.request.reached(peer);
-                            return Poll::Ready(Ok((stream, peer)));
-                        }
-                        // Somebody else may be welcome.
-                        (Err(refusal), Expected::Anyone) => {
-                            tracing::debug!(%peer, %refusal, "turned away");
-                        }
-                        (Err(refusal), Expected::One(_)) => {
-                            return Poll::Ready(Err(io::Error::other(refusal)));
-                        }
-                    }
-                }
-                match client.poll_closed(cx) {
-                    Poll::Ready(Ok(())) => {
-                        let refusal = Refusal::new(
-                            ReplyCode::GENERAL_FAILURE,
-                            "the client closed before the peer came",
-                        );
-                        Poll::Ready(Err(io::Error::other(refusal)))
-                    }
-                    Poll::Ready(Err(gone)) => Poll::Ready(Err(gone)),
-                    Poll::Pending => Poll::Pending,
-                }
-            }),
-        );
-        match coming.await {
+    /// Accepts the connection of the expected peer, within the time that it has.
+    async fn accept(self: Box<Self>) -> io::Result<(TcpStream, Address)> {
+        match timeout(self.limit, poll_fn(|cx| self.poll_accept(cx))).await {
             Ok(outcome) => outcome,
             Err(elapsed) => Err(io::Error::new(io::ErrorKind::TimedOut, elapsed)),
+        }
+    }
+
+    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, Address)>> {
+        loop {
+            let (stream, peer) = ready!(self.listener.poll_accept(cx))?;
+            let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+            if !self.expected.includes(peer.ip()) {
+                tracing::debug!(%peer, "peer rejected: not the expected one");
+                continue;
+            }
+            match (self.request.approve(peer), &self.expected) {
+                (Ok(()), _) => {
+                    self.request.reached(peer);
+                    return Poll::Ready(Ok((stream, Address::Ip(peer))));
+                }
+                // Somebody else may be welcome.
+                (Err(refusal), Expected::Anyone) => {
+                    tracing::debug!(%peer, %refusal, "peer rejected");
+                }
+                (Err(refusal), Expected::One(_)) => {
+                    return Poll::Ready(Err(io::Error::other(refusal)));
+                }
+            }
         }
     }
 }

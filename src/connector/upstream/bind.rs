@@ -1,9 +1,8 @@
 use std::{
     fmt,
-    future::{Future, poll_fn},
+    future::Future,
     io,
     net::IpAddr,
-    pin::pin,
     task::{Context, Poll},
 };
 
@@ -13,10 +12,10 @@ use tower_service::Service;
 use super::{DnsMode, RemoteDns, ResponseFuture, Socks5Upstream, Transport, candidates::judged};
 use crate::{
     client::{ClientAuth, DefaultAuth, ProxyListener},
-    connector::direct::Direct,
-    error::{BoxError, Refusal, reply_code},
-    io::{ClientStream, answer, refuse},
-    proto::{Address, Command, Reply, ReplyCode},
+    connector::{direct::Direct, second_reply::second_reply},
+    error::{BoxError, Refusal},
+    io::ClientStream,
+    proto::{Address, Command},
     relay::{Relay, Traffic},
     session::{Request, Tunnel},
 };
@@ -118,65 +117,42 @@ where
         self.parts.listener.bound().clone()
     }
 
-    fn run<W: ClientStream>(
-        self,
-        mut client: W,
-    ) -> impl Future<Output = io::Result<Traffic>> + Send {
-        Box::pin(async move {
-            let relay = self.parts.relay;
-            match self.parts.peer(&mut client).await {
-                Ok((stream, bound)) => {
-                    let reply = Reply {
-                        code: ReplyCode::SUCCEEDED,
-                        bound,
-                    };
-                    answer(&mut client, &reply).await?;
-                    relay.run(client, stream).await
-                }
-                Err(error) => {
-                    refuse(client, reply_code(&error)).await;
-                    Err(error)
-                }
-            }
-        })
+    fn run<W: ClientStream>(self, client: W) -> impl Future<Output = io::Result<Traffic>> + Send {
+        let reply_codes = self.parts.request.reply_codes.clone();
+        let relay = self.parts.relay;
+        Box::pin(second_reply(
+            client,
+            self.parts.accept(),
+            reply_codes,
+            relay,
+        ))
     }
 }
 
 impl<Io: AsyncRead + AsyncWrite + Unpin + Send + 'static> Parts<Io> {
-    /// The stream from the peer, and the peer.
-    async fn peer<W: ClientStream>(self, client: &mut W) -> io::Result<(Io, Address)> {
-        let mut coming = pin!(self.listener.accept());
-        let (stream, peer) = poll_fn(|cx| {
-            if let Poll::Ready(outcome) = coming.as_mut().poll(cx) {
-                return Poll::Ready(outcome.map_err(io::Error::from));
-            }
-            match client.poll_closed(cx) {
-                Poll::Ready(Ok(())) => {
-                    let refusal = Refusal::new(
-                        ReplyCode::GENERAL_FAILURE,
-                        "the client closed before the peer came",
-                    );
-                    Poll::Ready(Err(io::Error::other(refusal)))
-                }
-                Poll::Ready(Err(gone)) => Poll::Ready(Err(gone)),
-                Poll::Pending => Poll::Pending,
-            }
-        })
-        .await?;
+    /// Waits for the proxy's second reply: the stream from the peer, and the peer.
+    async fn accept(self: Box<Self>) -> io::Result<(Io, Address)> {
+        let Self {
+            listener,
+            expected,
+            request,
+            ..
+        } = *self;
+        let (stream, peer) = listener.accept().await.map_err(io::Error::from)?;
         let peer = peer.canonical().map_err(io::Error::other)?;
         // A proxy that keeps the address to itself leaves nothing to ask about.
         if let Address::Ip(address) = peer
             && !address.ip().is_unspecified()
         {
-            if let Some(expected) = self.expected
+            if let Some(expected) = expected
                 && !expected.is_unspecified()
                 && expected != address.ip()
             {
                 let refusal = Refusal::not_allowed(format!("{address} is not the expected peer"));
                 return Err(io::Error::other(refusal));
             }
-            self.request.approve(address).map_err(io::Error::other)?;
-            self.request.reached(address);
+            request.approve(address).map_err(io::Error::other)?;
+            request.reached(address);
         }
         Ok((stream.into_inner(), peer))
     }

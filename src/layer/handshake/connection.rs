@@ -71,10 +71,10 @@ where
 {
     let mut step = Step::Greeting;
     let opening = timeout(config.deadline, open(negotiator, accepted, &mut step)).await;
-    let (mut client, service, request) = match opening {
+    let (mut client, service, mut request) = match opening {
         Ok(Ok(Opened::Asks(client, service, request))) => (client, service, request),
         Ok(Ok(Opened::Garbles(client, refusal))) => {
-            refuse(client, refusal.code()).await;
+            refuse(client, config.reply_codes.of(&refusal)).await;
             return Err(SessionError::new(step, refusal));
         }
         Ok(Err(error)) => return Err(SessionError::new(step, error)),
@@ -84,10 +84,12 @@ where
     span.record("command", tracing::field::display(request.command));
     span.record("target", tracing::field::display(&request.target));
 
+    // For whoever else writes a reply or tells of one.
+    request.reply_codes = config.reply_codes.clone();
     let tunnel = match dial(service, request, &mut client).await {
         Ok(Ok(tunnel)) => tunnel,
         Ok(Err(error)) => {
-            refuse(client, config.reply_code(&*error)).await;
+            refuse(client, config.reply_codes.of(&*error)).await;
             return Err(SessionError::new(Step::Dial, error));
         }
         Err(gone) => return Err(SessionError::new(Step::Reply, gone)),

@@ -1,9 +1,9 @@
-use std::{error::Error, fmt, sync::Arc, time::Duration};
+use std::{error::Error, time::Duration};
 
 use tower_layer::Layer;
 
 use super::Handshake;
-use crate::{error::reply_code, proto::ReplyCode};
+use crate::{error::ReplyCodes, proto::ReplyCode};
 
 /// Serves accepted connections with a service that authenticates. See the [module](super).
 #[derive(Clone, Debug)]
@@ -11,13 +11,11 @@ pub struct HandshakeLayer {
     config: Config,
 }
 
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(super) struct Config {
     pub(super) deadline: Duration,
-    mapping: Option<Arc<Mapping>>,
+    pub(super) reply_codes: ReplyCodes,
 }
-
-type Mapping = dyn Fn(&(dyn Error + 'static)) -> ReplyCode + Send + Sync;
 
 impl HandshakeLayer {
     /// A deadline of 10 s, and the reply codes of [`reply_code`](crate::error::reply_code).
@@ -26,7 +24,7 @@ impl HandshakeLayer {
         Self {
             config: Config {
                 deadline: Duration::from_secs(10),
-                mapping: None,
+                reply_codes: ReplyCodes::built_in(),
             },
         }
     }
@@ -38,8 +36,9 @@ impl HandshakeLayer {
         self
     }
 
-    /// Replaces the mapping of errors to reply codes. Code 00 is taken for 01: a failure is never
-    /// reported as a success.
+    /// Replaces the mapping of errors to reply codes, for every failure reply of a session: those to
+    /// a request, malformed ones among them, and the second one of BIND. Metrics and traces show
+    /// what was sent. Code 00 is taken for 01: a failure is never reported as a success.
     ///
     /// ```
     /// use tower_socks::{HandshakeLayer, error::reply_code, proto::ReplyCode};
@@ -58,7 +57,7 @@ impl HandshakeLayer {
     where
         F: Fn(&(dyn Error + 'static)) -> ReplyCode + Send + Sync + 'static,
     {
-        self.config.mapping = Some(Arc::new(mapping));
+        self.config.reply_codes = ReplyCodes::custom(mapping);
         self
     }
 }
@@ -74,27 +73,5 @@ impl<S> Layer<S> for HandshakeLayer {
 
     fn layer(&self, inner: S) -> Self::Service {
         Handshake::new(inner, self.config.clone())
-    }
-}
-
-impl Config {
-    pub(super) fn reply_code(&self, error: &(dyn Error + 'static)) -> ReplyCode {
-        let code = match &self.mapping {
-            Some(mapping) => mapping(error),
-            None => reply_code(error),
-        };
-        if code.is_success() {
-            ReplyCode::GENERAL_FAILURE
-        } else {
-            code
-        }
-    }
-}
-
-impl fmt::Debug for Config {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Config")
-            .field("deadline", &self.deadline)
-            .finish_non_exhaustive()
     }
 }

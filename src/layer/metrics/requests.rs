@@ -19,7 +19,7 @@ use super::{
     refusals::count_refusal,
 };
 use crate::{
-    error::{BoxError, reply_code},
+    error::{BoxError, ReplyCodes},
     io::{ClientStream, Direction, DropReason, Meter},
     proto::{Address, Command, ReplyCode},
     relay::Traffic,
@@ -78,6 +78,7 @@ where
     fn call(&mut self, request: Request) -> Self::Future {
         RequestMetricsFuture {
             command: label(request.command),
+            reply_codes: request.reply_codes.clone(),
             started: Instant::now(),
             asking: self.inner.call(request),
         }
@@ -88,6 +89,7 @@ pin_project! {
     /// A request that is measured: the future of [`RequestMetrics`].
     pub struct RequestMetricsFuture<F> {
         command: &'static str,
+        reply_codes: ReplyCodes,
         started: Instant,
         #[pin]
         asking: F,
@@ -106,7 +108,7 @@ where
         let outcome = ready!(this.asking.poll(cx)).map_err(Into::into);
         let code = match &outcome {
             Ok(_) => ReplyCode::SUCCEEDED,
-            Err(error) => reply_code(&**error),
+            Err(error) => this.reply_codes.of(&**error),
         };
         let command = *this.command;
         if let Err(error) = &outcome {

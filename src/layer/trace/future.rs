@@ -11,7 +11,7 @@ use tracing::Span;
 
 use super::{OnClose, OnError, OnReply, TraceTunnel};
 use crate::{
-    error::{BoxError, reply_code},
+    error::{BoxError, ReplyCodes},
     session::Tunnel,
 };
 
@@ -21,6 +21,7 @@ pin_project! {
         #[pin]
         pub(super) future: F,
         pub(super) span: Span,
+        pub(super) reply_codes: ReplyCodes,
         pub(super) started: Instant,
         pub(super) on_reply: R,
         pub(super) on_error: E,
@@ -50,7 +51,7 @@ where
                 Poll::Ready(Ok(TraceTunnel::new(tunnel, this.span.clone(), on_close)))
             }
             (Err(error), _) => {
-                let code = reply_code(&*error);
+                let code = this.reply_codes.of(&*error);
                 this.on_error.on_error(&error, code, latency, this.span);
                 Poll::Ready(Err(error))
             }

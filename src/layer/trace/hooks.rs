@@ -29,8 +29,9 @@ pub trait OnReply: Clone + Send + 'static {
 
 /// Called when a request could not be carried out. `Fn(&BoxError, ReplyCode, Duration, &Span)` is.
 pub trait OnError: Clone + Send + 'static {
-    /// With the reply code that the error stands for by the [table](crate::error), and the time that
-    /// it took.
+    /// Called with the reply code that the client is sent, by
+    /// [`HandshakeLayer::reply_code`](crate::HandshakeLayer::reply_code) or the
+    /// [table](crate::error), and the time that it took.
     fn on_error(&self, error: &BoxError, code: ReplyCode, latency: Duration, span: &Span);
 }
 

@@ -150,6 +150,7 @@ where
 
     fn call(&mut self, request: Request) -> Self::Future {
         let started = Instant::now();
+        let reply_codes = request.reply_codes.clone();
         let hooks = &self.hooks;
         let span = hooks.make_span.make_span(&request);
         let future = {
@@ -160,6 +161,7 @@ where
         ResponseFuture {
             future,
             span,
+            reply_codes,
             started,
             on_reply: hooks.on_reply.clone(),
             on_error: hooks.on_error.clone(),

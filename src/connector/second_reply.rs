@@ -1,0 +1,76 @@
+//! The second half of BIND: the wait for the peer, the second reply (RFC 1928 section 6), the relay.
+
+use std::{
+    future::{Future, poll_fn},
+    io,
+    pin::pin,
+    task::Poll,
+};
+
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::{
+    error::{Refusal, ReplyCodes},
+    io::{ClientStream, answer, refuse},
+    proto::{Address, Reply, ReplyCode},
+    relay::{Relay, Traffic},
+};
+
+/// Waits for `peer`, a stream and the address that it comes from, sends the client the second reply,
+/// and relays.
+///
+/// The wait ends early when the client closes. `peer` is dropped, and with it the listener, before
+/// the reply leaves.
+///
+/// # Errors
+///
+/// Those of `peer` and of the relay, and when the client is gone.
+#[expect(
+    clippy::manual_async_fn,
+    reason = "the future of an async fn has room for its parameters twice"
+)]
+pub(super) fn second_reply<W, Io>(
+    mut client: W,
+    peer: impl Future<Output = io::Result<(Io, Address)>> + Send,
+    reply_codes: ReplyCodes,
+    relay: Relay,
+) -> impl Future<Output = io::Result<Traffic>> + Send
+where
+    W: ClientStream,
+    Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    async move {
+        let outcome = {
+            let mut peer = pin!(peer);
+            poll_fn(|cx| match peer.as_mut().poll(cx) {
+                Poll::Ready(outcome) => Poll::Ready(outcome),
+                Poll::Pending => client.poll_closed(cx).map(|closed| Err(left(closed))),
+            })
+            .await
+        };
+        match outcome {
+            Ok((stream, bound)) => {
+                let reply = Reply {
+                    code: ReplyCode::SUCCEEDED,
+                    bound,
+                };
+                answer(&mut client, &reply).await?;
+                relay.run(client, stream).await
+            }
+            Err(error) => {
+                refuse(client, reply_codes.of(&error)).await;
+                Err(error)
+            }
+        }
+    }
+}
+
+/// The error of a wait that the client has ended.
+fn left(closed: io::Result<()>) -> io::Error {
+    closed.err().unwrap_or_else(|| {
+        io::Error::other(Refusal::new(
+            ReplyCode::GENERAL_FAILURE,
+            "the client closed before the peer came",
+        ))
+    })
+}
