@@ -123,6 +123,9 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[macro_use]
+mod opaque_future;
+
 mod admission;
 pub mod client;
 pub mod connector;

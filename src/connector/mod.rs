@@ -61,10 +61,5 @@ pub mod resolve;
 pub mod route;
 pub mod upstream;
 
-pub use self::{
-    box_connector::BoxConnector,
-    future::ResponseFuture,
-    service::Connector,
-    tunnel::ConnectorTunnel,
-    unsupported::{NoTunnel, Unsupported},
-};
+pub use self::{box_connector::BoxConnector, service::Connector, unsupported::Unsupported};
+use self::{future::ResponseFuture, tunnel::ConnectorTunnel};

@@ -76,7 +76,5 @@ mod relay;
 mod service;
 mod tunnel;
 
-pub use self::{
-    direct::DirectTransport, filtering::Filtering, future::ResponseFuture, make_direct::MakeDirect,
-    service::Associate, tunnel::AssociateTunnel,
-};
+use self::{direct::DirectTransport, future::ResponseFuture, tunnel::AssociateTunnel};
+pub use self::{filtering::Filtering, make_direct::MakeDirect, service::Associate};

@@ -44,4 +44,5 @@ mod future;
 mod service;
 mod tunnel;
 
-pub use self::{future::ResponseFuture, service::Bind, tunnel::BindTunnel};
+pub use self::service::Bind;
+use self::{future::ResponseFuture, tunnel::BindTunnel};

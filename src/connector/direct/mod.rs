@@ -45,4 +45,6 @@ mod future;
 mod happy_eyeballs;
 mod service;
 
-pub use self::{future::ResponseFuture, happy_eyeballs::ConnectError, service::Direct};
+// `proxy_url` wraps it.
+pub(super) use self::future::ResponseFuture;
+pub use self::{happy_eyeballs::ConnectError, service::Direct};

@@ -74,6 +74,6 @@ mod health;
 
 pub use self::{
     classify::{Classify, FailureClass},
-    failover::{Failover, FailoverFuture},
-    health::{Health, HealthFuture},
+    failover::Failover,
+    health::Health,
 };

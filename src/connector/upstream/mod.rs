@@ -2,7 +2,7 @@
 //!
 //! | connector | asks the proxy by | |
 //! |---|---|---|
-//! | [`Socks5Upstream`] | SOCKS5 (RFC 1928), by a [`Client`](crate::Client) | CONNECT; [BIND](UpstreamBind) and [UDP ASSOCIATE](MakeUpstream) too |
+//! | [`Socks5Upstream`] | SOCKS5 (RFC 1928), by a [`Client`](crate::Client) | CONNECT; [BIND](Socks5Upstream::into_bind) and [UDP ASSOCIATE](Socks5Upstream::into_paths) too |
 //! | `HttpUpstream` (feature `http-connect`) | HTTP/1.1 CONNECT (RFC 9110 section 9.3.6) | CONNECT |
 //!
 //! * **They nest.** The way to the proxy is a connector itself, [`Direct`](crate::Direct) at first:
@@ -87,11 +87,9 @@ mod transport;
 
 #[cfg(feature = "http-connect")]
 pub use self::http::{BasicAuth, HttpError, HttpUpstream};
+pub(super) use self::{associate::MakeUpstream, bind::UpstreamBind, future::ResponseFuture};
 pub use self::{
-    associate::{MakeUpstream, UpstreamTransport},
-    bind::{UpstreamBind, UpstreamBindTunnel},
     dns::{DnsMode, RemoteDns},
-    future::ResponseFuture,
     socks5::Socks5Upstream,
     transport::Transport,
 };
