@@ -14,7 +14,7 @@ mod bind;
 mod bind_policy;
 mod direct;
 mod failover;
-mod failover_blame;
+mod failover_classify;
 #[cfg(feature = "hickory")]
 mod hickory;
 #[cfg(feature = "http")]
