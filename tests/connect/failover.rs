@@ -26,7 +26,7 @@ use tower_socks::{
 
 use crate::support::within;
 
-/// What a way says at the moment.
+/// What an alternative says at the moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mood {
     Works,
@@ -36,12 +36,12 @@ enum Mood {
 }
 
 #[derive(Clone, Debug)]
-struct Way {
+struct Alternative {
     mood: Arc<Mutex<Mood>>,
     asked: Arc<AtomicUsize>,
 }
 
-impl Way {
+impl Alternative {
     fn new(mood: Mood) -> Self {
         Self {
             mood: Arc::new(Mutex::new(mood)),
@@ -62,10 +62,10 @@ impl Way {
         name: &'static str,
     ) -> impl Service<(), Response = &'static str, Error = BoxError, Future: Send> + Clone + Send + use<>
     {
-        let way = self.clone();
+        let alternative = self.clone();
         service_fn(move |()| {
-            way.asked.fetch_add(1, Ordering::Relaxed);
-            let mood = *way.mood.lock().unwrap();
+            alternative.asked.fetch_add(1, Ordering::Relaxed);
+            let mood = *alternative.mood.lock().unwrap();
             async move {
                 match mood {
                     Mood::Works => Ok(name),
@@ -86,108 +86,119 @@ impl Way {
     }
 }
 
-fn two(first: Mood, second: Mood) -> [Way; 2] {
-    [Way::new(first), Way::new(second)]
+fn two(first: Mood, second: Mood) -> [Alternative; 2] {
+    [Alternative::new(first), Alternative::new(second)]
 }
 
-fn failover(ways: &[Way; 2]) -> Failover<tower::util::BoxCloneService<(), &'static str, BoxError>> {
-    let boxed = |way: &Way, name| tower::util::BoxCloneService::new(way.service(name));
+fn failover(
+    alternatives: &[Alternative; 2],
+) -> Failover<tower::util::BoxCloneService<(), &'static str, BoxError>> {
+    let boxed = |alternative: &Alternative, name| {
+        tower::util::BoxCloneService::new(alternative.service(name))
+    };
     Failover::new([
-        ("first", boxed(&ways[0], "first")),
-        ("second", boxed(&ways[1], "second")),
+        ("first", boxed(&alternatives[0], "first")),
+        ("second", boxed(&alternatives[1], "second")),
     ])
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_first_way_that_works_is_taken() {
-    let ways = two(Mood::Works, Mood::Works);
-    let failover = failover(&ways);
+async fn the_first_alternative_that_works_is_taken() {
+    let alternatives = two(Mood::Works, Mood::Works);
+    let failover = failover(&alternatives);
     for _ in 0..3 {
         assert_eq!(failover.clone().oneshot(()).await.unwrap(), "first");
     }
-    assert_eq!(ways[1].asked(), 0);
+    assert_eq!(alternatives[1].asked(), 0);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_way_that_is_down_is_left_alone_and_tried_again() {
-    let ways = two(Mood::Broken, Mood::Works);
-    let failover = failover(&ways);
+async fn an_alternative_that_is_down_is_left_alone_and_tried_again() {
+    let alternatives = two(Mood::Broken, Mood::Works);
+    let failover = failover(&alternatives);
     assert_eq!(failover.clone().oneshot(()).await.unwrap(), "second");
     assert_eq!(failover.names(), ["second", "first"]);
     // Clones know of it too.
     assert_eq!(failover.clone().oneshot(()).await.unwrap(), "second");
-    assert_eq!(ways[0].asked(), 1);
+    assert_eq!(alternatives[0].asked(), 1);
 
     // A second later it has another chance, two seconds after that the next, and so on to a minute.
     for pause in [1, 2, 4, 8, 16, 32, 60, 60] {
         advance(Duration::from_millis(pause * 1000 - 1)).await;
-        let before = ways[0].asked();
+        let before = alternatives[0].asked();
         assert_eq!(failover.clone().oneshot(()).await.unwrap(), "second");
-        assert_eq!(ways[0].asked(), before, "too early after {pause} s");
+        assert_eq!(alternatives[0].asked(), before, "too early after {pause} s");
         advance(Duration::from_millis(1)).await;
         assert_eq!(failover.clone().oneshot(()).await.unwrap(), "second");
-        assert_eq!(ways[0].asked(), before + 1, "not tried after {pause} s");
+        assert_eq!(
+            alternatives[0].asked(),
+            before + 1,
+            "not tried after {pause} s"
+        );
     }
 
-    ways[0].set(Mood::Works);
+    alternatives[0].set(Mood::Works);
     advance(Duration::from_secs(60)).await;
     assert_eq!(failover.clone().oneshot(()).await.unwrap(), "first");
     assert_eq!(failover.names(), ["first", "second"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn with_nothing_else_left_the_ways_that_are_down_are_tried() {
-    let ways = two(Mood::Broken, Mood::Broken);
-    let failover = failover(&ways);
+async fn with_nothing_else_left_the_alternatives_that_are_down_are_tried() {
+    let alternatives = two(Mood::Broken, Mood::Broken);
+    let failover = failover(&alternatives);
     let error = failover.clone().oneshot(()).await.unwrap_err();
     assert!(matches!(
         error.downcast_ref(),
         Some(ClientError::Closed { .. })
     ));
-    ways[1].set(Mood::Works);
+    alternatives[1].set(Mood::Works);
     assert_eq!(failover.clone().oneshot(()).await.unwrap(), "second");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_target_that_refuses_is_no_reason_to_try_another_way() {
-    let ways = two(Mood::TargetRefuses, Mood::Works);
-    let failover = failover(&ways);
+async fn a_target_that_refuses_is_no_reason_to_try_another_alternative() {
+    let alternatives = two(Mood::TargetRefuses, Mood::Works);
+    let failover = failover(&alternatives);
     let error = failover.clone().oneshot(()).await.unwrap_err();
     assert_eq!(reply_code(&*error), ReplyCode::CONNECTION_REFUSED);
-    assert_eq!(ways[1].asked(), 0);
+    assert_eq!(alternatives[1].asked(), 0);
     assert_eq!(failover.names(), ["first", "second"]);
 
     // Unless somebody sees it otherwise.
-    let failover = failover.blame(Classify::new(|_| FailureClass::Way));
+    let failover = failover.classify(Classify::new(|_| FailureClass::Alternative));
     assert_eq!(failover.oneshot(()).await.unwrap(), "second");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_proxy_that_will_not_do_one_thing_is_not_down() {
-    let ways = two(Mood::Forbids, Mood::Works);
-    let failover = failover(&ways);
+    let alternatives = two(Mood::Forbids, Mood::Works);
+    let failover = failover(&alternatives);
     for asked in 1..4 {
         assert_eq!(failover.clone().oneshot(()).await.unwrap(), "second");
         assert_eq!(failover.names(), ["first", "second"]);
-        assert_eq!(ways[0].asked(), asked);
+        assert_eq!(alternatives[0].asked(), asked);
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_ways_at_all_are_an_error() {
+async fn no_alternatives_at_all_are_an_error() {
     let none: [(&str, tower::util::BoxCloneService<(), (), BoxError>); 0] = [];
     assert!(Failover::new(none).oneshot(()).await.is_err());
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_way_that_is_down_is_not_ready() {
-    let way = Way::new(Mood::Broken);
-    let mut health = Health::new("way", way.service("way"));
+async fn an_alternative_that_is_down_is_not_ready() {
+    let alternative = Alternative::new(Mood::Broken);
+    let mut health = Health::new("alternative", alternative.service("alternative"));
     assert!(health.ready().await.unwrap().call(()).await.is_err());
     assert!(!health.is_up());
     let started = Instant::now();
-    way.set(Mood::Works);
-    assert_eq!(health.ready().await.unwrap().call(()).await.unwrap(), "way");
+    alternative.set(Mood::Works);
+    assert_eq!(
+        health.ready().await.unwrap().call(()).await.unwrap(),
+        "alternative"
+    );
     assert_eq!(started.elapsed(), Duration::from_secs(1));
     assert!(health.is_up());
     health.ready().await.unwrap();
@@ -195,9 +206,9 @@ async fn a_way_that_is_down_is_not_ready() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_request_at_a_time_tries_a_way_that_was_down() {
-    let way = Way::new(Mood::Broken);
-    let health = Health::new("way", way.service("way"));
+async fn one_request_at_a_time_tries_an_alternative_that_was_down() {
+    let alternative = Alternative::new(Mood::Broken);
+    let health = Health::new("alternative", alternative.service("alternative"));
     health.clone().oneshot(()).await.unwrap_err();
     advance(Duration::from_secs(1)).await;
     let (mut one, mut other) = (health.clone(), health.clone());
@@ -208,18 +219,18 @@ async fn one_request_at_a_time_tries_a_way_that_was_down() {
             .await
             .is_err()
     );
-    way.set(Mood::Works);
+    alternative.set(Mood::Works);
     // The other one's mood was asked when it was called.
     trying.await.unwrap_err();
 }
 
 #[tokio::test(start_paused = true)]
-async fn towers_balancer_leaves_a_way_alone_that_is_down() {
+async fn towers_balancer_leaves_an_alternative_alone_that_is_down() {
     within(async {
-        let ways = two(Mood::Broken, Mood::Works);
+        let alternatives = two(Mood::Broken, Mood::Works);
         let names = ["first", "second"];
-        let services = ways.iter().zip(names).map(|(way, name)| {
-            let service = tower::util::BoxCloneService::new(way.service(name));
+        let services = alternatives.iter().zip(names).map(|(alternative, name)| {
+            let service = tower::util::BoxCloneService::new(alternative.service(name));
             PendingRequests::new(Health::new(name, service), CompleteOnResponse::default())
         });
         let services: Vec<_> = services.collect();
@@ -233,12 +244,12 @@ async fn towers_balancer_leaves_a_way_alone_that_is_down() {
         }
         assert!(failures <= 1, "{failures}");
 
-        ways[0].set(Mood::Works);
+        alternatives[0].set(Mood::Works);
         advance(Duration::from_secs(1)).await;
         for _ in 0..40 {
             balance.clone().oneshot(()).await.unwrap();
         }
-        assert!(ways[0].asked() > 5, "{}", ways[0].asked());
+        assert!(alternatives[0].asked() > 5, "{}", alternatives[0].asked());
     })
     .await;
 }

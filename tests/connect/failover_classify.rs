@@ -1,4 +1,4 @@
-//! Whom `Failover` and `Health` blame: the way, the request or the target.
+//! How `Failover` and `Health` classify failures: the alternative, the request or the target.
 
 use std::{
     sync::{
@@ -22,9 +22,9 @@ use tower_socks::{
     proto::{Address, Method, MethodSet, ReplyCode},
 };
 
-type Way = BoxCloneService<(), (), BoxError>;
+type Alternative = BoxCloneService<(), (), BoxError>;
 
-fn failing(error: impl Fn() -> ClientError + Clone + Send + 'static) -> Way {
+fn failing(error: impl Fn() -> ClientError + Clone + Send + 'static) -> Alternative {
     service_fn(move |()| {
         let error = error();
         async move { Err(BoxError::from(error)) }
@@ -32,19 +32,19 @@ fn failing(error: impl Fn() -> ClientError + Clone + Send + 'static) -> Way {
     .boxed_clone()
 }
 
-/// What an error makes of a way, as one can tell from outside.
-async fn blamed(way: Way) -> FailureClass {
+/// What an error makes of an alternative, as one can tell from outside.
+async fn classified(alternative: Alternative) -> FailureClass {
     let asked = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&asked);
     let other = service_fn(move |()| {
         count.fetch_add(1, Ordering::Relaxed);
         async { Ok::<(), BoxError>(()) }
     });
-    let failover = Failover::new([("way", way), ("other", other.boxed_clone())]);
+    let failover = Failover::new([("alternative", alternative), ("other", other.boxed_clone())]);
     let _ = failover.clone().oneshot(()).await;
-    let is_down = failover.names()[0] != "way";
+    let is_down = failover.names()[0] != "alternative";
     match (asked.load(Ordering::Relaxed), is_down) {
-        (1, true) => FailureClass::Way,
+        (1, true) => FailureClass::Alternative,
         (1, false) => FailureClass::Request,
         (0, false) => FailureClass::Target,
         other => panic!("{other:?}"),
@@ -64,47 +64,63 @@ async fn a_socks_proxy_is_down_that_fails_before_it_knows_the_request() {
             .collect::<MethodSet>()
     };
     for step in [Step::Greeting, Step::Authentication] {
-        let way = failing(move || ClientError::Closed { step });
-        assert_eq!(blamed(way).await, FailureClass::Way, "{step}");
-        let way = failing(move || ClientError::Io {
+        let alternative = failing(move || ClientError::Closed { step });
+        assert_eq!(
+            classified(alternative).await,
+            FailureClass::Alternative,
+            "{step}"
+        );
+        let alternative = failing(move || ClientError::Io {
             step,
             source: refusal(),
         });
-        assert_eq!(blamed(way).await, FailureClass::Way, "{step}");
+        assert_eq!(
+            classified(alternative).await,
+            FailureClass::Alternative,
+            "{step}"
+        );
     }
     for error in [
         || ClientError::Denied,
         || ClientError::Authentication(Refusal::not_allowed("no ticket")),
     ] {
         assert_eq!(
-            blamed(failing(error)).await,
-            FailureClass::Way,
+            classified(failing(error)).await,
+            FailureClass::Alternative,
             "{}",
             error()
         );
     }
-    let way = failing(move || ClientError::NoAcceptableMethod { offered: offered() });
-    assert_eq!(blamed(way).await, FailureClass::Way);
-    let way = failing(move || ClientError::Unreachable {
+    let alternative = failing(move || ClientError::NoAcceptableMethod { offered: offered() });
+    assert_eq!(classified(alternative).await, FailureClass::Alternative);
+    let alternative = failing(move || ClientError::Unreachable {
         proxy: Address::UNSPECIFIED,
         source: refusal(),
     });
-    assert_eq!(blamed(way).await, FailureClass::Way);
+    assert_eq!(classified(alternative).await, FailureClass::Alternative);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_socks_proxy_that_fails_with_the_request_is_not_down_for_others() {
     for step in [Step::Request, Step::Dial, Step::Reply] {
-        let way = failing(move || ClientError::Closed { step });
-        assert_eq!(blamed(way).await, FailureClass::Request, "{step}");
+        let alternative = failing(move || ClientError::Closed { step });
+        assert_eq!(
+            classified(alternative).await,
+            FailureClass::Request,
+            "{step}"
+        );
     }
     for code in [
         ReplyCode::NOT_ALLOWED,
         ReplyCode::COMMAND_NOT_SUPPORTED,
         ReplyCode::ADDRESS_TYPE_NOT_SUPPORTED,
     ] {
-        let way = failing(move || refused(code));
-        assert_eq!(blamed(way).await, FailureClass::Request, "{code}");
+        let alternative = failing(move || refused(code));
+        assert_eq!(
+            classified(alternative).await,
+            FailureClass::Request,
+            "{code}"
+        );
     }
     for code in [
         ReplyCode::GENERAL_FAILURE,
@@ -114,12 +130,16 @@ async fn a_socks_proxy_that_fails_with_the_request_is_not_down_for_others() {
         ReplyCode::TTL_EXPIRED,
         ReplyCode(99),
     ] {
-        let way = failing(move || refused(code));
-        assert_eq!(blamed(way).await, FailureClass::Target, "{code}");
+        let alternative = failing(move || refused(code));
+        assert_eq!(
+            classified(alternative).await,
+            FailureClass::Target,
+            "{code}"
+        );
     }
     // Ours, and another proxy changes nothing about it.
-    let way = failing(|| ClientError::TooLarge { len: 2, most: 1 });
-    assert_eq!(blamed(way).await, FailureClass::Target);
+    let alternative = failing(|| ClientError::TooLarge { len: 2, most: 1 });
+    assert_eq!(classified(alternative).await, FailureClass::Target);
 }
 
 #[cfg(feature = "http-connect")]
@@ -131,11 +151,17 @@ async fn an_http_proxy_is_judged_by_its_status() {
         // It lets nobody in, or does no CONNECT for anybody.
         (
             "HTTP/1.1 407 Proxy Authentication Required\r\n\r\n",
-            FailureClass::Way,
+            FailureClass::Alternative,
         ),
-        ("HTTP/1.1 405 Method Not Allowed\r\n\r\n", FailureClass::Way),
-        ("HTTP/1.1 501 Not Implemented\r\n\r\n", FailureClass::Way),
-        ("SSH-2.0-OpenSSH_9.2\r\n", FailureClass::Way),
+        (
+            "HTTP/1.1 405 Method Not Allowed\r\n\r\n",
+            FailureClass::Alternative,
+        ),
+        (
+            "HTTP/1.1 501 Not Implemented\r\n\r\n",
+            FailureClass::Alternative,
+        ),
+        ("SSH-2.0-OpenSSH_9.2\r\n", FailureClass::Alternative),
         // It does not do this, or has hung up on it.
         ("HTTP/1.1 403 Forbidden\r\n\r\n", FailureClass::Request),
         ("HTTP/1.1 200", FailureClass::Request),
@@ -148,14 +174,19 @@ async fn an_http_proxy_is_judged_by_its_status() {
         ),
         ("HTTP/1.1 504 Gateway Timeout\r\n\r\n", FailureClass::Target),
     ] {
-        let (way, _) = crate::support::upstream::canned([said]);
-        let upstream = HttpUpstream::new("proxy.example:3128".parse::<Address>().unwrap()).via(way);
-        let way = service_fn(move |()| {
+        let (alternative, _) = crate::support::upstream::canned([said]);
+        let upstream =
+            HttpUpstream::new("proxy.example:3128".parse::<Address>().unwrap()).via(alternative);
+        let alternative = service_fn(move |()| {
             let upstream = upstream.clone();
             let target: Address = "example.com:443".parse().unwrap();
             async move { upstream.oneshot(target).await.map(drop) }
         });
-        assert_eq!(blamed(way.boxed_clone()).await, expected, "{said:?}");
+        assert_eq!(
+            classified(alternative.boxed_clone()).await,
+            expected,
+            "{said:?}"
+        );
     }
 }
 
@@ -166,7 +197,7 @@ async fn an_http_proxy_that_nobody_reaches_is_down_and_an_odd_name_is_no_fault_o
     use tower_socks::{connector::upstream::HttpUpstream, proto::DomainName};
 
     for (name, expected) in [
-        ("example.com", FailureClass::Way),
+        ("example.com", FailureClass::Alternative),
         ("a/b", FailureClass::Target),
     ] {
         let unreachable = service_fn(|_: Address| async {
@@ -176,41 +207,45 @@ async fn an_http_proxy_that_nobody_reaches_is_down_and_an_odd_name_is_no_fault_o
         let upstream =
             HttpUpstream::new("proxy.example:3128".parse::<Address>().unwrap()).via(unreachable);
         let target = Address::Name(DomainName::new(name).unwrap(), 443);
-        let way = service_fn(move |()| {
+        let alternative = service_fn(move |()| {
             let asking = upstream.clone().oneshot(target.clone());
             async move { asking.await.map(drop) }
         });
-        assert_eq!(blamed(way.boxed_clone()).await, expected, "{name:?}");
+        assert_eq!(
+            classified(alternative.boxed_clone()).await,
+            expected,
+            "{name:?}"
+        );
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn whom_to_blame_may_be_decided_by_a_function_of_ones_own() {
+async fn failures_may_be_classified_by_a_function_of_ones_own() {
     let picky = Classify::new(|error| match error.downcast_ref() {
-        Some(ClientError::Refused(_)) => FailureClass::Way,
+        Some(ClientError::Refused(_)) => FailureClass::Alternative,
         _ => FailureClass::Target,
     });
     let refuses = failing(|| refused(ReplyCode::HOST_UNREACHABLE));
-    let by_default = Health::new("way", refuses.clone());
+    let by_default = Health::new("alternative", refuses.clone());
     by_default.clone().oneshot(()).await.unwrap_err();
     assert!(by_default.is_up());
 
-    let health = Health::new("way", refuses).blame(picky);
-    assert_eq!(health.name(), "way");
+    let health = Health::new("alternative", refuses).classify(picky);
+    assert_eq!(health.name(), "alternative");
     health.clone().oneshot(()).await.unwrap_err();
     assert!(!health.is_up());
 
     let closes = failing(|| ClientError::Closed {
         step: Step::Greeting,
     });
-    let health = Health::new("way", closes).blame(picky);
+    let health = Health::new("alternative", closes).classify(picky);
     health.clone().oneshot(()).await.unwrap_err();
     assert!(health.is_up());
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_waits_for_a_way_waits_longer_when_it_has_failed_again() {
-    let health = Health::new("way", failing(|| ClientError::Denied));
+async fn who_waits_for_an_alternative_waits_longer_when_it_has_failed_again() {
+    let health = Health::new("alternative", failing(|| ClientError::Denied));
     let (mut patient, failing) = (health.clone(), health.clone());
     failing.clone().oneshot(()).await.unwrap_err();
     let started = Instant::now();
@@ -225,10 +260,10 @@ async fn who_waits_for_a_way_waits_longer_when_it_has_failed_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_way_is_as_loaded_as_the_requests_on_it() {
+async fn an_alternative_is_as_loaded_as_the_requests_on_it() {
     let never = service_fn(|()| std::future::pending::<Result<(), BoxError>>());
     let loaded = PendingRequests::new(never, CompleteOnResponse::default());
-    let mut health = Health::new("way", loaded);
+    let mut health = Health::new("alternative", loaded);
     let load = |health: &Health<_>| format!("{:?}", health.load());
     let idle = load(&health);
     let asking = tower::Service::call(health.ready().await.unwrap(), ());

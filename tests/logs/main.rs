@@ -12,6 +12,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod failover;
 mod recheck;
 #[cfg(feature = "rules")]
 mod rules;

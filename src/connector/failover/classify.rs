@@ -5,36 +5,36 @@ use crate::{
     error::{BoxError, Step, find},
 };
 
-/// Whom to blame for an error, and so what becomes of the way.
+/// Classifies failures: as the alternative's own, the request's or the target's.
 #[derive(Clone, Copy)]
 pub struct Classify(fn(&BoxError) -> FailureClass);
 
-/// What an error says about a way.
+/// Whose a failure is, and so what becomes of the alternative and of the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FailureClass {
-    /// It does not work, for nobody: it is down.
-    Way,
-    /// It would not do this one thing. Another way may.
+    /// The alternative works for nobody: it is down, and the next one is tried.
+    Alternative,
+    /// The alternative would not execute this one request. It stays up, and the next one is tried.
     Request,
-    /// It works, and the target cannot be reached.
+    /// The alternative works, and the target cannot be reached. No other one is tried.
     Target,
 }
 
 impl Classify {
-    /// By a function of yours.
+    /// Classifies by a function of yours.
     #[must_use]
-    pub const fn new(ask: fn(&BoxError) -> FailureClass) -> Self {
-        Self(ask)
+    pub const fn new(class: fn(&BoxError) -> FailureClass) -> Self {
+        Self(class)
     }
 
-    pub(super) fn ask(self, error: &BoxError) -> FailureClass {
+    pub(super) fn class(self, error: &BoxError) -> FailureClass {
         (self.0)(error)
     }
 }
 
-/// By what [`ClientError`] and `HttpError` say. A way is down only for what has nothing to do with
-/// the request: the proxy cannot be reached, says nothing or nonsense, or does not let us in.
-/// Otherwise one client that asks for something odd could take it from everybody.
+/// Classifies by what [`ClientError`] and `HttpError` say. An upstream is down only for what has
+/// nothing to do with the request: the proxy cannot be reached, says nothing or nonsense, or does not
+/// let us in. Otherwise one client that asks for something odd could take it from everybody.
 impl Default for Classify {
     fn default() -> Self {
         Self(|error| {
@@ -72,7 +72,7 @@ fn socks(error: &ClientError) -> FailureClass {
                 ..
             },
             _,
-        ) => FailureClass::Way,
+        ) => FailureClass::Alternative,
         (_, ClientFault::Proxy | ClientFault::Refused) => FailureClass::Request,
         _ => FailureClass::Target,
     }
@@ -91,7 +91,7 @@ fn http(error: &crate::connector::upstream::HttpError) -> FailureClass {
                 ..
             },
             _,
-        ) => FailureClass::Way,
+        ) => FailureClass::Alternative,
         (_, ClientFault::Proxy | ClientFault::Refused) => FailureClass::Request,
         _ => FailureClass::Target,
     }

@@ -1,4 +1,4 @@
-//! How a way does.
+//! Whether an alternative is up or down, and until when it is left alone.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -10,33 +10,33 @@ use tokio::time::Instant;
 use super::{Classify, FailureClass};
 use crate::error::BoxError;
 
-/// How long a way is left alone after its first failure. Twice that after the next one.
+/// How long an alternative is left alone after its first failure. Twice that after the next one.
 const SHORTEST: Duration = Duration::from_secs(1);
 
 /// And never longer than this.
 const LONGEST: Duration = Duration::from_secs(60);
 
+/// What is known of one alternative.
 #[derive(Debug)]
 pub(super) struct State {
     name: Box<str>,
-    pub(super) blame: Classify,
-    down: Mutex<Down>,
+    classify: Classify,
+    failures: Mutex<Failures>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
-struct Down {
-    /// Failures in a row.
-    failures: u32,
-    /// Not to be tried before.
-    until: Option<Instant>,
+struct Failures {
+    in_a_row: u32,
+    /// Down until then.
+    down_until: Option<Instant>,
 }
 
 impl State {
-    pub(super) fn new(name: impl Into<Box<str>>) -> Self {
+    pub(super) fn new(name: impl Into<Box<str>>, classify: Classify) -> Self {
         Self {
             name: name.into(),
-            blame: Classify::default(),
-            down: Mutex::default(),
+            classify,
+            failures: Mutex::default(),
         }
     }
 
@@ -44,50 +44,54 @@ impl State {
         &self.name
     }
 
-    /// Until when it is to be left alone, if it is.
+    /// Until when it is down, if it is.
     pub(super) fn down_until(&self) -> Option<Instant> {
-        self.look(|down| down.until.filter(|until| *until > Instant::now()))
+        self.lock(|failures| failures.down_until.filter(|until| *until > Instant::now()))
     }
 
-    /// Lets one who asks try a way that was down; for everybody else it stays down as long as its
-    /// last failure took it.
-    pub(super) fn try_again(&self) {
-        self.look(|down| {
-            if down.until.is_some() {
-                down.until = Instant::now().checked_add(pause(down.failures));
+    /// Begins a request. Where the alternative has failed, that is one try: for all other requests it
+    /// stays down for as long as its last failure took it.
+    pub(super) fn begin(&self) {
+        self.lock(|failures| {
+            if failures.down_until.is_some() {
+                failures.down_until = Instant::now().checked_add(pause(failures.in_a_row));
             }
         });
     }
 
-    /// Takes note of how a request went. Says whether another way might do better.
-    pub(super) fn note<T>(&self, outcome: &Result<T, BoxError>) -> bool {
-        match outcome {
-            Err(error) if self.blame.ask(error) == FailureClass::Request => true,
-            Err(error) if self.blame.ask(error) == FailureClass::Way => {
-                let failures = self.look(|down| {
-                    down.failures = down.failures.saturating_add(1);
-                    down.until = Instant::now().checked_add(pause(down.failures));
-                    down.failures
+    /// Records the outcome of a request. Returns whether another alternative might do better.
+    pub(super) fn record<T>(&self, outcome: &Result<T, BoxError>) -> bool {
+        let class = outcome
+            .as_ref()
+            .err()
+            .map(|error| (self.classify.class(error), error));
+        match class {
+            Some((FailureClass::Request, _)) => true,
+            Some((FailureClass::Alternative, error)) => {
+                let in_a_row = self.lock(|failures| {
+                    failures.in_a_row = failures.in_a_row.saturating_add(1);
+                    failures.down_until = Instant::now().checked_add(pause(failures.in_a_row));
+                    failures.in_a_row
                 });
-                if failures == 1 {
-                    tracing::warn!(way = %self.name, %error, "way is down");
+                if in_a_row == 1 {
+                    tracing::warn!(upstream = %self.name, %error, "upstream marked down");
                 } else {
-                    tracing::debug!(way = %self.name, failures, %error, "way is still down");
+                    tracing::debug!(upstream = %self.name, failures = in_a_row, %error, "upstream still down");
                 }
                 true
             }
-            Ok(_) | Err(_) => {
-                let was = self.look(std::mem::take);
-                if was.failures > 0 {
-                    tracing::info!(way = %self.name, failures = was.failures, "way is up again");
+            Some((FailureClass::Target, _)) | None => {
+                let failures = self.lock(std::mem::take).in_a_row;
+                if failures > 0 {
+                    tracing::info!(upstream = %self.name, failures, "upstream up again");
                 }
                 false
             }
         }
     }
 
-    fn look<T>(&self, look: impl FnOnce(&mut Down) -> T) -> T {
-        look(&mut self.down.lock().unwrap_or_else(PoisonError::into_inner))
+    fn lock<T>(&self, change: impl FnOnce(&mut Failures) -> T) -> T {
+        change(&mut self.failures.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

@@ -1,7 +1,5 @@
 use std::{
     fmt,
-    future::Future,
-    pin::Pin,
     sync::Arc,
     task::{Context, Poll},
 };
@@ -12,49 +10,51 @@ use tower_service::Service;
 use super::{Classify, down::State};
 use crate::error::BoxError;
 
-/// Takes the first way that works. See the [module](super).
+/// Sends each request to the first alternative that works. See the [module](super).
 ///
-/// Ways that are up go first, in the given order; then those that are down, since nothing else is
-/// left. The next one is asked where the one before was at fault, and whatever the last one says is
-/// the answer. Clones share what is known about the ways.
+/// Alternatives that are up are tried first, in the given order; then those that are down, since
+/// nothing else is left. The next one is tried where the failure of the one before was its own or the
+/// request's, and the outcome of the last one is the response. Clones share what is known about the
+/// alternatives.
 pub struct Failover<S> {
-    ways: Vec<(Arc<State>, S)>,
+    alternatives: Vec<(Arc<State>, S)>,
 }
 
 impl<S> Failover<S> {
-    /// These ways, best first, each with what the log calls it.
-    pub fn new<N: Into<Box<str>>>(ways: impl IntoIterator<Item = (N, S)>) -> Self {
-        let ways = ways.into_iter();
-        Self {
-            ways: ways
-                .map(|(name, way)| (Arc::new(State::new(name)), way))
-                .collect(),
-        }
-    }
-
-    /// Decides by this whose fault an error is.
-    #[must_use]
-    pub fn blame(self, blame: Classify) -> Self {
-        let ways = self.ways.into_iter().map(|(state, way)| {
-            let mut state = State::new(state.name());
-            state.blame = blame;
-            (Arc::new(state), way)
+    /// Creates a failover between these alternatives, best first, each under the name that it has in
+    /// the log.
+    pub fn new<N: Into<Box<str>>>(alternatives: impl IntoIterator<Item = (N, S)>) -> Self {
+        let alternatives = alternatives.into_iter().map(|(name, service)| {
+            let state = State::new(name, Classify::default());
+            (Arc::new(state), service)
         });
         Self {
-            ways: ways.collect(),
+            alternatives: alternatives.collect(),
         }
     }
 
-    /// The ways in the order in which they would be tried now.
+    /// Classifies failures by this.
+    #[must_use]
+    pub fn classify(self, classify: Classify) -> Self {
+        let alternatives = self.alternatives.into_iter().map(|(state, service)| {
+            let state = State::new(state.name(), classify);
+            (Arc::new(state), service)
+        });
+        Self {
+            alternatives: alternatives.collect(),
+        }
+    }
+
+    /// The alternatives in the order in which they would be tried now.
     fn order(&self) -> impl Iterator<Item = &(Arc<State>, S)> {
         let is_up = |(state, _): &&(Arc<State>, S)| state.down_until().is_none();
-        let (up, mut down): (Vec<_>, Vec<_>) = self.ways.iter().partition(is_up);
+        let (up, mut down): (Vec<_>, Vec<_>) = self.alternatives.iter().partition(is_up);
         // The one that has been down for the longest time has the best chances.
         down.sort_by_key(|(state, _)| state.down_until());
         up.into_iter().chain(down)
     }
 
-    /// The names of the ways in the order in which they would be tried now.
+    /// Returns the names of the alternatives in the order in which they would be tried now.
     #[must_use]
     pub fn names(&self) -> Vec<&str> {
         self.order().map(|(state, _)| state.name()).collect()
@@ -73,33 +73,31 @@ where
     type Error = BoxError;
     type Future = FailoverFuture<S::Response>;
 
-    // Each way is asked when it is its turn.
+    // Each alternative is asked when it is its turn.
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, target: T) -> Self::Future {
-        let ways: Vec<_> = self.order().cloned().collect();
-        FailoverFuture {
-            asking: Box::pin(async move {
-                let mut answer = Err(BoxError::from("there is no way to go"));
-                for (state, way) in ways {
-                    state.try_again();
-                    answer = way.oneshot(target.clone()).await.map_err(Into::into);
-                    if !state.note(&answer) {
-                        break;
-                    }
+        let alternatives: Vec<_> = self.order().cloned().collect();
+        FailoverFuture::new(async move {
+            let mut outcome = Err(BoxError::from("failover has no alternatives"));
+            for (state, service) in alternatives {
+                state.begin();
+                outcome = service.oneshot(target.clone()).await.map_err(Into::into);
+                if !state.record(&outcome) {
+                    break;
                 }
-                answer
-            }),
-        }
+            }
+            outcome
+        })
     }
 }
 
 impl<S: Clone> Clone for Failover<S> {
     fn clone(&self) -> Self {
         Self {
-            ways: self.ways.clone(),
+            alternatives: self.alternatives.clone(),
         }
     }
 }
@@ -110,23 +108,9 @@ impl<S> fmt::Debug for Failover<S> {
     }
 }
 
-/// A request on its way, by one way or the other: the future of [`Failover`].
-///
-/// Dropping it closes what the way in question has opened.
-pub struct FailoverFuture<R> {
-    asking: Pin<Box<dyn Future<Output = Result<R, BoxError>> + Send>>,
-}
-
-impl<R> Future for FailoverFuture<R> {
-    type Output = Result<R, BoxError>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.asking.as_mut().poll(cx)
-    }
-}
-
-impl<R> fmt::Debug for FailoverFuture<R> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FailoverFuture").finish_non_exhaustive()
-    }
+opaque_future! {
+    /// Tries one alternative after the other: the future of [`Failover`].
+    ///
+    /// Dropping it closes what the alternative in question has opened.
+    pub struct FailoverFuture<R> = Result<R, BoxError>;
 }

@@ -14,45 +14,43 @@ use tower_service::Service;
 use super::{Classify, down::State};
 use crate::error::BoxError;
 
-/// Takes note of whether a way works. See the [module](super).
+/// Records whether a service is up or down. See the [module](super).
 ///
-/// After a failure that was the way's fault it is not ready for a second, after the next one for
-/// two, and so on up to a minute; then one request at a time tries it. Clones share what is known.
+/// After a failure of its own it is not ready for a second, after the next one for two, and so on up
+/// to a minute; then one request at a time tries it. Clones share what is known.
 pub struct Health<S> {
-    way: S,
+    service: S,
     state: Arc<State>,
-    /// While it is down.
-    nap: Option<Pin<Box<Sleep>>>,
+    /// Runs out when it is up again.
+    timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Health<S> {
-    /// Takes note of how `way` does, under this name in the log.
-    pub fn new(name: impl Into<Box<str>>, way: S) -> Self {
+    /// Records the health of `service`, under this name in the log.
+    pub fn new(name: impl Into<Box<str>>, service: S) -> Self {
         Self {
-            way,
-            state: Arc::new(State::new(name)),
-            nap: None,
+            service,
+            state: Arc::new(State::new(name, Classify::default())),
+            timer: None,
         }
     }
 
-    /// Decides by this whose fault an error is.
+    /// Classifies failures by this.
     #[must_use]
-    pub fn blame(self, blame: Classify) -> Self {
-        let mut state = State::new(self.state.name());
-        state.blame = blame;
+    pub fn classify(self, classify: Classify) -> Self {
         Self {
-            state: Arc::new(state),
+            state: Arc::new(State::new(self.state.name(), classify)),
             ..self
         }
     }
 
-    /// What the log calls it.
+    /// Returns the name that it has in the log.
     #[must_use]
     pub fn name(&self) -> &str {
         self.state.name()
     }
 
-    /// Whether it may be tried now.
+    /// Returns whether it may be tried now.
     #[must_use]
     pub fn is_up(&self) -> bool {
         self.state.down_until().is_none()
@@ -70,40 +68,42 @@ where
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         while let Some(until) = self.state.down_until() {
-            let nap = self.nap.get_or_insert_with(|| Box::pin(sleep_until(until)));
-            if nap.deadline() != until {
-                nap.as_mut().reset(until);
+            let timer = self
+                .timer
+                .get_or_insert_with(|| Box::pin(sleep_until(until)));
+            if timer.deadline() != until {
+                timer.as_mut().reset(until);
             }
-            ready!(nap.as_mut().poll(cx));
+            ready!(timer.as_mut().poll(cx));
         }
-        self.nap = None;
-        self.way.poll_ready(cx).map_err(Into::into)
+        self.timer = None;
+        self.service.poll_ready(cx).map_err(Into::into)
     }
 
     fn call(&mut self, target: T) -> Self::Future {
-        self.state.try_again();
+        self.state.begin();
         HealthFuture {
-            asking: self.way.call(target),
+            future: self.service.call(target),
             state: Arc::clone(&self.state),
         }
     }
 }
 
-/// As loaded as the way itself: for `tower::balance`.
+/// Has the load of the service itself: for `tower::balance`.
 impl<S: Load> Load for Health<S> {
     type Metric = S::Metric;
 
     fn load(&self) -> S::Metric {
-        self.way.load()
+        self.service.load()
     }
 }
 
 impl<S: Clone> Clone for Health<S> {
     fn clone(&self) -> Self {
         Self {
-            way: self.way.clone(),
+            service: self.service.clone(),
             state: Arc::clone(&self.state),
-            nap: None,
+            timer: None,
         }
     }
 }
@@ -118,10 +118,10 @@ impl<S> fmt::Debug for Health<S> {
 }
 
 pin_project! {
-    /// A request of which note is taken: the future of [`Health`].
+    /// Records the outcome of a request: the future of [`Health`].
     pub struct HealthFuture<F> {
         #[pin]
-        asking: F,
+        future: F,
         state: Arc<State>,
     }
 }
@@ -135,8 +135,8 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let outcome = ready!(this.asking.poll(cx)).map_err(Into::into);
-        this.state.note(&outcome);
+        let outcome = ready!(this.future.poll(cx)).map_err(Into::into);
+        this.state.record(&outcome);
         Poll::Ready(outcome)
     }
 }

@@ -1,14 +1,16 @@
-//! Several ways to go, of which some may be down.
+//! Failover and health checks: several alternatives, of which some may be down.
 //!
-//! * [`Failover`] takes the first way that works.
-//! * [`Health`] takes note of which ways work, for [`Failover`] or for a balancer of tower's: one that
-//!   is down is not ready until it may be tried again.
+//! * [`Failover`] sends each request to the first alternative that works.
+//! * [`Health`] records whether one service is up or down, for a balancer of tower's: while it is down,
+//!   it is not ready until it may be tried again.
 //!
-//! A way is down once it does not work for anybody: the proxy could not be reached, spoke nonsense, or
-//! did not let us in. What a proxy makes of one request says little about the next: there the next way
-//! is tried, and this one stays up. A target that cannot be reached says nothing about the way to it.
-//! Who is asked is [`Classify`]; by default [`upstreams`](super::upstream)' own errors. The log has a line when a way
-//! goes down and when it is up again.
+//! Checks are passive: they are requests of clients, and nothing is sent for the sake of a check. An
+//! upstream is down once it does not work for anybody: the proxy could not be reached, spoke nonsense,
+//! or did not let us in. What a proxy makes of one request says little about the next: there the next
+//! alternative is tried, and this one stays up. A target that cannot be reached says nothing about the
+//! proxy. [`Classify`] decides which it is, by default from the errors of
+//! [`upstreams`](super::upstream). The log has a line when an upstream goes down and when it is up
+//! again.
 //!
 //! ```
 //! use tower::ServiceExt;
@@ -25,21 +27,21 @@
 //! # let target = Address::Ip(target.local_addr()?);
 //! // Nobody listens at the first; without the proxy is better than not at all.
 //! let proxy: Address = "127.0.0.1:1".parse()?;
-//! let ways = Failover::new([
+//! let failover = Failover::new([
 //!     ("proxy", BoxConnector::new(Socks5Upstream::new(proxy))),
 //!     ("direct", BoxConnector::new(tower_socks::Direct::new())),
 //! ]);
 //! let request = Request::new(Command::CONNECT, target);
-//! assert!(ways.oneshot(request).await.is_ok());
+//! assert!(failover.oneshot(request).await.is_ok());
 //! # Ok(())
 //! # }
 //! ```
 //!
 //! # With tower's balancer
 //!
-//! `tower::balance::p2c` takes two ways at random and asks the one that is less busy. Around ways that
-//! note how they do, and behind a buffer that lets sessions share it. While all of them are down,
-//! requests wait: tower's `timeout` above bounds that.
+//! `tower::balance::p2c` takes two services at random and calls the one that is less busy. Put
+//! [`Health`] around each of them, and a buffer in front of the balancer, so that sessions can share
+//! it. While all of them are down, requests wait: tower's `timeout` above bounds that.
 //!
 //! ```
 //! use tower::{
@@ -56,11 +58,11 @@
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), tower_socks::BoxError> {
 //! let proxies = ["192.0.2.1:1080", "192.0.2.2:1080"];
-//! let ways = proxies.into_iter().map(|proxy| {
+//! let upstreams = proxies.into_iter().map(|proxy| {
 //!     let upstream = Socks5Upstream::new(proxy.parse::<Address>().unwrap());
 //!     PendingRequests::new(Health::new(proxy, upstream), CompleteOnResponse::default())
 //! });
-//! let balance = Balance::new(ServiceList::new::<Request>(ways));
+//! let balance = Balance::new(ServiceList::new::<Request>(upstreams));
 //! let connector = Connector::direct().with_connect(Buffer::<Request, _>::new(balance, 1024));
 //! # _ = connector;
 //! # Ok(())
