@@ -5,5 +5,5 @@ opaque_future! {
     /// Opens an association: the future of [`Associate`](super::Associate).
     ///
     /// Dropping it closes its socket.
-    pub struct ResponseFuture<P> = Result<AssociateTunnel<P>, BoxError>;
+    pub struct ResponseFuture<D> = Result<AssociateTunnel<D>, BoxError>;
 }

@@ -1,4 +1,4 @@
-//! What passes through an association.
+//! Relays the datagrams of one association.
 
 use std::{
     cell::Cell,
@@ -19,25 +19,25 @@ use crate::{
     relay::{Alarm, RelayError, RelayErrorKind, Traffic, after},
 };
 
-/// Batches each way in one poll, before other tasks get their turn.
+/// Batches in each direction in one poll, before other tasks get their turn.
 const ROUNDS: usize = 2;
 
 thread_local! {
     static BATCHES: Cell<Option<Box<Batches>>> = const { Cell::new(None) };
 }
 
-/// Datagrams on their way through this thread.
+/// The batches of the relay that is polled, lent by the thread.
 #[derive(Default)]
 struct Batches {
-    out: Datagrams,
-    back: Datagrams,
-    /// `back`, as the client wants it.
-    wrapped: Datagrams,
+    up: Datagrams,
+    down: Datagrams,
+    /// `down`, each datagram behind its header (RFC 1928 section 7).
+    encapsulated: Datagrams,
 }
 
-/// What an association does with its client's datagrams.
+/// The limits of an association, and what it takes from its client.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Terms {
+pub(super) struct RelayOptions {
     pub(super) idle: Duration,
     pub(super) fragments: Fragmentation,
     pub(super) ports: ClientPort,
@@ -46,7 +46,7 @@ pub(super) struct Terms {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fragmentation {
     Reassembled,
-    DropReason,
+    Dropped,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,42 +55,42 @@ pub(super) enum ClientPort {
     Any,
 }
 
-/// The datagrams of one association, both ways.
+/// The datagrams of one association, in both directions.
 #[derive(Debug)]
-pub(super) struct Flow<P> {
+pub(super) struct DatagramRelay<D> {
     socket: BatchSocket,
-    path: P,
+    transport: D,
     /// The client, with the port that its datagrams come from once that is known.
     client: SocketAddr,
-    terms: Terms,
+    options: RelayOptions,
     fragments: Option<Box<Fragments>>,
-    /// What the path has not taken yet. Nothing more is received until it has.
-    held_out: Option<Box<Datagrams>>,
+    /// What the transport has not taken yet. Nothing more is received from the client until it has.
+    unsent_up: Option<Box<Datagrams>>,
     /// What the client's socket has not taken yet.
-    held_back: Option<Box<Datagrams>>,
+    unsent_down: Option<Box<Datagrams>>,
     traffic: Traffic,
     meters: Meters,
-    /// A datagram has passed in this poll, an empty one perhaps.
+    /// A datagram has moved in this poll, an empty one perhaps.
     moved: bool,
     active: Instant,
 }
 
-impl<P: DatagramTransport> Flow<P> {
+impl<D: DatagramTransport> DatagramRelay<D> {
     pub(super) fn new(
         socket: BatchSocket,
-        path: P,
+        transport: D,
         client: IpAddr,
-        terms: Terms,
+        options: RelayOptions,
         meters: Meters,
     ) -> Self {
         Self {
             socket,
-            path,
+            transport,
             client: SocketAddr::new(client, 0),
-            terms,
+            options,
             fragments: None,
-            held_out: None,
-            held_back: None,
+            unsent_up: None,
+            unsent_down: None,
             traffic: Traffic::default(),
             meters,
             moved: false,
@@ -98,12 +98,12 @@ impl<P: DatagramTransport> Flow<P> {
         }
     }
 
-    /// What has passed so far.
+    /// Returns what has moved so far.
     pub(super) const fn traffic(&self) -> Traffic {
         self.traffic
     }
 
-    /// Moves datagrams both ways. Ready only when the path is broken.
+    /// Moves datagrams in both directions. Ready only when the transport is broken.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
         let outcome = lend(&BATCHES, Box::default, |batches| {
             self.poll_rounds(cx, batches)
@@ -115,23 +115,23 @@ impl<P: DatagramTransport> Flow<P> {
     }
 
     fn poll_rounds(&mut self, cx: &mut Context<'_>, batches: &mut Batches) -> Poll<io::Error> {
-        // Who had nothing, and has not been given anything since, will wake this task.
-        let (mut out, mut back) = (true, true);
+        // A direction that had nothing, and has not been given anything since, will wake this task.
+        let (mut up, mut down) = (true, true);
         for _ in 0..ROUNDS {
             // Answers come to sockets that sending has opened, so sending goes first.
-            if out {
-                match self.poll_out(cx, &mut batches.out) {
+            if up {
+                match self.poll_up(cx, &mut batches.up) {
                     Poll::Ready(Err(error)) => return Poll::Ready(error),
-                    outcome => out = outcome.is_ready(),
+                    outcome => up = outcome.is_ready(),
                 }
             }
-            if out || back || self.held_out.is_some() {
-                match self.poll_back(cx, batches) {
+            if up || down || self.unsent_up.is_some() {
+                match self.poll_down(cx, batches) {
                     Poll::Ready(Err(error)) => return Poll::Ready(error),
-                    outcome => back = outcome.is_ready(),
+                    outcome => down = outcome.is_ready(),
                 }
             }
-            if !out && !back {
+            if !up && !down {
                 return Poll::Pending;
             }
         }
@@ -139,24 +139,24 @@ impl<P: DatagramTransport> Flow<P> {
         Poll::Pending
     }
 
-    /// One batch of the client's.
-    fn poll_out(&mut self, cx: &mut Context<'_>, out: &mut Datagrams) -> Poll<io::Result<()>> {
-        if let Some(held) = &mut self.held_out {
-            let sent = self.path.poll_send(cx, held)?;
-            self.meters.dropped(held.take_dropped());
+    /// Moves one batch from the client.
+    fn poll_up(&mut self, cx: &mut Context<'_>, up: &mut Datagrams) -> Poll<io::Result<()>> {
+        if let Some(unsent) = &mut self.unsent_up {
+            let sent = self.transport.poll_send(cx, unsent)?;
+            self.meters.dropped(unsent.take_dropped());
             ready!(sent);
-            self.held_out = None;
+            self.unsent_up = None;
         }
-        out.clear();
+        up.clear();
         ready!(self.poll_meters(cx, Direction::Up))?;
         let before = self.traffic.up;
-        let (terms, traffic, fragments) = (self.terms, &mut self.traffic, &mut self.fragments);
+        let (options, traffic, fragments) = (self.options, &mut self.traffic, &mut self.fragments);
         let client = &mut self.client;
         let known = client.port();
         let mut drops = Drops::default();
         let received = self.socket.poll_recv(cx, |source, datagram| {
             let source = SocketAddr::new(source.ip().to_canonical(), source.port());
-            let expected = match terms.ports {
+            let expected = match options.ports {
                 ClientPort::Fixed => client.port() == 0 || *client == source,
                 ClientPort::Any => true,
             };
@@ -170,74 +170,76 @@ impl<P: DatagramTransport> Flow<P> {
             *client = source;
             if header.fragment == 0 {
                 traffic.up += payload.len() as u64;
-                out.push(header.address, payload);
-            } else if terms.fragments == Fragmentation::DropReason {
+                up.push(header.address, payload);
+            } else if options.fragments == Fragmentation::Dropped {
                 drops.add(DropReason::Fragment, 1);
             } else if let Some((target, whole)) =
                 Fragments::add(fragments, header.fragment, header.address, payload)
             {
                 traffic.up += whole.len() as u64;
-                out.push(target, &whole);
+                up.push(target, &whole);
             }
         });
         self.meters.dropped(drops.take());
         // An error is news of an earlier datagram to the client, and costs that one only.
         let _ = ready!(received);
-        if known == 0 && self.client.port() != 0 && terms.ports == ClientPort::Fixed {
+        if known == 0 && self.client.port() != 0 && options.ports == ClientPort::Fixed {
             // The system can do the sorting from here on.
             let _ = self.socket.connect(self.client);
         }
-        if !out.is_empty() {
+        if !up.is_empty() {
             self.moved = true;
-            self.count(Direction::Up, self.traffic.up - before, out.len());
-            let sent = self.path.poll_send(cx, out)?;
-            self.meters.dropped(out.take_dropped());
+            self.count(Direction::Up, self.traffic.up - before, up.len());
+            let sent = self.transport.poll_send(cx, up)?;
+            self.meters.dropped(up.take_dropped());
             if sent.is_pending() {
-                self.held_out = Some(Box::new(std::mem::take(out)));
+                self.unsent_up = Some(Box::new(std::mem::take(up)));
             }
         }
         Poll::Ready(Ok(()))
     }
 
-    /// One batch for the client.
-    fn poll_back(&mut self, cx: &mut Context<'_>, batches: &mut Batches) -> Poll<io::Result<()>> {
-        let Batches { back, wrapped, .. } = batches;
-        if let Some(held) = &mut self.held_back {
-            let sent = poll_send_all(&self.socket, cx, self.client, held);
-            self.meters.dropped(held.take_dropped());
+    /// Moves one batch to the client.
+    fn poll_down(&mut self, cx: &mut Context<'_>, batches: &mut Batches) -> Poll<io::Result<()>> {
+        let Batches {
+            down, encapsulated, ..
+        } = batches;
+        if let Some(unsent) = &mut self.unsent_down {
+            let sent = poll_send_all(&self.socket, cx, self.client, unsent);
+            self.meters.dropped(unsent.take_dropped());
             ready!(sent);
-            self.held_back = None;
+            self.unsent_down = None;
         }
-        back.clear();
+        down.clear();
         ready!(self.poll_meters(cx, Direction::Down))?;
-        let received = self.path.poll_recv(cx, back)?;
-        self.meters.dropped(back.take_dropped());
+        let received = self.transport.poll_recv(cx, down)?;
+        self.meters.dropped(down.take_dropped());
         ready!(received);
         if self.client.port() == 0 {
             return Poll::Ready(Ok(())); // nobody to send it to
         }
         self.moved = true;
-        let payloads = back.iter().map(|(_, payload)| payload.len() as u64);
+        let payloads = down.iter().map(|(_, payload)| payload.len() as u64);
         let bytes = payloads.sum();
         self.traffic.down += bytes;
-        self.count(Direction::Down, bytes, back.len());
-        wrapped.wrap(back, |source| {
+        self.count(Direction::Down, bytes, down.len());
+        encapsulated.wrap(down, |source| {
             let header = UdpHeader {
                 fragment: 0,
                 address: source.clone(),
             };
             header.encode()
         });
-        let sent = poll_send_all(&self.socket, cx, self.client, wrapped);
-        self.meters.dropped(wrapped.take_dropped());
+        let sent = poll_send_all(&self.socket, cx, self.client, encapsulated);
+        self.meters.dropped(encapsulated.take_dropped());
         if sent.is_pending() {
-            self.held_back = Some(Box::new(std::mem::take(wrapped)));
+            self.unsent_down = Some(Box::new(std::mem::take(encapsulated)));
         }
         Poll::Ready(Ok(()))
     }
 
-    /// Ready while something may move that way. What comes in the meantime waits in the system, which
-    /// drops what is too much.
+    /// Ready while the meters allow something to move in a direction. What comes in the meantime waits
+    /// in the system, which drops what is too much.
     fn poll_meters(&mut self, cx: &mut Context<'_>, direction: Direction) -> Poll<io::Result<()>> {
         let allowance = self.meters.poll_allowance(cx, direction).map_ok(drop);
         allowance.map_err(|error| RelayError::broken(RelayErrorKind::Limit, self.traffic, error))
@@ -256,7 +258,7 @@ impl<P: DatagramTransport> Flow<P> {
         mut alarm: Pin<&mut Alarm>,
     ) -> Poll<io::Error> {
         loop {
-            let idle = after(self.active, self.terms.idle);
+            let idle = after(self.active, self.options.idle);
             let queue = self.fragments.as_ref().map(|queue| queue.until());
             let next = queue.map_or(idle, |until| until.min(idle));
             alarm.as_mut().no_later_than(next);

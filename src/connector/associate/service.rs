@@ -10,11 +10,11 @@ use tower_service::Service;
 
 use super::{
     AssociateTunnel, MakeDirect, ResponseFuture,
-    relay::{ClientPort, Fragmentation, Terms},
+    relay::{ClientPort, Fragmentation, RelayOptions},
     tunnel::Parts,
 };
-use crate::admission::Clients;
 use crate::{
+    admission::Clients,
     connector::advertise::Endpoint,
     datagram::{BatchSocket, DatagramTransport},
     error::{BoxError, Refusal},
@@ -22,13 +22,14 @@ use crate::{
     session::Request,
 };
 
-/// Carries UDP ASSOCIATE out. See the [module](super).
+/// Executes UDP ASSOCIATE. See the [module](super).
 ///
-/// `S` makes the path on which the datagrams of an association go on: [`MakeDirect`], or any
-/// `Service<Request>` whose response is a [`DatagramTransport`]. Clones share the count of associations.
+/// `S` makes the transport by which the datagrams of an association are sent and received:
+/// [`MakeDirect`], or any `Service<Request>` whose response is a [`DatagramTransport`]. Clones share the
+/// count of associations.
 #[derive(Clone, Debug)]
 pub struct Associate<S = MakeDirect> {
-    paths: S,
+    make_transport: S,
     clients: Clients,
     options: Options,
 }
@@ -37,11 +38,12 @@ pub struct Associate<S = MakeDirect> {
 struct Options {
     endpoint: Endpoint,
     per_client: usize,
-    terms: Terms,
+    relay: RelayOptions,
 }
 
 impl Associate {
-    /// From this machine: any port, 5 min of idleness, 64 associations for each client address.
+    /// Relays from this machine, with any port, 5 min of idleness and 64 associations for each client
+    /// address.
     #[must_use]
     pub fn new() -> Self {
         Self::with_paths(MakeDirect::new())
@@ -55,15 +57,16 @@ impl Default for Associate {
 }
 
 impl<S> Associate<S> {
-    /// With datagrams that go on by the paths of `paths`, and the defaults of [`new`](Self::new).
-    pub fn with_paths(paths: S) -> Self {
+    /// Relays by the transports that `make_transport` makes, with the other defaults of
+    /// [`new`](Self::new).
+    pub fn with_paths(make_transport: S) -> Self {
         Self {
-            paths,
+            make_transport,
             clients: Clients::default(),
             options: Options {
                 endpoint: Endpoint::new(),
                 per_client: 64,
-                terms: Terms {
+                relay: RelayOptions {
                     idle: Duration::from_secs(5 * 60),
                     fragments: Fragmentation::Reassembled,
                     ports: ClientPort::Fixed,
@@ -73,8 +76,8 @@ impl<S> Associate<S> {
     }
 
     /// Tells clients to send to this address instead of the one on which they reached us: the
-    /// public one of a NAT or of a container's host, which has to pass the
-    /// [ports](Self::ports) on.
+    /// public one of a NAT or of a container's host, which has to forward the
+    /// [ports](Self::ports).
     #[must_use]
     pub const fn public_address(mut self, address: IpAddr) -> Self {
         self.options.endpoint.public = Some(address);
@@ -82,32 +85,32 @@ impl<S> Associate<S> {
     }
 
     /// Takes the port of each association from this range; a free one by default. With all of them
-    /// taken, requests are answered with 01.
+    /// taken, requests are refused with 01.
     #[must_use]
     pub const fn ports(mut self, ports: RangeInclusive<u16>) -> Self {
         self.options.endpoint.ports = ports;
         self
     }
 
-    /// How many associations a client address may have at once. Further requests are answered with
-    /// 02.
+    /// Limits the associations that a client address may have at once. Further requests are refused
+    /// with 02.
     #[must_use]
-    pub const fn per_client(mut self, most: usize) -> Self {
-        self.options.per_client = most;
+    pub const fn per_client(mut self, limit: usize) -> Self {
+        self.options.per_client = limit;
         self
     }
 
-    /// Ends an association in which no datagram has passed either way for so long.
+    /// Ends an association in which no datagram has moved in either direction for so long.
     #[must_use]
     pub const fn idle_timeout(mut self, limit: Duration) -> Self {
-        self.options.terms.idle = limit;
+        self.options.relay.idle = limit;
         self
     }
 
     /// Drops fragments (RFC 1928 section 7, FRAG) instead of putting them together.
     #[must_use]
     pub const fn drop_fragments(mut self) -> Self {
-        self.options.terms.fragments = Fragmentation::DropReason;
+        self.options.relay.fragments = Fragmentation::Dropped;
         self
     }
 
@@ -115,7 +118,7 @@ impl<S> Associate<S> {
     /// Otherwise the port of the first valid datagram is the only one.
     #[must_use]
     pub const fn any_client_port(mut self) -> Self {
-        self.options.terms.ports = ClientPort::Any;
+        self.options.relay.ports = ClientPort::Any;
         self
     }
 }
@@ -131,14 +134,14 @@ where
     type Error = BoxError;
     type Future = ResponseFuture<S::Response>;
 
-    // The service for paths is asked with the request, on the clone that is called.
+    // The service for transports is asked with the request, on the clone that is called.
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
         let Self {
-            paths,
+            make_transport,
             clients,
             options,
         } = self.clone();
@@ -155,13 +158,13 @@ where
                 options
                     .endpoint
                     .open(local, BatchSocket::bind, BatchSocket::local_addr)?;
-            let path = paths.oneshot(request).await.map_err(Into::into)?;
+            let transport = make_transport.oneshot(request).await.map_err(Into::into)?;
             Ok(AssociateTunnel::new(Parts {
                 socket,
-                path,
+                transport,
                 bound: Address::Ip(address),
                 client,
-                terms: options.terms,
+                options: options.relay,
                 place,
             }))
         })

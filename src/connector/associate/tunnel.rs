@@ -6,9 +6,9 @@ use std::{
     task::Poll,
 };
 
-use super::relay::{Flow, Terms};
-use crate::admission::Place;
+use super::relay::{DatagramRelay, RelayOptions};
 use crate::{
+    admission::Place,
     datagram::{BatchSocket, DatagramTransport},
     io::{ClientStream, MeteredStream, poll_drain},
     proto::Address,
@@ -16,34 +16,34 @@ use crate::{
     session::Tunnel,
 };
 
-/// A relay for the datagrams of one client: the tunnel of UDP ASSOCIATE.
+/// Relays the datagrams of one client: the tunnel of UDP ASSOCIATE.
 ///
-/// What it consists of is boxed, so that a connector that knows all commands does not make every
-/// CONNECT as large as this.
+/// Its parts are boxed, so that a connector that knows all commands does not make every CONNECT as
+/// large as this.
 #[derive(Debug)]
-pub struct AssociateTunnel<P> {
-    parts: Box<Parts<P>>,
+pub struct AssociateTunnel<D> {
+    parts: Box<Parts<D>>,
 }
 
 #[derive(Debug)]
-pub(super) struct Parts<P> {
+pub(super) struct Parts<D> {
     pub(super) socket: BatchSocket,
-    pub(super) path: P,
+    pub(super) transport: D,
     pub(super) bound: Address,
     pub(super) client: IpAddr,
-    pub(super) terms: Terms,
+    pub(super) options: RelayOptions,
     pub(super) place: Place,
 }
 
-impl<P> AssociateTunnel<P> {
-    pub(super) fn new(parts: Parts<P>) -> Self {
+impl<D> AssociateTunnel<D> {
+    pub(super) fn new(parts: Parts<D>) -> Self {
         Self {
             parts: Box::new(parts),
         }
     }
 }
 
-impl<P: DatagramTransport> Tunnel for AssociateTunnel<P> {
+impl<D: DatagramTransport> Tunnel for AssociateTunnel<D> {
     fn bound(&self) -> Address {
         self.parts.bound.clone()
     }
@@ -55,29 +55,29 @@ impl<P: DatagramTransport> Tunnel for AssociateTunnel<P> {
         Box::pin(async move {
             let Parts {
                 socket,
-                path,
+                transport,
                 client,
-                terms,
+                options,
                 place,
                 ..
             } = *self.parts;
             let meters = MeteredStream::take(&mut control);
-            let mut flow = Flow::new(socket, path, client, terms, meters);
-            let mut alarm = pin!(Alarm::new(terms.idle));
+            let mut relay = DatagramRelay::new(socket, transport, client, options, meters);
+            let mut alarm = pin!(Alarm::new(options.idle));
             let ended = poll_fn(|cx| {
                 // The association ends with its TCP connection, however that ends. What comes on it
                 // means nothing.
                 if poll_drain(cx, &mut control).is_ready() {
                     return Poll::Ready(Ok(()));
                 }
-                if let Poll::Ready(error) = flow.poll(cx) {
+                if let Poll::Ready(error) = relay.poll(cx) {
                     return Poll::Ready(Err(error));
                 }
-                flow.poll_alarm(cx, alarm.as_mut()).map(Err)
+                relay.poll_alarm(cx, alarm.as_mut()).map(Err)
             })
             .await;
             drop(place);
-            ended.map(|()| flow.traffic())
+            ended.map(|()| relay.traffic())
         })
     }
 }
