@@ -1,4 +1,4 @@
-//! Limits, from the file: for each user, or for each client address where nobody has a name.
+//! `[limits]` of the file: for each user, or for each client address where clients are anonymous.
 
 use std::{
     num::{NonZeroU32, NonZeroU64, NonZeroUsize},
@@ -45,24 +45,28 @@ impl Default for Limits {
 }
 
 /// The user, or the client's address, if there is a limit; then `None` costs nothing.
-fn whose(limited: bool) -> impl key::KeyExtractor<Key = Box<str>> {
+fn whose(limited: bool) -> impl key::KeyExtractor<Key = key::UserOrClient> {
     move |request: &Request| limited.then(|| key::user_or_client(request)).flatten()
 }
 
 impl Limits {
     pub(crate) fn tunnels(
         &self,
-    ) -> ConcurrentTunnels<impl key::KeyExtractor<Key = Box<str>> + use<>> {
+    ) -> ConcurrentTunnels<impl key::KeyExtractor<Key = key::UserOrClient> + use<>> {
         let most = self.tunnels_per_user;
         ConcurrentTunnels::new(most.map_or(0, NonZeroUsize::get), whose(most.is_some()))
     }
 
-    pub(crate) fn requests(&self) -> RequestRate<impl key::KeyExtractor<Key = Box<str>> + use<>> {
+    pub(crate) fn requests(
+        &self,
+    ) -> RequestRate<impl key::KeyExtractor<Key = key::UserOrClient> + use<>> {
         let most = self.requests_per_second;
         RequestRate::per_second(most.unwrap_or(NonZeroU32::MIN), whose(most.is_some()))
     }
 
-    pub(crate) fn bandwidth(&self) -> Bandwidth<impl key::KeyExtractor<Key = Box<str>> + use<>> {
+    pub(crate) fn bandwidth(
+        &self,
+    ) -> Bandwidth<impl key::KeyExtractor<Key = key::UserOrClient> + use<>> {
         let bandwidth = Bandwidth::new(key::user_or_client);
         let bandwidth = match self.upload_bytes_per_second {
             Some(rate) => bandwidth.up(rate.get()),
@@ -74,7 +78,9 @@ impl Limits {
         }
     }
 
-    pub(crate) fn quota(&self) -> ByteQuota<impl key::KeyExtractor<Key = Box<str>> + use<>> {
+    pub(crate) fn quota(
+        &self,
+    ) -> ByteQuota<impl key::KeyExtractor<Key = key::UserOrClient> + use<>> {
         let bytes = self.bytes_per_day;
         let day = Duration::from_secs(24 * 3600);
         ByteQuota::new(

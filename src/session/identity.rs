@@ -84,10 +84,13 @@ impl Identity {
 struct Groups(Box<[Box<str>]>);
 
 /// The name with everything that could forge a log line escaped; `-` for an anonymous client.
+///
+/// No two names look the same: a backslash is escaped, too, and so is the name `-`.
 impl fmt::Display for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.name() {
             None => f.write_str("-"),
+            Some(b"-") => f.write_str("\\x2d"),
             Some(name) => match std::str::from_utf8(name) {
                 Ok(text) => text.escape_debug().fmt(f),
                 Err(_) => name.escape_ascii().fmt(f),

@@ -24,7 +24,7 @@ use tower_socks::{
     error::reply_code,
     io::{Direction, Meter, PrefixedStream},
     layer::{
-        key,
+        key::{self, User},
         meter::{Bandwidth, ByteQuota, MakeMeter, MemoryStore, MeterLayer, QuotaStore},
     },
     proto::{Address, Command, ReplyCode},
@@ -294,10 +294,10 @@ fn a_quota_is_exact_under_concurrency() {
 
 /// A store of somebody else's.
 #[derive(Debug, Default)]
-struct Ledger(Mutex<HashMap<Box<str>, u64>>);
+struct Ledger(Mutex<HashMap<User, u64>>);
 
-impl QuotaStore<Box<str>> for Ledger {
-    fn take(&self, key: &Box<str>, bytes: u64) -> u64 {
+impl QuotaStore<User> for Ledger {
+    fn take(&self, key: &User, bytes: u64) -> u64 {
         let mut ledger = self.0.lock().unwrap();
         let left = ledger.entry(key.clone()).or_insert(5);
         let taken = bytes.min(*left);
@@ -305,7 +305,7 @@ impl QuotaStore<Box<str>> for Ledger {
         taken
     }
 
-    fn give_back(&self, key: &Box<str>, bytes: u64) {
+    fn give_back(&self, key: &User, bytes: u64) {
         *self.0.lock().unwrap().get_mut(key).unwrap() += bytes;
     }
 }

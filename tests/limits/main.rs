@@ -12,6 +12,8 @@ mod support;
 
 #[cfg(feature = "limit")]
 mod bytes;
+#[cfg(feature = "limit")]
+mod keys;
 #[cfg(all(feature = "limit", feature = "users"))]
 mod logins;
 mod meters;

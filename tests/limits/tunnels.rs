@@ -18,7 +18,7 @@ use tower_socks::{
     BoxError, Connected, Identity, NoAuth, Request,
     error::reply_code,
     layer::{
-        key,
+        key::{self, UserOrClient},
         limit::{Admission, ConcurrentTunnels, LimitLayer, Limiter, RequestRate},
     },
     proto::{Address, Command, ReplyCode},
@@ -65,13 +65,16 @@ fn keys() {
     let mut request = request("joe");
     request.peer = "203.0.113.7:1".parse().unwrap();
     assert_eq!(key::global(&request), Some(key::Global));
-    assert_eq!(key::user_or_client(&request), Some("joe".into()));
+    let joe = UserOrClient::User("joe".into());
+    assert_eq!(key::user_or_client(&request), Some(joe));
     assert_eq!(key::client(&request), Some("203.0.113.7".parse().unwrap()));
     let network = key::client_network(24, 48);
     use key::KeyExtractor;
     assert_eq!(network.key(&request), Some("203.0.113.0".parse().unwrap()));
     request.identity = Identity::default();
-    assert_eq!(key::user_or_client(&request), Some("203.0.113.7".into()));
+    let client = UserOrClient::Client("203.0.113.7".parse().unwrap());
+    assert_eq!(key::user_or_client(&request), Some(client.clone()));
+    assert_eq!(format!("{client:?}"), "203.0.113.7");
     request.peer = "[2001:db8:1:2:3:4:5:6]:1".parse().unwrap();
     assert_eq!(
         key::client(&request),
