@@ -108,9 +108,9 @@ pub(crate) async fn explain(rules: &Rules, question: &Question) -> (Vec<String>,
     };
     let mut allowed = false;
     for ip in addresses {
-        let verdict = rules.explain_at(request, Some(SocketAddr::new(ip, *port)), at);
-        allowed |= !verdict.is_refused();
-        lines.push(verdict.to_string());
+        let decision = rules.explain_at(request, Some(SocketAddr::new(ip, *port)), at);
+        allowed |= !decision.is_refused();
+        lines.push(decision.to_string());
     }
     (lines, allowed)
 }

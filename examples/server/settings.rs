@@ -73,9 +73,11 @@ impl Settings {
         flags.check_open(&accounts, &listening)?;
         if let Some(metrics) = &metrics {
             // Nobody else's business, and nothing to reach through the proxy.
-            acl = acl.own(metrics.listen);
+            acl = acl.listening_on(metrics.listen);
         }
-        let acl = listening.iter().fold(acl, |acl, own| acl.own(*own));
+        let acl = listening
+            .iter()
+            .fold(acl, |acl, address| acl.listening_on(*address));
         let acl = if flags.allow_private {
             acl.allow_private()
         } else {

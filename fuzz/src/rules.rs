@@ -8,7 +8,7 @@ use std::{
 use tower_socks::{
     Identity, Policy, Request, Rules,
     proto::{Address, Command},
-    rules::Outcome,
+    rules::Effect,
 };
 
 /// A file of rules.
@@ -93,7 +93,7 @@ fn judges(rules: &Rules) {
                 .is_none_or(|rule| (1..=rules.len()).contains(&rule))
         );
         // The clock may go on between two questions.
-        if stated.outcome() == rules.explain(&request).outcome() {
+        if stated.effect() == rules.explain(&request).effect() {
             assert_eq!(
                 stated.is_refused(),
                 rules.check(&request).is_err(),
@@ -101,23 +101,23 @@ fn judges(rules: &Rules) {
             );
         }
         let handed_on = rules.explain_name(&request);
-        assert_ne!(handed_on.outcome(), Outcome::Open, "{handed_on}");
+        assert_ne!(handed_on.effect(), Effect::Open, "{handed_on}");
         for address in addresses().into_iter().flatten() {
-            let verdict = rules.explain_address(&request, address);
-            assert_ne!(verdict.outcome(), Outcome::Open, "{verdict}");
+            let decision = rules.explain_address(&request, address);
+            assert_ne!(decision.effect(), Effect::Open, "{decision}");
             // What is refused as stated is refused for each of its addresses.
             let by_name = request.target.name().is_some();
             if by_name && stated.is_refused() {
-                assert!(verdict.is_refused(), "{stated}, but {verdict}");
+                assert!(decision.is_refused(), "{stated}, but {decision}");
             }
         }
         // An address that is stated is judged as that address.
         if let (Some(address), Command::CONNECT) = (request.target.ip(), request.command) {
-            let verdict = rules.explain_address(&request, address);
+            let decision = rules.explain_address(&request, address);
             assert_eq!(
-                stated.outcome(),
-                verdict.outcome(),
-                "{stated}, but {verdict}"
+                stated.effect(),
+                decision.effect(),
+                "{stated}, but {decision}"
             );
         }
     }

@@ -7,18 +7,21 @@ use std::{
 use jiff::tz::TimeZone;
 
 use super::{
-    Action, InvalidCondition, InvalidRule, Rule, Rules,
-    de::Groups,
-    de_values::Text,
+    compiled::{Compiled, Stated},
+    error::{InvalidCondition, InvalidRule},
     index::Index,
-    rules::{Compiled, Stated},
+    rule::{Action, Rule},
+    rules::Rules,
     schedule::Zone,
 };
 
-/// [`Rules`] in the making, from code or from a file.
+/// The users of each group.
+pub(super) type Groups = BTreeMap<Box<str>, Vec<Box<str>>>;
+
+/// Builds [`Rules`], in code or from a file.
 ///
-/// A file gives rules at once as well, by way of this. Whoever has to add to a file, or to
-/// [check](Self::check_names) it against a list of users, reads this instead.
+/// A file can be read as [`Rules`] at once. Reading this instead allows to add to a file, or to
+/// [check](Self::check_names) it against a list of users.
 ///
 /// ```
 /// use tower_socks::rules::RulesBuilder;
@@ -38,10 +41,10 @@ use super::{
 pub struct RulesBuilder {
     default: Action,
     allow_private: bool,
-    own: Vec<SocketAddr>,
+    listening: Vec<SocketAddr>,
     zone: Option<TimeZone>,
     /// The users of each group. `None` leaves groups to the identities.
-    groups: Option<BTreeMap<Box<str>, Vec<Box<str>>>>,
+    groups: Option<Groups>,
     rules: Vec<Rule>,
 }
 
@@ -50,29 +53,27 @@ impl RulesBuilder {
         Self {
             default,
             allow_private: false,
-            own: Vec::new(),
+            listening: Vec::new(),
             zone: None,
             groups: None,
             rules: Vec::new(),
         }
     }
 
-    /// Adds a rule behind the others.
+    /// Appends a rule.
     #[must_use]
     pub fn rule(mut self, rule: Rule) -> Self {
         self.rules.push(rule);
         self
     }
 
-    /// These are the groups, and there are no others, even if there are none.
+    /// Sets the groups, and there are no others, even if these are none.
     pub(super) fn groups(mut self, groups: Groups) -> Self {
-        let users = |users: Vec<Text>| users.into_iter().map(|Text(user)| user).collect();
-        let groups = groups.into_iter();
-        self.groups = Some(groups.map(|(Text(name), it)| (name, users(it))).collect());
+        self.groups = Some(groups);
         self
     }
 
-    /// Puts these rules in, as they are: there may be a million.
+    /// Sets the rules, as they are: there may be a million.
     pub(super) fn rules(mut self, rules: Vec<Rule>) -> Self {
         self.rules = rules;
         self
@@ -91,21 +92,22 @@ impl RulesBuilder {
         self
     }
 
-    /// Special-purpose addresses and the proxy's own are addresses like any other.
+    /// Treats special-purpose addresses, and those on which the proxy listens, like any other.
     #[must_use]
     pub const fn allow_private(mut self) -> Self {
         self.allow_private = true;
         self
     }
 
-    /// The proxy listens here, too. The address on which a client came is known without this.
+    /// Adds an address on which the proxy listens, so that self-connections are known as such. The one
+    /// on which a client came is known without this.
     #[must_use]
-    pub fn own(mut self, address: SocketAddr) -> Self {
-        self.own.push(address);
+    pub fn listening_on(mut self, address: SocketAddr) -> Self {
+        self.listening.push(address);
         self
     }
 
-    /// The time zone of times and weekdays, such as `Europe/Berlin`, instead of the system's.
+    /// Sets the time zone of times and weekdays, such as `Europe/Berlin`, instead of the system's.
     ///
     /// # Errors
     ///
@@ -120,9 +122,9 @@ impl RulesBuilder {
         self
     }
 
-    /// Looks for names that nobody has: groups of rules that are not among the
+    /// Checks for names that nobody has: groups of rules that are not among the
     /// [groups](Self::group), if there are any, and users for whom `is_user` says no. A slip of
-    /// that kind would make a deny rule apply to nobody.
+    /// that kind would make a deny rule match nobody.
     ///
     /// # Errors
     ///
@@ -164,13 +166,13 @@ impl RulesBuilder {
         Ok(())
     }
 
-    /// The rules. Takes a moment where they have a million values.
+    /// Builds the rules. Takes a moment where they have a million values.
     #[must_use]
     pub fn build(self) -> Rules {
         let Self {
             default,
             allow_private,
-            own,
+            listening,
             zone,
             groups,
             mut rules,
@@ -188,7 +190,7 @@ impl RulesBuilder {
         Rules(Arc::new(Compiled {
             default,
             allow_private,
-            own,
+            listening,
             zone: zone.unwrap_or_else(TimeZone::system),
             groups: groups_of_users,
             stated,
@@ -196,5 +198,20 @@ impl RulesBuilder {
             rules,
             timed,
         }))
+    }
+}
+
+impl Rules {
+    /// Begins rules, with what happens where none matches.
+    #[must_use]
+    pub fn builder(default: Action) -> RulesBuilder {
+        RulesBuilder::new(default)
+    }
+}
+
+/// Allows everything but special-purpose addresses and self-connections.
+impl Default for Rules {
+    fn default() -> Self {
+        Self::builder(Action::Allow).build()
     }
 }

@@ -1,6 +1,6 @@
 //! Rules in configuration files.
 
-use std::{collections::BTreeMap, fmt, str::FromStr};
+use std::fmt;
 
 use serde::{
     Deserialize, Deserializer,
@@ -8,15 +8,16 @@ use serde::{
 };
 
 use super::{
-    Action, Destination, InvalidCondition, Network, PortRange, Rule, Rules, RulesBuilder,
-    TimeRange, Weekdays,
-    de_values::{Text, some, stated},
-    schedule::Zone,
+    builder::{Groups, RulesBuilder},
+    de_values::{CommandName, Text, some, stated},
+    destination::Destination,
+    network::Network,
+    ports::PortRange,
+    rule::{Action, Rule},
+    rules::Rules,
+    schedule::{TimeRange, Weekdays, Zone},
 };
 use crate::proto::Command;
-
-/// The users of each group.
-pub(super) type Groups = BTreeMap<Text, Vec<Text>>;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -89,8 +90,9 @@ impl<'de> Visitor<'de> for GroupsVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Groups, A::Error> {
         let mut groups = Groups::new();
-        while let Some((group, users)) = map.next_entry::<Text, Vec<Text>>()? {
-            let problem = format!("the group `{}` is there twice", group.0);
+        while let Some((Text(group), users)) = map.next_entry::<Text, Vec<Text>>()? {
+            let problem = format!("the group `{group}` is there twice");
+            let users = users.into_iter().map(|Text(user)| user).collect();
             if groups.insert(group, users).is_some() {
                 return Err(A::Error::custom(problem));
             }
@@ -156,22 +158,4 @@ fn names<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Box<str>>, D:
 fn commands<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Command>, D::Error> {
     let names: Vec<CommandName> = some(deserializer)?;
     Ok(names.into_iter().map(|CommandName(it)| it).collect())
-}
-
-/// A command as configuration files name it.
-pub(super) struct CommandName(Command);
-
-impl FromStr for CommandName {
-    type Err = InvalidCondition;
-
-    fn from_str(text: &str) -> Result<Self, InvalidCondition> {
-        match text {
-            "connect" => Ok(Self(Command::CONNECT)),
-            "bind" => Ok(Self(Command::BIND)),
-            "udp" => Ok(Self(Command::UDP_ASSOCIATE)),
-            _ => Err(InvalidCondition::new(format_args!(
-                "`{text}` is no command: write \"connect\", \"bind\" or \"udp\""
-            ))),
-        }
-    }
 }

@@ -11,9 +11,14 @@ use serde::{
 };
 
 use super::{
-    Action, Destination, InvalidCondition, Network, PortRange, TimeRange, Weekdays,
-    de::CommandName, schedule::Zone,
+    destination::Destination,
+    error::InvalidCondition,
+    network::Network,
+    ports::PortRange,
+    rule::Action,
+    schedule::{TimeRange, Weekdays, Zone},
 };
+use crate::proto::Command;
 
 /// One value, or a list of at least one.
 ///
@@ -96,7 +101,6 @@ impl<T: FromStr<Err: fmt::Display> + Expected> Visitor<'_> for TextVisitor<T> {
 }
 
 /// The name of a user, of a group, or of a rule.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Text(pub(super) Box<str>);
 
 impl FromStr for Text {
@@ -107,6 +111,24 @@ impl FromStr for Text {
             return Err(InvalidCondition::new("an empty name is nobody's"));
         }
         Ok(Self(text.into()))
+    }
+}
+
+/// A command as configuration files name it.
+pub(super) struct CommandName(pub(super) Command);
+
+impl FromStr for CommandName {
+    type Err = InvalidCondition;
+
+    fn from_str(text: &str) -> Result<Self, InvalidCondition> {
+        match text {
+            "connect" => Ok(Self(Command::CONNECT)),
+            "bind" => Ok(Self(Command::BIND)),
+            "udp" => Ok(Self(Command::UDP_ASSOCIATE)),
+            _ => Err(InvalidCondition::new(format_args!(
+                "`{text}` is no command: write \"connect\", \"bind\" or \"udp\""
+            ))),
+        }
     }
 }
 

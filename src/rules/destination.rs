@@ -1,12 +1,13 @@
 use std::{fmt, str::FromStr};
 
 use super::{
-    InvalidCondition, Network,
+    error::InvalidCondition,
+    network::Network,
     normalize::{Host, normalized},
 };
 use crate::proto::DomainName;
 
-/// Where a rule applies: a name, all names below one, or a network.
+/// What a rule states in `to`: a name, all names below one, or a network.
 ///
 /// | text | what |
 /// |---|---|

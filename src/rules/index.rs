@@ -1,13 +1,13 @@
-//! Which rules may apply, without looking at all of them.
+//! The index: finds the rules that may match, without looking at all of them.
 //!
 //! Every value of a condition (a name, a network, a user) is a key, and each key knows the rules
-//! that state it, in order. A question has few keys: the suffixes of a name, the networks around an
-//! address, a user, some groups. A rule whose condition has none of the question's keys does not
-//! apply.
+//! that state it, in order. A query has few keys: the suffixes of a name, the networks around an
+//! address, a user, some groups. A rule whose condition has none of the query's keys does not
+//! match.
 //!
 //! To find the candidates it would do to merge the rules of all the keys, were there no key that
-//! every rule states. So each rule is filed under the rarest of its conditions, and is looked at
-//! only when that one holds.
+//! every rule states. So each rule has its home at the rarest of its conditions, and is looked
+//! at only when that one holds.
 
 use std::{collections::HashMap, mem::take, net::IpAddr};
 
@@ -16,10 +16,10 @@ use prefix_trie::joint::JointPrefixMap;
 use smallvec::SmallVec;
 
 use super::{
-    Network,
     destination::Kind,
     ipv4_in_ipv6,
-    postings::{ByKey, Key, RuleId},
+    network::Network,
+    postings::{Key, Postings, RuleId},
     rule::Rule,
     special_purpose,
 };
@@ -29,22 +29,22 @@ use super::{
 pub(super) struct Index {
     names: HashMap<Box<str>, Key>,
     below: HashMap<Box<str>, Key>,
-    /// The most labels that a suffix has. Nobody's name makes us look further.
+    /// The most labels that a suffix has. No name makes us look further.
     labels: usize,
     networks: JointPrefixMap<IpNet, Placed>,
     clients: JointPrefixMap<IpNet, Key>,
     users: HashMap<Box<str>, Key>,
     groups: HashMap<Box<str>, Key>,
     /// The rules that state a key.
-    stating: ByKey,
-    /// Those of them that are filed under it.
-    filed: ByKey,
-    /// Rules that are filed under no key, since they state none.
+    postings: Postings,
+    /// Those of them that have their home there.
+    home: Postings,
+    /// Rules whose home is no key, since they state none.
     unkeyed: Vec<RuleId>,
-    /// Rules that let pass and have a destination, filed under their other conditions: what can
-    /// still apply while the destination's address is not known.
-    hopeful: ByKey,
-    hopeful_unkeyed: Vec<RuleId>,
+    /// Rules that allow and have a destination, by their other conditions: what can still match while
+    /// the destination's address is not known.
+    deferred: Postings,
+    deferred_unkeyed: Vec<RuleId>,
 }
 
 #[derive(Clone, Copy)]
@@ -61,24 +61,24 @@ pub(super) struct Reach {
     /// It is an address.
     pub(super) single: bool,
     /// It lies in a form that embeds IPv4 addresses, so it means the form.
-    pub(super) form: bool,
+    pub(super) embedding: bool,
 }
 
 /// The rules that state a key.
 #[derive(Clone, Copy)]
 pub(super) struct Found<'a> {
-    pub(super) stating: &'a [RuleId],
-    filed: &'a [RuleId],
-    hopeful: &'a [RuleId],
+    postings: &'a [RuleId],
+    home: &'a [RuleId],
+    deferred: &'a [RuleId],
 }
 
 impl Found<'_> {
     pub(super) fn includes(&self, rule: RuleId) -> bool {
-        self.stating.binary_search(&rule).is_ok()
+        self.postings.binary_search(&rule).is_ok()
     }
 }
 
-/// The keys of one kind that a question has.
+/// The keys of one kind that a query has.
 pub(super) type Keys<'a> = SmallVec<[Found<'a>; 4]>;
 
 pub(super) fn includes(keys: &[Found<'_>], rule: RuleId) -> bool {
@@ -88,14 +88,14 @@ pub(super) fn includes(keys: &[Found<'_>], rule: RuleId) -> bool {
 impl Index {
     /// Takes what the rules state out of them.
     pub(super) fn new(rules: &mut [Rule]) -> Self {
-        Filing::default().file(rules)
+        IndexBuilder::default().build(rules)
     }
 
     fn found(&self, key: Key) -> Found<'_> {
         Found {
-            stating: self.stating.get(key),
-            filed: self.filed.get(key),
-            hopeful: self.hopeful.get(key),
+            postings: self.postings.get(key),
+            home: self.home.get(key),
+            deferred: self.deferred.get(key),
         }
     }
 
@@ -146,19 +146,19 @@ pub(super) struct Candidates<'a> {
 
 impl<'a> Candidates<'a> {
     pub(super) fn new(index: &'a Index, keys: impl Iterator<Item = Found<'a>>) -> Self {
-        let mut heads: SmallVec<[&[RuleId]; 12]> = keys.map(|found| found.filed).collect();
+        let mut heads: SmallVec<[&[RuleId]; 12]> = keys.map(|found| found.home).collect();
         heads.push(index.unkeyed.as_slice());
         Self { heads }
     }
 
-    /// With those that can still apply while the destination's address is not known.
-    pub(super) fn with_hopeful(
+    /// Adds those that can still match while the destination's address is not known.
+    pub(super) fn with_deferred(
         mut self,
         index: &'a Index,
         keys: impl Iterator<Item = Found<'a>>,
     ) -> Self {
-        self.heads.extend(keys.map(|found| found.hopeful));
-        self.heads.push(&index.hopeful_unkeyed);
+        self.heads.extend(keys.map(|found| found.deferred));
+        self.heads.push(&index.deferred_unkeyed);
         self
     }
 }
@@ -183,9 +183,9 @@ impl Iterator for Candidates<'_> {
     }
 }
 
-/// An index in the making.
+/// Builds an index.
 #[derive(Default)]
-struct Filing {
+struct IndexBuilder {
     index: Index,
     keys: Key,
 }
@@ -196,8 +196,8 @@ struct RuleKeys {
     others: [Vec<Key>; 3],
 }
 
-impl Filing {
-    fn file(mut self, rules: &mut [Rule]) -> Index {
+impl IndexBuilder {
+    fn build(mut self, rules: &mut [Rule]) -> Index {
         let keyed: Vec<RuleKeys> = rules.iter_mut().map(|rule| self.keys_of(rule)).collect();
         let numbered = || (0..).zip(rules.iter()).zip(&keyed);
         let mut pairs = Vec::new();
@@ -205,27 +205,27 @@ impl Filing {
             let all = keys.others.iter().flatten().chain(&keys.destinations);
             pairs.extend(all.map(|key| (*key, id)));
         }
-        let stating = ByKey::new(self.keys, &pairs);
+        let postings = Postings::new(self.keys, &pairs);
 
-        let (mut filed, mut hopeful) = (Vec::new(), Vec::new());
+        let (mut home, mut deferred) = (Vec::new(), Vec::new());
         let index = &mut self.index;
         for ((id, rule), keys) in numbered() {
-            let others = rarest(&stating, &keys.others);
+            let others = rarest(&postings, &keys.others);
             let kinds = [&keys.destinations].into_iter().chain(&keys.others);
-            match rarest(&stating, kinds) {
+            match rarest(&postings, kinds) {
                 [] => index.unkeyed.push(id),
-                keys => filed.extend(keys.iter().map(|key| (*key, id))),
+                keys => home.extend(keys.iter().map(|key| (*key, id))),
             }
-            if rule.action.lets_pass() && !keys.destinations.is_empty() {
+            if rule.action.allows() && !keys.destinations.is_empty() {
                 match others {
-                    [] => index.hopeful_unkeyed.push(id),
-                    keys => hopeful.extend(keys.iter().map(|key| (*key, id))),
+                    [] => index.deferred_unkeyed.push(id),
+                    keys => deferred.extend(keys.iter().map(|key| (*key, id))),
                 }
             }
         }
-        index.filed = ByKey::new(self.keys, &filed);
-        index.hopeful = ByKey::new(self.keys, &hopeful);
-        index.stating = stating;
+        index.home = Postings::new(self.keys, &home);
+        index.deferred = Postings::new(self.keys, &deferred);
+        index.postings = postings;
         self.index
     }
 
@@ -271,7 +271,7 @@ impl Reach {
         Self {
             special: special_purpose::is_within(first, len),
             single: len == network.max_prefix_len(),
-            form: ipv4_in_ipv6::is_form(first, len),
+            embedding: ipv4_in_ipv6::is_embedding(first, len),
         }
     }
 }
@@ -282,9 +282,9 @@ fn fresh(keys: &mut Key) -> Key {
 }
 
 /// The kind of keys of which the commonest is the rarest.
-fn rarest<'a>(stating: &ByKey, kinds: impl IntoIterator<Item = &'a Vec<Key>>) -> &'a [Key] {
+fn rarest<'a>(postings: &Postings, kinds: impl IntoIterator<Item = &'a Vec<Key>>) -> &'a [Key] {
     let kinds = kinds.into_iter().filter(|keys| !keys.is_empty());
-    let commonest = |keys: &Vec<Key>| keys.iter().map(|key| stating.len(*key)).max();
+    let commonest = |keys: &Vec<Key>| keys.iter().map(|key| postings.len(*key)).max();
     kinds
         .min_by_key(|keys| commonest(keys))
         .map_or(&[], Vec::as_slice)

@@ -92,8 +92,10 @@
 
 mod address_forms;
 mod builder;
+mod compiled;
 mod de;
 mod de_values;
+mod decision;
 mod destination;
 mod error;
 mod evaluate;
@@ -117,9 +119,9 @@ mod special_purpose;
 
 pub use self::{
     builder::RulesBuilder,
+    decision::{Decision, Effect},
     destination::Destination,
     error::{InvalidCondition, InvalidRule},
-    explain::{Outcome, Verdict},
     network::Network,
     ports::PortRange,
     rule::{Action, Rule},

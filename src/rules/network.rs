@@ -2,7 +2,7 @@ use std::{fmt, net::IpAddr, str::FromStr};
 
 use ipnet::{IpNet, Ipv4Net};
 
-use super::InvalidCondition;
+use super::error::InvalidCondition;
 
 /// A block of addresses, such as `10.0.0.0/8` or `2001:db8::/32`; a single address is one as well.
 ///

@@ -1,6 +1,6 @@
 use std::{fmt, ops::RangeInclusive, str::FromStr};
 
-use super::InvalidCondition;
+use super::error::InvalidCondition;
 
 /// A port, or a range of ports with both its ends: `443`, `8000-8999`.
 ///

@@ -1,4 +1,4 @@
-//! Rules, by the keys that they have.
+//! Postings: for each key the rules that state it, as in an inverted index.
 
 /// The number of a rule, from 0.
 pub(super) type RuleId = u32;
@@ -6,16 +6,16 @@ pub(super) type RuleId = u32;
 /// The number of a key.
 pub(super) type Key = u32;
 
-/// For each key some rules, in order, in one piece of memory.
+/// Rules by key, in order, in one piece of memory.
 #[derive(Default)]
-pub(super) struct ByKey {
+pub(super) struct Postings {
     /// Where the rules of each key begin; one more for the end.
     starts: Vec<u32>,
     rules: Vec<RuleId>,
 }
 
-impl ByKey {
-    /// Of pairs in the order of the rules.
+impl Postings {
+    /// Collects pairs, which are in the order of the rules.
     pub(super) fn new(keys: u32, pairs: &[(Key, RuleId)]) -> Self {
         let mut starts = vec![0_u32; keys as usize + 1];
         for (key, _) in pairs {

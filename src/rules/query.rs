@@ -1,11 +1,11 @@
-//! What rules are asked.
+//! Queries: what rules are evaluated for.
 
 use std::{borrow::Cow, cell::OnceCell, net::SocketAddr, time::SystemTime};
 
 use jiff::tz::TimeZone;
 
 use super::{
-    address_forms::Faces,
+    address_forms::AddressForms,
     normalize::{Host, normalized},
     schedule::Moment,
 };
@@ -16,21 +16,21 @@ use crate::{
 
 /// A request, and as much of its destination as is known.
 #[derive(Debug)]
-pub(super) struct Question<'a> {
+pub(super) struct Query<'a> {
     pub(super) request: &'a Request,
     pub(super) name: Option<Cow<'a, str>>,
     /// The address, unless it is still to come.
-    pub(super) faces: Option<Faces>,
+    pub(super) forms: Option<AddressForms>,
     /// The port, unless there is no destination yet.
     pub(super) port: Option<u16>,
-    /// Nobody here will know the address: another proxy resolves the name.
-    pub(super) handed_on: bool,
+    /// Nobody here will know the address: an upstream resolves the name.
+    pub(super) remote_dns: bool,
     at: Option<SystemTime>,
     moment: OnceCell<Moment>,
 }
 
-impl<'a> Question<'a> {
-    /// About a request as stated, or about an address that is about to be used for it.
+impl<'a> Query<'a> {
+    /// Queries a request as stated, or an address that is about to be used for it.
     ///
     /// # Errors
     ///
@@ -40,41 +40,41 @@ impl<'a> Question<'a> {
         address: Option<SocketAddr>,
         at: Option<SystemTime>,
     ) -> Result<Self, InvalidName> {
-        let mut question = Self {
+        let mut query = Self {
             request,
             name: None,
-            faces: address.map(Faces::of),
+            forms: address.map(AddressForms::of),
             port: None,
-            handed_on: false,
+            remote_dns: false,
             at,
             moment: OnceCell::new(),
         };
         match request.destination() {
             None => {}
             Some(Address::Ip(stated)) => {
-                question.port = Some(stated.port());
-                question.faces.get_or_insert_with(|| Faces::of(*stated));
+                query.port = Some(stated.port());
+                query.forms.get_or_insert_with(|| AddressForms::of(*stated));
             }
             Some(Address::Name(name, port)) => {
-                question.port = Some(*port);
+                query.port = Some(*port);
                 match normalized(name)? {
-                    Host::Name(name) => question.name = Some(name),
+                    Host::Name(name) => query.name = Some(name),
                     Host::Address(ip) => {
                         let stated = SocketAddr::new(ip, *port);
-                        question.faces.get_or_insert_with(|| Faces::of(stated));
+                        query.forms.get_or_insert_with(|| AddressForms::of(stated));
                     }
                 }
             }
         }
-        if question.port.is_none() && address.is_some() {
-            question.port = Some(request.target.port());
+        if query.port.is_none() && address.is_some() {
+            query.port = Some(request.target.port());
         }
-        Ok(question)
+        Ok(query)
     }
 
-    /// The same about a name that another proxy resolves.
-    pub(super) fn handed_on(mut self) -> Self {
-        self.handed_on = true;
+    /// The same about a name that an upstream resolves.
+    pub(super) fn with_remote_dns(mut self) -> Self {
+        self.remote_dns = true;
         self
     }
 

@@ -1,9 +1,15 @@
 use std::{fmt, str::FromStr};
 
-use super::{Destination, InvalidCondition, Network, PortRange, TimeRange, Weekdays};
+use super::{
+    destination::Destination,
+    error::InvalidCondition,
+    network::Network,
+    ports::PortRange,
+    schedule::{TimeRange, Weekdays},
+};
 use crate::proto::Command;
 
-/// What becomes of a request.
+/// What a rule does where it matches.
 ///
 /// ```
 /// use tower_socks::rules::Action;
@@ -13,16 +19,16 @@ use crate::proto::Command;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Action {
-    /// It is let pass.
+    /// Allows the request.
     Allow,
-    /// It is refused with 02.
+    /// Refuses it with 02.
     Deny,
-    /// It is let pass, and the log says that [`Deny`](Self::Deny) would have refused it.
+    /// Allows it, and the log says that [`Deny`](Self::Deny) would have refused it.
     Report,
 }
 
 impl Action {
-    pub(super) const fn lets_pass(self) -> bool {
+    pub(super) const fn allows(self) -> bool {
         match self {
             Self::Allow | Self::Report => true,
             Self::Deny => false,
@@ -45,10 +51,10 @@ impl FromStr for Action {
     }
 }
 
-/// One of [`Rules`](super::Rules): an action, and the conditions under which it is taken.
+/// One of [`Rules`](super::Rules): an action, and the conditions under which it matches.
 ///
 /// All conditions have to hold, and one with several values holds if one of them does. A rule
-/// without conditions always applies.
+/// without conditions always matches.
 ///
 /// ```
 /// use tower_socks::{rules::{Action, Rule}, proto::Command};
@@ -75,7 +81,7 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// A rule without conditions.
+    /// Creates a rule without conditions.
     #[must_use]
     pub const fn new(action: Action) -> Self {
         Self {
@@ -92,21 +98,21 @@ impl Rule {
         }
     }
 
-    /// What the log calls the rule, besides its number.
+    /// Names the rule, for the log, besides its number.
     #[must_use]
     pub fn named(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
     }
 
-    /// The client is this user.
+    /// Requires that the client is this user.
     #[must_use]
     pub fn user(mut self, name: impl Into<Box<str>>) -> Self {
         self.users.push(name.into());
         self
     }
 
-    /// The client is in this group: one of [`Rules`](super::RulesBuilder::group), or of its
+    /// Requires that the client is in this group: one of [`Rules`](super::RulesBuilder::group), or of its
     /// [`Identity`](crate::Identity::groups).
     #[must_use]
     pub fn group(mut self, name: impl Into<Box<str>>) -> Self {
@@ -114,7 +120,7 @@ impl Rule {
         self
     }
 
-    /// The client's address is in this network. A client without an address, on a Unix socket, is
+    /// Requires that the client's address is in this network. A client without an address, on a Unix socket, is
     /// in none.
     #[must_use]
     pub fn client(mut self, network: Network) -> Self {
@@ -122,36 +128,35 @@ impl Rule {
         self
     }
 
-    /// The client asks for this.
+    /// Requires this command.
     #[must_use]
     pub fn command(mut self, command: Command) -> Self {
         self.commands.push(command);
         self
     }
 
-    /// This is where the client wants to go: for BIND where the peer is, for UDP where a datagram
-    /// goes.
+    /// Requires this destination: for BIND where the peer is, for UDP where a datagram goes.
     #[must_use]
     pub fn to(mut self, destination: impl Into<Destination>) -> Self {
         self.destinations.push(destination.into());
         self
     }
 
-    /// The port of the destination, a number or a range. For BIND the one that the request states.
+    /// Requires the port of the destination, a number or a range. For BIND the one that the request states.
     #[must_use]
     pub fn port(mut self, ports: impl Into<PortRange>) -> Self {
         self.ports.push(ports.into());
         self
     }
 
-    /// The time of day, in the time zone of the rules.
+    /// Requires the time of day, in the time zone of the rules.
     #[must_use]
     pub fn hours(mut self, hours: TimeRange) -> Self {
         self.hours.push(hours);
         self
     }
 
-    /// The day, in the time zone of the rules.
+    /// Requires the day, in the time zone of the rules.
     #[must_use]
     pub fn days(mut self, days: Weekdays) -> Self {
         self.days.push(days);

@@ -1,13 +1,18 @@
 use std::{fmt, sync::Arc};
 
-use super::{Action, Rule, Rules, evaluate::Answer, explain::Decider, query::Question};
+use super::{
+    decision::{Decided, Effect, Reason},
+    query::Query,
+    rule::{Action, Rule},
+    rules::Rules,
+};
 use crate::session::Request;
 
-/// Rules in order that choose a value instead of deciding: which way a request goes, say.
+/// Maps a request to a value by rules in order: to its route, say.
 ///
-/// The first rule that applies chooses; what it would do as one of [`Rules`] is of no account, and
+/// The first rule that matches chooses; what it would do as one of [`Rules`] is of no account, and
 /// every address is like any other. The request is judged as stated: a name is not resolved, so
-/// networks in `to` apply to addresses only.
+/// networks in `to` match addresses only.
 ///
 /// ```
 /// use tower_socks::{
@@ -30,7 +35,7 @@ pub struct RuleMap<T> {
 }
 
 impl<T> RuleMap<T> {
-    /// Each rule with what it chooses.
+    /// Maps what each rule matches to a value.
     pub fn new(choices: impl IntoIterator<Item = (Rule, T)>) -> Self {
         let mut builder = Rules::builder(Action::Deny).allow_private();
         let mut values = Vec::new();
@@ -45,17 +50,24 @@ impl<T> RuleMap<T> {
         }
     }
 
-    /// What the first rule that applies has chosen, if one does.
+    /// Chooses the value of the first rule that matches, if one does.
     #[must_use]
     pub fn choose(&self, request: &Request) -> Option<&T> {
-        let question = Question::new(request, None, None).ok()?.handed_on();
-        match self.rules.judge(&question) {
-            Answer::Decided(Decider::Rule(id)) => self.values.get(id as usize),
-            Answer::Decided(_) | Answer::Open(_) => None,
+        let query = Query::new(request, None, None).ok()?.with_remote_dns();
+        match self.rules.0.evaluate(&query) {
+            Decided {
+                effect: Effect::Open,
+                ..
+            } => None,
+            Decided {
+                reason: Reason::Rule(id),
+                ..
+            } => self.values.get(id as usize),
+            Decided { .. } => None,
         }
     }
 
-    /// All that can be chosen, in order.
+    /// Lists all that can be chosen, in order.
     #[must_use]
     pub fn values(&self) -> &[T] {
         &self.values

@@ -1,85 +1,40 @@
 use std::{
-    collections::HashMap,
     fmt,
     net::SocketAddr,
     sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use jiff::tz::TimeZone;
-
 use super::{
-    Action, Outcome, Rule, RulesBuilder, Verdict, destination::Kind, evaluate::Answer,
-    explain::Decider, index::Index, query::Question,
+    compiled::Compiled,
+    decision::{Decided, Decision, Effect, Reason},
+    query::Query,
 };
 use crate::{
     error::Refusal,
+    proto::InvalidName,
     session::{Policy, Request},
 };
 
-/// Rules in order, of which the first that applies decides. See the [module](super).
+/// Rules in order, of which the first that matches decides. See the [module](super).
 ///
 /// Clones share them.
 #[derive(Clone)]
 pub struct Rules(pub(super) Arc<Compiled>);
 
-pub(super) struct Compiled {
-    pub(super) default: Action,
-    pub(super) allow_private: bool,
-    pub(super) own: Vec<SocketAddr>,
-    pub(super) zone: TimeZone,
-    /// The groups of each user.
-    pub(super) groups: HashMap<Box<str>, Vec<Box<str>>>,
-    /// Without what is in the index.
-    pub(super) rules: Vec<Rule>,
-    pub(super) stated: Vec<Stated>,
-    pub(super) index: Index,
-    /// Whether any rule looks at the clock.
-    pub(super) timed: bool,
-}
-
-/// Which conditions of a rule are in the index.
-pub(super) struct Stated {
-    pub(super) users: bool,
-    pub(super) groups: bool,
-    pub(super) clients: bool,
-    pub(super) names: bool,
-    pub(super) networks: bool,
-}
-
-impl Stated {
-    pub(super) fn of(rule: &Rule) -> Self {
-        let is_network =
-            |destination: &super::Destination| matches!(destination.0, Kind::Network(_));
-        Self {
-            users: !rule.users.is_empty(),
-            groups: !rule.groups.is_empty(),
-            clients: !rule.clients.is_empty(),
-            names: !rule.destinations.iter().all(is_network),
-            networks: rule.destinations.iter().any(is_network),
-        }
-    }
-}
-
 impl Rules {
-    /// Rules to add to, with what happens where none applies.
-    #[must_use]
-    pub fn builder(default: Action) -> RulesBuilder {
-        RulesBuilder::new(default)
-    }
-
     /// Would this request be allowed now, as stated, and by which rule?
     ///
     /// A name that is allowed is not the end of it: see
     /// [`explain_address`](Self::explain_address).
     #[must_use]
-    pub fn explain(&self, request: &Request) -> Verdict {
+    pub fn explain(&self, request: &Request) -> Decision {
         self.ask(request, None, None)
     }
 
     /// Would the request be allowed to use this address now, and by which rule?
     #[must_use]
-    pub fn explain_address(&self, request: &Request, address: SocketAddr) -> Verdict {
+    pub fn explain_address(&self, request: &Request, address: SocketAddr) -> Decision {
         self.ask(request, Some(address), None)
     }
 
@@ -90,7 +45,7 @@ impl Rules {
         request: &Request,
         address: Option<SocketAddr>,
         time: SystemTime,
-    ) -> Verdict {
+    ) -> Decision {
         self.ask(request, address, Some(time))
     }
 
@@ -99,52 +54,60 @@ impl Rules {
         request: &Request,
         address: Option<SocketAddr>,
         at: Option<SystemTime>,
-    ) -> Verdict {
-        self.verdict(request, address, self.answer(request, address, at))
+    ) -> Decision {
+        self.0
+            .explain(request, address, self.evaluate(request, address, at))
     }
 
-    fn answer(
+    fn evaluate(
         &self,
         request: &Request,
         address: Option<SocketAddr>,
         at: Option<SystemTime>,
-    ) -> Answer {
-        match Question::new(request, address, at) {
-            Ok(question) => self.judge(&question),
-            Err(problem) => Answer::Decided(Decider::NoName(problem)),
+    ) -> Decided {
+        match Query::new(request, address, at) {
+            Ok(query) => self.0.evaluate(&query),
+            Err(problem) => invalid(problem),
         }
     }
 
-    /// Would the request's name be allowed to be handed to another proxy now, and by which rule?
+    /// Would the request's name be allowed to be sent to an upstream now, and by which rule?
     /// Networks in `to` are of no account then: nobody here knows the address.
     #[must_use]
-    pub fn explain_name(&self, request: &Request) -> Verdict {
-        self.verdict(request, None, self.answer_handed_on(request))
+    pub fn explain_name(&self, request: &Request) -> Decision {
+        self.0
+            .explain(request, None, self.evaluate_remote_dns(request))
     }
 
-    fn answer_handed_on(&self, request: &Request) -> Answer {
-        match Question::new(request, None, None) {
-            Ok(question) => self.judge(&question.handed_on()),
-            Err(problem) => Answer::Decided(Decider::NoName(problem)),
+    fn evaluate_remote_dns(&self, request: &Request) -> Decided {
+        match Query::new(request, None, None) {
+            Ok(query) => self.0.evaluate(&query.with_remote_dns()),
+            Err(problem) => invalid(problem),
         }
     }
 
     fn decide(&self, request: &Request, address: Option<SocketAddr>) -> Result<(), Refusal> {
-        let answer = self.answer(request, address, None);
-        match self.outcome(answer).0 {
-            Outcome::Allowed | Outcome::Open => Ok(()),
-            Outcome::Refused => Err(self.verdict(request, address, answer).refusal()),
-            Outcome::Reported => {
+        let decided = self.evaluate(request, address, None);
+        match decided.effect {
+            Effect::Allowed | Effect::Open => Ok(()),
+            Effect::Refused => Err(self.0.explain(request, address, decided).refusal()),
+            Effect::Reported => {
                 // Once: not again about each address of a name that was reported as stated.
-                let reported = address.is_some()
-                    && self.outcome(self.answer(request, None, None)).0 == Outcome::Reported;
-                if !reported {
-                    let verdict = self.verdict(request, address, answer);
-                    tracing::info!(user = %request.identity, peer = %request.peer, "{verdict}");
+                if address.is_none() || !self.is_reported_as_stated(request) {
+                    self.report(request, address, decided);
                 }
                 Ok(())
             }
         }
+    }
+
+    fn is_reported_as_stated(&self, request: &Request) -> bool {
+        self.evaluate(request, None, None).effect == Effect::Reported
+    }
+
+    fn report(&self, request: &Request, address: Option<SocketAddr>, decided: Decided) {
+        let decision = self.0.explain(request, address, decided);
+        tracing::info!(user = %request.identity, peer = %request.peer, "{decision}");
     }
 
     /// How many rules there are.
@@ -160,13 +123,6 @@ impl Rules {
     }
 }
 
-/// Everything is allowed but special-purpose addresses and the proxy's own.
-impl Default for Rules {
-    fn default() -> Self {
-        Self::builder(Action::Allow).build()
-    }
-}
-
 impl Policy for Rules {
     fn check(&self, request: &Request) -> Result<(), Refusal> {
         self.decide(request, None)
@@ -179,14 +135,13 @@ impl Policy for Rules {
     /// As [`check`](Policy::check), but for the networks in `to`, which say nothing about a name. What
     /// was reported then is not reported again.
     fn check_name(&self, request: &Request) -> Result<(), Refusal> {
-        let answer = self.answer_handed_on(request);
-        match self.outcome(answer).0 {
-            Outcome::Allowed | Outcome::Open => Ok(()),
-            Outcome::Refused => Err(self.verdict(request, None, answer).refusal()),
-            Outcome::Reported => {
-                if self.outcome(self.answer(request, None, None)).0 != Outcome::Reported {
-                    let verdict = self.verdict(request, None, answer);
-                    tracing::info!(user = %request.identity, peer = %request.peer, "{verdict}");
+        let decided = self.evaluate_remote_dns(request);
+        match decided.effect {
+            Effect::Allowed | Effect::Open => Ok(()),
+            Effect::Refused => Err(self.0.explain(request, None, decided).refusal()),
+            Effect::Reported => {
+                if !self.is_reported_as_stated(request) {
+                    self.report(request, None, decided);
                 }
                 Ok(())
             }
@@ -206,5 +161,12 @@ impl Policy for Rules {
 impl fmt::Debug for Rules {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Rules({})", self.len())
+    }
+}
+
+const fn invalid(problem: InvalidName) -> Decided {
+    Decided {
+        effect: Effect::Refused,
+        reason: Reason::InvalidName(problem),
     }
 }

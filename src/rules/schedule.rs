@@ -1,10 +1,10 @@
-//! When a rule applies.
+//! Times of day and weekdays.
 
 use std::{fmt, str::FromStr, time::SystemTime};
 
 use jiff::{Timestamp, tz::TimeZone};
 
-use super::InvalidCondition;
+use super::error::InvalidCondition;
 
 const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 const LONG_DAYS: [&str; 7] = [

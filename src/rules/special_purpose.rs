@@ -1,11 +1,11 @@
-//! Addresses that are no host's on the public internet.
+//! IANA's registries of special-purpose addresses.
 
 use std::{
     fmt,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
-use super::ipv4_in_ipv6::Form;
+use super::ipv4_in_ipv6::Embedding;
 
 /// A block of special-purpose addresses, with what it is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,7 +157,7 @@ const BROADCAST_V4: SpecialPurpose = SpecialPurpose::v4(
 );
 
 /// The IANA IPv6 Special-Purpose Address Registry. Forms that embed an IPv4 address are judged by
-/// that one instead: see [`Form`].
+/// that one instead: see [`Embedding`].
 const V6: [SpecialPurpose; 16] = [
     SpecialPurpose::v6(
         "64:ff9b:1::/48",
@@ -280,7 +280,7 @@ fn v4(address: Ipv4Addr) -> Option<&'static SpecialPurpose> {
 }
 
 fn v6(address: Ipv6Addr) -> Option<&'static SpecialPurpose> {
-    if Form::of(address).is_some() {
+    if Embedding::of(address).is_some() {
         return None;
     }
     let bits = address.to_bits();

@@ -46,7 +46,7 @@ fn a_reported_name_is_logged_once() {
     let line = lines.first().unwrap();
     for part in [
         "INFO",
-        "CONNECT name.example:443 is let pass and reported by rule 1 (old hosts)",
+        "CONNECT name.example:443 is allowed and reported by rule 1 (old hosts)",
         "user=joe",
         "peer=198.51.100.9:50000",
     ] {

@@ -8,7 +8,7 @@ use std::{
 use tower_socks::{
     Identity, Policy, Request, Rules,
     proto::{Command, ReplyCode},
-    rules::{Action, Outcome, Rule, Verdict},
+    rules::{Action, Decision, Effect, Rule},
 };
 
 fn rules(text: &str) -> Rules {
@@ -32,12 +32,12 @@ fn of(user: &str, mut request: Request) -> Request {
 }
 
 /// The number of the rule that allowed or refused, or 0 for the default.
-fn decided(verdict: &Verdict) -> (Outcome, usize) {
-    (verdict.outcome(), verdict.rule().unwrap_or_default())
+fn decided(decision: &Decision) -> (Effect, usize) {
+    (decision.effect(), decision.rule().unwrap_or_default())
 }
 
-const ALLOWED: Outcome = Outcome::Allowed;
-const REFUSED: Outcome = Outcome::Refused;
+const ALLOWED: Effect = Effect::Allowed;
+const REFUSED: Effect = Effect::Refused;
 
 #[test]
 fn the_first_rule_that_applies_decides() {
@@ -77,7 +77,7 @@ fn every_condition_has_to_hold_and_one_value_of_a_list() {
         port = [53, "8000-8999"]
         "#,
     );
-    let outcome = |request: &Request| rules.explain(request).outcome();
+    let outcome = |request: &Request| rules.explain(request).effect();
     let good = of("jane", connect("example.com:8500"));
     assert_eq!(outcome(&good), ALLOWED);
     assert_eq!(outcome(&of("joe", connect("8.8.8.8:53"))), ALLOWED);
@@ -86,10 +86,7 @@ fn every_condition_has_to_hold_and_one_value_of_a_list() {
     assert_eq!(outcome(&connect("example.com:8500")), REFUSED);
     assert_eq!(outcome(&of("joe", connect("example.com:9000"))), REFUSED);
     // Its address may be the one.
-    assert_eq!(
-        outcome(&of("joe", connect("example.org:53"))),
-        Outcome::Open
-    );
+    assert_eq!(outcome(&of("joe", connect("example.org:53"))), Effect::Open);
     assert_eq!(outcome(&of("joe", connect("8.8.9.8:53"))), REFUSED);
     let bind = of("joe", request(Command::BIND, "8.8.8.8:53"));
     assert_eq!(outcome(&bind), REFUSED);
@@ -103,9 +100,9 @@ fn groups_of_the_identity_count_as_well() {
     let rules = rules("default = \"deny\"\n[[rules]]\naction = \"allow\"\ngroup = \"staff\"");
     let mut request = connect("example.com:80");
     request.identity = Identity::named("joe").with_groups(["night", "staff"]);
-    assert_eq!(rules.explain(&request).outcome(), ALLOWED);
+    assert_eq!(rules.explain(&request).effect(), ALLOWED);
     request.identity = Identity::named("joe").with_groups(["night"]);
-    assert_eq!(rules.explain(&request).outcome(), REFUSED);
+    assert_eq!(rules.explain(&request).effect(), REFUSED);
 }
 
 #[test]
@@ -113,7 +110,7 @@ fn a_user_whose_name_is_no_text_is_no_user_of_a_rule() {
     let rules = rules("default = \"deny\"\n[[rules]]\naction = \"allow\"\nuser = \"\u{fffd}\"");
     let mut request = connect("example.com:80");
     request.identity = Identity::named(b"\xff");
-    assert_eq!(rules.explain(&request).outcome(), REFUSED);
+    assert_eq!(rules.explain(&request).effect(), REFUSED);
 }
 
 #[test]
@@ -157,7 +154,7 @@ fn a_name_is_refused_at_once_only_where_no_address_could_change_that() {
     let other = connect("other.example:80");
     assert_eq!(asked(&other), (REFUSED, 0));
     let joe = of("joe", connect("other.example:80"));
-    assert_eq!(asked(&joe), (Outcome::Open, 2));
+    assert_eq!(asked(&joe), (Effect::Open, 2));
     assert_eq!(at(&joe, "8.8.8.8"), (ALLOWED, 2));
     assert_eq!(at(&joe, "8.8.9.8"), (REFUSED, 0));
     assert_eq!(asked(&of("joe", connect("bad.example:80"))), (REFUSED, 1));
@@ -229,8 +226,8 @@ fn time_and_weekday_are_those_of_the_time_zone() {
     let monday = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_392_000);
     let at = |hours: f64| {
         let time = monday + Duration::from_secs_f64(hours * 3600.0);
-        let verdict = rules.explain_at(&connect("example.com:80"), None, time);
-        decided(&verdict)
+        let decision = rules.explain_at(&connect("example.com:80"), None, time);
+        decided(&decision)
     };
     assert_eq!(at(6.99), (REFUSED, 0));
     assert_eq!(at(7.0), (ALLOWED, 1));
@@ -249,7 +246,7 @@ fn report_lets_pass() {
     let rules = rules("default = \"deny\"\n[[rules]]\naction = \"report\"\nto = \"*.example\"");
     let reported = connect("a.example:80");
     assert!(rules.check(&reported).is_ok());
-    assert_eq!(decided(&rules.explain(&reported)), (Outcome::Reported, 1));
+    assert_eq!(decided(&rules.explain(&reported)), (Effect::Reported, 1));
     let address = "10.0.0.1:80".parse().unwrap();
     assert!(rules.check_address(&reported, address).is_err());
 }
@@ -281,7 +278,7 @@ fn a_refusal_is_02_and_says_which_rule_and_what_would_allow_it() {
     );
     assert!(special.contains("to = \"10.0.0.0/8\"") && special.contains("allow_private"));
     let own = refused("198.51.100.1:1080");
-    assert!(own.contains("proxy's own address"), "{own}");
+    assert!(own.contains("self-connection"), "{own}");
 }
 
 #[test]
@@ -297,11 +294,11 @@ fn rules_are_written_in_code_as_well() {
         .build();
     assert_eq!(rules.len(), 1);
     assert_eq!(
-        rules.explain(&of("joe", connect("a.example:80"))).outcome(),
+        rules.explain(&of("joe", connect("a.example:80"))).effect(),
         ALLOWED
     );
     assert_eq!(
-        rules.explain(&of("jim", connect("a.example:80"))).outcome(),
+        rules.explain(&of("jim", connect("a.example:80"))).effect(),
         REFUSED
     );
 }
@@ -311,15 +308,15 @@ fn json_is_read_like_toml() {
     let text =
         r#"{"default": "deny", "rules": [{"action": "allow", "to": ["a.example"], "port": 80}]}"#;
     let rules: Rules = serde_json::from_str(text).unwrap();
-    assert_eq!(rules.explain(&connect("a.example:80")).outcome(), ALLOWED);
-    assert_eq!(rules.explain(&connect("a.example:81")).outcome(), REFUSED);
+    assert_eq!(rules.explain(&connect("a.example:80")).effect(), ALLOWED);
+    assert_eq!(rules.explain(&connect("a.example:81")).effect(), REFUSED);
 }
 
 #[test]
 fn rules_are_shared_between_threads() {
     fn shared<T: Send + Sync + Clone + std::fmt::Debug + 'static>() {}
     shared::<Rules>();
-    shared::<Verdict>();
+    shared::<Decision>();
 }
 
 #[test]
@@ -327,10 +324,10 @@ fn a_name_that_is_handed_on_is_judged_by_what_is_known_of_it() {
     let judge = |rules: &str, target: &str| {
         let rules: Rules = toml::from_str(rules).unwrap();
         let request = Request::new(Command::CONNECT, target.parse().unwrap());
-        let verdict = rules.explain_name(&request);
+        let decision = rules.explain_name(&request);
         let check = rules.check_name(&request);
-        assert_eq!(check.is_err(), verdict.is_refused(), "{verdict}");
-        (verdict.outcome(), verdict.rule())
+        assert_eq!(check.is_err(), decision.is_refused(), "{decision}");
+        (decision.effect(), decision.rule())
     };
     let networks = r#"
         default = "deny"
@@ -342,11 +339,11 @@ fn a_name_that_is_handed_on_is_judged_by_what_is_known_of_it() {
     // As stated it is open, since an address may make it allowed; handed on, none will come.
     let rules: Rules = toml::from_str(networks).unwrap();
     let other = Request::new(Command::CONNECT, "other.test:80".parse().unwrap());
-    assert_eq!(rules.explain(&other).outcome(), Outcome::Open);
-    assert_eq!(judge(networks, "other.test:80"), (Outcome::Refused, None));
+    assert_eq!(rules.explain(&other).effect(), Effect::Open);
+    assert_eq!(judge(networks, "other.test:80"), (Effect::Refused, None));
     assert_eq!(
         judge(networks, "www.example.com:80"),
-        (Outcome::Allowed, Some(2))
+        (Effect::Allowed, Some(2))
     );
 
     let denied = r#"
@@ -357,16 +354,16 @@ fn a_name_that_is_handed_on_is_judged_by_what_is_known_of_it() {
             { action = "report", port = 25 },
         ]
     "#;
-    assert_eq!(judge(denied, "other.test:80"), (Outcome::Allowed, None));
+    assert_eq!(judge(denied, "other.test:80"), (Effect::Allowed, None));
     assert_eq!(
         judge(denied, "www.example.com:80"),
-        (Outcome::Refused, Some(2))
+        (Effect::Refused, Some(2))
     );
-    assert_eq!(judge(denied, "other.test:25"), (Outcome::Reported, Some(3)));
+    assert_eq!(judge(denied, "other.test:25"), (Effect::Reported, Some(3)));
     // A name that is an address has one.
-    assert_eq!(judge(networks, "192.0.2.1:80"), (Outcome::Allowed, Some(1)));
+    assert_eq!(judge(networks, "192.0.2.1:80"), (Effect::Allowed, Some(1)));
     assert_eq!(
         judge("default = \"allow\"", "127.0.0.1:80").0,
-        Outcome::Refused
+        Effect::Refused
     );
 }

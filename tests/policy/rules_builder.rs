@@ -31,8 +31,8 @@ fn hours_and_days_are_those_of_the_zone_and_a_rule_has_a_name() {
         .build();
     let at = |hours: u64| {
         let time = SystemTime::UNIX_EPOCH + MONDAY + Duration::from_secs(hours * 3600);
-        let verdict = rules.explain_at(&request("joe"), None, time);
-        (!verdict.is_refused(), verdict.to_string())
+        let decision = rules.explain_at(&request("joe"), None, time);
+        (!decision.is_refused(), decision.to_string())
     };
     for (hour, allowed) in [
         (6, false),
@@ -95,8 +95,8 @@ fn networks_hold_addresses_in_either_form() {
 fn a_refusal_says_what_an_address_is_for() {
     let rules = Rules::default();
     let block = |address: &str| {
-        let verdict = rules.explain(&Request::new(Command::CONNECT, address.parse().unwrap()));
-        verdict
+        let decision = rules.explain(&Request::new(Command::CONNECT, address.parse().unwrap()));
+        decision
             .block()
             .map(|block| (block.network(), block.purpose()))
     };

@@ -52,9 +52,9 @@ fn v4(address: IpAddr) -> Ipv4Addr {
 }
 
 fn is_allowed(rules: &Rules, address: IpAddr) -> bool {
-    let verdicts = both_ways(rules, address);
-    let allowed = verdicts.each_ref().map(|verdict| !verdict.is_refused());
-    assert_eq!(allowed, [allowed[0]; 3], "{address}: {verdicts:?}");
+    let decisions = both_ways(rules, address);
+    let allowed = decisions.each_ref().map(|decision| !decision.is_refused());
+    assert_eq!(allowed, [allowed[0]; 3], "{address}: {decisions:?}");
     allowed[0]
 }
 
@@ -84,9 +84,9 @@ fn every_special_block_is_refused_in_every_form() {
             let plain = rules.explain(&literal(address)).block().copied();
             assert!(plain.is_some(), "{address}");
             for (form, embedding) in forms(v4(address)) {
-                for verdict in both_ways(&rules, embedding) {
-                    assert!(verdict.is_refused(), "{form}: {verdict}");
-                    assert_eq!(verdict.block().copied(), plain, "{form}: {verdict}");
+                for decision in both_ways(&rules, embedding) {
+                    assert!(decision.is_refused(), "{form}: {decision}");
+                    assert_eq!(decision.block().copied(), plain, "{form}: {decision}");
                 }
                 // As a name that is an address.
                 let bracketed = rules.explain(&named(&format!("[{embedding}]")));
@@ -134,8 +134,8 @@ fn what_a_refusal_says_to_write_opens_every_form() {
         ip("2001:db8::5efe:192.0.2.1"),
     ]);
     for address in addresses {
-        let verdict = rules.explain(&literal(address));
-        let to = remedy(&verdict);
+        let decision = rules.explain(&literal(address));
+        let to = remedy(&decision);
         for default in ["allow", "deny"] {
             let rules = with(default, &format!("action = \"allow\", to = {to}"));
             assert!(is_allowed(&rules, address), "{address}: {to}");
@@ -186,9 +186,9 @@ fn a_deny_rule_applies_to_either_face() {
             embedding.to_string(),
         ] {
             let rules = with("allow", &format!("action = \"deny\", to = {to:?}"));
-            let verdicts = both_ways(&rules, embedding);
+            let decisions = both_ways(&rules, embedding);
             assert!(
-                verdicts.iter().all(|verdict| verdict.rule() == Some(1)),
+                decisions.iter().all(|decision| decision.rule() == Some(1)),
                 "{form}: {to}"
             );
         }

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use tower_socks::{
     Rules,
     proto::Command,
-    rules::{Outcome, Verdict},
+    rules::{Decision, Effect},
 };
 
 use crate::support::rules::{
@@ -14,8 +14,8 @@ use crate::support::rules::{
     universe::{ADDRESSES, Client, NAMES, Often, PORTS, Target, client, reading, rules, target},
 };
 
-fn decided(verdict: &Verdict) -> (Outcome, usize) {
-    (verdict.outcome(), verdict.rule().unwrap_or_default())
+fn decided(decision: &Decision) -> (Effect, usize) {
+    (decision.effect(), decision.rule().unwrap_or_default())
 }
 
 /// Asks about a request as stated, and about every address that may be used for it.
@@ -27,20 +27,20 @@ fn compare(
 ) -> Result<(), TestCaseError> {
     let request = client.request(target);
     let asked = client.asked(target);
-    let verdict = rules.explain(&request);
-    let stated = decided(&verdict);
-    prop_assert_eq!(stated, reading.decides(&asked), "{}", verdict);
+    let decision = rules.explain(&request);
+    let stated = decided(&decision);
+    prop_assert_eq!(stated, reading.decides(&asked), "{}", decision);
     for known in &*ADDRESSES {
         let used = Asked {
             address: Some(known),
             port: Some(client.port),
             ..asked.clone()
         };
-        let verdict = rules.explain_address(&request, SocketAddr::new(known.address, client.port));
-        let at_address = decided(&verdict);
-        prop_assert_eq!(at_address, reading.decides(&used), "{}", verdict);
+        let decision = rules.explain_address(&request, SocketAddr::new(known.address, client.port));
+        let at_address = decided(&decision);
+        prop_assert_eq!(at_address, reading.decides(&used), "{}", decision);
         if asked.address.is_none() {
-            check_order(stated, at_address, reading.is_barred(&used), &verdict)?;
+            check_order(stated, at_address, reading.is_barred(&used), &decision)?;
         }
     }
     Ok(())
@@ -48,20 +48,20 @@ fn compare(
 
 /// What is known about the answer for an address once there is one for the request as stated.
 fn check_order(
-    stated: (Outcome, usize),
-    at_address: (Outcome, usize),
+    stated: (Effect, usize),
+    at_address: (Effect, usize),
     barred: bool,
-    verdict: &Verdict,
+    decision: &Decision,
 ) -> Result<(), TestCaseError> {
     match stated {
-        (Outcome::Refused, _) => prop_assert_eq!(at_address.0, Outcome::Refused, "{}", verdict),
+        (Effect::Refused, _) => prop_assert_eq!(at_address.0, Effect::Refused, "{}", decision),
         // Rules before it may know the address.
-        (Outcome::Allowed | Outcome::Reported, rule) if rule > 0 && !barred => {
+        (Effect::Allowed | Effect::Reported, rule) if rule > 0 && !barred => {
             prop_assert!(
                 (1..=rule).contains(&at_address.1),
                 "{:?}: {}",
                 stated,
-                verdict
+                decision
             );
         }
         _ => {}
@@ -95,7 +95,7 @@ proptest! {
         let associates = reading.decides(&client.asked(&Target::Nowhere));
         let rules = rules(&reading);
         prop_assert_eq!(decided(&rules.explain(&client.request(&Target::Nowhere))), associates);
-        if associates.0 == Outcome::Refused {
+        if associates.0 == Effect::Refused {
             for port in PORTS {
                 client.port = port;
                 let names = NAMES.map(|name| Target::Name(name.to_owned()));

@@ -87,8 +87,8 @@ fn a_name_that_is_an_address_is_judged_as_that_address() {
     for name in LOOPBACK {
         for rules in [&default, &by_name] {
             let request = named(name);
-            let verdict = rules.explain(&request);
-            let network = verdict.block().map(|block| block.network());
+            let decision = rules.explain(&request);
+            let network = decision.block().map(|block| block.network());
             assert_eq!(network, Some("127.0.0.0/8"), "{name}");
             let refusal = rules.check(&request).unwrap_err();
             assert_eq!(refusal.code(), ReplyCode::NOT_ALLOWED, "{name}");
@@ -122,8 +122,8 @@ fn a_rule_for_a_name_that_is_an_address_is_for_that_address() {
         assert_eq!(destination.to_string(), "127.0.0.1", "{to}");
         let rules = only(to);
         assert!(allows(&rules, "127.1"), "{to}");
-        let verdict = rules.explain(&literal(ip("127.0.0.1")));
-        assert_eq!(verdict.rule(), Some(1), "{to}");
+        let decision = rules.explain(&literal(ip("127.0.0.1")));
+        assert_eq!(decision.rule(), Some(1), "{to}");
         assert!(format!("*.{to}").parse::<Destination>().is_err(), "{to}");
     }
 }
@@ -135,12 +135,12 @@ fn what_nobody_can_judge_is_refused() {
     for name in NOBODY {
         let request = named(name);
         for rules in [&Rules::default(), &everything] {
-            let verdict = rules.explain(&request);
-            assert!(verdict.is_refused(), "{name:?}: {verdict}");
-            assert_eq!(verdict.rule(), None, "{name:?}");
+            let decision = rules.explain(&request);
+            assert!(decision.is_refused(), "{name:?}: {decision}");
+            assert_eq!(decision.rule(), None, "{name:?}");
             assert!(
-                verdict.to_string().contains("nobody can judge it"),
-                "{verdict}"
+                decision.to_string().contains("nobody can judge it"),
+                "{decision}"
             );
             let address = "8.8.8.8:443".parse().unwrap();
             assert!(

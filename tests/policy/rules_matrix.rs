@@ -97,7 +97,7 @@ async fn connect() {
                 asking.refused().await;
                 assert_untouched(target);
             }
-            Outcome::DropReason => unreachable!(),
+            Outcome::Dropped => unreachable!(),
         }
         assert_lookups(&cell, &asking.lookups);
         let _ = asking.client.reset().await;
@@ -136,7 +136,7 @@ async fn bind() {
                 assert_refused(bound).await;
                 reset(peer);
             }
-            Outcome::DropReason => unreachable!(),
+            Outcome::Dropped => unreachable!(),
         }
         assert_lookups(&cell, &asking.lookups);
         let _ = asking.client.reset().await;

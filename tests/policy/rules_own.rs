@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use tower_socks::{
     Policy, Request, Rules,
     proto::{Command, ReplyCode},
-    rules::{Action, Destination, Rule, Verdict},
+    rules::{Action, Decision, Destination, Rule},
 };
 
 use crate::support::rules::{remedy, toml, with};
@@ -25,7 +25,7 @@ fn request(local: &str, target: &str) -> Request {
 }
 
 /// About a literal target as stated, and behind a name with the same port.
-fn asked(rules: &Rules, local: &str, target: &str) -> [Verdict; 2] {
+fn asked(rules: &Rules, local: &str, target: &str) -> [Decision; 2] {
     let port = socket(target).port();
     let name = request(local, &format!("name.example:{port}"));
     [
@@ -35,9 +35,9 @@ fn asked(rules: &Rules, local: &str, target: &str) -> [Verdict; 2] {
 }
 
 fn is_own(rules: &Rules, local: &str, target: &str) -> bool {
-    let own = asked(rules, local, target).map(|verdict| {
-        let own = verdict.to_string().contains("the proxy's own address");
-        assert_eq!(verdict.is_refused(), own, "{verdict}");
+    let own = asked(rules, local, target).map(|decision| {
+        let own = decision.to_string().contains("a self-connection");
+        assert_eq!(decision.is_refused(), own, "{decision}");
         own
     });
     assert_eq!(own[0], own[1], "{target}");
@@ -81,9 +81,9 @@ fn in_every_form() {
 #[test]
 fn other_addresses_of_the_proxy_are_stated() {
     let rules = Rules::builder(Action::Allow)
-        .own(socket("1.0.0.1:1080"))
-        .own(socket("[2a00::1]:1081"))
-        .own(socket("[::ffff:1.0.0.2]:1080"))
+        .listening_on(socket("1.0.0.1:1080"))
+        .listening_on(socket("[2a00::1]:1081"))
+        .listening_on(socket("[::ffff:1.0.0.2]:1080"))
         .build();
     for (target, expected) in [
         ("1.0.0.1:1080", true),
@@ -102,7 +102,9 @@ fn other_addresses_of_the_proxy_are_stated() {
 #[test]
 fn a_wildcard_listens_on_the_address_on_which_the_client_came() {
     for wildcard in ["0.0.0.0:8080", "[::]:8080"] {
-        let rules = Rules::builder(Action::Allow).own(socket(wildcard)).build();
+        let rules = Rules::builder(Action::Allow)
+            .listening_on(socket(wildcard))
+            .build();
         for (target, expected) in [
             ("8.8.4.4:8080", true),
             ("8.8.4.4:1080", true),
@@ -175,8 +177,8 @@ fn what_a_refusal_says_to_write_opens_it() {
         ("[200::1]:1080", "[200::1]:1080"),
     ] {
         assert!(is_own(&Rules::default(), local, target), "{target}");
-        for verdict in asked(&Rules::default(), local, target) {
-            let to = remedy(&verdict);
+        for decision in asked(&Rules::default(), local, target) {
+            let to = remedy(&decision);
             let rules = with("deny", &format!("action = \"allow\", to = {to}"));
             assert!(!is_own(&rules, local, target), "{target}: {to}");
         }
@@ -201,7 +203,7 @@ fn allow_private_opens_it() {
         assert!(!is_own(&rules, LOCAL, target));
     }
     let rules = Rules::builder(Action::Allow)
-        .own(socket("1.0.0.1:1080"))
+        .listening_on(socket("1.0.0.1:1080"))
         .allow_private()
         .build();
     assert!(!is_own(&rules, LOCAL, "1.0.0.1:1080"));

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use tower_socks::{Identity, Policy, Rules, proto::ReplyCode, rules::Outcome};
+use tower_socks::{Identity, Policy, Rules, proto::ReplyCode, rules::Effect};
 
 use crate::support::rules::{
     V4, V6, block, both_ways, ip, is_special, literal, named, remedy, toml, with,
@@ -17,11 +17,11 @@ fn probes() -> impl Iterator<Item = IpAddr> {
 }
 
 fn is_allowed(rules: &Rules, address: IpAddr) -> bool {
-    let verdicts = both_ways(rules, address);
-    let allowed = verdicts.each_ref().map(|verdict| !verdict.is_refused());
+    let decisions = both_ways(rules, address);
+    let allowed = decisions.each_ref().map(|decision| !decision.is_refused());
     assert!(
         allowed == [true; 3] || allowed == [false; 3],
-        "{address}: {verdicts:?}"
+        "{address}: {decisions:?}"
     );
     allowed == [true; 3]
 }
@@ -66,10 +66,10 @@ fn a_refusal_names_the_block() {
     let rules = Rules::default();
     for (registered, expected) in V4.iter().chain(V6) {
         let middle = block(registered).middle();
-        for verdict in both_ways(&rules, middle) {
-            let network = verdict.block().map(|block| block.network());
+        for decision in both_ways(&rules, middle) {
+            let network = decision.block().map(|block| block.network());
             assert_eq!(network, Some(*expected), "{registered}");
-            let text = verdict.to_string();
+            let text = decision.to_string();
             let (purpose, _) = text.split_once(&format!("), {expected}; ")).unwrap();
             assert!(purpose.contains("(RFC "), "{text}");
             assert!(text.contains("allow_private"), "{text}");
@@ -82,8 +82,8 @@ fn a_refusal_names_the_block() {
         ("2001:4:113::", "2001::/23"),
         ("239.255.255.255", "224.0.0.0/4"),
     ] {
-        let verdict = rules.explain(&literal(ip(address)));
-        let network = verdict.block().map(|block| block.network());
+        let decision = rules.explain(&literal(ip(address)));
+        let network = decision.block().map(|block| block.network());
         assert_eq!(network, Some(expected), "{address}");
     }
 }
@@ -91,8 +91,8 @@ fn a_refusal_names_the_block() {
 #[test]
 fn what_a_refusal_says_to_write_opens_the_address() {
     for address in probes() {
-        for verdict in both_ways(&Rules::default(), address) {
-            let to = remedy(&verdict);
+        for decision in both_ways(&Rules::default(), address) {
+            let to = remedy(&decision);
             let rule = format!("action = \"allow\", to = {to}");
             for default in ["allow", "deny"] {
                 assert!(
@@ -114,9 +114,9 @@ fn a_deny_rule_says_so_as_well() {
     for address in probes() {
         let denying = "{ action = \"deny\", port = 443 }";
         let rules = toml(&format!("default = \"allow\"\nrules = [{denying}]"));
-        let verdict = rules.explain(&literal(address));
-        assert_eq!(verdict.rule(), Some(1));
-        let to = remedy(&verdict);
+        let decision = rules.explain(&literal(address));
+        assert_eq!(decision.rule(), Some(1));
+        let to = remedy(&decision);
         let text = format!(
             "default = \"allow\"\nrules = [{{ action = \"allow\", to = {to} }}, {denying}]"
         );
@@ -192,9 +192,9 @@ fn nothing_else_opens_them_but_allow_private() {
             let mut stated = literal(address);
             for request in [&mut by_name, &mut stated] {
                 request.identity = Identity::named("joe").with_groups(["staff"]);
-                let verdict = rules.explain_address(request, used);
-                assert_eq!(verdict.outcome(), Outcome::Refused, "{number}: {address}");
-                assert_eq!(verdict.rule(), None, "{number}: {address}");
+                let decision = rules.explain_address(request, used);
+                assert_eq!(decision.effect(), Effect::Refused, "{number}: {address}");
+                assert_eq!(decision.rule(), None, "{number}: {address}");
             }
         }
     }
@@ -218,7 +218,7 @@ fn a_rule_that_opens_an_address_may_have_other_conditions() {
 #[test]
 fn a_report_rule_opens_what_it_states() {
     let rules = with("allow", "action = \"report\", to = \"10.0.0.0/8\"");
-    let verdict = rules.explain(&literal(ip("10.0.0.1")));
-    assert_eq!(verdict.outcome(), Outcome::Reported);
+    let decision = rules.explain(&literal(ip("10.0.0.1")));
+    assert_eq!(decision.effect(), Effect::Reported);
     assert!(rules.explain(&literal(ip("127.0.0.1"))).is_refused());
 }

@@ -55,7 +55,7 @@ fn special_purpose_addresses_are_refused_until_they_are_allowed() {
     }
     assert_eq!(connect(&server, server.address).0, 2);
     let line = server.says("session ended");
-    assert!(line.contains("proxy's own"), "{line}");
+    assert!(line.contains("self-connection"), "{line}");
 
     let flags = ["--listen", "127.0.0.1:0", "--allow-private"];
     let server = Server::start(&flags, "info");

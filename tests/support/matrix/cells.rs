@@ -110,7 +110,7 @@ pub enum Outcome {
     /// 02 for the request as stated.
     Refused,
     /// The datagram is dropped, as it is stated.
-    DropReason,
+    Dropped,
     /// 02, or the datagram is dropped, once the address is known.
     RefusedAtTheAddress,
 }
@@ -200,7 +200,7 @@ impl Cell {
         let at_the_address = self.stated.is_name() && (self.kind.is_network() || !by_rule);
         match (udp, at_the_address) {
             (_, true) => Outcome::RefusedAtTheAddress,
-            (true, false) => Outcome::DropReason,
+            (true, false) => Outcome::Dropped,
             (false, false) => Outcome::Refused,
         }
     }

@@ -4,7 +4,7 @@ use std::{net::IpAddr, sync::LazyLock};
 
 use tower_socks::{
     proto::Command,
-    rules::{Action, Outcome},
+    rules::{Action, Effect},
 };
 
 use super::{FORMS, SpecialPurpose, V4, V6, address, block, is_special, number};
@@ -177,19 +177,19 @@ fn or_empty<T>(values: &[T], any: impl Fn(&T) -> bool) -> bool {
 }
 
 impl Reading {
-    /// The outcome, and the number of the rule from 1, 0 if there is none.
-    pub fn decides(&self, asked: &Asked<'_>) -> (Outcome, usize) {
+    /// The effect, and the number of the rule from 1, 0 if there is none.
+    pub fn decides(&self, asked: &Asked<'_>) -> (Effect, usize) {
         for (number, line) in (1..).zip(&self.lines) {
             match (self.holds(line, asked), line.action) {
-                (Holds::Yes, action) => return (outcome(action), number),
-                (Holds::Perhaps, Action::Allow | Action::Report) => return (Outcome::Open, number),
+                (Holds::Yes, action) => return (effect(action), number),
+                (Holds::Perhaps, Action::Allow | Action::Report) => return (Effect::Open, number),
                 (Holds::Perhaps, Action::Deny) | (Holds::No, _) => {}
             }
         }
         if self.is_barred(asked) {
-            return (Outcome::Refused, 0);
+            return (Effect::Refused, 0);
         }
-        (outcome(self.default), 0)
+        (effect(self.default), 0)
     }
 
     fn is_own(&self, asked: &Asked<'_>) -> bool {
@@ -280,10 +280,10 @@ impl Reading {
     }
 }
 
-fn outcome(action: Action) -> Outcome {
+fn effect(action: Action) -> Effect {
     match action {
-        Action::Allow => Outcome::Allowed,
-        Action::Deny => Outcome::Refused,
-        Action::Report => Outcome::Reported,
+        Action::Allow => Effect::Allowed,
+        Action::Deny => Effect::Refused,
+        Action::Report => Effect::Reported,
     }
 }

@@ -9,7 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use tower_socks::{
     Request, Rules,
     proto::{Address, Command, DomainName},
-    rules::{Outcome, Verdict},
+    rules::{Decision, Effect},
 };
 
 /// A block of addresses, without the help of the library's own arithmetic.
@@ -207,7 +207,7 @@ pub fn only(to: &str) -> Rules {
 
 /// Whether a request by name is allowed as stated.
 pub fn allows(rules: &Rules, name: &str) -> bool {
-    rules.explain(&named(name)).outcome() == Outcome::Allowed
+    rules.explain(&named(name)).effect() == Effect::Allowed
 }
 
 fn client(mut request: Request) -> Request {
@@ -229,7 +229,7 @@ pub fn named(name: &str) -> Request {
 }
 
 /// About an address in a request by itself, and behind a name.
-pub fn both_ways(rules: &Rules, address: IpAddr) -> [Verdict; 3] {
+pub fn both_ways(rules: &Rules, address: IpAddr) -> [Decision; 3] {
     let (stated, name) = (literal(address), named("name.example"));
     let used = SocketAddr::new(address, 443);
     [
@@ -240,8 +240,8 @@ pub fn both_ways(rules: &Rules, address: IpAddr) -> [Verdict; 3] {
 }
 
 /// What a refusal says to write into `to`.
-pub fn remedy(verdict: &Verdict) -> String {
-    let text = verdict.to_string();
+pub fn remedy(decision: &Decision) -> String {
+    let text = decision.to_string();
     let (_, rest) = text.split_once("action = \"allow\" and to = ").unwrap();
     let (to, _) = rest.split_once(" would allow it").unwrap();
     to.to_owned()

@@ -193,8 +193,8 @@ pub fn rules(reading: &Reading) -> Rules {
         builder = builder.group(group, users.iter().copied());
     }
     if reading.own.len() > 1 {
-        builder = builder.own("[2a00:1::1]:443".parse().unwrap());
-        builder = builder.own("0.0.0.0:8080".parse().unwrap());
+        builder = builder.listening_on("[2a00:1::1]:443".parse().unwrap());
+        builder = builder.listening_on("0.0.0.0:8080".parse().unwrap());
     }
     if reading.allow_private {
         builder = builder.allow_private();

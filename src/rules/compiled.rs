@@ -1,0 +1,50 @@
+//! Rules in the form in which they are evaluated.
+
+use std::{collections::HashMap, net::SocketAddr};
+
+use jiff::tz::TimeZone;
+
+use super::{
+    destination::{Destination, Kind},
+    index::Index,
+    rule::{Action, Rule},
+};
+
+/// Rules with an index of their conditions.
+pub(super) struct Compiled {
+    pub(super) default: Action,
+    pub(super) allow_private: bool,
+    /// Where the proxy listens, besides the address on which a client came.
+    pub(super) listening: Vec<SocketAddr>,
+    pub(super) zone: TimeZone,
+    /// The groups of each user.
+    pub(super) groups: HashMap<Box<str>, Vec<Box<str>>>,
+    /// Without what is in the index.
+    pub(super) rules: Vec<Rule>,
+    pub(super) stated: Vec<Stated>,
+    pub(super) index: Index,
+    /// Whether any rule looks at the clock.
+    pub(super) timed: bool,
+}
+
+/// Which conditions of a rule are in the index.
+pub(super) struct Stated {
+    pub(super) users: bool,
+    pub(super) groups: bool,
+    pub(super) clients: bool,
+    pub(super) names: bool,
+    pub(super) networks: bool,
+}
+
+impl Stated {
+    pub(super) fn of(rule: &Rule) -> Self {
+        let is_network = |destination: &Destination| matches!(destination.0, Kind::Network(_));
+        Self {
+            users: !rule.users.is_empty(),
+            groups: !rule.groups.is_empty(),
+            clients: !rule.clients.is_empty(),
+            names: !rule.destinations.iter().all(is_network),
+            networks: rule.destinations.iter().any(is_network),
+        }
+    }
+}
