@@ -10,14 +10,14 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod accounts;
+mod auth;
+mod cli;
 mod config;
-mod door;
 mod explain;
-mod flags;
 mod limits;
 mod listen;
-mod settings;
 mod signals;
+mod state;
 mod status;
 mod systemd;
 mod timeouts;
@@ -39,11 +39,11 @@ use tower_socks::{
 };
 use tracing_subscriber::EnvFilter;
 
+use auth::Door;
+use cli::{Flags, Start};
 use config::LogFormat;
-use door::Door;
 use explain::{Question, explain};
-use flags::{Flags, Start};
-use settings::{Fixed, InForce, Settings};
+use state::{Fixed, InForce, Settings};
 use status::Status;
 
 fn main() -> ExitCode {
@@ -53,7 +53,7 @@ fn main() -> ExitCode {
         Ok(Start::Check(flags)) => (flags, Task::Check),
         Ok(Start::HashPassword) => return hash_password(),
         Ok(Start::Help) => {
-            print!("{}", flags::HELP);
+            print!("{}", cli::HELP);
             return ExitCode::SUCCESS;
         }
         Err(problem) => return complain(&problem, ExitCode::from(2)),

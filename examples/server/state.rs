@@ -7,9 +7,9 @@ use tower_socks::{BoxError, Rules, layer::acl::SwapPolicy};
 
 use crate::{
     accounts::Accounts,
+    auth::Members,
+    cli::Flags,
     config::{Config, Log},
-    door::Members,
-    flags::Flags,
     limits::Limits,
     listen::Listen,
     status::Metrics,
