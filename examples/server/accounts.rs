@@ -1,4 +1,4 @@
-//! Who may come in: names with passwords as they are, or with their hashes.
+//! Users: names with passwords as they are, or with their hashes.
 
 use std::{
     collections::HashMap,
@@ -40,7 +40,7 @@ impl Accounts {
         self.users.contains(name) || self.hashes.0.contains_key(name)
     }
 
-    /// Who it is. Takes as long for a name that nobody has as for a wrong password.
+    /// Verifies credentials. Takes as long for a name that nobody has as for a wrong password.
     pub(crate) async fn verify(self, credentials: Credentials) -> Result<Identity, BoxError> {
         let known = self.hashes.0.get(credentials.name());
         let anyone = self.hashes.0.values().next();

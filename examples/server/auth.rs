@@ -1,4 +1,4 @@
-//! Who gets in: the users of the moment, which a reload changes.
+//! Authentication and policy by the users in force, which a reload changes.
 
 use std::{
     net::SocketAddr,
@@ -16,23 +16,24 @@ use tower_socks::{
 
 use crate::accounts::Accounts;
 
-/// With users, those who can name one and its password; without any, everyone.
+/// Authenticates by username and password where there are users, and admits everyone where there
+/// are none.
 #[derive(Debug)]
-pub(crate) struct Door {
+pub(crate) struct ReloadableAuth {
     accounts: watch::Receiver<Accounts>,
-    with_password: UserPass<Current>,
+    with_password: UserPass<Verifier>,
 }
 
-impl Door {
+impl ReloadableAuth {
     pub(crate) fn new(accounts: watch::Receiver<Accounts>) -> Self {
         Self {
-            with_password: UserPass::new(Current(accounts.clone())),
+            with_password: UserPass::new(Verifier(accounts.clone())),
             accounts,
         }
     }
 }
 
-impl<Io: ClientStream> Authenticate<Io> for Door {
+impl<Io: ClientStream> Authenticate<Io> for ReloadableAuth {
     type Stream = Io;
 
     fn select(&self, offered: &MethodSet) -> Option<Method> {
@@ -52,11 +53,11 @@ impl<Io: ClientStream> Authenticate<Io> for Door {
     }
 }
 
-/// Verifies against the users of the moment.
+/// Verifies credentials against the users in force.
 #[derive(Clone, Debug)]
-struct Current(watch::Receiver<Accounts>);
+struct Verifier(watch::Receiver<Accounts>);
 
-impl Service<Credentials> for Current {
+impl Service<Credentials> for Verifier {
     type Response = Identity;
     type Error = BoxError;
     type Future = BoxFuture<'static, Result<Identity, BoxError>>;
@@ -66,21 +67,21 @@ impl Service<Credentials> for Current {
     }
 
     fn call(&mut self, credentials: Credentials) -> Self::Future {
-        // The last user may be gone since the method was selected: then nobody is let in.
+        // The last user may be gone since the method was selected: then nobody is admitted.
         let accounts = self.0.borrow().clone();
         accounts.verify(credentials).boxed()
     }
 }
 
-/// The rules, for those who are users: a session of somebody who is none any more asks for nothing
-/// new, and its tunnels are closed.
+/// Policy: the rules, for clients that are still users. A reload that removes a user refuses new
+/// requests of its sessions and closes its tunnels.
 #[derive(Debug)]
-pub(crate) struct Members {
+pub(crate) struct UsersPolicy {
     pub(crate) accounts: Accounts,
     pub(crate) rules: Rules,
 }
 
-impl Members {
+impl UsersPolicy {
     fn admit(&self, request: &Request) -> Result<(), Refusal> {
         let known = match request.identity.name() {
             Some(name) => self.accounts.contains(name),
@@ -94,7 +95,7 @@ impl Members {
     }
 }
 
-impl Policy for Members {
+impl Policy for UsersPolicy {
     fn check(&self, request: &Request) -> Result<(), Refusal> {
         self.admit(request)?;
         self.rules.check(request)
@@ -102,6 +103,10 @@ impl Policy for Members {
 
     fn check_address(&self, request: &Request, address: SocketAddr) -> Result<(), Refusal> {
         self.rules.check_address(request, address)
+    }
+
+    fn check_name(&self, request: &Request) -> Result<(), Refusal> {
+        self.rules.check_name(request)
     }
 
     fn version(&self) -> u64 {

@@ -20,7 +20,7 @@ Usage: server [FLAGS]
 
   --listen ADDR:PORT     Where to listen; may be repeated. Default: what the
                          file says, or 127.0.0.1:1080
-  --user NAME:PASSWORD   Let this user in; may be repeated. With any user given, clients
+  --user NAME:PASSWORD   Add this user; may be repeated. With any user given, clients
                          have to authenticate
   --open                 Listen on other addresses than loopback without any user
   --allow-private        Let clients reach loopback, private and other special-purpose
@@ -110,7 +110,7 @@ impl Flags {
         })
     }
 
-    /// The users of a file, and those of the command line.
+    /// Adds the users of the command line to those of a file.
     pub(crate) fn with_users(&self, users: Users) -> Users {
         if self.users.is_empty() {
             users
@@ -119,7 +119,7 @@ impl Flags {
         }
     }
 
-    /// Where to listen: the file counts where the command line says nothing.
+    /// Chooses where to listen: the file counts where the command line says nothing.
     pub(crate) fn listen(&self, file: Option<Listen>) -> Listen {
         if self.listen.is_empty() {
             file.unwrap_or_default()
@@ -128,7 +128,7 @@ impl Flags {
         }
     }
 
-    /// Whether these users will do for the addresses that are listened on.
+    /// Checks that other addresses than loopback have users, or are open on purpose.
     pub(crate) fn check_open(
         &self,
         accounts: &Accounts,

@@ -37,7 +37,7 @@ pub(crate) struct Config {
     pub(crate) limits: Limits,
     #[serde(default)]
     pub(crate) timeouts: Timeouts,
-    /// Straight out, if there is none.
+    /// Direct, if there is none.
     pub(crate) upstream: Option<Upstream>,
     #[serde(default)]
     pub(crate) log: Log,
@@ -100,7 +100,7 @@ impl Config {
         })
     }
 
-    /// All who may come in.
+    /// Collects all users.
     pub(crate) fn accounts(&self) -> Accounts {
         Accounts {
             users: self.users.clone(),

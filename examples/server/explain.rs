@@ -73,7 +73,7 @@ impl std::str::FromStr for Question {
             request.peer = SocketAddr::new(client, 0);
         }
         if command == Command::UDP_ASSOCIATE {
-            // What is meant is where a datagram goes.
+            // The question is about where a datagram goes.
             request = request
                 .for_datagram(target)
                 .map_err(|refusal| refusal.to_string())?;
@@ -82,7 +82,7 @@ impl std::str::FromStr for Question {
     }
 }
 
-/// What the rules say of it, line by line, and whether it would come to anything.
+/// Lists what the rules decide, line by line, and whether the request would be allowed.
 pub(crate) async fn explain(rules: &Rules, question: &Question) -> (Vec<String>, bool) {
     let Question { request, at } = question;
     let at = at.unwrap_or_else(SystemTime::now);

@@ -44,8 +44,8 @@ impl Default for Limits {
     }
 }
 
-/// The user, or the client's address, if there is a limit; then `None` costs nothing.
-fn whose(limited: bool) -> impl key::KeyExtractor<Key = key::UserOrClient> {
+/// Counts by user, or by the client's address, if there is a limit; `None` costs nothing.
+fn key_if(limited: bool) -> impl key::KeyExtractor<Key = key::UserOrClient> {
     move |request: &Request| limited.then(|| key::user_or_client(request)).flatten()
 }
 
@@ -54,14 +54,14 @@ impl Limits {
         &self,
     ) -> ConcurrentTunnels<impl key::KeyExtractor<Key = key::UserOrClient> + use<>> {
         let most = self.tunnels_per_user;
-        ConcurrentTunnels::new(most.map_or(0, NonZeroUsize::get), whose(most.is_some()))
+        ConcurrentTunnels::new(most.map_or(0, NonZeroUsize::get), key_if(most.is_some()))
     }
 
     pub(crate) fn requests(
         &self,
     ) -> RequestRate<impl key::KeyExtractor<Key = key::UserOrClient> + use<>> {
         let most = self.requests_per_second;
-        RequestRate::per_second(most.unwrap_or(NonZeroU32::MIN), whose(most.is_some()))
+        RequestRate::per_second(most.unwrap_or(NonZeroU32::MIN), key_if(most.is_some()))
     }
 
     pub(crate) fn bandwidth(
@@ -86,7 +86,7 @@ impl Limits {
         ByteQuota::new(
             bytes.map_or(0, NonZeroU64::get),
             day,
-            whose(bytes.is_some()),
+            key_if(bytes.is_some()),
         )
     }
 }

@@ -39,11 +39,11 @@ use tower_socks::{
 };
 use tracing_subscriber::EnvFilter;
 
-use auth::Door;
+use auth::ReloadableAuth;
 use cli::{Flags, Start};
 use config::LogFormat;
 use explain::{Question, explain};
-use state::{Fixed, InForce, Settings};
+use state::{Fixed, Settings, State};
 use status::Status;
 
 fn main() -> ExitCode {
@@ -87,21 +87,21 @@ fn main() -> ExitCode {
     }
 }
 
-/// What the program is started for.
+/// The task that the program is started for.
 enum Task {
     Serve,
     Explain(Question),
     Check,
 }
 
-/// One line, and nothing else.
+/// Prints a problem, one line and nothing else.
 fn complain(problem: &dyn std::fmt::Display, code: ExitCode) -> ExitCode {
     eprintln!("server: {problem}");
     code
 }
 
-/// `RUST_LOG` chooses what is logged, `info` by default. Where we listen is said in any case:
-/// scripts wait for it.
+/// Logs to standard error. `RUST_LOG` chooses what, `info` by default; where we listen is logged in
+/// any case, since scripts wait for it.
 fn log_to_stderr(format: LogFormat) {
     let filter = EnvFilter::builder()
         .with_default_directive(tracing::Level::INFO.into())
@@ -122,7 +122,7 @@ fn log_to_stderr(format: LogFormat) {
     }
 }
 
-/// Says what the rules say, without serving anybody.
+/// Executes `--explain`: prints what the rules decide, without serving.
 async fn answer(settings: &Settings, question: &Question) -> ExitCode {
     let (lines, allowed) = explain(&settings.rules, question).await;
     for line in lines {
@@ -134,7 +134,7 @@ async fn answer(settings: &Settings, question: &Question) -> ExitCode {
     }
 }
 
-/// Prints what the file has in place of a password.
+/// Executes `hash-password`: prints what the file has in place of a password.
 fn hash_password() -> ExitCode {
     let mut password = String::new();
     let read = std::io::stdin().read_line(&mut password);
@@ -150,7 +150,7 @@ fn hash_password() -> ExitCode {
     }
 }
 
-/// Says what would be in force, without serving anybody.
+/// Executes `--check`: prints what would be in force, without serving.
 fn check(settings: &Settings) -> ExitCode {
     let Fixed {
         limits,
@@ -194,12 +194,12 @@ async fn run(
     };
     let timeouts = fixed.timeouts;
     match fixed.upstream {
-        None => run_through(flags, listeners, upstream::direct(&timeouts)).await,
-        Some(upstream) => run_through(flags, listeners, upstream.connector(&timeouts)).await,
+        None => run_with(flags, listeners, upstream::direct(&timeouts)).await,
+        Some(upstream) => run_with(flags, listeners, upstream.connector(&timeouts)).await,
     }
 }
 
-async fn run_through<C, T>(
+async fn run_with<C, T>(
     flags: Flags,
     listeners: Vec<TcpListener>,
     connector: C,
@@ -221,7 +221,7 @@ where
         metrics,
         ..
     } = settings.fixed.clone();
-    let in_force = InForce::new(settings);
+    let state = State::new(settings);
     let open = OpenTunnels::new();
     tokio::spawn(signals::list_at_usr1(open.clone())?);
     let mut status_address = None;
@@ -239,12 +239,12 @@ where
         .concurrency_limit(limits.sessions.get())
         .layer(HandshakeLayer::new().deadline(timeouts.handshake.0))
         .layer(FailedLoginsLayer::new())
-        .layer(AuthLayer::new(Door::new(in_force.accounts())))
+        .layer(AuthLayer::new(ReloadableAuth::new(state.accounts())))
         .timeout(timeouts.dial.0)
         .layer(RequestMetricsLayer::new())
         .layer(open.layer())
-        .layer(RecheckLayer::new(in_force.policy()))
-        .layer(AclLayer::new(in_force.policy()))
+        .layer(RecheckLayer::new(state.policy()))
+        .layer(AclLayer::new(state.policy()))
         .layer(LimitLayer::new(limits.requests()))
         .layer(LimitLayer::new(limits.tunnels()))
         .layer(MeterLayer::new(limits.bandwidth()))
@@ -265,7 +265,7 @@ where
             });
         servers.spawn(server.into_future());
     }
-    tokio::spawn(in_force.reload_at(reload, flags, listening));
+    tokio::spawn(state.reload_at(reload, flags, listening));
     if let Some(address) = status_address {
         tracing::info!("metrics at http://{address}/");
     }
@@ -276,7 +276,7 @@ where
     Ok(())
 }
 
-/// The addresses that sockets listen on.
+/// Lists the addresses that sockets listen on.
 fn local_addresses<L: std::os::fd::AsFd>(listeners: &[L]) -> std::io::Result<Vec<SocketAddr>> {
     let address = |listener| {
         let address = rustix::net::getsockname(listener)?;
@@ -285,7 +285,7 @@ fn local_addresses<L: std::os::fd::AsFd>(listeners: &[L]) -> std::io::Result<Vec
     listeners.iter().map(address).collect()
 }
 
-/// A session takes two descriptors, and the usual limit of 1,024 is about programs that use
+/// Raises the limit of descriptors: a session takes two, and the usual limit of 1,024 is about programs that use
 /// `select(2)`.
 fn raise_descriptor_limit() {
     use rustix::process::{Resource, getrlimit, setrlimit};

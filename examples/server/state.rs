@@ -1,4 +1,4 @@
-//! What is in force: the file and the command line together, swapped as one.
+//! The state of the server: file and command line together, swapped as one by a reload.
 
 use std::net::SocketAddr;
 
@@ -7,7 +7,7 @@ use tower_socks::{BoxError, Rules, layer::acl::SwapPolicy};
 
 use crate::{
     accounts::Accounts,
-    auth::Members,
+    auth::UsersPolicy,
     cli::Flags,
     config::{Config, Log},
     limits::Limits,
@@ -27,7 +27,7 @@ pub(crate) struct Settings {
     pub(crate) fixed: Fixed,
 }
 
-/// What is read at the start only.
+/// Settings that are read at the start only.
 #[derive(Clone, Debug)]
 pub(crate) struct Fixed {
     pub(crate) listen: Listen,
@@ -72,7 +72,7 @@ impl Settings {
         };
         flags.check_open(&accounts, &listening)?;
         if let Some(metrics) = &metrics {
-            // Nobody else's business, and nothing to reach through the proxy.
+            // The dashboard is nothing to reach through the proxy.
             acl = acl.listening_on(metrics.listen);
         }
         let acl = listening
@@ -98,15 +98,15 @@ impl Settings {
     }
 }
 
-/// What the stack asks, each time anew.
+/// The settings in force: the stack asks them each time anew.
 #[derive(Debug)]
-pub(crate) struct InForce {
+pub(crate) struct State {
     accounts: watch::Sender<Accounts>,
-    policy: SwapPolicy<Members>,
+    policy: SwapPolicy<UsersPolicy>,
     fixed: Fixed,
 }
 
-impl InForce {
+impl State {
     pub(crate) fn new(settings: Settings) -> Self {
         let Settings {
             accounts,
@@ -115,7 +115,7 @@ impl InForce {
         } = settings;
         Self {
             accounts: watch::Sender::new(accounts.clone()),
-            policy: SwapPolicy::new(Members { accounts, rules }),
+            policy: SwapPolicy::new(UsersPolicy { accounts, rules }),
             fixed,
         }
     }
@@ -124,7 +124,7 @@ impl InForce {
         self.accounts.subscribe()
     }
 
-    pub(crate) fn policy(&self) -> SwapPolicy<Members> {
+    pub(crate) fn policy(&self) -> SwapPolicy<UsersPolicy> {
         self.policy.clone()
     }
 
@@ -141,9 +141,10 @@ impl InForce {
                 continue;
             };
             systemd::reloading();
-            let (again, own) = (flags.clone(), listening.clone());
+            let (flags, listening) = (flags.clone(), listening.clone());
             // Reading a file blocks, and so does sorting a million names.
-            let loaded = tokio::task::spawn_blocking(move || Settings::load(&again, own)).await;
+            let loaded =
+                tokio::task::spawn_blocking(move || Settings::load(&flags, listening)).await;
             match loaded {
                 Ok(Ok(Settings {
                     accounts,
@@ -158,7 +159,7 @@ impl InForce {
                     }
                     let (user_count, rule_count) = (accounts.len(), rules.len());
                     self.accounts.send_replace(accounts.clone());
-                    self.policy.swap(Members { accounts, rules });
+                    self.policy.swap(UsersPolicy { accounts, rules });
                     self.policy.recheck();
                     tracing::info!(users = user_count, rules = rule_count, "reloaded {path}");
                 }

@@ -1,4 +1,4 @@
-//! The way out, from the file: straight, or through other proxies.
+//! `upstream` of the file: the connector, direct or through other proxies.
 
 use std::fmt;
 
@@ -13,11 +13,11 @@ use tower_socks::{
 
 use crate::timeouts::Timeouts;
 
-/// `upstream`: the URL of a proxy, or of several that are gone through one after the other.
+/// `upstream`: the URL of a proxy, or of several that are chained.
 #[derive(Clone, Debug)]
 pub(crate) struct Upstream(Vec<ProxyUrl>);
 
-/// Straight out.
+/// Connects directly.
 pub(crate) fn direct(
     timeouts: &Timeouts,
 ) -> Connector<Direct<Resolver>, Bind<Resolver>, Associate<MakeDirect<Resolver>>> {
@@ -36,8 +36,8 @@ pub(crate) fn direct(
 type Resolver = LookupMetrics<SystemResolver>;
 
 impl Upstream {
-    /// Through all of them. BIND and UDP ASSOCIATE are answered with 07: they must not go round the
-    /// proxies, and not all of them know these commands.
+    /// Connects through all of them. BIND and UDP ASSOCIATE are refused with 07: they must not bypass
+    /// the upstreams, and not all of those know these commands.
     pub(crate) fn connector(
         &self,
         timeouts: &Timeouts,
@@ -45,11 +45,11 @@ impl Upstream {
         let direct = Direct::new()
             .connect_timeout(timeouts.dial.0)
             .relay(timeouts.relay());
-        let mut way = BoxConnector::<Address>::new(direct.clone());
+        let mut transport = BoxConnector::<Address>::new(direct.clone());
         let mut out = BoxConnector::<Request>::new(direct);
         for url in &self.0 {
-            out = BoxConnector::new(url.connector_over(way.clone()));
-            way = BoxConnector::new(url.connector_over(way));
+            out = BoxConnector::new(url.connector_over(transport.clone()));
+            transport = BoxConnector::new(url.connector_over(transport));
         }
         Connector::direct()
             .with_connect(out)
@@ -94,7 +94,7 @@ impl<'de> de::Visitor<'de> for UpstreamVisitor {
         }
         if chain.is_empty() {
             return Err(de::Error::custom(
-                "an empty list is no way: leave it out to go straight",
+                "an empty list is no upstream: leave it out to connect directly",
             ));
         }
         Ok(Upstream(chain))

@@ -50,7 +50,10 @@ fn mistakes_are_told_with_their_place_and_without_secrets() {
             "upstream = \"socks5h://joe:s3cret@p:x\"",
             ":1:12: upstream: not the URL of a proxy",
         ),
-        ("upstream = []", ":1:12: upstream: an empty list is no way"),
+        (
+            "upstream = []",
+            ":1:12: upstream: an empty list is no upstream",
+        ),
         (
             "upstream = [\"http://p\", \"joe:s3cret@p\"]",
             "not the URL of a proxy: there is no scheme",
@@ -135,6 +138,26 @@ fn everything_goes_through_the_upstream() {
     exchange(&mut client, b"\x05\x01\x00", 2);
     let reply = exchange(&mut client, b"\x05\x03\x00\x01\0\0\0\0\0\0", 10);
     assert_eq!(reply[1], 7);
+}
+
+#[test]
+fn a_name_that_only_a_network_would_allow_does_not_go_to_the_upstream() {
+    let inner = Server::start(&["--listen", "127.0.0.1:0", "--allow-private"], "info");
+    let (_listener, target) = target();
+    for (to, code) in [("127.0.0.0/8", 2), ("localhost", 0)] {
+        let file = File::new(&format!(
+            "upstream = \"socks5h://{}\"\n[acl]\ndefault = \"deny\"\n\
+             [[acl.rules]]\naction = \"allow\"\nto = \"{to}\"\n",
+            inner.address
+        ));
+        let outer = file.strict_server();
+        let mut client = outer.connect();
+        exchange(&mut client, b"\x05\x01\x00", 2);
+        let mut request = b"\x05\x01\x00\x03\x09localhost".to_vec();
+        request.extend(target.port().to_be_bytes());
+        let reply = exchange(&mut client, &request, 10);
+        assert_eq!(reply[1], code, "{to}");
+    }
 }
 
 #[test]

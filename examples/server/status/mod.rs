@@ -67,7 +67,7 @@ impl Status {
         })
     }
 
-    /// Answers whoever asks, for ever.
+    /// Serves HTTP, for ever.
     pub(crate) async fn serve(self, listener: TcpListener) -> io::Result<()> {
         let numbers = self.numbers.clone();
         tokio::spawn(async move {

@@ -1,4 +1,4 @@
-//! Who is connected, as the page asks for it.
+//! Open tunnels, as the dashboard asks for them.
 
 use serde::Serialize;
 use tower_socks::{OpenTunnels, layer::track::OpenTunnel};
