@@ -161,7 +161,7 @@ async fn handshakes_and_logins() {
     let mut logins = FailedLoginsLayer::new().layer(auth);
     begins(&logins, "FailedLogins { ");
     let negotiation = Negotiation::new(PrefixedStream::new(duplex(64).0), offered(), peer, peer);
-    begins(&logins.call(negotiation), "FailedLoginsFuture");
+    begins(&logins.call(negotiation), "ResponseFuture");
 
     let mut stack = HandshakeLayer::new().layer(AuthLayer::new(NoAuth).layer(Connector::direct()));
     begins(&stack, "Handshake { ");

@@ -86,7 +86,7 @@ mod request_rate;
 
 pub use self::{
     concurrent_tunnels::{ConcurrentTunnels, TunnelPermit},
-    failed_logins::{FailedLogins, FailedLoginsFuture, FailedLoginsLayer},
+    failed_logins::{FailedLogins, FailedLoginsLayer},
     layer::{Limit, LimitFuture, LimitLayer, LimitTunnel},
     limiter::{Admission, Limiter},
     request_rate::RequestRate,

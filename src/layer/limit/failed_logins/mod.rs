@@ -1,0 +1,5 @@
+mod failures;
+mod future;
+mod layer;
+
+pub use self::layer::{FailedLogins, FailedLoginsLayer};
