@@ -39,9 +39,11 @@
 
 mod future;
 mod layer;
-mod service;
 mod swap_policy;
 
 pub mod recheck;
 
-pub use self::{future::ResponseFuture, layer::AclLayer, service::Acl, swap_policy::SwapPolicy};
+pub use self::{
+    layer::{Acl, AclLayer},
+    swap_policy::SwapPolicy,
+};

@@ -1,9 +1,21 @@
-use std::{error::Error, time::Duration};
+use std::{
+    error::Error,
+    task::{Context, Poll},
+    time::Duration,
+};
 
+use tokio::io::{AsyncRead, AsyncWrite};
 use tower_layer::Layer;
+use tower_service::Service;
 
-use super::Handshake;
-use crate::{error::ReplyCodes, proto::ReplyCode};
+use super::{connection, future::ResponseFuture};
+use crate::{
+    error::{BoxError, ReplyCodes},
+    io::PrefixedStream,
+    proto::ReplyCode,
+    relay::Traffic,
+    session::{Accepted, Dial, Negotiate},
+};
 
 /// Serves accepted connections with a service that authenticates. See the [module](super).
 #[derive(Clone, Debug)]
@@ -72,6 +84,60 @@ impl<S> Layer<S> for HandshakeLayer {
     type Service = Handshake<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Handshake::new(inner, self.config.clone())
+        Handshake {
+            inner,
+            config: self.config.clone(),
+        }
+    }
+}
+
+/// Speaks RFC 1928 with clients: the service of [`HandshakeLayer`].
+///
+/// Its future is ready when the session is over, with the payload octets that its tunnel moved, or
+/// fails with a [`SessionError`](crate::SessionError). Dropping it ends the session at whatever step
+/// it is.
+#[derive(Clone, Debug)]
+pub struct Handshake<M> {
+    inner: M,
+    config: Config,
+}
+
+impl<M> Handshake<M> {
+    /// Returns a reference to the inner service.
+    pub const fn get_ref(&self) -> &M {
+        &self.inner
+    }
+
+    /// Returns a mutable reference to the inner service.
+    pub const fn get_mut(&mut self) -> &mut M {
+        &mut self.inner
+    }
+
+    /// Returns the inner service.
+    pub fn into_inner(self) -> M {
+        self.inner
+    }
+}
+
+impl<M, Io> Service<Accepted<Io>> for Handshake<M>
+where
+    M: Negotiate<PrefixedStream<Io>, Service: Dial>,
+    Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    type Response = Traffic;
+    type Error = BoxError;
+    type Future = ResponseFuture;
+
+    // The inner services are asked once the client has spoken, on the clone that is called.
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, accepted: Accepted<Io>) -> ResponseFuture {
+        ResponseFuture::new(connection::hold(
+            self.config.clone(),
+            self.inner.clone(),
+            accepted,
+        ))
     }
 }

@@ -63,6 +63,5 @@ mod connection;
 mod future;
 mod layer;
 mod log;
-mod service;
 
-pub use self::{future::ResponseFuture, layer::HandshakeLayer, service::Handshake};
+pub use self::layer::{Handshake, HandshakeLayer};

@@ -1,6 +1,13 @@
-use tower_layer::Layer;
+use std::{
+    fmt,
+    task::{Context, Poll},
+};
 
-use super::{Recheck, SwapPolicy};
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::{RecheckTunnel, SwapPolicy, future::ResponseFuture, tunnel};
+use crate::session::{Dialled, Policy, Request};
 
 /// Asks a policy again about open tunnels. See the [module](super).
 #[derive(Debug)]
@@ -28,5 +35,71 @@ impl<P, S> Layer<S> for RecheckLayer<P> {
 
     fn layer(&self, inner: S) -> Recheck<S, P> {
         Recheck::new(self.policy.clone(), inner)
+    }
+}
+
+/// Asks a policy again about open tunnels: the service of [`RecheckLayer`].
+pub struct Recheck<S, P> {
+    policy: SwapPolicy<P>,
+    inner: S,
+}
+
+impl<S, P> Recheck<S, P> {
+    const fn new(policy: SwapPolicy<P>, inner: S) -> Self {
+        Self { policy, inner }
+    }
+
+    /// Returns a reference to the inner service.
+    pub const fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// Returns a mutable reference to the inner service.
+    pub const fn get_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+
+    /// Returns the inner service.
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
+}
+
+impl<S, P> Service<Request> for Recheck<S, P>
+where
+    S: Service<Request>,
+    P: Policy,
+{
+    type Response = RecheckTunnel<S::Response>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request) -> Self::Future {
+        if request.extensions.get::<Dialled>().is_none() {
+            request.extensions.insert(Dialled::default());
+        }
+        let watch = tunnel::watch(self.policy.clone(), request.clone());
+        ResponseFuture::new(self.inner.call(request), watch)
+    }
+}
+
+impl<S: Clone, P> Clone for Recheck<S, P> {
+    fn clone(&self) -> Self {
+        Self {
+            policy: self.policy.clone(),
+            inner: self.inner.clone(),
+        }
+    }
+}
+
+impl<S: fmt::Debug, P> fmt::Debug for Recheck<S, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Recheck")
+            .field("inner", &self.inner)
+            .finish_non_exhaustive()
     }
 }

@@ -55,14 +55,11 @@
 
 mod future;
 mod layer;
-mod service;
 mod tunnel;
 
 use super::SwapPolicy;
 
 pub use self::{
-    future::ResponseFuture,
-    layer::RecheckLayer,
-    service::Recheck,
-    tunnel::{RecheckTunnel, Run},
+    layer::{Recheck, RecheckLayer},
+    tunnel::RecheckTunnel,
 };

@@ -65,8 +65,7 @@ impl<T: Tunnel> Tunnel for RecheckTunnel<T> {
 }
 
 pin_project! {
-    /// The life of a [`RecheckTunnel`] tunnel.
-    pub struct Run<F> {
+    struct Run<F> {
         #[pin]
         tunnel: F,
         watch: Watch,
@@ -91,11 +90,5 @@ impl<T: fmt::Debug> fmt::Debug for RecheckTunnel<T> {
         f.debug_struct("RecheckTunnel")
             .field("tunnel", &self.tunnel)
             .finish_non_exhaustive()
-    }
-}
-
-impl<F> fmt::Debug for Run<F> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Run").finish_non_exhaustive()
     }
 }
