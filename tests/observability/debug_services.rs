@@ -73,19 +73,33 @@ async fn layers_for_requests_and_their_tunnels() {
     )
     .await;
     let limit = LimitLayer::new(ConcurrentTunnels::new(1, key::user));
-    shows(limit, target, "Limit { ", "LimitFuture", "LimitTunnel { ").await;
+    shows(
+        limit,
+        target,
+        "Limit { ",
+        "ResponseFuture",
+        "LimitTunnel { ",
+    )
+    .await;
     let quota = ByteQuota::new(10, Duration::from_secs(1), key::user);
     let meter = MeterLayer::new(quota);
     shows(
         meter,
         target,
         "MeterService { ",
-        "MeterFuture",
+        "ResponseFuture",
         "MeterTunnel { ",
     )
     .await;
     let track = OpenTunnels::new().layer();
-    shows(track, target, "Track { ", "TrackFuture", "TrackTunnel { ").await;
+    shows(
+        track,
+        target,
+        "Track { ",
+        "ResponseFuture",
+        "TrackTunnel { ",
+    )
+    .await;
     let trace = TraceLayer::new();
     shows(trace, target, "Trace { ", "ResponseFuture", "Trac").await;
     let metrics = RequestMetricsLayer::new();

@@ -80,14 +80,17 @@
 mod clock;
 mod concurrent_tunnels;
 mod failed_logins;
+mod future;
 mod layer;
 mod limiter;
 mod request_rate;
+mod tunnel;
 
 pub use self::{
-    concurrent_tunnels::{ConcurrentTunnels, TunnelPermit},
+    concurrent_tunnels::ConcurrentTunnels,
     failed_logins::{FailedLogins, FailedLoginsLayer},
-    layer::{Limit, LimitFuture, LimitLayer, LimitTunnel},
+    layer::{Limit, LimitLayer},
     limiter::{Admission, Limiter},
     request_rate::RequestRate,
+    tunnel::LimitTunnel,
 };

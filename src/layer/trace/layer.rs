@@ -5,7 +5,8 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::{
-    DefaultHooks, MakeSpan, OnClose, OnError, OnReply, OnRequest, ResponseFuture, TraceTunnel,
+    DefaultHooks, MakeSpan, OnClose, OnError, OnReply, OnRequest, TraceTunnel,
+    future::ResponseFuture,
 };
 use crate::{error::BoxError, session::Request};
 
@@ -127,6 +128,23 @@ pub struct Trace<
 > {
     inner: S,
     hooks: TraceLayer<M, Q, R, E, C>,
+}
+
+impl<S, M, Q, R, E, C> Trace<S, M, Q, R, E, C> {
+    /// Returns a reference to the inner service.
+    pub const fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// Returns a mutable reference to the inner service.
+    pub const fn get_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+
+    /// Returns the inner service.
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
 }
 
 impl<S, M, Q, R, E, C> Service<Request> for Trace<S, M, Q, R, E, C>

@@ -52,7 +52,6 @@ mod layer;
 mod tunnel;
 
 pub use self::{
-    future::ResponseFuture,
     hooks::{DefaultHooks, MakeSpan, OnClose, OnError, OnReply, OnRequest},
     layer::{Trace, TraceLayer},
     tunnel::TraceTunnel,

@@ -48,12 +48,13 @@
 //! ```
 
 mod entry;
+mod future;
 mod layer;
 mod registry;
 mod tunnel;
 
 pub use self::{
-    layer::{Track, TrackFuture, TrackLayer},
+    layer::{Track, TrackLayer},
     registry::{OpenTunnel, OpenTunnels, Totals},
     tunnel::TrackTunnel,
 };

@@ -59,6 +59,23 @@ pub struct FailedLogins<S> {
     inner: S,
 }
 
+impl<S> FailedLogins<S> {
+    /// Returns a reference to the inner service.
+    pub const fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// Returns a mutable reference to the inner service.
+    pub const fn get_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+
+    /// Returns the inner service.
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
+}
+
 impl<S, Io, R> Service<Negotiation<Io>> for FailedLogins<S>
 where
     S: Service<Negotiation<Io>, Response = R> + Clone,
