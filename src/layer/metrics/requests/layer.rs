@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{
+use super::super::{
     names::{
         BYTES, DATAGRAMS, DATAGRAMS_DROPPED, DIAL_SECONDS, REQUESTS, TUNNEL_SECONDS, TUNNELS_OPEN,
     },
@@ -26,7 +26,7 @@ use crate::{
     session::{Request, Tunnel},
 };
 
-/// Counts requests, and measures their dials and tunnels. See the [module](super).
+/// Counts requests, and measures their dials and tunnels. See the [module](crate::layer::metrics).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RequestMetricsLayer;
 

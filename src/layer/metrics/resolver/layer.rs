@@ -11,10 +11,10 @@ use tokio::time::Instant;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::names::RESOLVE_SECONDS;
+use super::super::names::RESOLVE_SECONDS;
 use crate::proto::DomainName;
 
-/// Measures lookups: a layer for resolvers. See the [module](super).
+/// Measures lookups: a layer for resolvers. See the [module](crate::layer::metrics).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LookupMetricsLayer;
 

@@ -10,7 +10,7 @@ use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{
+use super::super::{
     names::{AUTHENTICATION_FAILURES, SESSIONS, SESSIONS_OPEN},
     refusals::count_refusal,
 };
@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Counts sessions and failed logins. It stands above
-/// [`HandshakeLayer`](crate::HandshakeLayer). See the [module](super).
+/// [`HandshakeLayer`](crate::HandshakeLayer). See the [module](crate::layer::metrics).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SessionMetricsLayer;
 

@@ -1,0 +1,3 @@
+mod layer;
+
+pub use self::layer::{MetricsTunnel, RequestMetrics, RequestMetricsFuture, RequestMetricsLayer};

@@ -1,0 +1,3 @@
+mod layer;
+
+pub use self::layer::{LookupMetrics, LookupMetricsFuture, LookupMetricsLayer};

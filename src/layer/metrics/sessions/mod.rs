@@ -1,0 +1,3 @@
+mod layer;
+
+pub use self::layer::{SessionMetrics, SessionMetricsFuture, SessionMetricsLayer};
