@@ -103,7 +103,7 @@ async fn layers_for_requests_and_their_tunnels() {
     let trace = TraceLayer::new();
     shows(trace, target, "Trace { ", "ResponseFuture", "Trac").await;
     let metrics = RequestMetricsLayer::new();
-    let future = "RequestMetricsFuture";
+    let future = "ResponseFuture";
     shows(
         metrics,
         target,
@@ -151,10 +151,7 @@ async fn connectors_and_what_they_do() {
 
     let mut lookups = LookupMetricsLayer::new().layer(SystemResolver::new());
     let name = DomainName::new("localhost").unwrap();
-    begins(
-        &lookups.ready().await.unwrap().call(name),
-        "LookupMetricsFuture",
-    );
+    begins(&lookups.ready().await.unwrap().call(name), "ResponseFuture");
 }
 
 #[tokio::test]
@@ -184,7 +181,7 @@ async fn handshakes_and_logins() {
 
     let mut measured = SessionMetricsLayer::new().layer(stack.clone());
     let accepted = Accepted::new(duplex(64).0, peer, peer);
-    begins(&measured.call(accepted), "SessionMetricsFuture");
+    begins(&measured.call(accepted), "ResponseFuture");
 
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let server = serve(listener, stack).drain_limit(Duration::from_secs(7));

@@ -56,7 +56,7 @@ mod sessions;
 pub mod names;
 
 pub use self::{
-    requests::{MetricsTunnel, RequestMetrics, RequestMetricsFuture, RequestMetricsLayer},
-    resolver::{LookupMetrics, LookupMetricsFuture, LookupMetricsLayer},
-    sessions::{SessionMetrics, SessionMetricsFuture, SessionMetricsLayer},
+    requests::{MetricsTunnel, RequestMetrics, RequestMetricsLayer},
+    resolver::{LookupMetrics, LookupMetricsLayer},
+    sessions::{SessionMetrics, SessionMetricsLayer},
 };

@@ -1,3 +1,8 @@
+mod future;
 mod layer;
+mod tunnel;
 
-pub use self::layer::{MetricsTunnel, RequestMetrics, RequestMetricsFuture, RequestMetricsLayer};
+pub use self::{
+    layer::{RequestMetrics, RequestMetricsLayer},
+    tunnel::MetricsTunnel,
+};

@@ -1,17 +1,10 @@
-use std::{
-    fmt,
-    future::Future,
-    pin::Pin,
-    task::{Context, Poll, ready},
-};
+use std::task::{Context, Poll};
 
-use metrics::histogram;
-use pin_project_lite::pin_project;
 use tokio::time::Instant;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::super::names::RESOLVE_SECONDS;
+use super::future::ResponseFuture;
 use crate::proto::DomainName;
 
 /// Measures lookups: a layer for resolvers. See the [module](crate::layer::metrics).
@@ -40,50 +33,34 @@ pub struct LookupMetrics<S> {
     inner: S,
 }
 
+impl<S> LookupMetrics<S> {
+    /// Returns a reference to the inner service.
+    pub const fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// Returns a mutable reference to the inner service.
+    pub const fn get_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+
+    /// Returns the inner service.
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
+}
+
 impl<S: Service<DomainName>> Service<DomainName> for LookupMetrics<S> {
     type Response = S::Response;
     type Error = S::Error;
-    type Future = LookupMetricsFuture<S::Future>;
+    type Future = ResponseFuture<S::Future>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, name: DomainName) -> Self::Future {
-        LookupMetricsFuture {
-            started: Instant::now(),
-            lookup: self.inner.call(name),
-        }
-    }
-}
-
-pin_project! {
-    /// A lookup that is measured: the future of [`LookupMetrics`].
-    pub struct LookupMetricsFuture<F> {
-        started: Instant,
-        #[pin]
-        lookup: F,
-    }
-}
-
-impl<F, T, E> Future for LookupMetricsFuture<F>
-where
-    F: Future<Output = Result<T, E>>,
-{
-    type Output = Result<T, E>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        let outcome = ready!(this.lookup.poll(cx));
-        let label = if outcome.is_ok() { "ok" } else { "failed" };
-        histogram!(RESOLVE_SECONDS, "outcome" => label).record(this.started.elapsed());
-        Poll::Ready(outcome)
-    }
-}
-
-impl<F> fmt::Debug for LookupMetricsFuture<F> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LookupMetricsFuture")
-            .finish_non_exhaustive()
+        let started = Instant::now();
+        ResponseFuture::new(started, self.inner.call(name))
     }
 }

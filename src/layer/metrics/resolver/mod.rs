@@ -1,3 +1,4 @@
+mod future;
 mod layer;
 
-pub use self::layer::{LookupMetrics, LookupMetricsFuture, LookupMetricsLayer};
+pub use self::layer::{LookupMetrics, LookupMetricsLayer};

@@ -1,3 +1,4 @@
+mod future;
 mod layer;
 
-pub use self::layer::{SessionMetrics, SessionMetricsFuture, SessionMetricsLayer};
+pub use self::layer::{SessionMetrics, SessionMetricsLayer};

@@ -1,0 +1,88 @@
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use metrics::{Gauge, counter, gauge};
+use pin_project_lite::pin_project;
+
+use crate::{
+    error::{AuthError, BoxError, Fault, SessionError, Step, find},
+    layer::metrics::{
+        names::{AUTHENTICATION_FAILURES, SESSIONS, SESSIONS_OPEN},
+        refusals::count_refusal,
+    },
+};
+
+pin_project! {
+    /// A session that is counted: the future of [`SessionMetrics`](super::SessionMetrics).
+    pub struct ResponseFuture<F> {
+        #[pin]
+        session: F,
+        open: Open,
+    }
+}
+
+impl<F> ResponseFuture<F> {
+    pub(super) fn new(open: Open, session: F) -> Self {
+        Self { session, open }
+    }
+}
+
+impl<F, T, E> Future for ResponseFuture<F>
+where
+    F: Future<Output = Result<T, E>>,
+    E: Into<BoxError>,
+{
+    type Output = Result<T, BoxError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let outcome = ready!(self.project().session.poll(cx)).map_err(Into::into);
+        let label = match &outcome {
+            Ok(_) => "done",
+            Err(error) => {
+                if let Some(AuthError::Denied | AuthError::NoAcceptableMethod) = find(&**error) {
+                    counter!(AUTHENTICATION_FAILURES).increment(1);
+                }
+                let session = find::<SessionError>(&**error);
+                // Those of requests are counted where requests are.
+                if session.is_some_and(|it| it.step() == Step::Authentication) {
+                    count_refusal(&**error);
+                }
+                match session.map(SessionError::fault) {
+                    Some(Fault::Client) => "client",
+                    Some(Fault::Refused) => "refused",
+                    Some(Fault::Target) => "target",
+                    Some(Fault::Server) | None => "server",
+                }
+            }
+        };
+        counter!(SESSIONS, "outcome" => label).increment(1);
+        Poll::Ready(outcome)
+    }
+}
+
+impl<F> fmt::Debug for ResponseFuture<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseFuture").finish_non_exhaustive()
+    }
+}
+
+/// Counts a session as open until it is dropped.
+pub(super) struct Open(Gauge);
+
+impl Open {
+    pub(super) fn new() -> Self {
+        let gauge = gauge!(SESSIONS_OPEN);
+        gauge.increment(1.0);
+        Self(gauge)
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.decrement(1.0);
+    }
+}
