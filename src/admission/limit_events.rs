@@ -15,7 +15,7 @@ const MOST: usize = 16 * 1024;
 
 /// The name under which the `metrics` facade counts what happens at limits.
 #[cfg(feature = "metrics")]
-pub(crate) const LIMITS: &str = "socks_limits_total";
+pub(crate) const LIMITS: &str = "socks_limit_events_total";
 
 /// The keys that are at one limit now.
 pub(crate) struct AtLimit<K> {

@@ -98,7 +98,7 @@ fn a_session_from_its_beginning_to_its_end() {
             "socks_bytes_total{direction=down,transport=tcp} 5",
             "socks_bytes_total{direction=up,transport=tcp} 4",
             "socks_dial_seconds{command=connect} 1 times",
-            "socks_requests_total{command=connect,reply=0} 1",
+            "socks_requests_total{command=connect,reply_code=0} 1",
         ];
         for line in taken {
             let line = line.to_owned();
@@ -147,7 +147,7 @@ fn what_clients_invent_has_one_label() {
             lines(&numbers),
             [
                 "socks_dial_seconds{command=other} 3 times",
-                "socks_requests_total{command=other,reply=7} 3",
+                "socks_requests_total{command=other,reply_code=7} 3",
             ]
         );
     });

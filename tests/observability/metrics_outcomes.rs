@@ -108,7 +108,7 @@ fn an_error_that_is_no_sessions_is_our_own_fault() {
 #[test]
 fn a_reply_is_counted_as_it_was_sent() {
     for (name, expected) in [
-        (names::REQUESTS, "command=connect,reply=4 1"),
+        (names::REQUESTS, "command=connect,reply_code=4 1"),
         (names::SESSIONS, "outcome=refused 1"),
     ] {
         recorded(async |numbers| {
@@ -141,12 +141,12 @@ fn each_command_has_a_label_and_each_reply_a_number() {
         assert_eq!(
             counted(&numbers, names::REQUESTS),
             [
-                "command=bind,reply=0 2",
-                "command=bind,reply=4 1",
-                "command=connect,reply=0 2",
-                "command=connect,reply=4 1",
-                "command=udp,reply=0 2",
-                "command=udp,reply=4 1",
+                "command=bind,reply_code=0 2",
+                "command=bind,reply_code=4 1",
+                "command=connect,reply_code=0 2",
+                "command=connect,reply_code=4 1",
+                "command=udp,reply_code=0 2",
+                "command=udp,reply_code=4 1",
             ]
         );
     });

@@ -99,10 +99,10 @@ fn refusals_by_rule() {
         assert_eq!(
             numbers.of(names::REFUSALS),
             [
-                "{by=default} 1",
-                "{by=rule 1 (no mail)} 2",
-                "{by=rule 2} 1",
-                "{by=special-purpose} 1"
+                "{reason=default} 1",
+                "{reason=rule 1 (no mail)} 2",
+                "{reason=rule 2} 1",
+                "{reason=special-purpose} 1"
             ]
         );
     });
@@ -118,7 +118,7 @@ fn a_closure_has_no_name() {
             }))
             .service(Connector::direct());
         assert!(service.oneshot(to("127.0.0.1:80")).await.is_err());
-        assert_eq!(numbers.of(names::REFUSALS), ["{by=other} 1"]);
+        assert_eq!(numbers.of(names::REFUSALS), ["{reason=other} 1"]);
     });
 }
 
@@ -151,18 +151,18 @@ fn limits_that_are_reached_and_released() {
             assert!(service.clone().oneshot(to("192.0.2.1:80")).await.is_err());
         }
         assert_eq!(
-            numbers.of(names::LIMITS),
+            numbers.of(names::LIMIT_EVENTS),
             ["{limit=tunnels,event=reached} 1"]
         );
         drop(first);
         assert_eq!(
-            numbers.of(names::LIMITS),
+            numbers.of(names::LIMIT_EVENTS),
             ["{limit=tunnels,event=released} 1"]
         );
         let again = service.clone().oneshot(to("192.0.2.1:80")).await.unwrap();
         assert!(service.oneshot(to("192.0.2.1:80")).await.is_err());
         assert_eq!(
-            numbers.of(names::LIMITS),
+            numbers.of(names::LIMIT_EVENTS),
             ["{limit=tunnels,event=reached} 1"]
         );
         drop(again);
@@ -181,14 +181,14 @@ fn limits_that_are_reached_and_released() {
         tokio::time::advance(Duration::from_secs(2)).await;
         assert!(ask().await);
         assert_eq!(
-            numbers.of(names::LIMITS),
+            numbers.of(names::LIMIT_EVENTS),
             [
                 "{limit=requests,event=reached} 1",
                 "{limit=requests,event=released} 1"
             ]
         );
         assert!(!ask().await);
-        assert_eq!(numbers.of(names::REFUSALS), ["{by=limit requests} 1"]);
+        assert_eq!(numbers.of(names::REFUSALS), ["{reason=limit requests} 1"]);
     });
     recorded(async |numbers| {
         tokio::time::pause();
@@ -198,7 +198,10 @@ fn limits_that_are_reached_and_released() {
             .layer(MeterLayer::new(quota))
             .service(nowhere());
         assert!(service.oneshot(to("192.0.2.1:80")).await.is_err());
-        assert_eq!(numbers.of(names::LIMITS), ["{limit=quota,event=reached} 1"]);
+        assert_eq!(
+            numbers.of(names::LIMIT_EVENTS),
+            ["{limit=quota,event=reached} 1"]
+        );
     });
 }
 
@@ -218,7 +221,7 @@ fn a_tunnel_that_the_operator_closes() {
         }
         assert!(open.close(open.list()[0].id));
         assert!(running.await.unwrap().is_err());
-        assert_eq!(numbers.of(names::REFUSALS), ["{by=operator} 1"]);
+        assert_eq!(numbers.of(names::REFUSALS), ["{reason=operator} 1"]);
     });
 }
 

@@ -63,10 +63,10 @@ fn numbers_and_who_is_connected() {
     let (head, numbers) = get(status, "/metrics");
     assert!(head.contains("content-type: text/plain"), "{head}");
     for line in [
-        "socks_refusals_total{by=\"rule 1 (no mail)\"} 1\n",
+        "socks_refusals_total{reason=\"rule 1 (no mail)\"} 1\n",
         "socks_tunnels_open{command=\"connect\"} 1\n",
-        "socks_requests_total{command=\"connect\",reply=\"0\"} 1\n",
-        "socks_requests_total{command=\"connect\",reply=\"2\"} 1\n",
+        "socks_requests_total{command=\"connect\",reply_code=\"0\"} 1\n",
+        "socks_requests_total{command=\"connect\",reply_code=\"2\"} 1\n",
         "socks_bytes_total{direction=\"down\",transport=\"tcp\"} 6\n",
         "socks_dial_seconds_bucket{command=\"connect\",le=\"30\"} 2\n",
         "# TYPE socks_sessions_open gauge\n",

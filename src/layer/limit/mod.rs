@@ -17,7 +17,7 @@
 //!   however it ends.
 //! * **A refusal is 02**, unless told otherwise. The log says once who has reached what, and once when
 //!   there is room again (bandwidth and sessions at debug, the others at info); with the feature
-//!   `metrics`, `socks_limits_total` counts both.
+//!   `metrics`, `socks_limit_events_total` counts both.
 //! * **One user's limit is no other's.** Whoever waits for a permit or for bytes waits alone.
 //! * **Nothing grows without bound.** Keys are forgotten with their last tunnel, or once they are as
 //!   good as new.

@@ -52,8 +52,8 @@ struct Buckets {
 impl Buckets {
     fn held_back(&self, direction: Direction, is: bool) {
         let limit = match direction {
-            Direction::Up => "upload bandwidth",
-            Direction::Down => "download bandwidth",
+            Direction::Up => "bandwidth up",
+            Direction::Down => "bandwidth down",
         };
         held_back(limit, &self.key, is);
     }

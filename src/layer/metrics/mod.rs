@@ -1,27 +1,35 @@
-//! Numbers for operators, through the `metrics` facade: whatever recorder is installed gets them.
+//! Metrics of sessions, requests, tunnels and lookups, through the `metrics` facade.
 //!
-//! | name | what | labels | from |
+//! They go to whatever recorder the program has installed, a Prometheus exporter for one. A layer
+//! stands where the things are that it counts:
+//!
+//! | layer | stands | counts |
+//! |---|---|---|
+//! | [`SessionMetricsLayer`] | above [`HandshakeLayer`](crate::HandshakeLayer) | sessions and failed authentication |
+//! | [`RequestMetricsLayer`] | right below [`AuthLayer`](crate::AuthLayer), so that it counts refusals as well | requests, dials, tunnels, octets |
+//! | [`LookupMetricsLayer`] | on a resolver | lookups |
+//!
+//! | name | counts or measures | labels | from |
 //! |---|---|---|---|
 //! | [`socks_sessions_total`](names::SESSIONS) | sessions that have ended | `outcome` | [`SessionMetricsLayer`] |
 //! | [`socks_sessions_open`](names::SESSIONS_OPEN) | sessions that are open | | the same |
-//! | [`socks_authentication_failures_total`](names::AUTHENTICATION_FAILURES) | failed logins | | the same |
-//! | [`socks_requests_total`](names::REQUESTS) | requests | `command`, `reply` | [`RequestMetricsLayer`] |
-//! | [`socks_dial_seconds`](names::DIAL_SECONDS) | the time to carry one out | `command` | the same |
+//! | [`socks_authentication_failures_total`](names::AUTHENTICATION_FAILURES) | clients that failed to authenticate | | the same |
+//! | [`socks_requests_total`](names::REQUESTS) | requests | `command`, `reply_code` | [`RequestMetricsLayer`] |
+//! | [`socks_dial_seconds`](names::DIAL_SECONDS) | the time of dials | `command` | the same |
 //! | [`socks_tunnels_open`](names::TUNNELS_OPEN) | tunnels and associations that are open | `command` | the same |
-//! | [`socks_tunnel_seconds`](names::TUNNEL_SECONDS) | how long they were | `command` | the same |
-//! | [`socks_bytes_total`](names::BYTES) | payload | `direction`, `transport` | the same |
+//! | [`socks_tunnel_seconds`](names::TUNNEL_SECONDS) | the time that tunnels were open | `command` | the same |
+//! | [`socks_bytes_total`](names::BYTES) | payload octets | `direction`, `transport` | the same |
 //! | [`socks_datagrams_total`](names::DATAGRAMS) | datagrams | `direction` | the same |
-//! | [`socks_datagrams_dropped_total`](names::DATAGRAMS_DROPPED) | dropped ones | `reason` | the same |
-//! | [`socks_refusals_total`](names::REFUSALS) | refusals | `by`: the rule or limit | the same |
-//! | [`socks_limits_total`](names::LIMITS) | keys at their limits | `limit`, `event` | the [limits](super) and the server themselves |
+//! | [`socks_datagrams_dropped_total`](names::DATAGRAMS_DROPPED) | datagrams that were dropped | `reason` | the same |
+//! | [`socks_refusals_total`](names::REFUSALS) | refusals | `reason`: the rule or limit | the same |
+//! | [`socks_limit_events_total`](names::LIMIT_EVENTS) | keys that reach a limit, and fall below it again | `limit`, `event` | the limits and the server themselves |
 //! | [`socks_resolve_seconds`](names::RESOLVE_SECONDS) | the time to resolve a name | `outcome` | [`LookupMetricsLayer`] |
 //!
 //! No label has a value that a client can invent: no user, no target. What each client does is in the
 //! log, and in the list of [open tunnels](super::track).
 //!
-//! [`RequestMetricsLayer`] right below [`AuthLayer`](crate::AuthLayer) counts refusals as well.
-//! Install the recorder before the first connection, and call [`names::describe`] once for those that
-//! show texts and units.
+//! Install the recorder before the first connection, and call [`names::describe`] once for recorders
+//! that show texts and units.
 //!
 //! # Example
 //!

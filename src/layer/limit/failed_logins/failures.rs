@@ -45,7 +45,7 @@ impl Default for Shared {
         Self {
             any: AtomicBool::new(false),
             known: Mutex::default(),
-            at_limit: AtLimit::new("logins"),
+            at_limit: AtLimit::new("failed logins"),
         }
     }
 }
@@ -88,7 +88,7 @@ impl Shared {
                 "too many failed logins from {client}: the next attempt may be made in {} s",
                 wait.as_secs() + 1
             ))
-            .with_rule("limit logins"));
+            .with_rule("limit failed logins"));
         }
         record.next = turn + pause(record.failures);
         Ok((turn > now).then_some(turn))

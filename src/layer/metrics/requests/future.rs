@@ -20,7 +20,7 @@ use crate::{
 };
 
 pin_project! {
-    /// A request that is measured: the future of [`RequestMetrics`](super::RequestMetrics).
+    /// Measures a dial: the future of [`RequestMetrics`](super::RequestMetrics).
     pub struct ResponseFuture<F> {
         command: &'static str,
         reply_codes: ReplyCodes,
@@ -64,7 +64,7 @@ where
         if let Err(error) = &outcome {
             count_refusal(&**error);
         }
-        counter!(REQUESTS, "command" => command, "reply" => code.0.to_string()).increment(1);
+        counter!(REQUESTS, "command" => command, "reply_code" => code.0.to_string()).increment(1);
         histogram!(DIAL_SECONDS, "command" => command).record(this.started.elapsed());
         Poll::Ready(outcome.map(|tunnel| MetricsTunnel::new(tunnel, command)))
     }

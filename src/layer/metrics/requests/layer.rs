@@ -7,12 +7,12 @@ use tower_service::Service;
 use super::{MetricsTunnel, future::ResponseFuture};
 use crate::{error::BoxError, proto::Command, session::Request};
 
-/// Counts requests, and measures their dials and tunnels. See the [module](crate::layer::metrics).
+/// Counts requests, and measures dials and tunnels. See the [module](crate::layer::metrics).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RequestMetricsLayer;
 
 impl RequestMetricsLayer {
-    /// By the recorder that is installed when requests come.
+    /// Creates a layer for the recorder that is installed when requests come.
     #[must_use]
     pub const fn new() -> Self {
         Self
@@ -27,7 +27,7 @@ impl<S> Layer<S> for RequestMetricsLayer {
     }
 }
 
-/// Counts requests: the service of [`RequestMetricsLayer`].
+/// Counts requests, and measures dials and tunnels: the service of [`RequestMetricsLayer`].
 #[derive(Clone, Copy, Debug)]
 pub struct RequestMetrics<S> {
     inner: S,
@@ -71,7 +71,7 @@ where
     }
 }
 
-/// Commands have a label each, and what clients invent has one together.
+/// Returns the label of a command. Those that clients invent share one.
 const fn label(command: Command) -> &'static str {
     match command {
         Command::CONNECT => "connect",

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use crate::layer::metrics::names::RESOLVE_SECONDS;
 
 pin_project! {
-    /// A lookup that is measured: the future of [`LookupMetrics`](super::LookupMetrics).
+    /// Measures a lookup: the future of [`LookupMetrics`](super::LookupMetrics).
     pub struct ResponseFuture<F> {
         started: Instant,
         #[pin]

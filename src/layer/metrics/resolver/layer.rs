@@ -7,12 +7,12 @@ use tower_service::Service;
 use super::future::ResponseFuture;
 use crate::proto::DomainName;
 
-/// Measures lookups: a layer for resolvers. See the [module](crate::layer::metrics).
+/// Measures the lookups of a resolver. See the [module](crate::layer::metrics).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LookupMetricsLayer;
 
 impl LookupMetricsLayer {
-    /// By the recorder that is installed when names are looked up.
+    /// Creates a layer for the recorder that is installed when names are looked up.
     #[must_use]
     pub const fn new() -> Self {
         Self

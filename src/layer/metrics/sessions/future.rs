@@ -17,7 +17,7 @@ use crate::{
 };
 
 pin_project! {
-    /// A session that is counted: the future of [`SessionMetrics`](super::SessionMetrics).
+    /// Counts a session: the future of [`SessionMetrics`](super::SessionMetrics).
     pub struct ResponseFuture<F> {
         #[pin]
         session: F,

@@ -6,13 +6,13 @@ use tower_service::Service;
 use super::future::{Open, ResponseFuture};
 use crate::{error::BoxError, session::Accepted};
 
-/// Counts sessions and failed logins. It stands above
+/// Counts sessions and failed authentication. It stands above
 /// [`HandshakeLayer`](crate::HandshakeLayer). See the [module](crate::layer::metrics).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SessionMetricsLayer;
 
 impl SessionMetricsLayer {
-    /// By the recorder that is installed when sessions begin.
+    /// Creates a layer for the recorder that is installed when sessions begin.
     #[must_use]
     pub const fn new() -> Self {
         Self
