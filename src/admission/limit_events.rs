@@ -1,4 +1,4 @@
-//! Who has reached a limit: said once when that happens, and once when it is over.
+//! Edge-triggered events: a key reaches a limit, or leaves it.
 
 use std::{
     collections::HashSet,
@@ -10,23 +10,24 @@ use std::{
     },
 };
 
-/// Keys that are remembered; with more of them, all are forgotten.
+/// Keys at a limit that are remembered; with more of them, all are forgotten.
 const MOST: usize = 16 * 1024;
 
-/// The name under which the `metrics` facade counts what happens at limits.
+/// The counter of these events.
 #[cfg(feature = "metrics")]
 pub(crate) const LIMITS: &str = "socks_limit_events_total";
 
-/// The keys that are at one limit now.
-pub(crate) struct AtLimit<K> {
+/// Logs and counts when a key reaches one limit, and when it leaves it: an event each, however many
+/// requests are refused in between.
+pub(crate) struct LimitEvents<K> {
     limit: &'static str,
-    /// Whether there are any: most of the time there are none.
+    /// Whether any key is at the limit: most of the time there is none.
     any: AtomicBool,
     keys: Mutex<HashSet<K>>,
 }
 
-impl<K: Hash + Eq + Clone + Debug> AtLimit<K> {
-    /// Nobody yet, at the limit of this name.
+impl<K: Hash + Eq + Clone + Debug> LimitEvents<K> {
+    /// Creates the events of the limit of this name.
     pub(crate) fn new(limit: &'static str) -> Self {
         Self {
             limit,
@@ -35,7 +36,7 @@ impl<K: Hash + Eq + Clone + Debug> AtLimit<K> {
         }
     }
 
-    /// The key was refused, or has to wait.
+    /// Notes that the key was refused, or has to wait.
     pub(crate) fn reached(&self, key: &K) {
         let mut keys = self.keys();
         if keys.contains(key) {
@@ -51,7 +52,7 @@ impl<K: Hash + Eq + Clone + Debug> AtLimit<K> {
         count(self.limit, "reached");
     }
 
-    /// The key has room again. Costs nothing where nobody has reached the limit.
+    /// Notes that the key is below the limit. Costs nothing while no key is at it.
     pub(crate) fn left(&self, key: &K) {
         if !self.any.load(Ordering::Relaxed) {
             return;
@@ -71,7 +72,7 @@ impl<K: Hash + Eq + Clone + Debug> AtLimit<K> {
     }
 }
 
-/// Who is held back by a bandwidth, or is not any more. Quieter: traffic comes in bursts.
+/// Logs and counts that a key is held back, or is no longer: at debug, since traffic comes in bursts.
 pub(crate) fn held_back(limit: &'static str, key: &str, is: bool) {
     if is {
         tracing::debug!(limit, key, "limit reached");

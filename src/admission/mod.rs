@@ -1,13 +1,15 @@
-//! Admission: how many there are of each key, and when a key reaches a limit.
+//! Admission: live counts by key, events of keys at their limits, and back-off.
 
-mod clients;
+mod backoff;
+mod counts;
 mod limit_events;
 mod unauthenticated;
 
 #[cfg(feature = "metrics")]
 pub(crate) use self::limit_events::LIMITS;
 pub(crate) use self::{
-    clients::{Clients, Place},
-    limit_events::{AtLimit, held_back},
-    unauthenticated::{Arrival, Arrivals},
+    backoff::Backoff,
+    counts::{Count, Counts},
+    limit_events::{LimitEvents, held_back},
+    unauthenticated::{Unauthenticated, UnauthenticatedLimit},
 };

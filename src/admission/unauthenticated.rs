@@ -1,93 +1,79 @@
-//! Clients that have come and have not said who they are.
+//! Unauthenticated connections, counted by client address.
 
 use std::{
-    collections::HashMap,
     fmt,
     net::IpAddr,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
 };
 
-use super::AtLimit;
+use super::{Count, Counts, LimitEvents};
 
-/// How many of them each client address has. Clones share the count.
+/// Bounds the unauthenticated connections of each client address. Clones share the counts.
 #[derive(Clone)]
-pub(crate) struct Arrivals {
+pub(crate) struct UnauthenticatedLimit {
     most: usize,
-    here: Arc<Mutex<HashMap<IpAddr, usize>>>,
-    at_limit: Arc<AtLimit<IpAddr>>,
+    counts: Counts<IpAddr>,
+    events: Arc<LimitEvents<IpAddr>>,
 }
 
-impl Arrivals {
-    /// So many at most for each address.
+impl UnauthenticatedLimit {
+    /// Allows so many for each address.
     pub(crate) fn new(most: usize) -> Self {
         Self {
             most,
-            here: Arc::default(),
-            at_limit: Arc::new(AtLimit::new("unauthenticated")),
+            counts: Counts::default(),
+            events: Arc::new(LimitEvents::new("unauthenticated")),
         }
     }
 
-    /// One more, unless there are too many. A client without an address is not counted.
-    pub(crate) fn enter(&self, client: IpAddr) -> Option<Arrival> {
+    /// Counts one more connection, unless its client has too many. A client without an address is
+    /// not counted.
+    pub(crate) fn enter(&self, client: IpAddr) -> Option<Unauthenticated> {
         let client = client.to_canonical();
-        if !client.is_unspecified() {
-            let mut here = lock(&self.here);
-            let count = here.entry(client).or_default();
-            if *count >= self.most {
-                drop(here);
-                self.at_limit.reached(&client);
+        let count = if client.is_unspecified() {
+            None
+        } else {
+            let count = self.counts.enter_below(client, self.most);
+            if count.is_none() {
+                self.events.reached(&client);
                 return None;
             }
-            *count += 1;
-        }
-        Some(Arrival {
-            arrivals: self.clone(),
-            client,
-            waits: AtomicBool::new(!client.is_unspecified()),
+            count
+        };
+        Some(Unauthenticated {
+            count: Mutex::new(count),
+            events: Arc::clone(&self.events),
         })
     }
 }
 
-/// A client that has not said who it is, until it has or is gone. Rides in the extensions of its
-/// connection.
-pub(crate) struct Arrival {
-    arrivals: Arrivals,
-    client: IpAddr,
-    waits: AtomicBool,
+/// A connection that counts as unauthenticated, until its client has authenticated or it is closed.
+/// Rides in the extensions of its connection.
+pub(crate) struct Unauthenticated {
+    count: Mutex<Option<Count<IpAddr>>>,
+    events: Arc<LimitEvents<IpAddr>>,
 }
 
-impl Arrival {
-    /// It has authenticated.
-    pub(crate) fn admitted(&self) {
-        if self.waits.swap(false, Ordering::Relaxed) {
-            let mut here = lock(&self.arrivals.here);
-            if let Some(count) = here.get_mut(&self.client) {
-                *count -= 1;
-                if *count == 0 {
-                    here.remove(&self.client);
-                }
-            }
-            drop(here);
-            self.arrivals.at_limit.left(&self.client);
+impl Unauthenticated {
+    /// Counts the connection no longer: its client has authenticated.
+    pub(crate) fn authenticated(&self) {
+        let mut count = self.count.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = count.take() {
+            let client = *count.key();
+            drop(count);
+            self.events.left(&client);
         }
     }
 }
 
-impl Drop for Arrival {
+impl Drop for Unauthenticated {
     fn drop(&mut self) {
-        self.admitted();
+        self.authenticated();
     }
 }
 
-fn lock(here: &Mutex<HashMap<IpAddr, usize>>) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
-    here.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl fmt::Debug for Arrivals {
+impl fmt::Debug for UnauthenticatedLimit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Arrivals(at most {})", self.most)
+        write!(f, "UnauthenticatedLimit(at most {})", self.most)
     }
 }

@@ -1,17 +1,20 @@
-//! What to do about a failed accept.
+//! Back-off after a failed accept.
 
 use std::{io, time::Duration};
 
 use tokio::time::sleep;
 
-const FIRST: Duration = Duration::from_millis(5);
-const LONGEST: Duration = Duration::from_secs(1);
+use crate::admission;
+
+/// How long accepting pauses, by the failures in a row.
+const DELAYS: admission::Backoff =
+    admission::Backoff::new(Duration::from_millis(5), Duration::from_secs(1));
 
 /// Waits longer from failure to failure.
 #[derive(Debug, Default)]
 pub(super) struct Backoff {
-    /// The next wait; `None` while all is well.
-    next: Option<Duration>,
+    /// Failures in a row.
+    failures: u32,
 }
 
 impl Backoff {
@@ -25,17 +28,16 @@ impl Backoff {
             tracing::debug!(%error, "connection broke before it was accepted");
             return;
         }
-        let wait = self.next.unwrap_or_else(|| {
+        if self.failures == 0 {
             tracing::warn!(%error, "cannot accept connections; trying again until it works");
-            FIRST
-        });
-        self.next = Some((wait * 2).min(LONGEST));
-        sleep(wait).await;
+        }
+        self.failures = self.failures.saturating_add(1);
+        sleep(DELAYS.after(self.failures)).await;
     }
 
     /// A connection was accepted.
     pub(super) fn reset(&mut self) {
-        if self.next.take().is_some() {
+        if std::mem::take(&mut self.failures) > 0 {
             tracing::info!("accepting connections again");
         }
     }
@@ -79,7 +81,7 @@ mod tests {
         backoff.reset();
         let started = Instant::now();
         backoff.after(&exhausted).await;
-        assert_eq!(started.elapsed(), FIRST);
+        assert_eq!(started.elapsed().as_millis(), 5);
     }
 
     #[tokio::test(start_paused = true)]

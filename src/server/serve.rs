@@ -20,7 +20,7 @@ use super::{
     tasks::{SWEEP, Sessions},
 };
 use crate::{
-    admission::{Arrivals, held_back},
+    admission::{UnauthenticatedLimit, held_back},
     error::BoxError,
     session::Accepted,
 };
@@ -42,7 +42,7 @@ where
         stack,
         signal: pending(),
         drain_limit: Duration::from_secs(30),
-        arrivals: None,
+        unauthenticated: None,
     }
 }
 
@@ -54,7 +54,7 @@ pub struct Serve<L, S, F = Pending<()>> {
     stack: S,
     signal: F,
     drain_limit: Duration,
-    arrivals: Option<Arrivals>,
+    unauthenticated: Option<UnauthenticatedLimit>,
 }
 
 impl<L, S, F> Serve<L, S, F> {
@@ -70,7 +70,7 @@ impl<L, S, F> Serve<L, S, F> {
             stack: self.stack,
             signal,
             drain_limit: self.drain_limit,
-            arrivals: self.arrivals,
+            unauthenticated: self.unauthenticated,
         }
     }
 
@@ -80,7 +80,7 @@ impl<L, S, F> Serve<L, S, F> {
     /// A stack without [`HandshakeLayer`](crate::HandshakeLayer) does not say when that is: there
     /// all connections count.
     pub fn unauthenticated_per_client(mut self, most: usize) -> Self {
-        self.arrivals = Some(Arrivals::new(most));
+        self.unauthenticated = Some(UnauthenticatedLimit::new(most));
         self
     }
 
@@ -105,7 +105,7 @@ where
             mut stack,
             signal,
             drain_limit,
-            arrivals,
+            unauthenticated,
         } = self;
         let listening = listening?;
         let mut sessions = Sessions::default();
@@ -123,7 +123,7 @@ where
                     continue;
                 }
             };
-            if let Some(accepted) = admitted(accepted, arrivals.as_ref()) {
+            if let Some(accepted) = admitted(accepted, unauthenticated.as_ref()) {
                 sessions.spawn(stack.serve(accepted));
             }
         }
@@ -135,13 +135,16 @@ where
 }
 
 /// The connection, if its client has not too many in the handshake.
-fn admitted<Io>(mut accepted: Accepted<Io>, arrivals: Option<&Arrivals>) -> Option<Accepted<Io>> {
-    if let Some(arrivals) = arrivals {
-        let Some(arrival) = arrivals.enter(accepted.peer.ip()) else {
+fn admitted<Io>(
+    mut accepted: Accepted<Io>,
+    limit: Option<&UnauthenticatedLimit>,
+) -> Option<Accepted<Io>> {
+    if let Some(limit) = limit {
+        let Some(counted) = limit.enter(accepted.peer.ip()) else {
             tracing::debug!(peer = %accepted.peer, "closed: too many of its connections in the handshake");
             return None;
         };
-        accepted.extensions.insert(arrival);
+        accepted.extensions.insert(counted);
     }
     Some(accepted)
 }

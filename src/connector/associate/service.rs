@@ -14,7 +14,7 @@ use super::{
     tunnel::Parts,
 };
 use crate::{
-    admission::Clients,
+    admission::Counts,
     connector::advertise::Endpoint,
     datagram::{BatchSocket, DatagramTransport},
     error::{BoxError, Refusal},
@@ -30,7 +30,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Associate<S = MakeDirect> {
     make_transport: S,
-    clients: Clients,
+    live: Counts<IpAddr>,
     options: Options,
 }
 
@@ -62,7 +62,7 @@ impl<S> Associate<S> {
     pub fn with_paths(make_transport: S) -> Self {
         Self {
             make_transport,
-            clients: Clients::default(),
+            live: Counts::default(),
             options: Options {
                 endpoint: Endpoint::new(),
                 per_client: 64,
@@ -142,7 +142,7 @@ where
     fn call(&mut self, request: Request) -> Self::Future {
         let Self {
             make_transport,
-            clients,
+            live,
             options,
         } = self.clone();
         ResponseFuture::new(async move {
@@ -151,9 +151,11 @@ where
             let specified = |ip: IpAddr| if ip.is_unspecified() { here } else { ip };
             let client = specified(request.peer.ip().to_canonical());
             let local = specified(request.local.ip().to_canonical());
-            let place = clients.enter(client, options.per_client).ok_or_else(|| {
-                Refusal::not_allowed(format!("{client} has too many associations"))
-            })?;
+            let count = live
+                .enter_below(client, options.per_client)
+                .ok_or_else(|| {
+                    Refusal::not_allowed(format!("{client} has too many associations"))
+                })?;
             let (socket, address) =
                 options
                     .endpoint
@@ -165,7 +167,7 @@ where
                 bound: Address::Ip(address),
                 client,
                 options: options.relay,
-                place,
+                count,
             }))
         })
     }

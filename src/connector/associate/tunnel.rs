@@ -8,7 +8,7 @@ use std::{
 
 use super::relay::{DatagramRelay, RelayOptions};
 use crate::{
-    admission::Place,
+    admission::Count,
     datagram::{BatchSocket, DatagramTransport},
     io::{ClientStream, MeteredStream, poll_drain},
     proto::Address,
@@ -32,7 +32,7 @@ pub(super) struct Parts<D> {
     pub(super) bound: Address,
     pub(super) client: IpAddr,
     pub(super) options: RelayOptions,
-    pub(super) place: Place,
+    pub(super) count: Count<IpAddr>,
 }
 
 impl<D> AssociateTunnel<D> {
@@ -58,7 +58,7 @@ impl<D: DatagramTransport> Tunnel for AssociateTunnel<D> {
                 transport,
                 client,
                 options,
-                place,
+                count,
                 ..
             } = *self.parts;
             let meters = MeteredStream::take(&mut control);
@@ -76,7 +76,7 @@ impl<D: DatagramTransport> Tunnel for AssociateTunnel<D> {
                 relay.poll_alarm(cx, alarm.as_mut()).map(Err)
             })
             .await;
-            drop(place);
+            drop(count);
             ended.map(|()| relay.traffic())
         })
     }

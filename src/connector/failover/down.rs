@@ -8,13 +8,10 @@ use std::{
 use tokio::time::Instant;
 
 use super::{Classify, FailureClass};
-use crate::error::BoxError;
+use crate::{admission::Backoff, error::BoxError};
 
-/// How long an alternative is left alone after its first failure. Twice that after the next one.
-const SHORTEST: Duration = Duration::from_secs(1);
-
-/// And never longer than this.
-const LONGEST: Duration = Duration::from_secs(60);
+/// How long an alternative is not tried after failures in a row.
+const BACKOFF: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
 
 /// What is known of one alternative.
 #[derive(Debug)]
@@ -54,7 +51,7 @@ impl State {
     pub(super) fn begin(&self) {
         self.lock(|failures| {
             if failures.down_until.is_some() {
-                failures.down_until = Instant::now().checked_add(pause(failures.in_a_row));
+                failures.down_until = Instant::now().checked_add(BACKOFF.after(failures.in_a_row));
             }
         });
     }
@@ -70,7 +67,8 @@ impl State {
             Some((FailureClass::Alternative, error)) => {
                 let in_a_row = self.lock(|failures| {
                     failures.in_a_row = failures.in_a_row.saturating_add(1);
-                    failures.down_until = Instant::now().checked_add(pause(failures.in_a_row));
+                    failures.down_until =
+                        Instant::now().checked_add(BACKOFF.after(failures.in_a_row));
                     failures.in_a_row
                 });
                 if in_a_row == 1 {
@@ -93,9 +91,4 @@ impl State {
     fn lock<T>(&self, change: impl FnOnce(&mut Failures) -> T) -> T {
         change(&mut self.failures.lock().unwrap_or_else(PoisonError::into_inner))
     }
-}
-
-fn pause(failures: u32) -> Duration {
-    let doubled = failures.saturating_sub(1).min(16);
-    SHORTEST.saturating_mul(1 << doubled).min(LONGEST)
 }

@@ -15,7 +15,7 @@ use tracing::{Instrument, Span, field::Empty};
 
 use super::{layer::Config, log::report};
 use crate::{
-    admission::Arrival,
+    admission::Unauthenticated,
     error::{AuthError, BoxError, Refusal, SessionError, Step},
     io::{ClientStream, PrefixedStream, ReadError, answer, lingering_close, read, refuse},
     proto::{self, Command, Decode, Greeting, Method, Reply, ReplyCode, Selection},
@@ -148,8 +148,8 @@ where
         extensions: extensions.clone(),
     };
     let session = negotiator.negotiate(negotiation).await?;
-    if let Some(arrival) = extensions.get::<Arrival>() {
-        arrival.admitted();
+    if let Some(connection) = extensions.get::<Unauthenticated>() {
+        connection.authenticated();
     }
 
     *step = Step::Request;

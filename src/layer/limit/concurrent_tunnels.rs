@@ -1,13 +1,4 @@
-use std::{
-    collections::HashMap,
-    fmt,
-    hash::Hash,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::{fmt, hash::Hash, sync::Arc, time::Duration};
 
 use tokio::{
     sync::{Semaphore, SemaphorePermit},
@@ -15,8 +6,13 @@ use tokio::{
 };
 
 use super::{Admission, Limiter};
-use crate::layer::key::KeyExtractor;
-use crate::{admission::AtLimit, error::Refusal, proto::ReplyCode, session::Request};
+use crate::{
+    admission::{Count, Counts, LimitEvents},
+    error::Refusal,
+    layer::key::KeyExtractor,
+    proto::ReplyCode,
+    session::Request,
+};
 
 /// Live tunnels for each key: a [`Limiter`] whose permit rides in the tunnel. See the
 /// [module](super).
@@ -28,21 +24,9 @@ pub struct ConcurrentTunnels<F: KeyExtractor> {
     most: usize,
     wait: Option<Duration>,
     code: ReplyCode,
-    places: Places<F::Key>,
-}
-
-type Places<K> = Arc<Known<K>>;
-
-struct Known<K> {
-    entries: Mutex<HashMap<K, Arc<Entry>>>,
-    at_limit: AtLimit<K>,
-}
-
-/// The tunnels of one key.
-struct Entry {
-    semaphore: Semaphore,
-    /// Those who have a permit, and those who wait for one.
-    visitors: AtomicUsize,
+    /// Requests that have a permit and those that wait for one, which share a semaphore by key.
+    counts: Counts<F::Key, Arc<Semaphore>>,
+    events: Arc<LimitEvents<F::Key>>,
 }
 
 impl<F: KeyExtractor> ConcurrentTunnels<F> {
@@ -53,10 +37,8 @@ impl<F: KeyExtractor> ConcurrentTunnels<F> {
             most: most.min(Semaphore::MAX_PERMITS),
             wait: None,
             code: ReplyCode::NOT_ALLOWED,
-            places: Arc::new(Known {
-                entries: Mutex::default(),
-                at_limit: AtLimit::new("tunnels"),
-            }),
+            counts: Counts::default(),
+            events: Arc::new(LimitEvents::new("tunnels")),
         }
     }
 
@@ -77,16 +59,15 @@ impl<F: KeyExtractor> ConcurrentTunnels<F> {
     /// How many tunnels a key has now, those that are being dialled included.
     #[must_use]
     pub fn live(&self, key: &F::Key) -> usize {
-        let places = lock(&self.places);
-        places.get(key).map_or(0, |entry| {
-            self.most - entry.semaphore.available_permits().min(self.most)
+        self.counts.shared(key).map_or(0, |semaphore| {
+            self.most - semaphore.available_permits().min(self.most)
         })
     }
 
     /// How many keys have any.
     #[must_use]
     pub fn keys(&self) -> usize {
-        lock(&self.places).len()
+        self.counts.keys()
     }
 }
 
@@ -97,27 +78,28 @@ impl<F: KeyExtractor> Limiter for ConcurrentTunnels<F> {
         let Some(key) = self.key.key(request) else {
             return Admission::Permit(None);
         };
-        let visit = Visit::new(&self.places, key, self.most);
-        let permit = visit.entry.semaphore.try_acquire();
-        if permit.map(SemaphorePermit::forget).is_ok() {
-            return Admission::Permit(Some(TunnelPermit { visit }));
-        }
         let (most, code) = (self.most, self.code);
-        self.places.at_limit.reached(&visit.key);
+        let count = self.counts.enter(key, || Arc::new(Semaphore::new(most)));
+        let events = Arc::clone(&self.events);
+        let permit = count.shared().try_acquire();
+        if permit.map(SemaphorePermit::forget).is_ok() {
+            return Admission::Permit(Some(TunnelPermit { count, events }));
+        }
+        events.reached(count.key());
         let refusal = move |key: &F::Key| {
             Refusal::new(code, format!("{key:?} has {most} tunnels already"))
                 .with_rule("limit tunnels")
         };
         let Some(limit) = self.wait else {
-            return Admission::Refused(refusal(&visit.key));
+            return Admission::Refused(refusal(count.key()));
         };
         Admission::Later(Box::pin(async move {
-            match timeout(limit, visit.entry.semaphore.acquire()).await {
+            match timeout(limit, count.shared().acquire()).await {
                 Ok(Ok(permit)) => permit.forget(),
                 // Nobody closes these semaphores.
-                Ok(Err(_)) | Err(_) => return Err(refusal(&visit.key)),
+                Ok(Err(_)) | Err(_) => return Err(refusal(count.key())),
             }
-            Ok(Some(TunnelPermit { visit }))
+            Ok(Some(TunnelPermit { count, events }))
         }))
     }
 }
@@ -133,76 +115,22 @@ impl<F: KeyExtractor> fmt::Debug for ConcurrentTunnels<F> {
 
 /// A live tunnel of a key: the permit of [`ConcurrentTunnels`].
 pub struct TunnelPermit<K: Hash + Eq + Clone + fmt::Debug> {
-    visit: Visit<K>,
+    count: Count<K, Arc<Semaphore>>,
+    events: Arc<LimitEvents<K>>,
 }
 
 impl<K: Hash + Eq + Clone + fmt::Debug> Drop for TunnelPermit<K> {
     fn drop(&mut self) {
-        // Before the visit ends, and the key may be forgotten.
-        self.visit.entry.semaphore.add_permits(1);
-        self.visit.places.at_limit.left(&self.visit.key);
+        // Before the count is given back, and the key may be forgotten.
+        self.count.shared().add_permits(1);
+        self.events.left(self.count.key());
     }
 }
 
 impl<K: Hash + Eq + Clone + fmt::Debug> fmt::Debug for TunnelPermit<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("TunnelPermit")
-            .field(&self.visit.key)
+            .field(self.count.key())
             .finish()
     }
-}
-
-/// One who has to do with a key, for as long as which the key is remembered.
-struct Visit<K: Hash + Eq> {
-    places: Places<K>,
-    key: K,
-    entry: Arc<Entry>,
-}
-
-impl<K: Hash + Eq + Clone> Visit<K> {
-    fn new(places: &Places<K>, key: K, most: usize) -> Self {
-        let mut guard = lock(places);
-        let entry = match guard.get(&key) {
-            Some(entry) => Arc::clone(entry),
-            None => {
-                let entry = Arc::new(Entry {
-                    semaphore: Semaphore::new(most),
-                    visitors: AtomicUsize::new(0),
-                });
-                guard.insert(key.clone(), Arc::clone(&entry));
-                entry
-            }
-        };
-        // Under the lock, so that nobody takes the key for forgotten.
-        entry.visitors.fetch_add(1, Ordering::Relaxed);
-        drop(guard);
-        Self {
-            places: Arc::clone(places),
-            key,
-            entry,
-        }
-    }
-}
-
-impl<K: Hash + Eq> Drop for Visit<K> {
-    fn drop(&mut self) {
-        if self.entry.visitors.fetch_sub(1, Ordering::AcqRel) > 1 {
-            return;
-        }
-        let mut places = lock(&self.places);
-        // Somebody may have come in the meantime, or even have gone and taken the key along.
-        let is_over = places.get(&self.key).is_some_and(|entry| {
-            Arc::ptr_eq(entry, &self.entry) && entry.visitors.load(Ordering::Acquire) == 0
-        });
-        if is_over {
-            places.remove(&self.key);
-        }
-    }
-}
-
-fn lock<K>(places: &Known<K>) -> MutexGuard<'_, HashMap<K, Arc<Entry>>> {
-    places
-        .entries
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
 }

@@ -19,7 +19,7 @@ use super::{
     clock::{Moment, TokioClock},
 };
 use crate::layer::key::KeyExtractor;
-use crate::{admission::AtLimit, error::Refusal, proto::ReplyCode, session::Request};
+use crate::{admission::LimitEvents, error::Refusal, proto::ReplyCode, session::Request};
 
 /// Keys that may be remembered before those are looked for that have nothing to remember.
 const CROWD: usize = 4096;
@@ -43,7 +43,7 @@ struct Shared<K: std::hash::Hash + Eq + Clone> {
     limiter: RateLimiter<K, DefaultKeyedStateStore<K>, TokioClock, NoOpMiddleware<Moment>>,
     clock: TokioClock,
     asked: AtomicUsize,
-    at_limit: AtLimit<K>,
+    at_limit: LimitEvents<K>,
     /// How many keys there may be before they are sorted out.
     crowd: AtomicUsize,
 }
@@ -69,7 +69,7 @@ impl<F: KeyExtractor> RequestRate<F> {
                 limiter: RateLimiter::dashmap_with_clock(quota, clock.clone()),
                 clock,
                 asked: AtomicUsize::new(0),
-                at_limit: AtLimit::new("requests"),
+                at_limit: LimitEvents::new("requests"),
                 crowd: AtomicUsize::new(CROWD),
             }),
         }

@@ -10,7 +10,7 @@ use std::{
 use super::{MakeMeter, MemoryStore, QuotaStore};
 use crate::layer::key::KeyExtractor;
 use crate::{
-    admission::AtLimit,
+    admission::LimitEvents,
     error::Refusal,
     io::{Direction, Meter},
     proto::ReplyCode,
@@ -37,7 +37,7 @@ pub struct ByteQuota<F: KeyExtractor, S = MemoryStore<<F as KeyExtractor>::Key>>
 
 struct Shared<K, S> {
     store: S,
-    at_limit: AtLimit<K>,
+    at_limit: LimitEvents<K>,
 }
 
 impl<F: KeyExtractor> ByteQuota<F> {
@@ -55,7 +55,7 @@ impl<F: KeyExtractor, S: QuotaStore<F::Key>> ByteQuota<F, S> {
             code: ReplyCode::NOT_ALLOWED,
             shared: Arc::new(Shared {
                 store,
-                at_limit: AtLimit::new("quota"),
+                at_limit: LimitEvents::new("quota"),
             }),
         }
     }

@@ -13,16 +13,16 @@ use std::{
 
 use tokio::time::Instant;
 
-use crate::{admission::AtLimit, error::Refusal};
+use crate::{
+    admission::{Backoff, LimitEvents},
+    error::Refusal,
+};
 
 /// Failures of an address that cost nothing: people mistype.
 const FREE: u32 = 3;
 
-/// The pause before the first attempt after those. Each further failure doubles it.
-const SHORTEST: Duration = Duration::from_secs(1);
-
-/// And no more than this.
-const LONGEST: Duration = Duration::from_secs(60);
+/// The pause before the next attempt, by the failures after those.
+const BACKOFF: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
 
 /// How long an attempt waits for its turn; for a later turn it is turned away at once.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -37,7 +37,7 @@ pub(super) struct Shared {
     /// Whether anybody has failed at all.
     any: AtomicBool,
     known: Mutex<Known>,
-    at_limit: AtLimit<IpAddr>,
+    at_limit: LimitEvents<IpAddr>,
 }
 
 impl Default for Shared {
@@ -45,7 +45,7 @@ impl Default for Shared {
         Self {
             any: AtomicBool::new(false),
             known: Mutex::default(),
-            at_limit: AtLimit::new("failed logins"),
+            at_limit: LimitEvents::new("failed logins"),
         }
     }
 }
@@ -100,12 +100,7 @@ impl Shared {
         let mut known = self.known();
         let before = known.get(client, now).copied();
         let failures = before.map_or(1, |record| record.failures.saturating_add(1));
-        let next = now
-            + if failures > FREE {
-                pause(failures)
-            } else {
-                Duration::ZERO
-            };
+        let next = now + pause(failures);
         let record = Record {
             failures,
             last: now,
@@ -152,6 +147,5 @@ impl Known {
 }
 
 fn pause(failures: u32) -> Duration {
-    let doubled = failures.saturating_sub(FREE + 1).min(16);
-    SHORTEST.saturating_mul(1 << doubled).min(LONGEST)
+    BACKOFF.after(failures.saturating_sub(FREE))
 }

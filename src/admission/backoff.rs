@@ -1,0 +1,27 @@
+//! Doubling back-off.
+
+use std::time::Duration;
+
+/// Doubles a delay with each failure in a row, up to a longest one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Backoff {
+    first: Duration,
+    longest: Duration,
+}
+
+impl Backoff {
+    pub(crate) const fn new(first: Duration, longest: Duration) -> Self {
+        Self { first, longest }
+    }
+
+    /// The delay after so many failures in a row; none after none.
+    pub(crate) fn after(self, failures: u32) -> Duration {
+        match failures.checked_sub(1) {
+            None => Duration::ZERO,
+            Some(doubled) => {
+                let factor = 2_u32.saturating_pow(doubled);
+                self.first.saturating_mul(factor).min(self.longest)
+            }
+        }
+    }
+}

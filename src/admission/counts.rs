@@ -1,0 +1,141 @@
+//! Live counts by key.
+
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    fmt,
+    hash::Hash,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+/// Counts what is live, by key: connections, associations or tunnels. Clones share the counts.
+///
+/// A key is remembered for as long as it has a [`Count`], and with it a `V` that all of them share.
+pub(crate) struct Counts<K, V = ()> {
+    live: Arc<Mutex<HashMap<K, Live<V>>>>,
+}
+
+struct Live<V> {
+    count: usize,
+    #[cfg_attr(not(feature = "limit"), expect(dead_code, reason = "a unit then"))]
+    shared: V,
+}
+
+/// One of a key, counted until it is dropped.
+pub(crate) struct Count<K: Hash + Eq, V = ()> {
+    counts: Counts<K, V>,
+    key: K,
+    #[cfg_attr(not(feature = "limit"), expect(dead_code, reason = "a unit then"))]
+    shared: V,
+}
+
+#[cfg(feature = "limit")]
+impl<K: Hash + Eq + Clone, V: Clone> Counts<K, V> {
+    /// Counts one more of this key, however many there are. The first makes what they share.
+    pub(crate) fn enter(&self, key: K, shared: impl FnOnce() -> V) -> Count<K, V> {
+        let mut live = self.lock();
+        let entry = live.entry(key.clone()).or_insert_with(|| Live {
+            count: 0,
+            shared: shared(),
+        });
+        entry.count += 1;
+        let shared = entry.shared.clone();
+        drop(live);
+        Count {
+            counts: self.clone(),
+            key,
+            shared,
+        }
+    }
+
+    /// What those of this key share, if there are any.
+    pub(crate) fn shared(&self, key: &K) -> Option<V> {
+        self.lock().get(key).map(|live| live.shared.clone())
+    }
+}
+
+impl<K: Hash + Eq + Clone> Counts<K> {
+    /// Counts one more of this key, unless there are `most` already.
+    pub(crate) fn enter_below(&self, key: K, most: usize) -> Option<Count<K>> {
+        let mut live = self.lock();
+        match live.entry(key.clone()) {
+            Entry::Occupied(entry) if entry.get().count >= most => return None,
+            Entry::Occupied(mut entry) => entry.get_mut().count += 1,
+            Entry::Vacant(_) if most == 0 => return None,
+            Entry::Vacant(entry) => {
+                entry.insert(Live {
+                    count: 1,
+                    shared: (),
+                });
+            }
+        }
+        drop(live);
+        Some(Count {
+            counts: self.clone(),
+            key,
+            shared: (),
+        })
+    }
+}
+
+impl<K, V> Counts<K, V> {
+    /// How many keys have any.
+    pub(crate) fn keys(&self) -> usize {
+        self.lock().len()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<K, Live<V>>> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<K: Hash + Eq, V> Count<K, V> {
+    pub(crate) const fn key(&self) -> &K {
+        &self.key
+    }
+
+    /// What all of this key share.
+    #[cfg(feature = "limit")]
+    pub(crate) const fn shared(&self) -> &V {
+        &self.shared
+    }
+}
+
+impl<K: Hash + Eq, V> Drop for Count<K, V> {
+    fn drop(&mut self) {
+        let mut live = self.counts.lock();
+        if let Some(entry) = live.get_mut(&self.key) {
+            entry.count -= 1;
+            if entry.count == 0 {
+                live.remove(&self.key);
+            }
+        }
+    }
+}
+
+impl<K, V> Clone for Counts<K, V> {
+    fn clone(&self) -> Self {
+        Self {
+            live: Arc::clone(&self.live),
+        }
+    }
+}
+
+impl<K, V> Default for Counts<K, V> {
+    fn default() -> Self {
+        Self {
+            live: Arc::default(),
+        }
+    }
+}
+
+impl<K, V> fmt::Debug for Counts<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Counts(of {} keys)", self.keys())
+    }
+}
+
+impl<K: Hash + Eq + fmt::Debug, V> fmt::Debug for Count<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Count").field(&self.key).finish()
+    }
+}
