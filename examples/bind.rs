@@ -23,7 +23,7 @@ use tokio::{
 use tower::ServiceBuilder;
 use tower_socks::{
     AuthLayer, BoxError, Connector, HandshakeLayer, NoAuth,
-    io::read,
+    io::read_message,
     proto::{Address, Command, Decode, Greeting, Method, Reply, Request, Selection},
     serve,
 };
@@ -86,7 +86,7 @@ async fn ask(
         methods: [Method::NO_AUTHENTICATION].into_iter().collect(),
     };
     stream.write_all(&greeting.encode()).await?;
-    let selection: Selection = read(&mut stream, &mut [0; Selection::MAX_LEN]).await?;
+    let selection: Selection = read_message(&mut stream, &mut [0; Selection::MAX_LEN]).await?;
     assert_eq!(selection.method, Method::NO_AUTHENTICATION);
 
     let request = Request {
@@ -100,7 +100,7 @@ async fn ask(
 
 /// The address in a reply that says yes.
 async fn reply(stream: &mut TcpStream) -> Result<Address, BoxError> {
-    let reply: Reply = read(stream, &mut [0; Reply::MAX_LEN]).await?;
+    let reply: Reply = read_message(stream, &mut [0; Reply::MAX_LEN]).await?;
     if reply.code.is_success() {
         Ok(reply.bound)
     } else {

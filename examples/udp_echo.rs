@@ -23,7 +23,7 @@ use tokio::{
 use tower::ServiceBuilder;
 use tower_socks::{
     AuthLayer, BoxError, Connector, HandshakeLayer, NoAuth,
-    io::read,
+    io::read_message,
     proto::{
         Address, Command, Decode, Decoded, Greeting, Method, Reply, Request, Selection, UdpHeader,
     },
@@ -90,7 +90,7 @@ async fn associate(proxy: SocketAddr) -> Result<(TcpStream, SocketAddr), BoxErro
         methods: [Method::NO_AUTHENTICATION].into_iter().collect(),
     };
     control.write_all(&greeting.encode()).await?;
-    let selection: Selection = read(&mut control, &mut [0; Selection::MAX_LEN]).await?;
+    let selection: Selection = read_message(&mut control, &mut [0; Selection::MAX_LEN]).await?;
     assert_eq!(selection.method, Method::NO_AUTHENTICATION);
 
     let request = Request {
@@ -99,7 +99,7 @@ async fn associate(proxy: SocketAddr) -> Result<(TcpStream, SocketAddr), BoxErro
         target: Address::UNSPECIFIED,
     };
     control.write_all(&request.encode()).await?;
-    let reply: Reply = read(&mut control, &mut [0; Reply::MAX_LEN]).await?;
+    let reply: Reply = read_message(&mut control, &mut [0; Reply::MAX_LEN]).await?;
     match reply.bound.ip() {
         Some(relay) if reply.code.is_success() => Ok((control, relay)),
         _ => Err(format!("UDP ASSOCIATE: {}", reply.code).into()),

@@ -5,7 +5,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::ClientAuth;
 use crate::{
     error::{AuthError, BoxError},
-    io::read,
+    io::read_message,
     proto::{Credentials, Decode, Method, MethodSet, UserPassStatus},
 };
 
@@ -98,7 +98,7 @@ where
 
 /// The answer to a name and a password.
 async fn status<Io: AsyncRead + Unpin>(io: &mut Io) -> Result<(), BoxError> {
-    match read(io, &mut [0; UserPassStatus::MAX_LEN]).await? {
+    match read_message(io, &mut [0; UserPassStatus::MAX_LEN]).await? {
         UserPassStatus::SUCCESS => Ok(()),
         UserPassStatus(_) => Err(AuthError::Denied.into()),
     }

@@ -7,7 +7,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use super::{ClientAuth, ClientError, reply::Answer};
 use crate::{
     error::{AuthError, BoxError, Refusal, Step},
-    io::{ReadError, read},
+    io::{ReadError, read_message},
     proto::{Address, Decode, Greeting, Method, MethodSet, Request, Selection},
 };
 
@@ -105,7 +105,7 @@ async fn selection<Io>(io: &mut Io, offered: MethodSet) -> Result<Method, Client
 where
     Io: AsyncRead + Unpin,
 {
-    let selection = read(io, &mut [0; Selection::MAX_LEN]).await;
+    let selection = read_message(io, &mut [0; Selection::MAX_LEN]).await;
     match selection.map_err(|error| read_error(Step::Greeting, error))? {
         Selection {
             method: Method::NO_ACCEPTABLE,
@@ -119,7 +119,7 @@ pub(super) async fn answer<Io>(io: &mut Io, step: Step) -> Result<Address, Clien
 where
     Io: AsyncRead + Unpin,
 {
-    let answer = read(io, &mut [0; Answer::MAX_LEN]).await;
+    let answer = read_message(io, &mut [0; Answer::MAX_LEN]).await;
     match answer.map_err(|error| read_error(step, error))? {
         Answer::Yes(bound) => Ok(bound),
         Answer::No(code) => Err(ClientError::Refused(Refusal::new(code, code.to_string()))),

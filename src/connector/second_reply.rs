@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::{
     error::{Refusal, ReplyCodes},
-    io::{ClientStream, answer, refuse},
+    io::{ClientStream, refuse, write_reply},
     proto::{Address, Reply, ReplyCode},
     relay::{Relay, Traffic},
 };
@@ -54,7 +54,7 @@ where
                     code: ReplyCode::SUCCEEDED,
                     bound,
                 };
-                answer(&mut client, &reply).await?;
+                write_reply(&mut client, &reply).await?;
                 relay.run(client, stream).await
             }
             Err(error) => {

@@ -17,11 +17,11 @@ const LIMIT: Duration = Duration::from_secs(5);
 /// Reads one message from a stream, and not a byte more.
 ///
 /// ```
-/// use tower_socks::{io::read, proto::Greeting};
+/// use tower_socks::{io::read_message, proto::Greeting};
 ///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
 /// let mut io = &b"\x05\x01\x00more"[..];
-/// let greeting: Greeting = read(&mut io, &mut [0; 257]).await.unwrap();
+/// let greeting: Greeting = read_message(&mut io, &mut [0; 257]).await.unwrap();
 /// assert!(greeting.methods.contains(tower_socks::proto::Method::NO_AUTHENTICATION));
 /// assert_eq!(io, b"more");
 /// # }
@@ -36,7 +36,7 @@ const LIMIT: Duration = Duration::from_secs(5);
 /// # Cancel safety
 ///
 /// None: bytes that were read are lost with the future.
-pub async fn read<T, R>(io: &mut R, scratch: &mut [u8]) -> Result<T, ReadError>
+pub async fn read_message<T, R>(io: &mut R, scratch: &mut [u8]) -> Result<T, ReadError>
 where
     T: Decode,
     R: AsyncRead + Unpin,
@@ -95,7 +95,7 @@ impl std::error::Error for ReadError {
 /// # Errors
 ///
 /// When the stream fails, or will not take the reply within 5 s.
-pub(crate) async fn answer<W: ClientStream>(client: &mut W, reply: &Reply) -> io::Result<()> {
+pub(crate) async fn write_reply<W: ClientStream>(client: &mut W, reply: &Reply) -> io::Result<()> {
     let write = async {
         client.write_all(&reply.encode()).await?;
         client.flush().await
@@ -106,7 +106,10 @@ pub(crate) async fn answer<W: ClientStream>(client: &mut W, reply: &Reply) -> io
 /// Says no, and closes so that it is heard.
 pub(crate) async fn refuse<W: ClientStream>(mut client: W, code: ReplyCode) {
     // Whoever is gone need not be told.
-    if answer(&mut client, &Reply::failure(code)).await.is_ok() {
+    if write_reply(&mut client, &Reply::failure(code))
+        .await
+        .is_ok()
+    {
         lingering_close(client).await;
     }
 }

@@ -10,7 +10,7 @@
 //! | [`BoxStream`] | whose type is not known |
 //! | [`MeteredStream`] | with [meters](Meter) on it, which count its bytes or hold them back |
 //!
-//! [`read`] takes one message of a protocol from a stream and leaves everything behind it, and
+//! [`read_message`] takes one message of a protocol from a stream and leaves everything behind it, and
 //! [`lingering_close`] closes one so that what was written last arrives.
 
 mod box_stream;
@@ -30,7 +30,7 @@ pub use self::{
     client_stream::ClientStream,
     drop_reason::DropReason,
     lingering_close::lingering_close,
-    message::{ReadError, read},
+    message::{ReadError, read_message},
     meter::{Direction, Meter},
     metered_stream::MeteredStream,
     prefixed_stream::PrefixedStream,
@@ -38,7 +38,7 @@ pub use self::{
 pub(crate) use self::{
     drop_reason::Drops,
     lingering_close::{poll_discard, poll_drain},
-    message::{answer, refuse},
+    message::{refuse, write_reply},
     meter::Meters,
     raw_socket::Raw,
     scratch::{LARGEST, lend, with_scratch},

@@ -8,7 +8,7 @@ use tower_socks::{
     client::ClientFault,
     connector::upstream::HttpError,
     error::Step,
-    io::{ReadError, read},
+    io::{ReadError, read_message},
     proto::{
         self, Address, Decode, DomainName, InvalidName, Method, MethodSet, Reply, ReplyCode,
         UdpHeader,
@@ -187,7 +187,7 @@ async fn a_message_that_cannot_be_read_says_why() {
         .read(b"\x05\x00")
         .read_error(io::ErrorKind::ConnectionReset.into())
         .build();
-    let error = read::<Reply, _>(&mut broken, &mut scratch)
+    let error = read_message::<Reply, _>(&mut broken, &mut scratch)
         .await
         .unwrap_err();
     assert_eq!(error.to_string(), "connection reset");
@@ -195,7 +195,7 @@ async fn a_message_that_cannot_be_read_says_why() {
 
     // What has no room is an error, and not a message that is cut.
     let mut said = &b"\x05\x00\x00\x01"[..];
-    let error = read::<Reply, _>(&mut said, &mut scratch[..3]).await;
+    let error = read_message::<Reply, _>(&mut said, &mut scratch[..3]).await;
     let ReadError::Io(error) = error.unwrap_err() else {
         panic!("there is no room");
     };

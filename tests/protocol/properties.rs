@@ -11,7 +11,7 @@ use tokio::{io::AsyncReadExt, runtime::Builder};
 use tower::ServiceExt;
 use tower_socks::{
     Accepted, Associate, Client, Connector, NoAuth, UserPass, Users,
-    io::{ReadError, read},
+    io::{ReadError, read_message},
     proto::{
         Address, Command, Credentials, Decode, Decoded, DomainName, Greeting, Method, Reply,
         ReplyCode, Request, Selection, UserPassStatus,
@@ -129,7 +129,7 @@ fn reads<T: Decode + Debug>(octets: &[u8], pieces: Vec<Vec<u8>>) -> Result<(), T
     let (stream, _) = Canned::new(pieces, Then::Ends);
     let (message, rest) = on_paused_clock(async {
         let mut stream = stream;
-        let message = read::<T, _>(&mut stream, &mut vec![0; T::MAX_LEN]).await;
+        let message = read_message::<T, _>(&mut stream, &mut vec![0; T::MAX_LEN]).await;
         let mut rest = Vec::new();
         stream.read_to_end(&mut rest).await.unwrap();
         (message, rest)

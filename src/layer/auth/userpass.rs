@@ -7,7 +7,7 @@ use tower_service::Service;
 use super::Authenticate;
 use crate::{
     error::{AuthError, BoxError, find},
-    io::{ClientStream, ReadError, lingering_close, read},
+    io::{ClientStream, ReadError, lingering_close, read_message},
     proto::{Credentials, Decode, Method, MethodSet, UserPassStatus},
     session::Identity,
 };
@@ -88,7 +88,7 @@ where
     }
 
     async fn authenticate(&self, _: Method, mut io: Io) -> Result<(Io, Identity), BoxError> {
-        let credentials = read(&mut io, &mut [0; Credentials::MAX_LEN]).await;
+        let credentials = read_message(&mut io, &mut [0; Credentials::MAX_LEN]).await;
         let verified: Result<Identity, BoxError> = match credentials {
             Ok(credentials) => self.verify(credentials).await.map_err(Into::into),
             Err(error @ ReadError::Malformed(_)) => Err(error.into()),

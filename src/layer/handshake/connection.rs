@@ -17,7 +17,9 @@ use super::{layer::Config, log::report};
 use crate::{
     admission::Unauthenticated,
     error::{AuthError, BoxError, Refusal, SessionError, Step},
-    io::{ClientStream, PrefixedStream, ReadError, answer, lingering_close, read, refuse},
+    io::{
+        ClientStream, PrefixedStream, ReadError, lingering_close, read_message, refuse, write_reply,
+    },
     proto::{self, Command, Decode, Greeting, Method, Reply, ReplyCode, Selection},
     relay::Traffic,
     session::{Accepted, Dial, Negotiate, Negotiation, Request, Tunnel},
@@ -98,7 +100,7 @@ where
         code: ReplyCode::SUCCEEDED,
         bound: tunnel.bound(),
     };
-    answer(&mut client, &reply)
+    write_reply(&mut client, &reply)
         .await
         .map_err(|error| SessionError::new(Step::Reply, error))?;
     Ok((tunnel, client))
@@ -129,7 +131,7 @@ where
         extensions,
     } = accepted;
     let mut io = PrefixedStream::new(io);
-    let greeting: Greeting = read(&mut io, &mut [0; Greeting::MAX_LEN]).await?;
+    let greeting: Greeting = read_message(&mut io, &mut [0; Greeting::MAX_LEN]).await?;
     if greeting.methods.is_empty() {
         let selection = Selection {
             method: Method::NO_ACCEPTABLE,
@@ -154,7 +156,7 @@ where
 
     *step = Step::Request;
     let mut client = session.io;
-    let request = match read(&mut client, &mut [0; proto::Request::MAX_LEN]).await {
+    let request = match read_message(&mut client, &mut [0; proto::Request::MAX_LEN]).await {
         Ok(request) => admit(request),
         Err(ReadError::Malformed(error)) => Err(malformed(error)),
         Err(error) => return Err(error.into()),
