@@ -93,9 +93,7 @@ impl Address {
     /// [`InvalidName`] when a name is written like an address but is none.
     pub fn canonical(self) -> Result<Self, InvalidName> {
         Ok(match self {
-            Self::Ip(address) => {
-                Self::Ip(SocketAddr::new(address.ip().to_canonical(), address.port()))
-            }
+            Self::Ip(address) => Self::Ip(canonical(address)),
             Self::Name(name, port) => match ip_literal::address_of(&name)? {
                 Some(ip) => Self::Ip(SocketAddr::new(ip, port)),
                 None => Self::Name(name, port),
@@ -118,6 +116,12 @@ impl Address {
         }
         .push(&self.port().to_be_bytes())
     }
+}
+
+/// Returns the IPv4 address of an IPv4-mapped IPv6 address, and any other without its flow label and
+/// scope.
+pub(crate) fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
 impl From<SocketAddr> for Address {

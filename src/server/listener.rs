@@ -9,7 +9,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-use crate::session::Accepted;
+use crate::{proto::canonical, session::Accepted};
 
 /// The address of a transport that has none.
 const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
@@ -109,9 +109,4 @@ impl Listener for tokio::net::UnixListener {
         }
         Ok(accepted)
     }
-}
-
-/// A client of IPv4 on a socket of both families is one of IPv4.
-fn canonical(address: SocketAddr) -> SocketAddr {
-    SocketAddr::new(address.ip().to_canonical(), address.port())
 }

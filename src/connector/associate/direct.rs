@@ -15,7 +15,7 @@ use crate::{
     connector::resolve::Resolve,
     datagram::{BatchSocket, DatagramTransport, Datagrams, poll_send_front},
     io::{DropReason, yield_turn},
-    proto::Address,
+    proto::{Address, canonical},
 };
 
 /// Batches that nobody expects, in one poll, before other tasks get their turn.
@@ -177,7 +177,7 @@ impl<R: Resolve> DatagramTransport for DirectTransport<R> {
         let destinations = &self.destinations;
         let kept = Cell::new(0_usize);
         let mut receive = |source: SocketAddr, payload: &[u8]| {
-            let source = SocketAddr::new(source.ip().to_canonical(), source.port());
+            let source = canonical(source);
             if destinations.expects(source) {
                 into.push(Address::Ip(source), payload);
                 kept.set(kept.get() + 1);

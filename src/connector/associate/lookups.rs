@@ -18,7 +18,7 @@ use crate::{
     datagram::Datagrams,
     error::BoxError,
     io::{DropReason, Drops},
-    proto::{Address, DomainName},
+    proto::{Address, DomainName, canonical},
     session::Request,
 };
 
@@ -174,7 +174,7 @@ impl<R: Resolve> Names<R> {
             let address = match answer {
                 Ok(addresses) => addresses
                     .into_iter()
-                    .map(|ip| SocketAddr::new(ip.to_canonical(), target.port()))
+                    .map(|ip| canonical(SocketAddr::new(ip, target.port())))
                     .find(|address| approve(&waiting.request, *address))
                     .ok_or(DropReason::Refused),
                 Err(error) => {

@@ -15,7 +15,7 @@ use crate::datagram::Fragments;
 use crate::{
     datagram::{BatchSocket, DatagramTransport, Datagrams, poll_send_all},
     io::{Direction, DropReason, Drops, Meters, lend, yield_turn},
-    proto::{Decode, Decoded, UdpHeader},
+    proto::{Decode, Decoded, UdpHeader, canonical},
     relay::{Alarm, RelayError, RelayErrorKind, Traffic, after},
 };
 
@@ -155,7 +155,7 @@ impl<D: DatagramTransport> DatagramRelay<D> {
         let known = client.port();
         let mut drops = Drops::default();
         let received = self.socket.poll_recv(cx, |source, datagram| {
-            let source = SocketAddr::new(source.ip().to_canonical(), source.port());
+            let source = canonical(source);
             let expected = match options.ports {
                 ClientPort::Fixed => client.port() == 0 || *client == source,
                 ClientPort::Any => true,

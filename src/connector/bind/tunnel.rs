@@ -1,7 +1,7 @@
 use std::{
     future::{Future, poll_fn},
     io,
-    net::{IpAddr, SocketAddr},
+    net::IpAddr,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -14,7 +14,7 @@ use tokio::{
 use crate::{
     connector::second_reply::second_reply,
     io::ClientStream,
-    proto::Address,
+    proto::{Address, canonical},
     relay::{Relay, Traffic},
     session::{Request, Tunnel},
 };
@@ -92,7 +92,7 @@ impl Parts {
     fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, Address)>> {
         loop {
             let (stream, peer) = ready!(self.listener.poll_accept(cx))?;
-            let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+            let peer = canonical(peer);
             if !self.expected.includes(peer.ip()) {
                 tracing::debug!(%peer, "peer rejected: not the expected one");
                 continue;

@@ -11,7 +11,7 @@ use super::{ResponseFuture, connect, happy_eyeballs};
 use crate::{
     connector::resolve::{Resolve, SystemResolver, lookup},
     error::{BoxError, Refusal},
-    proto::{Address, ReplyCode},
+    proto::{Address, ReplyCode, canonical},
     relay::Relay,
     session::{Connected, Target},
 };
@@ -109,7 +109,7 @@ where
         match target.address() {
             Ok(Address::Ip(address)) => ResponseFuture::new(async move {
                 // What is asked about is what a dial would reach.
-                let address = SocketAddr::new(address.ip().to_canonical(), address.port());
+                let address = canonical(address);
                 let candidates = options.approved([address], &target)?;
                 let (address, stream) =
                     timeout(options.limit, options.connect(candidates)).await??;
@@ -122,8 +122,7 @@ where
                     let dial = async move {
                         let addresses = lookup(resolver, name).await?;
                         let addresses = addresses.into_iter();
-                        let addresses =
-                            addresses.map(|ip| SocketAddr::new(ip.to_canonical(), port));
+                        let addresses = addresses.map(|ip| canonical(SocketAddr::new(ip, port)));
                         let candidates = options.approved(addresses, &target)?;
                         let (address, stream) = options.connect(candidates).await?;
                         target.reached(address);

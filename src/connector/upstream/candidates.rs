@@ -7,7 +7,7 @@ use tokio::time::timeout;
 use super::DnsMode;
 use crate::{
     error::{BoxError, Refusal},
-    proto::Address,
+    proto::{Address, canonical},
     session::Target,
 };
 
@@ -43,7 +43,7 @@ pub(super) async fn judged<T: Target, N: DnsMode>(
         if approved.len() == CANDIDATES {
             break;
         }
-        let address = SocketAddr::new(ip.to_canonical(), port);
+        let address = canonical(SocketAddr::new(ip, port));
         match target.approve(address) {
             Ok(()) => approved.push(Address::Ip(address)),
             Err(forbidden) => refusal = Some(forbidden),
