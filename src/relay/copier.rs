@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 #[cfg(target_os = "linux")]
 use super::splice::{Left, Splice};
-use super::{broken::Broken, gate::Gate, read_size::Pace};
+use super::{error::Broken, gate::Gate, read_size::ReadSize};
 use crate::io::{Raw, poll_discard, with_scratch, yield_turn};
 
 /// Reads in one poll, before other tasks get their turn.
@@ -35,7 +35,7 @@ pub(super) struct Copier {
     state: State,
     /// Bytes delivered.
     pub(super) moved: u64,
-    pace: Pace,
+    read_size: ReadSize,
     /// What the sink did not take yet, from `spilled` on.
     spill: Vec<u8>,
     spilled: usize,
@@ -52,7 +52,7 @@ impl Copier {
         Self {
             state: State::Open,
             moved: 0,
-            pace: Pace::new(),
+            read_size: ReadSize::new(),
             spill: Vec::new(),
             spilled: 0,
             dirty: false,
@@ -211,7 +211,7 @@ impl Copier {
         S: AsyncRead + Unpin,
         D: AsyncWrite + Unpin,
     {
-        let window = self.pace.window.min(buffer.len());
+        let window = self.read_size.window.min(buffer.len());
         let most = window.min(ready!(gate.poll(cx))?);
         let mut buffer = ReadBuf::new(buffer.get_mut(..most).unwrap_or_default());
         ready!(Pin::new(source).poll_read(cx, &mut buffer)).map_err(Broken::Source)?;
@@ -236,7 +236,7 @@ impl Copier {
                 }
             }
         }
-        self.pace.learn(read, window, self.spill.is_empty());
+        self.read_size.learn(read, window, self.spill.is_empty());
         Poll::Ready(Ok(read))
     }
 }
@@ -246,7 +246,7 @@ impl Copier {
     /// Whether to splice: there is bulk data, and both ends are sockets.
     fn is_bulk<S: 'static, D: 'static>(&mut self, source: &S, sink: &D) -> bool {
         if self.splice.is_none()
-            && self.pace.is_bulk()
+            && self.read_size.is_bulk()
             && Raw::of(source).is_some()
             && Raw::of(sink).is_some()
         {
@@ -270,7 +270,7 @@ impl Copier {
         let left = ready!(splice.poll(cx, source, sink, &mut self.moved, gate))?;
         // Bulk data has to prove itself anew.
         self.splice = None;
-        self.pace = Pace::new();
+        self.read_size = ReadSize::new();
         Poll::Ready(Ok(left))
     }
 }

@@ -91,3 +91,27 @@ impl Error for RelayError {
         self.source.as_ref().map(|source| source as _)
     }
 }
+
+/// Why one direction of a tunnel broke off.
+#[derive(Debug)]
+pub(super) enum Broken {
+    Source(io::Error),
+    Sink(io::Error),
+    /// A meter has reached its limit.
+    Limit(io::Error),
+}
+
+impl Broken {
+    /// Returns the kind for the tunnel, given those of source and sink.
+    pub(super) fn between(
+        self,
+        source: RelayErrorKind,
+        sink: RelayErrorKind,
+    ) -> (RelayErrorKind, Option<io::Error>) {
+        match self {
+            Self::Source(error) => (source, Some(error)),
+            Self::Sink(error) => (sink, Some(error)),
+            Self::Limit(error) => (RelayErrorKind::Limit, Some(error)),
+        }
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::task::{Context, Poll};
 
-use super::broken::Broken;
+use super::error::Broken;
 use crate::io::{Direction, Meters};
 
 /// The meters of one direction.

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::{
     Relay, RelayErrorKind,
-    lazy_timer::{Alarm, after},
+    lazy_timer::{LazyTimer, after},
 };
 
 /// The shortest time after which a tunnel that is not half-closed looks at the clock again.
@@ -38,8 +38,8 @@ impl Watch {
     }
 
     /// The timer to poll this with.
-    pub(super) fn alarm(&self) -> Alarm {
-        Alarm::new(self.limits.idle.min(self.limits.linger.max(SHORTEST)))
+    pub(super) fn timer(&self) -> LazyTimer {
+        LazyTimer::new(self.limits.idle.min(self.limits.linger.max(SHORTEST)))
     }
 
     /// Something moved.
@@ -61,7 +61,7 @@ impl Watch {
     pub(super) fn poll(
         &self,
         cx: &mut Context<'_>,
-        mut alarm: Pin<&mut Alarm>,
+        mut timer: Pin<&mut LazyTimer>,
     ) -> Poll<RelayErrorKind> {
         let Relay { idle, linger } = self.limits;
         let (limit, kind) = if self.half_closed {
@@ -70,15 +70,15 @@ impl Watch {
             (idle, RelayErrorKind::Idle)
         };
         let deadline = after(self.last, limit);
-        alarm.as_mut().no_later_than(deadline);
+        timer.as_mut().no_later_than(deadline);
         loop {
-            ready!(alarm.as_mut().poll(cx));
+            ready!(timer.as_mut().poll(cx));
             let now = Instant::now();
             if deadline <= now {
                 return Poll::Ready(kind);
             }
             let again = after(now, linger.max(SHORTEST));
-            alarm.as_mut().set(deadline.min(again));
+            timer.as_mut().set(deadline.min(again));
         }
     }
 }

@@ -17,7 +17,7 @@ pin_project! {
     /// A timer that is left alone until it has fired. To ask tokio's own costs four atomic operations,
     /// and a tunnel would ask with every packet.
     #[derive(Debug)]
-    pub(crate) struct Alarm {
+    pub(crate) struct LazyTimer {
         #[pin]
         sleep: Sleep,
         // Whom it wakes.
@@ -25,7 +25,7 @@ pin_project! {
     }
 }
 
-impl Alarm {
+impl LazyTimer {
     pub(crate) fn new(after: Duration) -> Self {
         Self {
             sleep: sleep(after),

@@ -45,7 +45,6 @@
 //! # }
 //! ```
 
-mod broken;
 mod copier;
 mod error;
 mod gate;
@@ -60,7 +59,7 @@ mod relay;
 mod splice;
 mod traffic;
 
-pub(crate) use self::lazy_timer::{Alarm, after};
+pub(crate) use self::lazy_timer::{LazyTimer, after};
 pub use self::{
     error::{RelayError, RelayErrorKind},
     relay::Relay,

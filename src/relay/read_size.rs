@@ -15,7 +15,7 @@ const BULK: usize = 512 * 1024;
 
 /// What one direction has learned.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(super) struct ReadSize {
     /// Bytes to ask for.
     pub(super) window: usize,
     /// Bytes that came in large reads, one after the other.
@@ -23,7 +23,7 @@ pub(super) struct Pace {
     bulk: usize,
 }
 
-impl Pace {
+impl ReadSize {
     pub(super) const fn new() -> Self {
         Self {
             window: SMALLEST,

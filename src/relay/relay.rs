@@ -76,7 +76,7 @@ impl Relay {
             let mut meters = MeteredStream::take(&mut client);
             let broken = {
                 let mut watch = Watch::new(self);
-                let mut alarm = pin!(watch.alarm());
+                let mut timer = pin!(watch.timer());
                 poll_fn(|cx| {
                     let before = up.moved + down.moved;
                     let gate = Gate::new(&mut meters, Direction::Up);
@@ -104,7 +104,7 @@ impl Relay {
                     if up.is_done() || down.is_done() {
                         watch.half_closed();
                     }
-                    let kind = ready!(watch.poll(cx, alarm.as_mut()));
+                    let kind = ready!(watch.poll(cx, timer.as_mut()));
                     Poll::Ready(Some((kind, None)))
                 })
                 .await

@@ -5,7 +5,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use super::{broken::Broken, gate::Gate, pipe_pool::Pipe};
+use super::{error::Broken, gate::Gate, pipe_pool::Pipe};
 use crate::io::{Raw, yield_turn};
 
 /// A fill below this, in bytes, is not bulk.

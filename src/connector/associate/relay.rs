@@ -16,7 +16,7 @@ use crate::{
     datagram::{BatchSocket, DatagramTransport, Datagrams, poll_send_all},
     io::{Direction, DropReason, Drops, Meters, lend, yield_turn},
     proto::{Decode, Decoded, UdpHeader, canonical},
-    relay::{Alarm, RelayError, RelayErrorKind, Traffic, after},
+    relay::{LazyTimer, RelayError, RelayErrorKind, Traffic, after},
 };
 
 /// Batches in each direction in one poll, before other tasks get their turn.
@@ -251,18 +251,18 @@ impl<D: DatagramTransport> DatagramRelay<D> {
         self.meters.datagrams(direction, datagrams);
     }
 
-    /// Ready once nothing has moved for too long. Looks at the clock when the alarm has fired.
-    pub(super) fn poll_alarm(
+    /// Ready once nothing has moved for too long. Looks at the clock when the timer has fired.
+    pub(super) fn poll_idle(
         &mut self,
         cx: &mut Context<'_>,
-        mut alarm: Pin<&mut Alarm>,
+        mut timer: Pin<&mut LazyTimer>,
     ) -> Poll<io::Error> {
         loop {
             let idle = after(self.active, self.options.idle);
             let queue = self.fragments.as_ref().map(|queue| queue.until());
             let next = queue.map_or(idle, |until| until.min(idle));
-            alarm.as_mut().no_later_than(next);
-            ready!(alarm.as_mut().poll(cx));
+            timer.as_mut().no_later_than(next);
+            ready!(timer.as_mut().poll(cx));
             let now = Instant::now();
             if idle <= now {
                 return Poll::Ready(RelayError::timed_out(RelayErrorKind::Idle, self.traffic));
@@ -271,7 +271,7 @@ impl<D: DatagramTransport> DatagramRelay<D> {
                 self.fragments = None;
             }
             // The next round makes it earlier, for a queue that is left.
-            alarm.as_mut().set(idle);
+            timer.as_mut().set(idle);
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::{
     datagram::{BatchSocket, DatagramTransport},
     io::{ClientStream, MeteredStream, poll_drain},
     proto::Address,
-    relay::{Alarm, Traffic},
+    relay::{LazyTimer, Traffic},
     session::Tunnel,
 };
 
@@ -63,7 +63,7 @@ impl<D: DatagramTransport> Tunnel for AssociateTunnel<D> {
             } = *self.parts;
             let meters = MeteredStream::take(&mut control);
             let mut relay = DatagramRelay::new(socket, transport, client, options, meters);
-            let mut alarm = pin!(Alarm::new(options.idle));
+            let mut timer = pin!(LazyTimer::new(options.idle));
             let ended = poll_fn(|cx| {
                 // The association ends with its TCP connection, however that ends. What comes on it
                 // means nothing.
@@ -73,7 +73,7 @@ impl<D: DatagramTransport> Tunnel for AssociateTunnel<D> {
                 if let Poll::Ready(error) = relay.poll(cx) {
                     return Poll::Ready(Err(error));
                 }
-                relay.poll_alarm(cx, alarm.as_mut()).map(Err)
+                relay.poll_idle(cx, timer.as_mut()).map(Err)
             })
             .await;
             drop(count);
