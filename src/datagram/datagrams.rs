@@ -9,7 +9,7 @@ use crate::{
     proto::{Address, Encoded},
 };
 
-/// Datagrams in order, each with the address that it goes to or came from.
+/// A batch of datagrams in order, each with the address that it goes to or came from.
 ///
 /// ```
 /// use tower_socks::{datagram::Datagrams, proto::Address};
@@ -32,7 +32,7 @@ pub struct Datagrams {
 }
 
 impl Datagrams {
-    /// None.
+    /// Creates an empty batch.
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -43,7 +43,7 @@ impl Datagrams {
         }
     }
 
-    /// Adds one at the end.
+    /// Adds a datagram at the end.
     pub fn push(&mut self, address: Address, payload: &[u8]) {
         if self.is_empty() {
             self.clear();
@@ -53,26 +53,26 @@ impl Datagrams {
         self.entries.push((address, start..self.bytes.len()));
     }
 
-    /// How many there are.
+    /// Returns the number of datagrams.
     #[must_use]
     pub fn len(&self) -> usize {
         self.entries.len() - self.first
     }
 
-    /// Whether there are none.
+    /// Returns `true` if there is no datagram.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.entries.len() == self.first
     }
 
-    /// Takes all of them out; the room stays.
+    /// Takes all datagrams out; the allocation stays.
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.entries.clear();
         self.first = 0;
     }
 
-    /// Addresses and payloads, in order.
+    /// Iterates over addresses and payloads, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&Address, &[u8])> {
         let entries = self.entries.get(self.first..).unwrap_or_default();
         entries.iter().map(|(address, range)| {
@@ -81,17 +81,17 @@ impl Datagrams {
         })
     }
 
-    /// Drops those for which `keep` says no.
+    /// Drops the datagrams for which `keep` returns `false`.
     pub fn retain(&mut self, mut keep: impl FnMut(&Address, &[u8]) -> bool) {
-        self.sort(|address, payload| match keep(address, payload) {
+        self.retain_mut(|address, payload| match keep(address, payload) {
             true => Ok(true),
             false => Err(DropReason::Other),
         });
     }
 
-    /// Drops those for which `keep` has a reason to, and takes out those for which it says `false`.
-    /// It may put another address in place of one.
-    pub(crate) fn sort(
+    /// Drops the datagrams for which `keep` has a reason, and takes out those for which it returns
+    /// `false`. It may replace addresses.
+    pub(crate) fn retain_mut(
         &mut self,
         mut keep: impl FnMut(&mut Address, &[u8]) -> Result<bool, DropReason>,
     ) {
@@ -112,24 +112,24 @@ impl Datagrams {
         self.drops.add(reason, count);
     }
 
-    /// What was noted.
+    /// Takes out what was noted.
     #[inline]
     pub(crate) fn take_dropped(&mut self) -> Option<Drops> {
         self.drops.take()
     }
 
-    /// Notes what was noted elsewhere.
+    /// Adds what was noted in another batch.
     #[inline]
-    pub(crate) fn dropped_too(&mut self, drops: Option<Drops>) {
+    pub(crate) fn add_dropped(&mut self, drops: Option<Drops>) {
         self.drops.add_all(drops);
     }
 
-    /// Takes the first `count` out.
+    /// Takes the first `count` datagrams out.
     pub fn take_first(&mut self, count: usize) {
         self.first = (self.first + count).min(self.entries.len());
     }
 
-    /// Replaces all by those of `bare`, each behind a header of its own, which `header` makes of its
+    /// Replaces all datagrams by those of `bare`, each behind the header that `header` makes of its
     /// address.
     pub(crate) fn wrap<const N: usize>(
         &mut self,
@@ -146,9 +146,9 @@ impl Datagrams {
         }
     }
 
-    /// The datagrams at the front that one system call can send: to one address, of one size but
-    /// for the last, which may be smaller, `most` at most and 65,507 octets together. Says how many
-    /// they are, with their octets.
+    /// Returns the datagrams at the front that one system call can send, with their octets, size and
+    /// number: to one address, of one size but for the last, which may be smaller, `most` at most
+    /// and 65,507 octets together.
     pub(crate) fn run(&self, most: usize) -> Option<(&Address, &[u8], usize, usize)> {
         const LARGEST: usize = 65_507;
         let mut entries = self.entries.get(self.first..)?.iter();
@@ -181,7 +181,8 @@ impl fmt::Debug for Datagrams {
     }
 }
 
-/// A datagram goes to one host: no multicast, no broadcast, no wildcard, no port 0.
+/// Returns `true` for the address of one host's socket: no multicast, no broadcast, no wildcard, no
+/// port 0.
 pub(crate) fn is_unicast(address: SocketAddr) -> bool {
     let host = match address.ip() {
         IpAddr::V4(ip) => !ip.is_multicast() && ip != Ipv4Addr::BROADCAST && !ip.is_unspecified(),

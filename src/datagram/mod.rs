@@ -1,12 +1,35 @@
-//! Datagrams: batches of them, where they go and come from, and the sockets that carry them.
+//! Datagrams: batches, transports that send and receive them, fragments and sockets.
 //!
-//! Shared by the proxy's [`associate`](crate::connector::associate) connector, by the one through
-//! an [upstream](crate::connector::upstream) and by the [client](crate::client). A
-//! [`Datagrams`] is a batch in order, each datagram with its address; a [`DatagramTransport`] sends and
-//! receives batches: for UDP what a target's stream is for TCP.
+//! [`Datagrams`] is a batch in order, each datagram with its address. A [`DatagramTransport`] sends
+//! and receives batches: for UDP what a target's stream is for TCP. Both are shared by the
+//! [`associate`](crate::connector::associate) connector, by an
+//! [upstream](crate::connector::upstream) and by the [client](crate::client).
+//!
+//! A service whose response is a transport stands inside [`Associate`](crate::Associate), and what
+//! is to be done with datagrams is done to its response. A filter is a closure:
+//!
+//! ```
+//! use tower::ServiceExt;
+//! use tower_socks::{Associate, Connector, connector::associate::MakeDirect};
+//! use tower_socks::datagram::DatagramTransport;
+//!
+//! // No DNS, and nothing that a tunnel with a small MTU would have to fragment.
+//! let transports = MakeDirect::new().map_response(|transport| {
+//!     transport.filter(|_, address, payload| address.port() != 53 && payload.len() <= 1_200)
+//! });
+//! let connector = Connector::direct().with_associate(Associate::with_paths(transports));
+//! # let _ = tower::ServiceBuilder::new()
+//! #     .layer(tower_socks::AuthLayer::new(tower_socks::NoAuth))
+//! #     .service(connector);
+//! ```
+//!
+//! A transport that does more implements the trait: see [there](DatagramTransport). A batch is
+//! handled in one call, and its buffers belong to the thread; what a transport could not send yet it
+//! keeps in an allocation of its own until there is room.
 
 mod batch_socket;
 mod datagrams;
+mod filter;
 mod fragments;
 mod send;
 mod socket_options;
@@ -18,4 +41,8 @@ pub(crate) use self::{
     fragments::Fragments,
     send::{poll_send_all, poll_send_front},
 };
-pub use self::{datagrams::Datagrams, transport::DatagramTransport};
+pub use self::{
+    datagrams::Datagrams,
+    filter::{FilterResult, FilterTransport},
+    transport::DatagramTransport,
+};

@@ -11,6 +11,7 @@
 mod support;
 
 mod clients;
+mod filter;
 mod filtering;
 mod fragments;
 mod lifetime;

@@ -7,9 +7,11 @@ use std::{
     time::Duration,
 };
 
-use tower::{Layer, layer::util::Stack};
+use tower::{Layer, ServiceExt, layer::util::Stack};
 use tower_socks::{
-    Connector, MeterLayer, Refusal, Request,
+    Associate, Connector, MeterLayer, Refusal, Request,
+    connector::associate::MakeDirect,
+    datagram::DatagramTransport,
     io::{Direction, DropReason, Meter},
     layer::{
         key,
@@ -120,6 +122,40 @@ async fn all_meters_of_an_association_hear_the_same() {
         assert_eq!(heard.bytes, BTreeMap::from([("up", 9), ("down", 9)]));
         assert_eq!(heard.dropped, BTreeMap::from([("malformed", 1)]));
         assert_eq!(*third.0.lock().unwrap(), 18);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn meters_hear_of_what_a_filter_drops_and_of_its_reasons() {
+    within(async {
+        let ear = Ear::default();
+        let transports = MakeDirect::new().map_response(|transport| {
+            transport.filter(|direction, _, payload| match (direction, payload) {
+                (Direction::Up, b"secret") => Err(DropReason::Refused),
+                (Direction::Down, b"echo") => Err(DropReason::Stranger),
+                (_, b"drop me") => Err(DropReason::Other),
+                _ => Ok(()),
+            })
+        });
+        let connector = Connector::direct().with_associate(Associate::with_paths(transports));
+        let layer = MeterLayer::new(ear.clone());
+        let association = Association::new(stack(layer.layer(connector))).await;
+        let target = socket("127.0.0.1").await;
+        association.say(&target, b"secret").await;
+        association.say(&target, b"drop me").await;
+        association.say(&target, b"echo").await;
+        let out = association.reaches(&target, b"echo").await;
+        target.send_to(b"echo", out).await.unwrap();
+        association.echo(&target, b"pong").await;
+        association.lingering_close().await.unwrap();
+
+        let heard = ear.0.lock().unwrap().clone();
+        assert_eq!(heard.datagrams, BTreeMap::from([("up", 4), ("down", 1)]));
+        assert_eq!(
+            heard.dropped,
+            BTreeMap::from([("other", 1), ("refused", 1), ("stranger", 1)])
+        );
     })
     .await;
 }

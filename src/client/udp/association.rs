@@ -5,7 +5,7 @@ use std::{
 
 use crate::{
     client::{ClientError, bnd::plain},
-    datagram::BatchSocket,
+    datagram::{BatchSocket, is_unicast},
     proto::Address,
 };
 
@@ -57,7 +57,7 @@ impl Relay {
             Ok(Address::Ip(address)) => address,
             Ok(Address::Name(..)) | Err(_) => return Err(ClientError::NoRelay(bound)),
         };
-        if !is_somebody(address) {
+        if !is_unicast(address) {
             return Err(ClientError::NoRelay(bound));
         }
         let open = || {
@@ -90,11 +90,4 @@ impl Relay {
     pub(super) fn has_ended(&self) -> bool {
         self.ended.load(Ordering::Acquire)
     }
-}
-
-/// Whether an address can be that of one host's socket.
-fn is_somebody(address: SocketAddr) -> bool {
-    let ip = address.ip();
-    let crowd = ip.is_multicast() || ip == IpAddr::V4(Ipv4Addr::BROADCAST);
-    !crowd && !ip.is_unspecified() && address.port() != 0
 }

@@ -63,7 +63,7 @@ impl<R: Resolve> DirectTransport<R> {
 
     /// Replaces names by addresses, and leaves out what may not or cannot go.
     fn sort(&mut self, out: &mut Datagrams) {
-        out.sort(|target, payload| {
+        out.retain_mut(|target, payload| {
             let address = match target.clone().canonical() {
                 Ok(Address::Ip(address)) if self.destinations.approve(address) => address,
                 Ok(Address::Ip(_)) => return Err(DropReason::Refused),
@@ -100,7 +100,7 @@ impl<R: Resolve> DirectTransport<R> {
             ready!(self.sockets.poll_send(cx, &mut self.ready));
             // An idle association keeps no room.
             let mut done = std::mem::take(&mut self.ready);
-            self.ready.dropped_too(done.take_dropped());
+            self.ready.add_dropped(done.take_dropped());
         }
         Poll::Ready(())
     }
@@ -155,7 +155,7 @@ impl Sockets {
 impl<R: Resolve> DatagramTransport for DirectTransport<R> {
     fn poll_send(&mut self, cx: &mut Context<'_>, out: &mut Datagrams) -> Poll<io::Result<()>> {
         self.renew();
-        out.dropped_too(self.ready.take_dropped());
+        out.add_dropped(self.ready.take_dropped());
         ready!(self.poll_ready_out(cx));
         self.sort(out);
         if self.sockets.poll_send(cx, out).is_pending() {
@@ -171,8 +171,8 @@ impl<R: Resolve> DatagramTransport for DirectTransport<R> {
         self.poll_names(cx);
         // What is left waits for room, and this task hears of it.
         let _ = self.poll_ready_out(cx);
-        into.dropped_too(self.ready.take_dropped());
-        into.dropped_too(self.names.take_dropped());
+        into.add_dropped(self.ready.take_dropped());
+        into.add_dropped(self.names.take_dropped());
         let strangers = Cell::new(0);
         let destinations = &self.destinations;
         let kept = Cell::new(0_usize);

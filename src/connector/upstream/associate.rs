@@ -134,7 +134,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin + Send + 'static> DatagramTransport
             self.version = version;
             self.known.clear();
         }
-        out.sort(|target, _| {
+        out.retain_mut(|target, _| {
             // What goes out is what was judged: an address in disguise is nobody's to interpret.
             *target = target
                 .clone()
