@@ -1,4 +1,4 @@
-//! Datagrams from this machine: the path of [`MakeDirect`](super::MakeDirect).
+//! Sends and receives datagrams from this machine: the transport of [`MakeDirect`](super::MakeDirect).
 
 use std::{
     cell::Cell,
@@ -9,7 +9,7 @@ use std::{
 
 use super::{
     filtering::{Destinations, approves},
-    lookups::Names,
+    lookups::Lookups,
 };
 use crate::{
     connector::resolve::Resolve,
@@ -18,16 +18,16 @@ use crate::{
     proto::{Address, canonical},
 };
 
-/// Batches that nobody expects, in one poll, before other tasks get their turn.
-const UNWANTED: usize = 4;
+/// Batches in one poll that the filtering rejects as a whole, before other tasks get their turn.
+const REJECTED_BATCHES: usize = 4;
 
-/// Sockets of this machine, one for each family, opened with the first datagram that needs it.
+/// Sends from sockets of this machine, and receives what the filtering lets in.
 pub struct DirectTransport<R> {
     sockets: Sockets,
     destinations: Destinations,
-    names: Names<R>,
-    /// What is to be sent by address, the names replaced.
-    ready: Datagrams,
+    lookups: Lookups<R>,
+    /// What the sockets have not taken yet, with addresses in place of names.
+    unsent: Datagrams,
 }
 
 impl<R: Resolve> DirectTransport<R> {
@@ -35,43 +35,43 @@ impl<R: Resolve> DirectTransport<R> {
         Self {
             sockets: Sockets::default(),
             destinations,
-            names: Names::new(resolver),
-            ready: Datagrams::new(),
+            lookups: Lookups::new(resolver),
+            unsent: Datagrams::new(),
         }
     }
 
-    /// Asks the policies again about what they have said, if they have changed.
+    /// Asks the policies again about what they have decided, if they have changed.
     fn renew(&mut self) {
         let Self {
             destinations,
-            names,
-            ready,
+            lookups,
+            unsent,
             ..
         } = self;
         if destinations.renew() {
-            names.renew(
+            lookups.renew(
                 |target, address| destinations.allows_as(target, address),
                 |target| destinations.request_for(target),
             );
-            for (target, address) in names.chosen() {
-                destinations.still_named(address, target);
+            for (target, address) in lookups.resolved() {
+                destinations.restore_name(address, target);
             }
-            // What waits for room was approved of by the policies as they were.
-            ready.retain(|target, _| target.ip().is_some_and(|ip| destinations.is_open(ip)));
+            // What waits for room was approved by the policies as they were.
+            unsent.retain(|target, _| target.ip().is_some_and(|ip| destinations.is_open(ip)));
         }
     }
 
-    /// Replaces names by addresses, and leaves out what may not or cannot go.
-    fn sort(&mut self, out: &mut Datagrams) {
-        out.retain_mut(|target, payload| {
+    /// Replaces names by addresses, and takes out what a policy refuses or what cannot be sent.
+    fn resolve_and_filter(&mut self, batch: &mut Datagrams) {
+        batch.retain_mut(|target, payload| {
             let address = match target.clone().canonical() {
                 Ok(Address::Ip(address)) if self.destinations.approve(address) => address,
                 Ok(Address::Ip(_)) => return Err(DropReason::Refused),
                 Ok(Address::Name(name, _)) => {
                     let admit = |target: &Address| self.destinations.request_for(target);
-                    match self.names.address(target, &name, payload, admit)? {
+                    match self.lookups.address(target, &name, payload, admit)? {
                         Some(address) => {
-                            self.destinations.named(address, target);
+                            self.destinations.add_name(address, target);
                             address
                         }
                         None => return Ok(false), // it waits
@@ -84,23 +84,23 @@ impl<R: Resolve> DirectTransport<R> {
         });
     }
 
-    /// Takes what has waited for a name.
-    fn poll_names(&mut self, cx: &mut Context<'_>) {
-        while let Poll::Ready((waiting, address)) = self.names.poll_chosen(cx, approves) {
+    /// Takes the datagrams whose names have been resolved.
+    fn poll_lookups(&mut self, cx: &mut Context<'_>) {
+        while let Poll::Ready((waiting, address)) = self.lookups.poll_resolved(cx, approves) {
             for (target, payload) in waiting.iter() {
-                self.destinations.named(address, target);
-                self.ready.push(Address::Ip(address), payload);
+                self.destinations.add_name(address, target);
+                self.unsent.push(Address::Ip(address), payload);
             }
         }
     }
 
-    /// Ready once nothing is kept back.
-    fn poll_ready_out(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if !self.ready.is_empty() {
-            ready!(self.sockets.poll_send(cx, &mut self.ready));
+    /// Ready once the sockets have taken everything.
+    fn poll_unsent(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.unsent.is_empty() {
+            ready!(self.sockets.poll_send(cx, &mut self.unsent));
             // An idle association keeps no room.
-            let mut done = std::mem::take(&mut self.ready);
-            self.ready.add_dropped(done.take_dropped());
+            let mut done = std::mem::take(&mut self.unsent);
+            self.unsent.add_dropped(done.take_dropped());
         }
         Poll::Ready(())
     }
@@ -114,7 +114,7 @@ struct Sockets {
 }
 
 impl Sockets {
-    fn towards(&mut self, address: SocketAddr) -> io::Result<&BatchSocket> {
+    fn for_destination(&mut self, address: SocketAddr) -> io::Result<&BatchSocket> {
         let slot = if address.is_ipv4() {
             &mut self.v4
         } else {
@@ -126,23 +126,23 @@ impl Sockets {
         }
     }
 
-    /// Ready once `out`, which has addresses only, is empty.
-    fn poll_send(&mut self, cx: &mut Context<'_>, out: &mut Datagrams) -> Poll<()> {
+    /// Ready once `batch`, which has addresses only, is empty.
+    fn poll_send(&mut self, cx: &mut Context<'_>, batch: &mut Datagrams) -> Poll<()> {
         loop {
-            let front = out.iter().next().map(|(target, _)| target.ip());
+            let front = batch.iter().next().map(|(target, _)| target.ip());
             let Some(address) = front else {
                 return Poll::Ready(());
             };
-            match address.map(|address| (address, self.towards(address))) {
+            match address.map(|address| (address, self.for_destination(address))) {
                 Some((address, Ok(socket))) => {
-                    ready!(poll_send_front(socket, cx, address, out));
+                    ready!(poll_send_front(socket, cx, address, batch));
                 }
                 Some((address, Err(error))) => {
                     tracing::debug!(%address, %error, "no socket for a datagram");
-                    out.dropped(DropReason::Unsendable, 1);
-                    out.take_first(1);
+                    batch.dropped(DropReason::Unsendable, 1);
+                    batch.take_first(1);
                 }
-                None => out.take_first(1),
+                None => batch.take_first(1),
             }
         }
     }
@@ -153,54 +153,54 @@ impl Sockets {
 }
 
 impl<R: Resolve> DatagramTransport for DirectTransport<R> {
-    fn poll_send(&mut self, cx: &mut Context<'_>, out: &mut Datagrams) -> Poll<io::Result<()>> {
+    fn poll_send(&mut self, cx: &mut Context<'_>, batch: &mut Datagrams) -> Poll<io::Result<()>> {
         self.renew();
-        out.add_dropped(self.ready.take_dropped());
-        ready!(self.poll_ready_out(cx));
-        self.sort(out);
-        if self.sockets.poll_send(cx, out).is_pending() {
-            // Kept here, since names are addresses now: not to be sorted again.
-            self.ready = std::mem::take(out);
+        batch.add_dropped(self.unsent.take_dropped());
+        ready!(self.poll_unsent(cx));
+        self.resolve_and_filter(batch);
+        if self.sockets.poll_send(cx, batch).is_pending() {
+            // Kept here, since names are addresses now: not to be resolved and filtered again.
+            self.unsent = std::mem::take(batch);
             return Poll::Pending;
         }
         Poll::Ready(Ok(()))
     }
 
-    fn poll_recv(&mut self, cx: &mut Context<'_>, into: &mut Datagrams) -> Poll<io::Result<()>> {
+    fn poll_recv(&mut self, cx: &mut Context<'_>, batch: &mut Datagrams) -> Poll<io::Result<()>> {
         self.renew();
-        self.poll_names(cx);
+        self.poll_lookups(cx);
         // What is left waits for room, and this task hears of it.
-        let _ = self.poll_ready_out(cx);
-        into.add_dropped(self.ready.take_dropped());
-        into.add_dropped(self.names.take_dropped());
-        let strangers = Cell::new(0);
+        let _ = self.poll_unsent(cx);
+        batch.add_dropped(self.unsent.take_dropped());
+        batch.add_dropped(self.lookups.take_dropped());
+        let rejected = Cell::new(0);
         let destinations = &self.destinations;
-        let kept = Cell::new(0_usize);
+        let accepted = Cell::new(0_usize);
         let mut receive = |source: SocketAddr, payload: &[u8]| {
             let source = canonical(source);
             if destinations.expects(source) {
-                into.push(Address::Ip(source), payload);
-                kept.set(kept.get() + 1);
+                batch.push(Address::Ip(source), payload);
+                accepted.set(accepted.get() + 1);
             } else {
-                strangers.set(strangers.get() + 1);
+                rejected.set(rejected.get() + 1);
             }
         };
         for socket in self.sockets.open() {
             for tries in 1.. {
                 // An error is news of an earlier datagram, and costs that one only.
-                if socket.poll_recv(cx, &mut receive).is_pending() || kept.get() > 0 {
+                if socket.poll_recv(cx, &mut receive).is_pending() || accepted.get() > 0 {
                     break;
                 }
-                if tries == UNWANTED {
+                if tries == REJECTED_BATCHES {
                     yield_turn(cx);
                     break;
                 }
             }
         }
-        if strangers.get() > 0 {
-            into.dropped(DropReason::Stranger, strangers.get());
+        if rejected.get() > 0 {
+            batch.dropped(DropReason::Stranger, rejected.get());
         }
-        if into.is_empty() {
+        if batch.is_empty() {
             Poll::Pending
         } else {
             Poll::Ready(Ok(()))

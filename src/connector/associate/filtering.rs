@@ -1,4 +1,4 @@
-//! Where an association may send to, and who may answer.
+//! The destinations of an association, and whose datagrams may come back (RFC 4787 section 5).
 
 use std::{collections::HashMap, net::SocketAddr};
 
@@ -6,27 +6,27 @@ use tokio::time::Instant;
 
 use crate::{datagram::is_unicast, proto::Address, session::Request};
 
-/// Who may send datagrams to the client, in the terms of RFC 4787 section 5.
+/// Whose datagrams may come back to the client, in the terms of RFC 4787 section 5.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Filtering {
-    /// Anyone who finds the port, as long as the policy lets the client talk to them.
+    /// Those of any host that finds the port, as long as the policy allows the client to send to it.
     EndpointIndependent,
-    /// Hosts that the client has sent to, from any of their ports.
+    /// Those of hosts that the client has sent to, from any of their ports.
     #[default]
     AddressDependent,
-    /// Hosts that the client has sent to, from the port that it sent to.
+    /// Those of hosts that the client has sent to, from the port that it sent to.
     AddressAndPortDependent,
 }
 
-/// The destinations of one association, each with what the policies said of it.
+/// The destinations of one association, each with what the policies decided.
 #[derive(Debug)]
 pub(super) struct Destinations {
     request: Request,
-    /// Of the policies whose answers are known.
+    /// Of the policies, when they were asked.
     version: u64,
     filtering: Filtering,
-    most: usize,
+    capacity: usize,
     known: HashMap<SocketAddr, Destination>,
     /// The destination of the last datagram, which is most often the one of the next.
     latest: Option<SocketAddr>,
@@ -34,32 +34,32 @@ pub(super) struct Destinations {
 
 #[derive(Debug)]
 struct Destination {
-    /// What the policies said of the address by itself, if they were asked.
+    /// Whether the policies allow the address as stated, if they were asked.
     approved: Option<bool>,
-    /// Something was sent there under this name, which they approved of.
-    named: Option<Address>,
+    /// Something was sent there under this name, which they allowed.
+    name: Option<Address>,
     used: Instant,
 }
 
 impl Destination {
     fn is_known_to_client(&self) -> bool {
-        self.named.is_some() || self.approved == Some(true)
+        self.name.is_some() || self.approved == Some(true)
     }
 }
 
 impl Destinations {
-    pub(super) fn new(request: Request, filtering: Filtering, most: usize) -> Self {
+    pub(super) fn new(request: Request, filtering: Filtering, capacity: usize) -> Self {
         Self {
             version: request.guard.version(),
             request,
             filtering,
-            most: most.max(1),
+            capacity: capacity.max(1),
             known: HashMap::new(),
             latest: None,
         }
     }
 
-    /// Whether a datagram may go there. Remembers that it did.
+    /// Whether a datagram may go to an address as stated. Remembers that it did.
     pub(super) fn approve(&mut self, address: SocketAddr) -> bool {
         if self.latest == Some(address) {
             return true;
@@ -75,28 +75,28 @@ impl Destinations {
         approved
     }
 
-    /// Something is sent to a name that led here, and answers are expected.
-    pub(super) fn named(&mut self, address: SocketAddr, target: &Address) {
+    /// Remembers that something is sent to a name with this address, so that answers are let in.
+    pub(super) fn add_name(&mut self, address: SocketAddr, target: &Address) {
         let entry = self.entry(address);
-        if entry.named.as_ref() != Some(target) {
-            entry.named = Some(target.clone());
+        if entry.name.as_ref() != Some(target) {
+            entry.name = Some(target.clone());
         }
         // The next one by address notes when that was.
         self.latest = None;
     }
 
-    /// Another name that led here is still approved of, whatever has become of the last one.
-    pub(super) fn still_named(&mut self, address: SocketAddr, target: &Address) {
+    /// Remembers another name with this address that is still allowed, where the last one is not.
+    pub(super) fn restore_name(&mut self, address: SocketAddr, target: &Address) {
         if let Some(known) = self.known.get_mut(&address)
-            && known.named.is_none()
+            && known.name.is_none()
         {
-            known.named = Some(target.clone());
+            known.name = Some(target.clone());
         }
     }
 
-    /// Whether the policies have changed since they were last asked. If so, they are asked again
-    /// about everything that is known, so that neither what was allowed goes on nor an answer that
-    /// is still welcome is lost.
+    /// Asks the policies again about everything that is known, if they have changed since, so that
+    /// neither what was allowed goes on nor an answer that is still allowed is lost. Returns whether
+    /// they have.
     pub(super) fn renew(&mut self) -> bool {
         let version = self.request.guard.version();
         if version == self.version {
@@ -107,14 +107,14 @@ impl Destinations {
         let mut known = std::mem::take(&mut self.known);
         for (address, destination) in &mut known {
             destination.approved = destination.approved.map(|_| self.allows(*address));
-            let named = destination.named.take();
-            destination.named = named.filter(|target| self.allows_as(target, *address));
+            let name = destination.name.take();
+            destination.name = name.filter(|target| self.allows_as(target, *address));
         }
         self.known = known;
         true
     }
 
-    /// Whether something may go there, as far as that is known.
+    /// Whether an address is known, and allowed by itself or under a name.
     pub(super) fn is_open(&self, address: SocketAddr) -> bool {
         let known = self.known.get(&address);
         known.is_some_and(Destination::is_known_to_client)
@@ -131,7 +131,8 @@ impl Destinations {
         self.allows_as(&Address::Ip(address), address)
     }
 
-    /// What the policies have to say of the addresses of a target, unless they refuse it as stated.
+    /// The request to ask the policies about the addresses of a target with, unless they refuse it as
+    /// stated.
     pub(super) fn request_for(&self, target: &Address) -> Option<Request> {
         match self.request.for_datagram(target.clone()) {
             Ok(request) => Some(request),
@@ -142,7 +143,7 @@ impl Destinations {
         }
     }
 
-    /// Whether a datagram from there is for the client.
+    /// Whether the filtering lets a datagram from this source in.
     pub(super) fn expects(&self, source: SocketAddr) -> bool {
         if self.latest == Some(source) {
             return true;
@@ -160,9 +161,9 @@ impl Destinations {
         }
     }
 
-    /// What is known of an address. The one that was not used for the longest time makes room.
+    /// The entry of an address. The one that was not used for the longest time makes room.
     fn entry(&mut self, address: SocketAddr) -> &mut Destination {
-        if self.known.len() >= self.most && !self.known.contains_key(&address) {
+        if self.known.len() >= self.capacity && !self.known.contains_key(&address) {
             let oldest = self.known.iter().min_by_key(|(_, known)| known.used);
             if let Some(oldest) = oldest.map(|(address, _)| *address) {
                 self.known.remove(&oldest);
@@ -172,7 +173,7 @@ impl Destinations {
         let used = Instant::now();
         let known = self.known.entry(address).or_insert(Destination {
             approved: None,
-            named: None,
+            name: None,
             used,
         });
         known.used = used;

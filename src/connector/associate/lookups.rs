@@ -1,4 +1,4 @@
-//! Names as destinations, looked up off the data path.
+//! Resolves names of destinations, off the data path.
 
 use std::{
     collections::HashMap,
@@ -22,61 +22,61 @@ use crate::{
     session::Request,
 };
 
-/// Lookups of one association at once; what would need another one is dropped.
-const LOOKUPS: usize = 16;
+/// Lookups of one association at once; a datagram that would need another one is dropped.
+const MOST_RUNNING: usize = 16;
 
 /// Octets that wait for one lookup, and datagrams.
 const WAITING: (usize, usize) = (64 * 1024, 256);
 
-/// Names that are remembered.
-const REMEMBERED: usize = 64;
+/// Names whose lookups are remembered.
+const MOST_RESOLVED: usize = 64;
 
-/// How long an answer is used, and how long the lack of one.
+/// How long an address is used for its name, and how long the lack of one.
 const FRESH: Duration = Duration::from_secs(60);
 const FRESH_FAILURE: Duration = Duration::from_secs(5);
 
 /// How long a lookup may take.
 const LIMIT: Duration = Duration::from_secs(5);
 
-type Answer = (Address, Result<Vec<IpAddr>, BoxError>);
+type Outcome = (Address, Result<Vec<IpAddr>, BoxError>);
 
-/// The names of one association, each with its port.
-pub(super) struct Names<R> {
+/// The lookups of one association, each for a name and a port.
+pub(super) struct Lookups<R> {
     resolver: R,
-    chosen: HashMap<Address, Chosen>,
+    resolved: HashMap<Address, Resolved>,
     waiting: HashMap<Address, Waiting>,
-    lookups: FuturesUnordered<BoxFuture<'static, Answer>>,
-    /// What has waited in vain.
+    running: FuturesUnordered<BoxFuture<'static, Outcome>>,
+    /// Datagrams that have waited in vain.
     drops: Drops,
 }
 
 #[derive(Debug)]
-struct Chosen {
+struct Resolved {
     address: Result<SocketAddr, DropReason>,
     until: Instant,
 }
 
 #[derive(Debug)]
 struct Waiting {
-    /// What the policies approve addresses for.
+    /// The policies are asked about addresses with this.
     request: Request,
     datagrams: Datagrams,
     octets: usize,
 }
 
-impl<R: Resolve> Names<R> {
+impl<R: Resolve> Lookups<R> {
     pub(super) fn new(resolver: R) -> Self {
         Self {
             resolver,
-            chosen: HashMap::new(),
+            resolved: HashMap::new(),
             waiting: HashMap::new(),
-            lookups: FuturesUnordered::new(),
+            running: FuturesUnordered::new(),
             drops: Drops::default(),
         }
     }
 
-    /// The address that was chosen for a name, if there is one. While it is looked up the datagram
-    /// waits, and comes back from [`poll_chosen`](Self::poll_chosen). It is looked up only if
+    /// Returns the address to use for a name, if it is known. While it is looked up the datagram
+    /// waits, and comes back from [`poll_resolved`](Self::poll_resolved). It is looked up only if
     /// `admit` has a request for it.
     ///
     /// # Errors
@@ -89,13 +89,13 @@ impl<R: Resolve> Names<R> {
         payload: &[u8],
         admit: impl FnOnce(&Address) -> Option<Request>,
     ) -> Result<Option<SocketAddr>, DropReason> {
-        match self.chosen.get(target) {
-            Some(chosen) if Instant::now() < chosen.until => return chosen.address.map(Some),
-            Some(_) => drop(self.chosen.remove(target)),
+        match self.resolved.get(target) {
+            Some(resolved) if Instant::now() < resolved.until => return resolved.address.map(Some),
+            Some(_) => drop(self.resolved.remove(target)),
             None => {}
         }
         if !self.waiting.contains_key(target) {
-            if self.lookups.len() >= LOOKUPS {
+            if self.running.len() >= MOST_RUNNING {
                 return Err(DropReason::Overflow);
             }
             let Some(request) = admit(target) else {
@@ -109,9 +109,12 @@ impl<R: Resolve> Names<R> {
             };
             self.waiting.insert(target.clone(), waiting);
             let (resolver, name, target) = (self.resolver.clone(), name.clone(), target.clone());
-            self.lookups.push(Box::pin(async move {
-                let answer = timeout(LIMIT, resolver.resolve(name)).await;
-                (target, answer.unwrap_or_else(|elapsed| Err(elapsed.into())))
+            self.running.push(Box::pin(async move {
+                let outcome = timeout(LIMIT, resolver.resolve(name)).await;
+                (
+                    target,
+                    outcome.unwrap_or_else(|elapsed| Err(elapsed.into())),
+                )
             }));
         }
         if let Some(waiting) = self.waiting.get_mut(target)
@@ -125,22 +128,23 @@ impl<R: Resolve> Names<R> {
         Err(DropReason::Overflow)
     }
 
-    /// How many have waited in vain.
+    /// Takes the counts of datagrams that have waited in vain.
     pub(super) fn take_dropped(&mut self) -> Option<Drops> {
         self.drops.take()
     }
 
-    /// Forgets what the policies said as they were: the addresses that may not be used any more,
+    /// Forgets what the policies decided as they were: the addresses that may not be used any more,
     /// that there was none, and what waits for an address and has no request any more.
     pub(super) fn renew(
         &mut self,
         allows: impl Fn(&Address, SocketAddr) -> bool,
         admit: impl Fn(&Address) -> Option<Request>,
     ) {
-        self.chosen.retain(|target, chosen| match chosen.address {
-            Ok(address) => allows(target, address),
-            Err(_) => false,
-        });
+        self.resolved
+            .retain(|target, resolved| match resolved.address {
+                Ok(address) => allows(target, address),
+                Err(_) => false,
+            });
         let drops = &mut self.drops;
         self.waiting.retain(|target, waiting| {
             let admitted = admit(target).is_some();
@@ -151,27 +155,27 @@ impl<R: Resolve> Names<R> {
         });
     }
 
-    /// The names that are in use, each with its address.
-    pub(super) fn chosen(&self) -> impl Iterator<Item = (&Address, SocketAddr)> {
-        let chosen = self.chosen.iter();
-        chosen.filter_map(|(target, chosen)| Some((target, chosen.address.ok()?)))
+    /// The names that have an address, each with it.
+    pub(super) fn resolved(&self) -> impl Iterator<Item = (&Address, SocketAddr)> {
+        let resolved = self.resolved.iter();
+        resolved.filter_map(|(target, resolved)| Some((target, resolved.address.ok()?)))
     }
 
-    /// Ready with what has waited for a lookup that has come back, and the address to send it to:
-    /// of all its addresses, the first that `approve` likes.
-    pub(super) fn poll_chosen(
+    /// Ready with the datagrams that have waited for a lookup that has ended, and the address to send
+    /// them to: of all its addresses, the first that `approve` allows.
+    pub(super) fn poll_resolved(
         &mut self,
         cx: &mut Context<'_>,
         approve: impl Fn(&Request, SocketAddr) -> bool,
     ) -> Poll<(Datagrams, SocketAddr)> {
-        // To ask nothing costs as much as to ask something.
-        while !self.lookups.is_empty()
-            && let Poll::Ready(Some((target, answer))) = self.lookups.poll_next_unpin(cx)
+        // Polling no lookup at all costs as much as polling one.
+        while !self.running.is_empty()
+            && let Poll::Ready(Some((target, outcome))) = self.running.poll_next_unpin(cx)
         {
             let Some(waiting) = self.waiting.remove(&target) else {
                 continue; // nothing waits any more
             };
-            let address = match answer {
+            let address = match outcome {
                 Ok(addresses) => addresses
                     .into_iter()
                     .map(|ip| canonical(SocketAddr::new(ip, target.port())))
@@ -192,8 +196,8 @@ impl<R: Resolve> Names<R> {
     }
 
     fn remember(&mut self, target: Address, address: Result<SocketAddr, DropReason>) {
-        if self.chosen.len() >= REMEMBERED {
-            self.chosen.clear();
+        if self.resolved.len() >= MOST_RESOLVED {
+            self.resolved.clear();
         }
         let fresh = if address.is_ok() {
             FRESH
@@ -201,6 +205,6 @@ impl<R: Resolve> Names<R> {
             FRESH_FAILURE
         };
         let until = Instant::now() + fresh;
-        self.chosen.insert(target, Chosen { address, until });
+        self.resolved.insert(target, Resolved { address, until });
     }
 }

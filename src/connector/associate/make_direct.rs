@@ -12,7 +12,7 @@ use crate::{
     session::Request,
 };
 
-/// Makes paths from this machine: what [`Associate`](super::Associate) uses by default.
+/// Makes transports that send from this machine: what [`Associate`](super::Associate) uses by default.
 #[derive(Clone, Debug)]
 pub struct MakeDirect<R = SystemResolver> {
     resolver: R,
@@ -21,7 +21,7 @@ pub struct MakeDirect<R = SystemResolver> {
 }
 
 impl MakeDirect {
-    /// The resolver of the system, address-dependent filtering, 256 destinations for each
+    /// Resolves by the system, with address-dependent filtering and 256 destinations for each
     /// association.
     #[must_use]
     pub fn new() -> Self {
@@ -50,18 +50,18 @@ impl<R> MakeDirect<R> {
         }
     }
 
-    /// Who may send datagrams to the client.
+    /// Sets whose datagrams may come back to the client.
     #[must_use]
     pub const fn filtering(mut self, filtering: Filtering) -> Self {
         self.filtering = filtering;
         self
     }
 
-    /// How many destinations an association remembers. With one more, the one that was not sent to
-    /// for the longest time is forgotten, and with it who may answer.
+    /// Limits the destinations that an association remembers. With one more, the one that was not sent
+    /// to for the longest time is forgotten, and its datagrams are not let in any more.
     #[must_use]
-    pub const fn destinations(mut self, most: usize) -> Self {
-        self.destinations = most;
+    pub const fn destinations(mut self, limit: usize) -> Self {
+        self.destinations = limit;
         self
     }
 }

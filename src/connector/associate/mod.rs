@@ -1,25 +1,25 @@
 //! UDP ASSOCIATE: a relay for datagrams (RFC 1928 sections 4, 6 and 7).
 //!
 //! [`Associate`] opens a UDP socket for each request, on the address on which the client reached
-//! us, and tells the client to send there. What the client sends goes on by a
-//! [`DatagramTransport`](crate::datagram::DatagramTransport), and what comes back is sent to the client under
-//! its true source. The association ends with the TCP connection that asked for it.
+//! us, and tells the client to send there. A [`DatagramTransport`](crate::datagram::DatagramTransport)
+//! sends what comes from the client, and what that receives is sent to the client under its true
+//! source. The association ends with the TCP connection that asked for it.
 //!
-//! * **Nobody else gets in.** A datagram counts only if it comes from the client's address, and from
+//! * **From the client only.** A datagram counts only if it comes from the client's address, and from
 //!   the port of its first valid one. There is no socket without a request that was authenticated.
-//! * **Nobody unasked gets back.** Answers come from hosts that the client has sent to;
-//!   [`Filtering`] has the choices, in the terms of RFC 4787.
-//! * **The policy is asked about every destination**, as stated and as an address; the answer is
-//!   kept for the association. Multicast, broadcast and port 0 are refused.
+//! * **Filtered.** Datagrams come back from hosts that the client has sent to; [`Filtering`] has the
+//!   choices, in the terms of RFC 4787.
+//! * **The policy is asked about every destination**, as stated and as an address; its decision
+//!   is kept for the association. Multicast, broadcast and port 0 are refused.
 //! * **One bad datagram costs one datagram.** Garbage, unreachable and unknown destinations are
-//!   dropped in silence, as the RFC has it. Names are looked up aside, and nothing waits for them
-//!   but their own datagrams.
-//! * **Whole or not at all.** Up to 65,507 octets less the header pass; nothing is cut. Fragments
-//!   (FRAG) are put together, within bounds, or dropped on request.
+//!   dropped in silence, as the RFC has it. Names are looked up off the data path: nothing waits for
+//!   a lookup but its own datagrams.
+//! * **Whole or not at all.** Up to 65,507 octets less the header; nothing is cut. Fragments (FRAG)
+//!   are reassembled, within bounds, or dropped on request.
 //! * **By batches.** Receiving and sending many datagrams takes one system call where the system can
 //!   do that, and the buffers belong to the thread.
 //!
-//! Behind a NAT or in a container, say what clients shall send to:
+//! Behind a NAT or in a container, set the address that clients are told to send to:
 //!
 //! ```
 //! use std::net::{IpAddr, Ipv4Addr};
@@ -31,7 +31,7 @@
 //! let connector = Connector::direct().with_associate(associate);
 //! ```
 //!
-//! The whole of it:
+//! One association, from the request to its end:
 //!
 //! ```
 //! use tokio::net::UdpSocket;
