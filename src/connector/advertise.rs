@@ -1,4 +1,4 @@
-//! Where clients and peers find a socket of ours.
+//! Binds sockets for peers and clients, and advertises their addresses.
 
 use std::{
     io,
@@ -12,17 +12,17 @@ use crate::{error::Refusal, proto::ReplyCode};
 /// Where the next search for a port begins, so that ports are not used again at once.
 static NEXT: AtomicU16 = AtomicU16::new(0);
 
-/// The ports that sockets are bound to, and the address that clients are told.
+/// The ports that sockets are bound to, and the address that is advertised, as BND.
 #[derive(Clone, Debug)]
 pub(super) struct Endpoint {
-    /// Told instead of the address that is bound: that of a NAT or of a container's host.
+    /// Advertised instead of the address that is bound: that of a NAT or of a container's host.
     pub(super) public: Option<IpAddr>,
-    /// 0 is whichever the system gives.
+    /// 0 is any port that the system has free.
     pub(super) ports: RangeInclusive<u16>,
 }
 
 impl Endpoint {
-    /// The address that is bound, and any port.
+    /// Advertises the address that is bound, with any port.
     pub(super) const fn new() -> Self {
         Self {
             public: None,
@@ -30,11 +30,11 @@ impl Endpoint {
         }
     }
 
-    /// Opens a socket on `local` with `open`, and says where the client is told that it is.
+    /// Opens a socket on `local` with `open`, and returns the address to advertise.
     ///
     /// # Errors
     ///
-    /// A refusal with 01 when no port is to be had.
+    /// A refusal with 01 when no port is free.
     pub(super) fn open<T>(
         &self,
         local: IpAddr,
@@ -53,11 +53,11 @@ impl Endpoint {
             )
             .with_source(error)
         })?;
-        let told = self.public.unwrap_or(bound.ip());
-        Ok((socket, SocketAddr::new(told, bound.port())))
+        let advertised = self.public.unwrap_or(bound.ip());
+        Ok((socket, SocketAddr::new(advertised, bound.port())))
     }
 
-    /// The first port of the range on which `open` succeeds, or the last error.
+    /// Opens a socket on the first port of the range where that succeeds.
     fn first_free<T>(&self, open: impl Fn(u16) -> io::Result<T>) -> io::Result<T> {
         let (first, last) = (u32::from(*self.ports.start()), u32::from(*self.ports.end()));
         let count = (last + 1).saturating_sub(first);

@@ -13,27 +13,27 @@ use crate::{
     session::{Connected, Request},
 };
 
-/// A leaf connector of any type, in a box: for ways that are chosen at run time.
+/// Boxes a connector of any type: for routes, chains and alternatives that are chosen at run time.
 ///
-/// `T` is what it takes: a [`Request`], or an [`Address`](crate::proto::Address) where it is the way
-/// to a proxy. The stream comes in a [`BoxStream`], which the relay sees through.
+/// `T` is what it takes: a [`Request`], or an [`Address`](crate::proto::Address) where it is the
+/// transport to a proxy. The stream comes in a [`BoxStream`], which the relay sees through.
 ///
 /// ```
 /// use tower_socks::{Connector, Direct, connector::{BoxConnector, upstream::Socks5Upstream}};
 /// use tower_socks::proto::Address;
 ///
 /// let proxies: Vec<String> = vec!["192.0.2.1:1080".into(), "proxy.example:1080".into()];
-/// let mut way: BoxConnector<Address> = BoxConnector::new(Direct::new());
+/// let mut chain: BoxConnector<Address> = BoxConnector::new(Direct::new());
 /// for proxy in &proxies {
 ///     let proxy: Address = proxy.parse()?;
-///     way = BoxConnector::new(Socks5Upstream::new(proxy).via(way));
+///     chain = BoxConnector::new(Socks5Upstream::new(proxy).via(chain));
 /// }
 /// # Ok::<(), tower_socks::BoxError>(())
 /// ```
 pub struct BoxConnector<T = Request>(BoxCloneSyncService<T, Connected<BoxStream>, BoxError>);
 
 impl<T: 'static> BoxConnector<T> {
-    /// Puts a connector into a box.
+    /// Boxes a connector.
     pub fn new<S, Io>(connector: S) -> Self
     where
         S: Service<T, Response = Connected<Io>> + Clone + Send + Sync + 'static,

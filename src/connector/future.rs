@@ -13,7 +13,7 @@ use super::{ConnectorTunnel, unsupported};
 use crate::{error::BoxError, proto::Command, session::Request};
 
 pin_project! {
-    /// A request on its way: the future of [`Connector`](super::Connector).
+    /// Executes a request: the future of [`Connector`](super::Connector).
     pub struct ResponseFuture<C, B, A>
     where
         C: Service<Request>,

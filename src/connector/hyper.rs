@@ -1,5 +1,4 @@
-//! What hyper and its friends ask of a connector: [`Uri`] is a [`Target`], and [`Connected`] is a
-//! stream of theirs.
+//! Connectors for hyper and tonic: [`Uri`] is a [`Target`], and [`Connected`] is one of hyper's streams.
 
 use std::{
     error::Error,
@@ -14,10 +13,13 @@ use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::{client::legacy::connect, rt::TokioIo};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::session::{Connected, Target};
-use crate::{error::BoxError, proto::Address};
+use crate::{
+    error::BoxError,
+    proto::Address,
+    session::{Connected, Target},
+};
 
-/// A URI names its authority: with the port of its scheme where it has none, 80 for `http` and `ws`,
+/// Names the authority of a URI: with the port of its scheme where it has none, 80 for `http` and `ws`,
 /// and 443 for `https` and `wss`.
 ///
 /// It comes without policies. A connector behind a policy of yours takes a
@@ -85,7 +87,7 @@ fn known_port(scheme: Option<&Scheme>) -> Option<u16> {
     (is("https") || is("wss")).then_some(443)
 }
 
-/// What a URI lacks. It may carry secrets, so it is not quoted.
+/// What a URI lacks. It may contain secrets, so it is not quoted.
 #[derive(Debug)]
 struct NoTarget(&'static str);
 
@@ -141,8 +143,8 @@ impl<Io: AsyncWrite> Write for Connected<Io> {
     }
 }
 
-/// Nothing is said of the connection: what goes through it is for the target, which does not see a
-/// proxy, and which of HTTP's versions it speaks is known to whoever puts TLS on top.
+/// Says nothing of the connection: what goes through it is for the target, which does not see a proxy,
+/// and which of HTTP's versions it speaks is known to the layer that puts TLS on top.
 impl<Io> connect::Connection for Connected<Io> {
     fn connected(&self) -> connect::Connected {
         connect::Connected::new()

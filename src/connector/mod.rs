@@ -1,4 +1,4 @@
-//! Services that carry requests out.
+//! Connectors: services that execute CONNECT, BIND and UDP ASSOCIATE.
 //!
 //! [`Connector`] stands at the bottom of a stack and dispatches by command. Each command has a
 //! service of its own that can be replaced, by one of this crate or by any `Service<Request>` whose
@@ -12,11 +12,11 @@
 //! | all three, through another proxy | | [`Connector::upstream`], or each by itself: [`upstream`] |
 //! | any other | reply 07 | a service of yours in place of the `Connector` |
 //!
-//! [`Unsupported`] in a place answers 07 there.
+//! [`Unsupported`] in the place of a command refuses it with 07.
 //!
-//! Those for CONNECT are useful without a proxy too: anything that is a
-//! [`Target`](crate::session::Target) will do, and what they answer is a plain stream. With the
-//! feature `http`, that includes `http::Uri`, and hyper's client and tonic take them as they are.
+//! Those for CONNECT are useful without a proxy server too: they take any
+//! [`Target`](crate::session::Target), and their response is a plain stream. With the feature `http`,
+//! `http::Uri` is a target, and hyper's client and tonic take these connectors as they are.
 //!
 //! ```
 //! use tower::ServiceExt;

@@ -12,8 +12,9 @@ use super::{
 };
 use crate::{error::BoxError, proto::Command, session::Request};
 
-/// Carries requests out, each by the service for its command. See the [module](super).
-/// `C`, `B` and `A` carry out CONNECT, BIND and UDP ASSOCIATE.
+/// Dispatches requests by command, each to a service of its own. See the [module](super).
+///
+/// `C`, `B` and `A` execute CONNECT, BIND and UDP ASSOCIATE.
 #[derive(Clone, Copy, Debug)]
 pub struct Connector<C = Direct, B = Bind, A = Associate> {
     connect: C,
@@ -22,7 +23,7 @@ pub struct Connector<C = Direct, B = Bind, A = Associate> {
 }
 
 impl Connector {
-    /// Straight to the target, from this machine.
+    /// Executes all three from this machine, straight to the target.
     #[must_use]
     pub fn direct() -> Self {
         Self {
@@ -38,8 +39,8 @@ impl<C, L, N>
 where
     Socks5Upstream<C, L, N>: Clone,
 {
-    /// CONNECT, BIND and UDP ASSOCIATE through another SOCKS5 proxy. Datagrams go straight to its
-    /// relay, whatever the way to the proxy: see [`upstream`](super::upstream).
+    /// Sends CONNECT, BIND and UDP ASSOCIATE through another SOCKS5 proxy. Datagrams go straight to its
+    /// relay, whatever transport leads to the proxy: see [`upstream`](super::upstream).
     #[must_use]
     pub fn upstream(upstream: Socks5Upstream<C, L, N>) -> Self {
         Self {
@@ -95,7 +96,7 @@ where
     type Error = BoxError;
     type Future = ResponseFuture<C, B, A>;
 
-    // Which of the three to ask is known with the request: see `call`.
+    // Which of the three to ask is known with the request, and asked on the clone that is called.
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         Poll::Ready(Ok(()))
     }

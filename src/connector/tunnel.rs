@@ -4,7 +4,7 @@ use futures_util::future::Either;
 
 use crate::{io::ClientStream, proto::Address, relay::Traffic, session::Tunnel};
 
-/// The tunnel of one command out of three: the response of [`Connector`](super::Connector).
+/// Runs the tunnel of one command out of three: the response of [`Connector`](super::Connector).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConnectorTunnel<Connect, Bind, Associate> {
     /// A stream to the target.

@@ -14,7 +14,7 @@ use crate::{
     session::{Request, Tunnel},
 };
 
-/// Answers every request with 07, command not supported.
+/// Refuses every request with 07, command not supported.
 ///
 /// ```
 /// use tower::ServiceExt;
@@ -50,7 +50,7 @@ impl Service<Request> for Unsupported {
     }
 }
 
-/// The tunnel that there never is.
+/// The tunnel of [`Unsupported`], of which there is never one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoTunnel {}
 

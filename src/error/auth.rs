@@ -1,22 +1,22 @@
-//! Why a client is not let in.
+//! The errors of authentication.
 
 use std::{error::Error, fmt};
 
 use super::BoxError;
 
-/// Why authentication came to nothing.
+/// Why authentication failed.
 ///
 /// A verifier for [`UserPass`](crate::UserPass) returns [`AuthError::Denied`] for a wrong name or
 /// password. Any other error of a verifier is taken for a failure on our side and logged as such;
-/// the client sees the same answer.
+/// the client sees no difference.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum AuthError {
     /// The client offers no method that the server takes.
     NoAcceptableMethod,
-    /// The client could not prove who it is.
+    /// The client's credentials are wrong.
     Denied,
-    /// The verifier failed, so nobody knows.
+    /// The verifier failed, so the credentials may be right or wrong.
     Verifier(BoxError),
 }
 

@@ -1,11 +1,11 @@
-//! What a service says to refuse a request.
+//! An error that refuses a request.
 
 use std::{borrow::Cow, error::Error, fmt};
 
 use super::BoxError;
 use crate::proto::ReplyCode;
 
-/// A "no" with the reply code that the client shall see (RFC 1928 section 6).
+/// An error with a reply code of its own (RFC 1928 section 6).
 ///
 /// ```
 /// use tower_socks::{Refusal, error::reply_code, proto::ReplyCode};
@@ -22,7 +22,7 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// A refusal with any code. `reason` goes to the log, never to the client.
+    /// Refuses with any code. `reason` goes to the log, never to the client.
     pub fn new(code: ReplyCode, reason: impl Into<Cow<'static, str>>) -> Self {
         Self {
             code,
@@ -32,12 +32,12 @@ impl Refusal {
         }
     }
 
-    /// Refused by policy: code 02.
+    /// Refuses by policy, with code 02.
     pub fn not_allowed(reason: impl Into<Cow<'static, str>>) -> Self {
         Self::new(ReplyCode::NOT_ALLOWED, reason)
     }
 
-    /// The same refusal, with the name of the rule or limit that it comes from. It is a label of
+    /// Sets the name of the rule or limit that it comes from. It is a label of
     /// [metrics](crate::layer), so nothing that a client can invent belongs into it.
     #[must_use]
     pub fn with_rule(mut self, rule: impl Into<Cow<'static, str>>) -> Self {
@@ -45,20 +45,21 @@ impl Refusal {
         self
     }
 
-    /// The rule or limit that it comes from, such as `rule 2 (no mail)` or `limit tunnels`.
+    /// Returns the rule or limit that it comes from, such as `rule 2 (no mail)` or `limit tunnels`.
     #[must_use]
     pub fn rule(&self) -> Option<&str> {
         self.rule.as_deref()
     }
 
-    /// The same refusal, with the error that led to it.
+    /// Sets the error that led to it.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<BoxError>) -> Self {
         self.source = Some(source.into());
         self
     }
 
-    /// What the client is told.
+    /// Returns the reply code, before any mapping of the
+    /// [handshake's](crate::HandshakeLayer::reply_code).
     #[must_use]
     pub const fn code(&self) -> ReplyCode {
         self.code

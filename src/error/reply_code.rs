@@ -1,4 +1,4 @@
-//! From errors to reply codes.
+//! Maps errors to reply codes.
 
 use std::{error::Error, fmt, io, sync::Arc};
 
@@ -7,7 +7,7 @@ use tower::{load_shed::error::Overloaded, timeout::error::Elapsed};
 use super::{Refusal, chain::causes};
 use crate::proto::ReplyCode;
 
-/// The reply code for an error, by the table of [this module](crate::error).
+/// Maps an error to a reply code, by the table of [this module](crate::error).
 #[must_use]
 pub fn reply_code(error: &(dyn Error + 'static)) -> ReplyCode {
     causes(error)

@@ -1,4 +1,4 @@
-//! Where a session failed, and whose fault it was.
+//! The errors of sessions: the step at which one failed, and whose fault it was.
 
 use std::{error::Error, fmt};
 
@@ -8,7 +8,7 @@ use crate::{
     relay::{RelayError, RelayErrorKind},
 };
 
-/// How far a session came.
+/// The step of a session that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Step {
@@ -18,7 +18,7 @@ pub enum Step {
     Authentication,
     /// Reading the request (RFC 1928 section 4).
     Request,
-    /// Carrying the request out.
+    /// Executing the request.
     Dial,
     /// Writing the reply (RFC 1928 section 6).
     Reply,
@@ -46,7 +46,7 @@ pub enum Fault {
     /// The client sent garbage, was too slow, or left. Logged at debug: anybody can do that, as
     /// often as they like.
     Client,
-    /// The client was turned away: credentials or policy. Logged at info.
+    /// The client or its request was refused: credentials or policy. Logged at info.
     Refused,
     /// The target cannot be reached, or broke off. Logged at info.
     Target,
@@ -82,7 +82,7 @@ impl SessionError {
             Step::Authentication => match find::<AuthError>(&*self.source) {
                 Some(AuthError::Verifier(_)) => Fault::Server,
                 Some(AuthError::Denied) => Fault::Refused,
-                // Turned away before there was anything to verify.
+                // Refused before there was anything to verify.
                 None if find::<Refusal>(&*self.source).is_some() => Fault::Refused,
                 Some(AuthError::NoAcceptableMethod) | None => Fault::Client,
             },

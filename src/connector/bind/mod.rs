@@ -1,17 +1,16 @@
-//! BIND: a stream from the target to the client (RFC 1928 sections 4 and 6).
+//! BIND: accepts a connection of the target's for the client (RFC 1928 sections 4 and 6).
 //!
-//! [`Bind`] listens for one connection and says where, which is the first reply. The client passes
-//! that on to the target by a connection that it has already, as FTP does. The second reply comes
-//! once the target has connected, or will not any more, and says who it is or why not. Then bytes
-//! are relayed.
+//! [`Bind`] listens for one connection, and the first reply says where. The client tells that the
+//! target by a connection that it has already, as FTP does. The second reply comes once a peer has
+//! connected, with its address, or once none will. Then bytes are relayed.
 //!
-//! * **BND can be reached**: the address on which the client reached us, or one of the target's
+//! * **BND can be reached**: it is the address on which the client reached us, or one of the target's
 //!   family, or the [public one](Bind::public_address) of a NAT or a container's host. It listens
 //!   before the first reply leaves.
-//! * **Only the expected peer is let in**: one whose address is DST.ADDR. `0.0.0.0` and `::` mean
-//!   anyone; a policy may refuse that, and is asked about the peer in any case. Others are turned
-//!   away, and the wait goes on.
-//! * **One peer, then the listener is gone**, and it goes as well when the client closes, or after
+//! * **Only the expected peer is accepted**: one whose address is DST.ADDR. `0.0.0.0` and `::` mean
+//!   any peer; a policy may refuse that, and is asked about the peer in any case. Others are rejected,
+//!   and the wait goes on.
+//! * **After one peer the listener is closed**, as well as when the client closes, or after
 //!   [2 minutes](Bind::accept_timeout).
 //!
 //! ```

@@ -27,13 +27,13 @@ use crate::{
     session::Request,
 };
 
-/// Peers that may be in the queue of the listener, those that are turned away among them.
+/// Peers that may be in the queue of the listener, those that will be rejected among them.
 const BACKLOG: u32 = 16;
 
-/// How long the name of the expected peer may take.
+/// How long the lookup of the expected peer's name may take.
 const LOOKUP_LIMIT: Duration = Duration::from_secs(20);
 
-/// Carries BIND out. See the [module](super).
+/// Executes BIND. See the [module](super).
 #[derive(Clone, Debug)]
 pub struct Bind<R = SystemResolver> {
     resolver: R,
@@ -48,7 +48,7 @@ struct Options {
 }
 
 impl Bind {
-    /// The address on which the client reached us, any port, 2 min for the peer to come.
+    /// Listens on the address on which the client reached us, at any port, with 2 min for the peer.
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -79,7 +79,7 @@ impl<R> Bind<R> {
     }
 
     /// Tells clients this address instead of the one that is listened on: the public one of a NAT
-    /// or of a container's host, which has to pass the [ports](Self::ports) on.
+    /// or of a container's host, which has to forward the [ports](Self::ports).
     #[must_use]
     pub const fn public_address(mut self, address: IpAddr) -> Self {
         self.options.endpoint.public = Some(address);
@@ -87,21 +87,21 @@ impl<R> Bind<R> {
     }
 
     /// Takes the port of each listener from this range; a free one by default. With all of them
-    /// taken, requests are answered with 01.
+    /// taken, requests are refused with 01.
     #[must_use]
     pub const fn ports(mut self, ports: RangeInclusive<u16>) -> Self {
         self.options.endpoint.ports = ports;
         self
     }
 
-    /// The time that the peer has to come. The second reply is 06 when it has passed.
+    /// Limits the wait for the peer. The second reply is 06 when it has passed.
     #[must_use]
     pub const fn accept_timeout(mut self, limit: Duration) -> Self {
         self.options.limit = limit;
         self
     }
 
-    /// The limits of the tunnels.
+    /// Sets the limits of the tunnels.
     #[must_use]
     pub const fn relay(mut self, relay: Relay) -> Self {
         self.options.relay = relay;

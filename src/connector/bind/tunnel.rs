@@ -19,10 +19,10 @@ use crate::{
     session::{Request, Tunnel},
 };
 
-/// A listener for one peer: the tunnel of BIND.
+/// Listens for one peer, and relays: the tunnel of BIND.
 ///
-/// What it consists of is boxed, so that a connector that knows all commands does not make every
-/// CONNECT as large as this.
+/// Its parts are boxed, so that a connector that knows all commands does not make every CONNECT as
+/// large as this.
 #[derive(Debug)]
 pub struct BindTunnel {
     parts: Box<Parts>,
@@ -38,7 +38,7 @@ pub(super) struct Parts {
     pub(super) relay: Relay,
 }
 
-/// Who may connect.
+/// The peers that are accepted.
 #[derive(Debug)]
 pub(super) enum Expected {
     Anyone,
@@ -102,7 +102,7 @@ impl Parts {
                     self.request.reached(peer);
                     return Poll::Ready(Ok((stream, Address::Ip(peer))));
                 }
-                // Somebody else may be welcome.
+                // Another peer may be allowed.
                 (Err(refusal), Expected::Anyone) => {
                     tracing::debug!(%peer, %refusal, "peer rejected");
                 }

@@ -1,4 +1,4 @@
-//! One outgoing TCP connection.
+//! Opens one TCP connection.
 
 use std::{
     io,
@@ -7,7 +7,7 @@ use std::{
 
 use tokio::net::{TcpSocket, TcpStream};
 
-/// The local addresses to dial from.
+/// The local addresses to connect from.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Source {
     v4: Option<Ipv4Addr>,
@@ -22,9 +22,9 @@ impl Source {
         }
     }
 
-    /// Whether a target can be dialled at all. Where only one family has an address, the other one
-    /// is not a way around it.
-    pub(super) const fn suits(&self, target: IpAddr) -> bool {
+    /// Whether a target can be connected to. Where only one family has a local address, the other one
+    /// is not used, or it would leave from an address that nobody has chosen.
+    pub(super) const fn has_family_of(&self, target: IpAddr) -> bool {
         match (self.v4, self.v6) {
             (None, None) | (Some(_), Some(_)) => true,
             (Some(_), None) => target.is_ipv4(),
@@ -32,7 +32,7 @@ impl Source {
         }
     }
 
-    fn of(&self, target: IpAddr) -> Option<IpAddr> {
+    fn for_target(&self, target: IpAddr) -> Option<IpAddr> {
         match target {
             IpAddr::V4(_) => self.v4.map(IpAddr::V4),
             IpAddr::V6(_) => self.v6.map(IpAddr::V6),
@@ -45,9 +45,9 @@ pub(super) async fn connect(source: Source, target: SocketAddr) -> io::Result<Tc
         SocketAddr::V4(_) => TcpSocket::new_v4(),
         SocketAddr::V6(_) => TcpSocket::new_v6(),
     }?;
-    // What is relayed was cut into segments by somebody already; waiting for more only adds delay.
+    // What is relayed has been cut into segments by its sender; waiting for more only adds delay.
     socket.set_nodelay(true)?;
-    if let Some(address) = source.of(target.ip()) {
+    if let Some(address) = source.for_target(target.ip()) {
         socket.bind(SocketAddr::new(address, 0))?;
     }
     socket.connect(target).await

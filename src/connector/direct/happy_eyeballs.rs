@@ -1,4 +1,4 @@
-//! Happy eyeballs (RFC 8305): several addresses, one connection.
+//! Happy eyeballs (RFC 8305): staggered connects to several addresses, for one connection.
 
 use std::{
     collections::VecDeque,
@@ -20,12 +20,12 @@ use tokio::time::sleep;
 /// Connection Attempt Delay (RFC 8305 section 8).
 const STAGGER: Duration = Duration::from_millis(250);
 
-/// Tries `candidates` with `attempt` until one answers, and says which. The others are dropped.
+/// Tries `candidates` with `attempt` until one succeeds, and returns it. The others are dropped.
 ///
 /// # Errors
 ///
 /// When every attempt failed, or there was none.
-pub(super) async fn race<F, T>(
+pub(super) async fn dial<F, T>(
     candidates: Vec<SocketAddr>,
     attempt: impl Fn(SocketAddr) -> F,
 ) -> Result<(SocketAddr, T), ConnectError>
@@ -80,7 +80,7 @@ fn interleave(addresses: Vec<SocketAddr>) -> VecDeque<SocketAddr> {
     }
 }
 
-/// No address could be connected to.
+/// The error of a dial of which no attempt succeeded.
 ///
 /// Its `source` is the attempt that says most about the target: a refusal came from the target
 /// itself, an unreachable network says the least.
@@ -90,7 +90,7 @@ pub struct ConnectError {
 }
 
 impl ConnectError {
-    /// Every address that was tried, in the order in which they failed.
+    /// Returns every address that was tried, in the order in which they failed.
     pub fn attempts(&self) -> impl Iterator<Item = (SocketAddr, &io::Error)> {
         self.attempts
             .iter()

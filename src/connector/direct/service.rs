@@ -22,7 +22,7 @@ const CANDIDATES: usize = 32;
 
 /// Connects straight to the target. See the [module](super).
 ///
-/// Clones share what the resolver shares.
+/// Clones share what clones of the resolver share.
 #[derive(Clone, Debug)]
 pub struct Direct<R = SystemResolver> {
     resolver: R,
@@ -37,7 +37,7 @@ struct Options {
 }
 
 impl Direct {
-    /// The resolver of the system, any local address, 20 s for a dial.
+    /// Resolves by the system and connects from any local address, with 20 s for a dial.
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -67,7 +67,7 @@ impl<R> Direct<R> {
         }
     }
 
-    /// The time for a whole dial: the name, and all attempts together. Reply 06 when it has passed.
+    /// Limits a whole dial: the lookup, and all attempts together. Reply 06 when it has passed.
     #[must_use]
     pub const fn connect_timeout(mut self, limit: Duration) -> Self {
         self.options.limit = limit;
@@ -82,7 +82,7 @@ impl<R> Direct<R> {
         self
     }
 
-    /// The limits of the tunnels.
+    /// Sets the limits of the tunnels.
     #[must_use]
     pub const fn relay(mut self, relay: Relay) -> Self {
         self.options.relay = relay;
@@ -137,7 +137,7 @@ where
 }
 
 impl Options {
-    /// The addresses that every policy approves of, in order.
+    /// The addresses that every policy allows, in order.
     fn approved<T: Target>(
         &self,
         addresses: impl IntoIterator<Item = SocketAddr>,
@@ -149,7 +149,7 @@ impl Options {
             if approved.len() == CANDIDATES {
                 break;
             }
-            if !self.source.suits(address.ip()) {
+            if !self.source.has_family_of(address.ip()) {
                 refusal.get_or_insert_with(|| {
                     Refusal::new(
                         ReplyCode::ADDRESS_TYPE_NOT_SUPPORTED,
@@ -160,7 +160,7 @@ impl Options {
             }
             match target.approve(address) {
                 Ok(()) => approved.push(address),
-                Err(forbidden) => refusal = Some(forbidden),
+                Err(refused) => refusal = Some(refused),
             }
         }
         match refusal {
@@ -169,14 +169,14 @@ impl Options {
         }
     }
 
-    /// The stream, and where it leads to.
+    /// Connects to one of the candidates.
     async fn connect(
         &self,
         candidates: Vec<SocketAddr>,
     ) -> Result<(SocketAddr, Connected<TcpStream>), BoxError> {
         let source = self.source;
         let connection =
-            happy_eyeballs::race(candidates, |address| connect::connect(source, address));
+            happy_eyeballs::dial(candidates, |address| connect::connect(source, address));
         let (address, stream) = connection.await?;
         let bound = Address::Ip(stream.local_addr()?);
         Ok((

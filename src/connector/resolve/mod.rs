@@ -1,4 +1,4 @@
-//! Names to addresses, by services of the caller's choice.
+//! Resolvers: services from names to addresses.
 //!
 //! A resolver is a tower service from a [`DomainName`] to addresses: see [`Resolve`].
 
@@ -41,7 +41,7 @@ use crate::{
             iterator of `IpAddr`, and whose `Future` is `Send`"
 )]
 pub trait Resolve: Clone + Send + 'static {
-    /// Looks a name up.
+    /// Looks up a name.
     fn resolve(
         self,
         name: DomainName,
@@ -66,12 +66,11 @@ where
     }
 }
 
-/// The addresses of a name, at least one.
+/// Looks up a name that has to have an address.
 ///
 /// # Errors
 ///
-/// A [`Refusal`] with 04 for a name that cannot be resolved, or with whatever the resolver refused
-/// it.
+/// A [`Refusal`] with 04 for a name that cannot be resolved, or the resolver's own refusal.
 pub(super) async fn lookup<R: Resolve>(
     resolver: R,
     name: DomainName,
@@ -83,7 +82,7 @@ pub(super) async fn lookup<R: Resolve>(
         )
         .into()),
         Ok(addresses) => Ok(addresses),
-        // A resolver may have an opinion of its own on what to reply.
+        // A resolver may choose the reply itself.
         Err(error) if find::<Refusal>(&*error).is_some() => Err(error),
         Err(error) => Err(Refusal::new(
             ReplyCode::HOST_UNREACHABLE,

@@ -1,4 +1,4 @@
-//! Different ways for different requests.
+//! Routing: rules choose the service that executes a request.
 //!
 //! [`Router`] asks [`RuleMap`](crate::rules::RuleMap) which service a request goes to: by name,
 //! port, user, group, client, command, time, whatever a [`Rule`](crate::rules::Rule) can state.

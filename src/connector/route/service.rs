@@ -21,8 +21,7 @@ pub struct Router<S> {
 }
 
 impl<S: Clone> Router<S> {
-    /// The first of these rules that applies says where a request goes. If none does, it goes to
-    /// `rest`.
+    /// Sends a request to the service of the first rule that matches, or to `rest` where none does.
     pub fn new(routes: impl IntoIterator<Item = (Rule, S)>, rest: S) -> Self {
         Self {
             choices: RuleMap::new(routes),
@@ -30,7 +29,7 @@ impl<S: Clone> Router<S> {
         }
     }
 
-    /// Where a request would go.
+    /// Returns the service that a request would be sent to.
     #[must_use]
     pub fn choose(&self, request: &Request) -> &S {
         self.choices.choose(request).unwrap_or(&self.rest)
@@ -42,7 +41,7 @@ impl<S: Service<Request> + Clone> Service<Request> for Router<S> {
     type Error = S::Error;
     type Future = Oneshot<S, Request>;
 
-    // Which one to ask is known with the request: see `call`.
+    // Which one to ask is known with the request, and asked on the clone that is called.
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         Poll::Ready(Ok(()))
     }

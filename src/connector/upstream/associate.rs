@@ -18,7 +18,7 @@ use crate::{
     session::Request,
 };
 
-/// Destinations that an association remembers the policies' answers about.
+/// Destinations of an association about which the policies' decisions are remembered.
 const KNOWN: usize = 256;
 
 /// Opens an association at another proxy for each of ours. See the [module](super).
@@ -43,7 +43,7 @@ where
     type Error = BoxError;
     type Future = ResponseFuture<Self::Response>;
 
-    // The way to the proxy is asked on the clone that is called.
+    // The transport is asked on the clone that is called.
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         Poll::Ready(Ok(()))
     }
@@ -52,16 +52,16 @@ where
         let Self { upstream } = self.clone();
         ResponseFuture::new(async move {
             let opening = async {
-                let way = upstream.stream().await?;
-                let client = upstream.client.clone().via(&way, &upstream.proxy);
-                client.associate(way.into_inner()).await
+                let stream = upstream.stream().await?;
+                let client = upstream.client.clone().via(&stream, &upstream.proxy);
+                client.associate(stream.into_inner()).await
             };
             let socket = upstream.noted(Command::UDP_ASSOCIATE, &request.target, opening.await)?;
             Ok(UpstreamTransport {
                 socket,
                 version: request.guard.version(),
                 request,
-                names: N::BY_PROXY,
+                remote_dns: N::BY_PROXY,
                 known: HashMap::new(),
             })
         })
@@ -74,21 +74,22 @@ impl<C, L, N> fmt::Debug for MakeUpstream<C, L, N> {
     }
 }
 
-/// An association at another proxy: the path of [`MakeUpstream`].
+/// Sends and receives datagrams by an association at another proxy: the transport of
+/// [`MakeUpstream`].
 ///
-/// The policies are asked about each destination. Which of them may answer is up to that proxy.
+/// The policies are asked about each destination. The filtering is that proxy's.
 pub struct UpstreamTransport<Io> {
     socket: ProxySocket<Io>,
     request: Request,
-    /// Of the policies whose answers are known.
+    /// Of the policies, when they were asked.
     version: u64,
-    /// Whether names are for the proxy to resolve.
-    names: bool,
+    /// Whether the proxy resolves names.
+    remote_dns: bool,
     known: HashMap<Address, bool>,
 }
 
 impl<Io> UpstreamTransport<Io> {
-    /// Whether a datagram may go there, in the form in which it can be judged.
+    /// Whether a datagram may go to a target in canonical form.
     fn allows(&mut self, target: &Address) -> bool {
         if let Some(known) = self.known.get(target) {
             return *known;
@@ -115,7 +116,7 @@ impl<Io> UpstreamTransport<Io> {
             Address::Ip(_) | Address::Name(_, 0) => {
                 Err(Refusal::not_allowed("no single host's address"))
             }
-            Address::Name(..) if self.names => {
+            Address::Name(..) if self.remote_dns => {
                 self.request.for_datagram(target.clone())?.approve_name()
             }
             Address::Name(..) => Err(Refusal::not_allowed(
@@ -128,14 +129,15 @@ impl<Io> UpstreamTransport<Io> {
 impl<Io: AsyncRead + AsyncWrite + Unpin + Send + 'static> DatagramTransport
     for UpstreamTransport<Io>
 {
-    fn poll_send(&mut self, cx: &mut Context<'_>, out: &mut Datagrams) -> Poll<io::Result<()>> {
+    fn poll_send(&mut self, cx: &mut Context<'_>, batch: &mut Datagrams) -> Poll<io::Result<()>> {
         let version = self.request.guard.version();
         if self.version != version {
             self.version = version;
             self.known.clear();
         }
-        out.retain_mut(|target, _| {
-            // What goes out is what was judged: an address in disguise is nobody's to interpret.
+        batch.sort(|target, _| {
+            // What is sent is what the policies were asked about: no proxy gets to interpret a
+            // non-canonical IP literal.
             *target = target
                 .clone()
                 .canonical()
@@ -145,11 +147,11 @@ impl<Io: AsyncRead + AsyncWrite + Unpin + Send + 'static> DatagramTransport
                 false => Err(DropReason::Refused),
             }
         });
-        DatagramTransport::poll_send(&mut self.socket, cx, out)
+        DatagramTransport::poll_send(&mut self.socket, cx, batch)
     }
 
-    fn poll_recv(&mut self, cx: &mut Context<'_>, into: &mut Datagrams) -> Poll<io::Result<()>> {
-        DatagramTransport::poll_recv(&mut self.socket, cx, into)
+    fn poll_recv(&mut self, cx: &mut Context<'_>, batch: &mut Datagrams) -> Poll<io::Result<()>> {
+        DatagramTransport::poll_recv(&mut self.socket, cx, batch)
     }
 }
 

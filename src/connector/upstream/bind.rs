@@ -20,12 +20,11 @@ use crate::{
     session::{Request, Tunnel},
 };
 
-/// Carries BIND out by another proxy: both replies are that proxy's. See the [module](super).
+/// Executes BIND by another proxy: both replies are that proxy's. See the [module](super).
 ///
-/// The policies are asked about the peer that the proxy tells, and another one than the expected is
-/// not let in. Of a name that is [resolved here](Socks5Upstream::local_dns), the first address
-/// that they approve of is expected. A proxy that keeps the peer's address to itself, with zeros,
-/// has to be trusted.
+/// The policies are asked about the peer that the proxy reports, and another one than the expected is
+/// rejected. Of a name that is [resolved here](Socks5Upstream::local_dns), the first address that they
+/// allow is expected. A proxy that keeps the peer's address to itself, with zeros, has to be trusted.
 #[derive(Clone)]
 pub struct UpstreamBind<C = Direct, L = DefaultAuth, N = RemoteDns> {
     upstream: Socks5Upstream<C, L, N>,
@@ -47,7 +46,7 @@ where
     type Error = BoxError;
     type Future = ResponseFuture<Self::Response>;
 
-    // The way to the proxy is asked on the clone that is called.
+    // The transport is asked on the clone that is called.
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         Poll::Ready(Ok(()))
     }
@@ -69,10 +68,10 @@ where
                 }
             };
             let listening = async {
-                let way = upstream.stream().await?;
-                let relay = way.relay();
-                let client = upstream.client.clone().via(&way, &upstream.proxy);
-                let listener = client.bind(way.into_inner(), peer.clone()).await?;
+                let stream = upstream.stream().await?;
+                let relay = stream.relay();
+                let client = upstream.client.clone().via(&stream, &upstream.proxy);
+                let listener = client.bind(stream.into_inner(), peer.clone()).await?;
                 Ok((listener, relay))
             };
             let (listener, relay) = upstream.noted(Command::BIND, &peer, listening.await)?;
@@ -94,16 +93,17 @@ impl<C, L, N> fmt::Debug for UpstreamBind<C, L, N> {
     }
 }
 
-/// A listener at another proxy: the tunnel of [`UpstreamBind`].
+/// Waits for the peer of a listener at another proxy, and relays: the tunnel of [`UpstreamBind`].
 ///
-/// What it consists of is boxed, as that of a [`BindTunnel`](crate::connector::bind::BindTunnel) is.
+/// Its parts are boxed, so that a connector that knows all commands does not make every CONNECT as
+/// large as this.
 pub struct UpstreamBindTunnel<Io> {
     parts: Box<Parts<Io>>,
 }
 
 struct Parts<Io> {
     listener: ProxyListener<Io>,
-    /// Zeros for anyone, and `None` for somebody whose address only the proxy knows.
+    /// Zeros for any peer, and `None` for one whose address only the proxy knows.
     expected: Option<IpAddr>,
     request: Request,
     relay: Relay,
@@ -140,7 +140,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin + Send + 'static> Parts<Io> {
         } = *self;
         let (stream, peer) = listener.accept().await.map_err(io::Error::from)?;
         let peer = peer.canonical().map_err(io::Error::other)?;
-        // A proxy that keeps the address to itself leaves nothing to ask about.
+        // A proxy that keeps the address to itself leaves nothing to ask the policies about.
         if let Address::Ip(address) = peer
             && !address.ip().is_unspecified()
         {

@@ -86,7 +86,7 @@ where
     span.record("command", tracing::field::display(request.command));
     span.record("target", tracing::field::display(&request.target));
 
-    // For whoever else writes a reply or tells of one.
+    // For tunnels that write another reply, and for layers that label this one.
     request.reply_codes = config.reply_codes.clone();
     let tunnel = match dial(service, request, &mut client).await {
         Ok(Ok(tunnel)) => tunnel,
@@ -174,7 +174,7 @@ where
     }
 }
 
-/// The request with its target in the form in which it can be judged.
+/// Brings the target of a request into canonical form, in which rules and policies take it.
 fn admit(request: proto::Request) -> Result<proto::Request, Refusal> {
     let proto::Request { command, target } = request;
     if command == Command::CONNECT && target.port() == 0 {
@@ -199,7 +199,7 @@ fn malformed(error: proto::Error) -> Refusal {
     Refusal::new(code, "malformed request").with_source(error)
 }
 
-/// Carries the request out for as long as there is a client to tell.
+/// Executes the request for as long as there is a client to reply to.
 async fn dial<S, W>(
     service: S,
     request: Request,
