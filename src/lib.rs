@@ -72,7 +72,7 @@
 //! | [`serve`]'s future | the listener is closed, all sessions are dropped |
 //! | a session ([`Handshake`]'s future) | the client's connection is closed, and a dial or tunnel with it |
 //! | a negotiation ([`Auth`]'s future) | the client's connection is closed |
-//! | a way through another proxy ([`upstream`](connector::upstream)) | the connection to the proxy is closed |
+//! | the future of an upstream connector ([`upstream`](connector::upstream)) | the connection to the proxy is closed |
 //! | a dial ([`Direct`]'s future) | its sockets are closed; a lookup of the [`SystemResolver`] runs on in its thread, and its answer is dropped |
 //! | [`Tunnel::run`], [`Relay::run`](relay::Relay::run) | both streams are closed, bytes in flight are lost |
 //! | the tunnel of BIND or UDP ASSOCIATE | its listener or its sockets are closed as well |
@@ -82,7 +82,7 @@
 //! | [`Listener::accept`] | nothing: a connection is not lost |
 //! | [`session::read`] | the bytes that were read are lost |
 //!
-//! A client that half-closes while its request is carried out does not cancel it. One that resets the
+//! A client that half-closes while its request is executed does not cancel it. One that resets the
 //! connection does, unless it has half-closed or sent more than 1 KiB ahead: then nobody reads on,
 //! and the reset is found at the reply.
 //!
@@ -102,8 +102,8 @@
 //! | a name as the destination of a datagram | 5 s | |
 //! | a proxy that a client asks for something, from the first write to the end of the reply | 30 s | [`Client::timeout`] |
 //! | the peer of a client's BIND to come | 3 min | [`Client::accept_timeout`] |
-//! | a way through another proxy: to reach it, and then its answer | 30 s each | [`Client::timeout`], `HttpUpstream::timeout` |
-//! | a way that was down is left alone | 1 s, then twice as long each time, up to 1 min | |
+//! | an upstream: to reach it, and then its reply | 30 s each | [`Client::timeout`], `HttpUpstream::timeout` |
+//! | an alternative that was down is not tried | 1 s, then twice as long each time, up to 1 min | |
 //! | a turn after failed logins: waited for, or closed at once | 5 s | [`FailedLoginsLayer`](layer) |
 //! | a request that waits at a limit | none waits | `ConcurrentTunnels::wait`, `RequestRate::wait` |
 //! | sessions after the signal to stop | 30 s | [`Serve::drain_limit`](server::Serve::drain_limit) |

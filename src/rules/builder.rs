@@ -122,7 +122,7 @@ impl RulesBuilder {
         self
     }
 
-    /// Checks for names that nobody has: groups of rules that are not among the
+    /// Checks for names that do not exist: groups of rules that are not among the
     /// [groups](Self::group), if there are any, and users for whom `is_user` says no. A slip of
     /// that kind would make a deny rule match nobody.
     ///

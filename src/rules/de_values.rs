@@ -42,7 +42,7 @@ where
     T::deserialize(deserializer).map(Some)
 }
 
-/// What a condition is read from, for those who wrote something else.
+/// Says what a condition is read from, in errors about anything else.
 pub(super) trait Expected {
     const EXPECTED: &'static str;
 }
@@ -78,7 +78,7 @@ impl<'de, T: Deserialize<'de> + Expected> Visitor<'de> for SomeVisitor<T> {
         let values = Vec::deserialize(SeqAccessDeserializer::new(sequence))?;
         if values.is_empty() {
             return Err(A::Error::custom(
-                "an empty list applies to nothing: leave the field out to apply to everything",
+                "an empty list matches nothing: leave the field out to match everything",
             ));
         }
         Ok(values)

@@ -67,7 +67,7 @@ impl Decision {
     }
 
     /// The number of the rule that decided, from 1, as log lines have it. `None` where no rule
-    /// matched and the default decided, or the address is special-purpose or the proxy's own.
+    /// matched and the default decided, or the address is special-purpose or a self-connection.
     #[must_use]
     pub const fn rule(&self) -> Option<usize> {
         match self.decided.reason {

@@ -16,7 +16,7 @@ use crate::proto::DomainName;
 /// | `192.0.2.0/24`, `2001:db8::1` | a network, or a single address |
 ///
 /// Case and a dot at the end mean nothing, and names of other scripts are compared in their ASCII
-/// form (UTS 46). A name that is an address in any notation (`127.1`) is that address.
+/// form (UTS 46). A non-canonical IP literal (`127.1`) is that address.
 ///
 /// ```
 /// use tower_socks::rules::Destination;

@@ -127,7 +127,7 @@ impl fmt::Display for Decision {
             ),
             (Effect::Refused, Reason::InvalidName(problem)) => write!(
                 f,
-                "{subject} is refused, since nobody can judge it: {problem}"
+                "{subject} is refused, since its name cannot be judged: {problem}"
             ),
         }
     }

@@ -1,4 +1,4 @@
-//! Rules that are written down: [`Rules`], a [`Policy`](crate::Policy) read from TOML or JSON.
+//! Rules: a [`Policy`](crate::Policy) in code, or read from TOML or JSON.
 //!
 //! ```
 //! use tower_socks::{Request, Rules, proto::{Address, Command}};
@@ -32,27 +32,27 @@
 //! # Ok::<(), toml::de::Error>(())
 //! ```
 //!
-//! # How they decide
+//! # Evaluation
 //!
-//! * **The first rule that applies decides.** If none does, `default` decides, which has to be
+//! * **The first rule that matches decides.** If none does, `default` decides, which has to be
 //!   stated.
 //! * **All conditions of a rule have to hold**; one with a list holds if one value of the list does.
-//!   A rule without conditions always applies.
+//!   A rule without conditions always matches.
 //! * **They are asked twice**, as every policy: about the request as stated, and about each address
 //!   before it is used. A request by name is refused at once where no address could change that, and
 //!   otherwise it goes on, and each of its addresses is judged with all that is known.
 //! * **Special-purpose addresses are refused** (loopback, private, link-local, multicast and all
 //!   others of the IANA registries), and so is the address on which the proxy itself listens.
-//!   To those a rule that lets pass applies only if it states them: with a network in `to` that
-//!   lies within such a block, or for the proxy's own address with that single address. A name, or
+//!   A rule that allows matches those only if it states them: with a network in `to` that lies
+//!   within such a block, or for a self-connection with that single address. A name, or
 //!   `0.0.0.0/0`, does not open them. `allow_private = true` makes them addresses like any other.
 //! * **IPv4 in IPv6 is judged by what it embeds.** An IPv4-mapped address is an IPv4 address.
 //!   64:ff9b::/96, 6to4, Teredo and ISATAP stand for the IPv4 addresses in them: a deny rule
-//!   applies if it states the address or one that it embeds, an allow rule only if it states all
+//!   matches if it states the address or one that it embeds, an allow rule only if it states all
 //!   that it embeds, or a network within the form's own prefix.
 //!
-//! * **Names are compared normalised**: small letters, no dot at the end, IDNA's A-labels. A name that
-//!   is an address in any notation is that address. What could mean one thing here and another to a
+//! * **Names are compared normalised**: small letters, no dot at the end, IDNA's A-labels. A
+//!   non-canonical IP literal (`0x7f.1`, `127.1`) is that address. What could mean one thing here and another to a
 //!   resolver (a backslash, a percent sign, a number that is no address) is refused. A short name is
 //!   that name only; whether a resolver's search list makes it a longer one is for the rules about
 //!   addresses to judge.
@@ -64,15 +64,15 @@
 //! | `user` | the client's name | `"joe"` |
 //! | `group` | a group of the client's, from `groups` or of its [`Identity`](crate::Identity) | `"staff"` |
 //! | `client` | the client's address | `"192.0.2.0/24"`, `"2001:db8::1"` |
-//! | `command` | what it asks for | `"connect"`, `"bind"`, `"udp"` |
-//! | `to` | where it wants to go | [`Destination`]: a name; `*.` and a name for all below, without the name itself; a network |
+//! | `command` | the command of the request | `"connect"`, `"bind"`, `"udp"` |
+//! | `to` | the destination | [`Destination`]: a name; `*.` and a name for all below, without the name itself; a network |
 //! | `port` | the destination's port | `443`, `"8000-8999"` |
 //! | `time` | the time of day | [`TimeRange`]: `"08:00-18:00"` |
 //! | `weekday` | the day | [`Weekdays`]: `"sat"`, `"mon-fri"` |
 //!
 //! For UDP, `to` and `port` are about the destination of each datagram, and for BIND about the peer,
 //! with the port that the request states. Each field takes a value or a list. Besides, a rule has an
-//! `action` (`allow`, `deny`, or `report`, which lets pass and logs what `deny` would have done) and
+//! `action` (`allow`, `deny`, or `report`, which allows and logs what `deny` would have done) and
 //! may have a `name` for the log. Next to `rules` and `default` stand `allow_private`, `groups` and
 //! `time_zone`, an IANA name; the system's is the default.
 //!
@@ -81,7 +81,7 @@
 //!
 //! # Speed
 //!
-//! Networks are in a prefix trie and names in a map of suffixes, and each rule is filed under its
+//! Networks are in a prefix trie and names in a map of suffixes, and each rule has its home at its
 //! rarest condition. A decision takes the same time with a million names as with ten, unless a
 //! great many rules share all of their conditions but the ports, commands and times.
 //!

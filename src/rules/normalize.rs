@@ -1,4 +1,4 @@
-//! Names in the one form in which they are compared.
+//! Normalisation: names in the one form in which they are compared.
 
 use std::{borrow::Cow, net::IpAddr};
 
@@ -6,15 +6,15 @@ use idna::AsciiDenyList;
 
 use crate::proto::{DomainName, InvalidName, address_of};
 
-/// A host as rules see it.
+/// A host as rules compare it.
 pub(super) enum Host<'a> {
     /// Small letters, no dot at the end, Punycode for what is not ASCII (UTS 46).
     Name(Cow<'a, str>),
-    /// A name that is really an address.
+    /// A non-canonical IP literal.
     Address(IpAddr),
 }
 
-/// Brings a host's name into that form.
+/// Normalises a host's name.
 ///
 /// # Errors
 ///

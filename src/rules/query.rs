@@ -34,7 +34,7 @@ impl<'a> Query<'a> {
     ///
     /// # Errors
     ///
-    /// When its target is a name that nobody could judge.
+    /// When its target is a name that cannot be judged.
     pub(super) fn new(
         request: &'a Request,
         address: Option<SocketAddr>,

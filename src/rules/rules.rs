@@ -16,14 +16,14 @@ use crate::{
     session::{Policy, Request},
 };
 
-/// Rules in order, of which the first that matches decides. See the [module](super).
+/// Rules in order: a policy, of which the first that matches decides. See the [module](super).
 ///
 /// Clones share them.
 #[derive(Clone)]
 pub struct Rules(pub(super) Arc<Compiled>);
 
 impl Rules {
-    /// Would this request be allowed now, as stated, and by which rule?
+    /// Decides on a request as stated, now: would it be allowed, and by which rule?
     ///
     /// A name that is allowed is not the end of it: see
     /// [`explain_address`](Self::explain_address).
@@ -32,13 +32,13 @@ impl Rules {
         self.ask(request, None, None)
     }
 
-    /// Would the request be allowed to use this address now, and by which rule?
+    /// Decides on an address for the request, now: would it be allowed, and by which rule?
     #[must_use]
     pub fn explain_address(&self, request: &Request, address: SocketAddr) -> Decision {
         self.ask(request, Some(address), None)
     }
 
-    /// The same at another time. `None` for the address asks about the request as stated.
+    /// Decides at another time. `None` for the address asks about the request as stated.
     #[must_use]
     pub fn explain_at(
         &self,
@@ -71,7 +71,8 @@ impl Rules {
         }
     }
 
-    /// Would the request's name be allowed to be sent to an upstream now, and by which rule?
+    /// Decides on the request's name, which an upstream would resolve: may it be sent there now, and by
+    /// which rule?
     /// Networks in `to` are of no account then: nobody here knows the address.
     #[must_use]
     pub fn explain_name(&self, request: &Request) -> Decision {
@@ -110,7 +111,7 @@ impl Rules {
         tracing::info!(user = %request.identity, peer = %request.peer, "{decision}");
     }
 
-    /// How many rules there are.
+    /// Counts the rules.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.rules.len()

@@ -10,7 +10,7 @@ use crate::admission;
 const DELAYS: admission::Backoff =
     admission::Backoff::new(Duration::from_millis(5), Duration::from_secs(1));
 
-/// Waits longer from failure to failure.
+/// Waits after failures, longer each time.
 #[derive(Debug, Default)]
 pub(super) struct Backoff {
     /// Failures in a row.
@@ -35,7 +35,7 @@ impl Backoff {
         sleep(DELAYS.after(self.failures)).await;
     }
 
-    /// A connection was accepted.
+    /// Starts over, since a connection was accepted.
     pub(super) fn reset(&mut self) {
         if std::mem::take(&mut self.failures) > 0 {
             tracing::info!("accepting connections again");

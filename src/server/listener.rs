@@ -14,7 +14,7 @@ use crate::{proto::canonical, session::Accepted};
 /// The address of a transport that has none.
 const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
-/// Something that connections come from.
+/// Accepts connections: a source of them for [`serve`](crate::serve).
 ///
 /// ```
 /// use std::{io, net::SocketAddr};
@@ -39,8 +39,8 @@ pub trait Listener: Send + 'static {
     /// The stream of a connection.
     type Io: AsyncRead + AsyncWrite + Unpin + Send + 'static;
 
-    /// Called once, by [`serve`](crate::serve), before the first connection is accepted: the time
-    /// to set options that connections inherit. Says the address that is listened on.
+    /// Prepares the listener. Called once, by [`serve`](crate::serve), before the first connection is accepted: the time
+    /// to set options that connections inherit. Returns the address that is listened on.
     ///
     /// # Errors
     ///
@@ -49,7 +49,7 @@ pub trait Listener: Send + 'static {
         Ok(NOWHERE)
     }
 
-    /// The next connection. `listening` is what [`start`](Self::start) has said.
+    /// Accepts the next connection. `listening` is what [`start`](Self::start) has returned.
     ///
     /// # Errors
     ///
@@ -81,7 +81,7 @@ impl Listener for TcpListener {
 
     async fn accept(&mut self, listening: SocketAddr) -> io::Result<Accepted<TcpStream>> {
         let (stream, peer) = Self::accept(self).await?;
-        // Whoever listens on one address is reached on that one.
+        // A listener on one address is reached on that one.
         let local = if listening.ip().is_unspecified() {
             stream.local_addr()?
         } else {
@@ -91,8 +91,8 @@ impl Listener for TcpListener {
     }
 }
 
-/// Connections on a Unix socket have no addresses: both are `0.0.0.0:0`. Who is at the other end is
-/// in the extensions, as a [`UCred`](tokio::net::unix::UCred).
+/// Connections on a Unix socket have no addresses: both are `0.0.0.0:0`. The peer's process and user
+/// are in the extensions, as a [`UCred`](tokio::net::unix::UCred).
 #[cfg(unix)]
 impl Listener for tokio::net::UnixListener {
     type Io = tokio::net::UnixStream;

@@ -8,7 +8,7 @@
 //!   queue of the operating system.
 //! * **It survives.** When descriptors or memory run out, it waits (5 ms, doubling up to 1 s), says
 //!   so once, and goes on. A connection that broke before it was accepted is passed over. A session
-//!   that panics takes nobody with it.
+//!   that panics ends alone.
 //! * **It ends in order.** On the signal of
 //!   [`with_graceful_shutdown`](Serve::with_graceful_shutdown) the listener is closed at once.
 //!   Sessions have until the [`drain_limit`](Serve::drain_limit) to end by themselves, since SOCKS

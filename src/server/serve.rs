@@ -17,7 +17,7 @@ use tokio::{
 use super::{
     AcceptService, Listener,
     backoff::Backoff,
-    tasks::{SWEEP, Sessions},
+    tasks::{SWEEP, Tasks},
 };
 use crate::{
     admission::{UnauthenticatedLimit, held_back},
@@ -74,7 +74,7 @@ impl<L, S, F> Serve<L, S, F> {
         }
     }
 
-    /// How many connections of one client address may be in the handshake at once, not bounded by
+    /// Bounds how many connections of one client address may be in the handshake at once; not bounded by
     /// default. One more is closed at once. Those that have authenticated do not count.
     ///
     /// A stack without [`HandshakeLayer`](crate::HandshakeLayer) does not say when that is: there
@@ -84,7 +84,7 @@ impl<L, S, F> Serve<L, S, F> {
         self
     }
 
-    /// The time that sessions have to end after the signal, 30 s by default. Those that are left
+    /// Sets the time that sessions have to end after the signal, 30 s by default. Those that are left
     /// are dropped.
     pub fn drain_limit(mut self, limit: Duration) -> Self {
         self.drain_limit = limit;
@@ -108,7 +108,7 @@ where
             unauthenticated,
         } = self;
         let listening = listening?;
-        let mut sessions = Sessions::default();
+        let mut tasks = Tasks::default();
         let mut backoff = Backoff::default();
         let mut signal = pin!(signal);
         let mut sweep = pin!(sleep(SWEEP));
@@ -117,24 +117,24 @@ where
                 biased;
                 () = &mut signal => break,
                 accepted = next(&mut listener, listening, &mut stack, &mut backoff) => accepted?,
-                () = &mut sweep, if !sessions.is_empty() => {
-                    sessions.reap();
+                () = &mut sweep, if !tasks.is_empty() => {
+                    tasks.reap();
                     sweep.as_mut().reset(Instant::now() + SWEEP);
                     continue;
                 }
             };
             if let Some(accepted) = admitted(accepted, unauthenticated.as_ref()) {
-                sessions.spawn(stack.serve(accepted));
+                tasks.spawn(stack.serve(accepted));
             }
         }
-        // Whoever connects from here on is refused instead of kept waiting.
+        // Clients that connect from here on are refused instead of kept waiting.
         drop(listener);
-        sessions.drain(drain_limit).await;
+        tasks.drain(drain_limit).await;
         Ok(())
     }
 }
 
-/// The connection, if its client has not too many in the handshake.
+/// Admits a connection, if its client has not too many in the handshake.
 fn admitted<Io>(
     mut accepted: Accepted<Io>,
     limit: Option<&UnauthenticatedLimit>,
@@ -149,7 +149,7 @@ fn admitted<Io>(
     Some(accepted)
 }
 
-/// A connection for a stack that is ready for it.
+/// Accepts a connection, once the stack is ready for it.
 async fn next<L, S>(
     listener: &mut L,
     listening: SocketAddr,

@@ -5,9 +5,9 @@ use tower_service::Service;
 
 use crate::{error::BoxError, session::Accepted};
 
-/// What [`serve`](crate::serve) serves: a service for accepted connections.
+/// Takes accepted connections: what [`serve`](crate::serve) serves.
 ///
-/// Every `Service<Accepted<Io>>` is one, and nothing else can be. Its response is not looked at.
+/// Sealed: every `Service<Accepted<Io>>` is one. Its response is not looked at.
 #[diagnostic::on_unimplemented(
     message = "this stack cannot be served: its outermost layer does not take an `Accepted<{Io}>`",
     label = "not a service for accepted connections",
@@ -17,11 +17,11 @@ use crate::{error::BoxError, session::Accepted};
             `.service(Connector::direct())`"
 )]
 pub trait AcceptService<Io>: Send + 'static {
-    /// What comes of a session.
+    /// The response of a session.
     type Response: Send;
-    /// Why a session, or the whole stack, fails.
+    /// The error of a session, or of the whole stack.
     type Error: Into<BoxError> + Send;
-    /// A session.
+    /// The future of a session.
     type Future: Future<Output = Result<Self::Response, Self::Error>> + Send + 'static;
 
     /// Waits until a connection can be served.

@@ -1,4 +1,4 @@
-//! The sessions that a server has open.
+//! The tasks of a server, one for each session.
 
 use std::{future::Future, time::Duration};
 
@@ -9,19 +9,20 @@ use tokio::{
 
 use crate::error::{BoxError, Chain};
 
-/// For how long the remains of sessions that have ended lie about.
+/// For how long the results of tasks that have ended are kept.
 pub(super) const SWEEP: Duration = Duration::from_secs(1);
 
-/// Sessions, each a task of its own. Dropping this drops them.
+/// A task for each session. Dropping this drops them.
 ///
-/// What is left of those that have ended is cleared away when a new one begins, or after a second: a
-/// server that is woken by each end would do little else.
+/// The results of tasks that have ended are taken when a new one begins, or after a second: a server
+/// that is woken by each end would do little else.
 #[derive(Debug, Default)]
-pub(super) struct Sessions {
+pub(super) struct Tasks {
     tasks: JoinSet<()>,
 }
 
-impl Sessions {
+impl Tasks {
+    /// Spawns a session.
     pub(super) fn spawn<F, T, E>(&mut self, session: F)
     where
         F: Future<Output = Result<T, E>> + Send + 'static,
@@ -36,12 +37,12 @@ impl Sessions {
         self.reap();
     }
 
-    /// Whether there is nothing to clear away.
+    /// Whether there is no task, and no result of one.
     pub(super) fn is_empty(&self) -> bool {
         self.tasks.is_empty()
     }
 
-    /// Takes note of sessions that have ended.
+    /// Takes the results of tasks that have ended.
     pub(super) fn reap(&mut self) {
         while let Some(ended) = self.tasks.try_join_next() {
             note(ended);

@@ -28,7 +28,7 @@ const DENIED: &str = r#"
 "#;
 
 /// Names that are 127.0.0.1.
-const DISGUISES: [&str; 21] = [
+const NON_CANONICAL: [&str; 21] = [
     "127.0.0.1",
     "127.0.0.1.",
     "127.0.0.1..",
@@ -168,19 +168,19 @@ fn assert_untouched(listener: TcpListener) {
 }
 
 #[tokio::test]
-async fn r13_a_request_for_an_address_in_disguise_is_judged_as_that_address() {
+async fn r13_a_request_for_a_non_canonical_literal_is_judged_as_that_address() {
     within(async {
         let (listener, port) = listener().await;
         for rules in &strict() {
-            for disguise in DISGUISES {
-                let reply = connect(rules, &name(disguise, port)).await;
-                assert_eq!(reply, 2, "{disguise} under {rules:?}");
+            for literal in NON_CANONICAL {
+                let reply = connect(rules, &name(literal, port)).await;
+                assert_eq!(reply, 2, "{literal} under {rules:?}");
             }
         }
-        // The other way round, they lead there.
-        for disguise in DISGUISES {
-            let reply = connect(&open(), &name(disguise, port)).await;
-            assert_eq!(reply, 0, "{disguise}");
+        // Allowed, they lead there.
+        for literal in NON_CANONICAL {
+            let reply = connect(&open(), &name(literal, port)).await;
+            assert_eq!(reply, 0, "{literal}");
             listener.accept().await.unwrap();
         }
         assert_untouched(listener);
@@ -245,13 +245,13 @@ async fn r13_a_name_of_other_letters_is_judged_by_where_it_leads() {
 }
 
 #[tokio::test]
-async fn r13_a_datagram_to_an_address_in_disguise_is_judged_as_one_to_that_address() {
+async fn r13_a_datagram_to_a_non_canonical_literal_is_judged_as_one_to_that_address() {
     within(async {
         let target = socket("0.0.0.0").await;
         let watch = socket("127.0.0.9").await;
         for rules in with_witness(&watch) {
             let association = associated(rules).await;
-            for host in DISGUISES.iter().chain(&MALFORMED).chain(&EMBEDDED) {
+            for host in NON_CANONICAL.iter().chain(&MALFORMED).chain(&EMBEDDED) {
                 let to = name(host, port(&target));
                 association.send(&datagram(0, &to, b"lost")).await;
             }
@@ -268,14 +268,14 @@ async fn r13_a_datagram_to_an_address_in_disguise_is_judged_as_one_to_that_addre
             association.echo(&watch, b"witness").await;
             assert_silent(&target);
         }
-        // The other way round, they lead there.
+        // Allowed, they lead there.
         let association = associated(open()).await;
-        for disguise in DISGUISES {
-            let to = name(disguise, port(&target));
+        for literal in NON_CANONICAL {
+            let to = name(literal, port(&target));
             association
-                .send(&datagram(0, &to, disguise.as_bytes()))
+                .send(&datagram(0, &to, literal.as_bytes()))
                 .await;
-            association.reaches(&target, disguise.as_bytes()).await;
+            association.reaches(&target, literal.as_bytes()).await;
         }
         assert_silent(&target);
     })

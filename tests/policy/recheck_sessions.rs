@@ -129,7 +129,7 @@ async fn a_tunnel_that_is_never_idle_is_closed_as_well() {
         client.say(&connect_to(&target)).await;
         let (stream, _) = listener.accept().await.unwrap();
         client.read_exact(&mut [0; 10]).await.unwrap();
-        // As much as goes, both ways.
+        // As much as goes, in both directions.
         let (received, mut heard) = tokio::sync::mpsc::channel(1);
         let ends = [client, stream].map(|end| {
             let received = received.clone();

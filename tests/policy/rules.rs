@@ -279,6 +279,14 @@ fn a_refusal_is_02_and_says_which_rule_and_what_would_allow_it() {
     assert!(special.contains("to = \"10.0.0.0/8\"") && special.contains("allow_private"));
     let own = refused("198.51.100.1:1080");
     assert!(own.contains("self-connection"), "{own}");
+    for text in [special, own] {
+        for how in [
+            "allow_private = true",
+            "Rules::builder(..).allow_private().build()",
+        ] {
+            assert!(text.contains(how), "{text}");
+        }
+    }
 }
 
 #[test]
@@ -336,7 +344,7 @@ fn a_name_that_is_handed_on_is_judged_by_what_is_known_of_it() {
             { action = "allow", to = ["*.example.com", "198.51.100.0/24"] },
         ]
     "#;
-    // As stated it is open, since an address may make it allowed; handed on, none will come.
+    // As stated it is open, since an address may make it allowed; with remote DNS, none will come.
     let rules: Rules = toml::from_str(networks).unwrap();
     let other = Request::new(Command::CONNECT, "other.test:80".parse().unwrap());
     assert_eq!(rules.explain(&other).effect(), Effect::Open);

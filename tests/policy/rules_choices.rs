@@ -15,7 +15,7 @@ fn to(destination: &str) -> Rule {
     Rule::new(Action::Deny).to(destination)
 }
 
-fn ways() -> RuleMap<&'static str> {
+fn routes() -> RuleMap<&'static str> {
     let local: Network = "198.51.100.0/24".parse().unwrap();
     RuleMap::new([
         (to("*.onion"), "tor"),
@@ -28,8 +28,8 @@ fn ways() -> RuleMap<&'static str> {
 
 #[test]
 fn the_first_rule_that_applies_chooses_even_if_it_would_deny() {
-    let ways = ways();
-    for (target, way) in [
+    let routes = routes();
+    for (target, route) in [
         ("hidden.onion:80", Some("tor")),
         // Private addresses are like any other.
         ("10.1.2.3:80", Some("vpn")),
@@ -37,23 +37,23 @@ fn the_first_rule_that_applies_chooses_even_if_it_would_deny() {
         ("127.0.0.1:80", None),
         ("example.com:25", None),
     ] {
-        assert_eq!(ways.choose(&request(target)).copied(), way, "{target}");
+        assert_eq!(routes.choose(&request(target)).copied(), route, "{target}");
     }
     let mut mail = request("example.com:25");
     mail.peer = "198.51.100.7:50000".parse().unwrap();
     mail.identity = Identity::named("joe");
-    assert_eq!(ways.choose(&mail), Some(&"relay"));
+    assert_eq!(routes.choose(&mail), Some(&"relay"));
     mail.peer = "203.0.113.7:50000".parse().unwrap();
-    assert_eq!(ways.choose(&mail), Some(&"joe's"));
+    assert_eq!(routes.choose(&mail), Some(&"joe's"));
 }
 
 #[test]
 fn all_that_can_be_chosen_is_listed_in_order_and_clones_share_it() {
-    let ways = ways();
+    let routes = routes();
     let expected = ["tor", "vpn", "relay", "joe's", "never"];
-    assert_eq!(ways.values(), expected);
-    let clone = ways.clone();
-    drop(ways);
+    assert_eq!(routes.values(), expected);
+    let clone = routes.clone();
+    drop(routes);
     assert_eq!(clone.values(), expected);
     assert_eq!(clone.choose(&request("a.onion:1")), Some(&"tor"));
     assert_eq!(RuleMap::<&str>::new([]).choose(&request("a.onion:1")), None);

@@ -139,7 +139,7 @@ fn what_nobody_can_judge_is_refused() {
             assert!(decision.is_refused(), "{name:?}: {decision}");
             assert_eq!(decision.rule(), None, "{name:?}");
             assert!(
-                decision.to_string().contains("nobody can judge it"),
+                decision.to_string().contains("cannot be judged"),
                 "{decision}"
             );
             let address = "8.8.8.8:443".parse().unwrap();

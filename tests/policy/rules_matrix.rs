@@ -1,4 +1,4 @@
-//! Rules end to end: every kind of rule, for every command, every way to state a destination, with
+//! Rules end to end: every kind of rule, for every command, every form of a stated destination, with
 //! and without a user, in every action. See [`Cell`].
 
 use std::{io, time::Duration};

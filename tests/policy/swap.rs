@@ -1,4 +1,4 @@
-//! A policy that is swapped while requests are under way.
+//! A policy that is swapped while requests are in flight.
 
 use std::{
     io,
@@ -149,7 +149,7 @@ async fn a_bind_that_waits_is_judged_by_the_new_policy() {
         assert_turned_away(peer).await;
         ends_with(waiting, 2, bound).await;
 
-        // Whoever may come now comes, and others do not.
+        // The peer that is allowed now comes, and others do not.
         let mut waiting = asks(&policy, BIND, &dst("0.0.0.0")).await;
         let bound = waiting.io.bound().await;
         let peer = TcpStream::connect(bound).await.unwrap();

@@ -144,7 +144,7 @@ fn an_upward_import_is_found() {
     assert_eq!(imports(nested, "connector::"), ["direct", "ports"]);
 }
 
-fn sources(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn sources(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -177,7 +177,7 @@ fn room_of(file: &Path) -> Option<(&'static str, &'static str)> {
 }
 
 /// The text without comments, where documentation may point upwards.
-fn code(text: &str) -> String {
+pub(crate) fn code(text: &str) -> String {
     let lines = text
         .lines()
         .filter(|line| !line.trim_start().starts_with("//"));

@@ -11,7 +11,9 @@
 mod support;
 
 mod accept;
+mod circles;
 mod floors;
 #[cfg(all(feature = "rules", feature = "users"))]
 mod regressions;
 mod security;
+mod words;

@@ -21,7 +21,7 @@
 //! | the permit of a limit is free at the reply | here |
 //! | a limit becomes one per connection | here |
 //! | sockets in CLOSE_WAIT after half-close | `relay::bytes::half_closed_tunnel_*` |
-//! | the first UDP sender, whoever it is, takes the association over | `udp::clients::a4_*` |
+//! | the first UDP sender, any at all, takes the association over | `udp::clients::a4_*` |
 //! | one UDP port for all, which asks nobody who they are | `udp::lifetime::a2_*`, `udp::clients::a4_*` |
 //! | one bad datagram ends the association | `udp::fragments::a6_*`, `udp::names::a10_*` |
 //! | datagrams are cut | `udp::sizes::a9_*` |

@@ -135,7 +135,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin + Send + 'static> DatagramTransport
             self.version = version;
             self.known.clear();
         }
-        batch.sort(|target, _| {
+        batch.retain_mut(|target, _| {
             // What is sent is what the policies were asked about: no proxy gets to interpret a
             // non-canonical IP literal.
             *target = target
