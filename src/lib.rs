@@ -80,7 +80,7 @@
 //! | [`ProxySocket::send_to`](client::ProxySocket::send_to) | the datagram is not sent; what is left of a [batch](client::ProxySocket::send_batch) goes with the next |
 //! | [`ProxySocket::recv_from`](client::ProxySocket::recv_from) | nothing: a datagram is not lost |
 //! | [`Listener::accept`] | nothing: a connection is not lost |
-//! | [`session::read`] | the bytes that were read are lost |
+//! | [`io::read`] | the bytes that were read are lost |
 //!
 //! A client that half-closes while its request is executed does not cancel it. One that resets the
 //! connection does, unless it has half-closed or sent more than 1 KiB ahead: then nobody reads on,

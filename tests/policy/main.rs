@@ -39,7 +39,7 @@ mod rules_matrix;
 #[cfg(feature = "rules")]
 mod rules_names;
 #[cfg(feature = "rules")]
-mod rules_own;
+mod rules_self_connection;
 #[cfg(feature = "rules")]
 mod rules_special;
 #[cfg(feature = "rules")]

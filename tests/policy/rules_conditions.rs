@@ -2,7 +2,7 @@
 
 use crate::support::rules::files::assert_problem;
 
-const EMPTY: &str = "leave the field out to apply to everything";
+const EMPTY: &str = "leave the field out to match everything";
 
 /// Each is on a line of its own, and among good ones.
 fn assert_problems(conditions: &[(&str, &str)]) {
