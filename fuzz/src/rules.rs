@@ -100,8 +100,8 @@ fn judges(rules: &Rules) {
                 "{stated}"
             );
         }
-        let handed_on = rules.explain_name(&request);
-        assert_ne!(handed_on.effect(), Effect::Open, "{handed_on}");
+        let remote_dns = rules.explain_name(&request);
+        assert_ne!(remote_dns.effect(), Effect::Open, "{remote_dns}");
         for address in addresses().into_iter().flatten() {
             let decision = rules.explain_address(&request, address);
             assert_ne!(decision.effect(), Effect::Open, "{decision}");

@@ -10,12 +10,15 @@ use tower_socks::{
     proto::{Address, Command, ReplyCode},
 };
 
-use crate::support::udp::{
-    BIND, Client, Script,
-    binding::{assert_turned_away, dst, ends_with},
-    failure, pass,
-    policies::forbidding,
-    quiet_port, within,
+use crate::support::{
+    Script, failure,
+    udp::{
+        BIND, Client, ClientScript,
+        binding::{assert_turned_away, dst, ends_with},
+        pass,
+        policies::forbidding,
+        quiet_port, within,
+    },
 };
 
 /// A mapping whose codes are no others': 0x80 more than those of the table.

@@ -19,7 +19,7 @@ use tower_socks::{
     Refusal, Request, Traffic, Tunnel,
     layer::acl::{
         Acl, SwapPolicy,
-        recheck::{Recheck, RecheckLayer, RecheckTunnel, ResponseFuture, Run},
+        recheck::{Recheck, RecheckLayer, RecheckTunnel},
     },
     proto::{Address, Command},
     serve,
@@ -220,8 +220,6 @@ fn promises_about_types() {
     future(&stack.call(request(Command::BIND)));
     send::<RecheckTunnel<Connected<TcpStream>>>();
     send::<RecheckTunnel<RecheckTunnel<Connected<TcpStream>>>>();
-    send::<ResponseFuture<()>>();
-    send::<Run<()>>();
 
     let stack = ServiceBuilder::new()
         .layer(HandshakeLayer::new())
