@@ -5,11 +5,14 @@
 //! | [`HandshakeLayer`](handshake::HandshakeLayer) | a service for negotiations | a service for accepted connections |
 //! | [`AuthLayer`](auth::AuthLayer) | a service for requests | a service for negotiations |
 //! | [`AclLayer`](acl::AclLayer) | a service for requests | the same, under a policy |
-//! | `limit` (feature): `LimitLayer`, `MeterLayer` | a service for requests | the same, within limits |
+//! | `LimitLayer` (feature `limit`) | a service for requests | the same, within limits on tunnels and requests |
+//! | `MeterLayer` (feature `limit`) | a service for requests | the same, within limits on octets |
 //! | [`TraceLayer`](trace::TraceLayer) | a service for requests | the same, with hooks for logs |
 //! | [`TrackLayer`](track::TrackLayer) | a service for requests | the same, with a list of its open tunnels |
+//! | `RequestMetricsLayer` (feature `metrics`) | a service for requests | the same, measured |
 //!
-//! They know what flows between them ([`session`](crate::session)), and nothing of each other.
+//! They know what flows between them ([`session`](crate::session)), and nothing of each other. Each
+//! service has `get_ref`, `get_mut` and `into_inner` for the service that it wraps.
 
 pub mod acl;
 pub mod auth;

@@ -65,11 +65,11 @@ async fn a_tunnel_leaves_three_lines_with_the_names_of_opentelemetry() {
     for line in &lines {
         has(line, &span);
     }
-    has(&lines[0], &["started"]);
+    has(&lines[0], &["request started"]);
     has(
         &lines[1],
         &[
-            "carried out",
+            "request succeeded",
             "bound=198.51.100.7:4321",
             "socks.reply_code=0",
         ],
@@ -78,7 +78,7 @@ async fn a_tunnel_leaves_three_lines_with_the_names_of_opentelemetry() {
     has(
         &lines[2],
         &[
-            "broken off",
+            "tunnel broken",
             "up=0",
             "down=0",
             "error=the target's stream broke off",
@@ -109,7 +109,12 @@ async fn a_tunnel_that_ends_says_how_much_it_has_moved() {
     let lines = request_lines(&log);
     has(
         &lines[2],
-        &["closed", "up=3", "down=0", "server.address=2001:db8::1"],
+        &[
+            "tunnel closed",
+            "up=3",
+            "down=0",
+            "server.address=2001:db8::1",
+        ],
     );
 }
 
@@ -135,7 +140,7 @@ async fn an_idle_tunnel_says_why_it_ended() {
     tunnel.run(PrefixedStream::new(near)).await.unwrap_err();
     has(
         &request_lines(&log)[2],
-        &["broken off", "error=idle for too long", "open=5"],
+        &["tunnel broken", "error=idle for too long", "open=5"],
     );
 }
 
@@ -150,7 +155,7 @@ async fn a_request_that_is_refused_leaves_two_lines() {
     assert_eq!(lines.len(), 2, "{lines:#?}");
     has(
         &lines[1],
-        &["not carried out", "socks.reply_code=2", "error=not today"],
+        &["request failed", "socks.reply_code=2", "error=not today"],
     );
     has(&lines[1], &["network.transport=\"udp\""]);
 }

@@ -28,6 +28,8 @@ mod debug;
 mod debug_services;
 #[cfg(feature = "http-connect")]
 mod errors;
+#[cfg(all(feature = "limit", feature = "metrics"))]
+mod inner_services;
 #[cfg(all(feature = "metrics", feature = "users"))]
 mod metrics;
 #[cfg(feature = "metrics")]

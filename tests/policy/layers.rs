@@ -17,6 +17,7 @@ use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
 use tower_socks::{
     Accepted, AclLayer, AuthLayer, BoxError, Connected, Connector, HandshakeLayer, NoAuth, Policy,
     Refusal, Request, Traffic, Tunnel,
+    io::PrefixedStream,
     layer::acl::{
         Acl, SwapPolicy,
         recheck::{Recheck, RecheckLayer, RecheckTunnel},
@@ -203,7 +204,8 @@ fn promises_about_types() {
     fn send<T: Send + std::fmt::Debug + 'static>() {}
     fn is_policy(_: &impl Policy) {}
     fn serves<S: Service<Request>>(_: &S) {}
-    fn future<F: Future + Send>(_: &F) {}
+    fn future<F: Future + Send + std::fmt::Debug + 'static>(_: &F) {}
+    fn running<F: Future + Send + 'static>(_: &F) {}
 
     let policy = policy();
     all(&policy);
@@ -220,6 +222,9 @@ fn promises_about_types() {
     future(&stack.call(request(Command::BIND)));
     send::<RecheckTunnel<Connected<TcpStream>>>();
     send::<RecheckTunnel<RecheckTunnel<Connected<TcpStream>>>>();
+    let _ = |tunnel: RecheckTunnel<Connected<TcpStream>>, client: DuplexStream| {
+        running(&tunnel.run(PrefixedStream::new(client)));
+    };
 
     let stack = ServiceBuilder::new()
         .layer(HandshakeLayer::new())

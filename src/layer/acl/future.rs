@@ -9,7 +9,7 @@ use pin_project_lite::pin_project;
 use crate::error::{BoxError, Refusal};
 
 pin_project! {
-    /// A request under a policy: the future of [`Acl`](super::Acl).
+    /// Executes an allowed request, or fails with the refusal: the future of [`Acl`](super::Acl).
     #[derive(Debug)]
     pub struct ResponseFuture<F> {
         #[pin]

@@ -13,14 +13,14 @@ use crate::{
     session::{Guard, Policy, Request},
 };
 
-/// Puts requests under a policy. See the [module](super).
+/// Applies a policy to requests. See the [module](super).
 #[derive(Debug)]
 pub struct AclLayer<P> {
     policy: Arc<P>,
 }
 
 impl<P: Policy> AclLayer<P> {
-    /// A layer over a [`Policy`]; a closure with two parameters is one.
+    /// Creates a layer over a [`Policy`]; a closure with two parameters is one.
     pub fn new(policy: P) -> Self {
         Self {
             policy: Arc::new(policy),
@@ -44,11 +44,11 @@ impl<P: Policy, S> Layer<S> for AclLayer<P> {
     }
 }
 
-/// Asks a policy about every request: the service of [`AclLayer`].
+/// Applies a policy to requests: the service of [`AclLayer`].
 #[derive(Clone)]
 pub struct Acl<S> {
     policy: Arc<dyn Policy>,
-    /// A guard with the policy alone, which most requests get: no layer was there before.
+    /// A guard with the policy alone, which most requests get: theirs is the first policy.
     guard: Guard,
     inner: S,
 }

@@ -1,15 +1,17 @@
-//! Who may do what: a [`Policy`](crate::session::Policy) over requests and addresses.
+//! Access control: a [`Policy`](crate::session::Policy) on requests and addresses.
 //!
-//! [`AclLayer`] asks its policy about each request as the client stated it, and answers 02 where it
-//! says no. Then it puts the policy into the request's [`Guard`](crate::session::Guard), through
-//! which connectors ask about each address that they are about to use. A name that the policy let
-//! pass does not lead to an address that it would not.
+//! [`AclLayer`] asks its policy about each request as the client stated it, and fails with the policy's
+//! [`Refusal`](crate::Refusal), reply code 02, where it refuses. Then it puts the policy into the
+//! request's [`Guard`](crate::session::Guard), through which connectors ask about each address that
+//! they are about to use. So a name that is allowed does not lead to an address that is not, whatever
+//! the name resolves to a moment later. tower's `filter` sees the request alone.
 //!
-//! Several layers add up: an address has to please the policy of each.
+//! Several layers add up: each policy has to allow an address. A request costs a call of the policy
+//! and a reference count, and no allocation unless there is a second policy.
 //!
-//! `Rules` (feature `rules`) are a policy that is written down, and [`SwapPolicy`] makes any policy one that
-//! can be swapped while the server runs. A [`RecheckLayer`](recheck::RecheckLayer) closes the tunnels
-//! that the new one would not have let pass.
+//! `Rules` (feature `rules`) is a policy that is written down, and [`SwapPolicy`] a policy that can be
+//! replaced while the server runs. A [`RecheckLayer`](recheck::RecheckLayer) closes the tunnels that
+//! the new policy refuses.
 //!
 //! # Example
 //!

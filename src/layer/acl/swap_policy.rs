@@ -14,12 +14,12 @@ use crate::{
     session::{Policy, Request},
 };
 
-/// A policy that can be swapped while the server runs.
+/// Makes a policy one that can be swapped while the server runs.
 ///
-/// Clones share the policy: give one to [`AclLayer`](super::AclLayer) and keep another. The next
-/// question after [`swap`](Self::swap), about a request, an address or a datagram's destination, is
-/// answered by the new policy, also for requests that are under way. Tunnels that are open go on,
-/// but for those under a [`RecheckLayer`](super::recheck::RecheckLayer), after
+/// Clones share the policy: give one to [`AclLayer`](super::AclLayer) and keep another. From
+/// [`swap`](Self::swap) on the new policy decides on requests, addresses and the destinations of
+/// datagrams, also for dials in progress. Open tunnels go on, except those under a
+/// [`RecheckLayer`](super::recheck::RecheckLayer) that the new policy refuses at the next
 /// [`recheck`](Self::recheck).
 ///
 /// ```
@@ -57,7 +57,7 @@ struct Current<P> {
 }
 
 impl<P: Policy> SwapPolicy<P> {
-    /// A policy to begin with.
+    /// Creates one with a policy to begin with.
     pub fn new(policy: P) -> Self {
         Self {
             shared: Arc::new(Shared {
@@ -70,7 +70,7 @@ impl<P: Policy> SwapPolicy<P> {
         }
     }
 
-    /// Puts another policy in its place.
+    /// Replaces the policy.
     pub fn swap(&self, policy: P) {
         let policy = Arc::new(policy);
         let mut old = None;
@@ -78,7 +78,7 @@ impl<P: Policy> SwapPolicy<P> {
             old = Some(replace(&mut current.policy, policy));
             current.swaps += 1;
         });
-        // Not before: nobody can ask in there, and a million names take a while to drop.
+        // Not in there: it would block all decisions, and a million names take a while to drop.
         drop(old);
     }
 
@@ -89,12 +89,12 @@ impl<P: Policy> SwapPolicy<P> {
         self.shared.rechecks.send_replace(());
     }
 
-    /// The calls to ask again, from here on.
-    pub(super) fn calls(&self) -> Calls {
-        Calls(self.shared.rechecks.subscribe())
+    /// Subscribes to the calls of [`recheck`](Self::recheck) from here on.
+    pub(super) fn rechecks(&self) -> Rechecks {
+        Rechecks(self.shared.rechecks.subscribe())
     }
 
-    /// The policy at this moment.
+    /// Returns the policy at this moment.
     #[must_use]
     pub fn current(&self) -> Arc<P> {
         Arc::clone(&self.shared.current.borrow().policy)
@@ -118,21 +118,21 @@ impl<P: Policy> Policy for SwapPolicy<P> {
         let current = self.shared.current.borrow();
         let (policy, swaps) = (Arc::clone(&current.policy), current.swaps);
         drop(current);
-        // No sum: the policy may count as well, as another one of these does.
+        // No sum: the policy may count as well, if it is a `SwapPolicy` itself.
         let mut hasher = DefaultHasher::new();
         (policy.version(), swaps).hash(&mut hasher);
         hasher.finish()
     }
 }
 
-/// Calls to ask a policy again.
-pub(super) struct Calls(watch::Receiver<()>);
+/// The calls of [`SwapPolicy::recheck`].
+pub(super) struct Rechecks(watch::Receiver<()>);
 
-impl Calls {
-    /// Ready with the next one.
+impl Rechecks {
+    /// Waits for the next one.
     pub(super) async fn next(&mut self) {
         if self.0.changed().await.is_err() {
-            // Nobody is left who could call.
+            // No policy is left to be rechecked.
             pending().await
         }
     }

@@ -1,4 +1,4 @@
-//! The dialogue, in the order in which RFC 1928 has it.
+//! A connection's messages, in the order of RFC 1928.
 
 use std::{
     future::{Future, poll_fn},
@@ -25,7 +25,7 @@ use crate::{
     session::{Accepted, Dial, Negotiate, Negotiation, Request, Tunnel},
 };
 
-/// Holds the dialogue, and reports how it went.
+/// Serves a connection to its end, and logs how it ended.
 pub(super) fn hold<M, Io>(
     config: Config,
     negotiator: M,
@@ -43,8 +43,8 @@ where
         target = Empty,
     );
     let started = Instant::now();
-    // In a box of its own, which is gone when the relay starts: an idle tunnel keeps nothing of how
-    // it came about.
+    // In a box of its own, which is gone when the relay starts: an idle tunnel keeps nothing of the
+    // handshake.
     let opening = Box::pin(establish(config, negotiator, accepted, span.clone()));
     async move {
         let outcome = match opening.await {
@@ -60,7 +60,7 @@ where
     .instrument(span)
 }
 
-/// Everything up to the reply: the tunnel, and the client to run it with.
+/// Performs everything up to the reply. Returns the tunnel, and the client to run it with.
 async fn establish<M, Io>(
     config: Config,
     negotiator: M,
@@ -114,7 +114,7 @@ enum Opened<W, S> {
     Garbles(W, Refusal),
 }
 
-/// Everything up to the request, which the deadline bounds.
+/// Performs everything up to the request, which the deadline bounds.
 async fn open<M, Io>(
     negotiator: M,
     accepted: Accepted<Io>,

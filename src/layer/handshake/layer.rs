@@ -30,7 +30,7 @@ pub(super) struct Config {
 }
 
 impl HandshakeLayer {
-    /// A deadline of 10 s, and the reply codes of [`reply_code`](crate::error::reply_code).
+    /// Creates a layer with a deadline of 10 s, and the reply codes of [`reply_code`](crate::error::reply_code).
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -41,7 +41,7 @@ impl HandshakeLayer {
         }
     }
 
-    /// The time that a client has, from the moment it is accepted, until its request is complete.
+    /// Sets the time that a client has, from the moment it is accepted, until its request is complete.
     #[must_use]
     pub const fn deadline(mut self, limit: Duration) -> Self {
         self.config.deadline = limit;

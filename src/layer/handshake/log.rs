@@ -1,4 +1,4 @@
-//! The last line of a session in the log.
+//! The log line at the end of a session.
 
 use tokio::time::Instant;
 
@@ -7,7 +7,7 @@ use crate::{
     relay::{RelayError, Traffic},
 };
 
-/// One event inside the span of the session, at the level of whose fault it was.
+/// Logs the end of a session, inside its span, at the level of whose fault it was.
 pub(super) fn report(outcome: &Result<Traffic, SessionError>, started: Instant) {
     macro_rules! ended {
         ($level:ident, $outcome:expr, $traffic:expr $(, $($field:tt)+)?) => {
@@ -31,7 +31,7 @@ pub(super) fn report(outcome: &Result<Traffic, SessionError>, started: Instant) 
     let traffic = find::<RelayError>(error).map_or_else(Traffic::default, RelayError::traffic);
     let cause = Chain(error);
     match error.fault() {
-        // Bytes have moved: that is worth a line, whoever broke it off.
+        // Octets have moved, which is worth a line at info whatever ended it.
         Fault::Client | Fault::Target if error.step() == Step::Relay => {
             ended!(info, "broken", traffic, error = %cause);
         }

@@ -1,14 +1,14 @@
-//! RFC 1928 from the greeting to the relay.
+//! The server side of RFC 1928, from the greeting to the relay.
 //!
 //! [`HandshakeLayer`] turns a service that authenticates clients into one that serves accepted
-//! connections. It alone knows the order of the dialogue:
+//! connections. It alone knows the order of the messages:
 //!
 //! ```text
 //! client                                                server
 //!   |  version identifier / method selection    ->        |  one deadline
 //!   |  <-  METHOD selection, sub-negotiation    <->       |  over these,  the wrapped service
 //!   |  request                                  ->        |  10 s
-//!   |                                                     |  carried out by Authenticated::service
+//!   |                                                     |  executed by Authenticated::service
 //!   |                                         <-  reply   |
 //!   |  bytes                                  <-> bytes   |  Tunnel::run
 //! ```
@@ -17,18 +17,17 @@
 //!   sends a byte at a time does not extend it. tower's [`Timeout`](tower::timeout::Timeout) above
 //!   this layer means something else: the age of a whole session.
 //! * **This is where errors become replies.** A service below fails with any error;
-//!   [`error::reply_code`](crate::error::reply_code), or a function of yours, says what the client
-//!   is told. After a failure reply the connection is closed so that the reply still arrives.
+//!   [`error::reply_code`](crate::error::reply_code), or a function of yours, maps it to the reply
+//!   code. After a failure reply comes a lingering close, so that the reply still arrives.
 //! * **Readiness is asked after the client has spoken**, on a clone of the inner services. A slow
 //!   client never holds a permit of theirs.
-//! * **A client that is gone stops its dial.** That takes a reset; a client may well send its
+//! * **A client that is gone cancels its dial.** That takes a reset; a client may well send its
 //!   request and FIN in one go.
 //!
 //! Each session has a span `session` with the fields `peer`, `user`, `command` and `target`, and
-//! says at its end how it went, with `up`, `down` (bytes) and `duration`. A session that relayed
-//! ends at level info, and so does one that was refused or whose target could not be reached. A
-//! client that speaks no SOCKS, is too slow or leaves is worth no more than debug. What is our own
-//! fault is a warning.
+//! logs `session ended` with its `outcome`, `up`, `down` (octets) and `duration`. A session that
+//! relayed is logged at info, and so is one that was refused or whose target was unreachable. A client
+//! that speaks no SOCKS, is too slow or leaves is logged at debug, and our own failure at warn.
 //!
 //! # Example
 //!

@@ -14,10 +14,10 @@ use crate::{
     session::Request,
 };
 
-/// Live tunnels for each key: a [`Limiter`] whose permit rides in the tunnel. See the
-/// [module](super).
+/// Bounds the open tunnels of each key: a [`Limiter`] whose permit rides in the tunnel. See the
+/// [module](super) for an example.
 ///
-/// A request counts from here on, with its dial. Clones share the count.
+/// A request counts from its admission, so dials count as well. Clones share the count.
 #[derive(Clone)]
 pub struct ConcurrentTunnels<F: KeyExtractor> {
     key: F,
@@ -30,7 +30,7 @@ pub struct ConcurrentTunnels<F: KeyExtractor> {
 }
 
 impl<F: KeyExtractor> ConcurrentTunnels<F> {
-    /// So many for each key. One more is refused with 02.
+    /// Admits `most` tunnels of each key. One more is refused with 02.
     pub fn new(most: usize, key: F) -> Self {
         Self {
             key,
@@ -42,7 +42,8 @@ impl<F: KeyExtractor> ConcurrentTunnels<F> {
         }
     }
 
-    /// Has requests wait so long for one to end, in order, before they are refused.
+    /// Has requests wait up to `limit` for a tunnel of their key to end, in order, before they are
+    /// refused. Without it they are refused at once.
     #[must_use]
     pub const fn wait(mut self, limit: Duration) -> Self {
         self.wait = Some(limit);
@@ -56,7 +57,7 @@ impl<F: KeyExtractor> ConcurrentTunnels<F> {
         self
     }
 
-    /// How many tunnels a key has now, those that are being dialled included.
+    /// Returns how many tunnels a key has, dials included.
     #[must_use]
     pub fn live(&self, key: &F::Key) -> usize {
         self.counts.shared(key).map_or(0, |semaphore| {
@@ -64,7 +65,7 @@ impl<F: KeyExtractor> ConcurrentTunnels<F> {
         })
     }
 
-    /// How many keys have any.
+    /// Returns how many keys have tunnels.
     #[must_use]
     pub fn keys(&self) -> usize {
         self.counts.keys()
@@ -113,7 +114,7 @@ impl<F: KeyExtractor> fmt::Debug for ConcurrentTunnels<F> {
     }
 }
 
-/// A live tunnel of a key: the permit of [`ConcurrentTunnels`].
+/// Counts as an open tunnel of a key until it is dropped: the permit of [`ConcurrentTunnels`].
 pub struct TunnelPermit<K: Hash + Eq + Clone + fmt::Debug> {
     count: Count<K, Arc<Semaphore>>,
     events: Arc<LimitEvents<K>>,

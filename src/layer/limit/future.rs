@@ -12,7 +12,7 @@ use super::LimitTunnel;
 use crate::error::{BoxError, Refusal};
 
 pin_project! {
-    /// A request that is admitted, waits to be, or is not: the future of [`Limit`](super::Limit).
+    /// Executes a request once it is admitted: the future of [`Limit`](super::Limit).
     pub struct ResponseFuture<F, T, P> {
         #[pin]
         state: State<F, T, P>,
@@ -68,7 +68,7 @@ where
         match self.project().state.project() {
             StateProj::Called { future, permit } => {
                 let tunnel = ready!(future.poll(cx)).map_err(Into::into);
-                // Free again at once where nothing came of it.
+                // Given back at once if the dial has failed.
                 let permit = permit.take();
                 let tunnel = tunnel?;
                 match permit {

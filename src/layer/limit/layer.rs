@@ -19,7 +19,7 @@ pub struct LimitLayer<L> {
 }
 
 impl<L: Limiter> LimitLayer<L> {
-    /// A layer that asks `limiter`, which is shared by all clones of it.
+    /// Creates a layer that asks `limiter`, whose clones share their counts.
     pub const fn new(limiter: L) -> Self {
         Self { limiter }
     }
@@ -81,7 +81,7 @@ where
             Admission::Permit(permit) => ResponseFuture::called(self.inner.call(request), permit),
             Admission::Refused(refusal) => ResponseFuture::refused(refusal),
             Admission::Later(admission) => {
-                // What was ready now may not be then.
+                // What is ready now may not be then.
                 let again = self.inner.clone();
                 let inner = mem::replace(&mut self.inner, again);
                 ResponseFuture::waiting(async move {

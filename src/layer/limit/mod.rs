@@ -1,37 +1,35 @@
-//! Limits: how many tunnels, requests, bytes and failed logins.
+//! Limits on tunnels, requests and failed logins.
 //!
-//! | what is bounded | by | stands in | beyond the limit |
+//! | bounds | type | stands in | beyond the limit |
 //! |---|---|---|---|
-//! | live tunnels of a key | [`ConcurrentTunnels`] | [`LimitLayer`] | refused, or waits |
-//! | new requests of a key in a time | [`RequestRate`] | [`LimitLayer`] | refused, or waits |
-//! | bytes a second of a key, or of each tunnel, each way | [`Bandwidth`] | [`MeterLayer`] | held back: the sender feels it |
-//! | bytes of a key in a period | [`ByteQuota`] | [`MeterLayer`] | refused; open tunnels break off |
-//! | failed logins of an address | [`FailedLoginsLayer`] | itself, above `AuthLayer` | made to wait, then closed |
-//! | connections of an address in the handshake | [`Serve::unauthenticated_per_client`](crate::server::Serve::unauthenticated_per_client) | the server | closed |
+//! | open tunnels of a key | [`ConcurrentTunnels`] | [`LimitLayer`] | refused, or waits |
+//! | requests of a key in a time | [`RequestRate`] | [`LimitLayer`] | refused, or waits |
+//! | anything that a permit can stand for | a [`Limiter`] of yours | [`LimitLayer`] | refused, or waits |
+//! | failed logins of an address | [`FailedLoginsLayer`] | itself, above [`AuthLayer`](crate::AuthLayer) | waits, or is closed |
 //!
-//! * **By whatever you like.** A [key] is a function of the request: the user, the client's
-//!   address or network, the target, everyone together, a closure.
-//! * **Shared by clones**, and exact: permits are counted where they are taken, and bytes before they
-//!   move.
-//! * **Held for as long as it takes.** A permit rides in the tunnel and is free again when that ends,
-//!   however it ends.
-//! * **A refusal is 02**, unless told otherwise. The log says once who has reached what, and once when
-//!   there is room again (bandwidth and sessions at debug, the others at info); with the feature
-//!   `metrics`, `socks_limit_events_total` counts both.
-//! * **One user's limit is no other's.** Whoever waits for a permit or for bytes waits alone.
-//! * **Nothing grows without bound.** Keys are forgotten with their last tunnel, or once they are as
-//!   good as new.
-//! * **No limit, no cost.** A key of `None` leaves a tunnel as it is, and bulk data moves by
-//!   `splice(2)` with a meter as well.
+//! Octets are limited by a [`MeterLayer`](super::meter), and connections in the handshake by
+//! [`Serve::unauthenticated_per_client`](crate::server::Serve::unauthenticated_per_client).
 //!
-//! The order matters: put what refuses above what meters, and both below
-//! [`AuthLayer`](crate::AuthLayer), where the client has a name. Limits of your own are a
-//! [`Limiter`] or a [`MakeMeter`].
+//! * **By key.** A [key](super::key) is a function of the request: the user, the client's address or
+//!   network, the target, all requests together, a closure. tower's `concurrency_limit` and
+//!   `rate_limit` have one count for all, in which one user can take what another needs. Here a
+//!   request that waits holds up nobody of another key.
+//! * **From the dial to the end of the tunnel.** A permit rides in the tunnel and is given back when
+//!   that ends or is dropped. One of tower's is given back at the reply.
+//! * **Shared by clones**, and exact: a permit is counted where it is taken.
+//! * **Refused with 02**, unless told otherwise. The log says once that a key has reached a limit, and
+//!   once that it is below it again, at info; with the feature `metrics`, `socks_limit_events_total`
+//!   counts both.
+//! * **Bounded in memory.** An entry a key, which is forgotten with the key's last tunnel, or once it
+//!   has expired. A request without a key, `None`, costs nothing and is not limited.
+//!
+//! Put what refuses above what meters, and both below [`AuthLayer`](crate::AuthLayer), where the
+//! client has an identity.
 //!
 //! # Example
 //!
 //! ```
-//! use std::{num::NonZeroU32, time::Duration};
+//! use std::num::NonZeroU32;
 //! use tokio::net::TcpListener;
 //! use tower::{ServiceBuilder, ServiceExt};
 //! use tower_socks::{
@@ -41,8 +39,7 @@
 //!     error::reply_code,
 //!     layer::{
 //!         key,
-//!         limit::{LimitLayer, RequestRate, ConcurrentTunnels},
-//!         meter::{Bandwidth, ByteQuota, MeterLayer},
+//!         limit::{ConcurrentTunnels, LimitLayer, RequestRate},
 //!     },
 //!     proto::{Address, Command, ReplyCode},
 //! };
@@ -50,14 +47,10 @@
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), tower_socks::BoxError> {
 //! let tunnels = ConcurrentTunnels::new(2, key::user);
-//! let often = RequestRate::per_second(NonZeroU32::MIN.saturating_add(9), key::client);
-//! let slow = Bandwidth::new(key::user).down(10_000_000);
-//! let daily = ByteQuota::new(50_000_000_000, Duration::from_secs(24 * 3600), key::user);
+//! let ten = NonZeroU32::new(10).unwrap();
 //! let service = ServiceBuilder::new()
-//!     .layer(LimitLayer::new(often))
+//!     .layer(LimitLayer::new(RequestRate::per_second(ten, key::client)))
 //!     .layer(LimitLayer::new(tunnels.clone()))
-//!     .layer(MeterLayer::new(slow))
-//!     .layer(MeterLayer::new(daily))
 //!     .service(Connector::direct());
 //!
 //! let target = TcpListener::bind("127.0.0.1:0").await?;

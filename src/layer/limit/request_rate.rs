@@ -21,16 +21,48 @@ use super::{
 use crate::layer::key::KeyExtractor;
 use crate::{admission::LimitEvents, error::Refusal, proto::ReplyCode, session::Request};
 
-/// Keys that may be remembered before those are looked for that have nothing to remember.
+/// Keys that may be remembered before the expired ones are looked for.
 const CROWD: usize = 4096;
 
-/// Requests between two looks at how many keys there are.
+/// Requests between two looks at how many keys there are: counting them takes longer than a request.
 const LOOK: usize = 1024;
 
-/// New requests in a time for each key: a [`Limiter`] by the generic cell rate algorithm. See the
+/// Bounds the rate of each key's requests: a [`Limiter`] by the generic cell rate algorithm. See the
 /// [module](super).
 ///
-/// Clones share the count.
+/// A key's share refills evenly: after a burst, one of 10 a second is admitted each 100 ms. Clones
+/// share the count.
+///
+/// ```
+/// use std::{num::NonZeroU32, time::Duration};
+/// # use tokio::time::{advance, pause};
+/// use tower::{Layer, ServiceExt};
+/// # use tower_socks::{BoxError, Connected, Request, proto::{Address, Command}};
+/// use tower_socks::layer::{
+///     key,
+///     limit::{LimitLayer, RequestRate},
+/// };
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), tower_socks::BoxError> {
+/// let rate = RequestRate::per_minute(NonZeroU32::new(2).unwrap(), key::global);
+/// # let request = Request::new(Command::CONNECT, Address::UNSPECIFIED);
+/// # let connector = tower::service_fn(async |_: Request| {
+/// #     Ok::<_, BoxError>(Connected::new(tokio::io::duplex(64).0, Address::UNSPECIFIED))
+/// # });
+/// # pause();
+/// let service = LimitLayer::new(rate).layer(connector);
+/// let ask = async || service.clone().oneshot(request.clone()).await.is_ok();
+/// assert!(ask().await && ask().await);
+/// assert!(!ask().await);
+///
+/// // Half a minute later.
+/// # advance(Duration::from_secs(31)).await;
+/// assert!(ask().await);
+/// assert!(!ask().await);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct RequestRate<F: KeyExtractor> {
     key: F,
@@ -44,17 +76,17 @@ struct Shared<K: std::hash::Hash + Eq + Clone> {
     clock: TokioClock,
     asked: AtomicUsize,
     at_limit: LimitEvents<K>,
-    /// How many keys there may be before they are sorted out.
+    /// Keys that there may be before the expired ones are looked for.
     crowd: AtomicUsize,
 }
 
 impl<F: KeyExtractor> RequestRate<F> {
-    /// So many a second for each key, and as many at once. One more is refused with 02.
+    /// Admits `most` requests a second of each key, and as many at once. One more is refused with 02.
     pub fn per_second(most: NonZeroU32, key: F) -> Self {
         Self::new(Quota::per_second(most), key)
     }
 
-    /// So many a minute for each key, and as many at once. One more is refused with 02.
+    /// Admits `most` requests a minute of each key, and as many at once. One more is refused with 02.
     pub fn per_minute(most: NonZeroU32, key: F) -> Self {
         Self::new(Quota::per_minute(most), key)
     }
@@ -75,7 +107,7 @@ impl<F: KeyExtractor> RequestRate<F> {
         }
     }
 
-    /// Has requests wait so long for their turn before they are refused.
+    /// Has requests wait for their turn if it comes within `limit`. Without it they are refused at once.
     #[must_use]
     pub const fn wait(mut self, limit: Duration) -> Self {
         self.wait = Some(limit);
@@ -94,9 +126,9 @@ impl<K> Shared<K>
 where
     K: std::hash::Hash + Eq + Clone + fmt::Debug,
 {
-    /// How long until the key has its turn; nothing, if it has.
+    /// Counts a request of the key, or returns how long it is until the key's turn.
     fn turn(&self, key: &K) -> Option<Duration> {
-        self.sort_out();
+        self.forget_expired();
         let denied = self.limiter.check_key(key).err();
         match &denied {
             None => self.at_limit.left(key),
@@ -105,10 +137,9 @@ where
         denied.map(|denied| denied.wait_time_from(self.clock.now()))
     }
 
-    /// Forgets keys that are as good as new, once there are many. Strangers cannot fill the memory
-    /// by coming from ever new addresses.
-    fn sort_out(&self) {
-        // Counting them takes longer than a request.
+    /// Forgets expired keys, once there are many. Clients cannot fill the memory by coming from ever
+    /// new addresses.
+    fn forget_expired(&self) {
         if self.asked.fetch_add(1, Ordering::Relaxed) % LOOK != LOOK - 1
             || self.limiter.len() < self.crowd.load(Ordering::Relaxed)
         {

@@ -19,10 +19,11 @@ use crate::{
     session::Request,
 };
 
-/// Bytes a second for each key, each way: a [`MakeMeter`]. See the [module](crate::layer::limit).
+/// Bounds the bytes a second of each key, in each direction: a [`MakeMeter`]. See the
+/// [module](super).
 ///
-/// All tunnels of a key share one bucket each way, by turns; clones share the buckets. After a pause
-/// a tenth of a second's bytes may move at once.
+/// All tunnels of a key share one token bucket a direction, by turns; clones share the buckets. After
+/// a pause a tenth of a second's bytes may move at once.
 #[derive(Clone)]
 pub struct Bandwidth<F: KeyExtractor> {
     key: F,
@@ -30,7 +31,7 @@ pub struct Bandwidth<F: KeyExtractor> {
     shared: Known<F::Key>,
 }
 
-/// Bytes a second, for each [`Direction`].
+/// Rates for each [`Direction`], in bytes a second.
 #[derive(Clone, Copy, Debug, Default)]
 struct Rates {
     up: Option<u64>,
@@ -74,7 +75,7 @@ impl Buckets {
     }
 }
 
-/// Whose tunnels are all gone is not held back any more.
+/// A key without tunnels is not held back any more.
 impl Drop for Buckets {
     fn drop(&mut self) {
         for direction in [Direction::Up, Direction::Down] {
@@ -86,7 +87,7 @@ impl Drop for Buckets {
 }
 
 impl<F: KeyExtractor> Bandwidth<F> {
-    /// No limits yet, for the keys of this function.
+    /// Creates a meter for the keys of this function, without limits yet.
     pub fn new(key: F) -> Self {
         Self {
             key,
@@ -95,28 +96,28 @@ impl<F: KeyExtractor> Bandwidth<F> {
         }
     }
 
-    /// So many bytes a second from clients to targets, for all tunnels of a key together.
+    /// Bounds bytes from clients to targets, for all tunnels of a key together.
     #[must_use]
     pub const fn up(mut self, bytes_per_second: u64) -> Self {
         self.rates.up = Some(bytes_per_second);
         self
     }
 
-    /// So many bytes a second from targets to clients, for all tunnels of a key together.
+    /// Bounds bytes from targets to clients, for all tunnels of a key together.
     #[must_use]
     pub const fn down(mut self, bytes_per_second: u64) -> Self {
         self.rates.down = Some(bytes_per_second);
         self
     }
 
-    /// Gives every tunnel that has a key so much for itself, instead of to all of them together.
+    /// Gives each tunnel that has a key a bucket of its own, instead of one to all of them together.
     #[must_use]
     pub const fn each(mut self) -> Self {
         self.rates.alone = true;
         self
     }
 
-    /// How many keys have tunnels that share a limit.
+    /// Returns how many keys have tunnels that share a limit.
     #[must_use]
     pub fn keys(&self) -> usize {
         let known = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
@@ -174,7 +175,7 @@ pub struct BandwidthMeter {
     down: Turn,
 }
 
-/// A tunnel that waits for its turn, or does not.
+/// The turn of a tunnel at a bucket, if it waits for one.
 #[derive(Debug, Default)]
 struct Turn {
     waiting: Option<Pin<Box<Sleep>>>,

@@ -11,7 +11,7 @@ use super::MeterTunnel;
 use crate::error::{BoxError, Refusal};
 
 pin_project! {
-    /// A request whose tunnel gets a meter: the future of [`MeterService`](super::layer::MeterService).
+    /// Puts a meter on the tunnel of a request: the future of [`MeterService`](super::layer::MeterService).
     pub struct ResponseFuture<F, M> {
         #[pin]
         state: State<F, M>,

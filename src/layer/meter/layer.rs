@@ -15,7 +15,7 @@ pub struct MeterLayer<M> {
 }
 
 impl<M: MakeMeter> MeterLayer<M> {
-    /// A layer that asks `make_meter`, which is shared by all clones of it.
+    /// Creates a layer that asks `make_meter`, whose clones share their counts.
     pub const fn new(make_meter: M) -> Self {
         Self { make_meter }
     }

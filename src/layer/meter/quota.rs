@@ -17,18 +17,18 @@ use crate::{
     session::Request,
 };
 
-/// What a tunnel takes ahead at first, in bytes: one in which nothing moves keeps it from others.
+/// What a tunnel takes ahead at first, in bytes. It is little, since a tunnel in which nothing moves
+/// keeps it from others.
 const SMALLEST: u64 = 4 * 1024;
 
-/// And what it takes ahead once much moves.
+/// What a tunnel takes ahead once much moves, in bytes.
 const LARGEST: u64 = 256 * 1024;
 
-/// So many bytes for each key and period, both ways together: a [`MakeMeter`]. See the
-/// [module](crate::layer::limit).
+/// Bounds the bytes of each key in a period, both directions together: a [`MakeMeter`]. See the
+/// [module](super) for an example.
 ///
-/// Who has nothing left is refused with 02, and tunnels that are open break off. Not a byte more
-/// moves than the quota has; datagrams are whole, and the last one may be more. Clones share the
-/// counts.
+/// A key that has nothing left is refused with 02, and its open tunnels end. Not a byte more moves
+/// than the quota has; datagrams are whole, and the last one may exceed it. Clones share the counts.
 pub struct ByteQuota<F: KeyExtractor, S = MemoryStore<<F as KeyExtractor>::Key>> {
     key: F,
     code: ReplyCode,
@@ -41,14 +41,14 @@ struct Shared<K, S> {
 }
 
 impl<F: KeyExtractor> ByteQuota<F> {
-    /// So many bytes in each period, counted in memory.
+    /// Allows each key `bytes` in each period, counted in memory.
     pub fn new(bytes: u64, period: Duration, key: F) -> Self {
         Self::with_store(MemoryStore::new(bytes, period), key)
     }
 }
 
 impl<F: KeyExtractor, S: QuotaStore<F::Key>> ByteQuota<F, S> {
-    /// Counted elsewhere.
+    /// Counts in a store of your own.
     pub fn with_store(store: S, key: F) -> Self {
         Self {
             key,
@@ -67,7 +67,7 @@ impl<F: KeyExtractor, S: QuotaStore<F::Key>> ByteQuota<F, S> {
         self
     }
 
-    /// Where it is counted.
+    /// Returns the store that it counts in.
     pub fn store(&self) -> &S {
         &self.shared.store
     }
@@ -120,14 +120,14 @@ where
     key: K,
     code: ReplyCode,
     shared: Arc<Shared<K, S>>,
-    /// Taken and not used yet.
+    /// Bytes that are taken and not used yet.
     ahead: u64,
-    /// To be taken next.
+    /// Bytes to be taken next.
     next: u64,
 }
 
 impl<K: Hash + Eq + Clone + fmt::Debug, S: QuotaStore<K>> QuotaMeter<K, S> {
-    /// What may move now.
+    /// Returns what may move now, and takes more from the store if nothing is left.
     fn refill(&mut self) -> Result<u64, Refusal> {
         if self.ahead == 0 {
             self.ahead = self.shared.store.take(&self.key, self.next);
@@ -137,7 +137,7 @@ impl<K: Hash + Eq + Clone + fmt::Debug, S: QuotaStore<K>> QuotaMeter<K, S> {
         Ok(self.ahead)
     }
 
-    /// Says who has nothing left, and who has again.
+    /// Refuses a key that has nothing left, and logs when that changes.
     fn judge(&self, is_open: bool) -> Result<(), Refusal> {
         if is_open {
             self.shared.at_limit.left(&self.key);
@@ -164,7 +164,7 @@ where
         let beyond = bytes.saturating_sub(self.ahead);
         self.ahead = self.ahead.saturating_sub(bytes);
         if beyond > 0 {
-            // Datagrams, which come whole. As far as there is something left.
+            // Datagrams, which are whole: what is left pays for as much of them as it can.
             self.shared.store.take(&self.key, beyond);
         }
     }

@@ -8,16 +8,16 @@ use std::{
 
 use tokio::time::Instant;
 
-/// Where the counts of a [`ByteQuota`](super::ByteQuota) are kept: in memory, or wherever several
-/// proxies can share them.
+/// Keeps the counts of a [`ByteQuota`](super::ByteQuota): in memory, or where several proxies can
+/// share them.
 ///
-/// It is asked in the middle of a relay, so it answers at once: one that has to go over the network
-/// takes larger shares there, ahead of time, and hands out of those.
+/// It is asked in the middle of a relay, so it must not block: one that counts over the network takes
+/// larger shares there, ahead of time, and hands those out.
 pub trait QuotaStore<K>: Send + Sync + 'static {
-    /// Takes up to `bytes` of what the key has left. 0, if nothing is left.
+    /// Takes up to `bytes` of what the key has left, and returns how many: 0, if nothing is left.
     fn take(&self, key: &K, bytes: u64) -> u64;
 
-    /// Whether the key has anything left. A store that can tell without counting should.
+    /// Returns whether the key has anything left. A store that can tell without counting should.
     fn has_left(&self, key: &K) -> bool {
         let taken = self.take(key, 1);
         if taken > 0 {
@@ -30,7 +30,7 @@ pub trait QuotaStore<K>: Send + Sync + 'static {
     fn give_back(&self, key: &K, bytes: u64);
 }
 
-/// So many bytes for each key and period, counted in memory: all keys begin anew at once.
+/// Counts the bytes of each key and period in memory. The period of all keys begins at once.
 pub struct MemoryStore<K> {
     bytes: u64,
     period: Duration,
@@ -43,7 +43,7 @@ struct Used<K> {
 }
 
 impl<K: Hash + Eq + Clone> MemoryStore<K> {
-    /// So many bytes in each period, which begins now.
+    /// Allows each key `bytes` in each period, the first of which begins now.
     #[must_use]
     pub fn new(bytes: u64, period: Duration) -> Self {
         Self {
@@ -56,19 +56,19 @@ impl<K: Hash + Eq + Clone> MemoryStore<K> {
         }
     }
 
-    /// What a key has left in this period, in bytes. What its tunnels have taken ahead is not in it.
+    /// Returns what a key has left in this period, in bytes, without what its tunnels have taken ahead.
     pub fn left(&self, key: &K) -> u64 {
         let used = self.used();
         self.bytes
             .saturating_sub(used.by.get(key).copied().unwrap_or(0))
     }
 
-    /// The counts of the period that it is now.
+    /// Returns the counts of the current period.
     fn used(&self) -> MutexGuard<'_, Used<K>> {
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         let passed = used.since.elapsed();
         if passed >= self.period && !self.period.is_zero() {
-            // Whole periods, so that they begin when they always have.
+            // Whole periods, so that they keep beginning at the same time.
             let rest = passed.as_nanos() % self.period.as_nanos();
             let rest = Duration::from_nanos(u64::try_from(rest).unwrap_or(0));
             used.since += passed.saturating_sub(rest);

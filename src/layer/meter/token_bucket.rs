@@ -13,13 +13,13 @@ use tokio::time::Instant;
 /// How far ahead of its rate a bucket lets bytes go, after a pause.
 const BURST: Duration = Duration::from_millis(100);
 
-/// What a tunnel may move between two questions: so much of the bucket's time.
+/// The share of the bucket's time that a tunnel may use up before it asks again.
 const STEP: Duration = Duration::from_millis(10);
 
-/// And no less than this, in bytes: a step costs system calls.
+/// The least that a tunnel may move before it asks again, in bytes: each step costs system calls.
 const SMALLEST: f64 = 1460.0;
 
-/// A limit in bytes a second, and how much of it is used.
+/// Holds a rate in bytes a second, and how much of it is used.
 #[derive(Debug)]
 pub(super) struct Bucket {
     /// Bytes a second.
@@ -28,7 +28,7 @@ pub(super) struct Bucket {
     paid: Mutex<Instant>,
     /// Tunnels that wait for their turn.
     waiting: AtomicU32,
-    /// Somebody has had to wait since it was last full.
+    /// Whether a tunnel has had to wait since it was last full.
     pressed: AtomicBool,
 }
 
@@ -42,11 +42,11 @@ impl Bucket {
         }
     }
 
-    /// How many bytes may move now.
+    /// Returns how many bytes may move now.
     ///
     /// # Errors
     ///
-    /// When there may be some, if nobody else comes first.
+    /// When some may move, if no other tunnel comes first.
     pub(super) fn allowance(&self) -> Result<usize, Instant> {
         let now = Instant::now();
         let paid = *self.paid();
@@ -56,8 +56,8 @@ impl Bucket {
         Ok(self.step() as usize)
     }
 
-    /// Bytes have moved. What is more than was allowed is paid for later. Says whether it was full
-    /// again before that, after somebody has had to wait.
+    /// Charges bytes that have moved. What exceeds the allowance is paid for later. Returns whether
+    /// the bucket was full again before that, after a tunnel has had to wait.
     pub(super) fn charge(&self, bytes: usize) -> bool {
         let now = Instant::now();
         let mut paid = self.paid();
@@ -69,8 +69,8 @@ impl Bucket {
         was_full && self.relieve()
     }
 
-    /// Joins those who wait. Answers when it is probably one's turn, if the bucket is free from
-    /// `paid` on: those who came first take a step each.
+    /// Joins the tunnels that wait. Returns when it is probably its turn, if the bucket is free from
+    /// `paid` on: those that came first take a step each.
     pub(super) fn join(&self, paid: Instant) -> Instant {
         let before = self.waiting.fetch_add(1, Ordering::Relaxed);
         // In a crowd it is better to look once too often than to leave the bucket unused.
@@ -78,16 +78,17 @@ impl Bucket {
         paid + Duration::from_secs_f64(self.step() / self.rate).saturating_mul(steps)
     }
 
+    /// Leaves the tunnels that wait.
     pub(super) fn leave(&self) {
         self.waiting.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Somebody has to wait. Says whether that is new.
+    /// Notes that a tunnel has to wait. Returns whether that is new.
     pub(super) fn press(&self) -> bool {
         !self.pressed.load(Ordering::Relaxed) && !self.pressed.swap(true, Ordering::Relaxed)
     }
 
-    /// Nobody has to wait any more. Says whether that is new.
+    /// Notes that no tunnel has to wait any more. Returns whether that is new.
     pub(super) fn relieve(&self) -> bool {
         self.pressed.load(Ordering::Relaxed) && self.pressed.swap(false, Ordering::Relaxed)
     }

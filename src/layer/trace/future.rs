@@ -16,7 +16,7 @@ use crate::{
 };
 
 pin_project! {
-    /// A request in its span: the future of [`Trace`](super::Trace).
+    /// Executes a request in its span: the future of [`Trace`](super::Trace).
     pub struct ResponseFuture<F, R, E, C> {
         #[pin]
         pub(super) future: F,

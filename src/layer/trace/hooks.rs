@@ -9,40 +9,40 @@ use crate::{
     session::Request,
 };
 
-/// Makes the span of a request. `Fn(&Request) -> Span` does.
+/// Makes the span of a request. `Fn(&Request) -> Span` implements it.
 pub trait MakeSpan: Clone + Send + 'static {
-    /// The span in which the request is carried out and its tunnel runs.
+    /// Makes the span in which the request is executed and its tunnel runs.
     fn make_span(&self, request: &Request) -> Span;
 }
 
-/// Called with each request. `Fn(&Request, &Span)` is.
+/// Is called with each request. `Fn(&Request, &Span)` implements it.
 pub trait OnRequest: Clone + Send + 'static {
-    /// Inside the span.
+    /// Called with the span entered, before the inner service is called.
     fn on_request(&self, request: &Request, span: &Span);
 }
 
-/// Called when a request has been carried out. `Fn(&Address, Duration, &Span)` is.
+/// Is called when a request has succeeded. `Fn(&Address, Duration, &Span)` implements it.
 pub trait OnReply: Clone + Send + 'static {
-    /// With BND of the reply, and the time that it took.
+    /// Called with BND of the reply and the time of the dial, with the span entered.
     fn on_reply(&self, bound: &Address, latency: Duration, span: &Span);
 }
 
-/// Called when a request could not be carried out. `Fn(&BoxError, ReplyCode, Duration, &Span)` is.
+/// Is called when a request has failed. `Fn(&BoxError, ReplyCode, Duration, &Span)` implements it.
 pub trait OnError: Clone + Send + 'static {
     /// Called with the reply code that the client is sent, by
     /// [`HandshakeLayer::reply_code`](crate::HandshakeLayer::reply_code) or the
-    /// [table](crate::error), and the time that it took.
+    /// [table](crate::error), and the time of the dial, with the span entered.
     fn on_error(&self, error: &BoxError, code: ReplyCode, latency: Duration, span: &Span);
 }
 
-/// Called when a tunnel has ended. `Fn(&io::Result<Traffic>, Duration, &Span)` is. Not called for one
-/// that is dropped.
+/// Is called when a tunnel has ended. `Fn(&io::Result<Traffic>, Duration, &Span)` implements it. It is
+/// not called for a tunnel that is dropped.
 pub trait OnClose: Clone + Send + 'static {
-    /// With what it has moved, or why it broke off, and for how long it was open.
+    /// Called with the tunnel's traffic or its error, and the time that it was open.
     fn on_close(&self, outcome: &io::Result<Traffic>, open: Duration, span: &Span);
 }
 
-/// What [`TraceLayer`](super::TraceLayer) does unless told otherwise: everything at debug.
+/// Implements the default hooks of [`TraceLayer`](super::TraceLayer): everything at debug.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct DefaultHooks;
 
@@ -81,32 +81,32 @@ impl MakeSpan for DefaultHooks {
 
 impl OnRequest for DefaultHooks {
     fn on_request(&self, _: &Request, _: &Span) {
-        tracing::debug!("started");
+        tracing::debug!("request started");
     }
 }
 
 impl OnReply for DefaultHooks {
     fn on_reply(&self, bound: &Address, latency: Duration, span: &Span) {
         span.record("socks.reply_code", ReplyCode::SUCCEEDED.0);
-        tracing::debug!(%bound, ?latency, "carried out");
+        tracing::debug!(%bound, ?latency, "request succeeded");
     }
 }
 
 impl OnError for DefaultHooks {
     fn on_error(&self, error: &BoxError, code: ReplyCode, latency: Duration, span: &Span) {
         span.record("socks.reply_code", code.0);
-        tracing::debug!(%code, ?latency, error = %Chain(&**error), "not carried out");
+        tracing::debug!(%code, ?latency, error = %Chain(&**error), "request failed");
     }
 }
 
 impl OnClose for DefaultHooks {
     fn on_close(&self, outcome: &io::Result<Traffic>, open: Duration, _: &Span) {
         match outcome {
-            Ok(Traffic { up, down }) => tracing::debug!(up, down, ?open, "closed"),
+            Ok(Traffic { up, down }) => tracing::debug!(up, down, ?open, "tunnel closed"),
             Err(error) => {
                 let traffic = find::<RelayError>(error).map(RelayError::traffic);
                 let Traffic { up, down } = traffic.unwrap_or_default();
-                tracing::debug!(up, down, ?open, error = %Chain(error), "broken off");
+                tracing::debug!(up, down, ?open, error = %Chain(error), "tunnel broken");
             }
         }
     }

@@ -27,7 +27,7 @@ pub struct TraceLayer<
 }
 
 impl TraceLayer {
-    /// With the default hooks.
+    /// Creates a layer with the default hooks.
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -41,7 +41,7 @@ impl TraceLayer {
 }
 
 impl<M, Q, R, E, C> TraceLayer<M, Q, R, E, C> {
-    /// Makes the span of each request.
+    /// Replaces what makes the span of a request.
     #[must_use]
     pub fn make_span<T: MakeSpan>(self, make_span: T) -> TraceLayer<T, Q, R, E, C> {
         TraceLayer {
@@ -53,7 +53,7 @@ impl<M, Q, R, E, C> TraceLayer<M, Q, R, E, C> {
         }
     }
 
-    /// Is called with each request.
+    /// Replaces what is called with each request.
     #[must_use]
     pub fn on_request<T: OnRequest>(self, on_request: T) -> TraceLayer<M, T, R, E, C> {
         TraceLayer {
@@ -65,7 +65,7 @@ impl<M, Q, R, E, C> TraceLayer<M, Q, R, E, C> {
         }
     }
 
-    /// Is called when a request has been carried out.
+    /// Replaces what is called when a request has succeeded.
     #[must_use]
     pub fn on_reply<T: OnReply>(self, on_reply: T) -> TraceLayer<M, Q, T, E, C> {
         TraceLayer {
@@ -77,7 +77,7 @@ impl<M, Q, R, E, C> TraceLayer<M, Q, R, E, C> {
         }
     }
 
-    /// Is called when a request could not be carried out.
+    /// Replaces what is called when a request has failed.
     #[must_use]
     pub fn on_error<T: OnError>(self, on_error: T) -> TraceLayer<M, Q, R, T, C> {
         TraceLayer {
@@ -89,7 +89,7 @@ impl<M, Q, R, E, C> TraceLayer<M, Q, R, E, C> {
         }
     }
 
-    /// Is called when a tunnel has ended.
+    /// Replaces what is called when a tunnel has ended.
     #[must_use]
     pub fn on_close<T: OnClose>(self, on_close: T) -> TraceLayer<M, Q, R, E, T> {
         TraceLayer {

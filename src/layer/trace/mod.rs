@@ -1,23 +1,23 @@
 //! Spans and events around requests and tunnels, in the manner of tower-http's `TraceLayer`.
 //!
 //! [`TraceLayer`] makes a span for each request, in which the dial and then the tunnel run, and calls
-//! a hook at each turn. Each hook can be replaced, by a closure or by a type of yours:
+//! a hook at each step. Each hook can be replaced, by a closure or by a type of yours:
 //!
 //! | hook | when | by default |
 //! |---|---|---|
-//! | [`make_span`](TraceLayer::make_span) | the request is there | a span `request` at debug, with the fields below |
-//! | [`on_request`](TraceLayer::on_request) | right after that | an event at debug |
-//! | [`on_reply`](TraceLayer::on_reply) | it is carried out | an event at debug, with BND and the time it took |
-//! | [`on_error`](TraceLayer::on_error) | it is not | an event at debug, with the reply code and the time it took |
-//! | [`on_close`](TraceLayer::on_close) | the tunnel has ended | an event at debug, with its bytes and its time |
+//! | [`make_span`](TraceLayer::make_span) | a request has come | a span `request` at debug, with the fields below |
+//! | [`on_request`](TraceLayer::on_request) | right after that | `request started` at debug |
+//! | [`on_reply`](TraceLayer::on_reply) | the request has succeeded | `request succeeded` at debug, with BND and the time of the dial |
+//! | [`on_error`](TraceLayer::on_error) | the request has failed | `request failed` at debug, with the reply code and the time of the dial |
+//! | [`on_close`](TraceLayer::on_close) | the tunnel has ended | `tunnel closed`, or `tunnel broken` after an error, at debug, with its traffic and its time |
 //!
 //! The fields are named as OpenTelemetry's semantic conventions have it: `client.address`,
 //! `client.port`, `server.address`, `server.port`, `network.transport`, `user.name`, and our own
 //! `socks.command` and `socks.reply_code`.
 //!
-//! It stands anywhere below [`AuthLayer`](crate::AuthLayer): above the policy it sees what was
-//! refused as well. The session's own line in the log comes from
-//! [`HandshakeLayer`](crate::HandshakeLayer) and needs none of this.
+//! It stands anywhere below [`AuthLayer`](crate::AuthLayer): above the policy it sees refusals as well.
+//! The session's own line in the log comes from [`HandshakeLayer`](crate::HandshakeLayer) and needs
+//! none of this.
 //!
 //! # Example
 //!

@@ -12,7 +12,7 @@ use tracing::Span;
 use super::OnClose;
 use crate::{io::ClientStream, proto::Address, relay::Traffic, session::Tunnel};
 
-/// A tunnel in the span of its request.
+/// Runs a tunnel in the span of its request.
 #[derive(Debug)]
 pub struct TraceTunnel<T, C> {
     tunnel: T,

@@ -1,4 +1,4 @@
-//! One open tunnel.
+//! The registry's entry of an open tunnel.
 
 use std::{
     sync::{
@@ -19,7 +19,7 @@ use crate::{
     session::{Dialled, Request},
 };
 
-/// What is known of it.
+/// Holds the request of an open tunnel, and its traffic.
 pub(super) struct Entry {
     pub(super) id: u64,
     request: Request,
@@ -50,7 +50,7 @@ impl Entry {
         self.task.wake();
     }
 
-    /// Whether it is to be closed. Its task hears of it from here on.
+    /// Returns whether it is to be closed, and registers the task to be woken when it is.
     pub(super) fn is_closed(&self, cx: &mut Context<'_>) -> bool {
         self.task.register(cx.waker());
         self.closed.load(Ordering::Acquire)
@@ -63,7 +63,7 @@ impl Entry {
         }
     }
 
-    /// As it is now.
+    /// Copies it as it is now.
     pub(super) fn snapshot(&self) -> OpenTunnel {
         let request = &self.request;
         OpenTunnel {
@@ -80,7 +80,7 @@ impl Entry {
     }
 }
 
-/// The place of an open tunnel in the list, until it is dropped.
+/// Keeps an entry in the registry until it is dropped.
 pub(super) struct Place {
     pub(super) entry: Arc<Entry>,
     pub(super) open: OpenTunnels,
@@ -92,7 +92,7 @@ impl Drop for Place {
     }
 }
 
-/// Counts the bytes of an open tunnel.
+/// Counts the traffic of an open tunnel.
 pub(super) struct Counter(pub(super) Arc<Entry>);
 
 impl Meter for Counter {

@@ -11,7 +11,7 @@ use super::{OpenTunnels, TrackTunnel};
 use crate::session::Request;
 
 pin_project! {
-    /// A request whose tunnel will be on a list: the future of [`Track`](super::Track).
+    /// Registers the tunnel of a request: the future of [`Track`](super::Track).
     pub struct ResponseFuture<F> {
         open: OpenTunnels,
         request: Option<Request>,

@@ -6,7 +6,7 @@ use tower_service::Service;
 use super::{OpenTunnels, TrackTunnel, future::ResponseFuture};
 use crate::session::{Dialled, Request};
 
-/// Puts tunnels on a list: the layer of [`OpenTunnels`]. See the [module](super).
+/// Registers tunnels: the layer of [`OpenTunnels`]. See the [module](super).
 #[derive(Clone, Debug)]
 pub struct TrackLayer {
     open: OpenTunnels,
@@ -29,7 +29,7 @@ impl<S> Layer<S> for TrackLayer {
     }
 }
 
-/// Puts tunnels on a list: the service of [`TrackLayer`].
+/// Registers tunnels: the service of [`TrackLayer`].
 #[derive(Clone, Debug)]
 pub struct Track<S> {
     open: OpenTunnels,

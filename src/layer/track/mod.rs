@@ -1,8 +1,9 @@
-//! Who is connected, to what, since when, and how many bytes: open tunnels, live.
+//! A registry of open tunnels: client, target, time and traffic of each, and closing them.
 //!
-//! [`OpenTunnels`] knows every tunnel of the services under its [layer](OpenTunnels::layer), from the
-//! reply to its end: a list for a page or a command line, and a way to close one, or all of a user.
-//! Byte counts are live, and bulk data moves by `splice(2)` as without it.
+//! [`OpenTunnels`] lists every tunnel of the services under its [layer](OpenTunnels::layer), from the
+//! reply to its end, for a status page or a command line. It can close one, or all that a function
+//! selects. The traffic in it is live, and bulk data moves by `splice(2)` as without it. Metrics have
+//! sums alone, since a label for each client would be one that clients can invent.
 //!
 //! It costs an entry for each open tunnel, of a few hundred bytes, and nothing once it has ended.
 //!

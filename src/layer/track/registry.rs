@@ -16,7 +16,7 @@ use crate::{
     session::{Identity, Request},
 };
 
-/// The open tunnels of a proxy. See the [module](super).
+/// Lists and closes the open tunnels of a proxy. See the [module](super).
 ///
 /// Clones share the list.
 #[derive(Clone, Default)]
@@ -28,68 +28,68 @@ pub struct OpenTunnels {
 struct Shared {
     next: u64,
     open: BTreeMap<u64, Arc<Entry>>,
-    /// What the tunnels that have ended have moved.
+    /// The traffic of the tunnels that have ended.
     ended: Traffic,
 }
 
-/// An open tunnel, as it was when it was asked about.
+/// Describes an open tunnel at the moment of the call.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct OpenTunnel {
-    /// What it is called here; never used again.
+    /// The number of the tunnel in this list, which is never used again.
     pub id: u64,
     /// The client's address.
     pub client: SocketAddr,
-    /// Who the client is.
+    /// The client's identity.
     pub identity: Identity,
-    /// What it has asked for.
+    /// The command of its request.
     pub command: Command,
-    /// Where to, as stated.
+    /// The target of its request, as stated.
     pub target: Address,
-    /// The address that it leads to, if the connector has [said](Request::reached).
+    /// The address that was dialled, if the connector has [recorded](Request::reached) it.
     pub reached: Option<SocketAddr>,
     /// When it was opened, by this machine's clock.
     pub since: SystemTime,
     /// For how long it has been open.
     pub age: Duration,
-    /// What has come from either side so far, in bytes.
+    /// The payload that it has moved so far, in octets.
     pub traffic: Traffic,
 }
 
-/// All tunnels together.
+/// Sums up all tunnels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Totals {
-    /// Open now.
+    /// Tunnels that are open.
     pub open: usize,
-    /// Opened since the beginning.
+    /// Tunnels that were ever opened.
     pub opened: u64,
-    /// What has come from either side, in bytes, of open ones and of those that have ended.
+    /// The payload that open tunnels and those that have ended have moved, in octets.
     pub traffic: Traffic,
 }
 
 impl OpenTunnels {
-    /// None.
+    /// Creates an empty list.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// A layer that puts the tunnels of the service inside on the list.
+    /// Creates a layer that lists the tunnels of the service inside.
     #[must_use]
     pub fn layer(&self) -> TrackLayer {
         TrackLayer::new(self.clone())
     }
 
-    /// All that are open, oldest first.
+    /// Returns all open tunnels, oldest first.
     #[must_use]
     pub fn list(&self) -> Vec<OpenTunnel> {
-        // Looked at after the lock: nobody waits for it.
+        // Copied after the lock is released, so that no tunnel waits for it.
         let open: Vec<_> = self.lock().open.values().cloned().collect();
         open.iter().map(|entry| entry.snapshot()).collect()
     }
 
-    /// All of them together.
+    /// Returns the sums over all tunnels.
     #[must_use]
     pub fn totals(&self) -> Totals {
         let shared = self.lock();
@@ -101,7 +101,7 @@ impl OpenTunnels {
         }
     }
 
-    /// Closes one. Says whether it was there. It is off the list a moment later.
+    /// Closes a tunnel, and returns whether it was open. It is off the list a moment later.
     ///
     /// Its session ends with an error, and the log calls it refused.
     pub fn close(&self, id: u64) -> bool {
@@ -109,7 +109,7 @@ impl OpenTunnels {
         entry.inspect(|entry| entry.close()).is_some()
     }
 
-    /// Closes those for which `close` says yes. Says how many they are.
+    /// Closes the tunnels for which `close` returns true, and returns how many they are.
     pub fn close_where(&self, mut close: impl FnMut(&OpenTunnel) -> bool) -> usize {
         let open: Vec<_> = self.lock().open.values().cloned().collect();
         let closing = open.iter().filter(|entry| close(&entry.snapshot()));

@@ -18,7 +18,7 @@ use crate::{
     session::Tunnel,
 };
 
-/// A tunnel that is on a list, and may be closed from there.
+/// Keeps a tunnel in the registry until it ends, or is closed from there.
 pub struct TrackTunnel<T> {
     tunnel: T,
     place: Place,

@@ -10,7 +10,7 @@ use pin_project_lite::pin_project;
 use super::{RecheckTunnel, tunnel::Watch};
 
 pin_project! {
-    /// A request whose tunnel will be watched: the future of [`Recheck`](super::Recheck).
+    /// Watches the tunnel of a request: the future of [`Recheck`](super::Recheck).
     pub struct ResponseFuture<F> {
         #[pin]
         future: F,

@@ -16,7 +16,7 @@ pub struct RecheckLayer<P> {
 }
 
 impl<P> RecheckLayer<P> {
-    /// A layer that listens to [`SwapPolicy::recheck`].
+    /// Creates a layer that acts on [`SwapPolicy::recheck`].
     pub const fn new(policy: SwapPolicy<P>) -> Self {
         Self { policy }
     }

@@ -1,13 +1,14 @@
-//! Tunnels that a policy closes again.
+//! Closing of open tunnels that a new policy refuses.
 //!
 //! A policy is asked before a tunnel opens. [`RecheckLayer`] asks the policy of a [`SwapPolicy`] about open
-//! tunnels as well, whenever [`SwapPolicy::recheck`] says so: about the request, and about the address
-//! that the tunnel leads to, if the connector has [said](crate::Request::reached) which one that is.
-//! What is refused is closed, and the log says why. An association is asked about as a whole; about
-//! its datagrams the new policy is asked in any case.
+//! tunnels as well, at each [`SwapPolicy::recheck`]: about the request, and about the address that was
+//! dialled, if the connector has [recorded](crate::Request::reached) it. A tunnel that is refused is
+//! closed, and the log says why. An association is checked as a whole; the destinations of its
+//! datagrams are decided by the new policy in any case.
 //!
-//! It goes right above [`AclLayer`](crate::AclLayer), so that no call is missed in between. It wraps
-//! the tunnels, so the type of the response is another one with it than without it.
+//! It goes right above [`AclLayer`](crate::AclLayer), so that no recheck is missed in between. It
+//! changes the type of the response, to a [`RecheckTunnel`]. It costs a boxed future for each tunnel,
+//! and a call of the policy for each tunnel and recheck.
 //!
 //! # Example
 //!

@@ -18,13 +18,13 @@ use crate::{
     session::{Dialled, Policy, Request, Tunnel},
 };
 
-/// A tunnel that a policy let pass, and may close: the tunnel of [`Recheck`](super::Recheck).
+/// Closes a tunnel that its policy no longer allows: the tunnel of [`Recheck`](super::Recheck).
 pub struct RecheckTunnel<T> {
     tunnel: T,
     watch: Watch,
 }
 
-/// Ready once the policy has changed its mind.
+/// Ready with the refusal, once the policy refuses the tunnel.
 pub(super) type Watch = BoxFuture<'static, Refusal>;
 
 impl<T> RecheckTunnel<T> {
@@ -33,12 +33,12 @@ impl<T> RecheckTunnel<T> {
     }
 }
 
-/// Asks a policy about a request at each of its calls, until it says no.
+/// Asks a policy about a request at each recheck, until it refuses.
 pub(super) fn watch<P: Policy>(policy: SwapPolicy<P>, request: Request) -> Watch {
-    let mut calls = policy.calls();
+    let mut rechecks = policy.rechecks();
     Box::pin(async move {
         loop {
-            calls.next().await;
+            rechecks.next().await;
             let reached = request.extensions.get().and_then(Dialled::get);
             let outcome = policy.check(&request).and_then(|()| match reached {
                 Some(address) => policy.check_address(&request, address),

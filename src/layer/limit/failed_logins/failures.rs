@@ -24,7 +24,7 @@ const FREE: u32 = 3;
 /// The pause before the next attempt, by the failures after those.
 const BACKOFF: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
 
-/// How long an attempt waits for its turn; for a later turn it is turned away at once.
+/// How long an attempt waits for its turn; with a later turn it is refused at once.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A failure counts for so long.
@@ -65,7 +65,7 @@ struct Record {
 }
 
 impl Shared {
-    /// When an attempt from there may be made, if not now.
+    /// Returns when an attempt from this address may be made, if not now.
     ///
     /// # Errors
     ///

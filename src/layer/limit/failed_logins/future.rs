@@ -19,7 +19,7 @@ use crate::{
 };
 
 pin_project! {
-    /// An attempt to log in: the future of [`FailedLogins`](super::FailedLogins).
+    /// Authenticates a client at its turn: the future of [`FailedLogins`](super::FailedLogins).
     pub struct ResponseFuture<S, Io>
     where
         S: Service<Negotiation<Io>>,

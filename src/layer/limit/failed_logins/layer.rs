@@ -17,18 +17,52 @@ use crate::{error::BoxError, layer::key::of_network, session::Negotiation};
 ///
 /// After three failures, attempts from that address have to wait for their turn: a second, then
 /// twice as long after each further failure, up to a minute. Many connections at once do not help,
-/// as they take turns. Whose turn is more than 5 s away is disconnected. A success, or a quarter of
-/// an hour without a failure, makes the address as good as new. 65,536 addresses are remembered, and
-/// the oldest forgotten first. Clones share what is known.
+/// as they take turns. An attempt whose turn is more than 5 s away is closed at once. A success, or a
+/// quarter of an hour without a failure, clears the address. 65,536 addresses are remembered, and the
+/// oldest forgotten first. Clones share what is known.
 ///
 /// Users behind one address share its turns.
+///
+/// ```
+/// use tower::{Service, ServiceBuilder, ServiceExt};
+/// use tower_socks::{AuthLayer, Connector, UserPass, layer::limit::FailedLoginsLayer};
+/// # use tower_socks::{Identity, error::AuthError, io::PrefixedStream};
+/// # use tower_socks::{proto::{Credentials, Method}, session::Negotiation};
+/// # use tokio::io::AsyncWriteExt;
+/// # let verifier = tower::service_fn(async |_: Credentials| Err::<Identity, _>(AuthError::Denied));
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let service = ServiceBuilder::new()
+///     .layer(FailedLoginsLayer::new())
+///     .layer(AuthLayer::new(UserPass::new(verifier)))
+///     .service(Connector::direct());
+///
+/// let log_in = async || {
+///     // With a wrong password.
+/// #   let (mut client, server) = tokio::io::duplex(64);
+/// #   client.write_all(b"\x01\x03joe\x05wrong").await.unwrap();
+/// #   client.shutdown().await.unwrap();
+/// #   let peer = ([192, 0, 2, 1], 50_000).into();
+/// #   let offered = Method::USERNAME_PASSWORD.into();
+/// #   let negotiation = Negotiation::new(PrefixedStream::new(server), offered, peer, peer);
+///     service.clone().oneshot(negotiation).await.unwrap_err().to_string()
+/// };
+/// # tokio::time::pause();
+/// for _ in 0..7 {
+///     assert!(!log_in().await.contains("too many"));
+/// }
+/// let error = log_in().await;
+/// assert!(error.starts_with("too many failed logins from 192.0.2.1: "), "{error}");
+/// # }
+/// ```
 #[derive(Clone, Default)]
 pub struct FailedLoginsLayer {
     shared: Arc<Shared>,
 }
 
 impl FailedLoginsLayer {
-    /// Nobody has failed yet.
+    /// Creates a layer that knows of no failures.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -85,7 +119,7 @@ where
     type Error = BoxError;
     type Future = ResponseFuture<S, Io>;
 
-    // The inner one is asked when it is an attempt's turn.
+    // The inner service is asked when it is the attempt's turn.
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         Poll::Ready(Ok(()))
     }

@@ -1,0 +1,45 @@
+//! The service inside each layer can be looked at, changed and taken out again.
+
+use std::{net::SocketAddr, num::NonZeroU32, time::Duration};
+
+use tower::Layer;
+use tower_socks::{
+    AclLayer, HandshakeLayer, LimitLayer, MeterLayer, Refusal, Request,
+    layer::{
+        acl::{SwapPolicy, recheck::RecheckLayer},
+        key,
+        limit::{FailedLoginsLayer, RequestRate},
+        meter::ByteQuota,
+        metrics::{LookupMetricsLayer, RequestMetricsLayer, SessionMetricsLayer},
+        trace::TraceLayer,
+        track::OpenTunnels,
+    },
+};
+
+macro_rules! check {
+    ($layer:expr) => {
+        let mut service = $layer.layer("inner");
+        assert_eq!(*service.get_ref(), "inner");
+        *service.get_mut() = "other";
+        assert_eq!(service.into_inner(), "other");
+    };
+}
+
+#[tokio::test]
+async fn of_each_layer() {
+    type Judge = fn(&Request, Option<SocketAddr>) -> Result<(), Refusal>;
+    let policy = SwapPolicy::new((|_, _| Ok(())) as Judge);
+    check!(AclLayer::new(policy.clone()));
+    check!(RecheckLayer::new(policy));
+    check!(HandshakeLayer::new());
+    check!(FailedLoginsLayer::new());
+    let rate = RequestRate::per_second(NonZeroU32::MIN, key::user);
+    check!(LimitLayer::new(rate));
+    let quota = ByteQuota::new(1, Duration::from_secs(1), key::user);
+    check!(MeterLayer::new(quota));
+    check!(SessionMetricsLayer::new());
+    check!(RequestMetricsLayer::new());
+    check!(LookupMetricsLayer::new());
+    check!(TraceLayer::new());
+    check!(OpenTunnels::new().layer());
+}
