@@ -24,10 +24,7 @@
 //!
 //! ```
 //! use std::time::Duration;
-//! use tokio::{
-//!     io::{AsyncReadExt, AsyncWriteExt},
-//!     net::TcpListener,
-//! };
+//! use tokio::{io::AsyncWriteExt, net::TcpListener};
 //! use tower::{ServiceBuilder, ServiceExt};
 //! use tower_socks::{
 //!     Connector,
@@ -61,9 +58,6 @@
 //! let running = tokio::spawn(tunnel.run(PrefixedStream::new(server)));
 //!
 //! client.write_all(b"ping!").await?;
-//! let mut received = String::new();
-//! target.accept().await?.0.read_to_string(&mut received).await?;
-//! assert_eq!(received, "ping");
 //! assert!(running.await?.is_err());
 //! assert_eq!(quota.store().left(&"joe".into()), 0);
 //!

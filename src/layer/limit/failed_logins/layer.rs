@@ -24,15 +24,15 @@ use crate::{error::BoxError, layer::key::of_network, session::Negotiation};
 /// Users behind one address share its turns.
 ///
 /// ```
-/// use tower::{Service, ServiceBuilder, ServiceExt};
+/// use tower::{ServiceBuilder, ServiceExt};
 /// use tower_socks::{AuthLayer, Connector, UserPass, layer::limit::FailedLoginsLayer};
 /// # use tower_socks::{Identity, error::AuthError, io::PrefixedStream};
 /// # use tower_socks::{proto::{Credentials, Method}, session::Negotiation};
 /// # use tokio::io::AsyncWriteExt;
-/// # let verifier = tower::service_fn(async |_: Credentials| Err::<Identity, _>(AuthError::Denied));
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
+/// # let verifier = tower::service_fn(async |_: Credentials| Err::<Identity, _>(AuthError::Denied));
 /// let service = ServiceBuilder::new()
 ///     .layer(FailedLoginsLayer::new())
 ///     .layer(AuthLayer::new(UserPass::new(verifier)))
