@@ -172,7 +172,10 @@ pub use self::{
     },
     relay::{Relay, Traffic},
     server::{Listener, serve},
-    session::{Accepted, Connected, Extensions, Guard, Identity, Policy, Request, Target, Tunnel},
+    session::{
+        Accepted, Connected, Extensions, Guard, Identity, Policy, Request, Target, Tunnel,
+        TunnelExt,
+    },
 };
 
 /// The code of the README compiles as well.

@@ -3,13 +3,15 @@ use std::{fmt, future::Future, io};
 use futures_util::future::BoxFuture;
 
 use super::Tunnel;
-use crate::io::ClientStream;
-use crate::{io::BoxStream, proto::Address, relay::Traffic};
+use crate::{
+    io::{BoxStream, ClientStream},
+    proto::Address,
+    relay::Traffic,
+};
 
-/// A tunnel of any type, in a box: for services that carry requests out in ways that are chosen at
-/// run time.
+/// Boxes a tunnel of any type, for routes that are chosen at run time.
 ///
-/// It costs two allocations for each tunnel. Bulk data moves as it does without.
+/// It costs two allocations for each tunnel: the tunnel, and its future. Bulk data moves as it does without.
 ///
 /// ```
 /// use tower::ServiceExt;
@@ -18,12 +20,12 @@ use crate::{io::BoxStream, proto::Address, relay::Traffic};
 /// };
 /// use tower::util::BoxCloneSyncService;
 ///
-/// type Way = BoxCloneSyncService<Request, BoxTunnel, BoxError>;
-/// let ways: [Way; 2] = [
-///     Way::new(Connector::direct().map_response(BoxTunnel::new)),
-///     Way::new(Unsupported.map_err(Into::into).map_response(BoxTunnel::new)),
+/// type Route = BoxCloneSyncService<Request, BoxTunnel, BoxError>;
+/// let routes: [Route; 2] = [
+///     Route::new(Connector::direct().map_response(BoxTunnel::new)),
+///     Route::new(Unsupported.map_err(Into::into).map_response(BoxTunnel::new)),
 /// ];
-/// # _ = ways;
+/// # _ = routes;
 /// ```
 pub struct BoxTunnel(Box<dyn AnyTunnel>);
 
@@ -43,7 +45,7 @@ impl<T: Tunnel + 'static> AnyTunnel for T {
 }
 
 impl BoxTunnel {
-    /// Puts a tunnel into a box.
+    /// Boxes a tunnel, as [`TunnelExt::boxed`](super::TunnelExt::boxed) does.
     #[must_use]
     pub fn new(tunnel: impl Tunnel + 'static) -> Self {
         Self(Box::new(tunnel))

@@ -8,7 +8,7 @@
 //!
 //! The types are plain data. A layer of your own reads and changes them: it may wrap
 //! [`Accepted::io`] in TLS, add claims to a [`Request`]'s [`Extensions`], or wrap the [`Tunnel`]
-//! that comes back to hold something for as long as bytes flow.
+//! that comes back to hold something for as long as bytes flow ([`TunnelExt`]).
 
 mod accepted;
 mod box_tunnel;
@@ -24,6 +24,7 @@ mod roles;
 mod serde;
 mod target;
 mod tunnel;
+mod tunnel_ext;
 
 pub(crate) use self::dialled::Dialled;
 pub use self::{
@@ -39,4 +40,5 @@ pub use self::{
     roles::{Dial, Negotiate},
     target::Target,
     tunnel::Tunnel,
+    tunnel_ext::{HoldTunnel, MeteredTunnel, OnCloseTunnel, TunnelExt},
 };

@@ -12,3 +12,4 @@ mod support;
 
 mod bytes;
 mod limits;
+mod tunnel_ext;

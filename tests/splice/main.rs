@@ -20,3 +20,5 @@ mod limits;
 mod relay;
 #[cfg(all(target_os = "linux", feature = "http-connect"))]
 mod upstream;
+#[cfg(target_os = "linux")]
+mod wrappers;
