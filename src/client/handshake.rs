@@ -6,7 +6,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
 use super::{ClientAuth, ClientError, reply::Answer};
 use crate::{
-    error::{AuthError, BoxError, Refusal, Step},
+    error::{AuthError, BoxError, Step},
     io::{ReadError, read_message},
     proto::{Address, Decode, Greeting, Method, MethodSet, Request, Selection},
 };
@@ -122,7 +122,7 @@ where
     let answer = read_message(io, &mut [0; Answer::MAX_LEN]).await;
     match answer.map_err(|error| read_error(step, error))? {
         Answer::Yes(bound) => Ok(bound),
-        Answer::No(code) => Err(ClientError::Refused(Refusal::new(code, code.to_string()))),
+        Answer::No(code) => Err(ClientError::Refused(code)),
     }
 }
 
@@ -134,14 +134,16 @@ where
         io.write_all(message).await?;
         io.flush().await
     };
-    write.await.map_err(|error| ClientError::io(step, error))
+    write
+        .await
+        .map_err(|source| ClientError::Io { step, source })
 }
 
 fn read_error(step: Step, error: ReadError) -> ClientError {
     match error {
         ReadError::Closed => ClientError::Closed { step },
         ReadError::Malformed(source) => ClientError::NotSocks { step, source },
-        ReadError::Io(error) => ClientError::io(step, error),
+        ReadError::Io(source) => ClientError::Io { step, source },
     }
 }
 
@@ -156,13 +158,16 @@ fn login_error(error: BoxError) -> ClientError {
         Ok(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
             return ClientError::Closed { step };
         }
-        Ok(error) => return ClientError::io(step, *error),
+        Ok(error) => {
+            let source = *error;
+            return ClientError::Io { step, source };
+        }
         Err(error) => error,
     };
     match error.downcast_ref() {
         Some(AuthError::Denied) => ClientError::Denied,
         Some(AuthError::NoAcceptableMethod | AuthError::Verifier(_)) | None => {
-            ClientError::log_in(error)
+            ClientError::Authentication(error)
         }
     }
 }

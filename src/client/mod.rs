@@ -149,18 +149,18 @@ mod bnd;
 #[expect(clippy::module_inception, reason = "the room is named after its type")]
 mod client;
 mod default_auth;
-mod error;
 mod handshake;
 mod listener;
 mod pair;
 mod reply;
 mod udp;
 
+pub use crate::error::client::{ClientError, ClientFault};
+
 pub use self::{
     auth::ClientAuth,
     client::Client,
     default_auth::DefaultAuth,
-    error::{ClientError, ClientFault},
     listener::ProxyListener,
     udp::{ProxyReceiver, ProxySender, ProxySocket},
 };

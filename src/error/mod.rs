@@ -7,6 +7,9 @@
 //! |---|---|
 //! | [`Refusal`] | its own code |
 //! | [`ClientError`](crate::ClientError), where another proxy has replied | the code of its reply |
+//! | the same and `HttpError`, where the other proxy was too slow | 06 TTL expired |
+//! | `HttpError` with status 403, 504 | 02 not allowed, 06 TTL expired |
+//! | the same two otherwise, whatever they came from | 01 general failure |
 //! | `Elapsed`, tower's or tokio's | 06 TTL expired |
 //! | tower's `Overloaded` | 01 general failure |
 //! | [`io::ErrorKind::ConnectionRefused`](std::io::ErrorKind::ConnectionRefused) | 05 connection refused |
@@ -23,6 +26,9 @@
 
 mod auth;
 mod chain;
+pub(crate) mod client;
+#[cfg(feature = "http-connect")]
+pub(crate) mod http;
 mod refusal;
 mod reply_code;
 mod session;
@@ -35,7 +41,7 @@ pub use self::{
 };
 pub(crate) use self::{
     chain::{Chain, find},
-    reply_code::ReplyCodes,
+    reply_code::{ReplyCodes, own_reply_code},
 };
 
 /// The error of every service in a stack, tower's own.

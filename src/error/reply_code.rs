@@ -4,7 +4,9 @@ use std::{error::Error, fmt, io, sync::Arc};
 
 use tower::{load_shed::error::Overloaded, timeout::error::Elapsed};
 
-use super::{Refusal, chain::causes};
+#[cfg(feature = "http-connect")]
+use super::http::HttpError;
+use super::{Refusal, chain::causes, client::ClientError};
 use crate::proto::ReplyCode;
 
 /// Maps an error to a reply code, by the table of [this module](crate::error).
@@ -12,8 +14,8 @@ use crate::proto::ReplyCode;
 pub fn reply_code(error: &(dyn Error + 'static)) -> ReplyCode {
     causes(error)
         .find_map(|cause| {
-            if let Some(refusal) = cause.downcast_ref::<Refusal>() {
-                Some(refusal.code())
+            if let Some(code) = own(cause) {
+                Some(code)
             } else if cause.is::<Elapsed>() || cause.is::<tokio::time::error::Elapsed>() {
                 Some(ReplyCode::TTL_EXPIRED)
             } else if cause.is::<Overloaded>() {
@@ -23,6 +25,21 @@ pub fn reply_code(error: &(dyn Error + 'static)) -> ReplyCode {
             }
         })
         .unwrap_or(ReplyCode::GENERAL_FAILURE)
+}
+
+/// The reply code that an error in the chain brings along, if one does: what it came from has no say
+/// then.
+pub(crate) fn own_reply_code(error: &(dyn Error + 'static)) -> Option<ReplyCode> {
+    causes(error).find_map(own)
+}
+
+fn own(cause: &(dyn Error + 'static)) -> Option<ReplyCode> {
+    #[cfg(feature = "http-connect")]
+    if let Some(error) = cause.downcast_ref::<HttpError>() {
+        return Some(error.reply_code());
+    }
+    let refusal = cause.downcast_ref().map(Refusal::code);
+    refusal.or_else(|| cause.downcast_ref().map(ClientError::reply_code))
 }
 
 /// How the errors of a request become reply codes: by [`reply_code`], or by a mapping of the user's,

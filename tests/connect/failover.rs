@@ -18,7 +18,7 @@ use tower::{
     service_fn,
 };
 use tower_socks::{
-    BoxError, ClientError, Refusal,
+    BoxError, ClientError,
     connector::failover::{Classify, Failover, FailureClass, Health},
     error::{Step, reply_code},
     proto::ReplyCode,
@@ -72,13 +72,9 @@ impl Alternative {
                     Mood::Broken => Err(BoxError::from(ClientError::Closed {
                         step: Step::Greeting,
                     })),
-                    Mood::Forbids => {
-                        let refusal = Refusal::not_allowed("not this one");
-                        Err(ClientError::Refused(refusal).into())
-                    }
+                    Mood::Forbids => Err(ClientError::Refused(ReplyCode::NOT_ALLOWED).into()),
                     Mood::TargetRefuses => {
-                        let refusal = Refusal::new(ReplyCode::CONNECTION_REFUSED, "nobody there");
-                        Err(ClientError::Refused(refusal).into())
+                        Err(ClientError::Refused(ReplyCode::CONNECTION_REFUSED).into())
                     }
                 }
             }

@@ -1,6 +1,7 @@
 //! How `Failover` and `Health` classify failures: the alternative, the request or the target.
 
 use std::{
+    io,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -16,7 +17,7 @@ use tower::{
     util::BoxCloneService,
 };
 use tower_socks::{
-    BoxError, ClientError, Refusal,
+    BoxError, ClientError,
     connector::failover::{Classify, Failover, FailureClass, Health},
     error::Step,
     proto::{Address, Method, MethodSet, ReplyCode},
@@ -52,12 +53,12 @@ async fn classified(alternative: Alternative) -> FailureClass {
 }
 
 fn refused(code: ReplyCode) -> ClientError {
-    ClientError::Refused(Refusal::new(code, "no"))
+    ClientError::Refused(code)
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_socks_proxy_is_down_that_fails_before_it_knows_the_request() {
-    let refusal = || Refusal::new(ReplyCode::GENERAL_FAILURE, "broken");
+    let broken = || io::Error::from(io::ErrorKind::ConnectionReset);
     let offered = || {
         [Method::NO_AUTHENTICATION]
             .into_iter()
@@ -72,7 +73,7 @@ async fn a_socks_proxy_is_down_that_fails_before_it_knows_the_request() {
         );
         let alternative = failing(move || ClientError::Io {
             step,
-            source: refusal(),
+            source: broken(),
         });
         assert_eq!(
             classified(alternative).await,
@@ -82,7 +83,7 @@ async fn a_socks_proxy_is_down_that_fails_before_it_knows_the_request() {
     }
     for error in [
         || ClientError::Denied,
-        || ClientError::Authentication(Refusal::not_allowed("no ticket")),
+        || ClientError::Authentication("no ticket".into()),
     ] {
         assert_eq!(
             classified(failing(error)).await,
@@ -95,7 +96,7 @@ async fn a_socks_proxy_is_down_that_fails_before_it_knows_the_request() {
     assert_eq!(classified(alternative).await, FailureClass::Alternative);
     let alternative = failing(move || ClientError::Unreachable {
         proxy: Address::UNSPECIFIED,
-        source: refusal(),
+        source: broken().into(),
     });
     assert_eq!(classified(alternative).await, FailureClass::Alternative);
 }

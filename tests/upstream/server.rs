@@ -147,13 +147,22 @@ async fn a_forbidden_peer_is_refused_in_the_second_reply() {
             None => Ok(()),
         };
         let inner = proxy(stack(NoAuth, Connector::direct())).await;
-        let connector = AclLayer::new(policy).layer(Connector::upstream(Socks5Upstream::new(inner)));
+        let connector =
+            AclLayer::new(policy).layer(Connector::upstream(Socks5Upstream::new(inner)));
         let outer = proxy(stack(NoAuth, connector)).await;
         let expected: SocketAddr = "127.0.0.1:0".parse().unwrap();
-        let listener = Client::new().bind(open(outer).await, expected).await.unwrap();
-        let mut peer = TcpStream::connect(listener.bound().to_string()).await.unwrap();
+        let listener = Client::new()
+            .bind(open(outer).await, expected)
+            .await
+            .unwrap();
+        let mut peer = TcpStream::connect(listener.bound().to_string())
+            .await
+            .unwrap();
         let error = listener.accept().await.unwrap_err();
-        assert!(matches!(&error, ClientError::Refused(refusal) if refusal.code() == ReplyCode::NOT_ALLOWED));
+        assert!(matches!(
+            error,
+            ClientError::Refused(ReplyCode::NOT_ALLOWED)
+        ));
         peer.hear_end().await;
     })
     .await;

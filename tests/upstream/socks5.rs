@@ -1,11 +1,14 @@
 //! `Socks5Upstream`: what the proxy hears, what the policies are asked, and what comes of it.
 
-use std::time::Duration;
+use std::{
+    io::{self, ErrorKind},
+    time::Duration,
+};
 
-use tokio::io::AsyncReadExt;
+use tokio::{io::AsyncReadExt, net::TcpStream};
 use tower::{ServiceExt, service_fn};
 use tower_socks::{
-    BoxError, Client, ClientError, Connected,
+    BoxError, Client, ClientError, Connected, Connector, NoAuth,
     client::ClientFault,
     connector::upstream::Socks5Upstream,
     error::reply_code,
@@ -15,9 +18,9 @@ use tower_socks::{
 use crate::support::{
     HELLO, HELLO_OK, Script,
     canned::{Canned, Then},
-    connect_to, failure,
+    connect_to, failure, proxy,
     sockets::closed_port,
-    texts,
+    stack, texts,
     upstream::{Asked, Diary, canned, guarded, resolver},
     within,
 };
@@ -181,6 +184,54 @@ async fn a_proxy_that_cannot_be_reached_says_nothing_about_the_target() {
         format!("proxy 127.0.0.1:{port} could not be reached")
     );
     assert!(texts(&*error).contains("refused"), "{}", texts(&*error));
+}
+
+/// The kind of I/O error is there to match, and is no reply code: it is the proxy that is not there.
+#[tokio::test]
+async fn an_error_holds_the_true_one_and_a_stack_replies_01() {
+    within(async {
+        let (port, _reserved) = closed_port();
+        let nobody = || Socks5Upstream::new(address(&format!("127.0.0.1:{port}")));
+        let error = nobody()
+            .oneshot(address("example.com:80"))
+            .await
+            .unwrap_err();
+        let ClientError::Unreachable { source, .. } = client_error(&error) else {
+            panic!("{error:?}");
+        };
+        // `Direct` says which addresses it tried, and wraps what the system says of the last.
+        let cause = source.source().and_then(|cause| cause.downcast_ref());
+        let kind = cause.map(io::Error::kind);
+        assert_eq!(kind, Some(ErrorKind::ConnectionRefused));
+
+        let broken = service_fn(async |_: Address| {
+            let io = tokio_test::io::Builder::new()
+                .write(HELLO)
+                .read_error(ErrorKind::HostUnreachable.into())
+                .build();
+            Ok::<_, BoxError>(Connected::new(io, Address::UNSPECIFIED))
+        });
+        let asked = upstream().via(broken).oneshot(address("example.com:80"));
+        let error = asked.await.unwrap_err();
+        let ClientError::Io { source, .. } = client_error(&error) else {
+            panic!("{error:?}");
+        };
+        assert_eq!(source.kind(), ErrorKind::HostUnreachable);
+
+        let by_nobody = proxy(stack(NoAuth, Connector::upstream(nobody()))).await;
+        let by_broken = Connector::direct().with_connect(upstream().via(broken));
+        let by_broken = proxy(stack(NoAuth, by_broken)).await;
+        for proxy in [by_nobody, by_broken] {
+            let stream = TcpStream::connect(proxy).await.unwrap();
+            let target = address("example.com:80");
+            let error = Client::new().connect(stream, target).await.unwrap_err();
+            assert!(matches!(
+                error,
+                ClientError::Refused(ReplyCode::GENERAL_FAILURE)
+            ));
+        }
+    })
+    .await;
 }
 
 #[tokio::test]

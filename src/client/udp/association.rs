@@ -28,9 +28,9 @@ impl Local {
 
     /// From this address.
     pub(in crate::client) fn bind(local: SocketAddr) -> Result<Self, ClientError> {
-        let socket = BatchSocket::bind(local).map_err(ClientError::socket)?;
+        let socket = BatchSocket::bind(local).map_err(ClientError::Socket)?;
         Ok(Self {
-            told: socket.local_addr().map_err(ClientError::socket)?,
+            told: socket.local_addr().map_err(ClientError::Socket)?,
             socket: Some(socket),
         })
     }
@@ -69,7 +69,7 @@ impl Relay {
             Ok(socket)
         };
         Ok(Self {
-            socket: open().map_err(ClientError::socket)?,
+            socket: open().map_err(ClientError::Socket)?,
             address,
             ended: AtomicBool::new(false),
         })

@@ -155,8 +155,8 @@ impl<Io: AsyncRead + Unpin> ProxyReceiver<Io> {
         if !self.relay.has_ended() {
             let ended = ready!(poll_drain(cx, &mut self.control));
             self.relay.end();
-            if let Err(error) = ended {
-                return Poll::Ready(ClientError::io(step, error).into());
+            if let Err(source) = ended {
+                return Poll::Ready(ClientError::Io { step, source }.into());
             }
         }
         Poll::Ready(ClientError::Closed { step }.into())

@@ -16,7 +16,7 @@ use tower_service::Service;
 pub use self::hickory::HickoryResolver;
 pub use self::system::SystemResolver;
 use crate::{
-    error::{BoxError, Refusal, find},
+    error::{BoxError, Refusal, own_reply_code},
     proto::{DomainName, ReplyCode},
 };
 
@@ -83,7 +83,7 @@ pub(super) async fn lookup<R: Resolve>(
         .into()),
         Ok(addresses) => Ok(addresses),
         // A resolver may choose the reply itself.
-        Err(error) if find::<Refusal>(&*error).is_some() => Err(error),
+        Err(error) if own_reply_code(&*error).is_some() => Err(error),
         Err(error) => Err(Refusal::new(
             ReplyCode::HOST_UNREACHABLE,
             format!("{name} could not be resolved"),

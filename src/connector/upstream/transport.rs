@@ -42,8 +42,14 @@ where
     async fn reach(self, proxy: Address, limit: Duration) -> Result<Connected<Io>, ClientError> {
         match timeout(limit, self.oneshot(proxy.clone())).await {
             Ok(Ok(stream)) => Ok(stream),
-            Ok(Err(error)) => Err(ClientError::unreachable(proxy, error)),
-            Err(elapsed) => Err(ClientError::unreachable(proxy, elapsed)),
+            Ok(Err(error)) => {
+                let source = error.into();
+                Err(ClientError::Unreachable { proxy, source })
+            }
+            Err(elapsed) => {
+                let source = elapsed.into();
+                Err(ClientError::Unreachable { proxy, source })
+            }
         }
     }
 }

@@ -64,7 +64,7 @@ where
         let start = head.len();
         head.resize(start + more, 0);
         let room = head.get_mut(start..).unwrap_or_default();
-        let read = io.read(room).await.map_err(HttpError::io)?;
+        let read = io.read(room).await.map_err(HttpError::Io)?;
         if read == 0 {
             return Err(HttpError::Closed);
         }
@@ -95,7 +95,7 @@ fn socket<Io: 'static>(io: &Io) -> Option<&TcpStream> {
 /// How many of the octets that have come belong to the head.
 async fn ahead(socket: &TcpStream, head: &[u8]) -> Result<usize, HttpError> {
     let mut next = [0; 1024];
-    let seen = socket.peek(&mut next).await.map_err(HttpError::io)?;
+    let seen = socket.peek(&mut next).await.map_err(HttpError::Io)?;
     // The empty line may have begun in what has been read.
     let mut line = head
         .get(head.len().saturating_sub(2)..)

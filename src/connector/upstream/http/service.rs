@@ -134,11 +134,11 @@ impl<C: Transport, N: DnsMode> HttpUpstream<C, N> {
         let dialogue = async {
             io.write_all(request.as_bytes())
                 .await
-                .map_err(HttpError::io)?;
-            io.flush().await.map_err(HttpError::io)?;
+                .map_err(HttpError::Io)?;
+            io.flush().await.map_err(HttpError::Io)?;
             match response::status(&mut io).await? {
                 200..=299 => Ok(()),
-                status => Err(HttpError::status(status)),
+                status => Err(HttpError::Status { status }),
             }
         };
         match timeout(self.limit, dialogue).await {

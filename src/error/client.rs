@@ -2,18 +2,15 @@ use std::{error::Error, fmt, io, time::Duration};
 
 use tokio::time::error::Elapsed;
 
-use crate::{
-    error::{BoxError, Refusal, Step, find},
-    proto::{self, Address, Method, MethodSet, ReplyCode},
-};
+use super::{BoxError, Step, find};
+use crate::proto::{self, Address, Method, MethodSet, ReplyCode};
 
 /// Why a proxy did not do what it was asked to. [`fault`](Self::fault) sums it up.
 ///
 /// [`error::reply_code`](crate::error::reply_code) makes of it what the proxy replied, unknown
 /// numbers included: a server whose connector is a client of another proxy passes the code on. What
 /// is between us and the proxy is 01 to the client of that server, be it our password or a network
-/// that is down, since it says nothing about the target. Too slow a proxy is 06. So errors of streams
-/// and sockets are held as the source of a [`Refusal`] with 01.
+/// that is down, since it says nothing about the target. Too slow a proxy is 06.
 ///
 /// ```
 /// use tower_socks::client::{ClientError, ClientFault};
@@ -31,19 +28,19 @@ use crate::{
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ClientError {
-    /// The proxy could not be reached. Why is the source of the refusal.
+    /// The proxy could not be reached.
     Unreachable {
         /// The proxy.
         proxy: Address,
-        /// What whoever dialled it says.
-        source: Refusal,
+        /// The error of the connector that dialled it, or the `Elapsed` of its time limit.
+        source: BoxError,
     },
     /// The stream to the proxy failed.
     Io {
         /// How far the dialogue had come.
         step: Step,
-        /// What the stream says, as the source of a refusal.
-        source: Refusal,
+        /// The error of the stream.
+        source: io::Error,
     },
     /// The proxy closed the stream.
     Closed {
@@ -74,7 +71,7 @@ pub enum ClientError {
         offered: MethodSet,
     },
     /// The proxy selected another method than the one that an
-    /// [optimistic](super::Client::optimistic) client had gone ahead with.
+    /// [optimistic](crate::Client::optimistic) client had gone ahead with.
     NotPipelined {
         /// What it selected.
         selected: Method,
@@ -89,16 +86,14 @@ pub enum ClientError {
     /// The proxy does not take the name and the password, or what a method of your own has in their
     /// place.
     Denied,
-    /// The sub-negotiation of a method of your own failed. Its error is the source of the refusal.
-    Authentication(Refusal),
-    /// The proxy let us in, and its reply to the request is a failure. The [`Refusal`] has the
-    /// [code](Refusal::code).
-    Refused(Refusal),
+    /// The sub-negotiation of a method of your own failed, with this error.
+    Authentication(BoxError),
+    /// The proxy let us in, and its reply to the request is a failure with this code.
+    Refused(ReplyCode),
     /// The proxy takes the datagrams of an association at an address that nothing can be sent to.
     NoRelay(Address),
-    /// No UDP socket could be opened, or none towards the proxy. What the system says is the source
-    /// of the refusal.
-    Socket(Refusal),
+    /// No UDP socket could be opened, or none towards the proxy.
+    Socket(io::Error),
     /// The payload of a datagram is too large; it was not sent.
     TooLarge {
         /// Octets of the payload.
@@ -126,26 +121,6 @@ pub enum ClientFault {
 }
 
 impl ClientError {
-    pub(super) fn io(step: Step, source: io::Error) -> Self {
-        let source = aside(source);
-        Self::Io { step, source }
-    }
-
-    /// The proxy could not be reached. That it refused the connection, say, says nothing about the
-    /// target.
-    pub(crate) fn unreachable(proxy: Address, source: impl Into<BoxError>) -> Self {
-        let source = aside(source);
-        Self::Unreachable { proxy, source }
-    }
-
-    pub(super) fn log_in(source: BoxError) -> Self {
-        Self::Authentication(aside(source))
-    }
-
-    pub(super) fn socket(source: io::Error) -> Self {
-        Self::Socket(aside(source))
-    }
-
     /// Whose fault it was.
     #[must_use]
     pub const fn fault(&self) -> ClientFault {
@@ -161,7 +136,7 @@ impl ClientError {
             Self::NoAcceptableMethod { .. } | Self::Denied | Self::Authentication(_) => {
                 ClientFault::Refused
             }
-            Self::Refused(refusal) => match refusal.code() {
+            Self::Refused(code) => match *code {
                 ReplyCode::NOT_ALLOWED
                 | ReplyCode::COMMAND_NOT_SUPPORTED
                 | ReplyCode::ADDRESS_TYPE_NOT_SUPPORTED => ClientFault::Refused,
@@ -171,13 +146,35 @@ impl ClientError {
         }
     }
 
+    /// What a server tells its client. Everything between us and the proxy is 01: a stream to it that
+    /// was refused, say, is not the target's doing, whatever kind of I/O error is the source.
+    pub(super) const fn reply_code(&self) -> ReplyCode {
+        match self {
+            Self::Refused(code) => *code,
+            Self::TimedOut { .. } => ReplyCode::TTL_EXPIRED,
+            Self::Unreachable { .. }
+            | Self::Io { .. }
+            | Self::Closed { .. }
+            | Self::NotSocks { .. }
+            | Self::NotOffered { .. }
+            | Self::NotPipelined { .. }
+            | Self::NoAcceptableMethod { .. }
+            | Self::Denied
+            | Self::Authentication(_)
+            | Self::NoRelay(_)
+            | Self::Socket(_)
+            | Self::TooLarge { .. } => ReplyCode::GENERAL_FAILURE,
+        }
+    }
+
     fn kind(&self) -> io::ErrorKind {
         use io::ErrorKind;
 
         match self {
-            Self::Unreachable { source, .. } | Self::Io { source, .. } | Self::Socket(source) => {
-                find::<io::Error>(source).map_or(ErrorKind::Other, io::Error::kind)
+            Self::Unreachable { source, .. } => {
+                find::<io::Error>(&**source).map_or(ErrorKind::Other, io::Error::kind)
             }
+            Self::Io { source, .. } | Self::Socket(source) => source.kind(),
             Self::Closed { .. } => ErrorKind::UnexpectedEof,
             Self::TimedOut { .. } => ErrorKind::TimedOut,
             Self::NotSocks { .. } | Self::NotOffered { .. } | Self::NotPipelined { .. } => {
@@ -186,7 +183,7 @@ impl ClientError {
             Self::NoAcceptableMethod { .. } | Self::Denied | Self::Authentication(_) => {
                 ErrorKind::PermissionDenied
             }
-            Self::Refused(refusal) => match refusal.code() {
+            Self::Refused(code) => match *code {
                 ReplyCode::NOT_ALLOWED => ErrorKind::PermissionDenied,
                 ReplyCode::NETWORK_UNREACHABLE => ErrorKind::NetworkUnreachable,
                 ReplyCode::HOST_UNREACHABLE => ErrorKind::HostUnreachable,
@@ -243,7 +240,7 @@ impl fmt::Display for ClientError {
             }
             Self::Denied => f.write_str("proxy denied access: check the name and the password"),
             Self::Authentication(_) => f.write_str("login to the proxy failed"),
-            Self::Refused(refusal) => write!(f, "proxy replied: {refusal}"),
+            Self::Refused(code) => write!(f, "proxy replied: {code}"),
             Self::NoRelay(address) => write!(
                 f,
                 "proxy takes datagrams at {address}, where nothing can be sent to: tell the client \
@@ -275,12 +272,10 @@ impl Error for ClientError {
         match self {
             Self::TimedOut { source, .. } => Some(source),
             Self::NotSocks { source, .. } => Some(source),
-            Self::Unreachable { source, .. }
-            | Self::Io { source, .. }
-            | Self::Socket(source)
-            | Self::Authentication(source)
-            | Self::Refused(source) => Some(source),
-            Self::Closed { .. }
+            Self::Io { source, .. } | Self::Socket(source) => Some(source),
+            Self::Unreachable { source, .. } | Self::Authentication(source) => Some(&**source),
+            Self::Refused(_)
+            | Self::Closed { .. }
             | Self::NotOffered { .. }
             | Self::NotPipelined { .. }
             | Self::NoAcceptableMethod { .. }
@@ -289,12 +284,6 @@ impl Error for ClientError {
             | Self::TooLarge { .. } => None,
         }
     }
-}
-
-/// An error that says nothing about the target, whatever it came from.
-fn aside(source: impl Into<BoxError>) -> Refusal {
-    let source = source.into();
-    Refusal::new(ReplyCode::GENERAL_FAILURE, source.to_string()).with_source(source)
 }
 
 /// The kind is the nearest one that there is, and the error is inside.

@@ -1,12 +1,9 @@
-use std::{borrow::Cow, error::Error, fmt, io, time::Duration};
+use std::{error::Error, fmt, io, time::Duration};
 
 use tokio::time::error::Elapsed;
 
-use crate::{
-    client::{ClientError, ClientFault},
-    error::Refusal,
-    proto::ReplyCode,
-};
+use super::client::{ClientError, ClientFault};
+use crate::proto::ReplyCode;
 
 /// Why an HTTP proxy did not connect. [`fault`](Self::fault) sums it up.
 ///
@@ -18,8 +15,8 @@ use crate::{
 pub enum HttpError {
     /// The proxy could not be reached.
     Unreachable(ClientError),
-    /// The stream to the proxy failed. What it says is the source of the refusal.
-    Io(Refusal),
+    /// The stream to the proxy failed.
+    Io(io::Error),
     /// The proxy closed the stream.
     Closed,
     /// The proxy was too slow.
@@ -37,50 +34,36 @@ pub enum HttpError {
     Status {
         /// The status code.
         status: u16,
-        /// The reply code that it stands for.
-        source: Refusal,
     },
 }
 
 impl HttpError {
-    pub(super) fn io(source: io::Error) -> Self {
-        let refusal = Refusal::new(ReplyCode::GENERAL_FAILURE, source.to_string());
-        Self::Io(refusal.with_source(source))
-    }
-
-    pub(super) fn status(status: u16) -> Self {
-        let code = match status {
-            403 => ReplyCode::NOT_ALLOWED,
-            504 => ReplyCode::TTL_EXPIRED,
-            _ => ReplyCode::GENERAL_FAILURE,
-        };
-        let reason: Cow<'static, str> = match status {
-            407 => "the proxy wants a name and a password, or other ones".into(),
-            403 => "the proxy does not allow it".into(),
-            405 | 501 => "it does not do CONNECT: is it a proxy, or a web server?".into(),
-            502..=504 => "the proxy could not reach the target".into(),
-            _ => format!("status {status}").into(),
-        };
-        Self::Status {
-            status,
-            source: Refusal::new(code, reason),
-        }
-    }
-
     /// Whose fault it was.
     #[must_use]
-    pub fn fault(&self) -> ClientFault {
+    pub const fn fault(&self) -> ClientFault {
         match self {
             Self::Unreachable(error) => error.fault(),
             Self::Name => ClientFault::Local,
             Self::Io(_) | Self::Closed | Self::TimedOut { .. } | Self::NotHttp(_) => {
                 ClientFault::Proxy
             }
-            Self::Status { status, source } => match status {
-                502..=504 => ClientFault::Target(source.code()),
+            Self::Status { status } => match status {
+                502..=504 => ClientFault::Target(self.reply_code()),
                 400..=499 | 501 | 505 => ClientFault::Refused,
                 _ => ClientFault::Proxy,
             },
+        }
+    }
+
+    /// What a server tells its client.
+    pub(super) const fn reply_code(&self) -> ReplyCode {
+        match self {
+            Self::Unreachable(error) => error.reply_code(),
+            Self::Status { status: 403 } => ReplyCode::NOT_ALLOWED,
+            Self::Status { status: 504 } | Self::TimedOut { .. } => ReplyCode::TTL_EXPIRED,
+            Self::Io(_) | Self::Closed | Self::Name | Self::NotHttp(_) | Self::Status { .. } => {
+                ReplyCode::GENERAL_FAILURE
+            }
         }
     }
 }
@@ -102,7 +85,18 @@ impl fmt::Display for HttpError {
                 f,
                 "what the proxy says is not HTTP ({what}): check its address and port"
             ),
-            Self::Status { status, .. } => write!(f, "HTTP proxy answered {status}"),
+            Self::Status { status } => {
+                write!(f, "HTTP proxy answered {status}")?;
+                match status {
+                    407 => f.write_str(": the proxy wants a name and a password, or other ones"),
+                    403 => f.write_str(": the proxy does not allow it"),
+                    405 | 501 => {
+                        f.write_str(": it does not do CONNECT: is it a proxy, or a web server?")
+                    }
+                    502..=504 => f.write_str(": the proxy could not reach the target"),
+                    _ => Ok(()),
+                }
+            }
         }
     }
 }
@@ -111,9 +105,9 @@ impl Error for HttpError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Unreachable(error) => error.source(),
-            Self::Io(source) | Self::Status { source, .. } => Some(source),
+            Self::Io(source) => Some(source),
             Self::TimedOut { source, .. } => Some(source),
-            Self::Closed | Self::Name | Self::NotHttp(_) => None,
+            Self::Status { .. } | Self::Closed | Self::Name | Self::NotHttp(_) => None,
         }
     }
 }
