@@ -1,17 +1,20 @@
-use std::future::Future;
+//! Authentication as a client: the trait, what the crate has, and pairs.
+
+use std::{future::Future, sync::Arc};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::{
-    error::BoxError,
-    proto::{Method, MethodSet},
+    error::{AuthError, BoxError},
+    io::read_message,
+    proto::{Credentials, Decode, Method, MethodSet, UserPassStatus},
 };
 
-/// A client's side of one or more authentication methods (RFC 1928 section 3): the counterpart of
+/// Authenticates to a proxy by one or more methods (RFC 1928 section 3): the client's counterpart of
 /// [`Authenticate`](crate::Authenticate).
 ///
-/// [`Client`](super::Client) sends the greeting and checks the selection. What follows, most often
-/// one message and its answer, is what is said and heard here:
+/// [`Client`](super::Client) sends the greeting and checks the selection. The sub-negotiation that
+/// follows, most often one message and its answer, is done here:
 ///
 /// ```
 /// use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
@@ -22,21 +25,21 @@ use crate::{
 ///     proto::{Method, MethodSet},
 /// };
 ///
-/// /// A token of four octets; the answer is one octet, zero for "come in".
+/// /// A token of four octets; the answer is one octet, zero for success.
 /// struct Token([u8; 4]);
 ///
 /// impl<Io: AsyncRead + AsyncWrite + Unpin + Send> ClientAuth<Io> for Token {
 ///     type Stream = Io;
 ///
-///     fn offers(&self) -> MethodSet {
+///     fn methods(&self) -> MethodSet {
 ///         Method(0x80).into()
 ///     }
 ///
-///     fn say(&self, _: Method) -> Vec<u8> {
+///     fn first_message(&self, _: Method) -> Vec<u8> {
 ///         self.0.to_vec()
 ///     }
 ///
-///     async fn hear(&self, _: Method, mut io: Io) -> Result<Io, BoxError> {
+///     async fn finish(&self, _: Method, mut io: Io) -> Result<Io, BoxError> {
 ///         match io.read_u8().await? {
 ///             0 => Ok(io),
 ///             _ => Err(AuthError::Denied.into()),
@@ -48,7 +51,7 @@ use crate::{
 /// # _ = client;
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot log in to a proxy on a `{Io}`",
+    message = "`{Self}` cannot authenticate to a proxy over a `{Io}`",
     note = "`Client::with` takes `Credentials`, `DefaultAuth`, a pair of methods, or a type of yours \
             that implements `ClientAuth<Io>` for every `Io: AsyncRead + AsyncWrite + Unpin + Send`"
 )]
@@ -58,36 +61,168 @@ pub trait ClientAuth<Io>: Send + Sync {
     type Stream: AsyncRead + AsyncWrite + Unpin + Send;
 
     /// The methods that the greeting offers. The proxy selects one of them, or none.
-    fn offers(&self) -> MethodSet;
+    fn methods(&self) -> MethodSet;
 
-    /// What the client says right behind the selection of `method`; nothing, if the proxy speaks
-    /// first or nobody does.
-    fn say(&self, method: Method) -> Vec<u8>;
+    /// The first message of the sub-negotiation of `method`, sent as soon as the proxy has selected
+    /// it. Empty where the proxy speaks first, or where there is no sub-negotiation.
+    fn first_message(&self, method: Method) -> Vec<u8>;
 
-    /// Hears what the proxy answers, and goes on with the sub-negotiation if it has more to it.
+    /// Finishes the sub-negotiation after the first message: reads what the proxy answers, and
+    /// exchanges further messages if the method has any.
     ///
-    /// Must not read further than the sub-negotiation goes. [`Client::timeout`] bounds the time.
+    /// Must not read beyond the end of the sub-negotiation. [`Client::timeout`] bounds the time.
     ///
     /// # Errors
     ///
-    /// [`AuthError::Denied`](crate::error::AuthError::Denied) where the proxy said no; anything else
-    /// where it left or sent garbage. The connection is closed.
+    /// [`AuthError::Denied`] where the proxy denies access; anything else where it closed the
+    /// connection or sent garbage. The connection is closed.
     ///
     /// # Cancel safety
     ///
     /// Dropping the future closes the connection.
     ///
     /// [`Client::timeout`]: super::Client::timeout
-    fn hear(
+    fn finish(
         &self,
         method: Method,
         io: Io,
     ) -> impl Future<Output = Result<Self::Stream, BoxError>> + Send;
 
-    /// The method that [`Client::optimistic`](super::Client::optimistic) goes ahead with: one for
-    /// which [`hear`](Self::hear) writes nothing and changes nothing about the stream. With none, as
-    /// by default, the client takes turns all the same.
-    fn pipelined(&self) -> Option<Method> {
+    /// The method whose messages may be sent early, before the proxy has selected it, for
+    /// [`Client::optimistic`](super::Client::optimistic): one for which [`finish`](Self::finish) writes
+    /// nothing and changes nothing about the stream. With none, as by default, an optimistic client
+    /// is sequential all the same.
+    fn early(&self) -> Option<Method> {
         None
+    }
+}
+
+/// Offers X'00' no authentication, and X'02' username/password too once there are credentials: the
+/// methods of [`Client::new`](super::Client::new).
+#[derive(Clone, Debug, Default)]
+pub struct DefaultAuth {
+    credentials: Option<Arc<Credentials>>,
+}
+
+impl DefaultAuth {
+    /// Offers no authentication alone.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { credentials: None }
+    }
+
+    /// Offers username/password as well, for the proxy to select.
+    #[must_use]
+    pub fn credentials(mut self, credentials: Credentials) -> Self {
+        self.credentials = Some(Arc::new(credentials));
+        self
+    }
+}
+
+impl<Io> ClientAuth<Io> for DefaultAuth
+where
+    Io: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    type Stream = Io;
+
+    fn methods(&self) -> MethodSet {
+        let credentials = self.credentials.as_ref();
+        let password = credentials.map(|_| Method::USERNAME_PASSWORD);
+        password
+            .into_iter()
+            .chain([Method::NO_AUTHENTICATION])
+            .collect()
+    }
+
+    fn first_message(&self, method: Method) -> Vec<u8> {
+        match &self.credentials {
+            Some(credentials) if method == Method::USERNAME_PASSWORD => {
+                credentials.encode().to_vec()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    async fn finish(&self, method: Method, mut io: Io) -> Result<Io, BoxError> {
+        if method == Method::USERNAME_PASSWORD {
+            read_status(&mut io).await?;
+        }
+        Ok(io)
+    }
+
+    // The greeting of an optimistic client offers one method: with credentials, the one that uses them.
+    fn early(&self) -> Option<Method> {
+        Some(match self.credentials {
+            Some(_) => Method::USERNAME_PASSWORD,
+            None => Method::NO_AUTHENTICATION,
+        })
+    }
+}
+
+/// Offers X'02' alone (RFC 1929): a proxy that does not ask for the password is not used.
+impl<Io> ClientAuth<Io> for Credentials
+where
+    Io: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    type Stream = Io;
+
+    fn methods(&self) -> MethodSet {
+        Method::USERNAME_PASSWORD.into()
+    }
+
+    fn first_message(&self, _: Method) -> Vec<u8> {
+        self.encode().to_vec()
+    }
+
+    async fn finish(&self, _: Method, mut io: Io) -> Result<Io, BoxError> {
+        read_status(&mut io).await?;
+        Ok(io)
+    }
+
+    fn early(&self) -> Option<Method> {
+        Some(Method::USERNAME_PASSWORD)
+    }
+}
+
+/// Reads the proxy's answer to a name and a password.
+async fn read_status<Io: AsyncRead + Unpin>(io: &mut Io) -> Result<(), BoxError> {
+    match read_message(io, &mut [0; UserPassStatus::MAX_LEN]).await? {
+        UserPassStatus::SUCCESS => Ok(()),
+        UserPassStatus(_) => Err(AuthError::Denied.into()),
+    }
+}
+
+/// Offers the methods of both, and the proxy selects. A method that both have is the first one's.
+/// Pairs nest for more than two.
+impl<Io, Stream, A, B> ClientAuth<Io> for (A, B)
+where
+    Io: Send,
+    A: ClientAuth<Io, Stream = Stream>,
+    B: ClientAuth<Io, Stream = Stream>,
+    Stream: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    type Stream = Stream;
+
+    fn methods(&self) -> MethodSet {
+        let (a, b) = (self.0.methods(), self.1.methods());
+        a.iter().chain(b.iter()).collect()
+    }
+
+    fn first_message(&self, method: Method) -> Vec<u8> {
+        match self.0.methods().contains(method) {
+            true => self.0.first_message(method),
+            false => self.1.first_message(method),
+        }
+    }
+
+    async fn finish(&self, method: Method, io: Io) -> Result<Stream, BoxError> {
+        match self.0.methods().contains(method) {
+            true => self.0.finish(method, io).await,
+            false => self.1.finish(method, io).await,
+        }
+    }
+
+    fn early(&self) -> Option<Method> {
+        self.0.early().or_else(|| self.1.early())
     }
 }

@@ -1,4 +1,4 @@
-//! Where the proxy means by its BND (RFC 1928 section 6).
+//! Resolves a wildcard in a proxy's BND (RFC 1928 section 6).
 
 use std::{
     any::Any,
@@ -9,9 +9,9 @@ use tokio::net::TcpStream;
 
 use crate::{io::PrefixedStream, proto::Address, session::Connected};
 
-/// The address of whoever is at the other end of `io`, where it is a TCP connection to that one and
-/// not to a proxy on the way.
-pub(super) fn peer_of<Io: 'static>(io: &Io) -> Option<SocketAddr> {
+/// Returns the address of the other end of `io`, where that is a TCP connection straight to the proxy
+/// and not through another one.
+pub(super) fn peer_address<Io: 'static>(io: &Io) -> Option<SocketAddr> {
     let io: &dyn Any = io;
     let stream = io
         .downcast_ref::<TcpStream>()
@@ -20,15 +20,15 @@ pub(super) fn peer_of<Io: 'static>(io: &Io) -> Option<SocketAddr> {
             let connected: &Connected<TcpStream> = io.downcast_ref()?;
             (!connected.is_through_proxy()).then(|| connected.get_ref())
         })?;
-    stream.peer_addr().ok().map(plain)
+    stream.peer_addr().ok().map(unmapped)
 }
 
-/// BND with the proxy's own address in place of a wildcard (C7), which says "where you have reached
-/// me".
-pub(super) fn reachable(bound: Address, proxy: Option<SocketAddr>) -> Address {
+/// Puts the proxy's own address in place of a wildcard BND (C7), which means the address at which
+/// the client has reached the proxy.
+pub(super) fn resolve_wildcard(bound: Address, proxy: Option<SocketAddr>) -> Address {
     match (&bound, proxy) {
-        (Address::Ip(address), Some(mut proxy)) if plain(*address).ip().is_unspecified() => {
-            // This one keeps the scope of a link-local address.
+        (Address::Ip(address), Some(mut proxy)) if unmapped(*address).ip().is_unspecified() => {
+            // The peer's address has the scope of a link-local address, which BND does not carry.
             proxy.set_port(address.port());
             Address::Ip(proxy)
         }
@@ -36,8 +36,8 @@ pub(super) fn reachable(bound: Address, proxy: Option<SocketAddr>) -> Address {
     }
 }
 
-/// The IPv4 address in the clothes of IPv6, if it is one.
-pub(super) fn plain(address: SocketAddr) -> SocketAddr {
+/// Turns an IPv4-mapped IPv6 address into the IPv4 address. Any other keeps its scope.
+pub(super) fn unmapped(address: SocketAddr) -> SocketAddr {
     match address.ip().to_canonical() {
         IpAddr::V4(ip) => SocketAddr::new(ip.into(), address.port()),
         IpAddr::V6(_) => address,

@@ -11,9 +11,9 @@ use tokio::{
 
 use super::{
     ClientAuth, ClientError, DefaultAuth, ProxyListener, ProxySocket,
-    bnd::{peer_of, plain, reachable},
-    handshake::{Pace, ask},
-    udp::Local,
+    bnd::{peer_address, resolve_wildcard, unmapped},
+    handshake::{self, Pipelining},
+    udp::LocalSocket,
 };
 use crate::{
     error::Step,
@@ -21,50 +21,51 @@ use crate::{
     session::Connected,
 };
 
-/// Asks proxies for connections, listeners and associations. See the [module](super).
+/// Sends requests to a SOCKS5 proxy. See the [module](super).
 ///
-/// It is a few settings and no connection: it asks over any stream that it is handed, as often as
-/// you like. Clones share the credentials.
+/// It holds settings and no connection: each request goes over a stream that you open. Clones share
+/// the credentials.
 #[derive(Clone)]
 pub struct Client<L = DefaultAuth> {
-    login: L,
-    terms: Terms,
+    auth: L,
+    settings: Settings,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Terms {
-    pace: Pace,
+struct Settings {
+    pipelining: Pipelining,
     limit: Duration,
     accept_limit: Duration,
-    proxy: Whereabouts,
+    proxy: ProxyAddress,
 }
 
-/// Where the proxy is.
+/// What is known of the proxy's address.
 #[derive(Clone, Copy, Debug)]
-enum Whereabouts {
-    /// At the other end of the stream.
+enum ProxyAddress {
+    /// It is the address of the stream's other end.
     Peer,
-    /// There, with any port.
+    /// It is this one, with any port.
     Known(SocketAddr),
-    /// Nobody knows.
+    /// Nothing: the stream goes through another proxy.
     Unknown,
 }
 
 impl Client {
-    /// A client that offers no authentication (X'00'), takes turns, and gives the proxy 30 s.
+    /// Creates a client that offers no authentication (X'00'), sends one message at a time, and waits
+    /// 30 s for the proxy.
     #[must_use]
     pub const fn new() -> Self {
         Self::with(DefaultAuth::new())
     }
 
-    /// Offers username/password (X'02', RFC 1929) beside no authentication; a proxy that takes both
-    /// decides. [`Client::with(credentials)`](Self::with) offers nothing else.
+    /// Offers username/password (X'02', RFC 1929) beside no authentication; a proxy that supports both
+    /// selects one. [`Client::with(credentials)`](Self::with) offers nothing else.
     ///
     /// [`Credentials`] are of 255 octets each at most. Empty ones are sent as they are, and few
-    /// proxies take them.
+    /// proxies accept them.
     #[must_use]
     pub fn credentials(mut self, credentials: Credentials) -> Self {
-        self.login = self.login.credentials(credentials);
+        self.auth = self.auth.credentials(credentials);
         self
     }
 }
@@ -76,17 +77,17 @@ impl Default for Client {
 }
 
 impl<L> Client<L> {
-    /// A client that offers the methods of `login` and no other: [`Credentials`], a method of your
-    /// own, or a pair of such.
+    /// Creates a client that offers the methods of `auth` and no other: [`Credentials`], a method of
+    /// your own, or a pair of such.
     #[must_use]
-    pub const fn with(login: L) -> Self {
+    pub const fn with(auth: L) -> Self {
         Self {
-            login,
-            terms: Terms {
-                pace: Pace::Turns,
+            auth,
+            settings: Settings {
+                pipelining: Pipelining::Sequential,
                 limit: Duration::from_secs(30),
                 accept_limit: Duration::from_secs(3 * 60),
-                proxy: Whereabouts::Peer,
+                proxy: ProxyAddress::Peer,
             },
         }
     }
@@ -94,66 +95,65 @@ impl<L> Client<L> {
     /// Sends greeting, credentials and request in one write, without waiting for the answers in
     /// between: one round trip instead of two or three.
     ///
-    /// The greeting then offers only what the client goes ahead with: X'02' if there are
-    /// credentials, otherwise X'00'. A proxy that selects something else leaves us with a
-    /// [`ClientError::NotPipelined`], and one that reads no further than it expects to, or throws
-    /// away what comes early, does not work with this at all. The password is on its way before the
-    /// proxy has asked for it.
+    /// The greeting then offers only the method whose messages are sent early: X'02' if there are
+    /// credentials, otherwise X'00'. A proxy that selects something else is the error
+    /// [`ClientError::NotPipelined`], and one that discards what comes early does not work with this
+    /// at all. The password is sent before the proxy has asked for it.
     ///
-    /// A method of your own joins in by [`ClientAuth::pipelined`].
+    /// A method of your own takes part by [`ClientAuth::early`].
     #[must_use]
     pub const fn optimistic(mut self) -> Self {
-        self.terms.pace = Pace::Optimistic;
+        self.settings.pipelining = Pipelining::Optimistic;
         self
     }
 
-    /// The time for all of it, from the first write to the end of the reply: 30 s by default. The
-    /// proxy's own dial is in there.
+    /// Bounds the time from the first write to the end of the reply: 30 s by default. That includes
+    /// the proxy's own dial.
     #[must_use]
     pub const fn timeout(mut self, limit: Duration) -> Self {
-        self.terms.limit = limit;
+        self.settings.limit = limit;
         self
     }
 
-    /// The time that the peer of a BIND has to come, from [`ProxyListener::accept`] on: 3 min by
-    /// default. Most proxies have a shorter limit of their own, and say so when it has passed.
+    /// Bounds the time until the peer of a BIND connects, from [`ProxyListener::accept`] on: 3 min by
+    /// default. Most proxies have a shorter limit of their own, and reply with a failure then.
     #[must_use]
     pub const fn accept_timeout(mut self, limit: Duration) -> Self {
-        self.terms.accept_limit = limit;
+        self.settings.accept_limit = limit;
         self
     }
 
-    /// The proxy's address, for BIND and UDP ASSOCIATE: proxies may answer with zeros, which means
-    /// the address at which they were reached.
+    /// Sets the proxy's address, for BIND and UDP ASSOCIATE: a BND of zeros means the address at which
+    /// the proxy was reached.
     ///
-    /// Over a [`TcpStream`](tokio::net::TcpStream), alone or in a [`Connected`], it need not be said:
-    /// it is the address of the other end, unless the stream has come through a proxy itself.
+    /// Over a [`TcpStream`](tokio::net::TcpStream), alone or in a [`Connected`], it need not be set:
+    /// it is the address of the other end, unless the stream goes through a proxy itself.
     #[must_use]
     pub const fn proxy_address(mut self, address: IpAddr) -> Self {
-        self.terms.proxy = Whereabouts::Known(SocketAddr::new(address, 0));
+        self.settings.proxy = ProxyAddress::Known(SocketAddr::new(address, 0));
         self
     }
 
-    /// The same for a way that leads to `proxy`, unless it has been said before. A way that leads
-    /// through another proxy ends there, and one that is no TCP connection does not say.
-    pub(crate) fn via<Io: 'static>(mut self, way: &Connected<Io>, proxy: &Address) -> Self {
-        if matches!(self.terms.proxy, Whereabouts::Peer) && peer_of(way).is_none() {
-            self.terms.proxy = proxy.ip().map_or(Whereabouts::Unknown, |proxy| {
-                Whereabouts::Known(plain(proxy))
+    /// Sets the proxy's address for a transport to `proxy`, unless it is set. The other end of a
+    /// transport through another proxy is that one's, and what is no TCP connection has no address.
+    pub(crate) fn via<Io: 'static>(mut self, transport: &Connected<Io>, proxy: &Address) -> Self {
+        if matches!(self.settings.proxy, ProxyAddress::Peer) && peer_address(transport).is_none() {
+            self.settings.proxy = proxy.ip().map_or(ProxyAddress::Unknown, |proxy| {
+                ProxyAddress::Known(unmapped(proxy))
             });
         }
         self
     }
 
-    /// Asks for a stream to `target` (RFC 1928 section 6, CONNECT).
+    /// Requests a stream to `target` (RFC 1928 section 4, CONNECT).
     ///
-    /// A name is sent as a name, for the proxy to resolve. What comes back holds `io` itself, as it
-    /// is: nothing is read ahead, and bytes behind the reply are the first that it yields. Its
-    /// [`bound`](Connected::bound) is what the proxy says, wildcards and names included.
+    /// A name is sent as a name, for the proxy to resolve. The stream that is returned is `io` itself:
+    /// nothing is read ahead, and bytes behind the reply are the first that it yields. Its
+    /// [`bound`](Connected::bound) is the proxy's BND, wildcards and names included.
     ///
     /// # Errors
     ///
-    /// [`ClientError`] says how far it came and whose fault it was. `io` is closed.
+    /// [`ClientError`] says at which step it failed and whose fault it was. `io` is closed.
     ///
     /// # Cancel safety
     ///
@@ -167,16 +167,16 @@ impl<L> Client<L> {
         L: ClientAuth<Io>,
         Io: AsyncRead + AsyncWrite + Unpin,
     {
-        let (io, bound) = self.ask(io, Command::CONNECT, target.into()).await?;
+        let (io, bound) = self.request(io, Command::CONNECT, target.into()).await?;
         Ok(Connected::new(io, bound).through_proxy())
     }
 
-    /// Asks the proxy to listen for `peer` (RFC 1928 section 6, BIND): a host that a connection by
-    /// [`connect`](Self::connect) goes to, most often. Zeros mean anyone to proxies that allow it.
+    /// Requests a listener for `peer` (RFC 1928 section 4, BIND): most often the host of a connection
+    /// by [`connect`](Self::connect). Zeros mean any peer to proxies that allow it.
     ///
     /// # Errors
     ///
-    /// [`ClientError`] says how far it came and whose fault it was. `io` is closed.
+    /// [`ClientError`] says at which step it failed and whose fault it was. `io` is closed.
     ///
     /// # Cancel safety
     ///
@@ -191,20 +191,20 @@ impl<L> Client<L> {
         Io: AsyncRead + AsyncWrite + Unpin + 'static,
     {
         let proxy = self.proxy(&io);
-        let (io, bound) = self.ask(io, Command::BIND, peer.into()).await?;
-        let bound = reachable(bound, proxy);
-        Ok(ProxyListener::new(io, bound, self.terms.accept_limit))
+        let (io, bound) = self.request(io, Command::BIND, peer.into()).await?;
+        let bound = resolve_wildcard(bound, proxy);
+        Ok(ProxyListener::new(io, bound, self.settings.accept_limit))
     }
 
-    /// Asks for a relay for datagrams (RFC 1928 sections 6 and 7, UDP ASSOCIATE), and opens a
-    /// socket towards it. The proxy is told nothing of where the datagrams will come from, since a
-    /// NAT on the way may make it something else.
+    /// Requests a relay for datagrams (RFC 1928 sections 4 and 7, UDP ASSOCIATE), and opens a socket
+    /// towards it. The request does not say where the datagrams will come from, since a NAT between
+    /// here and the proxy may change that.
     ///
     /// The association lasts as long as `io`, which stays with the socket.
     ///
     /// # Errors
     ///
-    /// [`ClientError`] says how far it came and whose fault it was; [`ClientError::NoRelay`] where
+    /// [`ClientError`] says at which step it failed and whose fault it was; [`ClientError::NoRelay`] where
     /// the proxy replies with a name (nothing is resolved here), a multicast address, port 0, or a
     /// wildcard and its [address](Self::proxy_address) is not known. `io` is closed.
     ///
@@ -216,16 +216,16 @@ impl<L> Client<L> {
         L: ClientAuth<Io>,
         Io: AsyncRead + AsyncWrite + Unpin + 'static,
     {
-        self.associate_with(io, Local::any()).await
+        self.associate_with(io, LocalSocket::any()).await
     }
 
-    /// The same with a socket bound to `local` (port 0 is any), which the proxy is told: some expect
-    /// datagrams from there only. Not for use behind a NAT.
+    /// Requests a relay for datagrams from a socket bound to `local` (port 0 is any), which the request
+    /// states: some proxies expect datagrams from there only. Not for use behind a NAT.
     ///
     /// # Errors
     ///
     /// Those of [`associate`](Self::associate), and [`ClientError::Socket`] where `local` is no
-    /// address of this machine, is taken, or is not of the family of the proxy's.
+    /// address of this machine, is in use, or is not of the family of the proxy's.
     ///
     /// # Cancel safety
     ///
@@ -239,40 +239,40 @@ impl<L> Client<L> {
         L: ClientAuth<Io>,
         Io: AsyncRead + AsyncWrite + Unpin + 'static,
     {
-        self.associate_with(io, Local::bind(local)?).await
+        self.associate_with(io, LocalSocket::bind(local)?).await
     }
 
     async fn associate_with<Io>(
         &self,
         io: Io,
-        local: Local,
+        local: LocalSocket,
     ) -> Result<ProxySocket<L::Stream>, ClientError>
     where
         L: ClientAuth<Io>,
         Io: AsyncRead + AsyncWrite + Unpin + 'static,
     {
         let proxy = self.proxy(&io);
-        let target = Address::Ip(local.told());
-        let (io, bound) = self.ask(io, Command::UDP_ASSOCIATE, target).await?;
-        ProxySocket::open(io, local, reachable(bound, proxy))
+        let target = Address::Ip(local.stated());
+        let (io, bound) = self.request(io, Command::UDP_ASSOCIATE, target).await?;
+        ProxySocket::open(io, local, resolve_wildcard(bound, proxy))
     }
 
-    /// The time that the proxy has.
+    /// Returns the limit of the time until the reply.
     pub(crate) const fn limit(&self) -> Duration {
-        self.terms.limit
+        self.settings.limit
     }
 
-    /// The proxy's address, with any port.
+    /// Returns the proxy's address, with any port.
     fn proxy<Io: 'static>(&self, io: &Io) -> Option<SocketAddr> {
-        match self.terms.proxy {
-            Whereabouts::Known(address) => Some(address),
-            Whereabouts::Peer => peer_of(io),
-            Whereabouts::Unknown => None,
+        match self.settings.proxy {
+            ProxyAddress::Known(address) => Some(address),
+            ProxyAddress::Peer => peer_address(io),
+            ProxyAddress::Unknown => None,
         }
     }
 
-    /// Everything up to the reply, within its time.
-    async fn ask<Io>(
+    /// Exchanges all messages up to the reply, within the time limit.
+    async fn request<Io>(
         &self,
         io: Io,
         command: Command,
@@ -282,10 +282,13 @@ impl<L> Client<L> {
         L: ClientAuth<Io>,
         Io: AsyncRead + AsyncWrite + Unpin,
     {
-        let Terms { pace, limit, .. } = self.terms;
+        let Settings {
+            pipelining, limit, ..
+        } = self.settings;
         let request = Request { command, target };
         let mut step = Step::Greeting;
-        match timeout(limit, ask(&self.login, pace, io, &request, &mut step)).await {
+        let dialogue = handshake::request(&self.auth, pipelining, io, &request, &mut step);
+        match timeout(limit, dialogue).await {
             Ok(outcome) => outcome,
             Err(source) => Err(ClientError::TimedOut {
                 step,
@@ -300,7 +303,7 @@ impl<L> fmt::Debug for Client<L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // A method may hold secrets.
         f.debug_struct("Client")
-            .field("terms", &self.terms)
+            .field("settings", &self.settings)
             .finish_non_exhaustive()
     }
 }

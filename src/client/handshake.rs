@@ -1,29 +1,29 @@
-//! The dialogue, in the order in which RFC 1928 has it, as a client holds it.
+//! The messages up to the reply, in the order of RFC 1928, from the client's side.
 
 use std::io;
 
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
-use super::{ClientAuth, ClientError, reply::Answer};
+use super::{ClientAuth, ClientError, reply::ClientReply};
 use crate::{
     error::{AuthError, BoxError, Step},
     io::{ReadError, read_message},
     proto::{Address, Decode, Greeting, Method, MethodSet, Request, Selection},
 };
 
-/// Who speaks when.
+/// Whether messages wait for the answers to those before them.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Pace {
-    /// One message, one answer.
-    Turns,
-    /// Everything at once, where the method can do that.
+pub(super) enum Pipelining {
+    /// Each message once the one before it is answered.
+    Sequential,
+    /// All messages in one write, where the method allows that.
     Optimistic,
 }
 
-/// Holds the dialogue up to the reply: the stream behind it, and BND.
-pub(super) async fn ask<L, Io>(
-    login: &L,
-    pace: Pace,
+/// Exchanges all messages up to the reply, and returns the stream behind it, and BND.
+pub(super) async fn request<L, Io>(
+    auth: &L,
+    pipelining: Pipelining,
     io: Io,
     request: &Request,
     step: &mut Step,
@@ -32,22 +32,22 @@ where
     L: ClientAuth<Io>,
     Io: AsyncRead + AsyncWrite + Unpin,
 {
-    let pipelined = match pace {
-        Pace::Turns => None,
-        Pace::Optimistic => login.pipelined(),
+    let early = match pipelining {
+        Pipelining::Sequential => None,
+        Pipelining::Optimistic => auth.early(),
     };
-    let mut io = match pipelined {
-        Some(method) => go_ahead(login, method, io, request, step).await?,
-        None => take_turns(login, io, request, step).await?,
+    let mut io = match early {
+        Some(method) => optimistic(auth, method, io, request, step).await?,
+        None => sequential(auth, io, request, step).await?,
     };
     *step = Step::Reply;
-    let bound = answer(&mut io, *step).await?;
+    let bound = read_reply(&mut io, *step).await?;
     Ok((io, bound))
 }
 
-/// Greeting, sub-negotiation and request, each once the one before it is answered.
-async fn take_turns<L, Io>(
-    login: &L,
+/// Sends greeting, sub-negotiation and request, each once the one before it is answered.
+async fn sequential<L, Io>(
+    auth: &L,
     mut io: Io,
     request: &Request,
     step: &mut Step,
@@ -56,28 +56,28 @@ where
     L: ClientAuth<Io>,
     Io: AsyncRead + AsyncWrite + Unpin,
 {
-    let offered = login.offers();
+    let offered = auth.methods();
     send(&mut io, &Greeting { methods: offered }.encode(), *step).await?;
-    let selected = selection(&mut io, offered).await?;
+    let selected = read_selection(&mut io, offered).await?;
     if !offered.contains(selected) {
         return Err(ClientError::NotOffered { selected, offered });
     }
 
     *step = Step::Authentication;
-    let said = login.say(selected);
-    if !said.is_empty() {
-        send(&mut io, &said, *step).await?;
+    let message = auth.first_message(selected);
+    if !message.is_empty() {
+        send(&mut io, &message, *step).await?;
     }
-    let mut io = login.hear(selected, io).await.map_err(login_error)?;
+    let mut io = auth.finish(selected, io).await.map_err(auth_error)?;
 
     *step = Step::Request;
     send(&mut io, &request.encode(), *step).await?;
     Ok(io)
 }
 
-/// The same in one write, in the belief that the proxy selects `method` and lets us in.
-async fn go_ahead<L, Io>(
-    login: &L,
+/// Sends the same in one write, on the assumption that the proxy selects `method` and grants access.
+async fn optimistic<L, Io>(
+    auth: &L,
     method: Method,
     mut io: Io,
     request: &Request,
@@ -89,19 +89,24 @@ where
 {
     let offered = MethodSet::from(method);
     let greeting = Greeting { methods: offered };
-    let all = [&*greeting.encode(), &login.say(method), &request.encode()].concat();
+    let all = [
+        &*greeting.encode(),
+        &auth.first_message(method),
+        &request.encode(),
+    ]
+    .concat();
     send(&mut io, &all, *step).await?;
-    let selected = selection(&mut io, offered).await?;
+    let selected = read_selection(&mut io, offered).await?;
     if selected != method {
         return Err(ClientError::NotPipelined { selected, method });
     }
 
     *step = Step::Authentication;
-    login.hear(method, io).await.map_err(login_error)
+    auth.finish(method, io).await.map_err(auth_error)
 }
 
-/// The method that the proxy selected.
-async fn selection<Io>(io: &mut Io, offered: MethodSet) -> Result<Method, ClientError>
+/// Reads the method that the proxy selected.
+async fn read_selection<Io>(io: &mut Io, offered: MethodSet) -> Result<Method, ClientError>
 where
     Io: AsyncRead + Unpin,
 {
@@ -114,15 +119,15 @@ where
     }
 }
 
-/// BND of the next reply, if it says yes.
-pub(super) async fn answer<Io>(io: &mut Io, step: Step) -> Result<Address, ClientError>
+/// Reads a reply, and returns its BND if it is one of success.
+pub(super) async fn read_reply<Io>(io: &mut Io, step: Step) -> Result<Address, ClientError>
 where
     Io: AsyncRead + Unpin,
 {
-    let answer = read_message(io, &mut [0; Answer::MAX_LEN]).await;
-    match answer.map_err(|error| read_error(step, error))? {
-        Answer::Yes(bound) => Ok(bound),
-        Answer::No(code) => Err(ClientError::Refused(code)),
+    let reply = read_message(io, &mut [0; ClientReply::MAX_LEN]).await;
+    match reply.map_err(|error| read_error(step, error))? {
+        ClientReply::Succeeded(bound) => Ok(bound),
+        ClientReply::Failed(code) => Err(ClientError::Refused(code)),
     }
 }
 
@@ -147,8 +152,8 @@ fn read_error(step: Step, error: ReadError) -> ClientError {
     }
 }
 
-/// What is known of why a method failed.
-fn login_error(error: BoxError) -> ClientError {
+/// Tells a denial and a broken stream apart from the other errors of a method.
+fn auth_error(error: BoxError) -> ClientError {
     let step = Step::Authentication;
     let error = match error.downcast::<ReadError>() {
         Ok(error) => return read_error(step, *error),

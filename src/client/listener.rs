@@ -2,11 +2,11 @@ use std::time::Duration;
 
 use tokio::{io::AsyncRead, time::timeout};
 
-use super::{ClientError, handshake::answer};
+use super::{ClientError, handshake::read_reply};
 use crate::{error::Step, proto::Address, session::Connected};
 
-/// A listener at the proxy for one connection: what [`Client::bind`](super::Client::bind) answers
-/// (RFC 1928 section 6, BIND).
+/// Listens at the proxy for one connection (RFC 1928 section 6, BIND). Returned by
+/// [`Client::bind`](super::Client::bind).
 ///
 /// It lasts as long as its stream: dropping it tells the proxy to stop listening.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ impl<Io> ProxyListener<Io> {
         Self { io, bound, limit }
     }
 
-    /// Where the peer has to connect to: BND of the first reply.
+    /// Returns the address that the peer has to connect to: BND of the first reply.
     ///
     /// A wildcard, where the proxy leaves out the address at which it listens, is replaced by the
     /// proxy's own address as far as that is known: see
@@ -30,20 +30,19 @@ impl<Io> ProxyListener<Io> {
         &self.bound
     }
 
-    /// Waits for the peer, and answers with the stream and the peer's address, BND of the second
-    /// reply. There is only one peer, so this takes the listener.
+    /// Waits for the peer, and returns the stream and the peer's address, BND of the second reply. There is only one peer, so this takes the listener.
     ///
     /// # Errors
     ///
-    /// [`ClientError::Refused`] when the proxy says that nobody came, or somebody else did;
-    /// [`ClientError::TimedOut`] when it says nothing within
-    /// [`Client::accept_timeout`](super::Client::accept_timeout), which begins here; and whatever
-    /// else can happen to a reply.
+    /// [`ClientError::Refused`] when the proxy replies that no peer came, or an unexpected one;
+    /// [`ClientError::TimedOut`] without a reply within
+    /// [`Client::accept_timeout`](super::Client::accept_timeout), which begins here; and the other
+    /// errors of reading a reply.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future closes the listener and the stream. To look elsewhere in between, pin it
-    /// and poll it again.
+    /// Dropping the future closes the listener and the stream. To do something else in between,
+    /// pin it and poll it again.
     pub async fn accept(self) -> Result<(Connected<Io>, Address), ClientError>
     where
         Io: AsyncRead + Unpin,
@@ -53,7 +52,7 @@ impl<Io> ProxyListener<Io> {
             bound,
             limit,
         } = self;
-        match timeout(limit, answer(&mut io, Step::Dial)).await {
+        match timeout(limit, read_reply(&mut io, Step::Dial)).await {
             Ok(Ok(peer)) => Ok((Connected::new(io, bound).through_proxy(), peer)),
             Ok(Err(error)) => Err(error),
             Err(source) => Err(ClientError::TimedOut {

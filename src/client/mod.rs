@@ -148,19 +148,16 @@ mod auth;
 mod bnd;
 #[expect(clippy::module_inception, reason = "the room is named after its type")]
 mod client;
-mod default_auth;
 mod handshake;
 mod listener;
-mod pair;
 mod reply;
 mod udp;
 
 pub use crate::error::client::{ClientError, ClientFault};
 
 pub use self::{
-    auth::ClientAuth,
+    auth::{ClientAuth, DefaultAuth},
     client::Client,
-    default_auth::DefaultAuth,
     listener::ProxyListener,
     udp::{ProxyReceiver, ProxySender, ProxySocket},
 };

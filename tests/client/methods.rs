@@ -79,16 +79,16 @@ const FLIP: Method = Method(0x90);
 impl<Io: AsyncRead + AsyncWrite + Unpin + Send> ClientAuth<Io> for Flip {
     type Stream = Flipped<Io>;
 
-    fn offers(&self) -> MethodSet {
+    fn methods(&self) -> MethodSet {
         FLIP.into()
     }
 
-    fn say(&self, method: Method) -> Vec<u8> {
+    fn first_message(&self, method: Method) -> Vec<u8> {
         assert_eq!(method, FLIP);
         b"hello".to_vec()
     }
 
-    async fn hear(&self, method: Method, mut io: Io) -> Result<Flipped<Io>, BoxError> {
+    async fn finish(&self, method: Method, mut io: Io) -> Result<Flipped<Io>, BoxError> {
         assert_eq!(method, FLIP);
         let octet = io.read_u8().await?;
         if octet == 0 {
@@ -194,19 +194,19 @@ struct Token;
 impl<Io: AsyncRead + AsyncWrite + Unpin + Send> ClientAuth<Io> for Token {
     type Stream = Io;
 
-    fn offers(&self) -> MethodSet {
+    fn methods(&self) -> MethodSet {
         [Method(0x80), Method(0x81)].into_iter().collect()
     }
 
-    fn say(&self, method: Method) -> Vec<u8> {
+    fn first_message(&self, method: Method) -> Vec<u8> {
         vec![method.0; 2]
     }
 
-    async fn hear(&self, _: Method, io: Io) -> Result<Io, BoxError> {
+    async fn finish(&self, _: Method, io: Io) -> Result<Io, BoxError> {
         Ok(io)
     }
 
-    fn pipelined(&self) -> Option<Method> {
+    fn early(&self) -> Option<Method> {
         Some(Method(0x81))
     }
 }

@@ -4,85 +4,85 @@ use std::{
 };
 
 use crate::{
-    client::{ClientError, bnd::plain},
+    client::{ClientError, bnd::unmapped},
     datagram::{BatchSocket, is_unicast},
     proto::Address,
 };
 
-/// Where datagrams come from.
+/// The socket that datagrams are sent from, and what the request states of it.
 #[derive(Debug)]
-pub(in crate::client) struct Local {
+pub(in crate::client) struct LocalSocket {
     /// `None` is for any address of the relay's family, once that is known.
     socket: Option<BatchSocket>,
-    told: SocketAddr,
+    stated: SocketAddr,
 }
 
-impl Local {
-    /// Anywhere.
+impl LocalSocket {
+    /// Leaves address and port to the system.
     pub(in crate::client) const fn any() -> Self {
         Self {
             socket: None,
-            told: SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0),
+            stated: SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0),
         }
     }
 
-    /// From this address.
+    /// Binds to an address.
     pub(in crate::client) fn bind(local: SocketAddr) -> Result<Self, ClientError> {
         let socket = BatchSocket::bind(local).map_err(ClientError::Socket)?;
         Ok(Self {
-            told: socket.local_addr().map_err(ClientError::Socket)?,
+            stated: socket.local_addr().map_err(ClientError::Socket)?,
             socket: Some(socket),
         })
     }
 
-    /// DST of the request: zeros, as far as it is not known.
-    pub(in crate::client) const fn told(&self) -> SocketAddr {
-        self.told
+    /// Returns DST of the request: zeros, as far as the address is not known.
+    pub(in crate::client) const fn stated(&self) -> SocketAddr {
+        self.stated
     }
 }
 
-/// The proxy's relay, and our socket towards it.
+/// The address of the proxy's relay, and our socket towards it.
 #[derive(Debug)]
-pub(super) struct Relay {
+pub(super) struct Association {
     pub(super) socket: BatchSocket,
-    pub(super) address: SocketAddr,
+    pub(super) relay: SocketAddr,
     ended: AtomicBool,
 }
 
-impl Relay {
-    /// A socket for the datagrams of the relay at `bound` and of nobody else.
-    pub(super) fn open(local: Local, bound: Address) -> Result<Self, ClientError> {
-        // A name that is an address in disguise is as good as one.
-        let address = match bound.clone().canonical() {
-            Ok(Address::Ip(address)) => address,
+impl Association {
+    /// Opens a socket for the datagrams of the relay at `bound` and no others.
+    pub(super) fn open(local: LocalSocket, bound: Address) -> Result<Self, ClientError> {
+        // Some proxies reply with a non-canonical IP literal, which is as good as an address.
+        let relay = match bound.clone().canonical() {
+            Ok(Address::Ip(relay)) => relay,
             Ok(Address::Name(..)) | Err(_) => return Err(ClientError::NoRelay(bound)),
         };
-        if !is_unicast(address) {
+        if !is_unicast(relay) {
             return Err(ClientError::NoRelay(bound));
         }
         let open = || {
             let socket = match local.socket {
                 Some(socket) => socket,
-                None => BatchSocket::towards(address)?,
+                None => BatchSocket::towards(relay)?,
             };
-            socket.connect(address)?;
+            socket.connect(relay)?;
             Ok(socket)
         };
         Ok(Self {
             socket: open().map_err(ClientError::Socket)?,
-            address,
+            relay,
             ended: AtomicBool::new(false),
         })
     }
 
-    /// Whether a datagram is the relay's. The socket sees to that, but for what came before it was
-    /// connected.
-    pub(super) fn sent(&self, source: SocketAddr) -> bool {
-        let source = plain(source);
-        (source.ip(), source.port()) == (self.address.ip(), self.address.port())
+    /// Whether a datagram from `source` is the relay's. The connected socket receives no others, but
+    /// for those that arrived before it was connected.
+    pub(super) fn is_relay(&self, source: SocketAddr) -> bool {
+        let source = unmapped(source);
+        (source.ip(), source.port()) == (self.relay.ip(), self.relay.port())
     }
 
-    /// The association is over, which the half that sends has to know too.
+    /// Marks the association as over, for the half that sends.
     pub(super) fn end(&self) {
         self.ended.store(true, Ordering::Release);
     }

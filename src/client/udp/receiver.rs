@@ -7,7 +7,7 @@ use std::{
 
 use tokio::io::AsyncRead;
 
-use super::association::Relay;
+use super::association::Association;
 use crate::{
     client::ClientError,
     datagram::Datagrams,
@@ -16,52 +16,56 @@ use crate::{
     proto::{Address, Decode, Decoded, UdpHeader},
 };
 
-/// Batches without a datagram that counts, in one poll, before other tasks get their turn.
+/// Batches without a usable datagram, in one poll, before other tasks get their turn.
 const UNWANTED: usize = 4;
 
-/// The half of a [`ProxySocket`](super::ProxySocket) that receives, and that keeps the association:
-/// dropping it ends that.
+/// Receives datagrams: the half of a [`ProxySocket`](super::ProxySocket) that keeps the association.
+/// Dropping it ends that.
 #[derive(Debug)]
 pub struct ProxyReceiver<Io> {
     control: Io,
-    relay: Arc<Relay>,
-    /// Datagrams that came with the one that was asked for.
+    association: Arc<Association>,
+    /// Datagrams that arrived together with one that has been returned.
     waiting: Datagrams,
 }
 
 impl<Io> ProxyReceiver<Io> {
-    pub(super) const fn new(control: Io, relay: Arc<Relay>) -> Self {
+    pub(super) const fn new(control: Io, association: Arc<Association>) -> Self {
         Self {
             control,
-            relay,
+            association,
             waiting: Datagrams::new(),
         }
     }
 
-    pub(super) fn relay(&self) -> &Relay {
-        &self.relay
+    pub(super) fn association(&self) -> &Association {
+        &self.association
     }
 }
 
 impl<Io: AsyncRead + Unpin> ProxyReceiver<Io> {
-    /// See [`ProxySocket::recv_from`](super::ProxySocket::recv_from).
+    /// Receives a datagram, and returns its length in octets and its source as the proxy states it.
+    ///
+    /// One that does not fit into `buf` is dropped, as it would otherwise have to be cut. Room for
+    /// 65,507 octets is always enough.
     ///
     /// # Errors
     ///
-    /// As there.
+    /// [`ClientError::Closed`] or [`ClientError::Io`] inside the error once the association is over.
+    /// Datagrams that arrive then may be lost.
     ///
     /// # Cancel safety
     ///
-    /// As there.
+    /// Dropping the future: no datagram is lost.
     pub async fn recv_from(&mut self, buf: &mut [u8]) -> io::Result<(usize, Address)> {
         poll_fn(|cx| self.poll_recv_from(cx, buf)).await
     }
 
-    /// See [`ProxySocket::poll_recv_from`](super::ProxySocket::poll_recv_from).
+    /// Polls for a datagram.
     ///
     /// # Errors
     ///
-    /// As there.
+    /// Those of [`recv_from`](Self::recv_from).
     pub fn poll_recv_from(
         &mut self,
         cx: &mut Context<'_>,
@@ -79,7 +83,7 @@ impl<Io: AsyncRead + Unpin> ProxyReceiver<Io> {
         }
     }
 
-    /// The first of those that wait, unless it is too large for `buf`.
+    /// Returns the first of those that wait, unless it is too large for `buf`.
     fn take_first(&mut self, buf: &mut [u8]) -> Option<(usize, Address)> {
         let received = self.waiting.iter().next().and_then(|(source, payload)| {
             let room = buf.get_mut(..payload.len())?;
@@ -88,21 +92,22 @@ impl<Io: AsyncRead + Unpin> ProxyReceiver<Io> {
         });
         self.waiting.take_first(1);
         if self.waiting.is_empty() {
-            // A quiet association keeps no room.
+            // An idle association holds no buffer.
             self.waiting = Datagrams::new();
         }
         received
     }
 
-    /// See [`ProxySocket::recv_batch`](super::ProxySocket::recv_batch).
+    /// Receives the datagrams that have arrived, one at least, in few system calls, and adds them to
+    /// `into`.
     ///
     /// # Errors
     ///
-    /// As there.
+    /// Those of [`recv_from`](Self::recv_from).
     ///
     /// # Cancel safety
     ///
-    /// As there.
+    /// Dropping the future: no datagram is lost.
     pub async fn recv_batch(&mut self, into: &mut Datagrams) -> io::Result<()> {
         poll_fn(|cx| self.poll_recv_batch(cx, into)).await
     }
@@ -125,15 +130,15 @@ impl<Io: AsyncRead + Unpin> ProxyReceiver<Io> {
     fn poll_socket(&mut self, cx: &mut Context<'_>, batch: &mut Datagrams) -> Poll<io::Result<()>> {
         for _ in 0..UNWANTED {
             let before = batch.len();
-            let relay = &*self.relay;
-            let received = relay.socket.poll_recv(cx, |source, datagram| {
-                if relay.sent(source)
-                    && let Some((source, payload)) = unwrap(datagram)
+            let association = &*self.association;
+            let received = association.socket.poll_recv(cx, |source, datagram| {
+                if association.is_relay(source)
+                    && let Some((source, payload)) = without_header(datagram)
                 {
                     batch.push(source, payload);
                 }
             });
-            // An error is news of an earlier datagram, and costs that one only.
+            // An error is about an earlier datagram, and costs that one only.
             if batch.len() > before {
                 return Poll::Ready(Ok(()));
             }
@@ -148,13 +153,13 @@ impl<Io: AsyncRead + Unpin> ProxyReceiver<Io> {
         Poll::Pending
     }
 
-    /// Ready once the association is over, which its control connection says by ending. What comes
-    /// on that means nothing.
+    /// Polls for the end of the association, which is the end of its control connection. What the proxy
+    /// sends on that means nothing.
     pub(super) fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
         let step = Step::Relay;
-        if !self.relay.has_ended() {
+        if !self.association.has_ended() {
             let ended = ready!(poll_drain(cx, &mut self.control));
-            self.relay.end();
+            self.association.end();
             if let Err(source) = ended {
                 return Poll::Ready(ClientError::Io { step, source }.into());
             }
@@ -165,13 +170,14 @@ impl<Io: AsyncRead + Unpin> ProxyReceiver<Io> {
 
 impl<Io> Drop for ProxyReceiver<Io> {
     fn drop(&mut self) {
-        self.relay.end();
+        self.association.end();
     }
 }
 
-/// The payload of a datagram of the relay's, and its source. Fragments are dropped, as whoever does
-/// not put them together must do (RFC 1928 section 7), and garbage is.
-fn unwrap(datagram: &[u8]) -> Option<(Address, &[u8])> {
+/// Takes the header off a datagram of the relay's, and returns its source and payload. Malformed ones
+/// are dropped, and so are fragments, which an implementation without reassembly must drop (RFC 1928
+/// section 7).
+fn without_header(datagram: &[u8]) -> Option<(Address, &[u8])> {
     let Ok(Decoded::Done(header, len)) = UdpHeader::decode(datagram) else {
         return None;
     };

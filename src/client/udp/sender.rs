@@ -6,7 +6,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use super::association::Relay;
+use super::association::Association;
 use crate::{
     client::ClientError,
     datagram::{Datagrams, poll_send_all},
@@ -18,53 +18,56 @@ use crate::{
 /// headers of IP and UDP).
 const LARGEST: usize = 65_507;
 
-/// The half of a [`ProxySocket`](super::ProxySocket) that sends. The other half keeps the
+/// Sends datagrams: a half of a [`ProxySocket`](super::ProxySocket). The other half keeps the
 /// association; once that is dropped or has seen its end, sending is an error.
 #[derive(Debug)]
 pub struct ProxySender {
-    relay: Arc<Relay>,
-    /// What a batch has left, with its headers.
+    association: Arc<Association>,
+    /// The rest of a batch, with its headers.
     unsent: Datagrams,
 }
 
 impl ProxySender {
-    pub(super) const fn new(relay: Arc<Relay>) -> Self {
+    pub(super) const fn new(association: Arc<Association>) -> Self {
         Self {
-            relay,
+            association,
             unsent: Datagrams::new(),
         }
     }
 
-    /// See [`ProxySocket::max_payload`](super::ProxySocket::max_payload).
+    /// Returns the largest payload that can go to `target`, in octets: 65,507 less the header, which
+    /// takes 10 for an IPv4 address, 22 for an IPv6 address, and 262 for a name.
     #[must_use]
     pub const fn max_payload(&self, target: &Address) -> usize {
         LARGEST
             - match target {
                 Address::Ip(SocketAddr::V4(_)) => 10,
                 Address::Name(..) => 262,
-                // The RFC says 20, and has forgotten two.
+                // The RFC says 20, which leaves out the port.
                 Address::Ip(SocketAddr::V6(_)) => 22,
             }
     }
 
-    /// See [`ProxySocket::send_to`](super::ProxySocket::send_to).
+    /// Sends a datagram to `target`.
     ///
     /// # Errors
     ///
-    /// As there.
+    /// [`ClientError::TooLarge`] inside the error where it does not fit into a datagram to the proxy:
+    /// nothing is sent then, and never a part. [`ClientError::Closed`] once the association is over;
+    /// otherwise the error of the system.
     ///
     /// # Cancel safety
     ///
-    /// As there.
+    /// Dropping the future: the datagram is not sent.
     pub async fn send_to(&mut self, payload: &[u8], target: &Address) -> io::Result<()> {
         poll_fn(|cx| self.poll_send_to(cx, payload, target)).await
     }
 
-    /// See [`ProxySocket::poll_send_to`](super::ProxySocket::poll_send_to).
+    /// Polls for room to send a datagram to `target`, and sends it.
     ///
     /// # Errors
     ///
-    /// As there.
+    /// Those of [`send_to`](Self::send_to).
     pub fn poll_send_to(
         &mut self,
         cx: &mut Context<'_>,
@@ -80,21 +83,21 @@ impl ProxySender {
         }
         ready!(self.poll_unsent(cx));
         let datagram = [&*header, payload].concat();
-        let Relay {
-            socket, address, ..
-        } = &*self.relay;
-        socket.poll_send(cx, *address, &datagram, datagram.len())
+        let Association { socket, relay, .. } = &*self.association;
+        socket.poll_send(cx, *relay, &datagram, datagram.len())
     }
 
-    /// See [`ProxySocket::send_batch`](super::ProxySocket::send_batch).
+    /// Sends many datagrams, in few system calls where several of one size follow each other, and
+    /// removes them from `out`. Those that cannot be sent, too large ones for instance, are dropped.
     ///
     /// # Errors
     ///
-    /// As there.
+    /// [`ClientError::Closed`] inside the error once the association is over.
     ///
     /// # Cancel safety
     ///
-    /// As there.
+    /// Dropping the future: what has been removed from `out` and is not sent yet goes with the next
+    /// datagrams.
     pub async fn send_batch(&mut self, out: &mut Datagrams) -> io::Result<()> {
         poll_fn(|cx| self.poll_send_batch(cx, out)).await
     }
@@ -115,21 +118,19 @@ impl ProxySender {
         Poll::Ready(Ok(()))
     }
 
-    /// Ready once nothing is left of an earlier batch.
+    /// Sends what is left of an earlier batch.
     fn poll_unsent(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if !self.unsent.is_empty() {
-            let Relay {
-                socket, address, ..
-            } = &*self.relay;
-            ready!(poll_send_all(socket, cx, *address, &mut self.unsent));
-            // A quiet association keeps no room.
+            let Association { socket, relay, .. } = &*self.association;
+            ready!(poll_send_all(socket, cx, *relay, &mut self.unsent));
+            // An idle association holds no buffer.
             self.unsent = Datagrams::new();
         }
         Poll::Ready(())
     }
 
     fn check(&self) -> io::Result<()> {
-        match self.relay.has_ended() {
+        match self.association.has_ended() {
             true => Err(ClientError::Closed { step: Step::Relay }.into()),
             false => Ok(()),
         }

@@ -10,7 +10,7 @@ use tokio::io::AsyncRead;
 
 use super::{
     ProxyReceiver, ProxySender,
-    association::{Local, Relay},
+    association::{Association, LocalSocket},
 };
 use crate::{
     client::ClientError,
@@ -18,18 +18,18 @@ use crate::{
     proto::Address,
 };
 
-/// A UDP socket at the proxy: what [`Client::associate`](crate::Client::associate) answers
-/// (RFC 1928 section 7).
+/// Sends and receives datagrams through the proxy (RFC 1928 section 7). Returned by
+/// [`Client::associate`](crate::Client::associate).
 ///
-/// Datagrams go to and come from targets, by name or address; the headers are put on and taken off
-/// here. As over UDP elsewhere, they may be lost, and nobody is told; but none is ever cut. Only the
-/// proxy's relay is heard. Fragments of its (FRAG) are dropped.
+/// Datagrams go to and come from targets, by name or address; their headers are added and removed
+/// here. As elsewhere with UDP, they may be lost without an error; but none is ever cut. Datagrams
+/// from elsewhere than the proxy's relay are dropped, and so are its fragments (FRAG).
 ///
 /// The association lasts as long as its control connection. When the proxy closes that, sending and
 /// receiving fail with a [`ClientError::Closed`] inside the error, and dropping the socket closes
 /// it.
 ///
-/// It is a [`DatagramTransport`] as well: the way on for the datagrams of a server's clients.
+/// It is a [`DatagramTransport`] as well, for the datagrams of a server's clients.
 #[derive(Debug)]
 pub struct ProxySocket<Io> {
     receiver: ProxyReceiver<Io>,
@@ -39,42 +39,42 @@ pub struct ProxySocket<Io> {
 impl<Io> ProxySocket<Io> {
     pub(in crate::client) fn open(
         control: Io,
-        local: Local,
+        local: LocalSocket,
         bound: Address,
     ) -> Result<Self, ClientError> {
-        let relay = Arc::new(Relay::open(local, bound)?);
+        let association = Arc::new(Association::open(local, bound)?);
         Ok(Self {
-            receiver: ProxyReceiver::new(control, Arc::clone(&relay)),
-            sender: ProxySender::new(relay),
+            receiver: ProxyReceiver::new(control, Arc::clone(&association)),
+            sender: ProxySender::new(association),
         })
     }
 
-    /// Where the proxy takes our datagrams.
+    /// Returns the address of the proxy's relay, which datagrams are sent to.
     pub fn relay_addr(&self) -> SocketAddr {
-        self.receiver.relay().address
+        self.receiver.association().relay
     }
 
-    /// Where our datagrams come from, as far as this machine knows.
+    /// Returns the local address of the socket. A NAT may show the proxy another one.
     ///
     /// # Errors
     ///
-    /// When the system does not say.
+    /// When the system does not tell.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.receiver.relay().socket.local_addr()
+        self.receiver.association().socket.local_addr()
     }
 
-    /// The largest payload that can go to `target`, in octets: 65,507 less the header, which takes
-    /// 10 for an IPv4 address, 22 for an IPv6 address, and 262 for a name, however short (RFC 1928
-    /// section 7).
+    /// Returns the largest payload that can go to `target`, in octets: 65,507 less the header, which
+    /// takes 10 for an IPv4 address, 22 for an IPv6 address, and 262 for a name, however short
+    /// (RFC 1928 section 7).
     ///
-    /// What is larger than a path takes in one piece travels in fragments of IP, and is lost with
-    /// any of them: 1,200 octets less the header get through nearly everywhere.
+    /// A datagram that is larger than the path's MTU travels in IP fragments, and is lost with any of
+    /// them: 1,200 octets less the header get through nearly everywhere.
     #[must_use]
     pub const fn max_payload(&self, target: &Address) -> usize {
         self.sender.max_payload(target)
     }
 
-    /// The two halves, for two tasks. The one that receives keeps the association.
+    /// Splits the socket into halves for two tasks. The one that receives keeps the association.
     pub fn into_split(self) -> (ProxySender, ProxyReceiver<Io>) {
         (self.sender, self.receiver)
     }
@@ -87,7 +87,7 @@ impl<Io: AsyncRead + Unpin> ProxySocket<Io> {
     ///
     /// [`ClientError::TooLarge`] inside the error where it does not fit into a datagram to the proxy:
     /// nothing is sent then, and never a part. Up to [`max_payload`](Self::max_payload) always fits.
-    /// [`ClientError::Closed`] once the association is over; otherwise what the system says.
+    /// [`ClientError::Closed`] once the association is over; otherwise the error of the system.
     ///
     /// # Cancel safety
     ///
@@ -96,11 +96,12 @@ impl<Io: AsyncRead + Unpin> ProxySocket<Io> {
         poll_fn(|cx| self.poll_send_to(cx, payload, target)).await
     }
 
-    /// [`send_to`](Self::send_to), for use in a future of your own.
+    /// Polls for room to send a datagram to `target`, and sends it: [`send_to`](Self::send_to) for a
+    /// future of your own.
     ///
     /// # Errors
     ///
-    /// As there.
+    /// Those of [`send_to`](Self::send_to).
     pub fn poll_send_to(
         &mut self,
         cx: &mut Context<'_>,
@@ -113,7 +114,7 @@ impl<Io: AsyncRead + Unpin> ProxySocket<Io> {
         self.sender.poll_send_to(cx, payload, target)
     }
 
-    /// Receives a datagram: its length in octets, and its source as the proxy tells it.
+    /// Receives a datagram, and returns its length in octets and its source as the proxy states it.
     ///
     /// One that does not fit into `buf` is dropped, as it would otherwise have to be cut. Room for
     /// 65,507 octets is always enough.
@@ -121,7 +122,7 @@ impl<Io: AsyncRead + Unpin> ProxySocket<Io> {
     /// # Errors
     ///
     /// [`ClientError::Closed`] or [`ClientError::Io`] inside the error once the association is over.
-    /// Datagrams that are on their way then may be lost.
+    /// Datagrams that arrive then may be lost.
     ///
     /// # Cancel safety
     ///
@@ -130,11 +131,11 @@ impl<Io: AsyncRead + Unpin> ProxySocket<Io> {
         self.receiver.recv_from(buf).await
     }
 
-    /// [`recv_from`](Self::recv_from), for use in a future of your own.
+    /// Polls for a datagram: [`recv_from`](Self::recv_from) for a future of your own.
     ///
     /// # Errors
     ///
-    /// As there.
+    /// Those of [`recv_from`](Self::recv_from).
     pub fn poll_recv_from(
         &mut self,
         cx: &mut Context<'_>,
@@ -144,7 +145,7 @@ impl<Io: AsyncRead + Unpin> ProxySocket<Io> {
     }
 
     /// Sends many datagrams, in few system calls where several of one size follow each other, and
-    /// takes them out of `out`. Those that cannot go, too large ones for instance, are dropped.
+    /// removes them from `out`. Those that cannot be sent, too large ones for instance, are dropped.
     ///
     /// # Errors
     ///
@@ -152,17 +153,18 @@ impl<Io: AsyncRead + Unpin> ProxySocket<Io> {
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future: what has been taken out of `out` and is not sent yet goes with the next
+    /// Dropping the future: what has been removed from `out` and is not sent yet goes with the next
     /// datagrams.
     pub async fn send_batch(&mut self, out: &mut Datagrams) -> io::Result<()> {
         poll_fn(|cx| self.poll_send_batch(cx, out)).await
     }
 
-    /// Receives what has arrived, one datagram at least, and adds it to `into`, in few system calls.
+    /// Receives the datagrams that have arrived, one at least, in few system calls, and adds them to
+    /// `into`.
     ///
     /// # Errors
     ///
-    /// As [`recv_from`](Self::recv_from).
+    /// Those of [`recv_from`](Self::recv_from).
     ///
     /// # Cancel safety
     ///
