@@ -20,7 +20,7 @@ mod harness;
 use std::{hint::black_box, time::Instant};
 
 use tower::Service;
-use tower_socks::{Users, proto::Credentials};
+use tower_socks::{Credentials, Users};
 
 const USERS: usize = 1_000;
 

@@ -21,12 +21,9 @@ use tokio::{
 };
 use tower::ServiceBuilder;
 use tower_socks::{
-    AclLayer, AuthLayer, Authenticate, BoxError, ClientStream, Connector, HandshakeLayer, Identity,
-    Refusal, Request, UserPass,
-    error::AuthError,
-    io::lingering_close,
-    proto::{Credentials, Method, MethodSet},
-    serve,
+    AclLayer, AuthLayer, Authenticate, BoxError, ClientStream, Connector, Credentials,
+    HandshakeLayer, Identity, Refusal, Request, UserPass, error::AuthError, io::lingering_close,
+    proto::Method, serve, session::Negotiation,
 };
 
 /// The database.
@@ -72,11 +69,18 @@ impl Token {
 impl<Io: ClientStream> Authenticate<Io> for Token {
     type Stream = Io;
 
-    fn select(&self, offered: &MethodSet) -> Option<Method> {
-        offered.contains(Self::METHOD).then_some(Self::METHOD)
+    fn select(&self, negotiation: &Negotiation<Io>) -> Option<Method> {
+        negotiation
+            .offered
+            .contains(Self::METHOD)
+            .then_some(Self::METHOD)
     }
 
-    async fn authenticate(&self, _: Method, mut io: Io) -> Result<(Io, Identity), BoxError> {
+    async fn authenticate(
+        &self,
+        _: Method,
+        Negotiation { mut io, .. }: Negotiation<Io>,
+    ) -> Result<(Io, Identity), BoxError> {
         let mut token = [0; 8];
         io.read_exact(&mut token).await?;
         if self.is(&token) {

@@ -173,8 +173,8 @@ pub use self::{
     relay::{Relay, Traffic},
     server::{Listener, serve},
     session::{
-        Accepted, Connected, Extensions, Guard, Identity, Policy, Request, Target, Tunnel,
-        TunnelExt,
+        Accepted, Connected, Credentials, Extensions, Guard, Identity, Policy, Request, Target,
+        Tunnel, TunnelExt,
     },
 };
 

@@ -13,7 +13,7 @@ use argon2::{
 use serde::{Deserialize, Deserializer, de};
 use tokio::{sync::Semaphore, task::spawn_blocking};
 use tower::ServiceExt;
-use tower_socks::{BoxError, Identity, Users, error::AuthError, proto::Credentials};
+use tower_socks::{BoxError, Credentials, Identity, Users, error::AuthError};
 
 /// Verifications at once: each takes 19 MiB and a core for some 20 ms.
 static TURNS: LazyLock<Semaphore> = LazyLock::new(|| {

@@ -9,9 +9,8 @@ use futures_util::{FutureExt, future::BoxFuture};
 use tokio::sync::watch;
 use tower::Service;
 use tower_socks::{
-    Authenticate, BoxError, ClientStream, Identity, NoAuth, Policy, Refusal, Request, Rules,
-    UserPass,
-    proto::{Credentials, Method, MethodSet},
+    Authenticate, BoxError, ClientStream, Credentials, Identity, NoAuth, Policy, Refusal, Request,
+    Rules, UserPass, proto::Method, session::Negotiation,
 };
 
 use crate::accounts::Accounts;
@@ -36,19 +35,23 @@ impl ReloadableAuth {
 impl<Io: ClientStream> Authenticate<Io> for ReloadableAuth {
     type Stream = Io;
 
-    fn select(&self, offered: &MethodSet) -> Option<Method> {
+    fn select(&self, negotiation: &Negotiation<Io>) -> Option<Method> {
         if self.accounts.borrow().is_empty() {
-            Authenticate::<Io>::select(&NoAuth, offered)
+            NoAuth.select(negotiation)
         } else {
-            Authenticate::<Io>::select(&self.with_password, offered)
+            self.with_password.select(negotiation)
         }
     }
 
-    async fn authenticate(&self, method: Method, io: Io) -> Result<(Io, Identity), BoxError> {
+    async fn authenticate(
+        &self,
+        method: Method,
+        negotiation: Negotiation<Io>,
+    ) -> Result<(Io, Identity), BoxError> {
         if method == Method::NO_AUTHENTICATION {
-            NoAuth.authenticate(method, io).await
+            NoAuth.authenticate(method, negotiation).await
         } else {
-            self.with_password.authenticate(method, io).await
+            self.with_password.authenticate(method, negotiation).await
         }
     }
 }

@@ -34,7 +34,7 @@ mod reply_code;
 mod session;
 
 pub use self::{
-    auth::AuthError,
+    auth::{AuthError, FailedAttempt},
     refusal::Refusal,
     reply_code::reply_code,
     session::{Fault, SessionError, Step},

@@ -13,6 +13,7 @@
 mod accepted;
 mod box_tunnel;
 mod connected;
+mod credentials;
 mod dialled;
 mod extensions;
 mod guard;
@@ -31,6 +32,7 @@ pub use self::{
     accepted::Accepted,
     box_tunnel::BoxTunnel,
     connected::Connected,
+    credentials::Credentials,
     extensions::Extensions,
     guard::Guard,
     identity::Identity,

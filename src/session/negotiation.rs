@@ -7,9 +7,9 @@ use crate::proto::MethodSet;
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Negotiation<Io> {
-    /// The client's stream, right behind the greeting.
+    /// The client's stream, right behind the greeting or, for a method, behind the selection.
     pub io: Io,
-    /// What the client is able to do.
+    /// METHODS: what the client offers.
     pub offered: MethodSet,
     /// The client's address.
     pub peer: SocketAddr,
@@ -30,9 +30,20 @@ impl<Io> Negotiation<Io> {
             extensions: Extensions::new(),
         }
     }
+
+    /// Replaces the stream, such as by one that wraps it.
+    pub fn map_io<T>(self, wrap: impl FnOnce(Io) -> T) -> Negotiation<T> {
+        Negotiation {
+            io: wrap(self.io),
+            offered: self.offered,
+            peer: self.peer,
+            local: self.local,
+            extensions: self.extensions,
+        }
+    }
 }
 
-/// An authenticated client, and the service that will carry out its request.
+/// An authenticated client, and the service that will execute its request.
 ///
 /// Authentication does not call the service that it wraps. It hands it over, as a make-service
 /// does, so that the stream can change its type and authentication time is bounded apart from the

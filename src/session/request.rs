@@ -43,12 +43,14 @@ pub struct Request {
     datagram: bool,
 }
 
+/// Where there is no address, or none is known.
+pub(super) const UNKNOWN: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0);
+
 impl Request {
     /// A request of an anonymous client at an unknown address, under no policy.
     #[must_use]
     pub const fn new(command: Command, target: Address) -> Self {
-        const UNKNOWN: SocketAddr =
-            SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0);
         Self {
             command,
             target,

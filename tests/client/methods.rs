@@ -13,6 +13,7 @@ use tower_socks::{
     client::{ClientAuth, ClientFault, DefaultAuth},
     error::{AuthError, Step, reply_code},
     proto::{Address, Credentials, Method, MethodSet, ReplyCode},
+    session::Negotiation,
 };
 
 use crate::support::{
@@ -105,14 +106,14 @@ impl<Io: AsyncRead + AsyncWrite + Unpin + Send> ClientAuth<Io> for Flip {
 impl<Io: ClientStream> Authenticate<Io> for Flip {
     type Stream = Flipped<Io>;
 
-    fn select(&self, offered: &MethodSet) -> Option<Method> {
-        Some(FLIP).filter(|method| offered.contains(*method))
+    fn select(&self, negotiation: &Negotiation<Io>) -> Option<Method> {
+        Some(FLIP).filter(|method| negotiation.offered.contains(*method))
     }
 
     async fn authenticate(
         &self,
         _: Method,
-        mut io: Io,
+        Negotiation { mut io, .. }: Negotiation<Io>,
     ) -> Result<(Flipped<Io>, Identity), BoxError> {
         io.hear(b"hello").await;
         io.say(&[7]).await;

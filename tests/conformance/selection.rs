@@ -8,8 +8,8 @@ use tokio::{
     time::{Instant, sleep},
 };
 use tower_socks::{
-    Authenticate, BoxError, ClientStream, Connector, Identity, NoAuth, UserPass,
-    proto::{Method, MethodSet},
+    Authenticate, BoxError, ClientStream, Connector, Identity, NoAuth, UserPass, proto::Method,
+    session::Negotiation,
 };
 
 use crate::{
@@ -165,11 +165,15 @@ struct Complement(Method);
 impl<Io: ClientStream> Authenticate<Io> for Complement {
     type Stream = Io;
 
-    fn select(&self, offered: &MethodSet) -> Option<Method> {
-        Some(self.0).filter(|method| offered.contains(*method))
+    fn select(&self, negotiation: &Negotiation<Io>) -> Option<Method> {
+        Some(self.0).filter(|method| negotiation.offered.contains(*method))
     }
 
-    async fn authenticate(&self, _: Method, mut io: Io) -> Result<(Io, Identity), BoxError> {
+    async fn authenticate(
+        &self,
+        _: Method,
+        Negotiation { mut io, .. }: Negotiation<Io>,
+    ) -> Result<(Io, Identity), BoxError> {
         io.write_all(b"\x0f\xf0").await?;
         match io.read_u16().await? {
             0xf00f => Ok((io, Identity::named("machine"))),

@@ -13,7 +13,7 @@ use tokio::{
 };
 use tower::{Service, ServiceExt, service_fn};
 use tower_socks::{
-    Accepted, BoxError, Connector, Identity, Listener, UserPass, Users, proto::Credentials,
+    Accepted, BoxError, Connector, Credentials, Identity, Listener, UserPass, Users,
 };
 use tracing::Level;
 

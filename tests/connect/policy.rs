@@ -12,9 +12,10 @@ use std::{
 use tokio::net::{TcpListener, TcpStream};
 use tower::{Layer, service_fn};
 use tower_socks::{
-    AclLayer, BoxError, Connector, Direct, Identity, NoAuth, Policy, Refusal, Request, UserPass,
+    AclLayer, BoxError, Connector, Credentials, Direct, Identity, NoAuth, Policy, Refusal, Request,
+    UserPass,
     connector::resolve::Resolve,
-    proto::{Address, Credentials, DomainName},
+    proto::{Address, DomainName},
 };
 
 use crate::support::{

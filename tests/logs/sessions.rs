@@ -4,9 +4,8 @@ use std::{io, time::Duration};
 
 use tower::service_fn;
 use tower_socks::{
-    BoxError, Identity, NoAuth, Refusal, UserPass, Users,
-    error::AuthError,
-    proto::{Credentials, ReplyCode},
+    BoxError, Credentials, Identity, NoAuth, Refusal, UserPass, Users, error::AuthError,
+    proto::ReplyCode,
 };
 use tracing::Level;
 
@@ -104,8 +103,12 @@ async fn who_is_turned_away_is_info() {
     assert_line(
         &line(&log),
         "INFO",
-        &["outcome=refused", "wrong name or password"],
+        &[
+            "outcome=refused",
+            r#"error=authentication failed: name "joe": wrong name or password"#,
+        ],
     );
+    assert!(!log.text().contains("guess"), "{}", log.text());
 
     let (log, _guard) = Log::start(Level::DEBUG);
     let forbidding = failing(|| Refusal::not_allowed("no mail"));
@@ -137,13 +140,46 @@ async fn what_is_our_own_fault_is_a_warning() {
     });
     let said = b"\x05\x01\x02\x01\x03joe\x06secret";
     exchange(stack(UserPass::new(broken), targets().0), said).await;
-    assert_line(&line(&log), "WARN", &["outcome=failed", "on fire"]);
+    assert_line(
+        &line(&log),
+        "WARN",
+        &["outcome=failed", "name \"joe\"", "on fire"],
+    );
 
     let (log, _guard) = Log::start(Level::DEBUG);
     // EMFILE.
     let exhausted = failing(|| io::Error::from_raw_os_error(24));
     exchange(stack(NoAuth, exhausted), &[HELLO, CONNECT].concat()).await;
     assert_line(&line(&log), "WARN", &["outcome=failed"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_that_was_tried_is_escaped_and_cut_off() {
+    let users: Users = [("joe", "secret")].into_iter().collect();
+    let long = [b'n'; 65];
+    let full = format!("name \"{}\": wrong", "n".repeat(64));
+    let cut = format!("name \"{}\"...: wrong", "n".repeat(64));
+    let umlauts = "ä".repeat(65);
+    let cut_umlauts = format!("name \"{}\"...: wrong", "ä".repeat(64));
+    for (name, shown) in [
+        (
+            &b"joe\nWARN \"hacked"[..],
+            r#"name "joe\nWARN \"hacked": wrong"#,
+        ),
+        (b"\xff\x1b", r#"name "\xff\x1b": wrong"#),
+        (&long[..64], &full),
+        (&long, &cut),
+        (umlauts.as_bytes(), &cut_umlauts),
+        (b"", r#"name "": wrong"#),
+    ] {
+        let (log, _guard) = Log::start(Level::DEBUG);
+        let mut said = b"\x05\x01\x02\x01".to_vec();
+        said.push(name.len() as u8);
+        said.extend(name);
+        said.extend(b"\x05guess");
+        exchange(stack(UserPass::new(users.clone()), targets().0), &said).await;
+        assert_line(&line(&log), "INFO", &["outcome=refused", shown]);
+    }
 }
 
 #[tokio::test(start_paused = true)]

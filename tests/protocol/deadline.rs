@@ -8,8 +8,8 @@ use tokio::{
 };
 use tower::{Layer, service_fn};
 use tower_socks::{
-    AuthLayer, BoxError, HandshakeLayer, Identity, NoAuth, SessionError, UserPass, Users,
-    error::Step, proto::Credentials,
+    AuthLayer, BoxError, Credentials, HandshakeLayer, Identity, NoAuth, SessionError, UserPass,
+    Users, error::Step,
 };
 
 use crate::support::{

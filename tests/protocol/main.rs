@@ -20,6 +20,8 @@ mod messages;
 mod method_selection;
 mod names;
 #[cfg(feature = "users")]
+mod origin;
+#[cfg(feature = "users")]
 mod private_methods;
 #[cfg(all(feature = "rules", feature = "users"))]
 mod properties;

@@ -12,7 +12,7 @@ use tower_socks::{
     Users,
     error::{AuthError, Fault, Step},
     io::PrefixedStream,
-    proto::{Method, MethodSet},
+    proto::Method,
     session::{Authenticated, Negotiation},
 };
 
@@ -32,12 +32,16 @@ struct Stubborn(Method);
 impl<Io: ClientStream> Authenticate<Io> for Stubborn {
     type Stream = Io;
 
-    fn select(&self, _: &MethodSet) -> Option<Method> {
+    fn select(&self, _: &Negotiation<Io>) -> Option<Method> {
         Some(self.0)
     }
 
-    async fn authenticate(&self, _: Method, io: Io) -> Result<(Io, Identity), BoxError> {
-        Ok((io, Identity::anonymous()))
+    async fn authenticate(
+        &self,
+        _: Method,
+        negotiation: Negotiation<Io>,
+    ) -> Result<(Io, Identity), BoxError> {
+        Ok((negotiation.io, Identity::anonymous()))
     }
 }
 

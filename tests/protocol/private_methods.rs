@@ -6,7 +6,8 @@ use tower_socks::{
     Authenticate, BoxError, ClientStream, Identity, NoAuth, UserPass, Users,
     error::{AuthError, Fault, Step},
     io::lingering_close,
-    proto::{Method, MethodSet},
+    proto::Method,
+    session::Negotiation,
 };
 
 use crate::support::{
@@ -22,11 +23,15 @@ struct Claims(u8);
 impl<Io: ClientStream> Authenticate<Io> for Complement {
     type Stream = Io;
 
-    fn select(&self, offered: &MethodSet) -> Option<Method> {
-        Some(self.0).filter(|method| offered.contains(*method))
+    fn select(&self, negotiation: &Negotiation<Io>) -> Option<Method> {
+        Some(self.0).filter(|method| negotiation.offered.contains(*method))
     }
 
-    async fn authenticate(&self, method: Method, mut io: Io) -> Result<(Io, Identity), BoxError> {
+    async fn authenticate(
+        &self,
+        method: Method,
+        Negotiation { mut io, .. }: Negotiation<Io>,
+    ) -> Result<(Io, Identity), BoxError> {
         assert_eq!(method, self.0);
         io.write_all(b"\x00\xf0").await?;
         let mut answer = [0; 2];

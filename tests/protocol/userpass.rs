@@ -9,8 +9,7 @@ use tokio::{
 };
 use tower::service_fn;
 use tower_socks::{
-    Authenticate, BoxError, Identity, UserPass, Users, error::Step, io::PrefixedStream,
-    proto::Credentials,
+    Authenticate, BoxError, Credentials, Identity, UserPass, Users, error::Step, io::PrefixedStream,
 };
 
 use crate::support::{

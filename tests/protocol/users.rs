@@ -2,10 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use tower::ServiceExt;
-use tower_socks::{
-    Users,
-    proto::{Address, Credentials},
-};
+use tower_socks::{Credentials, Users, proto::Address};
 
 async fn lets_in(users: &Users, name: &str, password: &str) -> bool {
     let credentials = Credentials::new(name, password).unwrap();

@@ -1,7 +1,7 @@
 //! Mistakes in lists of users: an error that says what was expected, and never a password.
 
 use tower::ServiceExt;
-use tower_socks::{Users, proto::Credentials};
+use tower_socks::{Credentials, Users};
 
 /// What must not be in an error.
 const SECRET: &str = "hunter2";

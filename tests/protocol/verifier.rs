@@ -8,9 +8,8 @@ use tokio::{
 };
 use tower::{ServiceBuilder, service_fn};
 use tower_socks::{
-    BoxError, Handshake, Identity, UserPass,
+    BoxError, Credentials, Handshake, Identity, UserPass,
     error::{AuthError, Fault},
-    proto::Credentials,
 };
 
 use crate::support::{CONNECT, CONNECTED, Client, Script, settle, stack, targets::targets, within};

@@ -9,8 +9,10 @@ use futures_util::FutureExt;
 use tokio::io::DuplexStream;
 use tower::{Layer, Service, service_fn};
 use tower_socks::{
-    AuthLayer, Authenticate, BoxError, Identity, SessionError, UserPass, Users, error::AuthError,
-    io::PrefixedStream, proto::Credentials,
+    AuthLayer, Authenticate, BoxError, Credentials, Identity, SessionError, UserPass, Users,
+    error::{AuthError, FailedAttempt},
+    io::PrefixedStream,
+    proto,
 };
 
 use crate::support::{CONNECT, Client, Script, log::Log, stack, targets::targets, texts, within};
@@ -37,7 +39,7 @@ where
 {
     let (dialer, dialled) = targets();
     let mut client = Client::new(stack(auth, dialer));
-    let credentials = Credentials::new(name, password).unwrap().encode();
+    let credentials = proto::Credentials::new(name, password).unwrap().encode();
     client
         .io
         .say(&[b"\x05\x01\x02", &*credentials, CONNECT].concat())
@@ -86,7 +88,7 @@ async fn u6_passwords_reach_no_log_and_no_error() {
 async fn u6_a_frame_that_is_cut_or_garbled_is_not_quoted() {
     let log = Log::of_process();
     within(async {
-        let credentials = Credentials::new("cut-joe", SECRET).unwrap().encode();
+        let credentials = proto::Credentials::new("cut-joe", SECRET).unwrap().encode();
         let garbled = [&[9], &credentials[1..]].concat();
         for said in [&credentials[..credentials.len() - 1], &garbled] {
             let (dialer, _) = targets();
@@ -105,7 +107,8 @@ async fn u6_a_frame_that_is_cut_or_garbled_is_not_quoted() {
 #[test]
 fn u6_nothing_that_holds_a_password_shows_it() {
     let users: Users = [("joe", SECRET)].into_iter().collect();
-    let credentials = Credentials::new("joe", SECRET).unwrap();
+    let sent = proto::Credentials::new("joe", SECRET).unwrap();
+    let credentials = Credentials::from(sent.clone());
     let auth = UserPass::new(users.clone());
     let layer = AuthLayer::new(auth.clone());
     let shown = [
@@ -116,8 +119,9 @@ fn u6_nothing_that_holds_a_password_shows_it() {
         ),
         format!("{auth:?} {auth:#?} {layer:?}"),
         format!("{:?}", layer.layer(())),
-        format!("{:?}", credentials.encode()),
+        format!("{sent:?} {sent:#?} {:?}", sent.encode()),
         format!("{:?}", AuthError::Denied),
+        format!("{:?}", FailedAttempt::new("joe", AuthError::Denied)),
     ];
     for text in shown {
         assert_silent(&text);

@@ -54,10 +54,10 @@ use tokio::{
 };
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
 use tower_socks::{
-    Accepted, AuthLayer, BoxError, Connected, Direct, HandshakeLayer, NoAuth, Policy, Request,
-    Rules, UserPass, Users,
+    Accepted, AuthLayer, BoxError, Connected, Credentials, Direct, HandshakeLayer, NoAuth, Policy,
+    Request, Rules, UserPass, Users,
     error::{AuthError, reply_code},
-    proto::{Address, Command, Credentials, DomainName, ReplyCode},
+    proto::{Address, Command, DomainName, ReplyCode},
 };
 
 const NOBODY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);

@@ -21,15 +21,14 @@ use tower::{
     util::{BoxCloneSyncService, BoxService, Either},
 };
 use tower_socks::{
-    Accepted, AclLayer, AuthLayer, BoxError, HandshakeLayer, Identity, MeterLayer, NoAuth,
-    OpenTunnels, Refusal, Relay, Request, Traffic, UserPass, Users,
+    Accepted, AclLayer, AuthLayer, BoxError, Credentials, HandshakeLayer, Identity, MeterLayer,
+    NoAuth, OpenTunnels, Refusal, Relay, Request, Traffic, UserPass, Users,
     io::{Direction, Meter},
     layer::{
         key,
         limit::{ConcurrentTunnels, LimitLayer},
         meter::MakeMeter,
     },
-    proto::Credentials,
     session::{BoxTunnel, Tunnel},
 };
 

@@ -3,33 +3,88 @@ use std::future::Future;
 use crate::{
     error::BoxError,
     io::ClientStream,
-    proto::{Method, MethodSet},
-    session::Identity,
+    proto::Method,
+    session::{Identity, Negotiation},
 };
 
-/// One or more authentication methods (RFC 1928 section 3).
+/// Authenticates clients by one or more methods (RFC 1928 section 3).
 ///
-/// A method of your own takes a number from X'80' to X'FE' and speaks with the client as it likes:
+/// A method sees the whole [`Negotiation`]: the client's address, the address on which it reached us,
+/// and what layers above learned, such as a TLS certificate or a PROXY header. So it can be asked for
+/// only where that is needed:
+///
+/// ```
+/// use tower_socks::{
+///     Authenticate, BoxError, Identity, ClientStream, NoAuth, proto::Method, session::Negotiation,
+/// };
+///
+/// /// Lets clients of 10.0.0.0/8 in without a password, and asks the others.
+/// struct OfficeOr<A>(A);
+///
+/// fn in_office<Io>(negotiation: &Negotiation<Io>) -> bool {
+///     matches!(negotiation.peer.ip().to_canonical(), std::net::IpAddr::V4(ip) if ip.octets()[0] == 10)
+/// }
+///
+/// impl<Io: ClientStream, A: Authenticate<Io, Stream = Io>> Authenticate<Io> for OfficeOr<A> {
+///     type Stream = Io;
+///
+///     fn select(&self, negotiation: &Negotiation<Io>) -> Option<Method> {
+///         match NoAuth.select(negotiation) {
+///             Some(method) if in_office(negotiation) => Some(method),
+///             _ => self.0.select(negotiation),
+///         }
+///     }
+///
+///     async fn authenticate(
+///         &self,
+///         method: Method,
+///         negotiation: Negotiation<Io>,
+///     ) -> Result<(Io, Identity), BoxError> {
+///         if method == Method::NO_AUTHENTICATION && in_office(&negotiation) {
+///             return Ok((negotiation.io, Identity::named("office")));
+///         }
+///         self.0.authenticate(method, negotiation).await
+///     }
+/// }
+/// # let office = OfficeOr(tower_socks::UserPass::new(tower_socks::Users::default()));
+/// # let at = |peer: [u8; 4]| {
+/// #     let io = tokio::io::duplex(1).0;
+/// #     let offered = [Method::NO_AUTHENTICATION, Method::USERNAME_PASSWORD].into_iter().collect();
+/// #     Negotiation::new(io, offered, (peer, 50000).into(), ([10, 0, 0, 1], 1080).into())
+/// # };
+/// # assert_eq!(office.select(&at([10, 1, 2, 3])), Some(Method::NO_AUTHENTICATION));
+/// # assert_eq!(office.select(&at([192, 0, 2, 1])), Some(Method::USERNAME_PASSWORD));
+/// ```
+///
+/// What a method learns beyond a name goes into [`Identity::extensions_mut`], and reaches services as
+/// `request.identity.extensions()`.
+///
+/// A method of your own takes a number from X'80' to X'FE' and defines its own sub-negotiation:
 ///
 /// ```
 /// use tokio::io::{AsyncReadExt, AsyncWriteExt};
 /// use tower_socks::{
 ///     Authenticate, BoxError, Identity, ClientStream,
 ///     error::AuthError,
-///     proto::{Method, MethodSet},
+///     proto::Method,
+///     session::Negotiation,
 /// };
 ///
-/// /// A token of four octets; the answer is one octet, zero for "come in".
+/// /// A token of four octets; the server's message is one octet, zero for success.
 /// struct Token([u8; 4]);
 ///
 /// impl<Io: ClientStream> Authenticate<Io> for Token {
 ///     type Stream = Io;
 ///
-///     fn select(&self, offered: &MethodSet) -> Option<Method> {
-///         Some(Method(0x80)).filter(|method| offered.contains(*method))
+///     fn select(&self, negotiation: &Negotiation<Io>) -> Option<Method> {
+///         Some(Method(0x80)).filter(|method| negotiation.offered.contains(*method))
 ///     }
 ///
-///     async fn authenticate(&self, _: Method, mut io: Io) -> Result<(Io, Identity), BoxError> {
+///     async fn authenticate(
+///         &self,
+///         _: Method,
+///         Negotiation { mut io, .. }: Negotiation<Io>,
+///     ) -> Result<(Io, Identity), BoxError> {
 ///         let mut token = [0; 4];
 ///         io.read_exact(&mut token).await?;
 ///         // A real one compares in constant time.
@@ -53,20 +108,22 @@ pub trait Authenticate<Io>: Send + Sync {
     /// The stream behind the sub-negotiation: `Io` itself, or one that encapsulates it.
     type Stream: ClientStream;
 
-    /// The method to use with a client that offers these, or `None` to turn it away. A method that
-    /// was not offered turns it away as well.
-    fn select(&self, offered: &MethodSet) -> Option<Method>;
+    /// Selects one of the methods that the client [offers](Negotiation::offered). `None`, or a method
+    /// that was not offered, rejects the client with X'FF'.
+    fn select(&self, negotiation: &Negotiation<Io>) -> Option<Method>;
 
-    /// Finds out who the client is, right behind the method selection, which is already written.
+    /// Authenticates the client, right behind the method selection, which is already written.
     ///
-    /// Writes the failure answer itself, if the method has one. The deadline of the handshake
+    /// Writes the failure message itself, if the method has one. The deadline of the handshake
     /// bounds the time.
     ///
     /// # Errors
     ///
     /// [`AuthError::Denied`](crate::error::AuthError::Denied) where the client could not prove who
     /// it is, [`AuthError::Verifier`](crate::error::AuthError::Verifier) where nobody could tell,
-    /// and anything else where the client left or sent garbage. The connection is closed.
+    /// and anything else where the client left or sent garbage. A
+    /// [`FailedAttempt`](crate::error::FailedAttempt) around it says under which name. The connection
+    /// is closed.
     ///
     /// # Cancel safety
     ///
@@ -74,6 +131,6 @@ pub trait Authenticate<Io>: Send + Sync {
     fn authenticate(
         &self,
         method: Method,
-        io: Io,
+        negotiation: Negotiation<Io>,
     ) -> impl Future<Output = Result<(Self::Stream, Identity), BoxError>> + Send;
 }

@@ -1,12 +1,14 @@
 //! Several methods: tuples in order of preference, and one of two at run time.
 
+use std::mem;
+
 use tower::util::Either;
 
 use super::Authenticate;
 use crate::{
     error::{AuthError, BoxError},
     proto::{Method, MethodSet},
-    session::Identity,
+    session::{Identity, Negotiation},
 };
 
 macro_rules! tuple {
@@ -21,20 +23,22 @@ macro_rules! tuple {
         {
             type Stream = ClientStream;
 
-            fn select(&self, offered: &MethodSet) -> Option<Method> {
+            fn select(&self, negotiation: &Negotiation<Io>) -> Option<Method> {
                 let ($($member,)+) = self;
-                None$(.or_else(|| $member.select(offered)))+
+                None$(.or_else(|| $member.select(negotiation)))+
             }
 
             async fn authenticate(
                 &self,
                 method: Method,
-                io: Io,
+                mut negotiation: Negotiation<Io>,
             ) -> Result<(Self::Stream, Identity), BoxError> {
                 let ($($member,)+) = self;
-                let chosen = MethodSet::from(method);
-                $(if $member.select(&chosen).is_some() {
-                    return $member.authenticate(method, io).await;
+                // Whose method it is: the first that takes it where it is the only one.
+                let offered = mem::replace(&mut negotiation.offered, MethodSet::from(method));
+                $(if $member.select(&negotiation).is_some() {
+                    negotiation.offered = offered;
+                    return $member.authenticate(method, negotiation).await;
                 })+
                 Err(AuthError::NoAcceptableMethod.into())
             }
@@ -56,21 +60,21 @@ where
 {
     type Stream = ClientStream;
 
-    fn select(&self, offered: &MethodSet) -> Option<Method> {
+    fn select(&self, negotiation: &Negotiation<Io>) -> Option<Method> {
         match self {
-            Self::Left(a) => a.select(offered),
-            Self::Right(b) => b.select(offered),
+            Self::Left(a) => a.select(negotiation),
+            Self::Right(b) => b.select(negotiation),
         }
     }
 
     async fn authenticate(
         &self,
         method: Method,
-        io: Io,
+        negotiation: Negotiation<Io>,
     ) -> Result<(Self::Stream, Identity), BoxError> {
         match self {
-            Self::Left(a) => a.authenticate(method, io).await,
-            Self::Right(b) => b.authenticate(method, io).await,
+            Self::Left(a) => a.authenticate(method, negotiation).await,
+            Self::Right(b) => b.authenticate(method, negotiation).await,
         }
     }
 }

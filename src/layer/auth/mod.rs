@@ -20,7 +20,7 @@
 //! # Example
 //!
 //! ```
-//! use tower_socks::{AuthLayer, Identity, UserPass, error::AuthError, proto::Credentials};
+//! use tower_socks::{AuthLayer, Credentials, Identity, UserPass, error::AuthError};
 //! # use tower::{Layer, ServiceExt};
 //! # use tokio::io::{AsyncReadExt, AsyncWriteExt};
 //! # use tower_socks::{Connector, io::PrefixedStream, proto::Method, session::Negotiation};

@@ -2,8 +2,8 @@ use super::Authenticate;
 use crate::{
     error::BoxError,
     io::ClientStream,
-    proto::{Method, MethodSet},
-    session::Identity,
+    proto::Method,
+    session::{Identity, Negotiation},
 };
 
 /// X'00': everyone is let in, and is [anonymous](Identity::anonymous).
@@ -15,11 +15,15 @@ pub struct NoAuth;
 impl<Io: ClientStream> Authenticate<Io> for NoAuth {
     type Stream = Io;
 
-    fn select(&self, offered: &MethodSet) -> Option<Method> {
-        Some(Method::NO_AUTHENTICATION).filter(|method| offered.contains(*method))
+    fn select(&self, negotiation: &Negotiation<Io>) -> Option<Method> {
+        Some(Method::NO_AUTHENTICATION).filter(|method| negotiation.offered.contains(*method))
     }
 
-    async fn authenticate(&self, _: Method, io: Io) -> Result<(Io, Identity), BoxError> {
-        Ok((io, Identity::anonymous()))
+    async fn authenticate(
+        &self,
+        _: Method,
+        negotiation: Negotiation<Io>,
+    ) -> Result<(Io, Identity), BoxError> {
+        Ok((negotiation.io, Identity::anonymous()))
     }
 }

@@ -45,26 +45,24 @@ where
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, negotiation: Negotiation<Io>) -> Self::Future {
+    fn call(&mut self, mut negotiation: Negotiation<Io>) -> Self::Future {
         let authenticate = Arc::clone(&self.authenticate);
         let service = self.inner.clone();
         ResponseFuture::new(async move {
-            let Negotiation {
-                mut io, offered, ..
-            } = negotiation;
+            let offered = |method: &Method| negotiation.offered.contains(*method);
             let selected = authenticate
-                .select(&offered)
-                .filter(|method| *method != Method::NO_ACCEPTABLE && offered.contains(*method));
+                .select(&negotiation)
+                .filter(|method| *method != Method::NO_ACCEPTABLE && offered(method));
             let selection = Selection {
                 method: selected.unwrap_or(Method::NO_ACCEPTABLE),
             };
-            io.write_all(&selection.encode()).await?;
-            io.flush().await?;
+            negotiation.io.write_all(&selection.encode()).await?;
+            negotiation.io.flush().await?;
             let Some(method) = selected else {
-                lingering_close(io).await;
+                lingering_close(negotiation.io).await;
                 return Err(AuthError::NoAcceptableMethod.into());
             };
-            let (io, identity) = authenticate.authenticate(method, io).await?;
+            let (io, identity) = authenticate.authenticate(method, negotiation).await?;
             Ok(Authenticated {
                 io,
                 identity,

@@ -6,10 +6,10 @@ use tower_service::Service;
 
 use super::Authenticate;
 use crate::{
-    error::{AuthError, BoxError, find},
+    error::{AuthError, BoxError, FailedAttempt, find},
     io::{ClientStream, ReadError, lingering_close, read_message},
-    proto::{Credentials, Decode, Method, MethodSet, UserPassStatus},
-    session::Identity,
+    proto::{self, Decode, Method, UserPassStatus},
+    session::{Credentials, Identity, Negotiation},
 };
 
 /// X'02': username/password (RFC 1929), verified by any tower service.
@@ -58,7 +58,14 @@ where
     V: Service<Credentials, Response = Identity> + Clone,
     V::Error: Into<BoxError>,
 {
-    async fn verify(&self, credentials: Credentials) -> Result<Identity, AuthError> {
+    async fn verify(&self, credentials: Credentials) -> Result<Identity, FailedAttempt> {
+        // Kept for the log: the verifier gets the credentials.
+        let name = credentials.name().to_vec();
+        let verified = self.ask(credentials).await;
+        verified.map_err(|error| FailedAttempt::new(name, error))
+    }
+
+    async fn ask(&self, credentials: Credentials) -> Result<Identity, AuthError> {
         let empty = credentials.name().is_empty() || credentials.password().as_bytes().is_empty();
         if empty && matches!(self.empty, Empty::Denied) {
             return Err(AuthError::Denied);
@@ -83,14 +90,21 @@ where
 {
     type Stream = Io;
 
-    fn select(&self, offered: &MethodSet) -> Option<Method> {
-        Some(Method::USERNAME_PASSWORD).filter(|method| offered.contains(*method))
+    fn select(&self, negotiation: &Negotiation<Io>) -> Option<Method> {
+        Some(Method::USERNAME_PASSWORD).filter(|method| negotiation.offered.contains(*method))
     }
 
-    async fn authenticate(&self, _: Method, mut io: Io) -> Result<(Io, Identity), BoxError> {
-        let credentials = read_message(&mut io, &mut [0; Credentials::MAX_LEN]).await;
-        let verified: Result<Identity, BoxError> = match credentials {
-            Ok(credentials) => self.verify(credentials).await.map_err(Into::into),
+    async fn authenticate(
+        &self,
+        _: Method,
+        mut negotiation: Negotiation<Io>,
+    ) -> Result<(Io, Identity), BoxError> {
+        let sent = read_message(&mut negotiation.io, &mut [0; proto::Credentials::MAX_LEN]).await;
+        let verified: Result<Identity, BoxError> = match sent {
+            Ok(sent) => self
+                .verify(Credentials::received(sent, &negotiation))
+                .await
+                .map_err(Into::into),
             Err(error @ ReadError::Malformed(_)) => Err(error.into()),
             Err(error) => return Err(error.into()),
         };
@@ -98,6 +112,7 @@ where
             Ok(_) => UserPassStatus::SUCCESS,
             Err(_) => UserPassStatus::FAILURE,
         };
+        let mut io = negotiation.io;
         io.write_all(&status.encode()).await?;
         io.flush().await?;
         match verified {

@@ -15,8 +15,8 @@ use tower_service::Service;
 
 use crate::{
     error::AuthError,
-    proto::{Credentials, Password},
-    session::Identity,
+    proto::Password,
+    session::{Credentials, Identity},
 };
 
 /// Names and passwords in memory: the built-in verifier for [`UserPass`](super::UserPass).
@@ -30,7 +30,7 @@ use crate::{
 ///
 /// ```
 /// use tower::ServiceExt;
-/// use tower_socks::{Users, error::AuthError, proto::Credentials};
+/// use tower_socks::{Credentials, Users, error::AuthError};
 ///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
 /// let users: Users = [("joe", "secret"), ("jane", "hidden")].into_iter().collect();

@@ -5,10 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use tokio::io::AsyncReadExt;
 use tower::{Layer, service_fn, util::Either};
 use tower_socks::{
-    AclLayer, Associate, AuthLayer, Bind, BoxError, Connector, Direct, HandshakeLayer, Identity,
-    NoAuth, Policy, Resolve, UserPass,
-    connector::associate::MakeDirect,
-    proto::{Command, Credentials},
+    AclLayer, Associate, AuthLayer, Bind, BoxError, Connector, Credentials, Direct, HandshakeLayer,
+    Identity, NoAuth, Policy, Resolve, UserPass, connector::associate::MakeDirect, proto::Command,
 };
 
 use super::cells::{Auth, Cell, Stated};
