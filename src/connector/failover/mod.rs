@@ -71,11 +71,11 @@
 
 mod classify;
 mod down;
-mod failover;
 mod health;
+mod service;
 
 pub use self::{
     classify::{Classify, FailureClass},
-    failover::Failover,
     health::Health,
+    service::Failover,
 };
