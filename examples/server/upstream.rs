@@ -48,8 +48,8 @@ impl Upstream {
         let mut transport = BoxConnector::<Address>::new(direct.clone());
         let mut out = BoxConnector::<Request>::new(direct);
         for url in &self.0 {
-            out = BoxConnector::new(url.connector_over(transport.clone()));
-            transport = BoxConnector::new(url.connector_over(transport));
+            out = BoxConnector::new(url.connector_via(transport.clone()));
+            transport = BoxConnector::new(url.connector_via(transport));
         }
         Connector::direct()
             .with_connect(out)

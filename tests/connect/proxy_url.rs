@@ -186,7 +186,7 @@ fn mistakes_have_a_message_that_says_what_to_write_and_no_secret() {
 #[tokio::test]
 async fn what_the_url_says_is_what_the_proxy_hears() {
     let (way, logs) = canned([[b"\x05\x02\x01\x00", CONNECTED].concat()]);
-    let connector = url("socks5h://joe:p%40ss@proxy.example").connector_over(way);
+    let connector = url("socks5h://joe:p%40ss@proxy.example").connector_via(way);
     connector
         .oneshot("target.example:80".parse::<Address>().unwrap())
         .await
@@ -205,7 +205,7 @@ async fn what_the_url_says_is_what_the_proxy_hears() {
 
     // Octets that are no text.
     let (way, logs) = canned([[b"\x05\x02\x01\x00", CONNECTED].concat()]);
-    let connector = url("socks5h://j%FF:%00%0a@proxy.example").connector_over(way);
+    let connector = url("socks5h://j%FF:%00%0a@proxy.example").connector_via(way);
     connector
         .oneshot("target.example:80".parse::<Address>().unwrap())
         .await
@@ -215,7 +215,7 @@ async fn what_the_url_says_is_what_the_proxy_hears() {
 
     // socks5 without the h: an address.
     let (way, logs) = canned([[b"\x05\x00", CONNECTED].concat()]);
-    let connector = url("socks5://proxy.example").connector_over(way);
+    let connector = url("socks5://proxy.example").connector_via(way);
     connector
         .oneshot(Address::new("localhost", 80).unwrap())
         .await
@@ -224,7 +224,7 @@ async fn what_the_url_says_is_what_the_proxy_hears() {
     assert!(matches!(heard[3..7], [5, 1, 0, 1 | 4]), "{heard:?}");
 
     let (way, logs) = canned([b"HTTP/1.1 200 OK\r\n\r\n"]);
-    let connector = url("http://Aladdin:open%20sesame@proxy.example").connector_over(way);
+    let connector = url("http://Aladdin:open%20sesame@proxy.example").connector_via(way);
     connector
         .oneshot("target.example:80".parse::<Address>().unwrap())
         .await
@@ -240,7 +240,7 @@ async fn urls_chain_at_run_time() {
         let first = http_proxy(Arc::clone(&heads)).await;
         let second = proxy(stack(NoAuth, Connector::direct())).await;
         let chain = url(&format!("socks5h://{second}"))
-            .connector_over(url(&format!("http://{first}")).connector());
+            .connector_via(url(&format!("http://{first}")).connector());
         let target = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = Address::Ip(target.local_addr().unwrap());
         let mut stream = chain.oneshot(address).await.unwrap();
@@ -266,7 +266,7 @@ async fn a_list_of_urls_is_a_chain() {
         }
         let mut way: BoxConnector<Address> = BoxConnector::new(Direct::new());
         for text in &urls {
-            way = BoxConnector::new(url(text).connector_over(way));
+            way = BoxConnector::new(url(text).connector_via(way));
         }
         let target = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = Address::Ip(target.local_addr().unwrap());
@@ -463,7 +463,7 @@ proptest! {
         let (way, logs) = canned([b"HTTP/1.1 200 OK\r\n\r\n"]);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let target: Address = "a.example:1".parse().unwrap();
-        runtime.block_on(url.connector_over(way).oneshot(target)).unwrap();
+        runtime.block_on(url.connector_via(way).oneshot(target)).unwrap();
         let (way, expected) = canned([b"HTTP/1.1 200 OK\r\n\r\n"]);
         let basic = tower_socks::connector::upstream::BasicAuth::new(&name, &password).unwrap();
         let upstream = tower_socks::connector::upstream::HttpUpstream::new(url.address().clone());

@@ -1,8 +1,11 @@
-use std::task::{Context, Poll};
+use std::{
+    fmt,
+    task::{Context, Poll},
+};
 
 use tower_service::Service;
 
-use super::ResponseFuture;
+use super::future::ResponseFuture;
 use crate::{
     client::DefaultAuth,
     connector::{
@@ -14,16 +17,35 @@ use crate::{
     session::{Connected, Target},
 };
 
-/// A connector of the kind that a [`ProxyUrl`](super::ProxyUrl) asks for.
+/// Connects through the proxy of a [`ProxyUrl`](super::ProxyUrl). Returned by
+/// [`ProxyUrl::connector`](super::ProxyUrl::connector).
+///
+/// `C` is the transport to the proxy.
+#[derive(Clone)]
+pub struct ProxyConnector<C = Direct>(Upstream<C>);
+
 #[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum ProxyConnector<C = Direct> {
+enum Upstream<C> {
     /// `socks5h`: the proxy resolves names.
     Socks5h(Socks5Upstream<C, DefaultAuth, RemoteDns>),
     /// `socks5`: names are resolved here.
     Socks5(Socks5Upstream<C, DefaultAuth, SystemResolver>),
     /// `http`: CONNECT, and the proxy resolves names.
     Http(HttpUpstream<C>),
+}
+
+impl<C> ProxyConnector<C> {
+    pub(super) const fn socks5h(upstream: Socks5Upstream<C>) -> Self {
+        Self(Upstream::Socks5h(upstream))
+    }
+
+    pub(super) const fn socks5(upstream: Socks5Upstream<C, DefaultAuth, SystemResolver>) -> Self {
+        Self(Upstream::Socks5(upstream))
+    }
+
+    pub(super) const fn http(upstream: HttpUpstream<C>) -> Self {
+        Self(Upstream::Http(upstream))
+    }
 }
 
 impl<C, T> Service<T> for ProxyConnector<C>
@@ -35,16 +57,22 @@ where
     type Error = BoxError;
     type Future = ResponseFuture<Self::Response>;
 
-    // All of them are ready at all times.
+    // Each of them is ready at all times.
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, target: T) -> Self::Future {
-        match self {
-            Self::Socks5h(upstream) => ResponseFuture::upstream(upstream.call(target)),
-            Self::Socks5(upstream) => ResponseFuture::upstream(upstream.call(target)),
-            Self::Http(upstream) => ResponseFuture::upstream(upstream.call(target)),
-        }
+        ResponseFuture::upstream(match &mut self.0 {
+            Upstream::Socks5h(upstream) => upstream.call(target),
+            Upstream::Socks5(upstream) => upstream.call(target),
+            Upstream::Http(upstream) => upstream.call(target),
+        })
+    }
+}
+
+impl<C: fmt::Debug> fmt::Debug for ProxyConnector<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ProxyConnector").field(&self.0).finish()
     }
 }

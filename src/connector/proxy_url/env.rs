@@ -6,17 +6,18 @@ use std::{
 use tokio::net::TcpStream;
 use tower_service::Service;
 
-use super::{InvalidProxyUrl, NoProxy, ProxyConnector, ProxyUrl, ResponseFuture};
+use super::{InvalidProxyUrl, NoProxy, ProxyConnector, ProxyUrl, future::ResponseFuture};
 use crate::{
     connector::direct::Direct,
     error::BoxError,
     session::{Connected, Target},
 };
 
-/// Which proxy to use, and for what: `ALL_PROXY` and `NO_PROXY`. See the [module](super).
+/// Holds `ALL_PROXY` and `NO_PROXY`: which proxy to use, and for which targets. See the
+/// [module](super).
 ///
-/// `HTTP_PROXY` and `HTTPS_PROXY` are for requests of one scheme each. What a connector is told is a
-/// host and a port, so they are not looked at.
+/// `HTTP_PROXY` and `HTTPS_PROXY` are for requests of one scheme each. A connector knows a host and a
+/// port and no scheme, so they are not read.
 #[derive(Clone, Debug, Default)]
 pub struct ProxyEnv {
     proxy: Option<ProxyUrl>,
@@ -24,24 +25,24 @@ pub struct ProxyEnv {
 }
 
 impl ProxyEnv {
-    /// This proxy, but for these hosts. No proxy at all without one.
+    /// Uses this proxy but for these hosts, or none at all.
     #[must_use]
     pub const fn new(proxy: Option<ProxyUrl>, without: NoProxy) -> Self {
         Self { proxy, without }
     }
 
-    /// What the environment of this process says: `all_proxy` or `ALL_PROXY`, and `no_proxy` or
-    /// `NO_PROXY`; the small ones go first, as for curl. An empty variable is none.
+    /// Reads the environment of this process: `all_proxy` or `ALL_PROXY`, and `no_proxy` or `NO_PROXY`;
+    /// lower case goes first, as for curl. An empty variable counts as unset.
     ///
     /// # Errors
     ///
-    /// When the variable is there and is not the URL of a proxy: to go without it would be a
+    /// When the variable is set and is not the URL of a proxy: to connect without it would be a
     /// surprise.
     pub fn from_env() -> Result<Self, InvalidProxyUrl> {
         Self::from_lookup(|name| std::env::var_os(name))
     }
 
-    /// The same with another place to look names up: a file of settings, or a test.
+    /// Reads the same variables by a function: from a file of settings, or in a test.
     ///
     /// # Errors
     ///
@@ -75,7 +76,8 @@ impl ProxyEnv {
         Ok(Self { proxy, without })
     }
 
-    /// Goes by the proxy, or without it where that is what it says.
+    /// Makes a connector that uses the proxy for all targets but those of `NO_PROXY`, which it dials
+    /// from this machine.
     #[must_use]
     pub fn connector(&self) -> EnvConnector {
         EnvConnector {
@@ -86,7 +88,7 @@ impl ProxyEnv {
     }
 }
 
-/// Goes by a proxy, or without: the connector of [`ProxyEnv`].
+/// Connects through a proxy or straight to the target: the connector of [`ProxyEnv`].
 #[derive(Clone, Debug)]
 pub struct EnvConnector {
     proxy: Option<ProxyConnector>,
@@ -99,13 +101,13 @@ impl<T: Target + Sync> Service<T> for EnvConnector {
     type Error = BoxError;
     type Future = ResponseFuture<Connected<TcpStream>>;
 
-    // Both ways are ready at all times.
+    // Both connectors are ready at all times.
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, target: T) -> Self::Future {
-        // A target that names nothing is an error by either way.
+        // A target that names nothing is an error with either connector.
         let without = target
             .address()
             .is_ok_and(|address| self.without.includes(&address));

@@ -12,28 +12,26 @@ use crate::{
     session::Connected,
 };
 
-/// A request on its way, through a proxy or without: the future of the connectors in
-/// [this module](super).
-///
-/// Dropping it closes what it has opened.
+/// The future of the connectors in [this module](super). Dropping it closes the connection that it
+/// has opened.
 #[derive(Debug)]
-pub struct ResponseFuture<R>(Way<R>);
+pub struct ResponseFuture<R>(Route<R>);
 
 #[derive(Debug)]
-enum Way<R> {
+enum Route<R> {
     Upstream(upstream::ResponseFuture<R>),
     Direct(direct::ResponseFuture, fn(Connected<TcpStream>) -> R),
 }
 
 impl<R> ResponseFuture<R> {
-    pub(super) const fn upstream(asking: upstream::ResponseFuture<R>) -> Self {
-        Self(Way::Upstream(asking))
+    pub(super) const fn upstream(connecting: upstream::ResponseFuture<R>) -> Self {
+        Self(Route::Upstream(connecting))
     }
 }
 
 impl ResponseFuture<Connected<TcpStream>> {
-    pub(super) fn direct(dial: direct::ResponseFuture) -> Self {
-        Self(Way::Direct(dial, std::convert::identity))
+    pub(super) fn direct(connecting: direct::ResponseFuture) -> Self {
+        Self(Route::Direct(connecting, std::convert::identity))
     }
 }
 
@@ -42,8 +40,8 @@ impl<R> Future for ResponseFuture<R> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match &mut self.get_mut().0 {
-            Way::Upstream(asking) => Pin::new(asking).poll(cx),
-            Way::Direct(dial, whole) => Pin::new(dial).poll(cx).map_ok(*whole),
+            Route::Upstream(connecting) => Pin::new(connecting).poll(cx),
+            Route::Direct(connecting, whole) => Pin::new(connecting).poll(cx).map_ok(*whole),
         }
     }
 }

@@ -1,9 +1,9 @@
-//! Proxies as people write them: URLs, and the environment.
+//! Upstream proxies from URLs and from the environment.
 //!
 //! [`ProxyUrl`] reads `socks5://`, `socks5h://` and `http://` URLs, and [`connector`](ProxyUrl::connector)
 //! makes a connector of one:
 //!
-//! | URL | goes through | names are resolved |
+//! | URL | connector | names are resolved |
 //! |---|---|---|
 //! | `socks5h://joe:secret@proxy.example:1080` | [`Socks5Upstream`](super::upstream::Socks5Upstream) | by the proxy |
 //! | `socks5://proxy.example` | the same | here |
@@ -11,10 +11,10 @@
 //!
 //! The port is 1080 for SOCKS and 80 for HTTP where none is given. Names and passwords are
 //! percent-encoded, as everywhere in URLs. A URL with a path or a query, or of another scheme, is
-//! refused, with a word on what to write instead; errors never quote it.
+//! an error that says what to write instead; errors never quote it.
 //!
-//! [`ProxyEnv`] honours `ALL_PROXY` and `NO_PROXY`, as curl does. Nothing in this crate looks at the
-//! environment unless you ask for this.
+//! [`ProxyEnv`] honours `ALL_PROXY` and `NO_PROXY`, as curl does. Nothing else in this crate reads the
+//! environment.
 //!
 //! ```
 //! use tower::ServiceExt;
@@ -44,8 +44,7 @@ mod url;
 
 pub use self::{
     connector::ProxyConnector,
-    env::{EnvConnector, ProxyEnv},
-    future::ResponseFuture,
+    env::ProxyEnv,
     no_proxy::NoProxy,
     url::{InvalidProxyUrl, ProxyUrl},
 };

@@ -4,9 +4,9 @@ use ipnet::IpNet;
 
 use crate::proto::Address;
 
-/// Hosts that are reached without the proxy: what `NO_PROXY` lists, by curl's rules.
+/// Lists the hosts that are reached without the proxy: `NO_PROXY`, by curl's rules.
 ///
-/// The entries stand between commas or spaces:
+/// Entries are separated by commas or spaces:
 ///
 /// | entry | means |
 /// |---|---|
@@ -16,10 +16,10 @@ use crate::proto::Address;
 /// | any of them with a port, as in `example.com:8080` | the same at that port |
 /// | `*` as the whole list | everything; beside other entries it means nothing |
 ///
-/// Names are not resolved: a name is on the list as a name only. What means nothing is left out.
+/// Names are not resolved: a name is on the list as a name only. Invalid entries are skipped.
 ///
-/// Ports and brackets are more than curl reads; an IPv4 address inside of an IPv6 one is judged as
-/// what it is; and `0.0.0.0/0` is the network that it says, where curl takes `/0` for no length.
+/// Ports and brackets go beyond curl; an IPv4-mapped IPv6 address matches as the IPv4 address; and
+/// `0.0.0.0/0` is all of IPv4, where curl takes `/0` for no length.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NoProxy {
     everything: bool,
@@ -34,7 +34,7 @@ struct Entry {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Host {
-    /// In small letters, without dots at its ends.
+    /// In lower case, without dots at its ends.
     Name(String),
     Network(IpNet),
 }
@@ -85,7 +85,7 @@ impl Host {
     }
 }
 
-/// Targets are judged as IPv4 where they are, so a network of IPv4-mapped addresses is IPv4 too.
+/// Turns a network of IPv4-mapped addresses into the IPv4 network, since targets are matched as IPv4.
 fn canonical(network: IpNet) -> IpNet {
     let length = network.prefix_len().checked_sub(96);
     match (network.addr().to_canonical(), length) {

@@ -14,24 +14,24 @@ use crate::{
     proto::{Address, Credentials},
 };
 
-/// The URL of a proxy. See the [module](super).
+/// Holds the URL of a proxy. See the [module](super).
 ///
-/// Secrets are in no text of it.
+/// `Display` and `Debug` leave out the password.
 #[derive(Clone)]
 pub struct ProxyUrl {
     kind: Kind,
     proxy: Address,
-    /// The name and the password, as the proxy is to hear them.
     login: Option<Login>,
 }
 
 #[derive(Clone)]
 struct Login {
-    /// As it is shown.
+    /// For display.
     name: String,
-    kind: Secret,
+    secret: Secret,
 }
 
+/// Name and password, in the form in which the proxy gets them.
 #[derive(Clone)]
 enum Secret {
     Socks(Client),
@@ -63,14 +63,14 @@ impl Kind {
 }
 
 impl ProxyUrl {
-    /// The proxy.
+    /// Returns the proxy's address.
     #[must_use]
     pub const fn address(&self) -> &Address {
         &self.proxy
     }
 
-    /// What speaks to the proxy, with the URL's credentials; `None` if that is HTTP. For BIND and UDP
-    /// ASSOCIATE, and for terms of your own.
+    /// Makes a client with the URL's credentials; `None` for an HTTP proxy. For BIND and UDP ASSOCIATE,
+    /// and for settings of your own.
     #[must_use]
     pub fn client(&self) -> Option<Client> {
         match (self.kind, &self.login) {
@@ -78,7 +78,7 @@ impl ProxyUrl {
             (
                 _,
                 Some(Login {
-                    kind: Secret::Socks(client),
+                    secret: Secret::Socks(client),
                     ..
                 }),
             ) => Some(client.clone()),
@@ -86,37 +86,38 @@ impl ProxyUrl {
         }
     }
 
-    /// Connects through the proxy, which is dialled from this machine.
+    /// Makes a connector through the proxy, which is dialled from this machine.
     #[must_use]
     pub fn connector(&self) -> ProxyConnector {
-        self.connector_over(Direct::new())
+        self.connector_via(Direct::new())
     }
 
-    /// Connects through the proxy, which `way` leads to.
+    /// Makes a connector through the proxy, which is reached by `transport`.
     #[must_use]
-    pub fn connector_over<C: Transport>(&self, way: C) -> ProxyConnector<C> {
+    pub fn connector_via<C: Transport>(&self, transport: C) -> ProxyConnector<C> {
         let proxy = self.proxy.clone();
         let client = || self.client().unwrap_or_default();
         match self.kind {
             Kind::Socks5h => {
-                ProxyConnector::Socks5h(Socks5Upstream::new(proxy).client(client()).via(way))
+                let upstream = Socks5Upstream::new(proxy).client(client());
+                ProxyConnector::socks5h(upstream.via(transport))
             }
-            Kind::Socks5 => ProxyConnector::Socks5(
+            Kind::Socks5 => ProxyConnector::socks5(
                 Socks5Upstream::new(proxy)
                     .client(client())
-                    .via(way)
+                    .via(transport)
                     .local_dns(SystemResolver::new()),
             ),
             Kind::Http => {
-                let mut upstream = HttpUpstream::new(proxy).via(way);
+                let mut upstream = HttpUpstream::new(proxy).via(transport);
                 if let Some(Login {
-                    kind: Secret::Http(basic),
+                    secret: Secret::Http(basic),
                     ..
                 }) = &self.login
                 {
                     upstream = upstream.credentials(basic.clone());
                 }
-                ProxyConnector::Http(upstream)
+                ProxyConnector::http(upstream)
             }
         }
     }
@@ -133,7 +134,7 @@ impl FromStr for ProxyUrl {
             ));
         }
         if text.contains(char::is_control) {
-            // The parser leaves tabs and line breaks out, from passwords too.
+            // The parser drops tabs and line breaks, in passwords too.
             return Err(InvalidProxyUrl::new(
                 "there is a control character in it: percent-encode it",
             ));
@@ -191,7 +192,7 @@ impl FromStr for ProxyUrl {
                 let name = decoded(name)?;
                 let name = str::from_utf8(&name)
                     .map_err(|_| InvalidProxyUrl::new("the host is not UTF-8"))?;
-                // A login whose `@` is encoded too is no host, and is not to be shown as one.
+                // Credentials whose `@` is encoded too are no host, and must not be shown as one.
                 let address = Address::new(name, port).ok();
                 let address = address.filter(|_| !name.contains(NO_HOST));
                 address.ok_or(InvalidProxyUrl::new(
@@ -205,7 +206,7 @@ impl FromStr for ProxyUrl {
             (name, password) => {
                 let (name, password) = (decoded(name)?, decoded(password.unwrap_or_default())?);
                 Some(Login {
-                    kind: secret(kind, &name, &password)?,
+                    secret: secret(kind, &name, &password)?,
                     name: String::from_utf8_lossy(&name).into_owned(),
                 })
             }
@@ -214,7 +215,7 @@ impl FromStr for ProxyUrl {
     }
 }
 
-/// What the URL standard admits in no host, encoded or not.
+/// Characters that the URL standard forbids in a host, encoded or not.
 const NO_HOST: &[char] = &[
     '#', '%', '/', ':', '<', '>', '?', '@', '[', '\\', ']', '^', '|',
 ];
@@ -259,7 +260,7 @@ impl fmt::Display for ProxyUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}://", self.kind.scheme())?;
         if let Some(Login { name, .. }) = &self.login {
-            // Whoever reads this in a terminal is not to be fooled by it.
+            // Control sequences must not reach a terminal.
             write!(f, "{}:***@", name.escape_debug())?;
         }
         self.proxy.fmt(f)
@@ -272,10 +273,10 @@ impl fmt::Debug for ProxyUrl {
     }
 }
 
-/// Why something is not the URL of a proxy. It is not quoted, since it may carry a password.
+/// Says why text is not the URL of a proxy. The text is not quoted, since it may have a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InvalidProxyUrl {
-    /// The variable that it stands in.
+    /// The environment variable that held it.
     variable: Option<&'static str>,
     why: &'static str,
 }
@@ -286,7 +287,7 @@ impl InvalidProxyUrl {
         Self { variable, why }
     }
 
-    /// The same, told of a variable of the environment.
+    /// Names the environment variable that held it.
     pub(super) const fn of_variable(mut self, name: &'static str) -> Self {
         self.variable = Some(name);
         self
