@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     error::Step,
-    proto::{Address, Command, Credentials, Request},
+    proto::{Address, Command, Credentials, IntoAddress, Request},
     session::Connected,
 };
 
@@ -161,13 +161,14 @@ impl<L> Client<L> {
     pub async fn connect<Io>(
         &self,
         io: Io,
-        target: impl Into<Address>,
+        target: impl IntoAddress,
     ) -> Result<Connected<L::Stream>, ClientError>
     where
         L: ClientAuth<Io>,
         Io: AsyncRead + AsyncWrite + Unpin,
     {
-        let (io, bound) = self.request(io, Command::CONNECT, target.into()).await?;
+        let target = target.into_address().map_err(ClientError::InvalidTarget)?;
+        let (io, bound) = self.request(io, Command::CONNECT, target).await?;
         Ok(Connected::new(io, bound).through_proxy())
     }
 
@@ -184,14 +185,15 @@ impl<L> Client<L> {
     pub async fn bind<Io>(
         &self,
         io: Io,
-        peer: impl Into<Address>,
+        peer: impl IntoAddress,
     ) -> Result<ProxyListener<L::Stream>, ClientError>
     where
         L: ClientAuth<Io>,
         Io: AsyncRead + AsyncWrite + Unpin + 'static,
     {
         let proxy = self.proxy(&io);
-        let (io, bound) = self.request(io, Command::BIND, peer.into()).await?;
+        let peer = peer.into_address().map_err(ClientError::InvalidTarget)?;
+        let (io, bound) = self.request(io, Command::BIND, peer).await?;
         let bound = resolve_wildcard(bound, proxy);
         Ok(ProxyListener::new(io, bound, self.settings.accept_limit))
     }

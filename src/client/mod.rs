@@ -1,26 +1,26 @@
-//! SOCKS5 to a proxy, over any stream: RFC 1928 and RFC 1929 from the client's side.
+//! A SOCKS5 client over any stream: RFC 1928 and RFC 1929 from the client's side.
 //!
-//! [`Client`] holds the dialogue over a stream that it is handed: a TCP connection to the proxy, TLS
-//! on top of one, a way through another proxy. It does not dial, and it does not resolve: a name
-//! goes to the proxy as a name. Who wants to resolve it here hands in the address.
+//! [`Client`] sends a request over a stream that you open: a TCP connection to the proxy, TLS on top of
+//! one, a stream through another proxy. It does not dial, and it does not resolve: a name goes to the
+//! proxy as a name. To resolve it here, resolve it first and pass the address.
 //!
-//! | asks for | by | gets |
+//! | request | method | returns |
 //! |---|---|---|
 //! | CONNECT | [`Client::connect`] | [`Connected`](crate::Connected), the stream itself |
 //! | BIND | [`Client::bind`] | [`ProxyListener`], with both replies |
 //! | UDP ASSOCIATE | [`Client::associate`] | [`ProxySocket`], which sends and receives datagrams |
 //!
-//! * **Not a byte too many is read.** The stream that comes back is the one that went in, with
-//!   nothing in front of it. Bytes right behind the reply are its first, and a
+//! * **Nothing is read ahead.** The stream that is returned is the one that you passed, without a
+//!   wrapper. Bytes right behind the reply are its first, and a
 //!   [`Relay`](crate::Relay) can still `splice(2)` a TCP stream.
 //! * **Few writes.** One for each message; with [`optimistic`](Client::optimistic), one for all.
-//! * **Whose fault it was** is told apart: [`ClientError::fault`]. Numbers of replies are kept,
-//!   those that nobody knows too, and a server whose connector is a client of another proxy
+//! * **Whose fault it was** is told apart: [`ClientError::fault`]. Reply codes are kept, unassigned ones
+//!   too, and a server whose connector is a client of another proxy
 //!   [passes them on](crate::error::reply_code).
-//! * **Nothing waits for ever.** One absolute [`timeout`](Client::timeout) bounds the whole dialogue.
-//!   Receiving a datagram waits as reading from a stream does: as long as you let it.
-//! * **The proxy is not trusted.** A method that was not offered, a cut or garbled reply, a datagram
-//!   from elsewhere than its relay: an error, or nothing, and never a panic.
+//! * **Every request has a time limit.** One absolute [`timeout`](Client::timeout) bounds all messages.
+//!   Receiving a datagram has none, like reading from a stream.
+//! * **The proxy is not trusted.** A method that was not offered or a malformed reply is an error, a
+//!   datagram from elsewhere than its relay is dropped, and nothing is a panic.
 //!
 //! Authentication is [none or username/password](DefaultAuth), or a [method of your own](ClientAuth).
 //!
@@ -47,7 +47,7 @@
 //! # let port = target.local_addr()?.port();
 //! let client = Client::new();
 //! let stream = TcpStream::connect(proxy).await?;
-//! let mut stream = client.connect(stream, Address::new("localhost", port)?).await?;
+//! let mut stream = client.connect(stream, ("localhost", port)).await?;
 //!
 //! let (mut accepted, peer) = target.accept().await?;
 //! assert_eq!(stream.bound(), &Address::Ip(peer));
@@ -59,7 +59,7 @@
 //! closed.bind("127.0.0.1:0".parse()?)?;
 //! let port = closed.local_addr()?.port();
 //! let stream = TcpStream::connect(proxy).await?;
-//! let error = client.connect(stream, Address::new("127.0.0.1", port)?).await.unwrap_err();
+//! let error = client.connect(stream, ("127.0.0.1", port)).await.unwrap_err();
 //! assert_eq!(error.fault(), ClientFault::Target(ReplyCode::CONNECTION_REFUSED));
 //! assert_eq!(error.to_string(), "proxy replied: connection refused");
 //! # Ok(())
@@ -94,10 +94,10 @@
 //!
 //! // A peer on this host may connect to the proxy, once.
 //! let stream = TcpStream::connect(proxy).await?;
-//! let listener = client.bind(stream, Address::new("127.0.0.1", 0)?).await?;
+//! let listener = client.bind(stream, "127.0.0.1:0").await?;
 //! let bound = listener.bound().clone();
 //!
-//! // The peer learns of it in some other way.
+//! // The peer learns of it by other means.
 //! let mut peer = TcpStream::connect(bound.to_string()).await?;
 //! peer.write_all(b"220 hello").await?;
 //!

@@ -3,7 +3,7 @@ use std::{error::Error, fmt, io, time::Duration};
 use tokio::time::error::Elapsed;
 
 use super::{BoxError, Step, find};
-use crate::proto::{self, Address, Method, MethodSet, ReplyCode};
+use crate::proto::{self, Address, Method, MethodSet, ParseAddressError, ReplyCode};
 
 /// Why a proxy did not do what it was asked to. [`fault`](Self::fault) sums it up.
 ///
@@ -94,6 +94,10 @@ pub enum ClientError {
     NoRelay(Address),
     /// No UDP socket could be opened, or none towards the proxy.
     Socket(io::Error),
+    /// The address that was given for the proxy is none.
+    InvalidProxy(ParseAddressError),
+    /// The address that was given for the target is none: nothing was sent.
+    InvalidTarget(ParseAddressError),
     /// The payload of a datagram is too large; it was not sent.
     TooLarge {
         /// Octets of the payload.
@@ -116,7 +120,7 @@ pub enum ClientFault {
     /// The proxy let us in and tried, and the target is not to be had: 03 to 06, and 01 and all
     /// numbers that RFC 1928 does not know, which can mean anything.
     Target(ReplyCode),
-    /// Nobody but us: no socket, or too large a datagram.
+    /// Our own: no socket, an invalid address, or too large a datagram.
     Local,
 }
 
@@ -142,7 +146,10 @@ impl ClientError {
                 | ReplyCode::ADDRESS_TYPE_NOT_SUPPORTED => ClientFault::Refused,
                 code => ClientFault::Target(code),
             },
-            Self::Socket(_) | Self::TooLarge { .. } => ClientFault::Local,
+            Self::Socket(_)
+            | Self::InvalidProxy(_)
+            | Self::InvalidTarget(_)
+            | Self::TooLarge { .. } => ClientFault::Local,
         }
     }
 
@@ -163,6 +170,8 @@ impl ClientError {
             | Self::Authentication(_)
             | Self::NoRelay(_)
             | Self::Socket(_)
+            | Self::InvalidProxy(_)
+            | Self::InvalidTarget(_)
             | Self::TooLarge { .. } => ReplyCode::GENERAL_FAILURE,
         }
     }
@@ -195,7 +204,9 @@ impl ClientError {
                 _ => ErrorKind::Other,
             },
             Self::NoRelay(_) => ErrorKind::AddrNotAvailable,
-            Self::TooLarge { .. } => ErrorKind::InvalidInput,
+            Self::InvalidProxy(_) | Self::InvalidTarget(_) | Self::TooLarge { .. } => {
+                ErrorKind::InvalidInput
+            }
         }
     }
 }
@@ -247,6 +258,8 @@ impl fmt::Display for ClientError {
                  the proxy's address, or the proxy its own"
             ),
             Self::Socket(_) => f.write_str("no UDP socket towards the proxy"),
+            Self::InvalidProxy(_) => f.write_str("the proxy has no valid address"),
+            Self::InvalidTarget(_) => f.write_str("the target has no valid address"),
             Self::TooLarge { len, most } => {
                 write!(f, "payload of {len} octets, where there is room for {most}")
             }
@@ -274,6 +287,7 @@ impl Error for ClientError {
             Self::NotSocks { source, .. } => Some(source),
             Self::Io { source, .. } | Self::Socket(source) => Some(source),
             Self::Unreachable { source, .. } | Self::Authentication(source) => Some(&**source),
+            Self::InvalidProxy(source) | Self::InvalidTarget(source) => Some(source),
             Self::Refused(_)
             | Self::Closed { .. }
             | Self::NotOffered { .. }

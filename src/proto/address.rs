@@ -124,12 +124,6 @@ pub(crate) fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
-impl From<SocketAddr> for Address {
-    fn from(address: SocketAddr) -> Self {
-        Self::Ip(address)
-    }
-}
-
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -151,6 +145,9 @@ impl FromStr for Address {
     type Err = ParseAddressError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.contains("://") {
+            return Err(ParseAddressError::Url);
+        }
         let (host, port) = text.rsplit_once(':').ok_or(ParseAddressError::Port)?;
         if host.contains(':') && !host.starts_with('[') {
             return Err(ParseAddressError::Brackets);
@@ -171,6 +168,8 @@ pub enum ParseAddressError {
     Port,
     /// An IPv6 address stands without brackets.
     Brackets,
+    /// It is a URL.
+    Url,
     /// The host is neither a name nor an address.
     Host(InvalidName),
 }
@@ -180,6 +179,7 @@ impl fmt::Display for ParseAddressError {
         match self {
             Self::Port => f.write_str("expected HOST:PORT with a port from 0 to 65535"),
             Self::Brackets => f.write_str("an IPv6 address needs brackets: [::1]:1080"),
+            Self::Url => f.write_str("expected HOST:PORT and not a URL: leave out the scheme"),
             Self::Host(reason) => write!(f, "{reason}"),
         }
     }

@@ -32,6 +32,7 @@ mod decode;
 mod domain_name;
 mod encoded;
 mod greeting;
+mod into_address;
 mod ip_literal;
 mod method;
 mod reader;
@@ -50,6 +51,7 @@ pub use self::{
     domain_name::{DomainName, InvalidName},
     encoded::Encoded,
     greeting::{Greeting, Selection},
+    into_address::IntoAddress,
     method::{Method, MethodSet},
     reply::{Reply, ReplyCode},
     request::Request,

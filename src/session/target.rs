@@ -8,11 +8,11 @@ use crate::{
 
 /// Something that names where to go: what a connector such as [`Direct`](crate::Direct) takes.
 ///
-/// A [`Request`] brings its policies along; an [`Address`] and a [`SocketAddr`] come without any,
-/// for use outside of a proxy.
+/// A [`Request`] brings its policies along; an [`Address`], a [`SocketAddr`] and text such as
+/// `"example.com:80"` come without any, for use outside of a proxy.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not name a target to connect to",
-    note = "connectors take a `Request`, an `Address`, a `SocketAddr`, or a type of yours that \
+    note = "connectors take a `Request`, an `Address`, a `SocketAddr`, a `&'static str`, a `String`, or a type of yours that \
             implements `Target`"
 )]
 pub trait Target: Send + 'static {
@@ -70,6 +70,18 @@ impl Target for Request {
 impl Target for Address {
     fn address(&self) -> Result<Address, BoxError> {
         Ok(self.clone())
+    }
+}
+
+impl Target for &'static str {
+    fn address(&self) -> Result<Address, BoxError> {
+        Ok(self.parse()?)
+    }
+}
+
+impl Target for String {
+    fn address(&self) -> Result<Address, BoxError> {
+        Ok(self.parse()?)
     }
 }
 

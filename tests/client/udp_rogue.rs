@@ -75,10 +75,7 @@ async fn headers_are_put_on_octet_by_octet() {
                 b"\0\0\0\x04\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01\x00\x35",
             ),
         ] {
-            socket
-                .send_to(b"ping", &target.parse().unwrap())
-                .await
-                .unwrap();
+            socket.send_to(b"ping", target).await.unwrap();
             let mut datagram = [0; 100];
             let (len, source) = relay.recv_from(&mut datagram).await.unwrap();
             assert_eq!(datagram[..len], *[header, b"ping"].concat());

@@ -20,7 +20,7 @@ use tower_socks::{
     BoxError, ClientError,
     connector::failover::{Classify, Failover, FailureClass, Health},
     error::Step,
-    proto::{Address, Method, MethodSet, ReplyCode},
+    proto::{Address, Method, MethodSet, ParseAddressError, ReplyCode},
 };
 
 type Alternative = BoxCloneService<(), (), BoxError>;
@@ -84,6 +84,7 @@ async fn a_socks_proxy_is_down_that_fails_before_it_knows_the_request() {
     for error in [
         || ClientError::Denied,
         || ClientError::Authentication("no ticket".into()),
+        || ClientError::InvalidProxy(ParseAddressError::Port),
     ] {
         assert_eq!(
             classified(failing(error)).await,

@@ -78,15 +78,20 @@ async fn a_proxy_that_did_not_help_has_a_line_with_the_reason() {
     let lines = log.lines();
     assert_eq!(lines.len(), 3, "{lines:?}");
     let parts = [
-        "did not help",
+        "upstream proxy failed",
         "proxy=first.example:1",
         "connection refused",
     ];
     assert_line(&lines[0], &parts);
-    let parts = ["did not help", "proxy=second.example:2", "407", "password"];
+    let parts = [
+        "upstream proxy failed",
+        "proxy=second.example:2",
+        "407",
+        "password",
+    ];
     assert_line(&lines[1], &parts);
     let parts = [
-        "did not help",
+        "upstream proxy failed",
         "proxy=third.example:3",
         "BIND",
         "192.0.2.1:0",

@@ -171,6 +171,10 @@ fn addresses_say_how_they_are_written() {
         says("::1:1080"),
         "an IPv6 address needs brackets: [::1]:1080"
     );
+    assert_eq!(
+        says("socks5://[::1]:1080"),
+        "expected HOST:PORT and not a URL: leave out the scheme"
+    );
     assert_eq!(says(":80"), "host name is empty");
     let long = "x".repeat(256);
     assert_eq!(

@@ -328,6 +328,23 @@ async fn a_proxy_that_cannot_be_reached_says_nothing_about_the_target() {
     assert_eq!(error.fault(), ClientFault::Proxy);
 }
 
+#[tokio::test]
+async fn text_is_an_address_or_an_error() {
+    let (way, logs) = canned([OK]);
+    let upstream = HttpUpstream::new("proxy.example:3128").via(way);
+    upstream.oneshot("a.example:1").await.unwrap();
+    let said = b"CONNECT a.example:1 HTTP/1.1\r\nHost: a.example:1\r\n\r\n";
+    assert_eq!(logs[0].written().0, said);
+
+    let nobody = HttpUpstream::new("http://joe:secret@proxy.example:3128");
+    let error = nobody.oneshot("a.example:1").await.unwrap_err();
+    assert_eq!(reply_code(&*error), ReplyCode::GENERAL_FAILURE);
+    let error: HttpError = *error.downcast().unwrap();
+    assert_eq!(error.fault(), ClientFault::Local);
+    assert_eq!(error.to_string(), "the proxy has no valid address");
+    assert!(!format!("{error:?}").contains("secret"));
+}
+
 /// What SOCKS carries behind a length would mean something else in a line.
 #[tokio::test]
 async fn a_name_cannot_smuggle_anything() {

@@ -231,10 +231,7 @@ async fn names_of_datagrams_are_handed_on_if_they_may_be() {
         let policy = Diary::refusing([Asked::Name(forbidden.clone())]);
         let outer = through(policy.clone()).await;
         let mut socket = Client::new().associate(open(outer).await).await.unwrap();
-        socket
-            .send_to(b"no", &forbidden.parse().unwrap())
-            .await
-            .unwrap();
+        socket.send_to(b"no", &forbidden).await.unwrap();
         let localhost = Address::new("localhost", port).unwrap();
         let mut room = [0; 64];
         socket.send_to(b"ping", &localhost).await.unwrap();

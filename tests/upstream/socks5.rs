@@ -12,7 +12,7 @@ use tower_socks::{
     client::ClientFault,
     connector::upstream::Socks5Upstream,
     error::reply_code,
-    proto::{Address, Credentials, ReplyCode},
+    proto::{Address, Credentials, ParseAddressError, ReplyCode},
 };
 
 use crate::support::{
@@ -232,6 +232,49 @@ async fn an_error_holds_the_true_one_and_a_stack_replies_01() {
         }
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_proxy_and_a_target_may_be_text() {
+    let (way, logs) = canned([[HELLO_OK, CONNECTED].concat()]);
+    let by_text = Socks5Upstream::new(PROXY).via(way);
+    assert!(format!("{by_text:?}").contains(PROXY));
+    by_text.oneshot("example.com:25").await.unwrap();
+    assert_eq!(
+        logs[0].written().0,
+        [HELLO, &connect_to("example.com:25")].concat()
+    );
+    let (way, _) = canned([[HELLO_OK, CONNECTED].concat()]);
+    let error = upstream()
+        .via(way)
+        .oneshot("example.com")
+        .await
+        .unwrap_err();
+    assert!(error.is::<ParseAddressError>(), "{error:?}");
+}
+
+#[tokio::test]
+async fn text_that_is_no_proxys_address_fails_each_request_and_is_not_shown() {
+    for text in ["127.0.0.1", "socks5://joe:secret@127.0.0.1:1080"] {
+        let (way, _) = canned([[HELLO_OK, CONNECTED].concat()]);
+        let upstream = Socks5Upstream::new(text).via(way);
+        assert!(!format!("{upstream:?}").contains("secret"));
+        let bind = upstream.clone().into_bind();
+        let paths = upstream.clone().into_paths();
+        let request = || guarded("192.0.2.1:80", Diary::default());
+        for error in [
+            upstream.clone().oneshot("192.0.2.1:80").await.unwrap_err(),
+            upstream.oneshot(request()).await.unwrap_err(),
+            bind.oneshot(request()).await.unwrap_err(),
+            paths.oneshot(request()).await.unwrap_err(),
+        ] {
+            assert!(matches!(client_error(&error), ClientError::InvalidProxy(_)));
+            assert_eq!(client_error(&error).fault(), ClientFault::Local);
+            assert_eq!(reply_code(&*error), ReplyCode::GENERAL_FAILURE);
+            assert_eq!(error.to_string(), "the proxy has no valid address");
+            assert!(!texts(&*error).contains("secret"));
+        }
+    }
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use crate::{
     client::ClientError,
     datagram::{Datagrams, poll_send_all},
     error::Step,
-    proto::{Address, Encoded, UdpHeader},
+    proto::{Address, Encoded, IntoAddress, UdpHeader},
 };
 
 /// The largest payload of a datagram between us and the proxy, in octets (IPv4: 65,535 less the
@@ -59,8 +59,9 @@ impl ProxySender {
     /// # Cancel safety
     ///
     /// Dropping the future: the datagram is not sent.
-    pub async fn send_to(&mut self, payload: &[u8], target: &Address) -> io::Result<()> {
-        poll_fn(|cx| self.poll_send_to(cx, payload, target)).await
+    pub async fn send_to(&mut self, payload: &[u8], target: impl IntoAddress) -> io::Result<()> {
+        let target = target.into_address().map_err(ClientError::InvalidTarget)?;
+        poll_fn(|cx| self.poll_send_to(cx, payload, &target)).await
     }
 
     /// Polls for room to send a datagram to `target`, and sends it.

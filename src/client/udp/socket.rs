@@ -15,7 +15,7 @@ use super::{
 use crate::{
     client::ClientError,
     datagram::{DatagramTransport, Datagrams},
-    proto::Address,
+    proto::{Address, IntoAddress},
 };
 
 /// Sends and receives datagrams through the proxy (RFC 1928 section 7). Returned by
@@ -92,8 +92,9 @@ impl<Io: AsyncRead + Unpin> ProxySocket<Io> {
     /// # Cancel safety
     ///
     /// Dropping the future: the datagram is not sent.
-    pub async fn send_to(&mut self, payload: &[u8], target: &Address) -> io::Result<()> {
-        poll_fn(|cx| self.poll_send_to(cx, payload, target)).await
+    pub async fn send_to(&mut self, payload: &[u8], target: impl IntoAddress) -> io::Result<()> {
+        let target = target.into_address().map_err(ClientError::InvalidTarget)?;
+        poll_fn(|cx| self.poll_send_to(cx, payload, &target)).await
     }
 
     /// Polls for room to send a datagram to `target`, and sends it: [`send_to`](Self::send_to) for a

@@ -51,6 +51,7 @@ fn socks(error: &ClientError) -> FailureClass {
     match (error, error.fault()) {
         (
             ClientError::Unreachable { .. }
+            | ClientError::InvalidProxy(_)
             | ClientError::NoAcceptableMethod { .. }
             | ClientError::Denied
             | ClientError::Authentication(_)

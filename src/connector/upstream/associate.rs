@@ -53,15 +53,18 @@ where
         ResponseFuture::new(async move {
             let opening = async {
                 let stream = upstream.stream().await?;
-                let client = upstream.client.clone().via(&stream, &upstream.proxy);
+                let client = upstream
+                    .client
+                    .clone()
+                    .via(&stream, upstream.proxy.address()?);
                 client.associate(stream.into_inner()).await
             };
-            let socket = upstream.noted(Command::UDP_ASSOCIATE, &request.target, opening.await)?;
+            let socket = upstream.logged(Command::UDP_ASSOCIATE, &request.target, opening.await)?;
             Ok(UpstreamTransport {
                 socket,
                 version: request.guard.version(),
                 request,
-                remote_dns: N::BY_PROXY,
+                remote_dns: N::REMOTE,
                 known: HashMap::new(),
             })
         })

@@ -9,7 +9,7 @@ use std::{
 use tokio::io::{AsyncRead, AsyncWrite};
 use tower_service::Service;
 
-use super::{DnsMode, RemoteDns, ResponseFuture, Socks5Upstream, Transport, candidates::judged};
+use super::{DnsMode, RemoteDns, ResponseFuture, Socks5Upstream, Transport, candidates::approved};
 use crate::{
     client::{ClientAuth, DefaultAuth, ProxyListener},
     connector::{direct::Direct, second_reply::second_reply},
@@ -60,7 +60,7 @@ where
                 Address::Ip(_) => request.target.clone().canonical()?,
                 Address::Name(..) => {
                     let candidates =
-                        judged(&request, upstream.naming.clone(), upstream.client.limit()).await?;
+                        approved(&request, upstream.dns.clone(), upstream.client.limit()).await?;
                     candidates
                         .into_iter()
                         .next()
@@ -70,11 +70,14 @@ where
             let listening = async {
                 let stream = upstream.stream().await?;
                 let relay = stream.relay();
-                let client = upstream.client.clone().via(&stream, &upstream.proxy);
+                let client = upstream
+                    .client
+                    .clone()
+                    .via(&stream, upstream.proxy.address()?);
                 let listener = client.bind(stream.into_inner(), peer.clone()).await?;
                 Ok((listener, relay))
             };
-            let (listener, relay) = upstream.noted(Command::BIND, &peer, listening.await)?;
+            let (listener, relay) = upstream.logged(Command::BIND, &peer, listening.await)?;
             Ok(UpstreamBindTunnel {
                 parts: Box::new(Parts {
                     listener,

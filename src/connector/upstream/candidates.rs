@@ -1,29 +1,107 @@
-//! What a proxy may be asked for.
+//! Candidates for the target of one request to a proxy: approved by the policies, and tried in turn.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{error::Error, future::Future, net::SocketAddr, time::Duration};
 
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
-use super::DnsMode;
+use super::{DnsMode, Proxy};
 use crate::{
-    error::{BoxError, Refusal},
-    proto::{Address, canonical},
+    client::{ClientError, ClientFault},
+    error::{BoxError, Chain, Refusal},
+    proto::{Address, Command, canonical},
     session::Target,
 };
 
 /// Addresses of one name that are tried: each attempt is a connection to the proxy.
 const CANDIDATES: usize = 8;
 
-/// Where to go, best first, as far as every policy approves: the name itself where the proxy
+/// An error of a request to a proxy, which says whether another address of the target may help.
+pub(super) trait UpstreamError: Error + Send + Sync + 'static {
+    fn fault(&self) -> ClientFault;
+}
+
+impl UpstreamError for ClientError {
+    fn fault(&self) -> ClientFault {
+        self.fault()
+    }
+}
+
+#[cfg(feature = "http-connect")]
+impl UpstreamError for crate::error::http::HttpError {
+    fn fault(&self) -> ClientFault {
+        self.fault()
+    }
+}
+
+/// Connects to the first candidate for `target` that works. The next one is tried only where the
+/// proxy could not reach the one before, and no further one once the limit has passed.
+///
+/// # Errors
+///
+/// Those of [`approved`], and otherwise the last error of `connect`.
+pub(super) async fn first_that_works<T, N, F, Fut, S, E>(
+    target: &T,
+    dns: N,
+    limit: Duration,
+    connect: F,
+) -> Result<S, BoxError>
+where
+    T: Target,
+    N: DnsMode,
+    F: Fn(Address) -> Fut,
+    Fut: Future<Output = Result<S, E>>,
+    E: UpstreamError,
+{
+    let candidates = approved(target, dns, limit).await?;
+    let started = Instant::now();
+    let mut last = None;
+    for candidate in candidates {
+        match connect(candidate.clone()).await {
+            Ok(stream) => {
+                if let Address::Ip(address) = candidate {
+                    target.reached(address);
+                }
+                return Ok(stream);
+            }
+            Err(error) => {
+                let another_may_work = matches!(error.fault(), ClientFault::Target(_));
+                last = Some(error.into());
+                if !another_may_work || started.elapsed() >= limit {
+                    break;
+                }
+            }
+        }
+    }
+    Err(last.unwrap_or_else(|| "the target has no address".into()))
+}
+
+/// Logs what became of a request to a proxy.
+pub(super) fn logged<S, E: Error + 'static>(
+    proxy: &Proxy,
+    command: Command,
+    target: &Address,
+    outcome: Result<S, E>,
+) -> Result<S, E> {
+    match &outcome {
+        Ok(_) => tracing::debug!(%proxy, %command, %target, "through proxy"),
+        Err(error) => {
+            let error = Chain(error);
+            tracing::debug!(%proxy, %command, %target, %error, "upstream proxy failed");
+        }
+    }
+    outcome
+}
+
+/// Returns the candidates that every policy approves, best first: the name itself where the proxy
 /// resolves it, and otherwise addresses.
 ///
 /// # Errors
 ///
-/// The refusal, where nothing is left; [`lookup`](crate::connector::resolve)'s, and an `Elapsed` once
-/// that takes longer than the limit.
-pub(super) async fn judged<T: Target, N: DnsMode>(
+/// The refusal, where no candidate is left; that of the [lookup](crate::connector::resolve), and an
+/// `Elapsed` once it takes longer than the limit.
+pub(super) async fn approved<T: Target, N: DnsMode>(
     target: &T,
-    naming: N,
+    dns: N,
     limit: Duration,
 ) -> Result<Vec<Address>, BoxError> {
     let (name, port) = match target.address()?.canonical()? {
@@ -33,13 +111,13 @@ pub(super) async fn judged<T: Target, N: DnsMode>(
         }
         Address::Name(name, port) => (name, port),
     };
-    if N::BY_PROXY {
+    if N::REMOTE {
         target.approve_name()?;
         return Ok(vec![Address::Name(name, port)]);
     }
     let mut approved = Vec::new();
     let mut refusal: Option<Refusal> = None;
-    for ip in timeout(limit, naming.addresses(name)).await?? {
+    for ip in timeout(limit, dns.addresses(name)).await?? {
         if approved.len() == CANDIDATES {
             break;
         }

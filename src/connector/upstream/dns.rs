@@ -6,13 +6,14 @@ use crate::{
     proto::DomainName,
 };
 
-/// Who resolves the names of targets: [`RemoteDns`], or any [`Resolve`] on this machine.
+/// Sets where the names of targets are resolved: by the proxy ([`RemoteDns`]), or here by any
+/// [`Resolve`]. The trait is sealed.
 pub trait DnsMode: Clone + Send + 'static {
-    /// Whether names are handed to the proxy.
+    /// Whether names are sent to the proxy.
     #[doc(hidden)]
-    const BY_PROXY: bool;
+    const REMOTE: bool;
 
-    /// The addresses of a name; none, if the proxy is to find them.
+    /// Resolves a name; to no address, if the proxy resolves it.
     #[doc(hidden)]
     fn addresses(
         self,
@@ -20,12 +21,12 @@ pub trait DnsMode: Clone + Send + 'static {
     ) -> impl Future<Output = Result<Vec<IpAddr>, BoxError>> + Send;
 }
 
-/// Names are handed to the proxy, which resolves them: what URLs call `socks5h`.
+/// Sends names to the proxy, which resolves them: remote DNS, `socks5h` in URLs.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RemoteDns;
 
 impl DnsMode for RemoteDns {
-    const BY_PROXY: bool = true;
+    const REMOTE: bool = true;
 
     async fn addresses(self, _: DomainName) -> Result<Vec<IpAddr>, BoxError> {
         Ok(Vec::new())
@@ -33,7 +34,7 @@ impl DnsMode for RemoteDns {
 }
 
 impl<R: Resolve> DnsMode for R {
-    const BY_PROXY: bool = false;
+    const REMOTE: bool = false;
 
     fn addresses(
         self,

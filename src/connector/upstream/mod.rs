@@ -1,32 +1,32 @@
-//! Through another proxy: connectors for chains, and for servers behind servers.
+//! Connectors through another proxy: for chains, and for servers behind servers.
 //!
 //! | connector | asks the proxy by | |
 //! |---|---|---|
 //! | [`Socks5Upstream`] | SOCKS5 (RFC 1928), by a [`Client`](crate::Client) | CONNECT; [BIND](Socks5Upstream::into_bind) and [UDP ASSOCIATE](Socks5Upstream::into_paths) too |
 //! | `HttpUpstream` (feature `http-connect`) | HTTP/1.1 CONNECT (RFC 9110 section 9.3.6) | CONNECT |
 //!
-//! * **They nest.** The way to the proxy is a connector itself, [`Direct`](crate::Direct) at first:
-//!   [`over`](Socks5Upstream::via) puts another in its place, an upstream again, or one that does
-//!   TLS. That makes chains of any length and mixture.
-//! * **Nothing is put in front of the stream.** Not a byte is read too many, and what comes back is
-//!   the very stream that the way led to, however long the chain. A [`Relay`](crate::Relay) still
+//! * **They nest.** The transport to the proxy is a connector itself, [`Direct`](crate::Direct) by
+//!   default: [`via`](Socks5Upstream::via) replaces it by another upstream, or by one that does TLS.
+//!   That makes chains of any length and mixture.
+//! * **The stream is not wrapped.** Nothing is read ahead, and what is returned is the very stream of
+//!   the transport, however long the chain. A [`Relay`](crate::Relay) still
 //!   moves bulk data by `splice(2)`.
-//! * **Names go to the proxy** as names (`socks5h`), and nobody here resolves them. With
-//!   [`local_dns`](Socks5Upstream::local_dns) they are resolved by us, and the proxy gets
+//! * **Names go to the proxy** as names (`socks5h`), and are not resolved here. With
+//!   [`local_dns`](Socks5Upstream::local_dns) they are resolved here, and the proxy gets
 //!   addresses (`socks5`).
 //! * **Policies are asked all the same**: about each address that is sent to the proxy, and about
-//!   each name that is handed on, by [`Policy::check_name`](crate::Policy::check_name). What such
+//!   each name that is forwarded, by [`Policy::check_name`](crate::Policy::check_name). What such
 //!   a name leads to, only the proxy knows: where that matters, resolve here. The proxy's own
 //!   address is the operator's choice, and no policy is asked about it.
 //! * **The proxy's own reply code reaches the client**, unknown numbers included. What goes wrong
-//!   between us and the proxy is 01, since it says nothing about the target. Errors are
-//!   [`ClientError`](crate::ClientError) or `HttpError` in a box, and tell whose fault it was.
-//! * **Nothing waits for ever**: the client's [`timeout`](crate::Client::timeout) bounds a lookup,
+//!   between this machine and the proxy is 01, since it says nothing about the target. Errors are
+//!   [`ClientError`](crate::ClientError) or `HttpError` in a box, and say whose fault it was.
+//! * **Everything has a time limit**: the client's [`timeout`](crate::Client::timeout) bounds a lookup,
 //!   reaching the proxy, and then the dialogue, each by itself. No further address of a name is
 //!   tried once that time has passed.
-//! * **Datagrams do not take the chain.** UDP ASSOCIATE is asked for over it, and then they go from
-//!   here straight to the relay of the last proxy, as far as this machine can reach it. BIND comes
-//!   back through the chain.
+//! * **Datagrams do not take the chain.** UDP ASSOCIATE is requested over it, and then they go from
+//!   here straight to the relay of the last proxy, as far as this machine can reach it. Connections
+//!   of BIND come back through the chain.
 //! * **HTTP proxies do CONNECT only.** [`with_connect`](crate::Connector::with_connect) leaves BIND
 //!   and UDP ASSOCIATE with this machine: put [`Unsupported`](super::Unsupported) in their places if
 //!   nothing may leave from here.
@@ -68,7 +68,7 @@
 //! stream.read_to_string(&mut heard).await?;
 //! assert_eq!(heard, "220 hello");
 //!
-//! // A server whose clients all take that way, for CONNECT, BIND and UDP ASSOCIATE.
+//! // A server whose requests all go through that chain: CONNECT, BIND and UDP ASSOCIATE.
 //! let connector = Connector::upstream(chain);
 //! # _ = connector;
 //! # Ok(())
@@ -82,12 +82,15 @@ mod dns;
 mod future;
 #[cfg(feature = "http-connect")]
 mod http;
+mod proxy;
 mod socks5;
 mod transport;
 
+pub(crate) use self::future::ResponseFuture;
 #[cfg(feature = "http-connect")]
 pub use self::http::{BasicAuth, HttpError, HttpUpstream};
-pub(super) use self::{associate::MakeUpstream, bind::UpstreamBind, future::ResponseFuture};
+use self::proxy::Proxy;
+pub(super) use self::{associate::MakeUpstream, bind::UpstreamBind};
 pub use self::{
     dns::{DnsMode, RemoteDns},
     socks5::Socks5Upstream,

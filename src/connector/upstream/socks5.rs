@@ -3,42 +3,45 @@ use std::{
     task::{Context, Poll},
 };
 
-use tokio::time::Instant;
 use tower_service::Service;
 
 use super::{
-    DnsMode, MakeUpstream, RemoteDns, ResponseFuture, Transport, UpstreamBind, candidates::judged,
+    DnsMode, MakeUpstream, Proxy, RemoteDns, ResponseFuture, Transport, UpstreamBind,
+    candidates::{first_that_works, logged},
 };
 use crate::{
-    client::{Client, ClientAuth, ClientError, ClientFault, DefaultAuth},
+    client::{Client, ClientAuth, ClientError, DefaultAuth},
     connector::direct::Direct,
-    error::{BoxError, Chain},
-    proto::{Address, Command},
+    error::BoxError,
+    proto::{Address, Command, IntoAddress},
     session::{Connected, Target},
 };
 
 /// Connects through a SOCKS5 proxy. See the [module](super).
 ///
-/// `C` is the way to the proxy, `L` how to log in there, and `N` who resolves the names of targets.
-/// Clones share the credentials.
+/// `C` is the transport to the proxy, `L` the authentication, and `N` where the names of targets are
+/// resolved. Clones share the credentials.
 #[derive(Clone)]
 pub struct Socks5Upstream<C = Direct, L = DefaultAuth, N = RemoteDns> {
-    pub(super) proxy: Address,
-    pub(super) way: C,
+    pub(super) proxy: Proxy,
+    pub(super) transport: C,
     pub(super) client: Client<L>,
-    pub(super) naming: N,
+    pub(super) dns: N,
 }
 
 impl Socks5Upstream {
-    /// Through this proxy, dialled from this machine, without authentication. Names go to the proxy
-    /// as names (`socks5h`).
+    /// Connects through this proxy, which is dialled from this machine, without authentication. Names
+    /// are sent to the proxy as names (`socks5h`).
+    ///
+    /// The proxy is an address or text such as `"127.0.0.1:9050"`. Text that is no address makes each
+    /// request fail with [`ClientError::InvalidProxy`].
     #[must_use]
-    pub fn new(proxy: impl Into<Address>) -> Self {
+    pub fn new(proxy: impl IntoAddress) -> Self {
         Self {
-            proxy: proxy.into(),
-            way: Direct::new(),
+            proxy: Proxy::new(proxy),
+            transport: Direct::new(),
             client: Client::new(),
-            naming: RemoteDns,
+            dns: RemoteDns,
         }
     }
 }
@@ -46,23 +49,23 @@ impl Socks5Upstream {
 impl<C, L, N> Socks5Upstream<C, L, N> {
     /// Reaches the proxy by another connector: one that puts TLS on top, or another upstream.
     #[must_use]
-    pub fn via<T: Transport>(self, way: T) -> Socks5Upstream<T, L, N> {
+    pub fn via<T: Transport>(self, transport: T) -> Socks5Upstream<T, L, N> {
         Socks5Upstream {
             proxy: self.proxy,
-            way,
+            transport,
             client: self.client,
-            naming: self.naming,
+            dns: self.dns,
         }
     }
 
-    /// Speaks to the proxy by this client: with credentials, in one round trip, with another limit.
+    /// Sets the client that speaks to the proxy: with credentials, optimistic, with another limit.
     #[must_use]
     pub fn client<T>(self, client: Client<T>) -> Socks5Upstream<C, T, N> {
         Socks5Upstream {
             proxy: self.proxy,
-            way: self.way,
+            transport: self.transport,
             client,
-            naming: self.naming,
+            dns: self.dns,
         }
     }
 
@@ -70,7 +73,7 @@ impl<C, L, N> Socks5Upstream<C, L, N> {
     /// (`socks5`): policies are then asked about each of them.
     ///
     /// Of a name with several addresses the next one is tried where the proxy could not reach the
-    /// one before. A datagram to a name is dropped, since nobody waits for a lookup with it.
+    /// one before. A datagram to a name is dropped, since it would have to wait for a lookup.
     #[must_use]
     pub fn local_dns<R>(self, resolver: R) -> Socks5Upstream<C, L, R>
     where
@@ -78,19 +81,19 @@ impl<C, L, N> Socks5Upstream<C, L, N> {
     {
         Socks5Upstream {
             proxy: self.proxy,
-            way: self.way,
+            transport: self.transport,
             client: self.client,
-            naming: resolver,
+            dns: resolver,
         }
     }
 
-    /// BIND by the same proxy: a service for [`Connector::with_bind`](crate::Connector::with_bind).
+    /// Turns this into BIND by the same proxy: a service for [`Connector::with_bind`](crate::Connector::with_bind).
     #[must_use]
     pub const fn into_bind(self) -> UpstreamBind<C, L, N> {
         UpstreamBind::new(self)
     }
 
-    /// Datagrams by the same proxy: a service for
+    /// Turns this into datagrams by the same proxy: a service for
     /// [`Associate::with_paths`](crate::Associate::with_paths).
     #[must_use]
     pub const fn into_paths(self) -> MakeUpstream<C, L, N> {
@@ -99,27 +102,23 @@ impl<C, L, N> Socks5Upstream<C, L, N> {
 }
 
 impl<C: Transport, L, N> Socks5Upstream<C, L, N> {
-    /// A fresh stream to the proxy.
+    /// Opens a stream to the proxy.
     pub(super) async fn stream(&self) -> Result<Connected<C::Io>, ClientError> {
-        let way = self.way.clone();
-        way.reach(self.proxy.clone(), self.client.limit()).await
+        let proxy = self.proxy.address()?.clone();
+        self.transport
+            .clone()
+            .reach(proxy, self.client.limit())
+            .await
     }
 
-    /// Notes in the log what the proxy made of it.
-    pub(super) fn noted<T>(
+    /// Logs what became of a request.
+    pub(super) fn logged<T>(
         &self,
         command: Command,
         target: &Address,
         outcome: Result<T, ClientError>,
     ) -> Result<T, ClientError> {
-        match &outcome {
-            Ok(_) => tracing::debug!(proxy = %self.proxy, %command, %target, "through proxy"),
-            Err(error) => {
-                let error = Chain(error);
-                tracing::debug!(proxy = %self.proxy, %command, %target, %error, "proxy did not help");
-            }
-        }
-        outcome
+        logged(&self.proxy, command, target, outcome)
     }
 }
 
@@ -130,36 +129,18 @@ where
     N: DnsMode,
 {
     async fn connect<T: Target>(self, target: T) -> Result<Connected<L::Stream>, BoxError> {
-        let limit = self.client.limit();
-        let candidates = judged(&target, self.naming.clone(), limit).await?;
-        let started = Instant::now();
-        let mut last = None;
-        for candidate in candidates {
-            let asked = self.ask(&candidate).await;
-            match self.noted(Command::CONNECT, &candidate, asked) {
-                Ok(stream) => {
-                    if let Address::Ip(address) = candidate {
-                        target.reached(address);
-                    }
-                    return Ok(stream);
-                }
-                Err(error) => {
-                    let elsewhere = matches!(error.fault(), ClientFault::Target(_));
-                    last = Some(error.into());
-                    if !elsewhere || started.elapsed() >= limit {
-                        break;
-                    }
-                }
-            }
-        }
-        Err(last.unwrap_or_else(|| "there is no address to go to".into()))
+        let connect = |candidate| self.connect_to(candidate);
+        first_that_works(&target, self.dns.clone(), self.client.limit(), connect).await
     }
 
-    async fn ask(&self, target: &Address) -> Result<Connected<L::Stream>, ClientError> {
-        let way = self.stream().await?;
-        let relay = way.relay();
-        let stream = self.client.connect(way.into_inner(), target.clone());
-        Ok(stream.await?.with_relay(relay))
+    async fn connect_to(&self, target: Address) -> Result<Connected<L::Stream>, ClientError> {
+        let connecting = async {
+            let transport = self.stream().await?;
+            let relay = transport.relay();
+            let stream = self.client.connect(transport.into_inner(), &target);
+            Ok(stream.await?.with_relay(relay))
+        };
+        logged(&self.proxy, Command::CONNECT, &target, connecting.await)
     }
 }
 
@@ -174,7 +155,7 @@ where
     type Error = BoxError;
     type Future = ResponseFuture<Self::Response>;
 
-    // The way to the proxy is asked on the clone that is called.
+    // The transport is polled on the clone that is called.
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         Poll::Ready(Ok(()))
     }

@@ -6,14 +6,14 @@ use tower_service::Service;
 
 use crate::{client::ClientError, error::BoxError, proto::Address, session::Connected};
 
-/// A way to a proxy: over any connector that takes its address and answers with a stream.
+/// Connects to a proxy: any connector that takes its address and returns a stream.
 ///
-/// Every `Service<Address, Response = Connected<Io>>` that can be cloned is one, and nothing else
-/// can be: [`Direct`](crate::Direct), an upstream again, or a service of yours that puts TLS on top
-/// of one, with [`Connected::map_io`].
+/// Every `Service<Address, Response = Connected<Io>>` that is `Clone` is one:
+/// [`Direct`](crate::Direct), another upstream, or a service of yours that puts TLS on top of one, with
+/// [`Connected::map_io`]. The trait is sealed.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not connect to proxies",
-    note = "a way to a proxy is a `Service<Address>` that is `Clone`, whose `Response` is a \
+    note = "a transport to a proxy is a `Service<Address>` that is `Clone`, whose `Response` is a \
             `Connected<Io>` and whose `Future` is `Send`"
 )]
 pub trait Transport: Clone + Send + 'static {

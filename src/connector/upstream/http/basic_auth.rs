@@ -2,10 +2,10 @@ use std::{fmt, sync::Arc};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 
-/// A name and a password for an HTTP proxy, by the BasicAuth scheme (RFC 7617).
+/// Holds a name and a password for an HTTP proxy, by the Basic scheme (RFC 7617).
 ///
-/// Never printed. What it says goes over the wire as readable as over any other unencrypted
-/// connection: put TLS beneath it, where the way to the proxy is not trusted.
+/// Never printed. It is sent unencrypted: where the network between here and the proxy is not trusted,
+/// put TLS beneath it.
 ///
 /// ```
 /// use tower_socks::connector::upstream::BasicAuth;
@@ -19,8 +19,8 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 pub struct BasicAuth(Arc<str>);
 
 impl BasicAuth {
-    /// `None` if the name has a colon in it, which the scheme has no way to write, or if either has
-    /// a control character (RFC 7617 section 2).
+    /// Encodes a name and a password. `None` if the name has a colon, which the scheme cannot express,
+    /// or if either has a control character (RFC 7617 section 2).
     #[must_use]
     pub fn new(name: &str, password: &str) -> Option<Self> {
         let writable = |text: &str| !text.chars().any(char::is_control);

@@ -1,4 +1,4 @@
-//! The head of a response, and not a byte of what follows.
+//! Reads the head of a response, and not a byte of what follows.
 
 use std::any::Any;
 
@@ -19,10 +19,10 @@ const FIELDS: usize = 64;
 /// Interim responses (1xx) before the final one.
 const INTERIM: usize = 8;
 
-/// `HTTP/1.1 200` and an empty line, for those who leave out what can be left out.
+/// `HTTP/1.1 200` and an empty line: the reason and the carriage returns may be missing.
 const SHORTEST: usize = "HTTP/1.1 200\n\n".len();
 
-/// Reads the final response's head. Answers its status.
+/// Reads the final response's head, and returns its status.
 pub(super) async fn status<Io>(io: &mut Io) -> Result<u16, HttpError>
 where
     Io: AsyncRead + Unpin + Send + 'static,
@@ -69,7 +69,7 @@ where
             return Err(HttpError::Closed);
         }
         head.truncate(start + read);
-        // Somebody who speaks another protocol should not be listened to for long.
+        // A peer with another protocol is found out by its first octets.
         let expected = b"HTTP/1.";
         if head.iter().zip(expected).any(|(got, want)| got != want) {
             return Err(HttpError::NotHttp("no status line"));
@@ -83,7 +83,7 @@ where
     }
 }
 
-/// The socket that a stream is, if it is one: what comes next can be looked at there.
+/// Returns the socket of a stream, if it is one: a socket can be peeked at.
 fn socket<Io: 'static>(io: &Io) -> Option<&TcpStream> {
     let io: &dyn Any = io;
     io.downcast_ref().or_else(|| {
@@ -92,7 +92,7 @@ fn socket<Io: 'static>(io: &Io) -> Option<&TcpStream> {
     })
 }
 
-/// How many of the octets that have come belong to the head.
+/// Counts the octets that have arrived and belong to the head.
 async fn ahead(socket: &TcpStream, head: &[u8]) -> Result<usize, HttpError> {
     let mut next = [0; 1024];
     let seen = socket.peek(&mut next).await.map_err(HttpError::Io)?;
@@ -111,7 +111,7 @@ async fn ahead(socket: &TcpStream, head: &[u8]) -> Result<usize, HttpError> {
     Ok(seen.max(1))
 }
 
-/// How many octets are missing at least.
+/// Returns how many octets are missing at least.
 fn shortest(head: &[u8]) -> usize {
     match head {
         [.., b'\n'] | [.., b'\n', b'\r'] => 1,

@@ -4,48 +4,51 @@ use std::{
     time::Duration,
 };
 
-use tokio::{
-    io::AsyncWriteExt,
-    time::{Instant, timeout},
-};
+use tokio::{io::AsyncWriteExt, time::timeout};
 use tower_service::Service;
 
-use super::{
-    super::{DnsMode, RemoteDns, ResponseFuture, Transport},
-    BasicAuth, HttpError, response,
-};
-use crate::connector::upstream::candidates::judged;
+use super::{BasicAuth, HttpError, response};
 use crate::{
-    client::ClientFault,
-    connector::direct::Direct,
-    error::{BoxError, Chain},
-    proto::Address,
+    client::ClientError,
+    connector::{
+        direct::Direct,
+        upstream::{
+            DnsMode, Proxy, RemoteDns, ResponseFuture, Transport,
+            candidates::{first_that_works, logged},
+        },
+    },
+    error::BoxError,
+    proto::{Address, Command, IntoAddress},
     session::{Connected, Target},
 };
 
 /// Connects through an HTTP proxy by CONNECT (RFC 9110 section 9.3.6). See the
 /// [module](crate::connector::upstream).
 ///
-/// `C` is the way to the proxy, and `N` who resolves the names of targets. Clones share the
-/// credentials.
+/// `C` is the transport to the proxy, and `N` where the names of targets are resolved. Clones share
+/// the credentials.
 #[derive(Clone)]
 pub struct HttpUpstream<C = Direct, N = RemoteDns> {
-    proxy: Address,
-    way: C,
-    naming: N,
+    proxy: Proxy,
+    transport: C,
+    dns: N,
     credentials: Option<BasicAuth>,
     limit: Duration,
 }
 
 impl HttpUpstream {
-    /// Through this proxy, dialled from this machine, without authentication, within 30 s. Names go
-    /// to the proxy as names.
+    /// Connects through this proxy, which is dialled from this machine, without authentication, within
+    /// 30 s. Names are sent to the proxy as names.
+    ///
+    /// The proxy is an address or text such as `"127.0.0.1:3128"`. Text that is no address makes each
+    /// request fail with [`ClientError::InvalidProxy`](crate::ClientError::InvalidProxy) in an
+    /// [`HttpError::Unreachable`].
     #[must_use]
-    pub fn new(proxy: impl Into<Address>) -> Self {
+    pub fn new(proxy: impl IntoAddress) -> Self {
         Self {
-            proxy: proxy.into(),
-            way: Direct::new(),
-            naming: RemoteDns,
+            proxy: Proxy::new(proxy),
+            transport: Direct::new(),
+            dns: RemoteDns,
             credentials: None,
             limit: Duration::from_secs(30),
         }
@@ -55,25 +58,26 @@ impl HttpUpstream {
 impl<C, N> HttpUpstream<C, N> {
     /// Reaches the proxy by another connector: one that puts TLS on top, or another upstream.
     #[must_use]
-    pub fn via<T: Transport>(self, way: T) -> HttpUpstream<T, N> {
+    pub fn via<T: Transport>(self, transport: T) -> HttpUpstream<T, N> {
         HttpUpstream {
             proxy: self.proxy,
-            way,
-            naming: self.naming,
+            transport,
+            dns: self.dns,
             credentials: self.credentials,
             limit: self.limit,
         }
     }
 
-    /// Says who we are (`Proxy-Authorization`, RFC 9110 section 11.7.2), without being asked.
+    /// Sends credentials (`Proxy-Authorization`, RFC 9110 section 11.7.2) with the first request, before
+    /// the proxy asks for them.
     #[must_use]
     pub fn credentials(mut self, credentials: BasicAuth) -> Self {
         self.credentials = Some(credentials);
         self
     }
 
-    /// The time to reach the proxy, and then again for its answer: 30 s each by default. The proxy's
-    /// own dial is in there. A lookup on this machine has as much.
+    /// Bounds the time to reach the proxy, and then that until its response: 30 s each by default. The
+    /// latter includes the proxy's own dial. A lookup on this machine has as much.
     #[must_use]
     pub const fn timeout(mut self, limit: Duration) -> Self {
         self.limit = limit;
@@ -90,8 +94,8 @@ impl<C, N> HttpUpstream<C, N> {
     {
         HttpUpstream {
             proxy: self.proxy,
-            way: self.way,
-            naming: resolver,
+            transport: self.transport,
+            dns: resolver,
             credentials: self.credentials,
             limit: self.limit,
         }
@@ -100,41 +104,22 @@ impl<C, N> HttpUpstream<C, N> {
 
 impl<C: Transport, N: DnsMode> HttpUpstream<C, N> {
     async fn connect<T: Target>(self, target: T) -> Result<Connected<C::Io>, BoxError> {
-        let candidates = judged(&target, self.naming.clone(), self.limit).await?;
-        let started = Instant::now();
-        let mut last = None;
-        for candidate in candidates {
-            let error = match self.ask(&candidate).await {
-                Ok(stream) => {
-                    tracing::debug!(proxy = %self.proxy, target = %candidate, "through proxy");
-                    if let Address::Ip(address) = candidate {
-                        target.reached(address);
-                    }
-                    return Ok(stream);
-                }
-                Err(error) => error,
-            };
-            let causes = Chain(&error);
-            tracing::debug!(proxy = %self.proxy, target = %candidate, error = %causes, "proxy did not help");
-            let elsewhere = matches!(error.fault(), ClientFault::Target(_));
-            last = Some(error.into());
-            if !elsewhere || started.elapsed() >= self.limit {
-                break;
-            }
-        }
-        Err(last.unwrap_or_else(|| "there is no address to go to".into()))
+        let connect = |candidate| self.connect_to(candidate);
+        first_that_works(&target, self.dns.clone(), self.limit, connect).await
     }
 
-    async fn ask(&self, target: &Address) -> Result<Connected<C::Io>, HttpError> {
-        let request = self.request(target)?;
-        let way = self.way.clone().reach(self.proxy.clone(), self.limit);
-        let way = way.await.map_err(HttpError::Unreachable)?;
-        let relay = way.relay();
-        let mut io = way.into_inner();
+    async fn connect_to(&self, target: Address) -> Result<Connected<C::Io>, HttpError> {
+        let outcome = self.request(&target).await;
+        logged(&self.proxy, Command::CONNECT, &target, outcome)
+    }
+
+    async fn request(&self, target: &Address) -> Result<Connected<C::Io>, HttpError> {
+        let head = self.head(target)?;
+        let transport = self.stream().await.map_err(HttpError::Unreachable)?;
+        let relay = transport.relay();
+        let mut io = transport.into_inner();
         let dialogue = async {
-            io.write_all(request.as_bytes())
-                .await
-                .map_err(HttpError::Io)?;
+            io.write_all(head.as_bytes()).await.map_err(HttpError::Io)?;
             io.flush().await.map_err(HttpError::Io)?;
             match response::status(&mut io).await? {
                 200..=299 => Ok(()),
@@ -150,15 +135,21 @@ impl<C: Transport, N: DnsMode> HttpUpstream<C, N> {
                 });
             }
         }
-        // HTTP does not say from where the proxy went on.
+        // HTTP has no BND: the proxy's local address is not known.
         let stream = Connected::new(io, Address::UNSPECIFIED).through_proxy();
         Ok(stream.with_relay(relay))
     }
 
-    /// The request, in the authority form of RFC 9112 section 3.2.3.
-    fn request(&self, target: &Address) -> Result<String, HttpError> {
+    /// Opens a stream to the proxy.
+    async fn stream(&self) -> Result<Connected<C::Io>, ClientError> {
+        let proxy = self.proxy.address()?.clone();
+        self.transport.clone().reach(proxy, self.limit).await
+    }
+
+    /// Encodes the request, in the authority form of RFC 9112 section 3.2.3.
+    fn head(&self, target: &Address) -> Result<String, HttpError> {
         let authority = target.to_string();
-        // What a name may be made of elsewhere must not end the line here.
+        // SOCKS names may contain octets that would end the line here.
         let plain = |octet: u8| octet.is_ascii_graphic() && !b"/\\?#@\"<>".contains(&octet);
         if !authority.bytes().all(plain) {
             return Err(HttpError::Name);
@@ -187,7 +178,7 @@ where
     type Error = BoxError;
     type Future = ResponseFuture<Self::Response>;
 
-    // The way to the proxy is asked on the clone that is called.
+    // The transport is polled on the clone that is called.
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         Poll::Ready(Ok(()))
     }
