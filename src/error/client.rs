@@ -5,12 +5,13 @@ use tokio::time::error::Elapsed;
 use super::{BoxError, Step, find};
 use crate::proto::{self, Address, Method, MethodSet, ParseAddressError, ReplyCode};
 
-/// Why a proxy did not do what it was asked to. [`fault`](Self::fault) sums it up.
+/// Says why a request to a proxy failed. [`fault`](Self::fault) sums it up.
 ///
-/// [`error::reply_code`](crate::error::reply_code) makes of it what the proxy replied, unknown
-/// numbers included: a server whose connector is a client of another proxy passes the code on. What
-/// is between us and the proxy is 01 to the client of that server, be it our password or a network
-/// that is down, since it says nothing about the target. Too slow a proxy is 06.
+/// [`error::reply_code`](crate::error::reply_code) is the proxy's own reply code, unassigned ones
+/// included: a server whose connector is a client of another proxy passes it on. What goes wrong
+/// between client and proxy is 01 to the client of that server, be it our password or a network that
+/// is down, since it says nothing about the target, whatever the kind of an I/O error is. Too slow a
+/// proxy is 06.
 ///
 /// ```
 /// use tower_socks::client::{ClientError, ClientFault};
@@ -37,60 +38,60 @@ pub enum ClientError {
     },
     /// The stream to the proxy failed.
     Io {
-        /// How far the dialogue had come.
+        /// The step at which it failed.
         step: Step,
         /// The error of the stream.
         source: io::Error,
     },
     /// The proxy closed the stream.
     Closed {
-        /// How far the dialogue had come.
+        /// The step at which it failed.
         step: Step,
     },
     /// The proxy was too slow.
     TimedOut {
-        /// How far the dialogue had come. [`Step::Dial`] while the peer of a BIND was awaited.
+        /// The step at which it failed. [`Step::Dial`] while the peer of a BIND was awaited.
         step: Step,
         /// The time that it had.
         limit: Duration,
         /// The timer that ran out.
         source: Elapsed,
     },
-    /// What the proxy says is not SOCKS5.
+    /// The proxy sent something that is not SOCKS5.
     NotSocks {
-        /// How far the dialogue had come.
+        /// The step at which it failed.
         step: Step,
         /// What is wrong with it.
         source: proto::Error,
     },
     /// The proxy selected a method that was not offered.
     NotOffered {
-        /// What it selected.
+        /// The selected method.
         selected: Method,
-        /// What it could have selected.
+        /// The methods that were offered.
         offered: MethodSet,
     },
     /// The proxy selected another method than the one that an
-    /// [optimistic](crate::Client::optimistic) client had gone ahead with.
+    /// [optimistic](crate::Client::optimistic) client had sent early.
     NotPipelined {
-        /// What it selected.
+        /// The selected method.
         selected: Method,
-        /// What the client had gone ahead with.
+        /// The method whose messages were sent early.
         method: Method,
     },
-    /// The proxy takes none of the offered methods (X'FF').
+    /// The proxy accepts none of the offered methods (X'FF').
     NoAcceptableMethod {
-        /// What it could have selected.
+        /// The methods that were offered.
         offered: MethodSet,
     },
-    /// The proxy does not take the name and the password, or what a method of your own has in their
-    /// place.
+    /// The proxy denies access: the name and the password are wrong, or what a method of your own sends
+    /// in their place.
     Denied,
     /// The sub-negotiation of a method of your own failed, with this error.
     Authentication(BoxError),
-    /// The proxy let us in, and its reply to the request is a failure with this code.
+    /// The proxy granted access, and its reply to the request is a failure with this code.
     Refused(ReplyCode),
-    /// The proxy takes the datagrams of an association at an address that nothing can be sent to.
+    /// The proxy's relay for datagrams is at an address that nothing can be sent to.
     NoRelay(Address),
     /// No UDP socket could be opened, or none towards the proxy.
     Socket(io::Error),
@@ -107,25 +108,25 @@ pub enum ClientError {
     },
 }
 
-/// Whose fault it was: [`ClientError::fault`].
+/// Says whose fault an error was: [`ClientError::fault`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ClientFault {
-    /// The proxy, or the way to it: it breaks off, is too slow, or speaks no proper SOCKS5. Another
-    /// proxy may do better.
+    /// The proxy's, or the network's before it: the connection broke, the proxy was too slow, or spoke
+    /// no proper SOCKS5. Another proxy may work.
     Proxy,
-    /// The proxy works, and will not do this for us: it takes none of our methods, denies our
-    /// password, does not allow the request (02), or does not know what it is asked for (07, 08).
+    /// The proxy works and refuses: it accepts none of our methods, denies access, does not allow the
+    /// request (02), or does not support it (07, 08).
     Refused,
-    /// The proxy let us in and tried, and the target is not to be had: 03 to 06, and 01 and all
-    /// numbers that RFC 1928 does not know, which can mean anything.
+    /// The proxy granted access and tried, and the target cannot be reached: 03 to 06, and 01 and all
+    /// codes that RFC 1928 does not assign, which can mean anything.
     Target(ReplyCode),
     /// Our own: no socket, an invalid address, or too large a datagram.
     Local,
 }
 
 impl ClientError {
-    /// Whose fault it was.
+    /// Returns whose fault it was.
     #[must_use]
     pub const fn fault(&self) -> ClientFault {
         match self {
@@ -153,7 +154,7 @@ impl ClientError {
         }
     }
 
-    /// What a server tells its client. Everything between us and the proxy is 01: a stream to it that
+    /// Returns the code that a server replies to its client. Everything between us and the proxy is 01: a stream to it that
     /// was refused, say, is not the target's doing, whatever kind of I/O error is the source.
     pub(super) const fn reply_code(&self) -> ReplyCode {
         match self {
@@ -267,7 +268,7 @@ impl fmt::Display for ClientError {
     }
 }
 
-/// Methods, one behind the other.
+/// Displays methods, separated by commas.
 struct List<'a>(&'a MethodSet);
 
 impl fmt::Display for List<'_> {
@@ -300,7 +301,7 @@ impl Error for ClientError {
     }
 }
 
-/// The kind is the nearest one that there is, and the error is inside.
+/// Wraps the error; the kind is the nearest that there is.
 impl From<ClientError> for io::Error {
     fn from(error: ClientError) -> Self {
         Self::new(error.kind(), error)

@@ -5,10 +5,10 @@ use tokio::time::error::Elapsed;
 use super::client::{ClientError, ClientFault};
 use crate::proto::ReplyCode;
 
-/// Why an HTTP proxy did not connect. [`fault`](Self::fault) sums it up.
+/// Says why an HTTP proxy did not connect. [`fault`](Self::fault) sums it up.
 ///
 /// [`error::reply_code`](crate::error::reply_code) makes 02 of status 403, 06 of 504 and of a proxy
-/// that is too slow, and 01 of everything else: HTTP has no words for the rest, and a guess would be
+/// that is too slow, and 01 of everything else: HTTP does not tell the rest apart, and a guess would be
 /// worse.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -28,9 +28,9 @@ pub enum HttpError {
     },
     /// The target's name has a character that has no place in a request: nothing was sent.
     Name,
-    /// What the proxy says is not HTTP/1, or goes on for ever.
+    /// The proxy sent something that is not HTTP/1, or a head without end.
     NotHttp(&'static str),
-    /// The proxy answered with another status than one of success (2xx).
+    /// The response has another status than one of success (2xx).
     Status {
         /// The status code.
         status: u16,
@@ -38,7 +38,7 @@ pub enum HttpError {
 }
 
 impl HttpError {
-    /// Whose fault it was.
+    /// Returns whose fault it was.
     #[must_use]
     pub const fn fault(&self) -> ClientFault {
         match self {
@@ -55,7 +55,7 @@ impl HttpError {
         }
     }
 
-    /// What a server tells its client.
+    /// Returns the code that a server replies to its client.
     pub(super) const fn reply_code(&self) -> ReplyCode {
         match self {
             Self::Unreachable(error) => error.reply_code(),
