@@ -43,6 +43,7 @@ where
         signal: pending(),
         drain_limit: Duration::from_secs(30),
         unauthenticated: None,
+        start: |server| Box::pin(async { Task(tokio::spawn(server.run())).await }),
     }
 }
 
@@ -55,7 +56,15 @@ pub struct Serve<L, S, F = Pending<()>> {
     signal: F,
     drain_limit: Duration,
     unauthenticated: Option<UnauthenticatedLimit>,
+    // What `serve` asks of a listener and a stack is not asked a second time: where one of them does
+    // not have it, awaiting this is no second error.
+    start: fn(Serve<L, S, Signal>) -> Running,
 }
+
+/// Ready once the server shall end.
+type Signal = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+type Running = Pin<Box<dyn Future<Output = Result<(), BoxError>> + Send>>;
 
 impl<L, S, F> Serve<L, S, F> {
     /// Ends the server once `signal` is ready: the listener is closed at once, and the server is
@@ -71,6 +80,7 @@ impl<L, S, F> Serve<L, S, F> {
             signal,
             drain_limit: self.drain_limit,
             unauthenticated: self.unauthenticated,
+            start: self.start,
         }
     }
 
@@ -92,25 +102,24 @@ impl<L, S, F> Serve<L, S, F> {
     }
 }
 
-impl<L, S, F> Serve<L, S, F>
+impl<L, S> Serve<L, S, Signal>
 where
     L: Listener,
     S: AcceptService<L::Io>,
-    F: Future<Output = ()> + Send + 'static,
 {
     async fn run(self) -> Result<(), BoxError> {
         let Self {
             listening,
             mut listener,
             mut stack,
-            signal,
+            mut signal,
             drain_limit,
             unauthenticated,
+            start: _,
         } = self;
         let listening = listening?;
         let mut tasks = Tasks::default();
         let mut backoff = Backoff::default();
-        let mut signal = pin!(signal);
         let mut sweep = pin!(sleep(SWEEP));
         loop {
             let accepted = tokio::select! {
@@ -215,16 +224,22 @@ impl Drop for Task {
 /// Dropping the future closes the listener and drops all sessions.
 impl<L, S, F> IntoFuture for Serve<L, S, F>
 where
-    L: Listener,
-    S: AcceptService<L::Io>,
     F: Future<Output = ()> + Send + 'static,
 {
     /// Fails when the listener cannot be started, or when the stack fails in `poll_ready`.
     type Output = Result<(), BoxError>;
-    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+    type IntoFuture = Running;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async { Task(tokio::spawn(self.run())).await })
+        (self.start)(Serve {
+            listening: self.listening,
+            listener: self.listener,
+            stack: self.stack,
+            signal: Box::pin(self.signal),
+            drain_limit: self.drain_limit,
+            unauthenticated: self.unauthenticated,
+            start: self.start,
+        })
     }
 }
 

@@ -21,7 +21,7 @@ mod identity;
 mod negotiation;
 mod policy;
 mod request;
-mod roles;
+mod sealed;
 mod serde;
 mod target;
 mod tunnel;
@@ -39,7 +39,7 @@ pub use self::{
     negotiation::{Authenticated, Negotiation},
     policy::Policy,
     request::Request,
-    roles::{Dial, Negotiate},
+    sealed::{CloneService, Dial, Negotiate, Verify},
     target::Target,
     tunnel::Tunnel,
     tunnel_ext::{HoldTunnel, MeteredTunnel, OnCloseTunnel, TunnelExt},

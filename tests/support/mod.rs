@@ -65,7 +65,7 @@ pub async fn settle() {
 }
 
 /// A handshake and an authentication method in front of a service.
-pub fn stack<A, S>(authenticate: A, service: S) -> Handshake<Auth<A, S>> {
+pub fn stack<A, S: Clone>(authenticate: A, service: S) -> Handshake<Auth<A, S>> {
     HandshakeLayer::new().layer(AuthLayer::new(authenticate).layer(service))
 }
 

@@ -57,7 +57,6 @@ mod combinators;
 mod future;
 mod layer;
 mod no_auth;
-mod service;
 mod userpass;
 #[cfg(feature = "users")]
 mod users;
@@ -65,6 +64,9 @@ mod users;
 #[cfg(feature = "users")]
 pub use self::users::Users;
 pub use self::{
-    authenticate::Authenticate, future::ResponseFuture, layer::AuthLayer, no_auth::NoAuth,
-    service::Auth, userpass::UserPass,
+    authenticate::Authenticate,
+    future::ResponseFuture,
+    layer::{Auth, AuthLayer},
+    no_auth::NoAuth,
+    userpass::UserPass,
 };

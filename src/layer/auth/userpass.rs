@@ -1,15 +1,14 @@
 use std::fmt;
 
+use futures_util::future::BoxFuture;
 use tokio::io::AsyncWriteExt;
-use tower::ServiceExt;
-use tower_service::Service;
 
 use super::Authenticate;
 use crate::{
     error::{AuthError, BoxError, FailedAttempt, find},
     io::{ClientStream, ReadError, lingering_close, read_message},
     proto::{self, Decode, Method, UserPassStatus},
-    session::{Credentials, Identity, Negotiation},
+    session::{Credentials, Identity, Negotiation, Verify},
 };
 
 /// X'02': username/password (RFC 1929), verified by any tower service.
@@ -24,6 +23,9 @@ use crate::{
 #[derive(Clone)]
 pub struct UserPass<V> {
     verifier: V,
+    // What `new` asks of a verifier is not asked a second time: where it does not have it, the stack
+    // is no second error.
+    ask: fn(&V, Credentials) -> BoxFuture<'static, Result<Identity, BoxError>>,
     empty: Empty,
 }
 
@@ -37,9 +39,13 @@ impl<V> UserPass<V> {
     /// Username/password, verified by `verifier`.
     ///
     /// The verifier fails with [`AuthError::Denied`] for a wrong name or password.
-    pub const fn new(verifier: V) -> Self {
+    pub const fn new(verifier: V) -> Self
+    where
+        V: Verify<Future: Send + 'static>,
+    {
         Self {
             verifier,
+            ask: |verifier, credentials| Box::pin(verifier.verify(credentials)),
             empty: Empty::Denied,
         }
     }
@@ -53,11 +59,7 @@ impl<V> UserPass<V> {
     }
 }
 
-impl<V> UserPass<V>
-where
-    V: Service<Credentials, Response = Identity> + Clone,
-    V::Error: Into<BoxError>,
-{
+impl<V> UserPass<V> {
     async fn verify(&self, credentials: Credentials) -> Result<Identity, FailedAttempt> {
         // Kept for the log: the verifier gets the credentials.
         let name = credentials.name().to_vec();
@@ -70,22 +72,17 @@ where
         if empty && matches!(self.empty, Empty::Denied) {
             return Err(AuthError::Denied);
         }
-        let verified = self.verifier.clone().oneshot(credentials).await;
-        verified.map_err(|error| {
-            let error = error.into();
-            match find::<AuthError>(&*error) {
-                Some(AuthError::Denied) => AuthError::Denied,
-                _ => AuthError::Verifier(error),
-            }
+        let verified = (self.ask)(&self.verifier, credentials).await;
+        verified.map_err(|error| match find::<AuthError>(&*error) {
+            Some(AuthError::Denied) => AuthError::Denied,
+            _ => AuthError::Verifier(error),
         })
     }
 }
 
 impl<V, Io> Authenticate<Io> for UserPass<V>
 where
-    V: Service<Credentials, Response = Identity> + Clone + Send + Sync,
-    V::Error: Into<BoxError>,
-    V::Future: Send,
+    V: Send + Sync,
     Io: ClientStream,
 {
     type Stream = Io;

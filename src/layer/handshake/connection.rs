@@ -22,7 +22,7 @@ use crate::{
     },
     proto::{self, Command, Decode, Greeting, Method, Reply, ReplyCode, Selection},
     relay::Traffic,
-    session::{Accepted, Dial, Negotiate, Negotiation, Request, Tunnel},
+    session::{Accepted, CloneService, Dial, Negotiate, Negotiation, Request, Tunnel},
 };
 
 /// Serves a connection to its end, and logs how it ended.
@@ -32,7 +32,10 @@ pub(super) fn hold<M, Io>(
     accepted: Accepted<Io>,
 ) -> impl Future<Output = Result<Traffic, BoxError>> + Send + 'static
 where
-    M: Negotiate<PrefixedStream<Io>, Service: Dial>,
+    M: Negotiate<PrefixedStream<Io>, Service: Dial<Future: Send> + Send, Future: Send>
+        + CloneService
+        + Send
+        + 'static,
     Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let span = tracing::info_span!(
@@ -68,7 +71,10 @@ async fn establish<M, Io>(
     span: Span,
 ) -> Result<(<M::Service as Dial>::Tunnel, M::Stream), SessionError>
 where
-    M: Negotiate<PrefixedStream<Io>, Service: Dial>,
+    M: Negotiate<PrefixedStream<Io>, Service: Dial<Future: Send> + Send, Future: Send>
+        + CloneService
+        + Send
+        + 'static,
     Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let mut step = Step::Greeting;
@@ -121,7 +127,10 @@ async fn open<M, Io>(
     step: &mut Step,
 ) -> Result<Opened<M::Stream, M::Service>, BoxError>
 where
-    M: Negotiate<PrefixedStream<Io>, Service: Dial>,
+    M: Negotiate<PrefixedStream<Io>, Service: Dial<Future: Send> + Send, Future: Send>
+        + CloneService
+        + Send
+        + 'static,
     Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let Accepted {
@@ -206,7 +215,7 @@ async fn dial<S, W>(
     client: &mut W,
 ) -> io::Result<Result<S::Tunnel, BoxError>>
 where
-    S: Dial,
+    S: Dial<Future: Send>,
     W: ClientStream,
 {
     let mut dial = pin!(service.dial(request));

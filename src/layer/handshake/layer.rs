@@ -14,7 +14,7 @@ use crate::{
     io::PrefixedStream,
     proto::ReplyCode,
     relay::Traffic,
-    session::{Accepted, Dial, Negotiate},
+    session::{Accepted, CloneService, Dial, Negotiate},
 };
 
 /// Serves accepted connections with a service that authenticates. See the [module](super).
@@ -121,7 +121,10 @@ impl<M> Handshake<M> {
 
 impl<M, Io> Service<Accepted<Io>> for Handshake<M>
 where
-    M: Negotiate<PrefixedStream<Io>, Service: Dial>,
+    M: Negotiate<PrefixedStream<Io>, Service: Dial<Future: Send> + Send, Future: Send>
+        + CloneService
+        + Send
+        + 'static,
     Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     type Response = Traffic;

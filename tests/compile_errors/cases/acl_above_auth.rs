@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 use tower::ServiceBuilder;
 use tower_socks::{AclLayer, AuthLayer, Connector, HandshakeLayer, NoAuth, Request, serve};
 
-fn stack(listener: tokio::net::TcpListener) {
+async fn stack(listener: tokio::net::TcpListener) {
     let stack = ServiceBuilder::new()
         .concurrency_limit(10)
         .layer(HandshakeLayer::new())
@@ -12,7 +12,7 @@ fn stack(listener: tokio::net::TcpListener) {
         .layer(AclLayer::new(|_: &Request, _: Option<SocketAddr>| Ok(())))
         .layer(AuthLayer::new(NoAuth))
         .service(Connector::direct());
-    _ = serve(listener, stack);
+    _ = serve(listener, stack).await;
 }
 
 fn main() {}

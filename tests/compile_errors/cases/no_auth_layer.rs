@@ -2,11 +2,11 @@
 use tower::ServiceBuilder;
 use tower_socks::{Connector, HandshakeLayer, serve};
 
-fn stack(listener: tokio::net::TcpListener) {
+async fn stack(listener: tokio::net::TcpListener) {
     let stack = ServiceBuilder::new()
         .layer(HandshakeLayer::new())
         .service(Connector::direct());
-    _ = serve(listener, stack);
+    _ = serve(listener, stack).await;
 }
 
 fn main() {}

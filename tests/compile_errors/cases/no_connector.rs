@@ -2,14 +2,14 @@
 use tower::ServiceBuilder;
 use tower_socks::{AuthLayer, BoxError, HandshakeLayer, NoAuth, Request, serve};
 
-fn stack(listener: tokio::net::TcpListener) {
+async fn stack(listener: tokio::net::TcpListener) {
     let stack = ServiceBuilder::new()
         .layer(HandshakeLayer::new())
         .layer(AuthLayer::new(NoAuth))
         .service(tower::service_fn(async |_: Request| {
             Ok::<_, BoxError>(String::new())
         }));
-    _ = serve(listener, stack);
+    _ = serve(listener, stack).await;
 }
 
 fn main() {}

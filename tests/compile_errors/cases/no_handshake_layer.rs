@@ -2,11 +2,11 @@
 use tower::ServiceBuilder;
 use tower_socks::{AuthLayer, Connector, NoAuth, serve};
 
-fn stack(listener: tokio::net::TcpListener) {
+async fn stack(listener: tokio::net::TcpListener) {
     let stack = ServiceBuilder::new()
         .layer(AuthLayer::new(NoAuth))
         .service(Connector::direct());
-    _ = serve(listener, stack);
+    _ = serve(listener, stack).await;
 }
 
 fn main() {}

@@ -2,12 +2,12 @@
 use tower::ServiceBuilder;
 use tower_socks::{AuthLayer, Connector, HandshakeLayer, Users, serve};
 
-fn stack(listener: tokio::net::TcpListener) {
+async fn stack(listener: tokio::net::TcpListener) {
     let stack = ServiceBuilder::new()
         .layer(HandshakeLayer::new())
         .layer(AuthLayer::new(Users::default()))
         .service(Connector::direct());
-    _ = serve(listener, stack);
+    _ = serve(listener, stack).await;
 }
 
 fn main() {}

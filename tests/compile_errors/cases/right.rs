@@ -17,9 +17,9 @@ fn stack(listener: tokio::net::TcpListener, users: Users, open: bool) {
         .layer(HandshakeLayer::new())
         .layer(AuthLayer::new(auth))
         .timeout(Duration::from_secs(1))
-        .option_layer(Some(AclLayer::new(
-            |_: &Request, _: Option<SocketAddr>| Ok(()),
-        )))
+        .option_layer(Some(AclLayer::new(|_: &Request, _: Option<SocketAddr>| {
+            Ok(())
+        })))
         .concurrency_limit(3)
         .service(Connector::direct());
     _ = serve(listener, stack);

@@ -2,12 +2,12 @@
 use tower::ServiceBuilder;
 use tower_socks::{AuthLayer, Connector, HandshakeLayer, NoAuth, serve};
 
-fn stack(listener: tokio::net::TcpListener) {
+async fn stack(listener: tokio::net::TcpListener) {
     let stack = ServiceBuilder::new()
         .layer(AuthLayer::new(NoAuth))
         .layer(HandshakeLayer::new())
         .service(Connector::direct());
-    _ = serve(listener, stack);
+    _ = serve(listener, stack).await;
 }
 
 fn main() {}

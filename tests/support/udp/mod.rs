@@ -38,7 +38,7 @@ pub async fn pass(seconds: u64) {
 }
 
 /// Handshake and authentication in front of a service for requests.
-pub fn stack<S>(service: S) -> Handshake<Auth<NoAuth, S>> {
+pub fn stack<S: Clone>(service: S) -> Handshake<Auth<NoAuth, S>> {
     crate::support::stack(NoAuth, service)
 }
 
