@@ -3,16 +3,53 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// The address that a request led to in the end, told by whoever uses it to whoever wants to know.
+/// The address that a request led to in the end, which a connector stores and a layer reads.
+///
+/// [`Request::dialled`](super::Request::dialled) returns it: to be called with the request, and read once
+/// the tunnel is there. Clones share the address. Where no layer asks, nothing is stored or allocated.
+///
+/// An audit layer, which logs who reached which address:
+///
+/// ```
+/// use tower::{Service, ServiceExt};
+/// use tower_socks::{BoxError, Request, Tunnel};
+///
+/// async fn audit<S>(dial: S, mut request: Request) -> Result<S::Response, BoxError>
+/// where
+///     S: Service<Request, Response: Tunnel, Error = BoxError>,
+/// {
+///     let (name, dialled) = (request.identity.clone(), request.dialled());
+///     let tunnel = dial.oneshot(request).await?;
+///     if let Some(address) = dialled.get() {
+///         tracing::info!(%name, %address, "dialled");
+///     }
+///     Ok(tunnel)
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), BoxError> {
+/// # use tower_socks::{Connector, proto::{Address, Command}};
+/// # let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+/// # let target = Address::Ip(listener.local_addr()?);
+/// let layer = tower::layer::layer_fn(|inner: Connector| {
+///     tower::service_fn(move |request| audit(inner.clone(), request))
+/// });
+/// # use tower::Layer;
+/// # layer.layer(Connector::direct()).oneshot(Request::new(Command::CONNECT, target)).await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Dialled(Arc<Mutex<Option<SocketAddr>>>);
+pub struct Dialled(Arc<Mutex<Option<SocketAddr>>>);
 
 impl Dialled {
     pub(super) fn set(&self, address: SocketAddr) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(address);
     }
 
-    pub(crate) fn get(&self) -> Option<SocketAddr> {
+    /// The address; `None` until the request has led to one, and for good where it leads to a name that
+    /// an upstream resolves.
+    #[must_use]
+    pub fn get(&self) -> Option<SocketAddr> {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -27,12 +27,12 @@ mod target;
 mod tunnel;
 mod tunnel_ext;
 
-pub(crate) use self::dialled::Dialled;
 pub use self::{
     accepted::Accepted,
     box_tunnel::BoxTunnel,
     connected::Connected,
     credentials::Credentials,
+    dialled::Dialled,
     extensions::Extensions,
     guard::Guard,
     identity::Identity,

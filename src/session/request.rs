@@ -24,7 +24,7 @@ use crate::{
 pub struct Request {
     /// CMD.
     pub command: Command,
-    /// DST.ADDR and DST.PORT. A name is never an address in disguise, but otherwise as the client
+    /// DST.ADDR and DST.PORT. A name is never a non-canonical IP literal, but otherwise as the client
     /// wrote it: capitals and a dot at its end are the same host.
     pub target: Address,
     /// The client's address.
@@ -119,6 +119,17 @@ impl Request {
         self.reply_codes.of(error)
     }
 
+    /// Returns where the address will be that the request leads to. A layer calls this before it calls
+    /// the service inside, and reads the address once the tunnel is there.
+    pub fn dialled(&mut self) -> Dialled {
+        if let Some(dialled) = self.extensions.get::<Dialled>() {
+            return dialled.clone();
+        }
+        let dialled = Dialled::default();
+        self.extensions.insert(dialled.clone());
+        dialled
+    }
+
     /// Says which of the approved addresses is the one that is used. A connector calls this once
     /// it is connected, so that a policy that changes can be asked about it again.
     pub fn reached(&self, address: SocketAddr) {
@@ -142,5 +153,20 @@ impl Request {
         };
         request.guard.check(&request)?;
         Ok(request)
+    }
+}
+
+/// Compares what a client asks for and who it is, for tests: command, target, addresses, the name and the
+/// groups of the identity, and whether it is the request for a datagram. Not the guard and not the
+/// extensions, whose values cannot be compared.
+impl PartialEq for Request {
+    fn eq(&self, other: &Self) -> bool {
+        self.command == other.command
+            && self.target == other.target
+            && self.peer == other.peer
+            && self.local == other.local
+            && self.identity.name() == other.identity.name()
+            && self.identity.groups() == other.identity.groups()
+            && self.datagram == other.datagram
     }
 }

@@ -12,6 +12,7 @@ mod support;
 
 #[cfg(feature = "users")]
 mod deadline;
+mod dialled;
 mod early_data;
 #[cfg(feature = "users")]
 mod hostile;
