@@ -11,24 +11,13 @@ use std::{
 
 use super::floors::{code, sources};
 
-/// Circles that are one idea in several files: a layer makes the service that has the layer's
-/// settings, a request has the policies that are asked about it. None may grow.
+/// Circles that are one idea in several files: a request has the policies that are asked about it.
+/// None may grow.
 const ONE_IDEA: &[&[&str]] = &[
     &[
         "connector::upstream::associate",
         "connector::upstream::bind",
         "connector::upstream::socks5",
-    ],
-    &[
-        "layer::handshake::connection",
-        "layer::handshake::layer",
-        "layer::handshake::service",
-    ],
-    &[
-        "layer::track::entry",
-        "layer::track::layer",
-        "layer::track::registry",
-        "layer::track::tunnel",
     ],
     &["relay::idle", "relay::relay"],
     &["session::guard", "session::policy", "session::request"],

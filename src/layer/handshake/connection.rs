@@ -5,6 +5,7 @@ use std::{
     io,
     pin::pin,
     task::Poll,
+    time::Duration,
 };
 
 use tokio::{
@@ -13,10 +14,10 @@ use tokio::{
 };
 use tracing::{Instrument, Span, field::Empty};
 
-use super::{layer::Config, log::report};
+use super::log::report;
 use crate::{
     admission::Unauthenticated,
-    error::{AuthError, BoxError, Refusal, SessionError, Step},
+    error::{AuthError, BoxError, Refusal, ReplyCodes, SessionError, Step},
     io::{
         ClientStream, PrefixedStream, ReadError, lingering_close, read_message, refuse, write_reply,
     },
@@ -24,6 +25,13 @@ use crate::{
     relay::Traffic,
     session::{Accepted, CloneService, Dial, Negotiate, Negotiation, Request, Tunnel},
 };
+
+/// The settings of a [`HandshakeLayer`](super::HandshakeLayer).
+#[derive(Clone, Debug)]
+pub(super) struct Config {
+    pub(super) deadline: Duration,
+    pub(super) reply_codes: ReplyCodes,
+}
 
 /// Serves a connection to its end, and logs how it ended.
 pub(super) fn hold<M, Io>(
@@ -208,7 +216,7 @@ fn malformed(error: proto::Error) -> Refusal {
     Refusal::new(code, "malformed request").with_source(error)
 }
 
-/// Executes the request for as long as there is a client to reply to.
+/// Executes the request unless the client is gone first.
 async fn dial<S, W>(
     service: S,
     request: Request,

@@ -8,7 +8,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{connection, future::ResponseFuture};
+use super::{
+    connection::{self, Config},
+    future::ResponseFuture,
+};
 use crate::{
     error::{BoxError, ReplyCodes},
     io::PrefixedStream,
@@ -21,12 +24,6 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct HandshakeLayer {
     config: Config,
-}
-
-#[derive(Clone, Debug)]
-pub(super) struct Config {
-    pub(super) deadline: Duration,
-    pub(super) reply_codes: ReplyCodes,
 }
 
 impl HandshakeLayer {

@@ -1,23 +1,48 @@
 //! The registry's entry of an open tunnel.
 
 use std::{
+    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::Context,
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use futures_util::task::AtomicWaker;
 use tokio::time::Instant;
 
-use super::{OpenTunnel, OpenTunnels};
 use crate::{
     io::{Direction, Meter},
+    proto::{Address, Command},
     relay::Traffic,
-    session::{Dialled, Request},
+    session::{Dialled, Identity, Request},
 };
+
+/// Describes an open tunnel at the moment of the call.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct OpenTunnel {
+    /// The number of the tunnel in this list, which is never used again.
+    pub id: u64,
+    /// The client's address.
+    pub client: SocketAddr,
+    /// The client's identity.
+    pub identity: Identity,
+    /// The command of its request.
+    pub command: Command,
+    /// The target of its request, as stated.
+    pub target: Address,
+    /// The address that was dialled, if the connector has [recorded](Request::reached) it.
+    pub reached: Option<SocketAddr>,
+    /// When it was opened, by this machine's clock.
+    pub since: SystemTime,
+    /// For how long it has been open.
+    pub age: Duration,
+    /// The payload that it has moved so far, in octets.
+    pub traffic: Traffic,
+}
 
 /// Holds the request of an open tunnel, and its traffic.
 pub(super) struct Entry {
@@ -77,18 +102,6 @@ impl Entry {
             age: self.started.elapsed(),
             traffic: self.traffic(),
         }
-    }
-}
-
-/// Keeps an entry in the registry until it is dropped.
-pub(super) struct Place {
-    pub(super) entry: Arc<Entry>,
-    pub(super) open: OpenTunnels,
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.open.remove(&self.entry);
     }
 }
 

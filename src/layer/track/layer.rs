@@ -12,9 +12,11 @@ pub struct TrackLayer {
     open: OpenTunnels,
 }
 
-impl TrackLayer {
-    pub(super) const fn new(open: OpenTunnels) -> Self {
-        Self { open }
+impl OpenTunnels {
+    /// Creates a layer that lists the tunnels of the service inside.
+    #[must_use]
+    pub fn layer(&self) -> TrackLayer {
+        TrackLayer { open: self.clone() }
     }
 }
 

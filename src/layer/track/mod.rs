@@ -55,7 +55,8 @@ mod registry;
 mod tunnel;
 
 pub use self::{
+    entry::OpenTunnel,
     layer::{Track, TrackLayer},
-    registry::{OpenTunnel, OpenTunnels, Totals},
+    registry::{OpenTunnels, Totals},
     tunnel::TrackTunnel,
 };

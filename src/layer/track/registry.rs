@@ -1,20 +1,11 @@
 use std::{
     collections::BTreeMap,
     fmt,
-    net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, SystemTime},
 };
 
-use super::{
-    TrackLayer,
-    entry::{Entry, Place},
-};
-use crate::{
-    proto::{Address, Command},
-    relay::Traffic,
-    session::{Identity, Request},
-};
+use super::entry::{Entry, OpenTunnel};
+use crate::{relay::Traffic, session::Request};
 
 /// Lists and closes the open tunnels of a proxy. See the [module](super).
 ///
@@ -30,30 +21,6 @@ struct Shared {
     open: BTreeMap<u64, Arc<Entry>>,
     /// The traffic of the tunnels that have ended.
     ended: Traffic,
-}
-
-/// Describes an open tunnel at the moment of the call.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct OpenTunnel {
-    /// The number of the tunnel in this list, which is never used again.
-    pub id: u64,
-    /// The client's address.
-    pub client: SocketAddr,
-    /// The client's identity.
-    pub identity: Identity,
-    /// The command of its request.
-    pub command: Command,
-    /// The target of its request, as stated.
-    pub target: Address,
-    /// The address that was dialled, if the connector has [recorded](Request::reached) it.
-    pub reached: Option<SocketAddr>,
-    /// When it was opened, by this machine's clock.
-    pub since: SystemTime,
-    /// For how long it has been open.
-    pub age: Duration,
-    /// The payload that it has moved so far, in octets.
-    pub traffic: Traffic,
 }
 
 /// Sums up all tunnels.
@@ -73,12 +40,6 @@ impl OpenTunnels {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
-    }
-
-    /// Creates a layer that lists the tunnels of the service inside.
-    #[must_use]
-    pub fn layer(&self) -> TrackLayer {
-        TrackLayer::new(self.clone())
     }
 
     /// Returns all open tunnels, oldest first.
@@ -135,6 +96,18 @@ impl OpenTunnels {
 
     fn lock(&self) -> MutexGuard<'_, Shared> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Keeps an entry in the registry until it is dropped.
+pub(super) struct Place {
+    pub(super) entry: Arc<Entry>,
+    pub(super) open: OpenTunnels,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.open.remove(&self.entry);
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 
 use pin_project_lite::pin_project;
 
-use super::entry::{Counter, Place};
+use super::{entry::Counter, registry::Place};
 use crate::{
     error::Refusal,
     io::ClientStream,
