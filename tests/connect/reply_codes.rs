@@ -22,7 +22,7 @@ use crate::support::{
 };
 
 /// A mapping whose codes are no others': 0x80 more than those of the table.
-fn mapped<S>(service: S) -> Handshake<Auth<NoAuth, S>> {
+fn mapped<S: Clone>(service: S) -> Handshake<Auth<NoAuth, S>> {
     HandshakeLayer::new()
         .reply_code(|error| ReplyCode(0x80 + reply_code(error).0))
         .layer(AuthLayer::new(NoAuth).layer(service))
