@@ -20,7 +20,7 @@ pub struct Accepted<Io> {
 }
 
 impl<Io> Accepted<Io> {
-    /// A connection without extensions.
+    /// Creates a connection without extensions.
     pub fn new(io: Io, peer: SocketAddr, local: SocketAddr) -> Self {
         Self {
             io,
@@ -30,7 +30,7 @@ impl<Io> Accepted<Io> {
         }
     }
 
-    /// The same connection over another stream.
+    /// Replaces the stream, such as by one that wraps it.
     pub fn map_io<T>(self, wrap: impl FnOnce(Io) -> T) -> Accepted<T> {
         Accepted {
             io: wrap(self.io),

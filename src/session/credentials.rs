@@ -11,6 +11,8 @@ use crate::proto::{self, Password};
 /// ```
 /// use tower_socks::{Credentials, Identity, error::AuthError};
 ///
+/// # use tower::ServiceExt;
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
 /// // Joe from the office only.
 /// let verify = tower::service_fn(async |credentials: Credentials| {
 ///     let office = credentials.peer().ip().to_canonical().to_string().starts_with("10.1.");
@@ -20,11 +22,9 @@ use crate::proto::{self, Password};
 ///     }
 /// });
 ///
-/// # use tower::ServiceExt;
-/// # #[tokio::main(flavor = "current_thread")] async fn main() {
 /// let joe = Credentials::new("joe", "secret").unwrap();
 /// let (office, home) = (([10, 1, 2, 3], 50000).into(), ([192, 0, 2, 1], 50000).into());
-/// assert!(verify.oneshot(joe.clone().with_peer(office)).await.is_ok());
+/// assert!(verify.clone().oneshot(joe.clone().with_peer(office)).await.is_ok());
 /// assert!(verify.oneshot(joe.with_peer(home)).await.is_err());
 /// # }
 /// ```

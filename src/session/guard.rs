@@ -6,7 +6,7 @@ use crate::error::Refusal;
 /// The policies that a request has passed, to be asked again about each address.
 ///
 /// [`AclLayer`](crate::AclLayer) adds its policy to the guard of every request that goes through
-/// it. Whoever holds an address asks [`Request::approve`] before using it. A request that met no
+/// it. A connector that has an address asks [`Request::approve`] before using it. A request that met no
 /// policy has an open guard.
 #[derive(Clone, Default)]
 pub struct Guard(Option<Arc<Link>>);

@@ -60,7 +60,7 @@ impl Identity {
         self
     }
 
-    /// The groups that the client is in, as far as whoever authenticated it said so.
+    /// Returns the groups that the client is in, as the authentication method found out.
     #[must_use]
     pub fn groups(&self) -> &[Box<str>] {
         self.extensions

@@ -20,7 +20,7 @@ pub struct Negotiation<Io> {
 }
 
 impl<Io> Negotiation<Io> {
-    /// A negotiation without extensions.
+    /// Creates a negotiation without extensions.
     pub fn new(io: Io, offered: MethodSet, peer: SocketAddr, local: SocketAddr) -> Self {
         Self {
             io,

@@ -3,7 +3,7 @@ use std::net::SocketAddr;
 use super::Request;
 use crate::error::Refusal;
 
-/// Who may do what. It is asked twice.
+/// Decides who may do what. It is asked twice.
 ///
 /// Once about the request as the client stated it, where a name is still a name; and once about
 /// each address that is about to be used, by the connector that holds it. The address that was

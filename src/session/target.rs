@@ -6,7 +6,7 @@ use crate::{
     proto::Address,
 };
 
-/// Something that names where to go: what a connector such as [`Direct`](crate::Direct) takes.
+/// Names a target: what a connector such as [`Direct`](crate::Direct) takes.
 ///
 /// A [`Request`] brings its policies along; an [`Address`], a [`SocketAddr`] and text such as
 /// `"example.com:80"` come without any, for use outside of a proxy.
@@ -16,7 +16,7 @@ use crate::{
             implements `Target`"
 )]
 pub trait Target: Send + 'static {
-    /// Where to go.
+    /// Returns the target's address, or its name.
     ///
     /// # Errors
     ///

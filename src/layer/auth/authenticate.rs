@@ -48,7 +48,7 @@ use crate::{
 /// }
 /// # let office = OfficeOr(tower_socks::UserPass::new(tower_socks::Users::default()));
 /// # let at = |peer: [u8; 4]| {
-/// #     let io = tokio::io::duplex(1).0;
+/// #     let io = tower_socks::io::PrefixedStream::new(tokio::io::duplex(1).0);
 /// #     let offered = [Method::NO_AUTHENTICATION, Method::USERNAME_PASSWORD].into_iter().collect();
 /// #     Negotiation::new(io, offered, (peer, 50000).into(), ([10, 0, 0, 1], 1080).into())
 /// # };

@@ -1,7 +1,7 @@
-//! Who the client is: method selection (RFC 1928 section 3) and what follows it.
+//! Authentication of clients: method selection (RFC 1928 section 3) and the sub-negotiation.
 //!
 //! [`AuthLayer`] takes an [`Authenticate`], selects a method, and lets it find out who the client
-//! is. It never calls the service that it wraps. It hands it over with the [`Identity`], in a
+//! is. It never calls the service that it wraps. It returns a clone of it with the [`Identity`], in a
 //! [`Authenticated`](crate::session::Authenticated), and the handshake calls it with the request. That is why
 //! tower's `timeout` above this layer bounds authentication alone, and below it the dial alone.
 //!
@@ -14,8 +14,11 @@
 //! | chosen at run time | [`tower::util::Either`] |
 //!
 //! Answers are exact: `05 M` with an offered method, or `05 FF` and close. A method that fails
-//! closes the connection, and nothing that a client pipelined behind its credentials is carried
-//! out.
+//! closes the connection, and nothing that a client pipelined behind its credentials is executed.
+//!
+//! Methods and verifiers see the client's address and what layers above learned of it: see
+//! [`Authenticate`] and [`Credentials`](crate::Credentials). The log says under which name an attempt
+//! failed ([`FailedAttempt`](crate::error::FailedAttempt)).
 //!
 //! # Example
 //!

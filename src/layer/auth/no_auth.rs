@@ -6,9 +6,9 @@ use crate::{
     session::{Identity, Negotiation},
 };
 
-/// X'00': everyone is let in, and is [anonymous](Identity::anonymous).
+/// Lets everyone in as [anonymous](Identity::anonymous): X'00', no authentication.
 ///
-/// There is no default that lets everyone in; whoever wants that writes this name.
+/// There is no default that lets everyone in: a stack that does has this name in it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoAuth;
 

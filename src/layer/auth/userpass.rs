@@ -11,7 +11,7 @@ use crate::{
     session::{Credentials, Identity, Negotiation, Verify},
 };
 
-/// X'02': username/password (RFC 1929), verified by any tower service.
+/// Authenticates by username/password, X'02' (RFC 1929), verified by any tower service.
 ///
 /// `V` is a `Service<Credentials, Response = Identity>`: a built-in map (`Users`), a
 /// [`service_fn`](tower::service_fn) over a database, or either of them under tower's middleware:
@@ -36,7 +36,7 @@ enum Empty {
 }
 
 impl<V> UserPass<V> {
-    /// Username/password, verified by `verifier`.
+    /// Creates the method over a `verifier`.
     ///
     /// The verifier fails with [`AuthError::Denied`] for a wrong name or password.
     pub const fn new(verifier: V) -> Self

@@ -86,13 +86,13 @@ impl Users {
         same.into()
     }
 
-    /// Number of users.
+    /// Returns the number of users.
     #[must_use]
     pub fn len(&self) -> usize {
         self.known.len()
     }
 
-    /// These users and some more, of which the last with one name counts.
+    /// Adds users, of which the last with one name counts.
     #[must_use]
     pub fn with<N: Into<Vec<u8>>, P: AsRef<[u8]>>(
         mut self,
@@ -108,13 +108,13 @@ impl Users {
         self
     }
 
-    /// Whether there is a user of this name.
+    /// Tells whether there is a user of this name.
     #[must_use]
     pub fn contains(&self, name: &[u8]) -> bool {
         self.known.contains_key(name)
     }
 
-    /// Whether there are no users, so that nobody is let in.
+    /// Tells whether there are no users, so that nobody is let in.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.known.is_empty()
