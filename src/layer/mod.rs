@@ -8,6 +8,7 @@
 //! | `LimitLayer` (feature `limit`) | a service for requests | the same, within limits on tunnels and requests |
 //! | `MeterLayer` (feature `limit`) | a service for requests | the same, within limits on octets |
 //! | [`TraceLayer`](trace::TraceLayer) | a service for requests | the same, with hooks for logs |
+//! | [`request_fn`](request_fn::request_fn) | a service for requests | the same, inside an async closure |
 //! | [`TrackLayer`](track::TrackLayer) | a service for requests | the same, with a list of its open tunnels |
 //! | `RequestMetricsLayer` (feature `metrics`) | a service for requests | the same, measured |
 //!
@@ -25,5 +26,6 @@ pub mod limit;
 pub mod meter;
 #[cfg(feature = "metrics")]
 pub mod metrics;
+pub mod request_fn;
 pub mod trace;
 pub mod track;

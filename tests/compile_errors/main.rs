@@ -143,6 +143,24 @@ const CASES: &[Case] = &[
         says: &["is not a resolver", "a resolver is a `Service<DomainName>`"],
         is_silent_about: &[],
     },
+    Case {
+        program: "request_fn_right",
+        says: &[],
+        is_silent_about: &[],
+    },
+    Case {
+        program: "request_fn_no_tunnel",
+        says: &["`String` is not a tunnel", "`Request` into a `Tunnel`"],
+        is_silent_about: &["`AuthLayer` is missing"],
+    },
+    Case {
+        program: "request_fn_above_auth",
+        says: &[
+            "`AuthLayer` needs a service for requests inside it",
+            "this does not turn a `Request` into a `Tunnel`",
+        ],
+        is_silent_about: &[],
+    },
 ];
 
 /// Of no use to anybody whose stack is wrong: the second error that used to follow the first.

@@ -1,4 +1,5 @@
-//! `Connector`: CONNECT and BIND from this machine, failover, routes, proxies by URL, and connectors for hyper.
+//! `Connector`: CONNECT and BIND from this machine, failover, routes, proxies by URL, connectors for hyper; and a
+//! closure as a layer around one.
 
 #![allow(
     clippy::unwrap_used,
@@ -23,6 +24,7 @@ mod policy;
 #[cfg(feature = "proxy-url")]
 mod proxy_url;
 mod reply_codes;
+mod request_fn;
 #[cfg(feature = "rules")]
 mod route;
 mod streams;
