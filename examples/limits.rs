@@ -1,4 +1,4 @@
-//! Limits: tower's own on the rate of requests, and a layer of ours for how many tunnels a user may
+//! Limits: tower's own on the rate of requests, and a `Limiter` of your own for how many tunnels a user may
 //! have open.
 //!
 //! The clients and the target are in this program too:
@@ -11,7 +11,6 @@
 
 use std::{
     collections::HashMap,
-    io,
     net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -22,64 +21,46 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
 };
-use tower::{ServiceBuilder, buffer::BufferLayer, layer::layer_fn, service_fn, util::ServiceExt};
+use tower::{ServiceBuilder, buffer::BufferLayer};
 use tower_socks::{
-    AuthLayer, BoxError, Client, Connector, HandshakeLayer, Refusal, Request, Traffic, Tunnel,
-    UserPass, Users,
+    AuthLayer, BoxError, Client, Connector, HandshakeLayer, Refusal, Request, UserPass, Users,
     client::ClientFault,
-    io::ClientStream,
-    proto::{Address, Credentials, ReplyCode},
+    layer::limit::{Admission, LimitLayer, Limiter},
+    proto::{Credentials, ReplyCode},
     serve,
 };
 
 /// How many tunnels each user may have.
 const TUNNELS: usize = 2;
 
-/// A tunnel with the permit that it needs. The permit is free again when the tunnel ends.
-struct Permitted<T>(T, OwnedSemaphorePermit);
+/// A semaphore for each user, and a permit for each tunnel, which `LimitLayer` holds until that ends.
+#[derive(Clone, Default)]
+struct TunnelsPerUser(Arc<Mutex<HashMap<Vec<u8>, Arc<Semaphore>>>>);
 
-impl<T: Tunnel> Tunnel for Permitted<T> {
-    fn bound(&self) -> Address {
-        self.0.bound()
-    }
+impl Limiter for TunnelsPerUser {
+    type Permit = OwnedSemaphorePermit;
 
-    async fn run<W: ClientStream>(self, client: W) -> io::Result<Traffic> {
-        let Self(tunnel, _permit) = self;
-        tunnel.run(client).await
+    fn admit(&self, request: &Request) -> Admission<OwnedSemaphorePermit> {
+        let name = request.identity.name().unwrap_or_default().to_vec();
+        let mut users = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = || Arc::new(Semaphore::new(TUNNELS));
+        let user = Arc::clone(users.entry(name).or_insert_with(new));
+        match user.try_acquire_owned() {
+            Ok(permit) => Admission::Permit(permit),
+            Err(_) => Admission::Refused(Refusal::not_allowed("too many tunnels")),
+        }
     }
 }
 
 #[tokio::main]
 async fn main() -> Result<(), BoxError> {
-    // The layer: a semaphore for each user, a permit for each request, and a refusal without one.
-    let users: Arc<Mutex<HashMap<Vec<u8>, Arc<Semaphore>>>> = Arc::default();
-    let per_user = layer_fn(move |inner: Connector| {
-        let users = Arc::clone(&users);
-        service_fn(move |request: Request| {
-            let name = request.identity.name().unwrap_or_default().to_vec();
-            let mut users = users.lock().unwrap_or_else(PoisonError::into_inner);
-            let new = || Arc::new(Semaphore::new(TUNNELS));
-            let permit = users
-                .entry(name)
-                .or_insert_with(new)
-                .clone()
-                .try_acquire_owned();
-            let inner = inner.clone();
-            async move {
-                let permit = permit.map_err(|_| Refusal::not_allowed("too many tunnels"))?;
-                let tunnel = inner.oneshot(request).await?;
-                Ok::<_, BoxError>(Permitted(tunnel, permit))
-            }
-        })
-    });
-
     let users: Users = [("joe", "one"), ("jane", "two")].into_iter().collect();
     let stack = ServiceBuilder::new()
         .layer(HandshakeLayer::new())
         .layer(AuthLayer::new(UserPass::new(users)))
-        .layer(BufferLayer::new(1024)) // a limit of tower's is shared by way of a buffer
+        .layer(BufferLayer::new(1024)) // a limit of tower's is shared through a buffer
         .rate_limit(100, Duration::from_secs(1)) // requests of all users together
-        .layer(per_user)
+        .layer(LimitLayer::new(TunnelsPerUser::default()))
         .service(Connector::direct());
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let proxy = listener.local_addr()?;
@@ -100,9 +81,9 @@ async fn main() -> Result<(), BoxError> {
     );
 
     open(proxy, ("jane", "two"), target).await?;
-    println!("jane is not concerned");
+    println!("jane has one of her own");
 
-    // The target closes once we have; then the tunnel is over, and its permit free again.
+    // The target closes once we have; then the tunnel has ended, and its permit is free again.
     first.shutdown().await?;
     first.read_to_end(&mut Vec::new()).await?;
     while open(proxy, ("joe", "one"), target).await.is_err() {

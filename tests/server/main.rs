@@ -12,6 +12,7 @@ mod support;
 
 mod accept;
 mod circles;
+mod examples;
 mod floors;
 #[cfg(all(feature = "rules", feature = "users"))]
 mod regressions;
