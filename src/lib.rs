@@ -44,24 +44,20 @@
 //! | inside [`Connector`] | [`Request`], one command each | per command, or per hop |
 //!
 //! A permit of tower's `concurrency_limit` below [`AuthLayer`] is free again at the reply. To hold
-//! something for as long as bytes flow, wrap the [`Tunnel`].
+//! something for as long as bytes flow, wrap the [`Tunnel`]: [`TunnelExt::hold`] does.
 //!
 //! Above [`AuthLayer`] an error closes the connection; below it an error becomes a
 //! [reply code](error). A stack in the wrong order does not compile, and the compiler says what is
 //! missing where.
 //!
-//! # The house
+//! # Guides
 //!
-//! ```text
-//! roof     examples/  tests/  benches/    only the public API
-//! floor 4  server                         the accept loop; knows no layer
-//! floor 3  layer::{handshake, auth, acl, limit, track, trace, metrics}  |  connector::{direct, bind, associate, upstream, pool, route}    do not know each other
-//! floor 2  client  speaks SOCKS5 to another proxy, over any stream  |  rules  conditions, written down
-//! floor 1  session  what flows  |  relay  how bytes move  |  error  what goes wrong
-//! floor 0  proto                          bytes and meanings, no I/O
-//! ```
+//! * [A layer of your own](guide::own_layer), as a closure, as a limiter, as a type.
+//! * [Testing](guide::testing) without a network.
+//! * [Before the dial](guide::before_the_dial): a PROXY header, the name in a TLS handshake.
+//! * [Connectors elsewhere](guide::elsewhere): hyper-util, tonic, WebSockets, databases, QUIC.
 //!
-//! Arrows go down only. Everything that a stack is written with stands at the root as well.
+//! What a stack is usually written with is at the root. Everything else has one path, in the module of its subject.
 //!
 //! # Cancel safety
 //!
@@ -108,6 +104,28 @@
 //! | a request that waits at a limit | none waits | `ConcurrentTunnels::wait`, `RequestRate::wait` |
 //! | sessions after the signal to stop | 30 s | [`Serve::drain_limit`](server::Serve::drain_limit) |
 //!
+//! # Stability
+//!
+//! Before 1.0 a minor version may break anything, and the changelog shows the code before and after. Some modules are
+//! more likely to change than others:
+//!
+//! | module | | moves with |
+//! |---|---|---|
+//! | [`proto`], [`error`], [`relay`] | near 1.0 | the RFCs |
+//! | [`session`], [`server`] | near 1.0 | tower, tokio |
+//! | [`layer`]: handshake, auth, acl, trace, track | near 1.0 | tower; tracing in trace |
+//! | [`layer`]: limit, meter, request_fn | may change | |
+//! | [`io`], [`datagram`] | may change: what streams and datagrams of your own implement | tokio |
+//! | [`client`] | near 1.0 | tokio |
+//! | [`connector`]: direct, bind, associate, upstream | near 1.0 | tower |
+//! | [`connector`]: failover, route | may change | `rules` in route |
+//! | `rules` | near 1.0, its file format too: new conditions may come | jiff's time zones |
+//! | features `http`, `hickory`, `metrics` | with their crates: a new major version of http, hyper, hickory-resolver or metrics is a breaking change of the feature alone | those crates |
+//! | features `http-connect`, `proxy-url`, `users` | near 1.0 | |
+//!
+//! Log lines and the names of metrics count as public. Types of dependencies outside a feature are those of tokio, tower,
+//! tracing and serde. The minimum Rust version rises in minor versions only.
+//!
 //! # Features
 //!
 //! | feature | default | what |
@@ -131,6 +149,7 @@ pub mod client;
 pub mod connector;
 pub mod datagram;
 pub mod error;
+pub mod guide;
 pub mod io;
 pub mod layer;
 pub mod proto;
