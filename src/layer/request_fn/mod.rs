@@ -56,7 +56,7 @@
 //! ```
 //! use tower_socks::{BoxError, Request, Tunnel, layer::request_fn::{Next, request_fn}, session::Dial};
 //!
-//! async fn twice<S: Dial>(request: Request, next: Next<S>) -> Result<impl Tunnel, BoxError> {
+//! async fn twice<S: Dial<Future: Send>>(request: Request, next: Next<S>) -> Result<impl Tunnel, BoxError> {
 //!     match next.clone().run(request.clone()).await {
 //!         Ok(tunnel) => Ok(tunnel),
 //!         Err(_) => next.run(request).await,
@@ -64,7 +64,7 @@
 //! }
 //! # use tower::Layer;
 //! # let service = request_fn(twice).layer(tower_socks::Connector::direct());
-//! # fn tunnels<S: Dial>(_: S) {}
+//! # fn tunnels<S: Dial<Future: Send>>(_: S) {}
 //! # tunnels(service);
 //! ```
 //!

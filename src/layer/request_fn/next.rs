@@ -19,7 +19,7 @@ impl<S> Next<S> {
     }
 }
 
-impl<S: Dial> Next<S> {
+impl<S: Dial<Future: Send>> Next<S> {
     /// Waits until the service below is ready, and executes the request there.
     ///
     /// # Errors
