@@ -14,7 +14,7 @@ impl Backoff {
         Self { first, longest }
     }
 
-    /// The delay after so many failures in a row; none after none.
+    /// Returns the delay after so many failures in a row; zero after none.
     pub(crate) fn after(self, failures: u32) -> Duration {
         match failures.checked_sub(1) {
             None => Duration::ZERO,

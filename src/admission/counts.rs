@@ -20,7 +20,7 @@ struct Live<V> {
     shared: V,
 }
 
-/// One of a key, counted until it is dropped.
+/// Counts one of a key until it is dropped.
 pub(crate) struct Count<K: Hash + Eq, V = ()> {
     counts: Counts<K, V>,
     key: K,
@@ -47,7 +47,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Counts<K, V> {
         }
     }
 
-    /// What those of this key share, if there are any.
+    /// Returns what those of this key share, if there are any.
     pub(crate) fn shared(&self, key: &K) -> Option<V> {
         self.lock().get(key).map(|live| live.shared.clone())
     }
@@ -78,7 +78,7 @@ impl<K: Hash + Eq + Clone> Counts<K> {
 }
 
 impl<K, V> Counts<K, V> {
-    /// How many keys have any.
+    /// Returns the number of keys that are live.
     pub(crate) fn keys(&self) -> usize {
         self.lock().len()
     }
@@ -93,7 +93,7 @@ impl<K: Hash + Eq, V> Count<K, V> {
         &self.key
     }
 
-    /// What all of this key share.
+    /// Returns what all of this key share.
     #[cfg(feature = "limit")]
     pub(crate) const fn shared(&self) -> &V {
         &self.shared

@@ -13,7 +13,7 @@ use std::{
 /// Keys at a limit that are remembered; with more of them, all are forgotten.
 const MOST: usize = 16 * 1024;
 
-/// The counter of these events.
+/// The name of the metric that counts these events.
 #[cfg(feature = "metrics")]
 pub(crate) const LIMITS: &str = "socks_limit_events_total";
 
@@ -72,7 +72,8 @@ impl<K: Hash + Eq + Clone + Debug> LimitEvents<K> {
     }
 }
 
-/// Logs and counts that a key is held back, or is no longer: at debug, since traffic comes in bursts.
+/// Logs and counts that a key is held back, or is no longer: at debug, since traffic comes in
+/// bursts.
 pub(crate) fn held_back(limit: &'static str, key: &str, is: bool) {
     if is {
         tracing::debug!(limit, key, "limit reached");

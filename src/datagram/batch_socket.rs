@@ -1,4 +1,4 @@
-//! A UDP socket that moves many datagrams in one system call.
+//! Batched UDP sockets (recvmmsg, GSO, GRO).
 
 use std::{
     cell::Cell,
@@ -18,39 +18,39 @@ use tokio::{io::Interest, net::UdpSocket};
 use super::socket_options;
 use crate::io::lend;
 
-/// Room for any datagram, or for what the kernel has coalesced.
+/// Room for any datagram, or for what the kernel has coalesced, in bytes.
 const SLOT: usize = 64 * 1024;
 
-/// Segments larger than this may not fit into a packet, and then the kernel does not take them in
-/// one call.
+/// Segments larger than this, in octets, may not fit into a packet, and then the kernel does not
+/// take them in one call.
 const LARGEST_SEGMENT: usize = 1_200;
 
-/// Datagrams to ask for where few come: room for one more says that it was all.
+/// Datagrams to ask for where few come: one that is not filled says that there are no more.
 const FEW: usize = 2;
 
-/// Datagrams in a row, taken one by one, after which batches are worth their price: a call that takes
-/// many costs more than the two that take one and find that it was all.
+/// Datagrams in a row, received one by one, after which batches are worth their price: a call that
+/// receives many costs more than the two that receive one and find no other.
 const SERIES: usize = 3;
 
 thread_local! {
     static BUFFER: Cell<Option<Box<[u8]>>> = const { Cell::new(None) };
 }
 
-/// A bound UDP socket.
+/// A bound UDP socket that moves many datagrams in one system call.
 #[derive(Debug)]
 pub(crate) struct BatchSocket {
     socket: UdpSocket,
     state: UdpSocketState,
-    /// Whom it is connected to.
+    /// The address that it is connected to.
     peer: OnceLock<SocketAddr>,
-    /// Datagrams that came in a row, one by one. From [`SERIES`] on they come in batches.
+    /// Datagrams received in a row, one by one. From [`SERIES`] on they are received in batches.
     row: AtomicUsize,
     /// Datagrams to ask for in a batch: twice what came last time.
     expected: AtomicUsize,
 }
 
 impl BatchSocket {
-    /// Binds a socket on which large datagrams travel in fragments of IP, as on any other.
+    /// Binds a socket on which large datagrams are sent in IP fragments, as on any other.
     pub(crate) fn bind(address: SocketAddr) -> io::Result<Self> {
         let socket = socket2::Socket::new(
             socket2::Domain::for_address(address),
@@ -61,11 +61,11 @@ impl BatchSocket {
             socket.set_only_v6(true)?;
         }
         socket.bind(&address.into())?;
-        // A burst has to find room while this thread is busy; as much as the system allows.
+        // Room for a burst while this thread is busy; as much as the system allows.
         let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
         let state = UdpSocketState::new((&socket).into())?;
         socket_options::set(&socket, address)?;
-        // One by one, what the system has coalesced could not be told apart.
+        // Received one by one, coalesced datagrams could not be told apart.
         let one_by_one = socket_options::coalesce(&socket, false).is_ok();
         Ok(Self {
             socket: UdpSocket::from_std(socket.into())?,
@@ -88,19 +88,19 @@ impl BatchSocket {
         self.socket.local_addr()
     }
 
-    /// From here on the system lets in datagrams of `peer` only.
+    /// Connects the socket: from here on the system accepts datagrams of `peer` only.
     pub(crate) fn connect(&self, peer: SocketAddr) -> io::Result<()> {
         SockRef::from(&self.socket).connect(&peer.into())?;
         _ = self.peer.set(peer);
         Ok(())
     }
 
-    /// Receives once, and hands each datagram with its source to `each`. Of several tasks that do
-    /// this only the last is woken.
+    /// Receives once, and calls `each` with each datagram and its source. Of several tasks that
+    /// poll only the last is woken.
     ///
     /// # Errors
     ///
-    /// Of an earlier datagram that did not arrive, most often: they are not the end of the socket.
+    /// Most often that of an earlier datagram that did not arrive: the socket can still be used.
     pub(crate) fn poll_recv(
         &self,
         cx: &mut Context<'_>,
@@ -119,7 +119,7 @@ impl BatchSocket {
         }
     }
 
-    /// One datagram, if there is any, after `row` of them in a row.
+    /// Receives one datagram, if there is any, after `row` of them in a row.
     fn try_recv_one(
         &self,
         row: usize,
@@ -127,7 +127,7 @@ impl BatchSocket {
     ) -> io::Result<usize> {
         let received = with_buffer(|buffer| {
             let slot = buffer.get_mut(..SLOT).unwrap_or_default();
-            // With its source, even of a connected socket: it may have come before.
+            // With its source even here: it may have come before the socket was connected.
             let (len, source) = self.socket.try_recv_from(slot)?;
             each(source, slot.get(..len).unwrap_or_default());
             Ok(1)
@@ -141,10 +141,10 @@ impl BatchSocket {
         received
     }
 
-    /// As many datagrams as are likely to be there, if there are any.
+    /// Receives as many datagrams as are likely to be there, if there are any.
     fn try_recv_batch(&self, each: &mut impl FnMut(SocketAddr, &[u8])) -> io::Result<usize> {
         let count = match self.expected.load(Ordering::Relaxed) {
-            // What is prepared for nothing costs as much as the rest.
+            // Slots that stay empty cost as much to prepare as the others.
             ..=FEW => self.try_recv::<FEW>(FEW, each),
             wanted => self.try_recv::<BATCH_SIZE>(wanted.min(BATCH_SIZE), each),
         }?;
@@ -152,7 +152,7 @@ impl BatchSocket {
         Ok(count)
     }
 
-    /// At most `wanted` datagrams, in room for `N`, if there are any.
+    /// Receives at most `wanted` datagrams, in room for `N`, if there are any.
     fn try_recv<const N: usize>(
         &self,
         wanted: usize,
@@ -192,7 +192,7 @@ impl BatchSocket {
         })
     }
 
-    /// How many datagrams of `size` octets one call can send.
+    /// Returns how many datagrams of `size` octets one call can send.
     pub(crate) fn segments(&self, size: usize) -> usize {
         if size > LARGEST_SEGMENT {
             1
@@ -206,7 +206,7 @@ impl BatchSocket {
     ///
     /// # Errors
     ///
-    /// When the system will not take them.
+    /// When the system does not take them.
     pub(crate) fn poll_send(
         &self,
         cx: &mut Context<'_>,
@@ -223,22 +223,22 @@ impl BatchSocket {
         };
         let is_one = transmit.segment_size.is_none();
         let try_send = || match self.peer.get() {
-            // The system has the way there at hand.
+            // The system has the route at hand.
             Some(peer) if is_one && *peer == destination => {
                 SockRef::from(&self.socket).send(contents).map(drop)
             }
-            // And less to look at than in a batch.
+            // And less to check than in a batch.
             _ if is_one => SockRef::from(&self.socket)
                 .send_to(contents, &destination.into())
                 .map(drop),
             _ => self.state.try_send((&self.socket).into(), &transmit),
         };
         let send = || match try_send() {
-            // News of an earlier datagram; this one has not been looked at.
+            // The error of an earlier datagram; this one was not tried.
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => try_send(),
             outcome => outcome,
         };
-        // Most often there is room, whatever tokio knows of it.
+        // Most often there is room, whatever readiness tokio has noted.
         let mut outcome = send();
         loop {
             match outcome {
@@ -252,7 +252,7 @@ impl BatchSocket {
     }
 }
 
-/// What a socket is asked to hold, in bytes; the system may have a lower limit.
+/// The receive buffer that is asked for, in bytes; the system may have a lower limit.
 const RECEIVE_BUFFER: usize = 1024 * 1024;
 
 /// Lends the receive buffer of this thread.

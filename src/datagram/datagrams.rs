@@ -146,9 +146,9 @@ impl Datagrams {
         }
     }
 
-    /// Returns the datagrams at the front that one system call can send, with their octets, size and
-    /// number: to one address, of one size but for the last, which may be smaller, `most` at most
-    /// and 65,507 octets together.
+    /// Returns the datagrams at the front that one system call can send, with their octets, size
+    /// and number: to one address, of one size but for the last, which may be smaller, `most` at
+    /// most and 65,507 octets together.
     pub(crate) fn run(&self, most: usize) -> Option<(&Address, &[u8], usize, usize)> {
         const LARGEST: usize = 65_507;
         let mut entries = self.entries.get(self.first..)?.iter();

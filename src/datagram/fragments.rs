@@ -1,4 +1,4 @@
-//! Datagrams in fragments (RFC 1928 section 7, FRAG).
+//! Reassembly of fragments (RFC 1928 section 7, FRAG).
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::proto::Address;
 /// The REASSEMBLY TIMER, which must be no less than 5 seconds.
 const TIMER: Duration = Duration::from_secs(5);
 
-/// No datagram is larger, so no queue is.
+/// The largest datagram, and so the largest queue, in octets.
 const LARGEST: usize = 65_507;
 
 /// The high-order bit of FRAG: the last one of a sequence.
@@ -21,16 +21,16 @@ pub(crate) struct Fragments {
     target: Address,
     bytes: Vec<u8>,
     highest: u8,
-    /// Octets of `bytes` that the highest one has brought.
+    /// Octets of `bytes` from the highest fragment.
     latest: usize,
     until: Instant,
 }
 
 impl Fragments {
-    /// Adds a fragment to the queue, if it is the next one. Hands out the datagram with the last.
+    /// Adds a fragment to the queue, if it is the next one. Returns the datagram with the last.
     ///
-    /// Fragments count up from 1. One that is lower than the highest seen begins anew, and so does
-    /// one in the same place that is not the same; where one is missing the rest can never be
+    /// Fragments count up from 1. One that is lower than the highest seen starts a new sequence,
+    /// and so does a different one with the same number; where one is missing the rest can never be
     /// complete, since the missing one would be lower.
     pub(crate) fn add(
         queue: &mut Option<Box<Self>>,
@@ -41,7 +41,7 @@ impl Fragments {
         let position = fragment & !LAST;
         let known = queue.as_ref().filter(|known| known.until > Instant::now());
         if known.is_some_and(|known| known.has(fragment, &target, payload)) {
-            return None; // the same once more
+            return None; // a duplicate
         }
         if known.is_none_or(|known| position <= known.highest) {
             *queue = (position == 1).then(|| {
@@ -70,8 +70,8 @@ impl Fragments {
         Some((whole.target, whole.bytes))
     }
 
-    /// Whether this is the fragment that was added last. That was not the end of a sequence, whose
-    /// number is another.
+    /// Returns `true` for a duplicate of the fragment that was added last. That was not the end of
+    /// a sequence, which has another number.
     fn has(&self, fragment: u8, target: &Address, payload: &[u8]) -> bool {
         let start = self.bytes.len() - self.latest;
         self.highest == fragment
@@ -79,7 +79,7 @@ impl Fragments {
             && self.bytes.get(start..) == Some(payload)
     }
 
-    /// When the queue has to be dropped.
+    /// Returns when the queue has to be dropped.
     pub(crate) const fn until(&self) -> Instant {
         self.until
     }

@@ -24,8 +24,8 @@
 //! ```
 //!
 //! A transport that does more implements the trait: see [there](DatagramTransport). A batch is
-//! handled in one call, and its buffers belong to the thread; what a transport could not send yet it
-//! keeps in an allocation of its own until there is room.
+//! handled in one call, and its buffers belong to the thread; what a transport could not send yet
+//! it keeps in an allocation of its own until there is room.
 
 mod batch_socket;
 mod datagrams;

@@ -1,16 +1,15 @@
-//! Datagrams from a batch into a socket.
+//! Sending of a batch through a socket.
 
 use std::{
     net::SocketAddr,
     task::{Context, Poll, ready},
 };
 
-use super::BatchSocket;
-use super::Datagrams;
+use super::{BatchSocket, Datagrams};
 use crate::io::DropReason;
 
 /// Sends what one system call takes from the front of `datagrams`, and takes it out. What the
-/// system refuses is dropped.
+/// system does not send is dropped.
 pub(crate) fn poll_send_front(
     socket: &BatchSocket,
     cx: &mut Context<'_>,
@@ -20,8 +19,8 @@ pub(crate) fn poll_send_front(
     let most = datagrams
         .run(1)
         .map_or(1, |(_, _, size, _)| socket.segments(size));
-    // It may be the batch that the system does not like, as on a path with small packets: the
-    // first of it by itself.
+    // It may be the batch that the system rejects, as on a path with a small MTU: the first
+    // datagram of it by itself.
     for most in [most, 1] {
         let Some((_, contents, size, count)) = datagrams.run(most) else {
             break;
@@ -40,8 +39,8 @@ pub(crate) fn poll_send_front(
     Poll::Ready(())
 }
 
-/// Sends all of `datagrams` to one destination. Ready once none is left; what the system refuses is
-/// dropped.
+/// Sends all of `datagrams` to one destination. Ready once none is left; what the system does not
+/// send is dropped.
 pub(crate) fn poll_send_all(
     socket: &BatchSocket,
     cx: &mut Context<'_>,

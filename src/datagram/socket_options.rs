@@ -1,11 +1,11 @@
-//! Options of UDP sockets that quinn-udp sets for a protocol of its own, and a relay wants otherwise.
+//! Socket options that quinn-udp sets for QUIC, and that a relay needs otherwise.
 
 #[cfg(target_os = "linux")]
 use std::os::fd::AsFd;
 use std::{io, net::SocketAddr};
 
-/// Fragments of IP are welcome, as on any other socket. Nobody looks at the address that a datagram
-/// came to, nor at its TOS octet; the system is not to tell with each of them.
+/// Allows IP fragments, as on any other socket, and turns off what is not read: the address that
+/// each datagram came to, and its TOS octet.
 #[cfg(target_os = "linux")]
 pub(super) fn set(socket: &socket2::Socket, address: SocketAddr) -> io::Result<()> {
     use nix::sys::socket::{setsockopt, sockopt};
@@ -27,7 +27,7 @@ pub(super) fn set(socket: &socket2::Socket, address: SocketAddr) -> io::Result<(
     Ok(())
 }
 
-/// Whether the system may hand over several datagrams of one source as one piece (UDP_GRO).
+/// Sets whether the system coalesces datagrams of one source (UDP_GRO).
 #[cfg(target_os = "linux")]
 pub(super) fn coalesce(socket: &impl AsFd, whether: bool) -> io::Result<()> {
     use nix::sys::socket::{setsockopt, sockopt};

@@ -53,9 +53,9 @@ pub trait DatagramTransport: Send + 'static {
     /// When the transport as a whole is broken. The association ends.
     fn poll_send(&mut self, cx: &mut Context<'_>, out: &mut Datagrams) -> Poll<io::Result<()>>;
 
-    /// Puts datagrams that have arrived into `into`, each with its source; `into` is empty when this
-    /// is called. Ready once there is at least one: an implementation that drops all that it has
-    /// received goes on receiving.
+    /// Puts datagrams that have arrived into `into`, each with its source; `into` is empty when
+    /// this is called. Ready once there is at least one: an implementation that drops all that it
+    /// has received goes on receiving.
     ///
     /// # Errors
     ///
@@ -65,13 +65,13 @@ pub trait DatagramTransport: Send + 'static {
     /// Drops the datagrams for which `filter` returns `false`, in both directions.
     ///
     /// The closure is called once for each datagram, with its destination ([`Direction::Up`]) or
-    /// source ([`Direction::Down`]) and its payload. It may return `Result<(), DropReason>` in place
-    /// of `bool`, to tell the [meters](crate::io::Meter) of the association a reason other than
-    /// [`DropReason::Other`](crate::io::DropReason::Other). The [room's page](super) has it in a
-    /// stack.
+    /// source ([`Direction::Down`]) and its payload. It may return `Result<(), DropReason>` in
+    /// place of `bool`, to tell the [meters](crate::io::Meter) of the association a reason other
+    /// than [`DropReason::Other`](crate::io::DropReason::Other). The [room's page](super) has it in
+    /// a stack.
     ///
-    /// A destination may be a name, and is what the client wrote: an address in any notation is made
-    /// canonical behind the filter. To allow or deny destinations is the business of a
+    /// A destination may be a name, and is what the client wrote: an address in any notation is
+    /// made canonical behind the filter. To allow or deny destinations is the business of a
     /// [policy](crate::session::Policy), which is asked about every address.
     ///
     /// ```

@@ -7,10 +7,10 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// A stream of any type, in a box.
+/// A boxed stream of any type.
 ///
-/// The [relay](super) sees through it: a TCP stream in it moves bulk data by `splice(2)` as it does
-/// without the box.
+/// The [relay](crate::relay) sees through it: a TCP stream in it moves bulk data by `splice(2)` as
+/// it does without the box.
 ///
 /// ```
 /// use tower_socks::io::BoxStream;
@@ -28,7 +28,7 @@ trait Stream: AsyncRead + AsyncWrite + Unpin + Send {
     fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 }
 
-/// A stream, and how to learn that its peer has gone.
+/// A stream, and the function that learns that its peer has gone.
 struct Watched<Io> {
     io: Io,
     closed: Closed<Io>,
@@ -37,7 +37,7 @@ struct Watched<Io> {
 type Closed<Io> = fn(&mut Io, &mut Context<'_>) -> Poll<io::Result<()>>;
 
 impl BoxStream {
-    /// Puts a stream into a box.
+    /// Boxes a stream.
     pub fn new<Io>(io: Io) -> Self
     where
         Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -45,7 +45,7 @@ impl BoxStream {
         Self::watched(io, |_, _| Poll::Pending)
     }
 
-    /// The same, with how to learn that the peer has gone.
+    /// Boxes a stream with the function that learns that its peer has gone.
     pub(crate) fn watched<Io>(io: Io, closed: Closed<Io>) -> Self
     where
         Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -53,7 +53,7 @@ impl BoxStream {
         Self(Box::new(Watched { io, closed }))
     }
 
-    /// The stream, if it is of this type.
+    /// Returns the stream, if it is of this type.
     #[must_use]
     pub fn get_ref<Io: 'static>(&self) -> Option<&Io> {
         self.inner().downcast_ref()
@@ -78,8 +78,8 @@ impl<Io: AsyncRead + AsyncWrite + Unpin + Send + 'static> Stream for Watched<Io>
     }
 }
 
-/// `impl`s of `AsyncRead` and `AsyncWrite` that pass everything on to a field.
-macro_rules! pass_on {
+/// Implements `AsyncRead` and `AsyncWrite` by those of a field.
+macro_rules! forward {
     ($stream:ident $(<$io:ident>)?, $field:tt) => {
         impl$(<$io: AsyncRead + Unpin>)? AsyncRead for $stream$(<$io>)? {
             fn poll_read(
@@ -123,8 +123,8 @@ macro_rules! pass_on {
     };
 }
 
-pass_on!(Watched<Io>, io);
-pass_on!(BoxStream, 0);
+forward!(Watched<Io>, io);
+forward!(BoxStream, 0);
 
 impl fmt::Debug for BoxStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -17,17 +17,17 @@ use super::{BoxStream, Meter, MeteredStream, PrefixedStream};
             'static`, and says `impl ClientStream for {Self} {{}}`"
 )]
 pub trait ClientStream: AsyncRead + AsyncWrite + Unpin + Send + 'static {
-    /// Ready once the client has closed its side, and with an error once it is certainly gone.
+    /// Polls for the end of the client's side; an error says that the client is certainly gone.
     ///
-    /// Polled while the request is carried out. An error ends the dial, since nobody waits for it
-    /// any more. The end alone does not: it is a half-close, and a client may send its request and
-    /// FIN in one go. The default never knows.
+    /// Polled during the dial. An error ends the dial, since the client waits for it no longer. The
+    /// end alone does not: it is a half-close, and a client may send its request and FIN at once.
+    /// The default is never ready.
     fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let _ = cx;
         Poll::Pending
     }
 
-    /// The same stream in a box, so that it is of one type whatever it is.
+    /// Boxes the stream, so that all are of one type.
     fn boxed(self) -> BoxStream
     where
         Self: Sized,
@@ -35,7 +35,7 @@ pub trait ClientStream: AsyncRead + AsyncWrite + Unpin + Send + 'static {
         BoxStream::watched(self, Self::poll_closed)
     }
 
-    /// The same stream with a meter on it, for the tunnel that it is handed to: see [`MeteredStream`].
+    /// Adds a meter for the tunnel that the stream is given to: see [`MeteredStream`].
     fn metered(self, meter: impl Meter) -> MeteredStream
     where
         Self: Sized,
@@ -45,14 +45,14 @@ pub trait ClientStream: AsyncRead + AsyncWrite + Unpin + Send + 'static {
 }
 
 impl<Io: AsyncRead + AsyncWrite + Unpin + Send + 'static> ClientStream for PrefixedStream<Io> {
-    /// Reads ahead, and keeps what it reads. Knows nothing any more once there is no room.
+    /// Reads ahead, and keeps what it reads. Never ready once there is no more room.
     fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.poll_end(cx)
     }
 }
 
 impl ClientStream for BoxStream {
-    /// As the stream in the box, if that was a `ClientStream` when it was put in by
+    /// Polls the stream in the box, if that was boxed as a `ClientStream`, by
     /// [`boxed`](ClientStream::boxed).
     fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Self::poll_closed(self, cx)
@@ -68,7 +68,7 @@ impl ClientStream for MeteredStream {
         Self::poll_closed(self, cx)
     }
 
-    /// There is one box, however many meters there are.
+    /// Adds a meter to the same box.
     fn metered(self, meter: impl Meter) -> MeteredStream {
         self.and(meter)
     }

@@ -1,27 +1,28 @@
-/// Why a datagram was dropped. RFC 1928 section 7 has nobody be told; [meters](super::Meter) are.
+/// The reason why a datagram was dropped. It is dropped in silence, as RFC 1928 section 7 demands,
+/// but for [meters](super::Meter).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DropReason {
-    /// No header of RFC 1928 section 7, or one that makes no sense.
+    /// It has no valid header of RFC 1928 section 7.
     Malformed,
-    /// A fragment, where fragments are not put together.
+    /// It is a fragment, and fragments are not reassembled.
     Fragment,
-    /// From somebody who is not the client, or whom the client has not sent to.
+    /// Its source is not the client, or a peer that the client has not sent to.
     Stranger,
-    /// To a destination that a policy refuses, or that is no single host's.
+    /// Its destination is denied by a policy, or is not one host's.
     Refused,
-    /// To a name that has no address.
+    /// Its destination is a name that has no address.
     Unresolved,
-    /// Too many of them wait for the lookups of names.
+    /// Too many wait for lookups of names.
     Overflow,
-    /// The system would not send it: too large, or no way there.
+    /// The system did not send it: it is too large, or there is no route.
     Unsendable,
-    /// For another reason: a path's own.
+    /// Another reason, of a datagram transport or a filter.
     Other,
 }
 
 impl DropReason {
-    /// All of them.
+    /// All reasons.
     pub const ALL: [Self; 8] = [
         Self::Malformed,
         Self::Fragment,
@@ -33,7 +34,7 @@ impl DropReason {
         Self::Other,
     ];
 
-    /// One word: a label for metrics.
+    /// Returns one word, as a label for metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -49,7 +50,7 @@ impl DropReason {
     }
 }
 
-/// How many were dropped, by reason.
+/// Counts of dropped datagrams, by reason.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Drops {
     counts: [u32; DropReason::ALL.len()],
@@ -71,13 +72,13 @@ impl Drops {
         }
     }
 
-    /// What there is, which is then taken out. Most of the time it is nothing.
+    /// Takes the counts out. Most of the time there are none.
     #[inline]
     pub(crate) fn take(&mut self) -> Option<Self> {
         self.any.then(|| std::mem::take(self))
     }
 
-    /// What is in `others`, too.
+    /// Adds other counts.
     #[inline]
     pub(crate) fn add_all(&mut self, others: Option<Self>) {
         if let Some(others) = others {

@@ -20,7 +20,7 @@ const LIMIT: Duration = Duration::from_secs(2);
 ///
 /// A socket that is closed while bytes of the peer are unread resets the connection, and the reset
 /// may overtake the last message. So the write side is shut down first, and what the peer still
-/// sends is thrown away until it closes, for 2 seconds at most.
+/// sends is discarded until it closes, for 2 seconds at most.
 ///
 /// # Cancel safety
 ///
@@ -29,16 +29,16 @@ pub async fn lingering_close<Io>(mut io: Io)
 where
     Io: AsyncRead + AsyncWrite + Unpin,
 {
-    let farewell = async {
+    let close = async {
         if io.shutdown().await.is_ok() {
             let _ = poll_fn(|cx| poll_drain(cx, &mut io)).await;
         }
     };
     // Too slow, or done: the stream is dropped either way.
-    let _ = timeout(LIMIT, farewell).await;
+    let _ = timeout(LIMIT, close).await;
 }
 
-/// Throws away what comes. Ready at the end.
+/// Discards what comes. Ready at the end of the stream.
 pub(crate) fn poll_drain<Io>(cx: &mut Context<'_>, io: &mut Io) -> Poll<io::Result<()>>
 where
     Io: AsyncRead + Unpin,
@@ -47,7 +47,7 @@ where
     Poll::Ready(Ok(()))
 }
 
-/// Throws away what the source has; `false` at its end.
+/// Discards what the source has; `false` at its end.
 pub(crate) fn poll_discard<S>(cx: &mut Context<'_>, source: &mut S) -> Poll<io::Result<bool>>
 where
     S: AsyncRead + Unpin,

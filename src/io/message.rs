@@ -1,4 +1,4 @@
-//! Whole messages over a stream: one read, one reply written.
+//! Reading and writing of whole messages.
 
 use std::{fmt, io, time::Duration};
 
@@ -10,11 +10,11 @@ use tokio::{
 use super::{client_stream::ClientStream, lingering_close::lingering_close};
 use crate::proto::{self, Decode, Decoded, Reply, ReplyCode};
 
-/// How long a reply may take to leave. With the time of [`lingering_close`] this stays below the 10 s that
-/// RFC 1928 section 6 allows.
+/// The time for writing a reply. With that of [`lingering_close`] it stays below the 10 s that RFC
+/// 1928 section 6 allows.
 const LIMIT: Duration = Duration::from_secs(5);
 
-/// Reads one message from a stream, and not a byte more.
+/// Reads one message from a stream, and no byte of the next.
 ///
 /// ```
 /// use tower_socks::{io::read_message, proto::Greeting};
@@ -35,7 +35,7 @@ const LIMIT: Duration = Duration::from_secs(5);
 ///
 /// # Cancel safety
 ///
-/// None: bytes that were read are lost with the future.
+/// Not cancel safe: bytes that were read are lost with the future.
 pub async fn read_message<T, R>(io: &mut R, scratch: &mut [u8]) -> Result<T, ReadError>
 where
     T: Decode,
@@ -58,13 +58,13 @@ where
     }
 }
 
-/// Why no message could be read.
+/// An error of [`read_message`].
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ReadError {
     /// The peer closed before the message was complete.
     Closed,
-    /// What it sent is not the message.
+    /// The bytes are not the message.
     Malformed(proto::Error),
     /// The stream failed.
     Io(io::Error),
@@ -94,7 +94,7 @@ impl std::error::Error for ReadError {
 ///
 /// # Errors
 ///
-/// When the stream fails, or will not take the reply within 5 s.
+/// When the stream fails, or does not take the reply within 5 s.
 pub(crate) async fn write_reply<W: ClientStream>(client: &mut W, reply: &Reply) -> io::Result<()> {
     let write = async {
         client.write_all(&reply.encode()).await?;
@@ -103,9 +103,9 @@ pub(crate) async fn write_reply<W: ClientStream>(client: &mut W, reply: &Reply) 
     timeout(LIMIT, write).await?
 }
 
-/// Says no, and closes so that it is heard.
+/// Sends a failure reply and performs a lingering close.
 pub(crate) async fn refuse<W: ClientStream>(mut client: W, code: ReplyCode) {
-    // Whoever is gone need not be told.
+    // A client that is gone needs no close that lingers.
     if write_reply(&mut client, &Reply::failure(code))
         .await
         .is_ok()

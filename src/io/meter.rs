@@ -5,18 +5,18 @@ use std::{
 
 use super::{DropReason, Drops};
 
-/// Counts the bytes of a tunnel, or bounds them: see [`MeteredStream`](super::MeteredStream).
+/// Counts or bounds the bytes of one tunnel: see [`MeteredStream`](super::MeteredStream).
 ///
-/// The relay asks before it reads, so what a limit holds back stays in the kernel, and the sender
-/// feels it. It tells at once what it has read, before it asks again. One meter serves one tunnel;
-/// what tunnels share is behind it.
+/// The relay asks before each read, so what a limit holds back stays in the kernel, and the sender
+/// has to wait. It reports what it has read before it asks again. What several tunnels share is
+/// behind their meters.
 ///
 /// ```
 /// use std::{io, sync::{Arc, atomic::{AtomicU64, Ordering}}, task::{Context, Poll}};
 /// use tokio::io::{AsyncReadExt, AsyncWriteExt};
 /// use tower_socks::{io::{Meter, PrefixedStream, Direction, ClientStream}, relay::Relay};
 ///
-/// /// Ends tunnels once they have brought their clients so many bytes together.
+/// /// Ends tunnels once their clients have received so many bytes together.
 /// struct Budget(Arc<AtomicU64>);
 ///
 /// impl Meter for Budget {
@@ -52,11 +52,12 @@ use super::{DropReason, Drops};
 /// # }
 /// ```
 pub trait Meter: Send + 'static {
-    /// How many bytes may move this way now, one at least. [`usize::MAX`], the default, is no limit.
+    /// Returns how many bytes may be read in this direction now, one at least. [`usize::MAX`], the
+    /// default, is no limit.
     ///
-    /// While it is pending, nothing is read that way, not even the end of the stream, and the task is to be woken once something may
-    /// move again. It is asked before there is anything to move, so the answer takes nothing away:
-    /// [`moved`](Self::moved) does.
+    /// While it is pending nothing is read in that direction, not even the end of the stream; the
+    /// task is to be woken once something may move again. This is asked before there is anything to
+    /// read, so it takes nothing from a budget: [`moved`](Self::moved) does.
     ///
     /// # Errors
     ///
@@ -70,23 +71,23 @@ pub trait Meter: Send + 'static {
         Poll::Ready(Ok(usize::MAX))
     }
 
-    /// Told how many bytes have come, and are on their way to the other side. Datagrams come whole, so
-    /// for them it may be more than was allowed.
+    /// Called as soon as bytes have come, with their number. Datagrams come whole, so for them it may
+    /// be more than was allowed.
     fn moved(&mut self, direction: Direction, bytes: usize);
 
-    /// Told how many datagrams have come, after [`moved`](Self::moved) has told their bytes. Never
-    /// called for streams.
+    /// Called with the number of datagrams that were received, after [`moved`](Self::moved) with
+    /// their bytes. Never called for streams.
     fn datagrams(&mut self, direction: Direction, count: usize) {
         let _ = (direction, count);
     }
 
-    /// Told how many datagrams were dropped, and why.
+    /// Called with the number of datagrams that were dropped for a reason.
     fn dropped(&mut self, reason: DropReason, count: usize) {
         let _ = (reason, count);
     }
 }
 
-/// Which way bytes move in a tunnel.
+/// A direction of a tunnel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Direction {
     /// From the client to the target.
@@ -107,7 +108,7 @@ impl Meter for Both {
         cx: &mut Context<'_>,
         direction: Direction,
     ) -> Poll<io::Result<usize>> {
-        // Each has to know whom to wake.
+        // Both are polled, so that each has the waker.
         let (one, other) = (
             self.0.poll_allowance(cx, direction)?,
             self.1.poll_allowance(cx, direction)?,
@@ -147,7 +148,7 @@ impl Meters {
     ) -> Poll<io::Result<usize>> {
         match &mut self.0 {
             None => Poll::Ready(Ok(usize::MAX)),
-            // None at all would look like the end of the stream.
+            // A read of 0 bytes would look like the end of the stream.
             Some(meter) => meter
                 .poll_allowance(cx, direction)
                 .map_ok(|bytes| bytes.max(1)),

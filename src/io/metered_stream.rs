@@ -9,11 +9,11 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{BoxStream, Direction, Meter, meter::Meters};
 
-/// A client's stream with [meters](Meter) on it: what [`ClientStream::metered`](super::ClientStream::metered)
-/// makes of one.
+/// A client's stream with [meters](Meter): the result of
+/// [`ClientStream::metered`](super::ClientStream::metered).
 ///
-/// A layer that counts or bounds the bytes of a tunnel wraps the tunnel, and hands the client's
-/// stream on as this:
+/// A layer that counts or bounds the bytes of a tunnel wraps the tunnel, and runs it with the
+/// client's stream as this:
 ///
 /// ```
 /// use std::io;
@@ -35,10 +35,10 @@ use super::{BoxStream, Direction, Meter, meter::Meters};
 /// }
 /// ```
 ///
-/// The connectors of this crate take the meters out: [`Relay`](crate::relay::Relay) asks them before it
-/// reads on either side, bulk data still moves by `splice(2)`, and datagrams are counted as well.
-/// For every other tunnel, reading is the way up and writing the way down. However many layers do
-/// this, there is one box.
+/// The connectors of this crate take the meters out: [`Relay`](crate::relay::Relay) asks them
+/// before it reads on either side, bulk data still moves by `splice(2)`, and datagrams are counted
+/// as well. In every other tunnel, reads are the direction up and writes the direction down.
+/// However many layers do this, there is one box.
 #[derive(Debug)]
 pub struct MeteredStream {
     io: BoxStream,
@@ -53,14 +53,14 @@ impl MeteredStream {
         }
     }
 
-    /// One more meter.
+    /// Adds a meter.
     #[must_use]
     pub fn and(mut self, meter: impl Meter) -> Self {
         self.meters.add(Box::new(meter));
         self
     }
 
-    /// The meters of a stream, if it is one of these. It counts no more.
+    /// Takes the meters out of a stream, if it is a `MeteredStream`. It counts no more.
     pub(crate) fn take<Io: 'static>(io: &mut Io) -> Meters {
         let metered = (io as &mut dyn Any).downcast_mut::<Self>();
         metered.map_or_else(Meters::default, |metered| {

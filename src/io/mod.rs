@@ -1,17 +1,17 @@
-//! Streams: what one can be, and what every protocol does with one.
+//! Streams: boxed, prefixed and metered ones, whole messages, and the lingering close.
 //!
-//! A client's stream is a [`ClientStream`](ClientStream): `AsyncRead + AsyncWrite` that can also tell that
-//! the client is gone. The types of this module wrap one another, and
-//! [`Relay`](crate::relay::Relay) sees through all of them to the socket inside:
+//! A client's stream is a [`ClientStream`]: `AsyncRead + AsyncWrite` that can also tell that the
+//! client is gone. The types of this module wrap one another, and [`Relay`](crate::relay::Relay)
+//! sees through all of them to the socket inside:
 //!
 //! | type | a stream |
 //! |---|---|
-//! | [`PrefixedStream`] | with bytes in front of it that were read too early |
-//! | [`BoxStream`] | whose type is not known |
-//! | [`MeteredStream`] | with [meters](Meter) on it, which count its bytes or hold them back |
+//! | [`PrefixedStream`] | with bytes in front of it that were read ahead |
+//! | [`BoxStream`] | of any type |
+//! | [`MeteredStream`] | with [meters](Meter), which count its bytes or hold them back |
 //!
-//! [`read_message`] takes one message of a protocol from a stream and leaves everything behind it, and
-//! [`lingering_close`] closes one so that what was written last arrives.
+//! [`read_message`] reads one message of a protocol and leaves what is behind it in the stream;
+//! [`lingering_close`] closes a stream so that what was written last arrives.
 
 mod box_stream;
 mod client_stream;

@@ -6,16 +6,16 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Room for a whole handshake of everyday size, so that a client that sends it all in one go is
-/// read in one system call.
+/// Room for a whole handshake of usual size, in bytes, so that a client that sends it all at once
+/// is read in one system call.
 const CAPACITY: usize = 1024;
 
-/// A stream with the bytes that were read ahead of what was asked for.
+/// A stream behind a buffer of bytes that were read ahead.
 ///
 /// Messages are read in small pieces, so that no byte of the next one is taken; the system is asked
 /// for larger ones. What is left when the relay starts is early data and goes first (RFC 1928 lets
-/// a client send it with the request). Once a reader brings a buffer of its own of 1 KiB or more,
-/// this one is given back.
+/// a client send it with the request). The buffer is freed once a reader brings one of 1 KiB or
+/// more.
 #[derive(Debug)]
 pub struct PrefixedStream<Io> {
     io: Io,
@@ -27,7 +27,7 @@ pub struct PrefixedStream<Io> {
 }
 
 impl<Io> PrefixedStream<Io> {
-    /// Nothing is read ahead yet. Allocates with the first small read.
+    /// Wraps a stream of which nothing was read ahead. Allocates with the first small read.
     pub fn new(io: Io) -> Self {
         Self {
             io,
@@ -38,7 +38,7 @@ impl<Io> PrefixedStream<Io> {
         }
     }
 
-    /// A stream on which `bytes` come before what the stream itself has to say.
+    /// Wraps a stream, to read `bytes` before those of the stream.
     pub fn with_bytes(io: Io, bytes: impl Into<Box<[u8]>>) -> Self {
         let buffer = bytes.into();
         Self {
@@ -50,22 +50,22 @@ impl<Io> PrefixedStream<Io> {
         }
     }
 
-    /// The bytes that were read ahead.
+    /// Returns the bytes that were read ahead.
     pub fn buffered(&self) -> &[u8] {
         self.buffer.get(self.start..self.end).unwrap_or_default()
     }
 
-    /// The stream. Reading from it leaves out what was read ahead.
+    /// Returns the stream. Reading from it leaves out what was read ahead.
     pub const fn get_ref(&self) -> &Io {
         &self.io
     }
 
-    /// The stream, to change. Reading from it leaves out what was read ahead.
+    /// Returns the stream, mutably. Reading from it leaves out what was read ahead.
     pub const fn get_mut(&mut self) -> &mut Io {
         &mut self.io
     }
 
-    /// The stream and the bytes that were read ahead.
+    /// Returns the stream and the bytes that were read ahead.
     pub fn into_parts(self) -> (Io, Vec<u8>) {
         let bytes = self.buffered().to_vec();
         (self.io, bytes)
@@ -79,8 +79,8 @@ impl<Io> PrefixedStream<Io> {
 }
 
 impl<Io: AsyncRead + Unpin> PrefixedStream<Io> {
-    /// Reads on without handing anything out. Ready at the end of the stream and on an error;
-    /// never when there is no more room.
+    /// Reads ahead. Ready at the end of the stream and on an error; never once there is no more
+    /// room.
     pub(crate) fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.ended {
             if self.start == 0 && self.end >= CAPACITY {

@@ -1,4 +1,4 @@
-//! Sockets behind generic streams.
+//! The socket inside a stream of any type.
 
 use std::{any::Any, io};
 #[cfg(target_os = "linux")]
@@ -13,7 +13,7 @@ use tokio::net::UnixStream;
 
 use super::{BoxStream, MeteredStream, PrefixedStream};
 
-/// A socket of the operating system, with nothing in front of it.
+/// A socket of the operating system, with no bytes in front of it.
 #[derive(Clone, Copy)]
 pub(crate) enum Raw<'a> {
     Tcp(&'a TcpStream),
@@ -22,7 +22,7 @@ pub(crate) enum Raw<'a> {
 }
 
 impl<'a> Raw<'a> {
-    /// The socket that `io` is, if it is one.
+    /// Returns the socket inside `io`, if there is one.
     pub(crate) fn of<Io: 'static>(io: &'a Io) -> Option<Self> {
         let io: &dyn Any = io;
         let boxed = io.downcast_ref().map(BoxStream::inner);
@@ -42,14 +42,14 @@ impl<'a> Raw<'a> {
     pub(crate) fn reset(self) -> io::Result<()> {
         match self {
             Self::Tcp(socket) => socket.set_zero_linger(),
-            // Has no reset; the peer sees the end.
+            // It has no reset; the peer sees the end.
             #[cfg(unix)]
             Self::Unix(_) => Ok(()),
         }
     }
 }
 
-/// Sees through [`PrefixedStream`] once it has handed out everything.
+/// Sees through [`PrefixedStream`] once its bytes have all been read.
 fn bare<T: 'static>(io: &dyn Any) -> Option<&T> {
     io.downcast_ref::<T>().or_else(|| {
         io.downcast_ref::<PrefixedStream<T>>()

@@ -2,24 +2,24 @@
 
 use std::{cell::Cell, thread::LocalKey};
 
-/// The most that is read at once, in bytes: as much as a socket has on a good day.
+/// The size of the buffer, in bytes: the most that is read at once.
 pub(crate) const LARGEST: usize = 256 * 1024;
 
 thread_local! {
     static BUFFER: Cell<Option<Box<[u8]>>> = const { Cell::new(None) };
 }
 
-/// Lends the buffer of this thread, [`LARGEST`] bytes of whatever was in it before.
+/// Lends the buffer of this thread: [`LARGEST`] bytes, with the contents of earlier uses.
 #[inline]
 pub(crate) fn with_scratch<T>(borrow: impl FnOnce(&mut [u8]) -> T) -> T {
     let make = || vec![0; LARGEST].into_boxed_slice();
     lend(&BUFFER, make, |buffer| borrow(buffer))
 }
 
-/// Lends what is in `slot`, in the state in which the last one left it; makes it first if need be.
+/// Lends the value in `slot`, in the state in which the last use left it; makes it if there is
+/// none.
 ///
-/// It is taken out while it is lent: whoever is called from within `borrow` and wants the same gets
-/// another one.
+/// It is taken out while it is lent: a nested call gets another one.
 #[inline]
 pub(crate) fn lend<T, R>(
     slot: &'static LocalKey<Cell<Option<T>>>,

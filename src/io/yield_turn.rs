@@ -1,12 +1,12 @@
-//! Taking turns with other tasks.
+//! Cooperative yielding.
 
 use std::{future::Future, pin::pin, task::Context};
 
-/// Has this task woken once others, and the system's news, have had their turn.
+/// Wakes this task once other tasks have run and the runtime has polled its sockets.
 ///
-/// A plain wake puts the task back into the queue at once, and a few busy ones of that kind keep the
-/// runtime from looking at its sockets.
+/// A plain wake puts the task back into the queue at once, and a few busy tasks of that kind keep
+/// the runtime from polling its sockets.
 pub(crate) fn yield_turn(cx: &mut Context<'_>) {
-    // Pending at first, by what it is for.
+    // Its first poll is pending, by definition.
     let _ = pin!(tokio::task::yield_now()).poll(cx);
 }

@@ -6,7 +6,7 @@ use std::{
 
 use super::{DomainName, Encoded, InvalidName, ip_literal};
 
-/// A host and a port, the host by address or by name (RFC 1928 section 5).
+/// A host, by address or by name, and a port (RFC 1928 section 5).
 ///
 /// ```text
 /// +------+----------+------+
@@ -23,7 +23,7 @@ use super::{DomainName, Encoded, InvalidName, ip_literal};
 /// let address: Address = "[::1]:80".parse()?;
 /// assert_eq!(address, Address::Ip(([0, 0, 0, 0, 0, 0, 0, 1], 80).into()));
 ///
-/// // A host in any notation that is really an address becomes that address.
+/// // A non-canonical IP literal becomes the address that it stands for.
 /// let address: Address = "0x7f.1:80".parse()?;
 /// assert_eq!(address.to_string(), "127.0.0.1:80");
 /// # Ok::<(), tower_socks::proto::ParseAddressError>(())
@@ -44,11 +44,11 @@ impl Address {
     /// Octets of the shortest form: ATYP, the length of an empty name, and the port.
     pub(super) const SHORTEST: usize = 4;
 
-    /// `0.0.0.0:0`: BND of a failure, or DST of a client that does not know yet.
+    /// `0.0.0.0:0`: BND of a failure, or DST of a client that does not know its address yet.
     pub const UNSPECIFIED: Self =
         Self::Ip(SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0)));
 
-    /// The address of `host`, which is a name or an address in any notation.
+    /// Creates an address from `host`, a name or an IP literal in any notation.
     ///
     /// # Errors
     ///
@@ -57,7 +57,7 @@ impl Address {
         Self::Name(DomainName::new(host)?, port).canonical()
     }
 
-    /// The port.
+    /// Returns the port.
     #[must_use]
     pub const fn port(&self) -> u16 {
         match self {
@@ -66,7 +66,7 @@ impl Address {
         }
     }
 
-    /// The socket address, unless this is a name.
+    /// Returns the socket address, unless this is a name.
     #[must_use]
     pub const fn ip(&self) -> Option<SocketAddr> {
         match self {
@@ -75,7 +75,7 @@ impl Address {
         }
     }
 
-    /// The name, unless this is an address.
+    /// Returns the name, unless this is an address.
     #[must_use]
     pub const fn name(&self) -> Option<&DomainName> {
         match self {
@@ -84,13 +84,13 @@ impl Address {
         }
     }
 
-    /// The same address in the one form in which it can be judged: a name that is an address in any
-    /// notation (`127.1`, `0x7f000001`, `[::1]`, with or without a dot at its end) becomes that
-    /// address, and an IPv4-mapped IPv6 address becomes the IPv4 address that a dial would reach.
+    /// Returns the canonical form, the one that policies decide on: an IP literal in any notation
+    /// (`127.1`, `0x7f000001`, `[::1]`, with or without a dot at its end) becomes its address, and
+    /// an IPv4-mapped IPv6 address becomes the IPv4 address that a dial would reach.
     ///
     /// # Errors
     ///
-    /// [`InvalidName`] when a name is written like an address but is none.
+    /// [`InvalidName`] when a name is written like an IP literal but is none.
     pub fn canonical(self) -> Result<Self, InvalidName> {
         Ok(match self {
             Self::Ip(address) => Self::Ip(canonical(address)),
@@ -118,8 +118,8 @@ impl Address {
     }
 }
 
-/// Returns the IPv4 address of an IPv4-mapped IPv6 address, and any other without its flow label and
-/// scope.
+/// Returns the IPv4 address of an IPv4-mapped IPv6 address, and any other without its flow label
+/// and scope.
 pub(crate) fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
@@ -139,8 +139,8 @@ impl fmt::Debug for Address {
     }
 }
 
-/// Reads `host:port`, with an IPv6 address in brackets. A host that is an address in any notation
-/// becomes that address.
+/// Parses `host:port`, with an IPv6 address in brackets. An IP literal in any notation becomes its
+/// address.
 impl FromStr for Address {
     type Err = ParseAddressError;
 
@@ -160,7 +160,7 @@ impl FromStr for Address {
     }
 }
 
-/// Why text is not `host:port`.
+/// An error of parsing `host:port`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ParseAddressError {

@@ -1,9 +1,9 @@
 use std::fmt;
 
-/// What a client asks for (RFC 1928 section 4, CMD).
+/// A command (RFC 1928 section 4, CMD).
 ///
-/// Commands that RFC 1928 does not know are values too: a service that understands one can be put
-/// behind the handshake, and [`Connector`](crate::Connector) answers 07 for the rest.
+/// Commands that RFC 1928 does not define are values too: a service that executes one can be put
+/// behind the handshake, and [`Connector`](crate::Connector) refuses the rest with 07.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Command(pub u8);
 

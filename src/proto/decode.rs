@@ -18,7 +18,7 @@ pub trait Decode: Sized {
     fn decode(bytes: &[u8]) -> Result<Decoded<Self>, Error>;
 }
 
-/// What [`Decode::decode`] made of the bytes so far.
+/// The result of [`Decode::decode`] for the bytes so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decoded<T> {
     /// A whole message, and the number of octets that it took.
@@ -28,15 +28,15 @@ pub enum Decoded<T> {
     Need(usize),
 }
 
-/// Why bytes are not a message of the protocol.
+/// An error of decoding: no continuation makes the bytes a message of the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {
     /// The version octet is not the one that the message calls for.
     Version {
-        /// What the RFC asks for.
+        /// The version of the RFC.
         expected: u8,
-        /// What came.
+        /// The octet that came.
         found: u8,
     },
     /// ATYP is none of 01, 03 and 04 (RFC 1928 section 5).

@@ -1,6 +1,6 @@
 use std::{fmt, ops::Deref, sync::Arc};
 
-/// The name of a host, as it may stand in an address field (RFC 1928 section 5, ATYP X'03').
+/// A host name that fits into an address field (RFC 1928 section 5, ATYP X'03').
 ///
 /// 1 to 255 octets of UTF-8 without NUL, spaces and control characters. Whether such a host exists
 /// is the resolver's business. Clones share one allocation.
@@ -8,14 +8,14 @@ use std::{fmt, ops::Deref, sync::Arc};
 pub struct DomainName(Arc<str>);
 
 impl DomainName {
-    /// The longest name that fits into an address field, in octets.
+    /// The length of the longest name, in octets.
     pub const MAX_LEN: usize = 255;
 
-    /// Checks a name.
+    /// Creates a name.
     ///
     /// # Errors
     ///
-    /// [`InvalidName`] says what is wrong with it.
+    /// [`InvalidName`] when it does not fit, or no host can have it.
     pub fn new(name: &str) -> Result<Self, InvalidName> {
         if name.is_empty() {
             Err(InvalidName::Empty)
@@ -32,7 +32,7 @@ impl DomainName {
         Self::new(std::str::from_utf8(name).map_err(|_| InvalidName::Octet)?)
     }
 
-    /// The name as it was written.
+    /// Returns the name as it was written.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -59,7 +59,7 @@ impl fmt::Debug for DomainName {
     }
 }
 
-/// Why octets are not the name of a host.
+/// The reason why octets are not a host name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InvalidName {
@@ -69,7 +69,7 @@ pub enum InvalidName {
     TooLong,
     /// It has a NUL, a space, a control character, or octets that are not UTF-8.
     Octet,
-    /// It is written like an address, but is none: `127.0.0.256`, `0x`, `fe80::1%eth0`.
+    /// It is written like an IP literal, but is none: `127.0.0.256`, `0x`, `fe80::1%eth0`.
     Address,
 }
 

@@ -1,10 +1,9 @@
 use std::{fmt, ops::Deref};
 
-/// An encoded message of at most `N` octets, on the stack.
+/// An encoded message of at most `N` octets, on the stack: the result of the `encode` methods.
 ///
-/// `N` is the length of the longest form of the message, so encoding cannot fail and never cuts.
-/// Dereferences to the octets that are in use. Its `Debug` form shows the length only, since a
-/// message may carry a password.
+/// `N` is the length of the longest form of the message, so encoding cannot fail. Dereferences to
+/// the octets. Its `Debug` form has the length only, since a message may have a password in it.
 #[derive(Clone, Copy)]
 pub struct Encoded<const N: usize> {
     octets: [u8; N],

@@ -1,6 +1,6 @@
 use super::{
     Decode, Decoded, Encoded, Error, Method, MethodSet, VERSION,
-    reader::{Cursor, Stop},
+    reader::{Reader, Stop},
 };
 
 /// The client's version identifier/method selection message (RFC 1928 section 3).
@@ -13,15 +13,15 @@ use super::{
 /// +----+----------+----------+
 /// ```
 ///
-/// NMETHODS of 0 decodes to an empty set: the frame is whole, and its answer is `05 FF`.
+/// NMETHODS of 0 decodes to an empty set: the frame is complete, and the selection is `05 FF`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Greeting {
-    /// What the client is able to do.
+    /// METHODS: those that the client offers.
     pub methods: MethodSet,
 }
 
 impl Greeting {
-    /// The frame as a client sends it.
+    /// Encodes the frame as a client sends it.
     #[must_use]
     pub fn encode(&self) -> Encoded<257> {
         // 256 values fit into the set, 255 into the frame: X'FF' is no method.
@@ -42,10 +42,10 @@ impl Decode for Greeting {
     const MAX_LEN: usize = 257;
 
     fn decode(bytes: &[u8]) -> Result<Decoded<Self>, Error> {
-        Cursor::decode(bytes, 2, |cursor| {
-            cursor.version(VERSION)?;
-            let count = cursor.octet()?;
-            let methods = cursor.slice(usize::from(count))?;
+        Reader::decode(bytes, 2, |reader| {
+            reader.version(VERSION)?;
+            let count = reader.octet()?;
+            let methods = reader.slice(usize::from(count))?;
             Ok(Self {
                 methods: methods.iter().copied().map(Method).collect(),
             })
@@ -64,12 +64,12 @@ impl Decode for Greeting {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Selection {
-    /// The chosen method, or [`Method::NO_ACCEPTABLE`].
+    /// The selected method, or [`Method::NO_ACCEPTABLE`].
     pub method: Method,
 }
 
 impl Selection {
-    /// The frame as a server sends it.
+    /// Encodes the frame as a server sends it.
     #[must_use]
     pub fn encode(&self) -> Encoded<2> {
         Encoded::new().push(&[VERSION, self.method.0])
@@ -80,10 +80,10 @@ impl Decode for Selection {
     const MAX_LEN: usize = 2;
 
     fn decode(bytes: &[u8]) -> Result<Decoded<Self>, Error> {
-        Cursor::decode(bytes, 2, |cursor| -> Result<Self, Stop> {
-            cursor.version(VERSION)?;
+        Reader::decode(bytes, 2, |reader| -> Result<Self, Stop> {
+            reader.version(VERSION)?;
             Ok(Self {
-                method: Method(cursor.octet()?),
+                method: Method(reader.octet()?),
             })
         })
     }

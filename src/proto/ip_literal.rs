@@ -1,19 +1,19 @@
-//! Names that are really addresses.
+//! Non-canonical IP literals: names that resolvers take for addresses.
 //!
-//! Resolvers take far more for an address than the four-part decimal form: `127.1`, `0x7f000001`,
+//! Resolvers parse far more than the four-part decimal form: `127.1`, `0x7f000001`,
 //! `017700000001` and `2130706433` all reach 127.0.0.1. A rule about names must not see a name
 //! there. The notations are those of `inet_aton(3)`, and the test for "written like an IPv4
-//! address" is the one of the URL standard: the last label is a number. No top-level domain is.
+//! address" is that of the URL standard: the last label is a number. No top-level domain is.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::InvalidName;
 
-/// The address that `name` stands for, `None` when it is a name.
+/// Parses an IP literal in any notation; `None` for a name.
 ///
 /// # Errors
 ///
-/// When it is written like an address but is none: a resolver might still make one of it.
+/// When it is written like an IP literal but is none: a resolver might still make an address of it.
 pub(crate) fn address_of(name: &str) -> Result<Option<IpAddr>, InvalidName> {
     let bare = name.trim_end_matches('.');
     if bare.is_empty() {

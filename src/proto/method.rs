@@ -11,10 +11,10 @@ impl Method {
     pub const GSSAPI: Self = Self(0x01);
     /// X'02': username/password (RFC 1929).
     pub const USERNAME_PASSWORD: Self = Self(0x02);
-    /// X'FF': none of the offered methods is acceptable. An answer, never an offer.
+    /// X'FF': none of the offered methods is acceptable. Selected, never offered.
     pub const NO_ACCEPTABLE: Self = Self(0xff);
 
-    /// Whether the method is in the range that RFC 1928 leaves to private use, X'80' to X'FE'.
+    /// Returns `true` for the range that RFC 1928 reserves for private methods, X'80' to X'FE'.
     #[must_use]
     pub const fn is_private(self) -> bool {
         matches!(self.0, 0x80..=0xfe)
@@ -55,7 +55,7 @@ pub struct MethodSet {
 }
 
 impl MethodSet {
-    /// The set without members.
+    /// Creates an empty set.
     #[must_use]
     pub const fn new() -> Self {
         Self { low: 0, high: 0 }
@@ -70,7 +70,7 @@ impl MethodSet {
         }
     }
 
-    /// Whether the method is a member.
+    /// Returns `true` if the method is in the set.
     #[must_use]
     pub const fn contains(&self, Method(octet): Method) -> bool {
         if octet < 128 {
@@ -80,13 +80,13 @@ impl MethodSet {
         }
     }
 
-    /// Whether there are no members.
+    /// Returns `true` if the set is empty.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.low == 0 && self.high == 0
     }
 
-    /// The members, in ascending order.
+    /// Iterates over the methods, in ascending order.
     pub fn iter(&self) -> impl Iterator<Item = Method> + '_ {
         let half = |mut bits: u128, first: u8| {
             std::iter::from_fn(move || {

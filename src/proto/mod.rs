@@ -1,15 +1,16 @@
-//! Bytes and their meanings: the frames of RFC 1928 and RFC 1929, without I/O.
+//! Frames of RFC 1928 and RFC 1929: decoding and encoding, without I/O.
 //!
-//! Every frame decodes from a byte slice through [`Decode`] and says one of three things:
+//! Every frame decodes from a byte slice through [`Decode`], with one of three results:
 //!
 //! * [`Decoded::Done`] with the value and the number of bytes it took,
-//! * [`Decoded::Need`] with the number of bytes that are certainly missing. Whoever reads exactly
-//!   that many never takes a byte that belongs to the next frame,
+//! * [`Decoded::Need`] with the number of bytes that are certainly missing. Reading exactly that
+//!   many never takes a byte that belongs to the next frame,
 //! * an [`Error`]: no continuation makes these bytes a frame.
 //!
 //! Nothing here allocates from a length that has not been checked, and nothing panics, whatever the
-//! bytes are. Frames that we send encode into a [`Encoded`], which lives on the stack and is sized
-//! from the longest form of the message.
+//! bytes are. Frames encode into an [`Encoded`], which lives on the stack and is sized from the
+//! longest form of the message. [`io::read_message`](crate::io::read_message) decodes from a
+//! stream.
 //!
 //! ```
 //! use tower_socks::proto::{Command, Decode, Decoded, Request};
@@ -22,7 +23,7 @@
 //! assert_eq!(request.target.to_string(), "example.com:80");
 //! assert_eq!(taken, bytes.len() - 1);
 //!
-//! // Cut short, it says how much is missing.
+//! // Of a part, it says how much is missing.
 //! assert!(matches!(Request::decode(&bytes[..10]), Ok(Decoded::Need(8))));
 //! ```
 

@@ -1,13 +1,13 @@
 use super::{Address, Decoded, DomainName, Error};
 
-/// Walks over the octets of one message and remembers what is missing.
+/// Reads the fields of one message, and notes what is missing.
 #[derive(Debug)]
-pub(super) struct Cursor<'a> {
+pub(super) struct Reader<'a> {
     rest: &'a [u8],
     taken: usize,
 }
 
-/// Why a walk ended before the message did.
+/// The reason why reading stopped before the end of the message.
 #[derive(Debug)]
 pub(super) enum Stop {
     Need(usize),
@@ -20,22 +20,22 @@ impl From<Error> for Stop {
     }
 }
 
-impl<'a> Cursor<'a> {
-    /// Runs `walk` over `bytes` and turns its early ends into the answers of `Decode`.
+impl<'a> Reader<'a> {
+    /// Reads a message from `bytes` by `read`, and turns its stops into results of `Decode`.
     ///
     /// The shortest form of the message has `shortest` octets: so many can be asked for at once,
     /// which saves a reader of a bare socket most of its system calls.
     pub(super) fn decode<T>(
         bytes: &'a [u8],
         shortest: usize,
-        walk: impl FnOnce(&mut Self) -> Result<T, Stop>,
+        read: impl FnOnce(&mut Self) -> Result<T, Stop>,
     ) -> Result<Decoded<T>, Error> {
-        let mut cursor = Self {
+        let mut reader = Self {
             rest: bytes,
             taken: 0,
         };
-        match walk(&mut cursor) {
-            Ok(value) => Ok(Decoded::Done(value, cursor.taken)),
+        match read(&mut reader) {
+            Ok(value) => Ok(Decoded::Done(value, reader.taken)),
             Err(Stop::Need(missing)) => Ok(Decoded::Need(
                 missing.max(shortest.saturating_sub(bytes.len())),
             )),
@@ -43,7 +43,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Asks for all of a part whose length is known, so that it is not asked for in pieces.
+    /// Asks for all of a field whose length is known, so that it is not asked for in pieces.
     fn require(&self, len: usize) -> Result<(), Stop> {
         match len.saturating_sub(self.rest.len()) {
             0 => Ok(()),
@@ -81,7 +81,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// ATYP, address and port (RFC 1928 section 5).
+    /// Reads ATYP, address and port (RFC 1928 section 5).
     pub(super) fn address(&mut self) -> Result<Address, Stop> {
         match self.octet()? {
             Address::IPV4 => {
@@ -96,7 +96,7 @@ impl<'a> Cursor<'a> {
             }
             Address::NAME => {
                 let len = usize::from(self.octet()?);
-                // The port too: a bad name is judged only once the whole request is here, so that
+                // The port too: a bad name is rejected only once the whole request is here, so that
                 // the failure reply does not cross the rest of it.
                 self.require(len + 2)?;
                 let name = self.slice(len)?;

@@ -1,8 +1,8 @@
 use std::{fmt, net::Ipv4Addr};
 
-use super::{Address, Decode, Decoded, Encoded, Error, VERSION, reader::Cursor};
+use super::{Address, Decode, Decoded, Encoded, Error, VERSION, reader::Reader};
 
-/// The outcome of a request (RFC 1928 section 6, REP).
+/// A reply code (RFC 1928 section 6, REP).
 ///
 /// X'09' to X'FF' are unassigned; a value in that range keeps its number.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -28,7 +28,7 @@ impl ReplyCode {
     /// X'08': address type not supported.
     pub const ADDRESS_TYPE_NOT_SUPPORTED: Self = Self(0x08);
 
-    /// Whether the code is [`SUCCEEDED`](Self::SUCCEEDED).
+    /// Returns `true` for [`SUCCEEDED`](Self::SUCCEEDED).
     #[must_use]
     pub const fn is_success(self) -> bool {
         self.0 == 0
@@ -76,7 +76,7 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// A failure: BND is `0.0.0.0:0`, since nothing was bound.
+    /// Creates a failure reply: BND is `0.0.0.0:0`, since nothing was bound.
     #[must_use]
     pub const fn failure(code: ReplyCode) -> Self {
         Self {
@@ -85,7 +85,7 @@ impl Reply {
         }
     }
 
-    /// The frame as a server sends it.
+    /// Encodes the frame as a server sends it.
     ///
     /// Clients in the field cannot read a name as BND, so a name becomes `0.0.0.0` with its port.
     #[must_use]
@@ -104,12 +104,12 @@ impl Decode for Reply {
     const MAX_LEN: usize = 262;
 
     fn decode(bytes: &[u8]) -> Result<Decoded<Self>, Error> {
-        Cursor::decode(bytes, 3 + Address::SHORTEST, |cursor| {
-            cursor.version(VERSION)?;
-            let [code, _reserved] = cursor.array()?;
+        Reader::decode(bytes, 3 + Address::SHORTEST, |reader| {
+            reader.version(VERSION)?;
+            let [code, _reserved] = reader.array()?;
             Ok(Self {
                 code: ReplyCode(code),
-                bound: cursor.address()?,
+                bound: reader.address()?,
             })
         })
     }

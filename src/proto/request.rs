@@ -1,4 +1,4 @@
-use super::{Address, Command, Decode, Decoded, Encoded, Error, VERSION, reader::Cursor};
+use super::{Address, Command, Decode, Decoded, Encoded, Error, VERSION, reader::Reader};
 
 /// The client's request (RFC 1928 section 4).
 ///
@@ -10,7 +10,7 @@ use super::{Address, Command, Decode, Decoded, Encoded, Error, VERSION, reader::
 /// +----+-----+-------+------+----------+----------+
 /// ```
 ///
-/// RSV is written as zero and not looked at when read: a client that fills it still gets service.
+/// RSV is written as zero and ignored when read: a client that fills it is still served.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
     /// CMD.
@@ -20,7 +20,7 @@ pub struct Request {
 }
 
 impl Request {
-    /// The frame as a client sends it.
+    /// Encodes the frame as a client sends it.
     #[must_use]
     pub fn encode(&self) -> Encoded<262> {
         self.target
@@ -32,12 +32,12 @@ impl Decode for Request {
     const MAX_LEN: usize = 262;
 
     fn decode(bytes: &[u8]) -> Result<Decoded<Self>, Error> {
-        Cursor::decode(bytes, 3 + Address::SHORTEST, |cursor| {
-            cursor.version(VERSION)?;
-            let [command, _reserved] = cursor.array()?;
+        Reader::decode(bytes, 3 + Address::SHORTEST, |reader| {
+            reader.version(VERSION)?;
+            let [command, _reserved] = reader.array()?;
             Ok(Self {
                 command: Command(command),
-                target: cursor.address()?,
+                target: reader.address()?,
             })
         })
     }

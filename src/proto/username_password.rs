@@ -2,10 +2,10 @@ use std::fmt;
 
 use super::{
     Decode, Decoded, Encoded, Error,
-    reader::{Cursor, Stop},
+    reader::{Reader, Stop},
 };
 
-/// A name and a password (RFC 1929 section 2).
+/// A name and a password, as a client sends them (RFC 1929 section 2).
 ///
 /// ```text
 /// +----+------+----------+------+----------+
@@ -16,7 +16,7 @@ use super::{
 /// ```
 ///
 /// Both are octets: NUL, colons and anything that is not UTF-8 are legal. A length of 0 decodes,
-/// so that the server can answer it with a failure. The password does not appear in `Debug`.
+/// so that the server can send a failure. The password does not appear in `Debug`.
 #[derive(Clone)]
 pub struct Credentials {
     name: Box<[u8]>,
@@ -27,7 +27,7 @@ impl Credentials {
     /// The version octet of the sub-negotiation.
     pub(crate) const VERSION: u8 = 1;
 
-    /// Credentials from their parts; `None` when either is longer than 255 octets.
+    /// Creates credentials; `None` when either part is longer than 255 octets.
     #[must_use]
     pub fn new(name: impl Into<Vec<u8>>, password: impl Into<Vec<u8>>) -> Option<Self> {
         let name = name.into().into_boxed_slice();
@@ -36,19 +36,19 @@ impl Credentials {
         (fits(&name) && fits(&password.0)).then_some(Self { name, password })
     }
 
-    /// UNAME, 0 to 255 octets.
+    /// Returns UNAME, 0 to 255 octets.
     #[must_use]
     pub fn name(&self) -> &[u8] {
         &self.name
     }
 
-    /// PASSWD, 0 to 255 octets.
+    /// Returns PASSWD, 0 to 255 octets.
     #[must_use]
     pub fn password(&self) -> &Password {
         &self.password
     }
 
-    /// The frame as a client sends it.
+    /// Encodes the frame as a client sends it.
     #[must_use]
     pub fn encode(&self) -> Encoded<513> {
         let len = |octets: &[u8]| u8::try_from(octets.len()).unwrap_or(u8::MAX);
@@ -64,12 +64,12 @@ impl Decode for Credentials {
     const MAX_LEN: usize = 513;
 
     fn decode(bytes: &[u8]) -> Result<Decoded<Self>, Error> {
-        Cursor::decode(bytes, 3, |cursor| {
-            cursor.version(Self::VERSION)?;
-            let len = cursor.octet()?;
-            let name = cursor.slice(usize::from(len))?;
-            let len = cursor.octet()?;
-            let password = cursor.slice(usize::from(len))?;
+        Reader::decode(bytes, 3, |reader| {
+            reader.version(Self::VERSION)?;
+            let len = reader.octet()?;
+            let name = reader.slice(usize::from(len))?;
+            let len = reader.octet()?;
+            let password = reader.slice(usize::from(len))?;
             Ok(Self {
                 name: name.into(),
                 password: Password(password.into()),
@@ -87,15 +87,16 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// A password, which nothing prints: its `Debug` form is the same for all, and it has no `Display`.
+/// A password, which is never printed: its `Debug` form is the same for all, and it has no
+/// `Display`.
 ///
-/// It has no `==` either, whose time would tell how long the common prefix is. Compare the octets in
-/// constant time, or hand them to a password hash.
+/// It has no `==` either, whose time would tell how long the common prefix is. Compare the octets
+/// in constant time, or verify them by a password hash.
 #[derive(Clone)]
 pub struct Password(Box<[u8]>);
 
 impl Password {
-    /// The octets.
+    /// Returns the octets.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
@@ -108,7 +109,7 @@ impl fmt::Debug for Password {
     }
 }
 
-/// The server's answer to [`Credentials`] (RFC 1929 section 2).
+/// The server's response to [`Credentials`] (RFC 1929 section 2).
 ///
 /// ```text
 /// +----+--------+
@@ -121,12 +122,12 @@ impl fmt::Debug for Password {
 pub struct UserPassStatus(pub u8);
 
 impl UserPassStatus {
-    /// X'00': let in.
+    /// X'00': success.
     pub const SUCCESS: Self = Self(0x00);
     /// Any other value is a failure; X'01' is the one that we send.
     pub const FAILURE: Self = Self(0x01);
 
-    /// The frame as a server sends it.
+    /// Encodes the frame as a server sends it.
     #[must_use]
     pub fn encode(&self) -> Encoded<2> {
         Encoded::new().push(&[Credentials::VERSION, self.0])
@@ -137,9 +138,9 @@ impl Decode for UserPassStatus {
     const MAX_LEN: usize = 2;
 
     fn decode(bytes: &[u8]) -> Result<Decoded<Self>, Error> {
-        Cursor::decode(bytes, 2, |cursor| -> Result<Self, Stop> {
-            cursor.version(Credentials::VERSION)?;
-            Ok(Self(cursor.octet()?))
+        Reader::decode(bytes, 2, |reader| -> Result<Self, Stop> {
+            reader.version(Credentials::VERSION)?;
+            Ok(Self(reader.octet()?))
         })
     }
 }

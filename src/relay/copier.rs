@@ -1,4 +1,4 @@
-//! One direction of a tunnel.
+//! The copy loop of one direction.
 
 use std::{
     io,
@@ -13,19 +13,19 @@ use super::splice::{Left, Splice};
 use super::{error::Broken, gate::Gate, read_size::ReadSize};
 use crate::io::{Raw, poll_discard, with_scratch, yield_turn};
 
-/// Reads in one poll, before other tasks get their turn.
+/// Reads in one poll, before the task yields.
 const ROUNDS: usize = 16;
 
 #[derive(Debug)]
 enum State {
-    /// Bytes may come.
+    /// Bytes are copied.
     Open,
-    /// The source has ended and everything is delivered; the sink is to hear of it.
+    /// The source has ended and everything is written; the sink is to be shut down.
     Ending,
-    /// The sink takes nothing more. What still comes is thrown away, so that closing the source
-    /// does not reset it while it reads what the sink said last.
+    /// The sink takes nothing more. What still comes is discarded, so that closing the source does
+    /// not reset it while it reads what the sink has sent last.
     Discarding,
-    /// Nothing will come any more.
+    /// The source has ended, and the sink is shut down.
     Ended,
 }
 
@@ -33,15 +33,15 @@ enum State {
 #[derive(Debug)]
 pub(super) struct Copier {
     state: State,
-    /// Bytes delivered.
+    /// Bytes written.
     pub(super) moved: u64,
     read_size: ReadSize,
-    /// What the sink did not take yet, from `spilled` on.
+    /// What the sink has not taken yet, from `spilled` on.
     spill: Vec<u8>,
     spilled: usize,
-    /// Something was written since the last flush.
+    /// Whether something was written since the last flush.
     dirty: bool,
-    /// Why the sink takes nothing more.
+    /// The error for which the sink takes nothing more.
     pub(super) refused: Option<io::Error>,
     #[cfg(target_os = "linux")]
     splice: Option<Splice>,
@@ -62,24 +62,24 @@ impl Copier {
         }
     }
 
-    /// Whether the sink has got everything that it ever will.
+    /// Returns `true` once nothing more will be written to the sink.
     pub(super) const fn is_done(&self) -> bool {
         matches!(self.state, State::Discarding | State::Ended)
     }
 
-    /// Whether the source may still be sending, to nobody.
+    /// Returns `true` while what the source sends is discarded.
     pub(super) const fn is_discarding(&self) -> bool {
         matches!(self.state, State::Discarding)
     }
 
-    /// Whether the sink turned out to be reset. A peer that had ended its side before would have
-    /// made that a broken pipe.
+    /// Returns `true` if the sink was reset. A peer that had ended its side before would have made
+    /// that a broken pipe.
     pub(super) fn met_reset(&self) -> bool {
         let reset = |error: &io::Error| error.kind() == io::ErrorKind::ConnectionReset;
         self.refused.as_ref().is_some_and(reset)
     }
 
-    /// Moves what can be moved, when `opposite` is how the other direction stands.
+    /// Moves what can be moved; `opposite` is the other direction.
     ///
     /// # Errors
     ///
@@ -155,7 +155,7 @@ impl Copier {
                     }
                 }
             }
-            match with_scratch(|buffer| self.poll_pass(cx, source, sink, gate, buffer)) {
+            match with_scratch(|buffer| self.poll_copy(cx, source, sink, gate, buffer)) {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Ok(())),
                 Poll::Ready(Ok(_)) => {}
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
@@ -172,7 +172,7 @@ impl Copier {
         Poll::Pending
     }
 
-    /// Ready once nothing is kept back.
+    /// Writes what the sink has not taken. Ready once there is nothing of it.
     fn poll_spill<D>(&mut self, cx: &mut Context<'_>, sink: &mut D) -> Poll<io::Result<()>>
     where
         D: AsyncWrite + Unpin,
@@ -198,8 +198,8 @@ impl Copier {
         Poll::Ready(Ok(()))
     }
 
-    /// One read, and as much of it written as the sink takes. Ready with what was read.
-    fn poll_pass<S, D>(
+    /// Reads once, and writes as much of it as the sink takes. Ready with the number of bytes read.
+    fn poll_copy<S, D>(
         &mut self,
         cx: &mut Context<'_>,
         source: &mut S,
@@ -243,7 +243,8 @@ impl Copier {
 
 #[cfg(target_os = "linux")]
 impl Copier {
-    /// Whether to splice: there is bulk data, and both ends are sockets.
+    /// Returns `true` if this direction is to splice: there is bulk data, and both ends are
+    /// sockets.
     fn is_bulk<S: 'static, D: 'static>(&mut self, source: &S, sink: &D) -> bool {
         if self.splice.is_none()
             && self.read_size.is_bulk()
@@ -268,7 +269,7 @@ impl Copier {
             return Poll::Ready(Ok(Left::Unfit(Vec::new())));
         };
         let left = ready!(splice.poll(cx, source, sink, &mut self.moved, gate))?;
-        // Bulk data has to prove itself anew.
+        // To splice again takes as much bulk data as the first time.
         self.splice = None;
         self.read_size = ReadSize::new();
         Poll::Ready(Ok(left))

@@ -2,7 +2,7 @@ use std::{error::Error, fmt, io};
 
 use super::Traffic;
 
-/// Why a tunnel broke off, and what it had moved by then.
+/// The error of a tunnel that broke off, with its traffic until then.
 ///
 /// It rides inside the [`io::Error`] of [`Relay::run`](super::Relay::run):
 ///
@@ -22,7 +22,7 @@ pub struct RelayError {
     source: Option<io::Error>,
 }
 
-/// The ways in which a tunnel breaks off.
+/// The cause for which a tunnel broke off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RelayErrorKind {
@@ -30,11 +30,11 @@ pub enum RelayErrorKind {
     Client,
     /// The target's stream failed.
     Target,
-    /// A [meter](crate::io::Meter) has let nothing more pass.
+    /// A [meter](crate::io::Meter) allowed no more bytes.
     Limit,
-    /// No byte moved either way for the idle limit.
+    /// No byte moved in either direction for as long as the idle limit.
     Idle,
-    /// One direction had ended, and no byte moved in the other one for the linger.
+    /// One direction had ended, and no byte moved in the other for as long as the half-close limit.
     HalfClosed,
 }
 
@@ -61,13 +61,13 @@ impl RelayError {
         )
     }
 
-    /// What happened.
+    /// Returns the cause.
     #[must_use]
     pub const fn kind(&self) -> RelayErrorKind {
         self.kind
     }
 
-    /// What had moved by then.
+    /// Returns the traffic until then.
     #[must_use]
     pub const fn traffic(&self) -> Traffic {
         self.traffic

@@ -1,11 +1,11 @@
-//! What the meters of a tunnel allow one direction.
+//! The meters of one direction.
 
 use std::task::{Context, Poll};
 
 use super::error::Broken;
 use crate::io::{Direction, Meters};
 
-/// The meters of one direction.
+/// Asks the meters of a tunnel for one direction.
 pub(super) struct Gate<'a> {
     meters: &'a mut Meters,
     direction: Direction,

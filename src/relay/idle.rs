@@ -1,4 +1,4 @@
-//! When nothing has moved for too long.
+//! The limits on idle and half-closed tunnels.
 
 use std::{
     pin::Pin,
@@ -13,14 +13,14 @@ use super::{
     lazy_timer::{LazyTimer, after},
 };
 
-/// The shortest time after which a tunnel that is not half-closed looks at the clock again.
+/// The shortest time after which a tunnel that is not half-closed reads the clock again.
 const SHORTEST: Duration = Duration::from_secs(1);
 
-/// The limits of a tunnel, and when something moved last.
+/// The limits of a tunnel, and the time of the last byte.
 ///
-/// The timer is touched when it fires, not whenever a byte moves. It fires as often as the linger
-/// would have it, so that it need not be touched for a half-close either: most connections are over
-/// by then, and an earlier timer costs tokio a system call.
+/// The timer is set when it fires, not whenever a byte moves. It fires as often as the half-close
+/// limit asks, so that it need not be set for a half-close either: most connections are over by
+/// then, and an earlier timer costs tokio a system call.
 #[derive(Debug)]
 pub(super) struct Watch {
     limits: Relay,
@@ -37,18 +37,18 @@ impl Watch {
         }
     }
 
-    /// The timer to poll this with.
+    /// Creates the timer to poll this with.
     pub(super) fn timer(&self) -> LazyTimer {
-        LazyTimer::new(self.limits.idle.min(self.limits.linger.max(SHORTEST)))
+        LazyTimer::new(self.limits.idle.min(self.limits.half_close.max(SHORTEST)))
     }
 
-    /// Something moved.
+    /// Notes that something moved.
     #[inline]
     pub(super) fn moved(&mut self) {
         self.last = Instant::now();
     }
 
-    /// One direction has ended.
+    /// Notes that one direction has ended.
     pub(super) fn half_closed(&mut self) {
         if !self.half_closed {
             self.half_closed = true;
@@ -63,9 +63,9 @@ impl Watch {
         cx: &mut Context<'_>,
         mut timer: Pin<&mut LazyTimer>,
     ) -> Poll<RelayErrorKind> {
-        let Relay { idle, linger } = self.limits;
+        let Relay { idle, half_close } = self.limits;
         let (limit, kind) = if self.half_closed {
-            (linger.min(idle), RelayErrorKind::HalfClosed)
+            (half_close.min(idle), RelayErrorKind::HalfClosed)
         } else {
             (idle, RelayErrorKind::Idle)
         };
@@ -77,7 +77,7 @@ impl Watch {
             if deadline <= now {
                 return Poll::Ready(kind);
             }
-            let again = after(now, linger.max(SHORTEST));
+            let again = after(now, half_close.max(SHORTEST));
             timer.as_mut().set(deadline.min(again));
         }
     }

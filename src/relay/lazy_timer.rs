@@ -1,4 +1,4 @@
-//! A timer for whoever is polled often and waits long.
+//! A lazily re-armed timer.
 
 use std::{
     future::{Future, poll_fn},
@@ -14,13 +14,13 @@ use tokio::{
 };
 
 pin_project! {
-    /// A timer that is left alone until it has fired. To ask tokio's own costs four atomic operations,
-    /// and a tunnel would ask with every packet.
+    /// A timer that is not polled until it has fired: polling tokio's costs four atomic operations,
+    /// and a tunnel would poll it with every packet.
     #[derive(Debug)]
     pub(crate) struct LazyTimer {
         #[pin]
         sleep: Sleep,
-        // Whom it wakes.
+        // The waker that it has.
         waker: Option<Waker>,
     }
 }
@@ -56,7 +56,8 @@ impl LazyTimer {
         if waits && !this.sleep.is_elapsed() {
             return Poll::Pending;
         }
-        // A task that has used up its turn would be told to wait by a timer that wakes nobody.
+        // With its cooperative budget used up, the task would be told to wait by a timer that has
+        // not kept its waker.
         let ask = pin!(unconstrained(poll_fn(|cx| this.sleep.as_mut().poll(cx))));
         *this.waker = None;
         let asked = ask.poll(cx);
@@ -67,7 +68,7 @@ impl LazyTimer {
     }
 }
 
-/// `limit` after `last`, or as good as never.
+/// Returns `limit` after `last`; where that overflows, an instant in 30 years.
 #[inline]
 pub(crate) fn after(last: Instant, limit: Duration) -> Instant {
     const FAR: Duration = Duration::from_secs(30 * 365 * 86_400);

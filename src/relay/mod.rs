@@ -1,24 +1,26 @@
-//! How bytes move between two streams.
+//! The relay: copies both directions between two streams.
 //!
-//! [`Relay`] copies both ways between any two streams until both have ended. It differs from
+//! [`Relay`] copies between any two streams until both directions have ended. It differs from
 //! [`tokio::io::copy_bidirectional`] in what it costs and in what it promises:
 //!
 //! * **An idle tunnel owns no buffer.** A read goes into a buffer that belongs to the thread, and
 //!   straight out again. Only what the other side will not take at once is kept, in an allocation
-//!   of its own, until it has gone. How much that can be grows with what the tunnel moves, from
-//!   16 KiB to 256 KiB each way.
+//!   of its own, until it is written. Its largest size grows with what the tunnel moves, from
+//!   16 KiB to 256 KiB a direction.
 //! * **Bulk data does not pass through user space.** On Linux, a direction between two raw sockets
-//!   that keeps filling large reads goes on with `splice(2)` through a pipe. It takes the pipe when
-//!   data is there and gives it back when it falls idle, so that short and quiet connections never
-//!   pay for one. Raw sockets are [`TcpStream`](tokio::net::TcpStream) and
-//!   [`UnixStream`](tokio::net::UnixStream), also inside [`PrefixedStream`] and [`BoxStream`]; every other stream, TLS for
-//!   one, is read and written.
-//! * **Nothing waits for ever.** An idle limit slides with the traffic of both directions. Once one
-//!   direction has ended, the shorter [linger](Relay::half_close_timeout) takes its place.
-//! * **Ends are passed on as what they were.** The end of one direction becomes a half-close of the
-//!   other side after the last byte, and leaves the opposite direction open. A reset is a reset on
-//!   the other side too, not an end that looks complete. A side that will not be written to any
-//!   more can still finish what it was saying.
+//!   that keeps filling large reads continues with `splice(2)` through a pipe. It takes the pipe
+//!   when data is there and returns it when it falls idle, so that short and quiet connections
+//!   never pay for one. Raw sockets are [`TcpStream`](tokio::net::TcpStream) and
+//!   [`UnixStream`](tokio::net::UnixStream), also inside
+//!   [`PrefixedStream`](crate::io::PrefixedStream) and [`BoxStream`](crate::io::BoxStream); every
+//!   other stream, TLS for one, is read and written.
+//! * **Nothing waits for ever.** The [idle limit](Relay::idle_timeout) slides with the traffic of
+//!   both directions. Once one direction has ended, the shorter
+//!   [half-close limit](Relay::half_close_timeout) takes its place.
+//! * **Ends and resets are forwarded as what they are.** The end of one direction becomes a
+//!   half-close of the other side after the last byte, and leaves the opposite direction open. A
+//!   reset is a reset on the other side too, not an end that looks complete. A side that takes no
+//!   more writes is still read to its end.
 //!
 //! ```
 //! use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -6,14 +6,13 @@ use rustix::pipe::{
     PipeFlags, SpliceFlags, fcntl_getpipe_size, fcntl_setpipe_size, pipe_with, splice,
 };
 
-/// What a pipe is asked to hold, in bytes. The system may grant less to a user who has many.
+/// The size that is asked for, in bytes. The system may grant less to a user who has many pipes.
 pub(super) const SIZE: usize = 1024 * 1024;
 
 /// Below this a pipe moves less in a call than a read into the thread's buffer does.
 const SMALLEST: usize = 64 * 1024;
 
-/// Empty pipes that a thread keeps. More than this are in use only while that many directions have
-/// data on the way.
+/// Empty pipes that a thread keeps. More are in use only while that many directions move data.
 const KEPT: usize = 16;
 
 thread_local! {

@@ -1,24 +1,24 @@
-//! How much to ask a source for, from what the reads before have met.
+//! Adaptive read size.
 
 use crate::io::LARGEST;
 
-/// What a tunnel starts to read with, in bytes. It doubles while reads fill it and writes keep up.
+/// The first read size, in bytes. It doubles while reads fill it and writes keep up.
 const SMALLEST: usize = 16 * 1024;
 
-/// A read of so many bytes is a large one.
+/// A read of so many bytes is large.
 #[cfg(target_os = "linux")]
 const LARGE: usize = 32 * 1024;
 
-/// So many bytes in large reads, one after the other, are bulk.
+/// So many bytes in large reads in a row are bulk data.
 #[cfg(target_os = "linux")]
 const BULK: usize = 512 * 1024;
 
-/// What one direction has learned.
+/// Adapts the size of the reads of one direction.
 #[derive(Debug)]
 pub(super) struct ReadSize {
     /// Bytes to ask for.
     pub(super) window: usize,
-    /// Bytes that came in large reads, one after the other.
+    /// Bytes that came in large reads in a row.
     #[cfg(target_os = "linux")]
     bulk: usize,
 }
@@ -32,8 +32,8 @@ impl ReadSize {
         }
     }
 
-    /// Fits the next read to one of `read` bytes, where `window` was asked for. `taken` says whether
-    /// the sink took all of them at once.
+    /// Adapts to a read of `read` bytes, where `window` was asked for. `taken` is whether the sink
+    /// took all of them at once.
     pub(super) fn learn(&mut self, read: usize, window: usize, taken: bool) {
         #[cfg(target_os = "linux")]
         {
@@ -41,7 +41,7 @@ impl ReadSize {
             self.bulk = if large { self.bulk + read } else { 0 };
         }
         if !taken {
-            // What a slow sink makes us keep is halved every time.
+            // What is kept for a slow sink is halved every time.
             self.window = (window / 2).max(SMALLEST);
         } else if read == window {
             self.window = (window * 2).min(LARGEST);
@@ -50,7 +50,7 @@ impl ReadSize {
         }
     }
 
-    /// Whether the data that comes is worth a pipe.
+    /// Returns `true` once the data is worth a pipe.
     #[cfg(target_os = "linux")]
     pub(super) const fn is_bulk(&self) -> bool {
         self.bulk >= BULK

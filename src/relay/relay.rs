@@ -11,48 +11,49 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::{RelayError, RelayErrorKind, Traffic, copier::Copier, gate::Gate, idle::Watch};
 use crate::io::{Direction, MeteredStream, Raw, lingering_close};
 
-/// The limits of a tunnel, and what runs it. See the [module's page](super) for how.
+/// Copies both directions of a tunnel, within limits. See the [module](super).
 ///
 /// The defaults are those that RFC 5382 asks of a NAT: 2 hours 4 minutes for an established
 /// connection, 4 minutes for a half-closed one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Relay {
     pub(super) idle: Duration,
-    pub(super) linger: Duration,
+    pub(super) half_close: Duration,
 }
 
 impl Relay {
-    /// The default limits.
+    /// Creates a relay with the default limits.
     #[must_use]
     pub const fn new() -> Self {
         Self {
             idle: Duration::from_secs(2 * 3600 + 4 * 60),
-            linger: Duration::from_secs(4 * 60),
+            half_close: Duration::from_secs(4 * 60),
         }
     }
 
-    /// Ends a tunnel in which no byte has moved either way for so long. [`Duration::MAX`] is for
-    /// ever.
+    /// Ends a tunnel in which no byte has moved in either direction for so long; [`Duration::MAX`]
+    /// for no limit.
     #[must_use]
     pub const fn idle_timeout(mut self, limit: Duration) -> Self {
         self.idle = limit;
         self
     }
 
-    /// Ends a tunnel of which one direction has ended, and in which no byte has moved in the other
-    /// one for so long. The idle limit still holds where it is shorter.
+    /// Ends a half-closed tunnel: one direction has ended, and no byte has moved in the other for
+    /// so long. The idle limit still holds where it is shorter.
     #[must_use]
     pub const fn half_close_timeout(mut self, limit: Duration) -> Self {
-        self.linger = limit;
+        self.half_close = limit;
         self
     }
 
-    /// Copies both ways until both streams have ended, and says how much.
+    /// Copies both directions until both have ended, and returns how many bytes were moved.
     ///
     /// # Errors
     ///
-    /// When a stream fails or a limit passes. A [`RelayError`] inside the error says which and how
-    /// much had moved; its kind is the stream's, or [`io::ErrorKind::TimedOut`] for a limit.
+    /// When a stream fails or a limit passes. A [`RelayError`] inside the error has which it was
+    /// and the traffic until then; the kind is that of the stream, or [`io::ErrorKind::TimedOut`]
+    /// for a limit.
     ///
     /// # Cancel safety
     ///
@@ -117,7 +118,7 @@ impl Relay {
                 None => {}
                 Some((kind, None)) => return Err(RelayError::timed_out(kind, traffic)),
                 Some((kind, Some(error))) => {
-                    // The other side must not take this for the end.
+                    // The other side must not take this for a complete end.
                     for raw in [Raw::of(&client), Raw::of(&target)].into_iter().flatten() {
                         let _ = raw.reset();
                     }

@@ -1,4 +1,4 @@
-//! One direction of a tunnel through a pipe.
+//! Splicing of one direction through a pipe.
 
 use std::{
     io,
@@ -8,13 +8,13 @@ use std::{
 use super::{error::Broken, gate::Gate, pipe_pool::Pipe};
 use crate::io::{Raw, yield_turn};
 
-/// A fill below this, in bytes, is not bulk.
+/// A fill below this, in bytes, is not bulk data.
 const THIN: usize = 16 * 1024;
 
 /// After so many thin fills in a row, reads and writes are cheaper.
 const PATIENCE: u8 = 8;
 
-/// Fills in one poll, before other tasks get their turn.
+/// Fills in one poll, before the task yields.
 const ROUNDS: usize = 8;
 
 /// The state of a direction that moves bulk data.
@@ -24,17 +24,17 @@ pub(super) struct Splice {
     thin: u8,
 }
 
-/// Why a direction stops splicing.
+/// The reason why a direction stops splicing.
 #[derive(Debug)]
 pub(super) enum Left {
-    /// The source has ended, and everything is delivered.
+    /// The source has ended, and everything is written.
     Ended,
-    /// Reads and writes are the better way from here. These bytes were on the way.
+    /// Reads and writes are better from here. These bytes were in the pipe.
     Unfit(Vec<u8>),
 }
 
 impl Splice {
-    /// Moves bytes from socket to socket, and adds what was delivered to `moved`.
+    /// Moves bytes from socket to socket, and adds those written to `moved`.
     pub(super) fn poll(
         &mut self,
         cx: &mut Context<'_>,
@@ -89,7 +89,7 @@ impl Splice {
         let unfit = || Poll::Ready(Ok(Some(Left::Unfit(Vec::new()))));
         loop {
             let Poll::Ready(allowance) = gate.poll(cx) else {
-                // Not for a while: the pipe is of more use to somebody else.
+                // Not for a while: another tunnel has more use for the pipe.
                 self.give_back();
                 return Poll::Pending;
             };
@@ -97,7 +97,7 @@ impl Splice {
             match source.poll_read_ready(cx) {
                 Poll::Ready(ready) => ready.map_err(Broken::Source)?,
                 Poll::Pending => {
-                    // Quiet: the pipe is of more use to somebody else.
+                    // Idle: another tunnel has more use for the pipe.
                     self.give_back();
                     return Poll::Pending;
                 }

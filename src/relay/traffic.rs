@@ -2,11 +2,11 @@ use std::ops::{Add, AddAssign};
 
 use serde::{Deserialize, Serialize};
 
-/// How many bytes a tunnel has moved each way.
+/// The bytes that a tunnel has moved in each direction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Traffic {
-    /// Payload from the client to the target, in bytes: what was read on one side and written on
-    /// the other, without the SOCKS messages.
+    /// Payload from the client to the target, in bytes: read on one side and written on the other,
+    /// without the SOCKS messages.
     pub up: u64,
     /// Payload from the target to the client, in bytes.
     pub down: u64,
