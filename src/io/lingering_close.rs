@@ -34,7 +34,7 @@ where
             let _ = poll_fn(|cx| poll_drain(cx, &mut io)).await;
         }
     };
-    // Too slow, or done: the stream is dropped either way.
+    // Too slow, or done: in both cases the stream is dropped.
     let _ = timeout(LIMIT, close).await;
 }
 

@@ -93,7 +93,10 @@ impl Drop for Counted {
 
 #[tokio::test]
 async fn it_changes_the_request_and_tries_again() {
-    async fn second<S: Dial>(request: Request, next: Next<S>) -> Result<impl Tunnel, BoxError> {
+    async fn second<S: Dial<Future: Send> + Clone>(
+        request: Request,
+        next: Next<S>,
+    ) -> Result<impl Tunnel, BoxError> {
         let mut other = request.clone();
         other.target = "192.0.2.2:80".parse()?;
         match next.clone().run(request).await {

@@ -42,8 +42,8 @@
 //! # }
 //! ```
 //!
-//! tower's `service_fn` is a whole service and has nothing below it, `filter_async` decides and then is
-//! out of the way; this one stands around the dial, as axum's `from_fn` stands around a handler. A policy that
+//! tower's `service_fn` is a whole service and has nothing below it, `filter_async` decides before
+//! the dial and sees nothing of it; this one stands around the dial, as axum's `from_fn` stands around a handler. A policy that
 //! has to see addresses too is an [`AclLayer`](crate::AclLayer), a count per key a
 //! [`Limiter`](crate::layer::limit::Limiter).
 //!
@@ -56,7 +56,7 @@
 //! ```
 //! use tower_socks::{BoxError, Request, Tunnel, layer::request_fn::{Next, request_fn}, session::Dial};
 //!
-//! async fn twice<S: Dial<Future: Send>>(request: Request, next: Next<S>) -> Result<impl Tunnel, BoxError> {
+//! async fn twice<S: Dial<Future: Send> + Clone>(request: Request, next: Next<S>) -> Result<impl Tunnel, BoxError> {
 //!     match next.clone().run(request.clone()).await {
 //!         Ok(tunnel) => Ok(tunnel),
 //!         Err(_) => next.run(request).await,
