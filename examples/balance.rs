@@ -41,20 +41,20 @@ use tower_socks::{
 #[tokio::main]
 async fn main() -> Result<(), BoxError> {
     tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::WARN) // one line for the way that is down
+        .with_max_level(tracing::Level::WARN) // one line for the proxy that is down
         .init();
     let one = proxy().await?;
     let other = proxy().await?;
     let nobody = SocketAddr::from(([127, 0, 0, 1], 1));
 
-    let ways = [one.0, nobody, other.0].map(|proxy| {
-        let way = Health::new(proxy.to_string(), Socks5Upstream::new(proxy));
-        PendingRequests::new(way, CompleteOnResponse::default())
+    let alternatives = [one.0, nobody, other.0].map(|proxy| {
+        let alternative = Health::new(proxy.to_string(), Socks5Upstream::new(proxy));
+        PendingRequests::new(alternative, CompleteOnResponse::default())
     });
-    let balance = Balance::new(ServiceList::new::<Request>(ways));
+    let balance = Balance::new(ServiceList::new::<Request>(alternatives));
     let balanced = ServiceBuilder::new()
-        .timeout(Duration::from_secs(30)) // also for a way that is up
-        .retry(Again(2)) // another way, where one was at fault
+        .timeout(Duration::from_secs(30)) // also for one that is up
+        .retry(Again(2)) // another one, where the first was at fault
         .service(Buffer::new(balance, 1024));
 
     // A server whose clients are shared out.
@@ -124,7 +124,7 @@ async fn proxy() -> Result<(SocketAddr, Arc<AtomicUsize>), BoxError> {
     Ok((address, requests))
 }
 
-/// Says one byte to whoever comes.
+/// Says one byte to each client.
 async fn target() -> Result<Address, BoxError> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;

@@ -1,5 +1,5 @@
 //! Three hops of mixed kinds: SOCKS5 with a password, HTTP CONNECT, SOCKS5 in one round trip; and a
-//! server whose clients all take that way.
+//! server whose clients all go through that chain.
 //!
 //! All of them are in this program, and so is a target that says where a connection came from:
 //!
@@ -46,11 +46,11 @@ async fn main() -> Result<(), BoxError> {
 
     // Read it from the end: to `third`, over `second`, over `first`, which is dialled from here.
     let credentials = Credentials::new("joe", "secret").ok_or("longer than 255 octets")?;
-    let way = Socks5Upstream::new(first).client(Client::new().credentials(credentials));
-    let way = HttpUpstream::new(second).via(way);
+    let hop = Socks5Upstream::new(first).client(Client::new().credentials(credentials));
+    let hop = HttpUpstream::new(second).via(hop);
     let chain = Socks5Upstream::new(third)
         .client(Client::new().optimistic())
-        .via(way);
+        .via(hop);
 
     // By itself it is a connector for anything that names a target.
     let target = target().await?;
@@ -60,7 +60,7 @@ async fn main() -> Result<(), BoxError> {
     println!("through the chain: {heard}");
     assert_eq!(heard, format!("hello {}", stream.bound()));
 
-    // In a server it is the way that every client takes.
+    // In a server it is the connector for every client.
     let server = start(
         ServiceBuilder::new()
             .layer(HandshakeLayer::new())
@@ -84,7 +84,7 @@ async fn start(stack: impl AcceptService<TcpStream>) -> Result<SocketAddr, BoxEr
     Ok(address)
 }
 
-/// Says hello to whoever comes.
+/// Says hello to each client.
 async fn target() -> Result<Address, BoxError> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let port = listener.local_addr()?.port();

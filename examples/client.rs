@@ -39,7 +39,7 @@ A client for SOCKS5 and HTTP proxies.
     -h, --help       this text
 
 Standard input goes to the target, standard output is what comes back. The exit code says whose
-fault it was: 2 a mistake on the command line, 3 the proxy or the way to it, 4 the proxy will not do
+fault it was: 2 a mistake on the command line, 3 the proxy or the connection to it, 4 the proxy will not do
 it for us, 5 the target cannot be reached, 1 anything else.";
 
 struct Task {
@@ -125,16 +125,16 @@ async fn run(task: Task) -> Result<(), BoxError> {
         return talk(stream.into_inner()).await;
     }
     let client = client.ok_or("an HTTP proxy knows nothing but connect")?;
-    let way = tower_socks::Direct::new().oneshot(proxy.address().clone());
-    let way = way.await?.into_inner();
+    let stream = tower_socks::Direct::new().oneshot(proxy.address().clone());
+    let stream = stream.await?.into_inner();
     if command == "bind" {
-        let listener = client.bind(way, target).await?;
+        let listener = client.bind(stream, target).await?;
         eprintln!("listening at {}", listener.bound());
         let (stream, peer) = listener.accept().await?;
         eprintln!("{peer} is there");
         return talk(stream.into_inner()).await;
     }
-    let mut socket = client.associate(way).await?;
+    let mut socket = client.associate(stream).await?;
     let mut payload = Vec::new();
     stdin().read_to_end(&mut payload).await?;
     socket.send_to(&payload, &target).await?;

@@ -1,4 +1,4 @@
-//! Two ways to authenticate clients, side by side in one stack:
+//! Two methods to authenticate clients, side by side in one stack:
 //!
 //! * username/password, verified by a function that asks a database (here: a table in memory that
 //!   answers after a moment), behind a limit on verifications at once,

@@ -1,4 +1,4 @@
-//! SOCKS5 over TLS, both ways: a server with TLS in front of its handshake, and a connector that
+//! SOCKS5 over TLS, as server and client: a server with TLS in front of its handshake, and a connector that
 //! reaches it.
 //!
 //! The certificate is made at the start, for `localhost`; the client checks it. The target is in
@@ -45,15 +45,15 @@ async fn main() -> Result<(), BoxError> {
     let proxy = proxy(cert.der().clone(), key).await?;
     let target = target().await?;
 
-    // The way to the proxy is a TCP connection with TLS on top, and the rest is as ever.
+    // The transport to the proxy is a TCP connection with TLS on top; the rest is as ever.
     let mut roots = RootCertStore::empty();
     roots.add(cert.der().clone())?;
     let config = ClientConfig::builder()
         .with_root_certificates(roots)
         .with_no_client_auth();
     let tls = TlsConnector::from(Arc::new(config));
-    let way = service_fn(move |proxy: Address| over_tls(tls.clone(), proxy));
-    let upstream = Socks5Upstream::new(Address::new("localhost", proxy.port())?).via(way);
+    let transport = service_fn(move |proxy: Address| over_tls(tls.clone(), proxy));
+    let upstream = Socks5Upstream::new(Address::new("localhost", proxy.port())?).via(transport);
 
     let mut stream = upstream.oneshot(target).await?;
     let mut heard = String::new();
@@ -61,7 +61,7 @@ async fn main() -> Result<(), BoxError> {
     println!("over TLS to the proxy: {heard}");
     assert_eq!(heard, "hello from afar");
 
-    // Whoever speaks SOCKS5 without TLS is not understood.
+    // A client that speaks SOCKS5 without TLS is not understood.
     let plain = TcpStream::connect(proxy).await?;
     let error = Client::new().connect(plain, proxy).await.err();
     println!("without TLS: {}", error.ok_or("it was understood")?);
@@ -145,7 +145,7 @@ where
     }
 }
 
-/// Says hello to whoever comes.
+/// Says hello to each client.
 async fn target() -> Result<Address, BoxError> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;

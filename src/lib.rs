@@ -72,11 +72,11 @@
 //! | a dial ([`Direct`]'s future) | its sockets are closed; a lookup of the [`SystemResolver`] runs on in its thread, and its answer is dropped |
 //! | [`Tunnel::run`], [`Relay::run`](relay::Relay::run) | both streams are closed, bytes in flight are lost |
 //! | the tunnel of BIND or UDP ASSOCIATE | its listener or its sockets are closed as well |
-//! | what a [`Client`] asks a proxy for, [`ProxyListener::accept`](client::ProxyListener::accept) | the stream to the proxy is closed |
+//! | a request of a [`Client`], [`ProxyListener::accept`](client::ProxyListener::accept) | the stream to the proxy is closed |
 //! | [`ProxySocket::send_to`](client::ProxySocket::send_to) | the datagram is not sent; what is left of a [batch](client::ProxySocket::send_batch) goes with the next |
 //! | [`ProxySocket::recv_from`](client::ProxySocket::recv_from) | nothing: a datagram is not lost |
 //! | [`Listener::accept`] | nothing: a connection is not lost |
-//! | [`io::read`] | the bytes that were read are lost |
+//! | reading a message ([`io`]) | the bytes that were read are lost |
 //!
 //! A client that half-closes while its request is executed does not cancel it. One that resets the
 //! connection does, unless it has half-closed or sent more than 1 KiB ahead: then nobody reads on,
@@ -96,7 +96,7 @@
 //! | an association without datagrams | 5 min | [`Associate::idle_timeout`] |
 //! | fragments of a datagram to be complete | 5 s | |
 //! | a name as the destination of a datagram | 5 s | |
-//! | a proxy that a client asks for something, from the first write to the end of the reply | 30 s | [`Client::timeout`] |
+//! | a request of a client to a proxy, from the first write to the end of the reply | 30 s | [`Client::timeout`] |
 //! | the peer of a client's BIND to come | 3 min | [`Client::accept_timeout`] |
 //! | an upstream: to reach it, and then its reply | 30 s each | [`Client::timeout`], `HttpUpstream::timeout` |
 //! | an alternative that was down is not tried | 1 s, then twice as long each time, up to 1 min | |

@@ -76,7 +76,7 @@ impl AsyncUdpSocket for ProxyUdp {
     }
 
     fn try_send(&self, transmit: &Transmit<'_>) -> io::Result<()> {
-        // Whoever has to wait for this says so by `poll_writable`.
+        // A task that has to wait for this says so by `poll_writable`.
         let waker = Waker::from(Arc::clone(&self.waiting));
         let cx = &mut Context::from_waker(&waker);
         let mut sending = lock(&self.sending);
