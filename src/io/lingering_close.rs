@@ -34,7 +34,7 @@ where
             let _ = poll_fn(|cx| poll_drain(cx, &mut io)).await;
         }
     };
-    // Too slow, or done: in both cases the stream is dropped.
+    // Done or too slow: the stream is dropped in both cases.
     let _ = timeout(LIMIT, close).await;
 }
 

@@ -9,7 +9,7 @@ use std::{
 use tokio::time::Instant;
 
 use super::{
-    Relay, RelayErrorKind,
+    RelayErrorKind,
     lazy_timer::{LazyTimer, after},
 };
 
@@ -23,15 +23,17 @@ const SHORTEST: Duration = Duration::from_secs(1);
 /// then, and an earlier timer costs tokio a system call.
 #[derive(Debug)]
 pub(super) struct Watch {
-    limits: Relay,
+    idle: Duration,
+    half_close: Duration,
     last: Instant,
     half_closed: bool,
 }
 
 impl Watch {
-    pub(super) fn new(limits: Relay) -> Self {
+    pub(super) fn new(idle: Duration, half_close: Duration) -> Self {
         Self {
-            limits,
+            idle,
+            half_close,
             last: Instant::now(),
             half_closed: false,
         }
@@ -39,7 +41,7 @@ impl Watch {
 
     /// Creates the timer to poll this with.
     pub(super) fn timer(&self) -> LazyTimer {
-        LazyTimer::new(self.limits.idle.min(self.limits.half_close.max(SHORTEST)))
+        LazyTimer::new(self.idle.min(self.half_close.max(SHORTEST)))
     }
 
     /// Notes that something moved.
@@ -63,7 +65,9 @@ impl Watch {
         cx: &mut Context<'_>,
         mut timer: Pin<&mut LazyTimer>,
     ) -> Poll<RelayErrorKind> {
-        let Relay { idle, half_close } = self.limits;
+        let Self {
+            idle, half_close, ..
+        } = *self;
         let (limit, kind) = if self.half_closed {
             (half_close.min(idle), RelayErrorKind::HalfClosed)
         } else {

@@ -17,8 +17,8 @@ use crate::io::{Direction, MeteredStream, Raw, lingering_close};
 /// connection, 4 minutes for a half-closed one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Relay {
-    pub(super) idle: Duration,
-    pub(super) half_close: Duration,
+    idle: Duration,
+    half_close: Duration,
 }
 
 impl Relay {
@@ -76,7 +76,7 @@ impl Relay {
             let mut down = Copier::new();
             let mut meters = MeteredStream::take(&mut client);
             let broken = {
-                let mut watch = Watch::new(self);
+                let mut watch = Watch::new(self.idle, self.half_close);
                 let mut timer = pin!(watch.timer());
                 poll_fn(|cx| {
                     let before = up.moved + down.moved;

@@ -19,7 +19,8 @@ const ONE_IDEA: &[&[&str]] = &[
         "connector::upstream::bind",
         "connector::upstream::socks5",
     ],
-    &["relay::idle", "relay::relay"],
+    // A method of the trait, and what it makes of a transport.
+    &["datagram::filter", "datagram::transport"],
     &["session::guard", "session::policy", "session::request"],
 ];
 
