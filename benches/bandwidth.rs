@@ -34,9 +34,12 @@ use tokio::{
 };
 use tower::ServiceBuilder;
 use tower_socks::{
-    Connector, MeterLayer,
+    Connector,
     io::Direction,
-    layer::{key, meter::Bandwidth},
+    layer::{
+        key,
+        meter::{Bandwidth, MeterLayer},
+    },
 };
 
 const SECOND: Duration = Duration::from_secs(1);

@@ -24,14 +24,14 @@ use tokio::{
 };
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
 use tower_socks::{
-    Accepted, AclLayer, AuthLayer, BoxError, Connected, HandshakeLayer, NoAuth, OpenTunnels,
-    Refusal, Request, Rules,
+    AclLayer, AuthLayer, BoxError, HandshakeLayer, NoAuth, Refusal, Request, Rules,
     datagram::Datagrams,
     io::PrefixedStream,
-    layer::trace::TraceLayer,
+    layer::{trace::TraceLayer, track::OpenTunnels},
     proto::{Address, Command, Decode, Greeting, Reply, ReplyCode, UdpHeader},
     relay::Relay,
     rules::Action,
+    session::{Accepted, Connected},
 };
 
 fn runtime() -> Runtime {

@@ -38,7 +38,7 @@ use tokio::{
     runtime,
     task::JoinSet,
 };
-use tower_socks::Relay;
+use tower_socks::relay::Relay;
 
 use harness::{clock::thread_cpu, median, number, progress, scale};
 

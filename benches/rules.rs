@@ -25,8 +25,9 @@ use std::{
 
 use harness::{measuring, median};
 use tower_socks::{
-    Policy, Request, Rules,
+    Request, Rules,
     proto::{Address, Command},
+    session::Policy,
 };
 
 /// A rule file with so many networks and suffixes, all of them in two rules or each in its own.

@@ -32,10 +32,11 @@ use tower::{
     retry::Policy,
 };
 use tower_socks::{
-    AuthLayer, BoxError, Client, Connected, Connector, HandshakeLayer, NoAuth, Request,
+    AuthLayer, BoxError, Client, Connector, HandshakeLayer, NoAuth, Request,
     connector::{failover::Health, upstream::Socks5Upstream},
     proto::Address,
     serve,
+    session::Connected,
 };
 
 #[tokio::main]

@@ -125,7 +125,7 @@ async fn run(task: Task) -> Result<(), BoxError> {
         return talk(stream.into_inner()).await;
     }
     let client = client.ok_or("an HTTP proxy knows nothing but connect")?;
-    let stream = tower_socks::Direct::new().oneshot(proxy.address().clone());
+    let stream = tower_socks::connector::direct::Direct::new().oneshot(proxy.address().clone());
     let stream = stream.await?.into_inner();
     if command == "bind" {
         let listener = client.bind(stream, target).await?;

@@ -21,9 +21,14 @@ use tokio::{
 };
 use tower::ServiceBuilder;
 use tower_socks::{
-    AclLayer, AuthLayer, Authenticate, BoxError, ClientStream, Connector, Credentials,
-    HandshakeLayer, Identity, Refusal, Request, UserPass, error::AuthError, io::lingering_close,
-    proto::Method, serve, session::Negotiation,
+    AclLayer, AuthLayer, BoxError, Connector, Credentials, HandshakeLayer, Identity, Refusal,
+    Request, UserPass,
+    error::AuthError,
+    io::{ClientStream, lingering_close},
+    layer::auth::Authenticate,
+    proto::Method,
+    serve,
+    session::Negotiation,
 };
 
 /// The database.

@@ -33,8 +33,11 @@ use tokio_rustls::{
 };
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, layer::layer_fn, service_fn};
 use tower_socks::{
-    Accepted, AuthLayer, BoxError, Client, Connected, Connector, Direct, HandshakeLayer, NoAuth,
-    connector::upstream::Socks5Upstream, proto::Address, serve,
+    AuthLayer, BoxError, Client, Connector, HandshakeLayer, NoAuth,
+    connector::{direct::Direct, upstream::Socks5Upstream},
+    proto::Address,
+    serve,
+    session::{Accepted, Connected},
 };
 
 #[tokio::main]

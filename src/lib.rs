@@ -38,7 +38,7 @@
 //!
 //! | place | what flows there | tower's middleware there means |
 //! |---|---|---|
-//! | above [`HandshakeLayer`] | [`Accepted<Io>`](Accepted) to [`Traffic`] | `timeout`: the age of a session; `concurrency_limit`: live sessions; TLS or a PROXY-protocol header are layers here too |
+//! | above [`HandshakeLayer`] | [`Accepted<Io>`](crate::session::Accepted) to [`Traffic`] | `timeout`: the age of a session; `concurrency_limit`: live sessions; TLS or a PROXY-protocol header are layers here too |
 //! | between [`HandshakeLayer`] and [`AuthLayer`] | [`Negotiation<Io>`](session::Negotiation) to [`Authenticated<W, S>`](session::Authenticated) | `timeout`: authentication; `concurrency_limit`: verifications in flight |
 //! | below [`AuthLayer`] | [`Request`] to `impl` [`Tunnel`] | `timeout`: the dial, reply 06; `concurrency_limit`: dials in flight; `retry`, `buffer`, `balance`, `steer` and `filter` all work, since a [`Request`] is `Clone` |
 //! | inside [`Connector`] | [`Request`], one command each | per command, or per hop |
@@ -66,16 +66,16 @@
 //! | dropped | what happens |
 //! |---|---|
 //! | [`serve`]'s future | the listener is closed, all sessions are dropped |
-//! | a session ([`Handshake`]'s future) | the client's connection is closed, and a dial or tunnel with it |
-//! | a negotiation ([`Auth`]'s future) | the client's connection is closed |
+//! | a session ([`Handshake`](crate::layer::handshake::Handshake)'s future) | the client's connection is closed, and a dial or tunnel with it |
+//! | a negotiation ([`Auth`](crate::layer::auth::Auth)'s future) | the client's connection is closed |
 //! | the future of an upstream connector ([`upstream`](connector::upstream)) | the connection to the proxy is closed |
-//! | a dial ([`Direct`]'s future) | its sockets are closed; a lookup of the [`SystemResolver`] runs on in its thread, and its answer is dropped |
+//! | a dial ([`Direct`](crate::connector::direct::Direct)'s future) | its sockets are closed; a lookup of the [`SystemResolver`](crate::connector::resolve::SystemResolver) runs on in its thread, and its answer is dropped |
 //! | [`Tunnel::run`], [`Relay::run`](relay::Relay::run) | both streams are closed, bytes in flight are lost |
 //! | the tunnel of BIND or UDP ASSOCIATE | its listener or its sockets are closed as well |
 //! | a request of a [`Client`], [`ProxyListener::accept`](client::ProxyListener::accept) | the stream to the proxy is closed |
 //! | [`ProxySocket::send_to`](client::ProxySocket::send_to) | the datagram is not sent; what is left of a [batch](client::ProxySocket::send_batch) goes with the next |
 //! | [`ProxySocket::recv_from`](client::ProxySocket::recv_from) | nothing: a datagram is not lost |
-//! | [`Listener::accept`] | nothing: a connection is not lost |
+//! | [`Listener::accept`](crate::server::Listener::accept) | nothing: a connection is not lost |
 //! | reading a message ([`io`]) | the bytes that were read are lost |
 //!
 //! A client that half-closes while its request is executed does not cancel it. One that resets the
@@ -87,13 +87,13 @@
 //! | what | default | set by |
 //! |---|---|---|
 //! | greeting, authentication and request together | 10 s | [`HandshakeLayer::deadline`] |
-//! | a dial: names and all attempts | 20 s | [`Direct::connect_timeout`] |
+//! | a dial: names and all attempts | 20 s | [`Direct::connect_timeout`](crate::connector::direct::Direct::connect_timeout) |
 //! | writing a reply | 5 s | |
 //! | closing after a failure | 2 s | |
 //! | a tunnel without traffic | 2 h 4 min | [`Relay::idle_timeout`](relay::Relay::idle_timeout) |
 //! | a half-closed tunnel without traffic | 4 min | [`Relay::half_close_timeout`](relay::Relay::half_close_timeout) |
-//! | the peer of a BIND to come | 2 min | [`Bind::accept_timeout`] |
-//! | an association without datagrams | 5 min | [`Associate::idle_timeout`] |
+//! | the peer of a BIND to come | 2 min | [`Bind::accept_timeout`](crate::connector::bind::Bind::accept_timeout) |
+//! | an association without datagrams | 5 min | [`Associate::idle_timeout`](crate::connector::associate::Associate::idle_timeout) |
 //! | fragments of a datagram to be complete | 5 s | |
 //! | a name as the destination of a datagram | 5 s | |
 //! | a request of a client to a proxy, from the first write to the end of the reply | 30 s | [`Client::timeout`] |
@@ -134,7 +134,7 @@
 //! | `users` | yes | `Users`, names and passwords in memory, compared in constant time |
 //! | `limit` | no | limits on tunnels, requests, bandwidth, bytes and failed logins |
 //! | `metrics` | no | sessions, requests, dials, tunnels and bytes through the `metrics` facade |
-//! | `http` | no | `http::Uri` is a target and [`Connected`] a stream of hyper's: connectors fit hyper-util's client and tonic as they are |
+//! | `http` | no | `http::Uri` is a target and [`Connected`](crate::session::Connected) a stream of hyper's: connectors fit hyper-util's client and tonic as they are |
 //! | `http-connect` | no | `HttpUpstream`, through HTTP proxies by CONNECT |
 //! | `proxy-url` | no | `ProxyUrl`, `ALL_PROXY` and `NO_PROXY`; with `http-connect` |
 //! | `hickory` | no | `HickoryResolver`, a resolver that needs no threads |
@@ -159,42 +159,23 @@ pub mod rules;
 pub mod server;
 pub mod session;
 
-#[cfg(feature = "hickory")]
-pub use self::connector::resolve::HickoryResolver;
-#[cfg(feature = "http-connect")]
-pub use self::connector::upstream::HttpUpstream;
 #[cfg(feature = "users")]
 pub use self::layer::auth::Users;
-#[cfg(feature = "limit")]
-pub use self::layer::{limit::LimitLayer, meter::MeterLayer};
 #[cfg(feature = "rules")]
 pub use self::rules::Rules;
 #[doc(inline)]
 pub use self::{
     client::{Client, ClientError},
-    connector::{
-        Connector,
-        associate::Associate,
-        bind::Bind,
-        direct::Direct,
-        resolve::{Resolve, SystemResolver},
-        upstream::Socks5Upstream,
-    },
+    connector::Connector,
     error::{BoxError, Refusal, SessionError},
-    io::ClientStream,
     layer::{
-        acl::{Acl, AclLayer},
-        auth::{Auth, AuthLayer, Authenticate, NoAuth, UserPass},
-        handshake::{Handshake, HandshakeLayer},
-        trace::TraceLayer,
-        track::OpenTunnels,
+        acl::AclLayer,
+        auth::{AuthLayer, NoAuth, UserPass},
+        handshake::HandshakeLayer,
     },
-    relay::{Relay, Traffic},
-    server::{Listener, serve},
-    session::{
-        Accepted, Connected, Credentials, Extensions, Guard, Identity, Policy, Request, Target,
-        Tunnel, TunnelExt,
-    },
+    relay::Traffic,
+    server::serve,
+    session::{Credentials, Identity, Request, Tunnel, TunnelExt},
 };
 
 /// The code of the README compiles as well.

@@ -8,7 +8,12 @@ use tokio::{
     sync::mpsc,
 };
 use tower::service_fn;
-use tower_socks::{Accepted, BoxError, Connected, Connector, Listener, Request, proto::Address};
+use tower_socks::{
+    BoxError, Connector, Request,
+    proto::Address,
+    server::Listener,
+    session::{Accepted, Connected},
+};
 
 use crate::harness::{
     clock::thread_cpu,

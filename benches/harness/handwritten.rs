@@ -11,7 +11,7 @@ use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, copy_bidirectional},
     net::{TcpListener, TcpStream},
 };
-use tower_socks::{Relay, Traffic};
+use tower_socks::{Traffic, relay::Relay};
 
 /// What moves the bytes.
 #[derive(Clone, Copy, Debug)]

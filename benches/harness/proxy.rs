@@ -5,8 +5,8 @@ use std::{net::SocketAddr, time::Duration};
 use tokio::net::TcpListener;
 use tower::{Service, ServiceBuilder};
 use tower_socks::{
-    AclLayer, AuthLayer, BoxError, Connector, HandshakeLayer, Listener, NoAuth, Refusal, Request,
-    Tunnel, serve,
+    AclLayer, AuthLayer, BoxError, Connector, HandshakeLayer, NoAuth, Refusal, Request, Tunnel,
+    serve, server::Listener,
 };
 
 use super::handwritten;

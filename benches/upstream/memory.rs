@@ -13,9 +13,10 @@ use tokio::{
 };
 use tower::{Service, ServiceExt, service_fn};
 use tower_socks::{
-    BoxError, Client, Connected,
+    BoxError, Client,
     connector::upstream::{HttpUpstream, Socks5Upstream},
     proto::{Address, Credentials},
+    session::Connected,
 };
 
 use crate::harness::{

@@ -9,8 +9,11 @@ use futures_util::{FutureExt, future::BoxFuture};
 use tokio::sync::watch;
 use tower::Service;
 use tower_socks::{
-    Authenticate, BoxError, ClientStream, Credentials, Identity, NoAuth, Policy, Refusal, Request,
-    Rules, UserPass, proto::Method, session::Negotiation,
+    BoxError, Credentials, Identity, NoAuth, Refusal, Request, Rules, UserPass,
+    io::ClientStream,
+    layer::auth::Authenticate,
+    proto::Method,
+    session::{Negotiation, Policy},
 };
 
 use crate::accounts::Accounts;

@@ -6,7 +6,8 @@ use std::{
 };
 
 use tower_socks::{
-    Identity, Request, Resolve, Rules, SystemResolver,
+    Identity, Request, Rules,
+    connector::resolve::{Resolve, SystemResolver},
     proto::{Address, Command},
 };
 

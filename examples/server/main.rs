@@ -28,12 +28,13 @@ use std::{io::IsTerminal, net::SocketAddr, process::ExitCode};
 use tokio::{net::TcpListener, task::JoinSet};
 use tower::{Service, ServiceBuilder};
 use tower_socks::{
-    AclLayer, AuthLayer, BoxError, HandshakeLayer, LimitLayer, MeterLayer, OpenTunnels, Request,
-    Tunnel,
+    AclLayer, AuthLayer, BoxError, HandshakeLayer, Request, Tunnel,
     layer::{
         acl::recheck::RecheckLayer,
-        limit::FailedLoginsLayer,
+        limit::{FailedLoginsLayer, LimitLayer},
+        meter::MeterLayer,
         metrics::{RequestMetricsLayer, SessionMetricsLayer},
+        track::OpenTunnels,
     },
     serve,
 };

@@ -6,7 +6,7 @@ use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::watch,
 };
-use tower_socks::{BoxError, OpenTunnels};
+use tower_socks::{BoxError, layer::track::OpenTunnels};
 
 use crate::systemd;
 

@@ -3,7 +3,7 @@
 use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Deserializer, de};
-use tower_socks::Relay;
+use tower_socks::relay::Relay;
 
 /// `[timeouts]`, with the library's defaults.
 #[derive(Clone, Copy, Debug, Deserialize)]

@@ -5,8 +5,15 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, de};
 use tower::Layer;
 use tower_socks::{
-    Associate, Bind, Connector, Direct, Request, SystemResolver,
-    connector::{BoxConnector, Unsupported, associate::MakeDirect, proxy_url::ProxyUrl},
+    Connector, Request,
+    connector::{
+        BoxConnector, Unsupported,
+        associate::{Associate, MakeDirect},
+        bind::Bind,
+        direct::Direct,
+        proxy_url::ProxyUrl,
+        resolve::SystemResolver,
+    },
     layer::metrics::{LookupMetrics, LookupMetricsLayer},
     proto::Address,
 };

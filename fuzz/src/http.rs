@@ -9,9 +9,8 @@ use std::sync::{Arc, Mutex};
 use tokio::{io::AsyncReadExt, runtime::Builder};
 use tower::{ServiceExt, service_fn};
 use tower_socks::{
-    BoxError, Connected, HttpUpstream,
-    connector::upstream::BasicAuth,
-    proto::{Address, DomainName},
+    BoxError, connector::upstream::{BasicAuth, HttpUpstream}, proto::{Address, DomainName},
+    session::Connected,
 };
 
 use crate::{pieces::pieces, script::Input, stream::Scripted};

@@ -6,9 +6,7 @@ use std::{
 };
 
 use tower_socks::{
-    Identity, Policy, Request, Rules,
-    proto::{Address, Command},
-    rules::Effect,
+    Identity, Request, Rules, proto::{Address, Command}, rules::Effect, session::Policy,
 };
 
 /// A file of rules.

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Authenticates to a proxy by one or more methods (RFC 1928 section 3): the client's counterpart of
-/// [`Authenticate`](crate::Authenticate).
+/// [`Authenticate`](crate::layer::auth::Authenticate).
 ///
 /// [`Client`](super::Client) sends the greeting and checks the selection. The sub-negotiation that
 /// follows, most often one message and its answer, is done here:

@@ -6,13 +6,13 @@
 //!
 //! | request | method | returns |
 //! |---|---|---|
-//! | CONNECT | [`Client::connect`] | [`Connected`](crate::Connected), the stream itself |
+//! | CONNECT | [`Client::connect`] | [`Connected`](crate::session::Connected), the stream itself |
 //! | BIND | [`Client::bind`] | [`ProxyListener`], with both replies |
 //! | UDP ASSOCIATE | [`Client::associate`] | [`ProxySocket`], which sends and receives datagrams |
 //!
 //! * **Nothing is read ahead.** The stream that is returned is the one that you passed, without a
 //!   wrapper. Bytes right behind the reply are its first, and a
-//!   [`Relay`](crate::Relay) can still `splice(2)` a TCP stream.
+//!   [`Relay`](crate::relay::Relay) can still `splice(2)` a TCP stream.
 //! * **Few writes.** One for each message; with [`optimistic`](Client::optimistic), one for all.
 //! * **Whose fault it was** is told apart: [`ClientError::fault`]. Reply codes are kept, unassigned ones
 //!   too, and a server whose connector is a client of another proxy

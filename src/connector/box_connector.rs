@@ -19,7 +19,9 @@ use crate::{
 /// transport to a proxy. The stream comes in a [`BoxStream`], which the relay sees through.
 ///
 /// ```
-/// use tower_socks::{Connector, Direct, connector::{BoxConnector, upstream::Socks5Upstream}};
+/// use tower_socks::{
+///     Connector, connector::{BoxConnector, direct::Direct, upstream::Socks5Upstream},
+/// };
 /// use tower_socks::proto::Address;
 ///
 /// let proxies: Vec<String> = vec!["192.0.2.1:1080".into(), "proxy.example:1080".into()];

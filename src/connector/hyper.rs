@@ -33,7 +33,7 @@ use crate::{
 /// use http_body_util::Empty;
 /// use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 /// use tokio::{io::{AsyncReadExt, AsyncWriteExt}, net::TcpListener};
-/// use tower_socks::Direct; // or an upstream
+/// use tower_socks::connector::direct::Direct; // or an upstream
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), tower_socks::BoxError> {

@@ -20,7 +20,7 @@
 //!
 //! ```
 //! use tower::ServiceExt;
-//! use tower_socks::{Connected, Connector, Request, proto::{Address, Command}};
+//! use tower_socks::{Connector, Request, proto::{Address, Command}, session::Connected};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() {

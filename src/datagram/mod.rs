@@ -5,12 +5,12 @@
 //! [`associate`](crate::connector::associate) connector, by an
 //! [upstream](crate::connector::upstream) and by the [client](crate::client).
 //!
-//! A service whose response is a transport stands inside [`Associate`](crate::Associate), and what
+//! A service whose response is a transport stands inside [`Associate`](crate::connector::associate::Associate), and what
 //! is to be done with datagrams is done to its response. A filter is a closure:
 //!
 //! ```
 //! use tower::ServiceExt;
-//! use tower_socks::{Associate, Connector, connector::associate::MakeDirect};
+//! use tower_socks::{Connector, connector::associate::{Associate, MakeDirect}};
 //! use tower_socks::datagram::DatagramTransport;
 //!
 //! // No DNS, and nothing that a tunnel with a small MTU would have to fragment.

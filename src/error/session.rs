@@ -54,7 +54,7 @@ pub enum Fault {
     Server,
 }
 
-/// Why a session ended early: the error of [`Handshake`](crate::Handshake).
+/// Why a session ended early: the error of [`Handshake`](crate::layer::handshake::Handshake).
 #[derive(Debug)]
 pub struct SessionError {
     step: Step,

@@ -9,7 +9,7 @@
 //! use std::{io, time::Duration};
 //! use tokio::{io::{AsyncReadExt, AsyncWriteExt}, net::{TcpListener, TcpStream}, time::timeout};
 //! use tower::ServiceBuilder;
-//! use tower_socks::{Accepted, AuthLayer, Connector, HandshakeLayer, NoAuth, serve};
+//! use tower_socks::{AuthLayer, Connector, HandshakeLayer, NoAuth, serve, session::Accepted};
 //! # use tower_socks::{Refusal, layer::request_fn::request_fn};
 //!
 //! /// Reads version 1: `PROXY TCP4 203.0.113.5 203.0.113.1 50000 1080\r\n`, 107 octets at most.

@@ -2,7 +2,7 @@
 //!
 //! Every connector for CONNECT is a service for anything that names a target, and its response is a plain
 //! `AsyncRead + AsyncWrite`. So whatever takes a connector or a stream can go through a proxy,
-//! by [`Socks5Upstream`](crate::Socks5Upstream), `HttpUpstream`, a chain of them, or `EnvConnector` for `ALL_PROXY`:
+//! by [`Socks5Upstream`](crate::connector::upstream::Socks5Upstream), `HttpUpstream`, a chain of them, or `EnvConnector` for `ALL_PROXY`:
 //!
 //! ```
 //! use tokio::io::AsyncReadExt;

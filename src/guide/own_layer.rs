@@ -6,10 +6,10 @@
 //! | form | for | example |
 //! |---|---|---|
 //! | [`request_fn`](crate::layer::request_fn::request_fn), a closure | to refuse, change, time or repeat a request, to wrap its tunnel | `examples/layer_closure.rs` |
-//! | [`Limiter`](crate::layer::limit::Limiter) in a [`LimitLayer`](crate::LimitLayer) | to count something, and to make requests wait | `examples/limits.rs` |
+//! | [`Limiter`](crate::layer::limit::Limiter) in a [`LimitLayer`](crate::layer::limit::LimitLayer) | to count something, and to make requests wait | `examples/limits.rs` |
 //! | `Layer`, `Service` and future as types | a layer for others, that can be named in a struct | `examples/layer_type.rs` |
 //!
-//! Conditions on targets are none of these: they are a [`Policy`](crate::Policy) in an
+//! Conditions on targets are none of these: they are a [`Policy`](crate::session::Policy) in an
 //! [`AclLayer`](crate::AclLayer), which is asked about each address of a name as well.
 //!
 //! # A closure
@@ -103,5 +103,5 @@
 //!
 //! # Above authentication
 //!
-//! There, layers take an [`Accepted`](crate::Accepted) or a [`Negotiation`](crate::session::Negotiation), which have
+//! There, layers take an [`Accepted`](crate::session::Accepted) or a [`Negotiation`](crate::session::Negotiation), which have
 //! the client's stream; [the next page but one](super::before_the_dial) has one.

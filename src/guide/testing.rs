@@ -9,7 +9,8 @@
 //! ```
 //! use tower::{Layer, ServiceExt};
 //! use tower_socks::{
-//!     Connected, Request, TunnelExt, layer::request_fn::request_fn, proto::{Address, Command},
+//!     Request, TunnelExt, layer::request_fn::request_fn, proto::{Address, Command},
+//!     session::Connected,
 //! };
 //!
 //! type Opened = Connected<tokio::io::Empty>;
@@ -38,13 +39,14 @@
 //!
 //! # A stack, over a stream in memory
 //!
-//! Two lines: a duplex stream, and an [`Accepted`](crate::Accepted) around its near end.
+//! Two lines: a duplex stream, and an [`Accepted`](crate::session::Accepted) around its near end.
 //!
 //! ```
 //! use tokio::io::{AsyncReadExt, AsyncWriteExt};
 //! use tower::{Layer, ServiceExt, service_fn};
 //! use tower_socks::{
-//!     Accepted, AuthLayer, BoxError, Connected, HandshakeLayer, NoAuth, Request, proto::Address,
+//!     AuthLayer, BoxError, HandshakeLayer, NoAuth, Request, proto::Address,
+//!     session::{Accepted, Connected},
 //! };
 //!
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
@@ -72,6 +74,6 @@
 //!
 //! # A policy
 //!
-//! It is a function: call [`Policy::check`](crate::Policy::check) and
-//! [`check_address`](crate::Policy::check_address) with a request. For [`Rules`](crate::Rules) there is
+//! It is a function: call [`Policy::check`](crate::session::Policy::check) and
+//! [`check_address`](crate::session::Policy::check_address) with a request. For [`Rules`](crate::Rules) there is
 //! [`explain`](crate::rules) as well, which names the rule that decides.

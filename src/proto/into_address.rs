@@ -16,7 +16,7 @@ use super::{Address, InvalidName, ParseAddressError};
 ///
 /// ```
 /// use tower::ServiceExt;
-/// use tower_socks::{ClientError, Socks5Upstream, proto::ParseAddressError};
+/// use tower_socks::{ClientError, connector::upstream::Socks5Upstream, proto::ParseAddressError};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {

@@ -1,4 +1,4 @@
-//! Rules: a [`Policy`](crate::Policy) in code, or read from TOML or JSON.
+//! Rules: a [`Policy`](crate::session::Policy) in code, or read from TOML or JSON.
 //!
 //! ```
 //! use tower_socks::{Request, Rules, proto::{Address, Command}};

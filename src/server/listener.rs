@@ -19,7 +19,7 @@ const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0
 /// ```
 /// use std::{io, net::SocketAddr};
 /// use tokio::{io::DuplexStream, sync::mpsc};
-/// use tower_socks::{Accepted, Listener};
+/// use tower_socks::{server::Listener, session::Accepted};
 ///
 /// /// Connections from within the process.
 /// struct InMemory(mpsc::Receiver<DuplexStream>);

@@ -1,6 +1,6 @@
 //! The accept loop: connections from a [`Listener`] to a `Service<Accepted<Io>>`.
 //!
-//! [`serve`] knows no layer. Anything that takes an [`Accepted`](crate::Accepted) connection can be
+//! [`serve`] knows no layer. Anything that takes an [`Accepted`](crate::session::Accepted) connection can be
 //! served; a [`HandshakeLayer`](crate::HandshakeLayer) at the top of a stack makes one.
 //!
 //! * **Back-pressure comes before accept.** The loop waits until the service is ready, and only then

@@ -16,7 +16,8 @@ use crate::{
 /// ```
 /// use tower::ServiceExt;
 /// use tower_socks::{
-///     BoxError, Connector, Direct, Request, session::BoxTunnel, connector::Unsupported,
+///     BoxError, Connector, Request, connector::{Unsupported, direct::Direct},
+///     session::BoxTunnel,
 /// };
 /// use tower::util::BoxCloneSyncService;
 ///

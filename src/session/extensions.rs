@@ -9,7 +9,7 @@ use std::{
 /// Clones share the values, so a clone costs a reference count each and an empty set costs nothing.
 ///
 /// ```
-/// use tower_socks::Extensions;
+/// use tower_socks::session::Extensions;
 ///
 /// #[derive(Debug, PartialEq)]
 /// struct Tenant(u32);

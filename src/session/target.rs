@@ -6,7 +6,7 @@ use crate::{
     proto::Address,
 };
 
-/// Names a target: what a connector such as [`Direct`](crate::Direct) takes.
+/// Names a target: what a connector such as [`Direct`](crate::connector::direct::Direct) takes.
 ///
 /// A [`Request`] brings its policies along; an [`Address`], a [`SocketAddr`] and text such as
 /// `"example.com:80"` come without any, for use outside of a proxy.

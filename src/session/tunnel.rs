@@ -28,7 +28,7 @@ use crate::{io::ClientStream, proto::Address, relay::Traffic};
 ///         }
 ///     }
 /// }
-/// # let tunnel = Capped(tower_socks::Connected::new(tokio::io::empty(), Address::UNSPECIFIED), 1);
+/// # let tunnel = Capped(tower_socks::session::Connected::new(tokio::io::empty(), Address::UNSPECIFIED), 1);
 /// # assert_eq!(tunnel.bound(), Address::UNSPECIFIED);
 /// ```
 #[diagnostic::on_unimplemented(

@@ -15,16 +15,19 @@ use tower::{
     Layer, Service, ServiceBuilder, ServiceExt, limit::GlobalConcurrencyLimitLayer, service_fn,
 };
 use tower_socks::{
-    Accepted, AuthLayer, BoxError, Connected, Connector, Direct, HandshakeLayer, Listener, NoAuth,
-    OpenTunnels, Relay, Request, Tunnel, UserPass, Users,
+    AuthLayer, BoxError, Connector, HandshakeLayer, NoAuth, Request, Tunnel, UserPass, Users,
+    connector::direct::Direct,
     io::PrefixedStream,
     layer::{
         key,
         limit::{ConcurrentTunnels, LimitLayer},
+        track::OpenTunnels,
     },
     proto::{Address, Command, DomainName, Method, MethodSet},
+    relay::Relay,
     serve,
-    session::Negotiation,
+    server::Listener,
+    session::{Accepted, Connected, Negotiation},
 };
 
 use super::drops::{Case, Held, at_every_poll, held};
@@ -86,7 +89,7 @@ fn request(command: Command, target: impl Into<Address>) -> Request {
 }
 
 /// A resolver for which every name is at an address that refuses, and at this machine.
-fn direct() -> Direct<impl tower_socks::Resolve + Sync + use<>> {
+fn direct() -> Direct<impl tower_socks::connector::resolve::Resolve + Sync + use<>> {
     Direct::new().resolver(service_fn(|_: DomainName| async {
         tokio::task::yield_now().await;
         Ok::<_, BoxError>([[127, 0, 0, 2], [127, 0, 0, 1]].map(IpAddr::from))

@@ -13,7 +13,7 @@ use tokio::{
     runtime::Handle,
     task::{JoinHandle, spawn_blocking},
 };
-use tower_socks::ClientStream;
+use tower_socks::io::ClientStream;
 
 /// A future that is about to be dropped, and what is around it.
 pub struct Case {

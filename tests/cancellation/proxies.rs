@@ -5,8 +5,10 @@ use std::{net::SocketAddr, sync::Arc};
 use tokio::{io::DuplexStream, net::TcpStream};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_socks::{
-    Accepted, AuthLayer, BoxError, Client, Connected, Connector, HandshakeLayer, NoAuth,
-    Socks5Upstream, proto::Address,
+    AuthLayer, BoxError, Client, Connector, HandshakeLayer, NoAuth,
+    connector::upstream::Socks5Upstream,
+    proto::Address,
+    session::{Accepted, Connected},
 };
 
 use super::{
@@ -57,7 +59,7 @@ fn upstreams() {
     #[cfg(feature = "http-connect")]
     at_every_poll("through an HTTP proxy", 18, async || {
         let (near, far, alive) = held();
-        let upstream = tower_socks::HttpUpstream::new(target()).via(way(near));
+        let upstream = tower_socks::connector::upstream::HttpUpstream::new(target()).via(way(near));
         Case::new(upstream.oneshot(target()))
             .far(async { says(far, b"HTTP/1.1 200 OK\r\nX: y\r\n\r\n").await })
             .releases(move || alive.assert_dropped())

@@ -9,8 +9,9 @@ use tokio::{
     time::Instant,
 };
 use tower_socks::{
-    Bind, Client, ClientError, Connector, NoAuth,
+    Client, ClientError, Connector, NoAuth,
     client::{ClientFault, ProxyListener},
+    connector::bind::Bind,
     error::{Step, reply_code},
     proto::{Address, ReplyCode},
 };

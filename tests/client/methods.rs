@@ -9,11 +9,13 @@ use std::{
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tower::ServiceExt;
 use tower_socks::{
-    Accepted, Authenticate, BoxError, Client, ClientError, ClientStream, Identity,
+    BoxError, Client, ClientError, Identity,
     client::{ClientAuth, ClientFault, DefaultAuth},
     error::{AuthError, Step, reply_code},
+    io::ClientStream,
+    layer::auth::Authenticate,
     proto::{Address, Credentials, Method, MethodSet, ReplyCode},
-    session::Negotiation,
+    session::{Accepted, Negotiation},
 };
 
 use crate::support::{

@@ -8,10 +8,11 @@ use tokio::{
 };
 use tower::service_fn;
 use tower_socks::{
-    BoxError, Client, ClientError, Connected, Connector, NoAuth, Request, UserPass, Users,
+    BoxError, Client, ClientError, Connector, NoAuth, Request, UserPass, Users,
     client::{ClientAuth, ClientFault},
     error::Step,
     proto::{Address, Credentials, ReplyCode},
+    session::Connected,
 };
 
 use crate::support::{

@@ -6,10 +6,11 @@ use proptest::prelude::*;
 use tokio::io::AsyncReadExt;
 use tower::service_fn;
 use tower_socks::{
-    BoxError, Client, ClientError, Connected, NoAuth, Request,
+    BoxError, Client, ClientError, NoAuth, Request,
     client::ClientFault,
     error::{Step, reply_code},
     proto::{self, Address, Credentials, ReplyCode},
+    session::Connected,
 };
 
 use crate::support::{

@@ -6,9 +6,9 @@ use futures_util::future::poll_fn;
 use tokio::net::{TcpStream, UdpSocket};
 use tower::service_fn;
 use tower_socks::{
-    Associate, BoxError, Client, ClientError, Connector, NoAuth, Request,
+    BoxError, Client, ClientError, Connector, NoAuth, Request,
     client::{ClientFault, ProxySocket},
-    connector::associate::MakeDirect,
+    connector::associate::{Associate, MakeDirect},
     datagram::Datagrams,
     proto::{Address, DomainName},
 };

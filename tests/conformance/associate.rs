@@ -7,7 +7,7 @@ use tokio::{
     net::UdpSocket,
     time::{Instant, sleep},
 };
-use tower_socks::{Associate, Connector, NoAuth};
+use tower_socks::{Connector, NoAuth, connector::associate::Associate};
 
 use crate::{
     association::{Association, reaches, receive},

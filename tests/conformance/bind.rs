@@ -9,7 +9,8 @@ use tokio::{
 };
 use tower::Layer;
 use tower_socks::{
-    AclLayer, Bind, Connector, NoAuth,
+    AclLayer, Connector, NoAuth,
+    connector::bind::Bind,
     proto::{Address, Command},
 };
 

@@ -184,7 +184,7 @@ async fn c3_long_names_are_refused_early_and_a_bad_status_is_the_end() -> Outcom
 async fn connected<L>(
     client: &Client<L>,
     io: TcpStream,
-) -> Result<tower_socks::Connected<L::Stream>, Miss>
+) -> Result<tower_socks::session::Connected<L::Stream>, Miss>
 where
     L: ClientAuth<TcpStream>,
 {

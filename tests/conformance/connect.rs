@@ -10,7 +10,8 @@ use tokio::{
 };
 use tower::Layer;
 use tower_socks::{
-    AclLayer, Connector, Direct, NoAuth, Request, UserPass, connector::resolve::Resolve,
+    AclLayer, Connector, NoAuth, Request, UserPass,
+    connector::{direct::Direct, resolve::Resolve},
 };
 
 use crate::{

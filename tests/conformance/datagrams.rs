@@ -5,8 +5,11 @@ use std::{net::SocketAddr, time::Duration};
 use tokio::net::UdpSocket;
 use tower::Layer;
 use tower_socks::{
-    AclLayer, Associate, Connector, NoAuth, Resolve,
-    connector::associate::{Filtering, MakeDirect},
+    AclLayer, Connector, NoAuth,
+    connector::{
+        associate::{Associate, Filtering, MakeDirect},
+        resolve::Resolve,
+    },
     proto::{Address, Command},
 };
 

@@ -8,7 +8,8 @@ use std::{
 use futures_util::FutureExt;
 use tower::{Layer, ServiceBuilder};
 use tower_socks::{
-    AclLayer, Connector, Direct, NoAuth, Refusal, Request,
+    AclLayer, Connector, NoAuth, Refusal, Request,
+    connector::direct::Direct,
     proto::{Address, Command, ReplyCode},
 };
 

@@ -7,7 +7,7 @@ use tokio::{
     net::{TcpStream, lookup_host},
     time::timeout,
 };
-use tower_socks::{Connector, Direct, NoAuth};
+use tower_socks::{Connector, NoAuth, connector::direct::Direct};
 
 use crate::{
     case::{Miss, Outcome, Scope},

@@ -8,8 +8,8 @@ use tokio::{
     time::{Instant, sleep},
 };
 use tower_socks::{
-    Authenticate, BoxError, ClientStream, Connector, Identity, NoAuth, UserPass, proto::Method,
-    session::Negotiation,
+    BoxError, Connector, Identity, NoAuth, UserPass, io::ClientStream, layer::auth::Authenticate,
+    proto::Method, session::Negotiation,
 };
 
 use crate::{

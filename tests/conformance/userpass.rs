@@ -13,7 +13,8 @@ use tokio::{
 };
 use tower::{Service, ServiceExt, service_fn};
 use tower_socks::{
-    Accepted, BoxError, Connector, Credentials, Identity, Listener, UserPass, Users,
+    BoxError, Connector, Credentials, Identity, UserPass, Users, server::Listener,
+    session::Accepted,
 };
 use tracing::Level;
 

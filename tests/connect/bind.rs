@@ -8,7 +8,7 @@ use tokio::{
     net::{TcpStream, UnixStream},
 };
 use tower::ServiceExt;
-use tower_socks::{Accepted, Bind, Connector};
+use tower_socks::{Connector, connector::bind::Bind, session::Accepted};
 
 use crate::support::{
     Script, failure, has_ipv6,

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use tokio::net::TcpStream;
 use tower_socks::{
-    Bind,
+    connector::bind::Bind,
     proto::{Address, Command},
 };
 

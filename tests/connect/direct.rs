@@ -11,8 +11,11 @@ use tokio::{
 };
 use tower::ServiceExt;
 use tower_socks::{
-    Connector, Direct, NoAuth,
-    connector::{direct::ConnectError, resolve::Resolve},
+    Connector, NoAuth,
+    connector::{
+        direct::{ConnectError, Direct},
+        resolve::Resolve,
+    },
     proto::Address,
 };
 

@@ -204,7 +204,7 @@ async fn an_http_proxy_that_nobody_reaches_is_down_and_an_odd_name_is_no_fault_o
     ] {
         let unreachable = service_fn(|_: Address| async {
             let error = io::Error::from(io::ErrorKind::ConnectionRefused);
-            Err::<tower_socks::Connected<tokio::io::DuplexStream>, _>(error)
+            Err::<tower_socks::session::Connected<tokio::io::DuplexStream>, _>(error)
         });
         let upstream =
             HttpUpstream::new("proxy.example:3128".parse::<Address>().unwrap()).via(unreachable);

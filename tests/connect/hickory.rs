@@ -10,7 +10,7 @@ use hickory_resolver::{
 use tokio::net::{TcpListener, UdpSocket};
 use tower::ServiceExt;
 use tower_socks::{
-    Direct, HickoryResolver,
+    connector::{direct::Direct, resolve::HickoryResolver},
     error::reply_code,
     proto::{Address, DomainName, ReplyCode},
 };

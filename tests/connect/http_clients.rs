@@ -32,12 +32,12 @@ use tokio::{
     task::yield_now,
 };
 use tower_socks::{
-    ClientError, Connected, Connector, Direct, NoAuth, Refusal,
+    ClientError, Connector, NoAuth, Refusal,
     client::ClientFault,
-    connector::{BoxConnector, upstream::Socks5Upstream},
+    connector::{BoxConnector, direct::Direct, upstream::Socks5Upstream},
     layer::acl::AclLayer,
     proto::{Address, ReplyCode},
-    session::Target,
+    session::{Connected, Target},
 };
 
 use crate::support::{canned::Canned, proxy, sockets::closed_port, stack, texts, within};

@@ -12,10 +12,10 @@ use std::{
 use tokio::net::{TcpListener, TcpStream};
 use tower::{Layer, service_fn};
 use tower_socks::{
-    AclLayer, BoxError, Connector, Credentials, Direct, Identity, NoAuth, Policy, Refusal, Request,
-    UserPass,
-    connector::resolve::Resolve,
+    AclLayer, BoxError, Connector, Credentials, Identity, NoAuth, Refusal, Request, UserPass,
+    connector::{direct::Direct, resolve::Resolve},
     proto::{Address, DomainName},
+    session::Policy,
 };
 
 use crate::support::{

@@ -6,9 +6,10 @@ use proptest::prelude::*;
 use tokio::{io::AsyncWriteExt, net::TcpListener};
 use tower::ServiceExt;
 use tower_socks::{
-    BoxError, ClientError, Connector, Direct, NoAuth,
+    BoxError, ClientError, Connector, NoAuth,
     connector::{
         BoxConnector,
+        direct::Direct,
         proxy_url::{InvalidProxyUrl, NoProxy, ProxyEnv, ProxyUrl},
     },
     proto::Address,

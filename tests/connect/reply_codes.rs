@@ -5,8 +5,10 @@ use std::time::Duration;
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 use tower::{Layer, ServiceExt};
 use tower_socks::{
-    AclLayer, Auth, AuthLayer, Bind, Connector, Handshake, HandshakeLayer, NoAuth, Request, Tunnel,
+    AclLayer, AuthLayer, Connector, HandshakeLayer, NoAuth, Request, Tunnel,
+    connector::bind::Bind,
     error::{Fault, reply_code},
+    layer::{auth::Auth, handshake::Handshake},
     proto::{Address, Command, ReplyCode},
 };
 

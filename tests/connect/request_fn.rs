@@ -174,7 +174,7 @@ impl Tunnel for Opened {
         Address::UNSPECIFIED
     }
 
-    async fn run<W: tower_socks::ClientStream>(
+    async fn run<W: tower_socks::io::ClientStream>(
         self,
         _: W,
     ) -> std::io::Result<tower_socks::Traffic> {

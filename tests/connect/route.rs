@@ -122,7 +122,7 @@ async fn whole_connectors_are_routed_between_in_boxes() {
 async fn towers_steer_chooses_between_connectors() {
     within(async {
         use tower::{Service, steer::Steer};
-        use tower_socks::{Connected, connector::BoxConnector, io::BoxStream};
+        use tower_socks::{connector::BoxConnector, io::BoxStream, session::Connected};
 
         let way = |name: &'static [u8]| {
             BoxConnector::<Request>::new(tower::service_fn(move |_: Request| async move {

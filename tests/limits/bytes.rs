@@ -20,7 +20,7 @@ use tokio::{
 };
 use tower::{Layer, ServiceExt, service_fn};
 use tower_socks::{
-    BoxError, Connected, Identity, Request, Traffic, Tunnel,
+    BoxError, Identity, Request, Traffic, Tunnel,
     error::reply_code,
     io::{Direction, Meter, PrefixedStream},
     layer::{
@@ -29,6 +29,7 @@ use tower_socks::{
     },
     proto::{Address, Command, ReplyCode},
     relay::{RelayError, RelayErrorKind},
+    session::Connected,
 };
 
 use crate::support::Script;

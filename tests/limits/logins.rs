@@ -9,11 +9,11 @@ use tokio::{
 };
 use tower::{Layer, Service, ServiceExt};
 use tower_socks::{
-    Accepted, AuthLayer, BoxError, Connector, HandshakeLayer, NoAuth, SessionError, Traffic,
-    UserPass, Users,
+    AuthLayer, BoxError, Connector, HandshakeLayer, NoAuth, SessionError, Traffic, UserPass, Users,
     error::{Fault, Step},
     layer::limit::FailedLoginsLayer,
     serve,
+    session::Accepted,
 };
 
 use crate::support::{

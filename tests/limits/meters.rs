@@ -11,11 +11,12 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 use tower_socks::{
-    Connected, Traffic, Tunnel,
+    Traffic, Tunnel,
     error::reply_code,
     io::{ClientStream, Direction, Meter, PrefixedStream},
     proto::Address,
     relay::{RelayError, RelayErrorKind},
+    session::Connected,
 };
 
 use crate::support::{Script, within};

@@ -15,13 +15,14 @@ use proptest::prelude::*;
 use tokio::time::{Instant, advance, timeout};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_socks::{
-    BoxError, Connected, Identity, NoAuth, Request,
+    BoxError, Identity, NoAuth, Request,
     error::reply_code,
     layer::{
         key::{self, UserOrClient},
         limit::{Admission, ConcurrentTunnels, LimitLayer, Limiter, RequestRate},
     },
     proto::{Address, Command, ReplyCode},
+    session::Connected,
 };
 
 use crate::support::{Client, stack, targets::targets};

@@ -5,9 +5,12 @@ use std::time::Duration;
 use tokio::time::{Instant, advance, sleep};
 use tower::{Layer, ServiceExt};
 use tower_socks::{
-    Identity, LimitLayer, Request,
+    Identity, Request,
     error::reply_code,
-    layer::{key, limit::ConcurrentTunnels},
+    layer::{
+        key,
+        limit::{ConcurrentTunnels, LimitLayer},
+    },
     proto::{Address, Command, ReplyCode},
 };
 

@@ -5,7 +5,9 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use tower_socks::{Identity, Policy, Request, Rules, layer::acl::SwapPolicy, proto::Command};
+use tower_socks::{
+    Identity, Request, Rules, layer::acl::SwapPolicy, proto::Command, session::Policy,
+};
 use tracing::Level;
 
 use crate::support::{

@@ -5,10 +5,12 @@ use std::time::Duration;
 use tokio::io::AsyncReadExt;
 use tower::{Layer, ServiceExt};
 use tower_socks::{
-    AuthLayer, Connected, HandshakeLayer, NoAuth, Refusal, Relay, Request, Tunnel,
+    AuthLayer, HandshakeLayer, NoAuth, Refusal, Request, Tunnel,
     io::PrefixedStream,
     layer::trace::TraceLayer,
     proto::{Address, Command, ReplyCode},
+    relay::Relay,
+    session::Connected,
 };
 use tracing::Level;
 

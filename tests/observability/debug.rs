@@ -4,13 +4,15 @@ use std::{fmt::Debug, num::NonZeroU32, sync::Arc, time::Duration};
 
 use tokio::io::duplex;
 use tower_socks::{
-    Bind, Client, Connected, Direct, HandshakeLayer, HttpUpstream, Identity, Request, Rules,
-    Socks5Upstream, SystemResolver,
+    Client, HandshakeLayer, Identity, Request, Rules,
     connector::{
         BoxConnector,
+        bind::Bind,
+        direct::Direct,
         failover::{Classify, Failover, Health},
+        resolve::SystemResolver,
         route::Router,
-        upstream::BasicAuth,
+        upstream::{BasicAuth, HttpUpstream, Socks5Upstream},
     },
     datagram::Datagrams,
     io::BoxStream,
@@ -23,7 +25,7 @@ use tower_socks::{
     },
     proto::{Address, Command, Credentials, DomainName},
     rules::{Action, Destination, Network, PortRange, Rule, RuleMap, TimeRange, Weekdays},
-    session::{Authenticated, BoxTunnel, Extensions, Guard},
+    session::{Authenticated, BoxTunnel, Connected, Extensions, Guard},
 };
 
 #[track_caller]
@@ -178,10 +180,13 @@ fn defaults_are_what_new_makes() {
     same(&Direct::new(), &Direct::default());
     same(&Client::new(), &Client::default());
     same(
-        &tower_socks::Associate::new(),
-        &tower_socks::Associate::default(),
+        &tower_socks::connector::associate::Associate::new(),
+        &tower_socks::connector::associate::Associate::default(),
     );
-    same(&tower_socks::Relay::new(), &tower_socks::Relay::default());
+    same(
+        &tower_socks::relay::Relay::new(),
+        &tower_socks::relay::Relay::default(),
+    );
     let layer = HandshakeLayer::default();
     same(&HandshakeLayer::new(), &layer);
     assert!(format!("{layer:?}").contains("deadline: 10s"), "{layer:?}");

@@ -6,15 +6,21 @@ use std::{fmt::Debug, net::SocketAddr, time::Duration};
 use tokio::{io::duplex, net::TcpListener};
 use tower::{Layer, Service, ServiceExt};
 use tower_socks::{
-    Accepted, AclLayer, Associate, AuthLayer, Bind, Connector, Direct, HandshakeLayer, LimitLayer,
-    MeterLayer, NoAuth, Request, Rules, Socks5Upstream, SystemResolver, UserPass, Users,
-    connector::failover::{Failover, Health},
+    AclLayer, AuthLayer, Connector, HandshakeLayer, NoAuth, Request, Rules, UserPass, Users,
+    connector::{
+        associate::Associate,
+        bind::Bind,
+        direct::Direct,
+        failover::{Failover, Health},
+        resolve::SystemResolver,
+        upstream::Socks5Upstream,
+    },
     io::PrefixedStream,
     layer::{
         acl::{SwapPolicy, recheck::RecheckLayer},
         key,
-        limit::{ConcurrentTunnels, FailedLoginsLayer},
-        meter::ByteQuota,
+        limit::{ConcurrentTunnels, FailedLoginsLayer, LimitLayer},
+        meter::{ByteQuota, MeterLayer},
         metrics::{LookupMetricsLayer, RequestMetricsLayer, SessionMetricsLayer},
         trace::TraceLayer,
         track::OpenTunnels,
@@ -22,7 +28,7 @@ use tower_socks::{
     proto::{Command, DomainName, Method},
     rules::Action,
     serve,
-    session::Negotiation,
+    session::{Accepted, Negotiation},
 };
 
 #[track_caller]

@@ -4,12 +4,12 @@ use std::{net::SocketAddr, num::NonZeroU32, time::Duration};
 
 use tower::Layer;
 use tower_socks::{
-    AclLayer, HandshakeLayer, LimitLayer, MeterLayer, Refusal, Request,
+    AclLayer, HandshakeLayer, Refusal, Request,
     layer::{
         acl::{SwapPolicy, recheck::RecheckLayer},
         key,
-        limit::{FailedLoginsLayer, RequestRate},
-        meter::ByteQuota,
+        limit::{FailedLoginsLayer, LimitLayer, RequestRate},
+        meter::{ByteQuota, MeterLayer},
         metrics::{LookupMetricsLayer, RequestMetricsLayer, SessionMetricsLayer},
         trace::TraceLayer,
         track::OpenTunnels,

@@ -91,13 +91,15 @@ fn a_session_that_fails_is_counted_by_whose_fault_it_was() {
 #[test]
 fn an_error_that_is_no_sessions_is_our_own_fault() {
     recorded(async |numbers| {
-        let service = service_fn(async |_: tower_socks::Accepted<tokio::io::DuplexStream>| {
-            Err::<tower_socks::Traffic, _>(io::Error::other("not a session at all"))
-        });
+        let service = service_fn(
+            async |_: tower_socks::session::Accepted<tokio::io::DuplexStream>| {
+                Err::<tower_socks::Traffic, _>(io::Error::other("not a session at all"))
+            },
+        );
         let counting = SessionMetricsLayer::new().layer(service);
         let (_client, server) = tokio::io::duplex(64);
         let (peer, local) = (crate::support::PEER.parse(), crate::support::LOCAL.parse());
-        let accepted = tower_socks::Accepted::new(server, peer.unwrap(), local.unwrap());
+        let accepted = tower_socks::session::Accepted::new(server, peer.unwrap(), local.unwrap());
         let error = counting.oneshot(accepted).await.unwrap_err();
         assert_eq!(error.to_string(), "not a session at all");
         assert_eq!(counted(&numbers, names::SESSIONS), ["outcome=server 1"]);

@@ -9,14 +9,15 @@ use std::{
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
 use tower_socks::{
-    AclLayer, Associate, BoxError, Connector, Identity, OpenTunnels, Request, Rules, Tunnel,
-    connector::associate::MakeDirect,
+    AclLayer, BoxError, Connector, Identity, Request, Rules, Tunnel,
+    connector::associate::{Associate, MakeDirect},
     io::DropReason,
     layer::{
         key,
         limit::{ConcurrentTunnels, LimitLayer, RequestRate},
         meter::{ByteQuota, MeterLayer},
         metrics::{RequestMetricsLayer, names},
+        track::OpenTunnels,
     },
     proto::{Address, Command, DomainName},
 };
@@ -125,14 +126,14 @@ fn a_closure_has_no_name() {
 /// A service whose tunnels are there at once.
 fn nowhere() -> impl Service<
     Request,
-    Response = tower_socks::Connected<tokio::io::DuplexStream>,
+    Response = tower_socks::session::Connected<tokio::io::DuplexStream>,
     Error = BoxError,
     Future: Send,
 > + Clone
 + Send
 + 'static {
     service_fn(async |_: Request| {
-        Ok(tower_socks::Connected::new(
+        Ok(tower_socks::session::Connected::new(
             tokio::io::duplex(64).0,
             Address::UNSPECIFIED,
         ))

@@ -15,8 +15,8 @@ use tokio::{
 use tokio_test::{assert_pending, assert_ready, assert_ready_err, assert_ready_ok, task};
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
 use tower_socks::{
-    Accepted, AclLayer, AuthLayer, BoxError, Connected, Connector, HandshakeLayer, NoAuth, Policy,
-    Refusal, Request, Traffic, Tunnel,
+    AclLayer, AuthLayer, BoxError, Connector, HandshakeLayer, NoAuth, Refusal, Request, Traffic,
+    Tunnel,
     io::PrefixedStream,
     layer::acl::{
         Acl, SwapPolicy,
@@ -24,6 +24,7 @@ use tower_socks::{
     },
     proto::{Address, Command},
     serve,
+    session::{Accepted, Connected, Policy},
 };
 use tower_test::mock;
 

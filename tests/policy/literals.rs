@@ -12,7 +12,11 @@ use tokio::{
 };
 use tower::{Layer, service_fn};
 use tower_socks::{
-    AclLayer, Associate, BoxError, Connector, Direct, Rules, connector::associate::MakeDirect,
+    AclLayer, BoxError, Connector, Rules,
+    connector::{
+        associate::{Associate, MakeDirect},
+        direct::Direct,
+    },
     proto::DomainName,
 };
 

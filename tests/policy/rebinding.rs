@@ -4,7 +4,10 @@ use std::{io, net::SocketAddr, sync::atomic::Ordering};
 
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tower::Layer;
-use tower_socks::{AclLayer, Connector, Direct, NoAuth, Resolve, Rules};
+use tower_socks::{
+    AclLayer, Connector, NoAuth, Rules,
+    connector::{direct::Direct, resolve::Resolve},
+};
 
 use crate::support::{
     Script, connect_to, failure, greeted, has_ipv6, proxy, resolvers::answering,

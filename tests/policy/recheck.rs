@@ -8,10 +8,15 @@ use tokio::{
 };
 use tower::ServiceBuilder;
 use tower_socks::{
-    AclLayer, Associate, Bind, Connector, Direct, Policy, Rules,
-    connector::associate::MakeDirect,
+    AclLayer, Connector, Rules,
+    connector::{
+        associate::{Associate, MakeDirect},
+        bind::Bind,
+        direct::Direct,
+    },
     error::{Fault, Step},
     layer::acl::{SwapPolicy, recheck::RecheckLayer},
+    session::Policy,
 };
 
 use crate::support::{

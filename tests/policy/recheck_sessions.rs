@@ -8,13 +8,13 @@ use tokio::{
 };
 use tower::{Layer, service_fn};
 use tower_socks::{
-    AclLayer, BoxError, Connector, Credentials, Identity, NoAuth, Policy, Refusal, Request,
-    UserPass,
+    AclLayer, BoxError, Connector, Credentials, Identity, NoAuth, Refusal, Request, UserPass,
     error::{Fault, Step},
     layer::acl::{
         Acl, SwapPolicy,
         recheck::{Recheck, RecheckLayer},
     },
+    session::Policy,
 };
 
 use crate::support::{

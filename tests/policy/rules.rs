@@ -6,9 +6,10 @@ use std::{
 };
 
 use tower_socks::{
-    Identity, Policy, Request, Rules,
+    Identity, Request, Rules,
     proto::{Command, ReplyCode},
     rules::{Action, Decision, Effect, Rule},
+    session::Policy,
 };
 
 fn rules(text: &str) -> Rules {

@@ -1,7 +1,7 @@
 //! Names in `Rules` that are addresses, or that nobody can judge. The requests are built as no
 //! decoder would let them through.
 
-use tower_socks::{Policy, Rules, proto::ReplyCode, rules::Destination};
+use tower_socks::{Rules, proto::ReplyCode, rules::Destination, session::Policy};
 
 use crate::support::rules::{allows, ip, literal, named, only, toml, with};
 

@@ -3,9 +3,10 @@
 use std::net::SocketAddr;
 
 use tower_socks::{
-    Policy, Request, Rules,
+    Request, Rules,
     proto::{Command, ReplyCode},
     rules::{Action, Decision, Destination, Rule},
+    session::Policy,
 };
 
 use crate::support::rules::{remedy, toml, with};

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use tower_socks::{Identity, Policy, Rules, proto::ReplyCode, rules::Effect};
+use tower_socks::{Identity, Rules, proto::ReplyCode, rules::Effect, session::Policy};
 
 use crate::support::rules::{
     V4, V6, block, both_ways, ip, is_special, literal, named, remedy, toml, with,

@@ -12,9 +12,11 @@ use tokio::{
 };
 use tower::{Layer, service_fn};
 use tower_socks::{
-    AclLayer, BoxError, Connector, Direct, Policy, Refusal, Request, Resolve, Rules,
+    AclLayer, BoxError, Connector, Refusal, Request, Rules,
+    connector::{direct::Direct, resolve::Resolve},
     layer::acl::SwapPolicy,
     proto::{Command, DomainName},
+    session::Policy,
 };
 
 use crate::support::{

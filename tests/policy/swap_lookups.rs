@@ -11,8 +11,13 @@ use std::{
 use tokio::net::UdpSocket;
 use tower::Layer;
 use tower_socks::{
-    AclLayer, Associate, Connector, Policy, Refusal, Request, Resolve,
-    connector::associate::MakeDirect, layer::acl::SwapPolicy,
+    AclLayer, Connector, Refusal, Request,
+    connector::{
+        associate::{Associate, MakeDirect},
+        resolve::Resolve,
+    },
+    layer::acl::SwapPolicy,
+    session::Policy,
 };
 
 use crate::support::udp::{

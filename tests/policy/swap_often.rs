@@ -18,9 +18,10 @@ use tokio::{
 };
 use tower::Layer;
 use tower_socks::{
-    AclLayer, Connector, Policy, Refusal, Request, Rules,
+    AclLayer, Connector, Refusal, Request, Rules,
     layer::acl::SwapPolicy,
     proto::{Address, Command},
+    session::Policy,
 };
 
 use crate::support::udp::{Client, ClientScript, address, stack, within};

@@ -17,7 +17,8 @@ use tokio::{
 };
 use tower::{ServiceBuilder, ServiceExt, service_fn};
 use tower_socks::{
-    Accepted, AuthLayer, BoxError, Connector, HandshakeLayer, NoAuth, UserPass, Users, serve,
+    AuthLayer, BoxError, Connector, HandshakeLayer, NoAuth, UserPass, Users, serve,
+    session::Accepted,
 };
 
 /// A server that takes both methods, and a target that echoes.

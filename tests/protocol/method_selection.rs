@@ -8,10 +8,10 @@ use tokio::{
 };
 use tower::{Layer, service_fn};
 use tower_socks::{
-    Authenticate, BoxError, ClientStream, HandshakeLayer, Identity, NoAuth, Refusal, UserPass,
-    Users,
+    BoxError, HandshakeLayer, Identity, NoAuth, Refusal, UserPass, Users,
     error::{AuthError, Fault, Step},
-    io::PrefixedStream,
+    io::{ClientStream, PrefixedStream},
+    layer::auth::Authenticate,
     proto::Method,
     session::{Authenticated, Negotiation},
 };

@@ -5,11 +5,12 @@ use std::net::{IpAddr, SocketAddr};
 use tokio::{io::DuplexStream, sync::mpsc};
 use tower::{ServiceExt, service_fn};
 use tower_socks::{
-    Accepted, Authenticate, BoxError, ClientStream, Credentials, Extensions, Identity, NoAuth,
-    Traffic, UserPass, Users,
+    BoxError, Credentials, Identity, NoAuth, Traffic, UserPass, Users,
     error::{AuthError, FailedAttempt, Fault},
+    io::ClientStream,
+    layer::auth::Authenticate,
     proto::{self, Method},
-    session::Negotiation,
+    session::{Accepted, Extensions, Negotiation},
 };
 
 use crate::support::{

@@ -3,9 +3,10 @@
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tower::util::Either;
 use tower_socks::{
-    Authenticate, BoxError, ClientStream, Identity, NoAuth, UserPass, Users,
+    BoxError, Identity, NoAuth, UserPass, Users,
     error::{AuthError, Fault, Step},
-    io::lingering_close,
+    io::{ClientStream, lingering_close},
+    layer::auth::Authenticate,
     proto::Method,
     session::Negotiation,
 };

@@ -10,13 +10,15 @@ use proptest::{collection::vec, prelude::*};
 use tokio::{io::AsyncReadExt, runtime::Builder};
 use tower::ServiceExt;
 use tower_socks::{
-    Accepted, Associate, Client, Connector, NoAuth, UserPass, Users,
+    Client, Connector, NoAuth, UserPass, Users,
+    connector::associate::Associate,
     io::{ReadError, read_message},
     proto::{
         Address, Command, Credentials, Decode, Decoded, DomainName, Greeting, Method, Reply,
         ReplyCode, Request, Selection, UserPassStatus,
     },
     rules::{Destination, Network, PortRange, TimeRange, Weekdays},
+    session::Accepted,
 };
 
 use crate::support::{

@@ -12,11 +12,11 @@ use tokio::{
 use tokio_test::{assert_pending, assert_ready_err, assert_ready_ok, task};
 use tower::{Layer, Service, ServiceExt};
 use tower_socks::{
-    Accepted, AclLayer, AuthLayer, Connected, Connector, Direct, HandshakeLayer, NoAuth, Refusal,
-    Request,
+    AclLayer, AuthLayer, Connector, HandshakeLayer, NoAuth, Refusal, Request,
+    connector::direct::Direct,
     io::PrefixedStream,
     proto::{Address, Command},
-    session::{Authenticated, Negotiation},
+    session::{Accepted, Authenticated, Connected, Negotiation},
 };
 use tower_test::mock;
 

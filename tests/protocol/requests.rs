@@ -2,10 +2,11 @@
 
 use tower::ServiceExt;
 use tower_socks::{
-    Accepted, Connector, NoAuth, Request,
+    Connector, NoAuth, Request,
     connector::Unsupported,
     error::{Fault, Step},
     proto::{Address, Command, DomainName},
+    session::Accepted,
 };
 
 use crate::support::{

@@ -19,7 +19,8 @@ use std::{
 use tokio::{net::TcpSocket, time::Instant};
 use tower::{ServiceBuilder, ServiceExt, service_fn};
 use tower_socks::{
-    BoxError, Connector, Direct, NoAuth, Refusal,
+    BoxError, Connector, NoAuth, Refusal,
+    connector::direct::Direct,
     error::{Fault, Step, reply_code},
     proto::{DomainName, ReplyCode},
 };

@@ -8,9 +8,10 @@ use tokio::{
 };
 use tower::{Layer, ServiceExt, service_fn};
 use tower_socks::{
-    AclLayer, AuthLayer, BoxError, Connected, HandshakeLayer, NoAuth, Refusal, Request,
+    AclLayer, AuthLayer, BoxError, HandshakeLayer, NoAuth, Refusal, Request,
     error::{Fault, Step, reply_code},
     proto::{Address, DomainName, ReplyCode},
+    session::Connected,
 };
 
 use crate::support::{

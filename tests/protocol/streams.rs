@@ -11,9 +11,9 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf, duplex};
 use tower_socks::{
-    Accepted, Connected,
     io::{BoxStream, ClientStream, PrefixedStream},
     proto::Address,
+    session::{Accepted, Connected},
 };
 
 /// Takes vectored writes, and keeps what they bring apart.

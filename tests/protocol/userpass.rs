@@ -9,7 +9,8 @@ use tokio::{
 };
 use tower::service_fn;
 use tower_socks::{
-    Authenticate, BoxError, Credentials, Identity, UserPass, Users, error::Step, io::PrefixedStream,
+    BoxError, Credentials, Identity, UserPass, Users, error::Step, io::PrefixedStream,
+    layer::auth::Authenticate,
 };
 
 use crate::support::{

@@ -8,8 +8,9 @@ use tokio::{
 };
 use tower::{ServiceBuilder, service_fn};
 use tower_socks::{
-    BoxError, Credentials, Handshake, Identity, UserPass,
+    BoxError, Credentials, Identity, UserPass,
     error::{AuthError, Fault},
+    layer::handshake::Handshake,
 };
 
 use crate::support::{CONNECT, CONNECTED, Client, Script, settle, stack, targets::targets, within};

@@ -14,9 +14,9 @@ use tokio::{
     time::timeout,
 };
 use tower_socks::{
-    Relay, Traffic,
+    Traffic,
     io::PrefixedStream,
-    relay::{RelayError, RelayErrorKind},
+    relay::{Relay, RelayError, RelayErrorKind},
 };
 
 type Running = JoinHandle<io::Result<Traffic>>;

@@ -14,8 +14,8 @@ use tokio::{
     time::{Instant, sleep},
 };
 use tower_socks::{
-    Relay, Traffic,
-    relay::{RelayError, RelayErrorKind},
+    Traffic,
+    relay::{Relay, RelayError, RelayErrorKind},
 };
 
 type Running = JoinHandle<io::Result<Traffic>>;

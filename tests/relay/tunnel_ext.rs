@@ -11,10 +11,11 @@ use std::{
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
 use tokio_test::{assert_pending, task};
 use tower_socks::{
-    Connected, Traffic, Tunnel, TunnelExt,
+    Traffic, Tunnel, TunnelExt,
     io::{Direction, Meter, PrefixedStream},
     proto::Address,
     relay::RelayError,
+    session::Connected,
 };
 
 use crate::support::{Script, within};

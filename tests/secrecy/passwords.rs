@@ -9,9 +9,10 @@ use futures_util::FutureExt;
 use tokio::io::DuplexStream;
 use tower::{Layer, Service, service_fn};
 use tower_socks::{
-    AuthLayer, Authenticate, BoxError, Credentials, Identity, SessionError, UserPass, Users,
+    AuthLayer, BoxError, Credentials, Identity, SessionError, UserPass, Users,
     error::{AuthError, FailedAttempt},
     io::PrefixedStream,
+    layer::auth::Authenticate,
     proto,
 };
 

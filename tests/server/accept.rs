@@ -19,8 +19,8 @@ use tokio::{
 };
 use tower::{ServiceBuilder, service_fn};
 use tower_socks::{
-    Accepted, AuthLayer, BoxError, Connector, HandshakeLayer, Identity, Listener, NoAuth, Request,
-    serve,
+    AuthLayer, BoxError, Connector, HandshakeLayer, Identity, NoAuth, Request, serve,
+    server::Listener, session::Accepted,
 };
 
 const NOWHERE: SocketAddr =

@@ -54,10 +54,11 @@ use tokio::{
 };
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
 use tower_socks::{
-    Accepted, AuthLayer, BoxError, Connected, Credentials, Direct, HandshakeLayer, NoAuth, Policy,
-    Request, Rules, UserPass, Users,
+    AuthLayer, BoxError, Credentials, HandshakeLayer, NoAuth, Request, Rules, UserPass, Users,
+    connector::direct::Direct,
     error::{AuthError, reply_code},
     proto::{Address, Command, DomainName, ReplyCode},
+    session::{Accepted, Connected, Policy},
 };
 
 const NOBODY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);

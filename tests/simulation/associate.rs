@@ -9,7 +9,9 @@ use std::{
 use tokio::{net::UdpSocket, sync::Notify};
 use tower::service_fn;
 use tower_socks::{
-    Associate, BoxError, Connector, connector::associate::MakeDirect, proto::DomainName,
+    BoxError, Connector,
+    connector::associate::{Associate, MakeDirect},
+    proto::DomainName,
 };
 
 use super::{

@@ -4,7 +4,7 @@ use std::{future::pending, net::IpAddr, time::Duration};
 
 use tokio::net::TcpSocket;
 use tower::service_fn;
-use tower_socks::{Bind, BoxError, Connector, proto::DomainName};
+use tower_socks::{BoxError, Connector, connector::bind::Bind, proto::DomainName};
 
 use super::{
     fault::Fault,

@@ -15,7 +15,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 use tower::ServiceExt;
-use tower_socks::{Accepted, Connector, Direct, Traffic};
+use tower_socks::{Connector, Traffic, connector::direct::Direct, session::Accepted};
 
 use super::{
     fault::Fault,

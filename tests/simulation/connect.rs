@@ -3,7 +3,7 @@
 use std::{future::pending, io, time::Duration};
 
 use tower::{ServiceExt, service_fn};
-use tower_socks::{BoxError, Connected, Connector, Request, error::Step};
+use tower_socks::{BoxError, Connector, Request, error::Step, session::Connected};
 
 use super::{
     fault::{Faulty, Log, Shared},

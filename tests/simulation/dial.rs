@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use tokio::net::TcpListener;
 use tower::service_fn;
-use tower_socks::{BoxError, Connector, Direct, proto::DomainName};
+use tower_socks::{BoxError, Connector, connector::direct::Direct, proto::DomainName};
 
 use super::{
     peer::{Script, Then},

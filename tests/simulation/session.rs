@@ -4,7 +4,7 @@ use std::{error::Error, time::Duration};
 
 use tokio::{io::DuplexStream, task::JoinHandle, time::Instant};
 use tower::ServiceExt;
-use tower_socks::{Accepted, BoxError, SessionError, Traffic, relay::RelayError};
+use tower_socks::{BoxError, SessionError, Traffic, relay::RelayError, session::Accepted};
 
 use super::{
     fault::{Fault, Faulty, Log, Pace, Shared},

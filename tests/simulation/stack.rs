@@ -21,15 +21,17 @@ use tower::{
     util::{BoxCloneSyncService, BoxService, Either},
 };
 use tower_socks::{
-    Accepted, AclLayer, AuthLayer, BoxError, Credentials, HandshakeLayer, Identity, MeterLayer,
-    NoAuth, OpenTunnels, Refusal, Relay, Request, Traffic, UserPass, Users,
+    AclLayer, AuthLayer, BoxError, Credentials, HandshakeLayer, Identity, NoAuth, Refusal, Request,
+    Traffic, UserPass, Users,
     io::{Direction, Meter},
     layer::{
         key,
         limit::{ConcurrentTunnels, LimitLayer},
-        meter::MakeMeter,
+        meter::{MakeMeter, MeterLayer},
+        track::OpenTunnels,
     },
-    session::{BoxTunnel, Tunnel},
+    relay::Relay,
+    session::{Accepted, BoxTunnel, Tunnel},
 };
 
 /// For greeting, authentication and request.

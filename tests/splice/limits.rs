@@ -8,11 +8,12 @@ use tokio::{
 };
 use tower::ServiceBuilder;
 use tower_socks::{
-    AuthLayer, Connector, HandshakeLayer, LimitLayer, MeterLayer, NoAuth, OpenTunnels, Request,
+    AuthLayer, Connector, HandshakeLayer, NoAuth, Request,
     layer::{
         key,
-        limit::{ConcurrentTunnels, RequestRate},
-        meter::{Bandwidth, ByteQuota},
+        limit::{ConcurrentTunnels, LimitLayer, RequestRate},
+        meter::{Bandwidth, ByteQuota, MeterLayer},
+        track::OpenTunnels,
     },
     serve,
 };

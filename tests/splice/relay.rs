@@ -2,7 +2,7 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpStream;
-use tower_socks::Relay;
+use tower_socks::relay::Relay;
 
 use crate::support::splice::{alone, carry, pipe_ends, socket_pair};
 

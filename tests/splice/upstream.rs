@@ -3,10 +3,11 @@
 use tokio::net::{TcpListener, TcpStream};
 use tower::ServiceExt;
 use tower_socks::{
-    Connected, Tunnel,
+    Tunnel,
     connector::upstream::{HttpUpstream, Socks5Upstream},
     io::PrefixedStream,
     proto::Address,
+    session::Connected,
 };
 
 use crate::support::{

@@ -1,9 +1,10 @@
 //! Bulk data is spliced through the wrappers of `TunnelExt` as well.
 
 use tower_socks::{
-    Connected, Tunnel, TunnelExt,
+    Tunnel, TunnelExt,
     io::{Direction, Meter, PrefixedStream},
     proto::Address,
+    session::Connected,
 };
 
 use crate::support::splice::{alone, is_spliced, socket_pair};

@@ -29,8 +29,11 @@ use tokio::{
 };
 use tower::{Layer, Service, ServiceExt};
 use tower_socks::{
-    Accepted, Auth, AuthLayer, BoxError, Handshake, HandshakeLayer, Listener, SessionError,
-    Traffic, serve, server::AcceptService,
+    AuthLayer, BoxError, HandshakeLayer, SessionError, Traffic,
+    layer::{auth::Auth, handshake::Handshake},
+    serve,
+    server::{AcceptService, Listener},
+    session::Accepted,
 };
 
 /// A greeting that offers no authentication, and the selection of it.

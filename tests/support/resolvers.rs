@@ -9,7 +9,7 @@ use std::{
 };
 
 use tower::service_fn;
-use tower_socks::{BoxError, Resolve, proto::DomainName};
+use tower_socks::{BoxError, connector::resolve::Resolve, proto::DomainName};
 
 /// A resolver with another answer each time, of which the last one stays, and how often it was
 /// asked.

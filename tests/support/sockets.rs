@@ -7,7 +7,11 @@ use tokio::{
     time::timeout,
 };
 use tower::service_fn;
-use tower_socks::{BoxError, Direct, connector::resolve::Resolve, proto::DomainName};
+use tower_socks::{
+    BoxError,
+    connector::{direct::Direct, resolve::Resolve},
+    proto::DomainName,
+};
 
 /// A socket for the family of `ip`. Connections of other tests that have just ended are no obstacle.
 fn socket(ip: IpAddr) -> TcpSocket {

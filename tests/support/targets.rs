@@ -7,7 +7,7 @@ use tokio::{
     sync::{Semaphore, mpsc},
 };
 use tower::{ServiceExt, service_fn, util::BoxCloneService};
-use tower_socks::{BoxError, Connected, Request};
+use tower_socks::{BoxError, Request, session::Connected};
 
 /// A service for requests.
 pub type Dialer = BoxCloneService<Request, Connected<DuplexStream>, BoxError>;

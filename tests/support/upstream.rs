@@ -13,10 +13,10 @@ use tokio::{
 };
 use tower::service_fn;
 use tower_socks::{
-    BoxError, Connected, Refusal, Request,
+    BoxError, Refusal, Request,
     connector::upstream::Transport,
     proto::{Address, Command, DomainName},
-    session::Policy,
+    session::{Connected, Policy},
 };
 
 use crate::support::canned::{Canned, Log, Then};

@@ -1,7 +1,7 @@
 //! A4: whose datagrams an association takes.
 
 use tokio::net::UdpSocket;
-use tower_socks::{Associate, Connector};
+use tower_socks::{Connector, connector::associate::Associate};
 
 use crate::support::udp::{
     address,

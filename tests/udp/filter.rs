@@ -11,8 +11,8 @@ use std::{
 use tokio_test::{assert_pending, assert_ready_ok, task};
 use tower::ServiceExt;
 use tower_socks::{
-    Associate, Connector,
-    connector::associate::MakeDirect,
+    Connector,
+    connector::associate::{Associate, MakeDirect},
     datagram::{DatagramTransport, Datagrams},
     io::Direction,
     proto::Address,

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 
 use tower::Layer;
 use tower_socks::{
-    AclLayer, Associate, Connector,
-    connector::associate::{Filtering, MakeDirect},
+    AclLayer, Connector,
+    connector::associate::{Associate, Filtering, MakeDirect},
 };
 
 use crate::support::udp::{

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::{net::UdpSocket, time};
-use tower_socks::{Associate, Connector};
+use tower_socks::{Connector, connector::associate::Associate};
 
 use crate::support::udp::{
     address,

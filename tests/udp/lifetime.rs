@@ -7,7 +7,7 @@ use tokio::{
     time::Instant,
 };
 use tower::ServiceExt;
-use tower_socks::{Accepted, Associate, Connector};
+use tower_socks::{Connector, connector::associate::Associate, session::Accepted};
 
 use crate::support::{
     Script, has_ipv6,

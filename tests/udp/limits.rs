@@ -4,8 +4,8 @@ use std::{error::Error, io, time::Duration};
 
 use tokio::net::UdpSocket;
 use tower_socks::{
-    Associate, Connector,
-    connector::associate::MakeDirect,
+    Connector,
+    connector::associate::{Associate, MakeDirect},
     relay::{RelayError, RelayErrorKind},
 };
 

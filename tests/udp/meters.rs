@@ -9,13 +9,13 @@ use std::{
 
 use tower::{Layer, ServiceExt, layer::util::Stack};
 use tower_socks::{
-    Associate, Connector, MeterLayer, Refusal, Request,
-    connector::associate::MakeDirect,
+    Connector, Refusal, Request,
+    connector::associate::{Associate, MakeDirect},
     datagram::DatagramTransport,
     io::{Direction, DropReason, Meter},
     layer::{
         key,
-        meter::{ByteQuota, MakeMeter, MemoryStore},
+        meter::{ByteQuota, MakeMeter, MemoryStore, MeterLayer},
     },
 };
 

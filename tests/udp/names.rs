@@ -1,7 +1,13 @@
 //! A10 and A11: datagrams that cannot go, and names that take their time.
 
 use tokio::net::UdpSocket;
-use tower_socks::{Associate, Connector, Resolve, connector::associate::MakeDirect};
+use tower_socks::{
+    Connector,
+    connector::{
+        associate::{Associate, MakeDirect},
+        resolve::Resolve,
+    },
+};
 
 use crate::support::{
     has_ipv6,

@@ -9,8 +9,8 @@ use std::{
 
 use tower::{Layer, ServiceBuilder, ServiceExt, service_fn, util::MapResponseLayer};
 use tower_socks::{
-    Associate, BoxError, Connector, Request,
-    connector::associate::MakeDirect,
+    BoxError, Connector, Request,
+    connector::associate::{Associate, MakeDirect},
     datagram::{DatagramTransport, Datagrams},
 };
 

@@ -5,9 +5,13 @@ use std::net::SocketAddr;
 use tokio::net::UdpSocket;
 use tower::Layer;
 use tower_socks::{
-    AclLayer, Associate, Connector, Policy, Resolve,
-    connector::associate::MakeDirect,
+    AclLayer, Connector,
+    connector::{
+        associate::{Associate, MakeDirect},
+        resolve::Resolve,
+    },
     proto::{Address, Command},
+    session::Policy,
 };
 
 use crate::support::{

@@ -5,7 +5,12 @@ use std::sync::atomic::Ordering;
 use tokio::net::{TcpStream, UdpSocket};
 use tower::Layer;
 use tower_socks::{
-    AclLayer, Associate, Bind, Connector, Resolve, Rules, connector::associate::MakeDirect,
+    AclLayer, Connector, Rules,
+    connector::{
+        associate::{Associate, MakeDirect},
+        bind::Bind,
+        resolve::Resolve,
+    },
 };
 
 use crate::support::{

@@ -5,9 +5,13 @@ use std::net::SocketAddr;
 use tokio::net::UdpSocket;
 use tower::{Layer, ServiceBuilder};
 use tower_socks::{
-    AclLayer, Associate, Connector, Policy, Resolve, Rules,
-    connector::associate::{Filtering, MakeDirect},
+    AclLayer, Connector, Rules,
+    connector::{
+        associate::{Associate, Filtering, MakeDirect},
+        resolve::Resolve,
+    },
     layer::acl::SwapPolicy,
+    session::Policy,
 };
 
 use crate::support::udp::{

@@ -14,10 +14,11 @@ use tokio::{
 };
 use tower::Layer;
 use tower_socks::{
-    AclLayer, Client, Connector, NoAuth, Policy, Refusal, Request,
+    AclLayer, Client, Connector, NoAuth, Refusal, Request,
     client::ProxySocket,
     connector::upstream::Socks5Upstream,
     proto::{Address, Command, DomainName},
+    session::Policy,
 };
 
 use crate::support::{

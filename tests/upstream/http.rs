@@ -8,12 +8,13 @@ use tokio::{
 };
 use tower::{ServiceExt, service_fn};
 use tower_socks::{
-    BoxError, Connected,
+    BoxError,
     client::ClientFault,
     connector::upstream::{BasicAuth, HttpError, HttpUpstream, Transport},
     error::reply_code,
     io::BoxStream,
     proto::{Address, DomainName, ReplyCode},
+    session::Connected,
 };
 
 use crate::support::{
@@ -176,7 +177,7 @@ async fn not_an_octet_too_many_is_read_from_a_socket() {
             for pause in [0, 1, 9, 17, 40] {
                 let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
                 let proxy = Address::Ip(listener.local_addr().unwrap());
-                let direct = tower_socks::Direct::new();
+                let direct = tower_socks::connector::direct::Direct::new();
                 let asking = if boxed {
                     let way = service_fn(move |proxy: Address| {
                         let stream = direct.clone().oneshot(proxy);

@@ -12,10 +12,11 @@ use std::{
 use tokio::time::{Instant, sleep};
 use tower::{ServiceExt, service_fn};
 use tower_socks::{
-    BoxError, Client, Connected,
+    BoxError, Client,
     connector::upstream::{HttpUpstream, Socks5Upstream, Transport},
     error::reply_code,
     proto::{Address, DomainName, ReplyCode},
+    session::Connected,
 };
 
 use crate::support::{

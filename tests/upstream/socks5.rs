@@ -8,11 +8,12 @@ use std::{
 use tokio::{io::AsyncReadExt, net::TcpStream};
 use tower::{ServiceExt, service_fn};
 use tower_socks::{
-    BoxError, Client, ClientError, Connected, Connector, NoAuth,
+    BoxError, Client, ClientError, Connector, NoAuth,
     client::ClientFault,
     connector::upstream::Socks5Upstream,
     error::reply_code,
     proto::{Address, Credentials, ParseAddressError, ReplyCode},
+    session::Connected,
 };
 
 use crate::support::{

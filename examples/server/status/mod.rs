@@ -8,7 +8,10 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use serde::{Deserialize, Deserializer, de};
 use tokio::{net::TcpListener, time::interval};
-use tower_socks::{BoxError, OpenTunnels, layer::metrics::names};
+use tower_socks::{
+    BoxError,
+    layer::{metrics::names, track::OpenTunnels},
+};
 
 use crate::listen::address;
 

@@ -1,7 +1,7 @@
 //! Open tunnels, as the dashboard asks for them.
 
 use serde::Serialize;
-use tower_socks::{OpenTunnels, layer::track::OpenTunnel};
+use tower_socks::layer::track::{OpenTunnel, OpenTunnels};
 
 /// Tunnels that the page gets: more than people look at.
 const MOST: usize = 200;

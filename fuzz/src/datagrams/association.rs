@@ -10,10 +10,7 @@ use std::{
 
 use tower::{ServiceExt, service_fn};
 use tower_socks::{
-    Associate,
-    Request,
-    Tunnel,
-    datagram::{DatagramTransport, Datagrams},
+    Request, Tunnel, connector::associate::Associate, datagram::{DatagramTransport, Datagrams},
     proto::{Address, Command},
 };
 

@@ -2,8 +2,7 @@
 //! a stream, a timer or a decoder of the crate's.
 
 use tower_socks::{
-    Identity, Policy, Request,
-    proto::{Address, Command, DomainName, Method},
+    Identity, Request, proto::{Address, Command, DomainName, Method}, session::Policy,
 };
 
 use super::{

@@ -23,23 +23,9 @@ use tokio::{
 };
 use tower::{ServiceBuilder, ServiceExt, service_fn};
 use tower_socks::{
-    Accepted,
-    AclLayer,
-    AuthLayer,
-    Authenticate,
-    BoxError,
-    Connected,
-    HandshakeLayer,
-    NoAuth,
-    Refusal,
-    Relay,
-    Request,
-    Traffic,
-    UserPass,
-    Users,
-    io::PrefixedStream,
-    proto::{Command, ReplyCode},
-    relay::RelayError,
+    AclLayer, AuthLayer, BoxError, HandshakeLayer, NoAuth, Refusal, Request, Traffic, UserPass,
+    Users, io::PrefixedStream, layer::auth::Authenticate, proto::{Command, ReplyCode},
+    relay::{Relay, RelayError}, session::{Accepted, Connected},
 };
 
 use self::{

@@ -23,7 +23,7 @@
 //!
 //! ```
 //! use std::net::{IpAddr, Ipv4Addr};
-//! use tower_socks::{Associate, Connector};
+//! use tower_socks::{Connector, connector::associate::Associate};
 //!
 //! let associate = Associate::new()
 //!     .public_address(IpAddr::V4(Ipv4Addr::new(203, 0, 113, 7)))
@@ -36,7 +36,10 @@
 //! ```
 //! use tokio::net::UdpSocket;
 //! use tower::ServiceExt;
-//! use tower_socks::{Associate, Request, Tunnel, io::PrefixedStream, proto::{Address, Command}};
+//! use tower_socks::{
+//!     Request, Tunnel, connector::associate::Associate, io::PrefixedStream,
+//!     proto::{Address, Command},
+//! };
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), tower_socks::BoxError> {

@@ -16,7 +16,9 @@
 //! ```
 //! use tokio::{io::{AsyncReadExt, AsyncWriteExt}, net::TcpStream};
 //! use tower::ServiceExt;
-//! use tower_socks::{Bind, Request, Tunnel, io::PrefixedStream, proto::{Address, Command}};
+//! use tower_socks::{
+//!     Request, Tunnel, connector::bind::Bind, io::PrefixedStream, proto::{Address, Command},
+//! };
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), tower_socks::BoxError> {

@@ -19,7 +19,7 @@
 //! ```
 //! use tokio::{io::AsyncReadExt, net::TcpListener};
 //! use tower::ServiceExt;
-//! use tower_socks::{Direct, proto::Address};
+//! use tower_socks::{connector::direct::Direct, proto::Address};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), tower_socks::BoxError> {
@@ -37,7 +37,7 @@
 //! ```
 //!
 //! [`Resolve`]: crate::connector::resolve::Resolve
-//! [`SystemResolver`]: crate::SystemResolver
+//! [`SystemResolver`]: crate::connector::resolve::SystemResolver
 //! [`Target`]: crate::session::Target
 
 mod connect;

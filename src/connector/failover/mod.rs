@@ -15,10 +15,8 @@
 //! ```
 //! use tower::ServiceExt;
 //! use tower_socks::{
-//!     Connected,
-//!     Request,
-//!     connector::{BoxConnector, failover::Failover, upstream::Socks5Upstream},
-//!     proto::{Address, Command},
+//!     Request, connector::{BoxConnector, failover::Failover, upstream::Socks5Upstream},
+//!     proto::{Address, Command}, session::Connected,
 //! };
 //!
 //! # #[tokio::main(flavor = "current_thread")]
@@ -29,7 +27,7 @@
 //! let proxy: Address = "127.0.0.1:1".parse()?;
 //! let failover = Failover::new([
 //!     ("proxy", BoxConnector::new(Socks5Upstream::new(proxy))),
-//!     ("direct", BoxConnector::new(tower_socks::Direct::new())),
+//!     ("direct", BoxConnector::new(tower_socks::connector::direct::Direct::new())),
 //! ]);
 //! let request = Request::new(Command::CONNECT, target);
 //! assert!(failover.oneshot(request).await.is_ok());

@@ -26,7 +26,7 @@ use crate::{
 ///
 /// ```
 /// use std::net::{IpAddr, Ipv4Addr};
-/// use tower_socks::{BoxError, Direct, proto::DomainName};
+/// use tower_socks::{BoxError, connector::direct::Direct, proto::DomainName};
 ///
 /// // A resolver that knows one name.
 /// let hosts = tower::service_fn(async |name: DomainName| match name.as_str() {

@@ -7,10 +7,9 @@
 //! ```
 //! use tower::ServiceExt;
 //! use tower_socks::{
-//!     Connector, Direct, Request,
-//!     connector::{BoxConnector, route::Router, upstream::Socks5Upstream},
-//!     proto::{Address, Command},
-//!     rules::{Action, Destination, Rule},
+//!     Connector, Request,
+//!     connector::{BoxConnector, direct::Direct, route::Router, upstream::Socks5Upstream},
+//!     proto::{Address, Command}, rules::{Action, Destination, Rule},
 //! };
 //!
 //! # #[tokio::main(flavor = "current_thread")]

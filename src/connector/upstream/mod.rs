@@ -5,17 +5,17 @@
 //! | [`Socks5Upstream`] | SOCKS5 (RFC 1928), by a [`Client`](crate::Client) | CONNECT; [BIND](Socks5Upstream::into_bind) and [UDP ASSOCIATE](Socks5Upstream::into_paths) too |
 //! | `HttpUpstream` (feature `http-connect`) | HTTP/1.1 CONNECT (RFC 9110 section 9.3.6) | CONNECT |
 //!
-//! * **They nest.** The transport to the proxy is a connector itself, [`Direct`](crate::Direct) by
+//! * **They nest.** The transport to the proxy is a connector itself, [`Direct`](crate::connector::direct::Direct) by
 //!   default: [`via`](Socks5Upstream::via) replaces it by another upstream, or by one that does TLS.
 //!   That makes chains of any length and mixture.
 //! * **The stream is not wrapped.** Nothing is read ahead, and what is returned is the very stream of
-//!   the transport, however long the chain. A [`Relay`](crate::Relay) still
+//!   the transport, however long the chain. A [`Relay`](crate::relay::Relay) still
 //!   moves bulk data by `splice(2)`.
 //! * **Names go to the proxy** as names (`socks5h`), and are not resolved here. With
 //!   [`local_dns`](Socks5Upstream::local_dns) they are resolved here, and the proxy gets
 //!   addresses (`socks5`).
 //! * **Policies are asked all the same**: about each address that is sent to the proxy, and about
-//!   each name that is forwarded, by [`Policy::check_name`](crate::Policy::check_name). What such
+//!   each name that is forwarded, by [`Policy::check_name`](crate::session::Policy::check_name). What such
 //!   a name leads to, only the proxy knows: where that matters, resolve here. The proxy's own
 //!   address is the operator's choice, and no policy is asked about it.
 //! * **The proxy's own reply code reaches the client**, unknown numbers included. What goes wrong
@@ -39,7 +39,7 @@
 //! use tower_socks::{Client, Connector, connector::upstream::Socks5Upstream, proto::Address};
 //! # use tower_socks::{AuthLayer, BoxError, HandshakeLayer, NoAuth, serve};
 //! # fn stack() -> impl tower::Service<
-//! #     tower_socks::Accepted<tokio::net::TcpStream>, Response = tower_socks::Traffic,
+//! #     tower_socks::session::Accepted<tokio::net::TcpStream>, Response = tower_socks::Traffic,
 //! #     Error = BoxError, Future: Send,
 //! # > + Clone + Send + 'static {
 //! #     tower::ServiceBuilder::new()

@@ -94,7 +94,7 @@ impl<C, L, N> Socks5Upstream<C, L, N> {
     }
 
     /// Turns this into datagrams by the same proxy: a service for
-    /// [`Associate::with_paths`](crate::Associate::with_paths).
+    /// [`Associate::with_paths`](crate::connector::associate::Associate::with_paths).
     #[must_use]
     pub const fn into_paths(self) -> MakeUpstream<C, L, N> {
         MakeUpstream::new(self)

@@ -25,9 +25,7 @@ use crate::{
 /// ```
 /// use std::net::SocketAddr;
 /// use tower_socks::{
-///     Policy, Refusal, Request,
-///     layer::acl::SwapPolicy,
-///     proto::{Address, Command},
+///     Refusal, Request, layer::acl::SwapPolicy, proto::{Address, Command}, session::Policy,
 /// };
 ///
 /// type Judge = fn(&Request, Option<SocketAddr>) -> Result<(), Refusal>;

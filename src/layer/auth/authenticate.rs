@@ -15,7 +15,8 @@ use crate::{
 ///
 /// ```
 /// use tower_socks::{
-///     Authenticate, BoxError, Identity, ClientStream, NoAuth, proto::Method, session::Negotiation,
+///     BoxError, Identity, NoAuth, io::ClientStream, layer::auth::Authenticate, proto::Method,
+///     session::Negotiation,
 /// };
 ///
 /// /// Lets clients of 10.0.0.0/8 in without a password, and asks the others.
@@ -64,10 +65,8 @@ use crate::{
 /// ```
 /// use tokio::io::{AsyncReadExt, AsyncWriteExt};
 /// use tower_socks::{
-///     Authenticate, BoxError, Identity, ClientStream,
-///     error::AuthError,
-///     proto::Method,
-///     session::Negotiation,
+///     BoxError, Identity, error::AuthError, io::ClientStream, layer::auth::Authenticate,
+///     proto::Method, session::Negotiation,
 /// };
 ///
 /// /// A token of four octets; the server's message is one octet, zero for success.

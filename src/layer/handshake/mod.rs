@@ -34,7 +34,7 @@
 //! ```
 //! use tokio::io::{AsyncReadExt, AsyncWriteExt};
 //! use tower::{Layer, ServiceExt};
-//! use tower_socks::{Accepted, AuthLayer, Connector, HandshakeLayer, NoAuth};
+//! use tower_socks::{AuthLayer, Connector, HandshakeLayer, NoAuth, session::Accepted};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() {

@@ -37,7 +37,7 @@ const LOOK: usize = 1024;
 /// use std::{num::NonZeroU32, time::Duration};
 /// # use tokio::time::{advance, pause};
 /// use tower::{Layer, ServiceExt};
-/// # use tower_socks::{BoxError, Connected, Request, proto::{Address, Command}};
+/// # use tower_socks::{BoxError, Request, proto::{Address, Command}, session::Connected};
 /// use tower_socks::layer::{
 ///     key,
 ///     limit::{LimitLayer, RequestRate},

@@ -16,9 +16,7 @@ use crate::{error::Refusal, io::Meter, session::Request};
 /// # use tokio::io::AsyncWriteExt;
 /// # use tower::{Layer, ServiceExt, service_fn};
 /// # use tower_socks::{
-/// #     BoxError, Connected, Tunnel,
-/// #     io::PrefixedStream,
-/// #     proto::{Address, Command},
+/// #     BoxError, Tunnel, io::PrefixedStream, proto::{Address, Command}, session::Connected,
 /// # };
 ///
 /// /// Counts what clients upload, in tunnels to port 443.

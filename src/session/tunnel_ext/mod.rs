@@ -17,7 +17,7 @@ use crate::{io::Meter, relay::Traffic};
 /// ```
 /// use std::{io, sync::{Arc, atomic::{AtomicU64, Ordering}}};
 /// use tokio::io::{AsyncReadExt, AsyncWriteExt};
-/// use tower_socks::{Connected, TunnelExt, io::PrefixedStream, proto::Address};
+/// use tower_socks::{TunnelExt, io::PrefixedStream, proto::Address, session::Connected};
 /// # use tower_socks::Tunnel;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
@@ -61,7 +61,7 @@ pub trait TunnelExt: Tunnel {
     /// ```
     /// use std::sync::Arc;
     /// use tokio::sync::Semaphore;
-    /// use tower_socks::{Connected, TunnelExt, proto::Address};
+    /// use tower_socks::{TunnelExt, proto::Address, session::Connected};
     ///
     /// let free = Arc::new(Semaphore::new(2));
     /// # let tunnel = Connected::new(tokio::io::empty(), Address::UNSPECIFIED);
@@ -78,7 +78,7 @@ pub trait TunnelExt: Tunnel {
     /// Calls a closure with the outcome once the relay has ended.
     ///
     /// A tunnel that is dropped has no outcome, and the closure is dropped uncalled, as the hooks of
-    /// [`TraceLayer`](crate::TraceLayer) are and those of tower-http for a body that is dropped. What has to
+    /// [`TraceLayer`](crate::layer::trace::TraceLayer) are and those of tower-http for a body that is dropped. What has to
     /// happen then too is the `Drop` of a value that the closure owns, or of one to [`hold`](Self::hold).
     ///
     /// Of a relay that failed, [`RelayError`](crate::relay::RelayError) inside the error has the bytes that were
@@ -98,7 +98,10 @@ pub trait TunnelExt: Tunnel {
     /// ```
     /// use std::{io, sync::{Arc, atomic::{AtomicUsize, Ordering}}};
     /// # use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    /// use tower_socks::{Connected, TunnelExt, io::{Direction, Meter, PrefixedStream}, proto::Address};
+    /// use tower_socks::{
+    ///     TunnelExt, io::{Direction, Meter, PrefixedStream}, proto::Address,
+    ///     session::Connected,
+    /// };
     /// # use tower_socks::Tunnel;
     ///
     /// /// Counts while the tunnel is open.
@@ -132,7 +135,7 @@ pub trait TunnelExt: Tunnel {
     /// Boxes the tunnel, so that it is of one type whatever it is. It costs two allocations.
     ///
     /// ```
-    /// use tower_socks::{Connected, TunnelExt, proto::Address, session::BoxTunnel};
+    /// use tower_socks::{TunnelExt, proto::Address, session::{BoxTunnel, Connected}};
     ///
     /// let tunnels: [BoxTunnel; 2] = [
     ///     Connected::new(tokio::io::duplex(64).0, Address::UNSPECIFIED).boxed(),

@@ -1,5 +1,5 @@
 // The answer is a text.
-use tower_socks::{BoxError, Direct, proto::DomainName};
+use tower_socks::{BoxError, connector::direct::Direct, proto::DomainName};
 
 fn resolver() {
     _ = Direct::new().resolver(tower::service_fn(async |_: DomainName| {

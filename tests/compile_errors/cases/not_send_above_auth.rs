@@ -7,7 +7,7 @@ use tower_socks::{AuthLayer, BoxError, Connector, HandshakeLayer, NoAuth, serve}
 async fn run(listener: tokio::net::TcpListener) -> Result<(), BoxError> {
     let stack = ServiceBuilder::new()
         .layer(HandshakeLayer::new())
-        .layer_fn(|inner: tower_socks::Auth<NoAuth, Connector>| {
+        .layer_fn(|inner: tower_socks::layer::auth::Auth<NoAuth, Connector>| {
             tower::service_fn(move |negotiation| {
                 let inner = inner.clone();
                 async move {

@@ -5,8 +5,16 @@ use std::net::{IpAddr, SocketAddr};
 use tokio::io::AsyncReadExt;
 use tower::{Layer, service_fn, util::Either};
 use tower_socks::{
-    AclLayer, Associate, AuthLayer, Bind, BoxError, Connector, Credentials, Direct, HandshakeLayer,
-    Identity, NoAuth, Policy, Resolve, UserPass, connector::associate::MakeDirect, proto::Command,
+    AclLayer, AuthLayer, BoxError, Connector, Credentials, HandshakeLayer, Identity, NoAuth,
+    UserPass,
+    connector::{
+        associate::{Associate, MakeDirect},
+        bind::Bind,
+        direct::Direct,
+        resolve::Resolve,
+    },
+    proto::Command,
+    session::Policy,
 };
 
 use super::cells::{Auth, Cell, Stated};

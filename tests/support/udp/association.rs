@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use socket2::SockRef;
 use tokio::net::{TcpStream, UdpSocket};
 use tower::Service;
-use tower_socks::{Accepted, BoxError, SessionError, Traffic};
+use tower_socks::{BoxError, SessionError, Traffic, session::Accepted};
 
 use super::{ASSOCIATE, Client, ClientScript, address};
 

@@ -4,7 +4,11 @@ use std::{io, net::SocketAddr};
 
 use tokio::{io::AsyncReadExt, net::TcpStream};
 use tower::Layer;
-use tower_socks::{AclLayer, Bind, Connector, Policy, Resolve};
+use tower_socks::{
+    AclLayer, Connector,
+    connector::{bind::Bind, resolve::Resolve},
+    session::Policy,
+};
 
 use super::{BIND, Client, ClientScript, address, stack};
 use crate::support::{Script, failure};

@@ -16,7 +16,12 @@ use tokio::{
     time,
 };
 use tower::{Service, ServiceExt};
-use tower_socks::{Accepted, Auth, BoxError, Handshake, Listener, NoAuth, SessionError, Traffic};
+use tower_socks::{
+    BoxError, NoAuth, SessionError, Traffic,
+    layer::{auth::Auth, handshake::Handshake},
+    server::Listener,
+    session::Accepted,
+};
 
 use crate::support::Script;
 

@@ -9,8 +9,10 @@ use std::{
 use tokio::sync::Semaphore;
 use tower::service_fn;
 use tower_socks::{
-    BoxError, Policy, Refusal, Request, Resolve,
+    BoxError, Refusal, Request,
+    connector::resolve::Resolve,
     proto::{Address, Command, DomainName},
+    session::Policy,
 };
 
 /// Command, target as stated, and the address for it.
