@@ -99,7 +99,7 @@
 //! [`metered`](crate::TunnelExt::metered), or an `impl Tunnel` of ten lines (`examples/tunnel.rs`).
 //!
 //! Datagrams of an association pass through a [`DatagramTransport`](crate::datagram::DatagramTransport). One that
-//! drops some of them is a closure; see the [room's page](crate::datagram).
+//! drops some of them is a closure (`examples/datagrams.rs`).
 //!
 //! # Above authentication
 //!

@@ -6,6 +6,7 @@ use std::{fs, path::Path};
 const TASKS: &[(&str, &str, usize)] = &[
     ("layer", "layer_closure", 25), // refuses by user, and counts tunnels
     ("tunnel", "tunnel", 12),       // wraps any tunnel
+    ("datagrams", "datagrams", 5),  // drops some datagrams
 ];
 
 /// Examples that serve until they are stopped, or need a proxy.
