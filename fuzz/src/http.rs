@@ -9,7 +9,9 @@ use std::sync::{Arc, Mutex};
 use tokio::{io::AsyncReadExt, runtime::Builder};
 use tower::{ServiceExt, service_fn};
 use tower_socks::{
-    BoxError, connector::upstream::{BasicAuth, HttpUpstream}, proto::{Address, DomainName},
+    BoxError,
+    connector::upstream::{BasicAuth, HttpUpstream},
+    proto::{Address, DomainName},
     session::Connected,
 };
 

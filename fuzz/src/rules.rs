@@ -6,7 +6,10 @@ use std::{
 };
 
 use tower_socks::{
-    Identity, Request, Rules, proto::{Address, Command}, rules::Effect, session::Policy,
+    Identity, Request, Rules,
+    proto::{Address, Command},
+    rules::Effect,
+    session::Policy,
 };
 
 /// A file of rules.

@@ -201,6 +201,8 @@ impl Scripted {
     }
 }
 
+impl tower_socks::io::ClientStream for Scripted {}
+
 impl Drop for Scripted {
     fn drop(&mut self) {
         self.book.open().dropped = true;

@@ -10,7 +10,9 @@ use std::{
 
 use tower::{ServiceExt, service_fn};
 use tower_socks::{
-    Request, Tunnel, connector::associate::Associate, datagram::{DatagramTransport, Datagrams},
+    Request, Tunnel,
+    connector::associate::Associate,
+    datagram::{DatagramTransport, Datagrams},
     proto::{Address, Command},
 };
 

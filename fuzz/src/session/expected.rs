@@ -2,7 +2,9 @@
 //! a stream, a timer or a decoder of the crate's.
 
 use tower_socks::{
-    Identity, Request, proto::{Address, Command, DomainName, Method}, session::Policy,
+    Identity, Request,
+    proto::{Address, Command, DomainName, Method},
+    session::Policy,
 };
 
 use super::{

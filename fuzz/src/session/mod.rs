@@ -24,8 +24,12 @@ use tokio::{
 use tower::{ServiceBuilder, ServiceExt, service_fn};
 use tower_socks::{
     AclLayer, AuthLayer, BoxError, HandshakeLayer, NoAuth, Refusal, Request, Traffic, UserPass,
-    Users, io::PrefixedStream, layer::auth::Authenticate, proto::{Command, ReplyCode},
-    relay::{Relay, RelayError}, session::{Accepted, Connected},
+    Users,
+    io::PrefixedStream,
+    layer::auth::Authenticate,
+    proto::{Command, ReplyCode},
+    relay::{Relay, RelayError},
+    session::{Accepted, Connected},
 };
 
 use self::{
