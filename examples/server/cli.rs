@@ -42,7 +42,7 @@ Under systemd it serves the sockets of its .socket unit, and says when it is rea
 #[derive(Debug)]
 pub(crate) enum Start {
     Serve(Flags),
-    Explain(Flags, Question),
+    Explain(Flags, Box<Question>),
     Check(Flags),
     HashPassword,
     Help,
@@ -104,7 +104,7 @@ impl Flags {
             open,
         };
         Ok(match question {
-            Some(question) => Start::Explain(flags, question),
+            Some(question) => Start::Explain(flags, Box::new(question)),
             None if check => Start::Check(flags),
             None => Start::Serve(flags),
         })

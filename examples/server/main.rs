@@ -91,7 +91,7 @@ fn main() -> ExitCode {
 /// The task that the program is started for.
 enum Task {
     Serve,
-    Explain(Question),
+    Explain(Box<Question>),
     Check,
 }
 

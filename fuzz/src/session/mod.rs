@@ -120,7 +120,7 @@ where
                     Dial::Fails(code) => return Err(Refusal::new(code, "a number").into()),
                 }
                 let target = target.ok_or("dialled twice")?;
-                let relay = Relay::new().idle_timeout(IDLE).linger(LINGER);
+                let relay = Relay::new().idle_timeout(IDLE).half_close_timeout(LINGER);
                 Ok::<_, BoxError>(Connected::new(target, bound).with_relay(relay))
             }
         })

@@ -12,7 +12,7 @@ use tower_socks::{
     session::Dial,
 };
 
-async fn named<S: Dial>(request: Request, next: Next<S>) -> Result<impl Tunnel, BoxError> {
+async fn named<S: Dial<Future: Send> + Clone>(request: Request, next: Next<S>) -> Result<impl Tunnel, BoxError> {
     next.run(request).await
 }
 
