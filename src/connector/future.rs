@@ -9,7 +9,7 @@ use pin_project_lite::pin_project;
 use tower::util::Oneshot;
 use tower_service::Service;
 
-use super::{ConnectorTunnel, unsupported};
+use super::{tunnel::ConnectorTunnel, unsupported};
 use crate::{error::BoxError, proto::Command, session::Request};
 
 pin_project! {

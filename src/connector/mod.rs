@@ -62,4 +62,3 @@ pub mod route;
 pub mod upstream;
 
 pub use self::{box_connector::BoxConnector, service::Connector, unsupported::Unsupported};
-use self::{future::ResponseFuture, tunnel::ConnectorTunnel};

@@ -4,10 +4,11 @@ use tower::ServiceExt;
 use tower_service::Service;
 
 use super::{
-    ConnectorTunnel, ResponseFuture,
     associate::Associate,
     bind::Bind,
     direct::Direct,
+    future::ResponseFuture,
+    tunnel::ConnectorTunnel,
     upstream::{MakeUpstream, Socks5Upstream, UpstreamBind},
 };
 use crate::{error::BoxError, proto::Command, session::Request};

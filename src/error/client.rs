@@ -2,7 +2,7 @@ use std::{error::Error, fmt, io, time::Duration};
 
 use tokio::time::error::Elapsed;
 
-use super::{BoxError, Step, find};
+use super::{BoxError, chain::find, step::Step};
 use crate::proto::{self, Address, Method, MethodSet, ParseAddressError, ReplyCode};
 
 /// Says why a request to a proxy failed. [`fault`](Self::fault) sums it up.

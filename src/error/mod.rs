@@ -32,12 +32,14 @@ pub(crate) mod http;
 mod refusal;
 mod reply_code;
 mod session;
+mod step;
 
 pub use self::{
     auth::{AuthError, FailedAttempt},
     refusal::Refusal,
     reply_code::reply_code,
-    session::{Fault, SessionError, Step},
+    session::{Fault, SessionError},
+    step::Step,
 };
 pub(crate) use self::{
     chain::{Chain, find},

@@ -1,43 +1,12 @@
-//! The errors of sessions: the step at which one failed, and whose fault it was.
+//! The errors of sessions, and whose fault one was.
 
 use std::{error::Error, fmt};
 
-use super::{AuthError, BoxError, Refusal, chain::find, reply_code};
+use super::{AuthError, BoxError, Refusal, chain::find, reply_code, step::Step};
 use crate::{
     proto::ReplyCode,
     relay::{RelayError, RelayErrorKind},
 };
-
-/// The step of a session that failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Step {
-    /// Version identifier and method selection (RFC 1928 section 3).
-    Greeting,
-    /// The sub-negotiation of the selected method.
-    Authentication,
-    /// Reading the request (RFC 1928 section 4).
-    Request,
-    /// Executing the request.
-    Dial,
-    /// Writing the reply (RFC 1928 section 6).
-    Reply,
-    /// Moving bytes.
-    Relay,
-}
-
-impl fmt::Display for Step {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Greeting => "greeting",
-            Self::Authentication => "authentication",
-            Self::Request => "request",
-            Self::Dial => "dial",
-            Self::Reply => "reply",
-            Self::Relay => "relay",
-        })
-    }
-}
 
 /// Whose fault it was that a session failed; it sets the level of the log line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

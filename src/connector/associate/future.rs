@@ -1,4 +1,4 @@
-use super::AssociateTunnel;
+use super::tunnel::AssociateTunnel;
 use crate::error::BoxError;
 
 opaque_future! {

@@ -6,7 +6,7 @@ use std::{
 
 use tower_service::Service;
 
-use super::{DirectTransport, Filtering, filtering::Destinations};
+use super::{Filtering, direct::DirectTransport, filtering::Destinations};
 use crate::{
     connector::resolve::{Resolve, SystemResolver},
     session::Request,

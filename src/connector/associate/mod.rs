@@ -79,5 +79,4 @@ mod relay;
 mod service;
 mod tunnel;
 
-use self::{direct::DirectTransport, future::ResponseFuture, tunnel::AssociateTunnel};
 pub use self::{filtering::Filtering, make_direct::MakeDirect, service::Associate};

@@ -9,8 +9,10 @@ use tower::ServiceExt;
 use tower_service::Service;
 
 use super::{
-    AssociateTunnel, MakeDirect, ResponseFuture,
+    MakeDirect,
+    future::ResponseFuture,
     relay::{ClientPort, Fragmentation, RelayOptions},
+    tunnel::AssociateTunnel,
     tunnel::Parts,
 };
 use crate::{

@@ -1,4 +1,4 @@
-use super::BindTunnel;
+use super::tunnel::BindTunnel;
 use crate::error::BoxError;
 
 opaque_future! {

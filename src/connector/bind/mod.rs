@@ -46,4 +46,3 @@ mod service;
 mod tunnel;
 
 pub use self::service::Bind;
-use self::{future::ResponseFuture, tunnel::BindTunnel};

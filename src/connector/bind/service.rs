@@ -13,7 +13,8 @@ use tokio::{
 use tower_service::Service;
 
 use super::{
-    BindTunnel, ResponseFuture,
+    future::ResponseFuture,
+    tunnel::BindTunnel,
     tunnel::{Expected, Parts},
 };
 use crate::{

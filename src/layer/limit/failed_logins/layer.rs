@@ -26,8 +26,8 @@ use crate::{error::BoxError, layer::key::of_network, session::Negotiation};
 /// ```
 /// use tower::{ServiceBuilder, ServiceExt};
 /// use tower_socks::{AuthLayer, Connector, UserPass, layer::limit::FailedLoginsLayer};
-/// # use tower_socks::{Identity, error::AuthError, io::PrefixedStream};
-/// # use tower_socks::{proto::{Credentials, Method}, session::Negotiation};
+/// # use tower_socks::{Credentials, Identity, error::AuthError, io::PrefixedStream};
+/// # use tower_socks::{proto::Method, session::Negotiation};
 /// # use tokio::io::AsyncWriteExt;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
