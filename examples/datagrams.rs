@@ -39,7 +39,7 @@ async fn main() -> Result<(), BoxError> {
     let stack = ServiceBuilder::new()
         .layer(HandshakeLayer::new())
         .layer(AuthLayer::new(NoAuth))
-        .service(Connector::direct().with_associate(Associate::with_paths(transports)));
+        .service(Connector::direct().with_associate(Associate::with_transports(transports)));
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let proxy = listener.local_addr()?;
     tokio::spawn(serve(listener, stack).into_future());

@@ -32,7 +32,7 @@ pub(crate) fn direct(
     let resolver = LookupMetricsLayer::new().layer(SystemResolver::new());
     let connect = Direct::new().resolver(resolver.clone());
     let bind = Bind::new().resolver(resolver.clone());
-    let associate = Associate::with_paths(MakeDirect::new().resolver(resolver));
+    let associate = Associate::with_transports(MakeDirect::new().resolver(resolver));
     Connector::direct()
         .with_connect(connect.connect_timeout(timeouts.dial.0).relay(relay))
         .with_bind(bind.accept_timeout(timeouts.bind_accept.0).relay(relay))

@@ -46,7 +46,7 @@ where
     pub fn upstream(upstream: Socks5Upstream<C, L, N>) -> Self {
         Self {
             bind: upstream.clone().into_bind(),
-            associate: Associate::with_paths(upstream.clone().into_paths()),
+            associate: Associate::with_transports(upstream.clone().into_transports()),
             connect: upstream,
         }
     }

@@ -17,7 +17,7 @@
 //! let transports = MakeDirect::new().map_response(|transport| {
 //!     transport.filter(|_, address, payload| address.port() != 53 && payload.len() <= 1_200)
 //! });
-//! let connector = Connector::direct().with_associate(Associate::with_paths(transports));
+//! let connector = Connector::direct().with_associate(Associate::with_transports(transports));
 //! # let _ = tower::ServiceBuilder::new()
 //! #     .layer(tower_socks::AuthLayer::new(tower_socks::NoAuth))
 //! #     .service(connector);

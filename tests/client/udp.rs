@@ -68,7 +68,7 @@ async fn datagrams_go_to_addresses_and_names() {
         let resolver =
             service_fn(async |_: DomainName| Ok::<_, BoxError>([IpAddr::from([127, 0, 0, 1])]));
         let paths = MakeDirect::new().resolver(resolver);
-        let connector = Connector::direct().with_associate(Associate::with_paths(paths));
+        let connector = Connector::direct().with_associate(Associate::with_transports(paths));
         let proxy = proxy(stack(NoAuth, connector)).await;
         let stream = TcpStream::connect(proxy).await.unwrap();
         let mut socket = Client::new().associate(stream).await.unwrap();
@@ -269,7 +269,7 @@ async fn the_datagrams_of_a_server_may_go_by_another_proxy() {
             let stream = TcpStream::connect(last).await?;
             Ok::<Socket, BoxError>(Client::new().associate(stream).await?)
         });
-        let associate = Associate::with_paths(paths);
+        let associate = Associate::with_transports(paths);
         let first = proxy(stack(NoAuth, Connector::direct().with_associate(associate))).await;
         let stream = TcpStream::connect(first).await.unwrap();
         let mut socket = Client::new().associate(stream).await.unwrap();

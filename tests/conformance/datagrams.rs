@@ -85,7 +85,7 @@ async fn a10_a_datagram_that_cannot_go_is_lost_alone() -> Outcome {
     let mut server = server().await;
     if server.is_ours() {
         let paths = MakeDirect::new().resolver(hosts(&[]).0);
-        server = associating(Associate::with_paths(paths)).await;
+        server = associating(Associate::with_transports(paths)).await;
     }
     let association = Association::new(&server).await?;
     let target = socket("127.0.0.1").await;
@@ -114,7 +114,8 @@ async fn a10_a_datagram_that_cannot_go_is_lost_alone() -> Outcome {
 async fn a11_a_slow_lookup_holds_nothing_up() -> Outcome {
     let (resolver, gate) = slow();
     let paths = MakeDirect::new().resolver(resolver);
-    let association = Association::new(&associating(Associate::with_paths(paths)).await).await?;
+    let association =
+        Association::new(&associating(Associate::with_transports(paths)).await).await?;
     let (target, other) = (socket("127.0.0.1").await, socket("127.0.0.1").await);
     for _ in 0..3 {
         let slow = name("slow.example", port(&target));
@@ -142,7 +143,7 @@ async fn a12_the_policy_is_asked_about_every_destination() -> Outcome {
     let (policy, asked) = forbidding(forbids);
     let (resolver, lookups) = hosts(&[("open.example", &["127.0.0.1", "127.0.0.2"])]);
     let paths = MakeDirect::new().resolver(resolver);
-    let connector = Connector::direct().with_associate(Associate::with_paths(paths));
+    let connector = Connector::direct().with_associate(Associate::with_transports(paths));
     let server = ours(stack(NoAuth, AclLayer::new(policy).layer(connector))).await;
     let association = Association::new(&server).await?;
     let request = asked.about(Command::UDP_ASSOCIATE);
@@ -221,7 +222,7 @@ async fn a13_limits_in_time_and_number() -> Outcome {
     second.echo(&target, b"ping").await?;
 
     let paths = MakeDirect::new().destinations(2);
-    let server = associating(Associate::with_paths(paths)).await;
+    let server = associating(Associate::with_transports(paths)).await;
     let association = Association::new(&server).await?;
     let targets = ["127.0.0.1", "127.0.0.2", "127.0.0.3"].map(socket);
     let [first, second, third] = futures_util::future::join_all(targets)
@@ -258,7 +259,7 @@ async fn a14_nobody_unasked_gets_back() -> Outcome {
         (Filtering::AddressAndPortDependent, &[]),
     ] {
         let paths = MakeDirect::new().filtering(filtering);
-        let server = associating(Associate::with_paths(paths)).await;
+        let server = associating(Associate::with_transports(paths)).await;
         let association = Association::new(&server).await?;
         let out = association.echo(&target, b"ping").await?;
         for sender in [&host, &sibling, &target] {

@@ -42,7 +42,7 @@ cases! {
     R12 r12_no_data_ahead_of_the_reply, "1928, 6", Scope::Any,
         "Nothing that the target says comes ahead of the reply.",
         "A target that speaks at once, 20 times.";
-    R13 r13_addresses_in_disguise_are_judged_as_addresses, "+", Scope::Ours("it sets a policy"),
+    R13 r13_non_canonical_literals_are_judged_as_addresses, "+", Scope::Ours("it sets a policy"),
         "A name that is really an address, in any notation, is judged as that address or refused.",
         "A policy against 127.0.0.1 as stated, and one as dialled; 20 notations of it by name, and one as IPv6.";
 }
@@ -203,7 +203,7 @@ const DISGUISES: [&str; 20] = [
     "::ffff:127.0.0.1%1",
 ];
 
-async fn r13_addresses_in_disguise_are_judged_as_addresses() -> Outcome {
+async fn r13_non_canonical_literals_are_judged_as_addresses() -> Outcome {
     let (listener, _) = target().await;
     let port = listener.local_addr().unwrap().port();
     let v4 = IpAddr::from([127, 0, 0, 1]);

@@ -39,8 +39,8 @@ cases! {
     U4 u4_empty_names_and_passwords_fail, "1929, 2", Scope::Any,
         "An empty name or password fails, unless an option lets it pass.",
         "Empty name, empty password, both; ours: for users who have such, with and without the option.";
-    U5 u5_nothing_behind_wrong_credentials_is_carried_out, "1929, 2", Scope::Any,
-        "A request that was sent along with wrong credentials is not carried out.",
+    U5 u5_nothing_behind_wrong_credentials_is_executed, "1929, 2", Scope::Any,
+        "A request that was sent along with wrong credentials is not executed.",
         "Wrong credentials, a request, right credentials and a request in one write; nobody connects to the target.";
     U6 u6_passwords_are_kept_and_compared_in_constant_time, "+", Scope::Ours("it looks at logs, errors and the verifier's time"),
         "Comparing tells nothing by its time, and no log, error or Debug shows a password.",
@@ -219,7 +219,7 @@ async fn u4_empty_names_and_passwords_fail() -> Outcome {
     Ok(())
 }
 
-async fn u5_nothing_behind_wrong_credentials_is_carried_out() -> Outcome {
+async fn u5_nothing_behind_wrong_credentials_is_executed() -> Outcome {
     let server = server_with_users().await?;
     let login = server.login.as_ref().unwrap();
     let (listener, dst) = target().await;

@@ -147,7 +147,7 @@ fn ways_show_where_they_lead_and_no_password() {
         format!("{socks:?}"),
         format!("{http:?}"),
         format!("{:?}", socks.clone().into_bind()),
-        format!("{:?}", socks.clone().into_paths()),
+        format!("{:?}", socks.clone().into_transports()),
     ];
     let begin = [
         "Client { ",

@@ -237,7 +237,7 @@ fn datagrams_and_why_they_are_dropped() {
             service_fn(async |_: DomainName| Err::<Vec<IpAddr>, _>(BoxError::from("no such host")));
         let paths = MakeDirect::new().resolver(resolver);
         let connector =
-            Connector::direct().with_associate(Associate::with_paths(paths).drop_fragments());
+            Connector::direct().with_associate(Associate::with_transports(paths).drop_fragments());
         let service = ServiceBuilder::new()
             .layer(RequestMetricsLayer::new())
             .layer(AclLayer::new(rules))

@@ -143,7 +143,7 @@ async fn connect(rules: &Rules, dst: &[u8]) -> u8 {
 
 async fn associated(rules: Rules) -> Association {
     let paths = MakeDirect::new().resolver(service_fn(here));
-    let connector = Connector::direct().with_associate(Associate::with_paths(paths));
+    let connector = Connector::direct().with_associate(Associate::with_transports(paths));
     Association::new(stack(AclLayer::new(rules).layer(connector))).await
 }
 

@@ -59,7 +59,7 @@ async fn watched(policy: &SwapPolicy<impl Policy>) -> Client {
     let connector = Connector::direct()
         .with_connect(Direct::new().resolver(resolver.clone()))
         .with_bind(Bind::new().resolver(resolver))
-        .with_associate(Associate::with_paths(paths));
+        .with_associate(Associate::with_transports(paths));
     let service = ServiceBuilder::new()
         .timeout(Duration::from_secs(20))
         .layer(RecheckLayer::new(policy.clone()))

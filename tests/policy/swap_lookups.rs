@@ -54,7 +54,7 @@ fn no_such_address(request: &Request, address: Option<SocketAddr>) -> Result<(),
 
 async fn judged<R: Resolve + Sync>(policy: impl Policy, resolver: R) -> Association {
     let paths = MakeDirect::new().resolver(resolver);
-    let connector = Connector::direct().with_associate(Associate::with_paths(paths));
+    let connector = Connector::direct().with_associate(Associate::with_transports(paths));
     Association::new(stack(AclLayer::new(policy).layer(connector))).await
 }
 

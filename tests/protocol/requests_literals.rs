@@ -33,7 +33,7 @@ fn to_name(name: &[u8], port: u16) -> Vec<u8> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn r13_an_address_in_disguise_arrives_as_that_address() {
+async fn r13_a_non_canonical_literal_arrives_as_its_address() {
     for name in [
         "127.0.0.1",
         "127.1",

@@ -245,7 +245,7 @@ async fn u4_empty_names_and_passwords_may_be_allowed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn u5_request_behind_wrong_credentials_is_not_carried_out() {
+async fn u5_request_behind_wrong_credentials_is_not_executed() {
     within(async {
         let (dialer, mut dialled) = targets();
         let said = [

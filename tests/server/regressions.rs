@@ -2,25 +2,25 @@
 //!
 //! | fault | test |
 //! |---|---|
-//! | a handshake that dribbling extends | `protocol::method_selection::s7_*` |
+//! | a handshake that dribbling extends | `protocol::deadline::s7_*` |
 //! | accept loop ends or spins on EMFILE | `server::accept::exhausted_descriptors_*` |
 //! | CONNECT reply says 127.0.0.1:0, 0.0.0.0:0 or the destination | `connect::direct::n1_*` |
-//! | every failure is one code; name failure is "refused" | `protocol::requests_replies::r10_*`, here |
+//! | every failure is one code; name failure is "refused" | `protocol::requests_errors::r10_*`, here |
 //! | only the first address is tried; a time-out on it ends the dial | `connect::direct::n4_*`, here |
 //! | unknown CMD or ATYP closes without a reply | `protocol::requests::r3_*`, `protocol::requests::r4_*` |
 //! | the second byte of the greeting taken for a method | here |
 //! | `05 02` after `05 FF` | `protocol::method_selection::s5_*` |
 //! | success before the password is checked | `protocol::userpass::u2_*` |
 //! | a name matched by prefix | here |
-//! | passwords in logs and errors | `protocol::userpass::u6_*` |
+//! | passwords in logs and errors | `secrecy::passwords::u6_*` |
 //! | an empty list of users lets everyone in | here |
 //! | name checked, then resolved again to dial | `connect::policy::n2_*`, `policy::rebinding::*`, `udp::rebinding::*` |
 //! | an allow range beats any deny range | `policy::rules::the_first_rule_*`, here |
-//! | special ranges forgotten | `policy::rules_literals::r13_*`, here |
+//! | special ranges forgotten | `policy::literals::r13_*`, here |
 //! | `concurrent` is only the listen backlog | `server::accept::a_concurrency_limit_on_top_*` |
 //! | the permit of a limit is free at the reply | here |
 //! | a limit becomes one per connection | here |
-//! | sockets in CLOSE_WAIT after half-close | `relay::bytes::half_closed_tunnel_*` |
+//! | sockets in CLOSE_WAIT after half-close | `relay::limits::half_closed_tunnel_*` |
 //! | the first UDP sender, any at all, takes the association over | `udp::clients::a4_*` |
 //! | one UDP port for all, which asks nobody who they are | `udp::lifetime::a2_*`, `udp::clients::a4_*` |
 //! | one bad datagram ends the association | `udp::fragments::a6_*`, `udp::names::a10_*` |

@@ -54,7 +54,7 @@ async fn associate_to_names_of_which_one_is_never_answered() {
         }
         Ok::<_, BoxError>([IpAddr::from([127, 0, 0, 1])])
     });
-    let service = Associate::with_paths(MakeDirect::new().resolver(resolver));
+    let service = Associate::with_transports(MakeDirect::new().resolver(resolver));
     let service = service.idle_timeout(LIMIT).per_client(1);
     let bottom = bottom(Connector::direct().with_associate(service));
     let says = |port| {

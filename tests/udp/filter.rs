@@ -39,7 +39,7 @@ async fn a_filter_in_a_stack_drops_in_both_directions() {
                 }
             })
         });
-        let connector = Connector::direct().with_associate(Associate::with_paths(transports));
+        let connector = Connector::direct().with_associate(Associate::with_transports(transports));
         let association = Association::new(stack(connector)).await;
         let target = socket("127.0.0.1").await;
 

@@ -15,15 +15,15 @@ use crate::support::udp::{
 };
 
 /// An association with paths of these options.
-async fn with_paths(paths: MakeDirect) -> Association {
-    let associate = Associate::with_paths(paths);
+async fn with_transports(paths: MakeDirect) -> Association {
+    let associate = Associate::with_transports(paths);
     Association::new(stack(Connector::direct().with_associate(associate))).await
 }
 
 /// Three sources that were not sent to: another host, the same host from another port, and, after
 /// the target, the target itself. Which of them the client hears of.
 async fn heard_with(filtering: Filtering) -> Vec<String> {
-    let association = with_paths(MakeDirect::new().filtering(filtering)).await;
+    let association = with_transports(MakeDirect::new().filtering(filtering)).await;
     let target = socket("127.0.0.1").await;
     let out = association.echo(&target, b"ping").await;
     let (host, port) = (socket("127.0.0.2").await, socket("127.0.0.1").await);
@@ -88,7 +88,7 @@ async fn a14_anyone_is_anyone_that_the_policy_allows() {
             address.is_some_and(|address| address.ip().to_string() == "127.0.0.2")
         });
         let paths = MakeDirect::new().filtering(Filtering::EndpointIndependent);
-        let connector = Connector::direct().with_associate(Associate::with_paths(paths));
+        let connector = Connector::direct().with_associate(Associate::with_transports(paths));
         let service = AclLayer::new(policy).layer(connector);
         let association = Association::new(stack(service)).await;
         let out = association.echo(&socket("127.0.0.1").await, b"ping").await;

@@ -184,15 +184,15 @@ async fn a13_an_association_that_fails_to_open_takes_no_place() {
 }
 
 /// An association with paths of these options.
-async fn with_paths(paths: MakeDirect) -> Association {
-    let associate = Associate::with_paths(paths);
+async fn with_transports(paths: MakeDirect) -> Association {
+    let associate = Associate::with_transports(paths);
     Association::new(stack(Connector::direct().with_associate(associate))).await
 }
 
 #[tokio::test]
 async fn a13_destinations_are_bounded() {
     within(async {
-        let association = with_paths(MakeDirect::new().destinations(2)).await;
+        let association = with_transports(MakeDirect::new().destinations(2)).await;
         let first = socket("127.0.0.1").await;
         let second = socket("127.0.0.2").await;
         let third = socket("127.0.0.3").await;
@@ -215,7 +215,7 @@ async fn a13_the_destination_that_makes_room_is_the_oldest_by_name_as_well() {
     within(async {
         let (resolver, _) = hosts(&[("second.example", &["127.0.0.2"])]);
         let paths = MakeDirect::new().destinations(2).resolver(resolver);
-        let associate = Associate::with_paths(paths);
+        let associate = Associate::with_transports(paths);
         let stack = stack(Connector::direct().with_associate(associate));
         let association = Association::new(stack).await;
         let first = socket("127.0.0.1").await;

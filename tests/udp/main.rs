@@ -19,10 +19,10 @@ mod limits;
 #[cfg(feature = "limit")]
 mod meters;
 mod names;
-mod paths;
 mod policy;
 #[cfg(feature = "rules")]
 mod rebinding;
 mod sizes;
 #[cfg(feature = "rules")]
 mod swap;
+mod transports;

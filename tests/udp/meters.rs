@@ -138,7 +138,7 @@ async fn meters_hear_of_what_a_filter_drops_and_of_its_reasons() {
                 _ => Ok(()),
             })
         });
-        let connector = Connector::direct().with_associate(Associate::with_paths(transports));
+        let connector = Connector::direct().with_associate(Associate::with_transports(transports));
         let layer = MeterLayer::new(ear.clone());
         let association = Association::new(stack(layer.layer(connector))).await;
         let target = socket("127.0.0.1").await;

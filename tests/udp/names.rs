@@ -23,7 +23,7 @@ use crate::support::{
 /// An association under no policy, for which names are looked up by `resolver`.
 async fn resolving(resolver: impl Resolve + Sync) -> Association {
     let paths = MakeDirect::new().resolver(resolver);
-    let associate = Associate::with_paths(paths);
+    let associate = Associate::with_transports(paths);
     Association::new(stack(Connector::direct().with_associate(associate))).await
 }
 

@@ -30,7 +30,7 @@ const UDP: Command = Command::UDP_ASSOCIATE;
 /// The same under a policy.
 async fn judged(policy: impl Policy, resolver: impl Resolve + Sync) -> Association {
     let paths = MakeDirect::new().resolver(resolver);
-    let connector = Connector::direct().with_associate(Associate::with_paths(paths));
+    let connector = Connector::direct().with_associate(Associate::with_transports(paths));
     Association::new(stack(AclLayer::new(policy).layer(connector))).await
 }
 

@@ -31,7 +31,7 @@ fn rules() -> Rules {
 
 async fn associated<R: Resolve + Sync>(resolver: R) -> Association {
     let paths = MakeDirect::new().resolver(resolver);
-    let connector = Connector::direct().with_associate(Associate::with_paths(paths));
+    let connector = Connector::direct().with_associate(Associate::with_transports(paths));
     Association::new(stack(AclLayer::new(rules()).layer(connector))).await
 }
 

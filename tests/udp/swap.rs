@@ -36,7 +36,7 @@ fn denying(to: &str) -> Rules {
 }
 
 async fn judged_on<R: Resolve + Sync>(policy: impl Policy, paths: MakeDirect<R>) -> Association {
-    let connector = Connector::direct().with_associate(Associate::with_paths(paths));
+    let connector = Connector::direct().with_associate(Associate::with_transports(paths));
     Association::new(stack(AclLayer::new(policy).layer(connector))).await
 }
 

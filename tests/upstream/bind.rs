@@ -102,7 +102,7 @@ async fn another_peer_than_the_expected_is_not_let_in() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_peer_in_disguise_is_judged_as_who_it_is() {
+async fn a_peer_by_a_non_canonical_literal_is_judged_as_who_it_is() {
     // A reply as it cannot be written here: ATYP X'04' with an IPv4 address in it, and a name that
     // is an address.
     let mapped = b"\x05\x00\x00\x04\0\0\0\0\0\0\0\0\0\0\xff\xff\xc0\x00\x02\x01\x15\xb3";
@@ -305,5 +305,5 @@ fn services_for_requests_are_clone_and_send() {
     fn service<S: tower::Service<Request> + Clone + Send + 'static>(_: S) {}
     let proxy: Address = "proxy.example:1080".parse().unwrap();
     service(Socks5Upstream::new(proxy.clone()).into_bind());
-    service(Socks5Upstream::new(proxy).into_paths());
+    service(Socks5Upstream::new(proxy).into_transports());
 }

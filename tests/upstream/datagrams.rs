@@ -113,7 +113,7 @@ async fn datagrams_go_and_come_as_they_are() {
 
 /// What was judged is what goes out: the proxy's resolver might make something else of it.
 #[tokio::test]
-async fn an_address_in_disguise_goes_as_the_address() {
+async fn a_non_canonical_literal_goes_as_the_address() {
     within(async {
         let policy = Diary::default();
         let mut scene = scene(policy.clone()).await;

@@ -147,7 +147,7 @@ async fn policies_are_asked_about_addresses_and_a_forbidden_one_is_left_out() {
 }
 
 #[tokio::test]
-async fn an_address_in_disguise_is_judged_as_the_address() {
+async fn a_non_canonical_literal_is_judged_as_the_address() {
     for stated in ["[::ffff:127.0.0.1]:80", "127.0.0.1:80"] {
         let loopback = Asked::Address("127.0.0.1:80".parse().unwrap());
         let policy = Diary::refusing([loopback.clone()]);
@@ -261,7 +261,7 @@ async fn text_that_is_no_proxys_address_fails_each_request_and_is_not_shown() {
         let upstream = Socks5Upstream::new(text).via(way);
         assert!(!format!("{upstream:?}").contains("secret"));
         let bind = upstream.clone().into_bind();
-        let paths = upstream.clone().into_paths();
+        let paths = upstream.clone().into_transports();
         let request = || guarded("192.0.2.1:80", Diary::default());
         for error in [
             upstream.clone().oneshot("192.0.2.1:80").await.unwrap_err(),

@@ -104,7 +104,7 @@ async fn associate(terms: Terms, mut input: Input<'_>) {
         let way = way.clone();
         service_fn(move |_: Request| std::future::ready(Ok::<_, Infallible>(way.clone())))
     };
-    let mut associate = Associate::with_paths(paths);
+    let mut associate = Associate::with_transports(paths);
     if !terms.reassembles {
         associate = associate.drop_fragments();
     }

@@ -48,7 +48,7 @@ impl Associate {
     /// address.
     #[must_use]
     pub fn new() -> Self {
-        Self::with_paths(MakeDirect::new())
+        Self::with_transports(MakeDirect::new())
     }
 }
 
@@ -61,7 +61,7 @@ impl Default for Associate {
 impl<S> Associate<S> {
     /// Relays by the transports that `make_transport` makes, with the other defaults of
     /// [`new`](Self::new).
-    pub fn with_paths(make_transport: S) -> Self {
+    pub fn with_transports(make_transport: S) -> Self {
         Self {
             make_transport,
             live: Counts::default(),

@@ -2,7 +2,7 @@
 //!
 //! | connector | asks the proxy by | |
 //! |---|---|---|
-//! | [`Socks5Upstream`] | SOCKS5 (RFC 1928), by a [`Client`](crate::Client) | CONNECT; [BIND](Socks5Upstream::into_bind) and [UDP ASSOCIATE](Socks5Upstream::into_paths) too |
+//! | [`Socks5Upstream`] | SOCKS5 (RFC 1928), by a [`Client`](crate::Client) | CONNECT; [BIND](Socks5Upstream::into_bind) and [UDP ASSOCIATE](Socks5Upstream::into_transports) too |
 //! | `HttpUpstream` (feature `http-connect`) | HTTP/1.1 CONNECT (RFC 9110 section 9.3.6) | CONNECT |
 //!
 //! * **They nest.** The transport to the proxy is a connector itself, [`Direct`](crate::connector::direct::Direct) by

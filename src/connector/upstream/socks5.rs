@@ -94,9 +94,9 @@ impl<C, L, N> Socks5Upstream<C, L, N> {
     }
 
     /// Turns this into datagrams by the same proxy: a service for
-    /// [`Associate::with_paths`](crate::connector::associate::Associate::with_paths).
+    /// [`Associate::with_transports`](crate::connector::associate::Associate::with_transports).
     #[must_use]
-    pub const fn into_paths(self) -> MakeUpstream<C, L, N> {
+    pub const fn into_transports(self) -> MakeUpstream<C, L, N> {
         MakeUpstream::new(self)
     }
 }

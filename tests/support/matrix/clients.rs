@@ -62,7 +62,7 @@ pub fn connector<R: Resolve + Sync>(
     Connector::direct()
         .with_connect(Direct::new().resolver(resolver.clone()))
         .with_bind(Bind::new().resolver(resolver))
-        .with_associate(Associate::with_paths(paths))
+        .with_associate(Associate::with_transports(paths))
 }
 
 impl Asking {

@@ -65,7 +65,7 @@ async fn a14_a_path_around_the_direct_one_sees_every_datagram() {
                 notes: Arc::clone(&tap),
             }))
             .service(MakeDirect::new());
-        let connector = Connector::direct().with_associate(Associate::with_paths(paths));
+        let connector = Connector::direct().with_associate(Associate::with_transports(paths));
         let association = Association::new(stack(connector)).await;
         let target = socket("127.0.0.1").await;
         association.echo(&target, b"ping").await;
@@ -117,7 +117,7 @@ impl DatagramTransport for Broken {
 async fn a13_a_broken_path_ends_the_association() {
     within(async {
         let paths = service_fn(|_: Request| async { Ok::<_, BoxError>(Broken(false)) });
-        let connector = Connector::direct().with_associate(Associate::with_paths(paths));
+        let connector = Connector::direct().with_associate(Associate::with_transports(paths));
         let mut association = Association::new(stack(connector)).await;
         let target = socket("127.0.0.1").await;
         association.say(&target, b"one").await;
@@ -134,14 +134,14 @@ async fn a13_a_broken_path_ends_the_association() {
 }
 
 #[tokio::test]
-async fn a13_a_service_for_paths_that_fails_is_a_refusal() {
+async fn a13_a_service_for_transports_that_fails_is_a_refusal() {
     within(async {
         let paths = service_fn(|_: Request| async {
             Err::<Broken, BoxError>(tower_socks::Refusal::not_allowed("not today").into())
         });
         // Bounded by tower's own layers as well.
         let paths = tower::limit::ConcurrencyLimitLayer::new(1).layer(paths);
-        let connector = Connector::direct().with_associate(Associate::with_paths(paths));
+        let connector = Connector::direct().with_associate(Associate::with_transports(paths));
         let stack = stack(connector.map_request(|request: Request| request));
         for _ in 0..2 {
             let mut client = Client::new(stack.clone()).await;
@@ -189,7 +189,7 @@ async fn a14_what_a_full_path_does_not_take_waits_and_arrives_in_order() {
                 room: Arc::clone(&same),
             }))
             .service(MakeDirect::new());
-        let connector = Connector::direct().with_associate(Associate::with_paths(paths));
+        let connector = Connector::direct().with_associate(Associate::with_transports(paths));
         let association = Association::new(stack(connector)).await;
         let target = socket("127.0.0.1").await;
         association.say(&target, b"one").await;
