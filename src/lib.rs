@@ -40,7 +40,7 @@
 //! |---|---|---|
 //! | above [`HandshakeLayer`] | [`Accepted<Io>`](crate::session::Accepted) to [`Traffic`] | `timeout`: the age of a session; `concurrency_limit`: live sessions; TLS or a PROXY-protocol header are layers here too |
 //! | between [`HandshakeLayer`] and [`AuthLayer`] | [`Negotiation<Io>`](session::Negotiation) to [`Authenticated<W, S>`](session::Authenticated) | `timeout`: authentication; `concurrency_limit`: verifications in flight |
-//! | below [`AuthLayer`] | [`Request`] to `impl` [`Tunnel`] | `timeout`: the dial, reply 06; `concurrency_limit`: dials in flight; `retry`, `buffer`, `balance`, `steer` and `filter` all work, since a [`Request`] is `Clone` |
+//! | below [`AuthLayer`] | [`Request`] to `impl` [`Tunnel`] | `timeout`: the dial, reply 06; `concurrency_limit`: dials in flight; `retry`, `buffer`, `balance`, `steer` and `filter` all work, since a [`Request`] is `Clone`; `rate_limit` is not `Clone`: `.buffer(n)` goes right above it |
 //! | inside [`Connector`] | [`Request`], one command each | per command, or per hop |
 //!
 //! A permit of tower's `concurrency_limit` below [`AuthLayer`] is free again at the reply. To hold
@@ -57,7 +57,8 @@
 //! * [Before the dial](guide::before_the_dial): a PROXY header, the name in a TLS handshake.
 //! * [Connectors elsewhere](guide::elsewhere): hyper-util, tonic, WebSockets, databases, QUIC.
 //!
-//! What a stack is usually written with is at the root. Everything else has one path, in the module of its subject.
+//! What a stack is usually written with is at the root. Everything else has one path, in the module
+//! of its subject.
 //!
 //! # Cancel safety
 //!
@@ -100,14 +101,14 @@
 //! | the peer of a client's BIND to come | 3 min | [`Client::accept_timeout`] |
 //! | an upstream: to reach it, and then its reply | 30 s each | [`Client::timeout`], `HttpUpstream::timeout` |
 //! | an alternative that was down is not tried | 1 s, then twice as long each time, up to 1 min | |
-//! | a turn after failed logins: waited for, or closed at once | 5 s | [`FailedLoginsLayer`](layer) |
+//! | a turn after failed logins: waited for, or closed at once | 5 s | `FailedLoginsLayer` |
 //! | a request that waits at a limit | none waits | `ConcurrentTunnels::wait`, `RequestRate::wait` |
 //! | sessions after the signal to stop | 30 s | [`Serve::drain_limit`](server::Serve::drain_limit) |
 //!
 //! # Stability
 //!
-//! Before 1.0 a minor version may break anything, and the changelog shows the code before and after. Some modules are
-//! more likely to change than others:
+//! Before 1.0 a minor version may break anything, and the changelog shows the code before and
+//! after. Some modules are more likely to change than others:
 //!
 //! | module | | moves with |
 //! |---|---|---|
@@ -123,8 +124,10 @@
 //! | features `http`, `hickory`, `metrics` | with their crates: a new major version of http, hyper, hickory-resolver or metrics is a breaking change of the feature alone | those crates |
 //! | features `http-connect`, `proxy-url`, `users` | near 1.0 | |
 //!
-//! Log lines and the names of metrics count as public. Types of dependencies outside a feature are those of tokio, tower,
-//! tracing and serde. The minimum Rust version rises in minor versions only.
+//! Log lines and the names of metrics count as public. As a log target only `tower_socks` is
+//! stable: the modules behind it, as in `tower_socks::layer`, are not. Types of dependencies
+//! outside a feature are those of tokio, tower, tracing and serde. The minimum Rust version rises
+//! in minor versions only.
 //!
 //! # Features
 //!

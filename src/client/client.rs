@@ -61,8 +61,10 @@ impl Client {
     /// Offers username/password (X'02', RFC 1929) beside no authentication; a proxy that supports both
     /// selects one. [`Client::with(credentials)`](Self::with) offers nothing else.
     ///
-    /// [`Credentials`] are of 255 octets each at most. Empty ones are sent as they are, and few
-    /// proxies accept them.
+    /// These are [`proto::Credentials`](crate::proto::Credentials), the message of RFC 1929: a name
+    /// and a password of 255 octets each at most. Empty ones are sent as they are, and few proxies
+    /// accept them. Verifiers take [`tower_socks::Credentials`](crate::Credentials), which know the
+    /// client.
     #[must_use]
     pub fn credentials(mut self, credentials: Credentials) -> Self {
         self.auth = self.auth.credentials(credentials);

@@ -30,7 +30,9 @@ impl<Io> ProxyListener<Io> {
         &self.bound
     }
 
-    /// Waits for the peer, and returns the stream and the peer's address, BND of the second reply. There is only one peer, so this takes the listener.
+    /// Waits for the peer, and returns the stream and the peer's address, BND of the second reply.
+    ///
+    /// There is only one peer, so this takes the listener.
     ///
     /// # Errors
     ///

@@ -23,6 +23,9 @@
 //!   datagram from elsewhere than its relay is dropped, and nothing is a panic.
 //!
 //! Authentication is [none or username/password](DefaultAuth), or a [method of your own](ClientAuth).
+//! [`Client::credentials`] takes [`proto::Credentials`](crate::proto::Credentials), the message of
+//! RFC 1929. Verifiers, on the server's side, take
+//! [`tower_socks::Credentials`](crate::Credentials), which know the client as well.
 //!
 //! # A stream to a target
 //!

@@ -60,7 +60,7 @@ impl<T, F> FilterTransport<T, F> {
         }
     }
 
-    /// The transport inside.
+    /// Returns the transport inside.
     pub const fn get_ref(&self) -> &T {
         &self.transport
     }

@@ -5,8 +5,9 @@
 //! [`associate`](crate::connector::associate) connector, by an
 //! [upstream](crate::connector::upstream) and by the [client](crate::client).
 //!
-//! A service whose response is a transport stands inside [`Associate`](crate::connector::associate::Associate), and what
-//! is to be done with datagrams is done to its response. A filter is a closure:
+//! A service whose response is a transport stands inside
+//! [`Associate`](crate::connector::associate::Associate), and what is to be done with datagrams is
+//! done to its response. A filter is a closure:
 //!
 //! ```
 //! use tower::ServiceExt;

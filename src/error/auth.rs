@@ -60,7 +60,8 @@ impl FailedAttempt {
     /// cannot fill the log with one attempt.
     const SHOWN: usize = 64;
 
-    /// An attempt under a name, and the reason for which it failed, most often an [`AuthError`].
+    /// Creates an attempt under a name, with the reason for which it failed, most often an
+    /// [`AuthError`].
     pub fn new(name: impl AsRef<[u8]>, source: impl Into<BoxError>) -> Self {
         Self {
             name: name.as_ref().into(),
@@ -68,7 +69,7 @@ impl FailedAttempt {
         }
     }
 
-    /// The name that the client tried, as it was sent.
+    /// Returns the name that the client tried, as it was sent.
     #[must_use]
     pub fn name(&self) -> &[u8] {
         &self.name

@@ -154,8 +154,9 @@ impl ClientError {
         }
     }
 
-    /// Returns the code that a server replies to its client. Everything between us and the proxy is 01: a stream to it that
-    /// was refused, say, is not the target's doing, whatever kind of I/O error is the source.
+    /// Returns the code that a server replies to its client. Everything between us and the proxy is
+    /// 01: a stream to it that was refused, say, is not the target's doing, whatever kind of I/O
+    /// error is the source.
     pub(super) const fn reply_code(&self) -> ReplyCode {
         match self {
             Self::Refused(code) => *code,
@@ -251,7 +252,7 @@ impl fmt::Display for ClientError {
                 }
             }
             Self::Denied => f.write_str("proxy denied access: check the name and the password"),
-            Self::Authentication(_) => f.write_str("login to the proxy failed"),
+            Self::Authentication(_) => f.write_str("authentication with the proxy failed"),
             Self::Refused(code) => write!(f, "proxy replied: {code}"),
             Self::NoRelay(address) => write!(
                 f,

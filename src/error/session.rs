@@ -38,13 +38,13 @@ impl SessionError {
         }
     }
 
-    /// The step of the dialogue at which it ended.
+    /// Returns the step of the dialogue at which it ended.
     #[must_use]
     pub const fn step(&self) -> Step {
         self.step
     }
 
-    /// Whose fault it was.
+    /// Returns whose fault it was.
     #[must_use]
     pub fn fault(&self) -> Fault {
         match self.step {

@@ -2,8 +2,9 @@
 //!
 //! # A PROXY header
 //!
-//! Behind a load balancer the peer of every connection is the balancer. One that speaks HAProxy's PROXY protocol
-//! puts a line with the true client in front, and one line of tower's `filter_async` above the handshake reads it:
+//! Behind a load balancer the peer of every connection is the balancer. One that speaks HAProxy's
+//! PROXY protocol puts a line with the true client in front, and one line of tower's `filter_async`
+//! above the handshake reads it:
 //!
 //! ```
 //! use std::{io, time::Duration};
@@ -57,15 +58,16 @@
 //!
 //! From there on the true client is the `peer` of requests, rules and log lines. Three things to mind: accept
 //! connections from the balancer alone, since anybody can write such a line; the deadline of
-//! [`HandshakeLayer`](crate::HandshakeLayer) begins after it, hence the `timeout`; and what counts connections where
-//! they are accepted ([`unauthenticated_per_client`](crate::server::Serve::unauthenticated_per_client)) still sees
+//! [`HandshakeLayer`](crate::HandshakeLayer) begins after it, hence the `timeout`; and what counts
+//! connections where they are accepted
+//! ([`unauthenticated_per_client`](crate::server::Serve::unauthenticated_per_client)) still sees
 //! the balancer.
 //!
 //! # The name in a TLS handshake
 //!
-//! A client that has resolved a name itself sends an address. The name is in its TLS ClientHello (SNI), which it sends
-//! once it has the success reply. A tunnel can wait for that: it replies at once, reads the ClientHello, and only then
-//! runs the request, with the name.
+//! A client that has resolved a name itself sends an address. The name is in its TLS ClientHello
+//! (SNI), which it sends once it has the success reply. A tunnel can wait for that: it replies at
+//! once, reads the ClientHello, and only then runs the request, with the name.
 //!
 //! ```
 //! use std::{io, time::Duration};
@@ -129,7 +131,9 @@
 //!     tower_socks::proto::Command::CONNECT,
 //!     Address::new("192.0.2.1", target.local_addr()?.port())?,
 //! );
-//! # let config = ClientConfig::builder().with_root_certificates(RootCertStore::empty()).with_no_client_auth();
+//! # let config = ClientConfig::builder()
+//! #     .with_root_certificates(RootCertStore::empty())
+//! #     .with_no_client_auth();
 //! # let mut tls = ClientConnection::new(Arc::new(config), "localhost".try_into()?)?;
 //! # let mut hello = Vec::new();
 //! # tls.write_tls(&mut hello)?;
@@ -145,13 +149,14 @@
 //! # }
 //! ```
 //!
-//! A [`request_fn`](crate::layer::request_fn::request_fn) that returns such a tunnel in place of running the request makes a layer
-//! of it; there, [`BoxTunnel`](crate::session::BoxTunnel) is the common type of the two. Before it is of use:
+//! A [`request_fn`](crate::layer::request_fn::request_fn) that returns such a tunnel in place of
+//! running the request makes a layer of it; there, [`BoxTunnel`](crate::session::BoxTunnel) is the
+//! common type of the two. Before it is of use:
 //!
-//! * **The reply is a promise.** The client hears "succeeded" before anything is dialled, and an error can only close
-//!   the connection: no reply code, no failover that the client could see.
+//! * **The reply is a promise.** The client hears "succeeded" before anything is dialled, and an
+//!   error can only close the connection: no reply code, no failover that the client could see.
 //! * **The server speaks first** in SMTP, SSH and others. Wait on port 443 alone, and only so long.
-//! * **A policy has to hear of the name**: the request that is run has to pass an [`AclLayer`](crate::AclLayer) again, since
-//!   its target is another one. Put the layer above it.
+//! * **A policy has to hear of the name**: the request that is run has to pass an
+//!   [`AclLayer`](crate::AclLayer) again, since its target is another one. Put the layer above it.
 //! * **SNI is what the client says.** It routes; it proves nothing.
 //! * **Bulk data may be copied** in place of `splice(2)`: the relay does not look behind two prefixes.

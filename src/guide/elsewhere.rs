@@ -2,7 +2,8 @@
 //!
 //! Every connector for CONNECT is a service for anything that names a target, and its response is a plain
 //! `AsyncRead + AsyncWrite`. So whatever takes a connector or a stream can go through a proxy,
-//! by [`Socks5Upstream`](crate::connector::upstream::Socks5Upstream), `HttpUpstream`, a chain of them, or `EnvConnector` for `ALL_PROXY`:
+//! by [`Socks5Upstream`](crate::connector::upstream::Socks5Upstream), `HttpUpstream`, a chain of
+//! them, or `EnvConnector` for `ALL_PROXY`:
 //!
 //! ```
 //! use tokio::io::AsyncReadExt;
@@ -46,25 +47,26 @@
 //! | hickory-resolver | a runtime provider | `connect_tcp` of a `RuntimeProvider` of your own: DNS over TCP, TLS or HTTPS | |
 //! | quinn | an `AsyncUdpSocket` | one over [`ProxySocket`](crate::client::ProxySocket), the datagrams of a UDP ASSOCIATE | `examples/elsewhere`, `quic` |
 //!
-//! `examples/elsewhere` is a package of its own with its own lock file, so that nobody who tests this crate compiles
-//! databases.
+//! `examples/elsewhere` is a package of its own with its own lock file, so that nobody who tests
+//! this crate compiles databases.
 //!
 //! # Names
 //!
 //! A target that is a name goes to the proxy as one (`socks5h`), and nothing is resolved here. A library that
-//! resolves first and then connects takes that away: give it the connector and not addresses. Libraries that are
-//! handed a stream have to be told the server's name for TLS by other means, as all of those above can be.
+//! resolves first and then connects takes that away: give it the connector and not addresses.
+//! Libraries that are handed a stream have to be told the server's name for TLS by other means, as
+//! all of those above can be.
 //!
 //! # What cannot be done, and why
 //!
-//! * **reqwest** builds its own connector and takes none from outside: `ClientBuilder` accepts layers around the
-//!   connector that it has, whose request type is private, and a resolver. It speaks SOCKS5 itself
-//!   (`Proxy::all("socks5h://..")`); what it cannot use is a chain, a route or a transport of this crate. A
-//!   local listener with a stack on it, whose connector is that chain, is how it gets there:
-//!   `Proxy::all("socks5h://127.0.0.1:1080")`.
-//! * **rumqttc** opens its socket itself, and its own proxy support is for HTTP CONNECT. The same local listener
-//!   serves it where it can be configured for a proxy, and not otherwise.
-//! * **Pools that open connections themselves** (deadpool, bb8 over a driver's own URL) need a manager of your own that
-//!   calls the connector.
+//! * **reqwest** builds its own connector and takes none from outside: `ClientBuilder` accepts
+//!   layers around the connector that it has, whose request type is private, and a resolver. It
+//!   speaks SOCKS5 itself (`Proxy::all("socks5h://..")`); what it cannot use is a chain, a route or
+//!   a transport of this crate. A local listener with a stack on it, whose connector is that chain,
+//!   is how it gets there: `Proxy::all("socks5h://127.0.0.1:1080")`.
+//! * **rumqttc** opens its socket itself, and its own proxy support is for HTTP CONNECT. The same
+//!   local listener serves it where it can be configured for a proxy, and not otherwise.
+//! * **Pools that open connections themselves** (deadpool, bb8 over a driver's own URL) need a
+//!   manager of your own that calls the connector.
 //! * **QUIC through HTTP proxies**: CONNECT carries streams alone. UDP needs a SOCKS5 proxy that executes UDP
 //!   ASSOCIATE.

@@ -87,7 +87,8 @@
 //! `examples/layer_type.rs` has one written out. Three things are worth knowing:
 //!
 //! * **The error is [`BoxError`](crate::BoxError)**: tower's `option_layer` and `Either` need equal types.
-//! * **The future is a struct around a private enum**, by pin-project-lite: no box, and its states may change.
+//! * **The future is a struct around a private enum**, by pin-project-lite: no box, and its states
+//!   may change.
 //! * **What was ready is what is called.** A service that calls later takes the ready one and leaves a clone
 //!   behind ([`std::mem::replace`]); a clone that was never asked whether it is ready gets
 //!   `ServiceExt::oneshot`.
@@ -98,10 +99,12 @@
 //! [`hold`](crate::TunnelExt::hold), [`on_close`](crate::TunnelExt::on_close) and
 //! [`metered`](crate::TunnelExt::metered), or an `impl Tunnel` of ten lines (`examples/tunnel.rs`).
 //!
-//! Datagrams of an association pass through a [`DatagramTransport`](crate::datagram::DatagramTransport). One that
-//! drops some of them is a closure (`examples/datagrams.rs`).
+//! Datagrams of an association pass through a
+//! [`DatagramTransport`](crate::datagram::DatagramTransport). One that drops some of them is a
+//! closure (`examples/datagrams.rs`).
 //!
 //! # Above authentication
 //!
-//! There, layers take an [`Accepted`](crate::session::Accepted) or a [`Negotiation`](crate::session::Negotiation), which have
-//! the client's stream; [the next page but one](super::before_the_dial) has one.
+//! There, layers take an [`Accepted`](crate::session::Accepted) or a
+//! [`Negotiation`](crate::session::Negotiation), which have the client's stream;
+//! [Before the dial](super::before_the_dial) has one.

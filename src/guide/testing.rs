@@ -70,10 +70,12 @@
 //! # }
 //! ```
 //!
-//! With `#[tokio::test(start_paused = true)]` time limits take no time: the clock moves on once every task waits.
+//! With `#[tokio::test(start_paused = true)]` time limits take no time: the clock moves on once
+//! every task waits.
 //!
 //! # A policy
 //!
 //! It is a function: call [`Policy::check`](crate::session::Policy::check) and
-//! [`check_address`](crate::session::Policy::check_address) with a request. For [`Rules`](crate::Rules) there is
-//! [`explain`](crate::rules) as well, which names the rule that decides.
+//! [`check_address`](crate::session::Policy::check_address) with a request. For
+//! [`Rules`](crate::Rules) there is [`explain`](crate::Rules::explain) as well, which names the
+//! rule that decides.

@@ -7,8 +7,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{BoxStream, Meter, MeteredStream, PrefixedStream};
 
-/// A stream on which a client speaks SOCKS: the stream of an [`Authenticate`](crate::layer::auth::Authenticate)
-/// method.
+/// A stream on which a client speaks SOCKS: the stream of an
+/// [`Authenticate`](crate::layer::auth::Authenticate) method.
 ///
 /// Implement it for an encapsulating stream of your own with an empty body.
 #[diagnostic::on_unimplemented(

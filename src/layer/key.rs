@@ -71,12 +71,12 @@ pub fn user(request: &Request) -> Option<User> {
 pub struct User(Arc<[u8]>);
 
 impl User {
-    /// The key of clients with this name.
+    /// Creates the key of clients with this name.
     pub fn named(name: impl AsRef<[u8]>) -> Self {
         Self(name.as_ref().into())
     }
 
-    /// The name.
+    /// Returns the name.
     #[must_use]
     pub fn name(&self) -> &[u8] {
         &self.0

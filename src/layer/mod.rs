@@ -2,15 +2,18 @@
 //!
 //! | layer | turns | into |
 //! |---|---|---|
+//! | `SessionMetricsLayer` (feature `metrics`) | a service for accepted connections | the same, measured |
 //! | [`HandshakeLayer`](handshake::HandshakeLayer) | a service for negotiations | a service for accepted connections |
+//! | `FailedLoginsLayer` (feature `limit`) | a service for negotiations | the same, within a limit on failed logins |
 //! | [`AuthLayer`](auth::AuthLayer) | a service for requests | a service for negotiations |
+//! | `RequestMetricsLayer` (feature `metrics`) | a service for requests | the same, measured |
+//! | [`RecheckLayer`](acl::recheck::RecheckLayer) | a service for requests | the same, whose tunnels are closed once a new policy refuses them |
 //! | [`AclLayer`](acl::AclLayer) | a service for requests | the same, under a policy |
 //! | `LimitLayer` (feature `limit`) | a service for requests | the same, within limits on tunnels and requests |
 //! | `MeterLayer` (feature `limit`) | a service for requests | the same, within limits on octets |
 //! | [`TraceLayer`](trace::TraceLayer) | a service for requests | the same, with hooks for logs |
 //! | [`request_fn`](request_fn::request_fn) | a service for requests | the same, inside an async closure |
 //! | [`TrackLayer`](track::TrackLayer) | a service for requests | the same, with a list of its open tunnels |
-//! | `RequestMetricsLayer` (feature `metrics`) | a service for requests | the same, measured |
 //!
 //! They know what flows between them ([`session`](crate::session)), and nothing of each other. Each
 //! service has `get_ref`, `get_mut` and `into_inner` for the service that it wraps.

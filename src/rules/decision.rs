@@ -54,20 +54,21 @@ pub struct Decision {
 }
 
 impl Decision {
-    /// What becomes of the request.
+    /// Returns what becomes of the request.
     #[must_use]
     pub const fn effect(&self) -> Effect {
         self.decided.effect
     }
 
-    /// Whether the request is refused.
+    /// Returns whether the request is refused.
     #[must_use]
     pub const fn is_refused(&self) -> bool {
         matches!(self.decided.effect, Effect::Refused)
     }
 
-    /// The number of the rule that decided, from 1, as log lines have it. `None` where no rule
-    /// matched and the default decided, or the address is special-purpose or a self-connection.
+    /// Returns the number of the rule that decided, from 1, as log lines have it. `None` where no
+    /// rule matched and the default decided, or the address is special-purpose or a
+    /// self-connection.
     #[must_use]
     pub const fn rule(&self) -> Option<usize> {
         match self.decided.reason {
@@ -79,7 +80,7 @@ impl Decision {
         }
     }
 
-    /// The special-purpose block that the address lies in, where that decided.
+    /// Returns the special-purpose block that the address lies in, where that decided.
     #[must_use]
     pub const fn block(&self) -> Option<&'static SpecialPurpose> {
         match self.decided.reason {

@@ -45,7 +45,7 @@ impl InvalidRule {
         }
     }
 
-    /// Where it stands in a file: keys, and places in lists, which count from 0.
+    /// Returns where it stands in a file: keys, and places in lists, which count from 0.
     #[must_use]
     pub fn location(&self) -> &[String] {
         &self.location

@@ -52,10 +52,10 @@
 //!   that it embeds, or a network within the form's own prefix.
 //!
 //! * **Names are compared normalised**: small letters, no dot at the end, IDNA's A-labels. A
-//!   non-canonical IP literal (`0x7f.1`, `127.1`) is that address. What could mean one thing here and another to a
-//!   resolver (a backslash, a percent sign, a number that is no address) is refused. A short name is
-//!   that name only; whether a resolver's search list makes it a longer one is for the rules about
-//!   addresses to judge.
+//!   non-canonical IP literal (`0x7f.1`, `127.1`) is that address. What could mean one thing here
+//!   and another to a resolver (a backslash, a percent sign, a number that is no address) is
+//!   refused. A short name is that name only; whether a resolver's search list makes it a longer
+//!   one is for the rules about addresses to judge.
 //!
 //! # Conditions
 //!

@@ -20,7 +20,7 @@ use super::error::InvalidCondition;
 pub struct Network(pub(super) IpNet);
 
 impl Network {
-    /// Whether an address lies in it.
+    /// Returns whether an address lies in it.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
         self.0.contains(&address.to_canonical())

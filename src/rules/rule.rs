@@ -112,16 +112,16 @@ impl Rule {
         self
     }
 
-    /// Requires that the client is in this group: one of [`Rules`](super::RulesBuilder::group), or of its
-    /// [`Identity`](crate::Identity::groups).
+    /// Requires that the client is in this group: one of the [groups](super::RulesBuilder::group)
+    /// of the rules, or one of the [groups](crate::Identity::groups) of its identity.
     #[must_use]
     pub fn group(mut self, name: impl Into<Box<str>>) -> Self {
         self.groups.push(name.into());
         self
     }
 
-    /// Requires that the client's address is in this network. A client without an address, on a Unix socket, is
-    /// in none.
+    /// Requires that the client's address is in this network. A client without an address, on a
+    /// Unix socket, is in none.
     #[must_use]
     pub fn client(mut self, network: Network) -> Self {
         self.clients.push(network);
@@ -163,13 +163,13 @@ impl Rule {
         self
     }
 
-    /// What the rule does.
+    /// Returns what the rule does.
     #[must_use]
     pub const fn action(&self) -> Action {
         self.action
     }
 
-    /// What the log calls it.
+    /// Returns what the log calls it.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()

@@ -73,6 +73,7 @@ impl Rules {
 
     /// Decides on the request's name, which an upstream would resolve: may it be sent there now, and by
     /// which rule?
+    ///
     /// Networks in `to` are of no account then: nobody here knows the address.
     #[must_use]
     pub fn explain_name(&self, request: &Request) -> Decision {
@@ -117,7 +118,7 @@ impl Rules {
         self.0.rules.len()
     }
 
-    /// Whether there are none, so that the default decides.
+    /// Returns whether there are none, so that the default decides.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.rules.is_empty()

@@ -17,13 +17,13 @@ pub struct SpecialPurpose {
 }
 
 impl SpecialPurpose {
-    /// The block, in CIDR notation.
+    /// Returns the block, in CIDR notation.
     #[must_use]
     pub const fn network(&self) -> &'static str {
         self.network
     }
 
-    /// What the addresses are for, and where that is written.
+    /// Returns what the addresses are for, and where that is written.
     #[must_use]
     pub const fn purpose(&self) -> &'static str {
         self.purpose

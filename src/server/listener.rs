@@ -39,8 +39,9 @@ pub trait Listener: Send + 'static {
     /// The stream of a connection.
     type Io: AsyncRead + AsyncWrite + Unpin + Send + 'static;
 
-    /// Prepares the listener. Called once, by [`serve`](crate::serve), before the first connection is accepted: the time
-    /// to set options that connections inherit. Returns the address that is listened on.
+    /// Prepares the listener. Called once, by [`serve`](crate::serve), before the first connection
+    /// is accepted: the time to set options that connections inherit. Returns the address that is
+    /// listened on.
     ///
     /// # Errors
     ///

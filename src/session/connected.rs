@@ -16,7 +16,7 @@ use crate::{
 };
 
 pin_project! {
-    /// A stream to a target: what a connector for CONNECT answers.
+    /// A stream to a target: what a connector for CONNECT returns.
     ///
     /// In a proxy it is a [`Tunnel`], which relays between the client and the stream. Elsewhere it
     /// is a plain `AsyncRead + AsyncWrite`.
@@ -31,7 +31,7 @@ pin_project! {
 }
 
 impl<Io> Connected<Io> {
-    /// A stream whose near end is `bound`.
+    /// Creates a stream whose near end is `bound`.
     pub const fn new(io: Io, bound: Address) -> Self {
         Self {
             io,
@@ -41,58 +41,59 @@ impl<Io> Connected<Io> {
         }
     }
 
-    /// The same stream with other limits for its life as a tunnel.
+    /// Returns the same stream with other limits for its life as a tunnel.
     #[must_use]
     pub const fn with_relay(mut self, relay: Relay) -> Self {
         self.relay = relay;
         self
     }
 
-    /// The same stream, which another proxy has made: at its other end is that one, and not the
-    /// target.
+    /// Returns the same stream, which another proxy has made: at its other end is that one, and not
+    /// the target.
     #[must_use]
     pub(crate) const fn through_proxy(mut self) -> Self {
         self.through_proxy = true;
         self
     }
 
-    /// Whether a proxy is at the other end, and not the target.
+    /// Returns whether a proxy is at the other end, and not the target.
     pub(crate) const fn is_through_proxy(&self) -> bool {
         self.through_proxy
     }
 
-    /// The stream, where it stays in its place.
+    /// Returns the stream, where it stays in its place.
     #[cfg(feature = "http")]
     pub(crate) fn pinned(self: Pin<&mut Self>) -> Pin<&mut Io> {
         self.project().io
     }
 
-    /// The limits of its life as a tunnel.
+    /// Returns the limits of its life as a tunnel.
     pub(crate) const fn relay(&self) -> Relay {
         self.relay
     }
 
-    /// The local address of the outgoing socket, as far as it is known (RFC 1928 section 6, BND).
+    /// Returns the local address of the outgoing socket, as far as it is known (RFC 1928 section 6,
+    /// BND).
     pub const fn bound(&self) -> &Address {
         &self.bound
     }
 
-    /// The stream.
+    /// Returns the stream.
     pub const fn get_ref(&self) -> &Io {
         &self.io
     }
 
-    /// The stream, to change.
+    /// Returns the stream, to change.
     pub const fn get_mut(&mut self) -> &mut Io {
         &mut self.io
     }
 
-    /// The stream alone.
+    /// Returns the stream alone.
     pub fn into_inner(self) -> Io {
         self.io
     }
 
-    /// The same, over another stream.
+    /// Returns the same, over another stream.
     pub fn map_io<T>(self, wrap: impl FnOnce(Io) -> T) -> Connected<T> {
         Connected {
             io: wrap(self.io),

@@ -37,14 +37,15 @@ pub struct Credentials {
 }
 
 impl Credentials {
-    /// Credentials of a client at an unknown address; `None` when either is longer than 255 octets.
+    /// Creates credentials of a client at an unknown address; `None` when either is longer than 255
+    /// octets.
     #[must_use]
     pub fn new(name: impl Into<Vec<u8>>, password: impl Into<Vec<u8>>) -> Option<Self> {
         proto::Credentials::new(name, password).map(Self::from)
     }
 
-    /// Credentials that a client sent on this connection: for a method of your own that asks a
-    /// verifier.
+    /// Creates the credentials that a client sent on this connection: for a method of your own that
+    /// asks a verifier.
     #[must_use]
     pub fn received<Io>(sent: proto::Credentials, negotiation: &Negotiation<Io>) -> Self {
         Self {
@@ -62,38 +63,38 @@ impl Credentials {
         self
     }
 
-    /// UNAME, 0 to 255 octets.
+    /// Returns UNAME, 0 to 255 octets.
     #[must_use]
     pub fn name(&self) -> &[u8] {
         self.sent.name()
     }
 
-    /// PASSWD, 0 to 255 octets.
+    /// Returns PASSWD, 0 to 255 octets.
     #[must_use]
     pub fn password(&self) -> &Password {
         self.sent.password()
     }
 
-    /// The client's address; `0.0.0.0:0` where it is unknown.
+    /// Returns the client's address; `0.0.0.0:0` where it is unknown.
     #[must_use]
     pub const fn peer(&self) -> SocketAddr {
         self.peer
     }
 
-    /// The address on which the client reached us; `0.0.0.0:0` where it is unknown.
+    /// Returns the address on which the client reached us; `0.0.0.0:0` where it is unknown.
     #[must_use]
     pub const fn local(&self) -> SocketAddr {
         self.local
     }
 
-    /// What layers above learned about the connection.
+    /// Returns what layers above learned about the connection.
     #[must_use]
     pub const fn extensions(&self) -> &Extensions {
         &self.extensions
     }
 }
 
-/// Credentials of a client at an unknown address.
+/// Creates credentials of a client at an unknown address.
 impl From<proto::Credentials> for Credentials {
     fn from(sent: proto::Credentials) -> Self {
         Self {

@@ -46,8 +46,8 @@ impl Dialled {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(address);
     }
 
-    /// The address; `None` until the request has led to one, and for good where it leads to a name that
-    /// an upstream resolves.
+    /// Returns the address; `None` until the request has led to one, and for good where it leads to
+    /// a name that an upstream resolves.
     #[must_use]
     pub fn get(&self) -> Option<SocketAddr> {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)

@@ -25,7 +25,7 @@ pub struct Extensions {
 }
 
 impl Extensions {
-    /// No values.
+    /// Creates extensions with no values.
     #[must_use]
     pub const fn new() -> Self {
         Self { values: Vec::new() }
@@ -41,7 +41,7 @@ impl Extensions {
         }
     }
 
-    /// The value of this type.
+    /// Returns the value of this type.
     #[must_use]
     pub fn get<T: Send + Sync + 'static>(&self) -> Option<&T> {
         let id = TypeId::of::<T>();

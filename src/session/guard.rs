@@ -17,13 +17,13 @@ struct Link {
 }
 
 impl Guard {
-    /// The guard that approves of everything.
+    /// Creates the guard that approves of everything.
     #[must_use]
     pub const fn open() -> Self {
         Self(None)
     }
 
-    /// This guard and another policy: an address has to please both.
+    /// Combines this guard with another policy: an address has to please both.
     #[must_use]
     pub fn and(self, policy: Arc<dyn Policy>) -> Self {
         Self(Some(Arc::new(Link {
@@ -32,13 +32,13 @@ impl Guard {
         })))
     }
 
-    /// Whether no policy is in it.
+    /// Returns whether no policy is in it.
     #[must_use]
     pub const fn is_open(&self) -> bool {
         self.0.is_none()
     }
 
-    /// A number that changes once what the policies said may no longer hold. See
+    /// Returns a number that changes once what the policies said may no longer hold. See
     /// [`Policy::version`].
     #[must_use]
     pub fn version(&self) -> u64 {

@@ -22,7 +22,8 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Nobody in particular: what [`NoAuth`](crate::NoAuth) says of everyone.
+    /// Creates the identity of nobody in particular: what [`NoAuth`](crate::NoAuth) says of
+    /// everyone.
     #[must_use]
     pub const fn anonymous() -> Self {
         Self {
@@ -31,7 +32,7 @@ impl Identity {
         }
     }
 
-    /// A client with a name. Names are octets (RFC 1929), most often UTF-8.
+    /// Creates the identity of a client with a name. Names are octets (RFC 1929), most often UTF-8.
     pub fn named(name: impl AsRef<[u8]>) -> Self {
         Self {
             name: Some(name.as_ref().into()),
@@ -39,13 +40,13 @@ impl Identity {
         }
     }
 
-    /// The name, unless the client is anonymous.
+    /// Returns the name, unless the client is anonymous.
     #[must_use]
     pub fn name(&self) -> Option<&[u8]> {
         self.name.as_deref()
     }
 
-    /// The same client, as a member of these groups and no others.
+    /// Returns the same client, as a member of these groups and no others.
     ///
     /// ```
     /// use tower_socks::Identity;
@@ -68,13 +69,13 @@ impl Identity {
             .map_or(&[], |groups| &groups.0)
     }
 
-    /// What else is known about the client.
+    /// Returns what else is known about the client.
     #[must_use]
     pub const fn extensions(&self) -> &Extensions {
         &self.extensions
     }
 
-    /// The same, to add to.
+    /// Returns the same, to add to.
     pub const fn extensions_mut(&mut self) -> &mut Extensions {
         &mut self.extensions
     }

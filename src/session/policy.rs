@@ -63,9 +63,9 @@ pub trait Policy: Send + Sync + 'static {
         Ok(())
     }
 
-    /// A number that changes once earlier answers may no longer hold: because the policy was
-    /// swapped, or because of the time. An association remembers the answers about its datagrams
-    /// until then. A policy that does not change has the same number for ever.
+    /// Returns a number that changes once earlier answers may no longer hold: because the policy
+    /// was swapped, or because of the time. An association remembers the answers about its
+    /// datagrams until then. A policy that does not change has the same number for ever.
     fn version(&self) -> u64 {
         0
     }

@@ -48,7 +48,7 @@ pub(super) const UNKNOWN: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0);
 
 impl Request {
-    /// A request of an anonymous client at an unknown address, under no policy.
+    /// Creates a request of an anonymous client at an unknown address, under no policy.
     #[must_use]
     pub const fn new(command: Command, target: Address) -> Self {
         Self {
@@ -64,7 +64,7 @@ impl Request {
         }
     }
 
-    /// Where the client wants to go, as far as the request says so.
+    /// Returns where the client wants to go, as far as the request says so.
     ///
     /// That is the target, but for two: UDP ASSOCIATE states where the client will send from
     /// (RFC 1928 section 4), so that only the request for a [datagram](Self::for_datagram) has a

@@ -102,7 +102,8 @@ where
     message = "`{Self}` is not `Clone`, and each connection gets a clone of the services below \
                `HandshakeLayer`",
     label = "this service, or one inside it, is not `Clone`",
-    note = "tower's `RateLimit` is not `Clone`: write `.buffer(1024)` above `.rate_limit(..)`",
+    note = "tower's `RateLimit` is not `Clone`: write `.buffer(1024)` above `.rate_limit(..)` \
+            (tower's feature `buffer`)",
     note = "a service of your own derives `Clone` and shares what it counts in an `Arc`"
 )]
 pub trait CloneService: Clone {}

@@ -23,7 +23,7 @@ pub trait Target: Send + 'static {
     /// When the value names no target.
     fn address(&self) -> Result<Address, BoxError>;
 
-    /// Whether an address that the target led to may be used. Everything may, by default.
+    /// Decides whether an address that the target led to may be used. Everything may, by default.
     ///
     /// # Errors
     ///
@@ -33,8 +33,8 @@ pub trait Target: Send + 'static {
         Ok(())
     }
 
-    /// Whether the target's name may be handed to another proxy, which resolves it. It may, by
-    /// default.
+    /// Decides whether the target's name may be handed to another proxy, which resolves it. It may,
+    /// by default.
     ///
     /// # Errors
     ///
@@ -43,7 +43,7 @@ pub trait Target: Send + 'static {
         Ok(())
     }
 
-    /// Told which of the approved addresses the stream leads to.
+    /// Is told which of the approved addresses the stream leads to.
     fn reached(&self, address: SocketAddr) {
         let _ = address;
     }

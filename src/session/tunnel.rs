@@ -6,8 +6,9 @@ use crate::{io::ClientStream, proto::Address, relay::Traffic};
 ///
 /// The handshake asks [`bound`](Self::bound), writes the reply, and then gives the client's stream
 /// to [`run`](Self::run), which moves bytes until both directions have ended. A layer that has to see or hold
-/// something for that long (a permit, a counter, a bandwidth) wraps the tunnel. [`TunnelExt`](super::TunnelExt)
-/// has the usual wrappers; one of your own names no stream and needs no box:
+/// something for that long (a permit, a counter, a bandwidth) wraps the tunnel.
+/// [`TunnelExt`](super::TunnelExt) has the usual wrappers; one of your own names no stream and
+/// needs no box:
 ///
 /// ```
 /// use std::io;

@@ -91,7 +91,7 @@ async fn a_client_hears_how_far_it_came_and_what_to_look_at() {
         ),
         (
             ClientError::Authentication(gone().into()),
-            "login to the proxy failed",
+            "authentication with the proxy failed",
             ClientFault::Refused,
         ),
         (

@@ -24,11 +24,11 @@
 //! # async fn main() -> Result<(), tower_socks::BoxError> {
 //! let mut request = Request::new(Command::BIND, "127.0.0.1:20".parse()?);
 //! request.local = ([127, 0, 0, 1], 1080).into();
-//! let binding = Bind::new().oneshot(request).await?;
+//! let tunnel = Bind::new().oneshot(request).await?;
 //!
 //! let (mut client, near) = tokio::io::duplex(64);
-//! let listening = binding.bound();
-//! tokio::spawn(binding.run(PrefixedStream::new(near)));
+//! let listening = tunnel.bound();
+//! tokio::spawn(tunnel.run(PrefixedStream::new(near)));
 //!
 //! let mut target = TcpStream::connect(listening.ip().unwrap()).await?;
 //! target.write_all(b"220 hello").await?;

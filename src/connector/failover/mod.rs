@@ -9,7 +9,7 @@
 //! or did not let us in. What a proxy makes of one request says little about the next: there the next
 //! alternative is tried, and this one stays up. A target that cannot be reached says nothing about the
 //! proxy. [`Classify`] decides which it is, by default from the errors of
-//! [`upstreams`](super::upstream). The log has a line when an upstream goes down and when it is up
+//! [upstreams](super::upstream). The log has a line when an upstream goes down and when it is up
 //! again.
 //!
 //! ```

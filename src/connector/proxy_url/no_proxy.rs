@@ -40,7 +40,7 @@ enum Host {
 }
 
 impl NoProxy {
-    /// Whether a target is reached without the proxy.
+    /// Returns whether a target is reached without the proxy.
     #[must_use]
     pub fn includes(&self, target: &Address) -> bool {
         if self.everything {

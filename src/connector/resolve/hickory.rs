@@ -22,7 +22,8 @@ pub struct HickoryResolver {
 }
 
 impl HickoryResolver {
-    /// The name servers and options of the system, with both families looked up.
+    /// Creates a resolver from the name servers and options of the system, with both families
+    /// looked up.
     ///
     /// # Errors
     ///

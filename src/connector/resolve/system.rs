@@ -27,14 +27,14 @@ pub struct SystemResolver {
 }
 
 impl SystemResolver {
-    /// 128 lookups at once.
+    /// Creates a resolver of 128 lookups at once.
     #[must_use]
     pub fn new() -> Self {
         Self::with_concurrency(CONCURRENCY)
     }
 
-    /// That many lookups at once, at least one. tokio's blocking pool has 512 threads unless the
-    /// runtime was built with another number.
+    /// Creates a resolver of that many lookups at once, at least one. tokio's blocking pool has 512
+    /// threads unless the runtime was built with another number.
     #[must_use]
     pub fn with_concurrency(lookups: usize) -> Self {
         Self {

@@ -16,7 +16,7 @@ use crate::{
 /// Clones share the rules. A change of a route makes a new one.
 #[derive(Clone)]
 pub struct Router<S> {
-    choices: RuleMap<S>,
+    routes: RuleMap<S>,
     rest: S,
 }
 
@@ -24,7 +24,7 @@ impl<S: Clone> Router<S> {
     /// Sends a request to the service of the first rule that matches, or to `rest` where none does.
     pub fn new(routes: impl IntoIterator<Item = (Rule, S)>, rest: S) -> Self {
         Self {
-            choices: RuleMap::new(routes),
+            routes: RuleMap::new(routes),
             rest,
         }
     }
@@ -32,7 +32,7 @@ impl<S: Clone> Router<S> {
     /// Returns the service that a request would be sent to.
     #[must_use]
     pub fn choose(&self, request: &Request) -> &S {
-        self.choices.choose(request).unwrap_or(&self.rest)
+        self.routes.choose(request).unwrap_or(&self.rest)
     }
 }
 
@@ -54,7 +54,7 @@ impl<S: Service<Request> + Clone> Service<Request> for Router<S> {
 impl<S> fmt::Debug for Router<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Router")
-            .field("choices", &self.choices)
+            .field("choices", &self.routes)
             .finish_non_exhaustive()
     }
 }

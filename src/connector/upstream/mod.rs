@@ -5,9 +5,9 @@
 //! | [`Socks5Upstream`] | SOCKS5 (RFC 1928), by a [`Client`](crate::Client) | CONNECT; [BIND](Socks5Upstream::into_bind) and [UDP ASSOCIATE](Socks5Upstream::into_transports) too |
 //! | `HttpUpstream` (feature `http-connect`) | HTTP/1.1 CONNECT (RFC 9110 section 9.3.6) | CONNECT |
 //!
-//! * **They nest.** The transport to the proxy is a connector itself, [`Direct`](crate::connector::direct::Direct) by
-//!   default: [`via`](Socks5Upstream::via) replaces it by another upstream, or by one that does TLS.
-//!   That makes chains of any length and mixture.
+//! * **They nest.** The transport to the proxy is a connector itself,
+//!   [`Direct`](crate::connector::direct::Direct) by default: [`via`](Socks5Upstream::via) replaces
+//!   it by another upstream, or by one that does TLS. That makes chains of any length and mixture.
 //! * **The stream is not wrapped.** Nothing is read ahead, and what is returned is the very stream of
 //!   the transport, however long the chain. A [`Relay`](crate::relay::Relay) still
 //!   moves bulk data by `splice(2)`.
@@ -50,7 +50,8 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), BoxError> {
-//! # let (first, second) = (TcpListener::bind("127.0.0.1:0").await?, TcpListener::bind("127.0.0.1:0").await?);
+//! # let first = TcpListener::bind("127.0.0.1:0").await?;
+//! # let second = TcpListener::bind("127.0.0.1:0").await?;
 //! # let (near, far) = (first.local_addr()?, second.local_addr()?);
 //! # tokio::spawn(serve(first, stack()).into_future());
 //! # tokio::spawn(serve(second, stack()).into_future());

@@ -9,8 +9,8 @@ use crate::{client::ClientError, error::BoxError, proto::Address, session::Conne
 /// Connects to a proxy: any connector that takes its address and returns a stream.
 ///
 /// Every `Service<Address, Response = Connected<Io>>` that is `Clone` is one:
-/// [`Direct`](crate::connector::direct::Direct), another upstream, or a service of yours that puts TLS on top of one, with
-/// [`Connected::map_io`]. The trait is sealed.
+/// [`Direct`](crate::connector::direct::Direct), another upstream, or a service of yours that puts
+/// TLS on top of one, with [`Connected::map_io`]. The trait is sealed.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not connect to proxies",
     note = "a transport to a proxy is a `Service<Address>` that is `Clone`, whose `Response` is a \

@@ -44,8 +44,8 @@
 //! # let offered = Method::USERNAME_PASSWORD.into();
 //! # let negotiation = Negotiation::new(server, offered, nowhere, nowhere);
 //! client.write_all(b"\x01\x03joe\x06secret").await.unwrap();
-//! let session = layer.layer(Connector::direct()).oneshot(negotiation).await.unwrap();
-//! assert_eq!(session.identity.name(), Some(&b"joe"[..]));
+//! let authenticated = layer.layer(Connector::direct()).oneshot(negotiation).await.unwrap();
+//! assert_eq!(authenticated.identity.name(), Some(&b"joe"[..]));
 //!
 //! let mut answer = [0; 4];
 //! client.read_exact(&mut answer).await.unwrap();

@@ -27,7 +27,8 @@ pub struct HandshakeLayer {
 }
 
 impl HandshakeLayer {
-    /// Creates a layer with a deadline of 10 s, and the reply codes of [`reply_code`](crate::error::reply_code).
+    /// Creates a layer with a deadline of 10 s, and the reply codes of
+    /// [`reply_code`](crate::error::reply_code).
     #[must_use]
     pub const fn new() -> Self {
         Self {

@@ -7,7 +7,8 @@
 //! | anything that a permit can stand for | a [`Limiter`] of yours | [`LimitLayer`] | refused, or waits |
 //! | failed logins of an address | [`FailedLoginsLayer`] | itself, above [`AuthLayer`](crate::AuthLayer) | waits, or is closed |
 //!
-//! Octets are limited by a [`MeterLayer`](super::meter), and connections in the handshake by
+//! Octets are limited by a [`MeterLayer`](super::meter::MeterLayer), and connections in the
+//! handshake by
 //! [`Serve::unauthenticated_per_client`](crate::server::Serve::unauthenticated_per_client).
 //!
 //! * **By key.** A [key](super::key) is a function of the request: the user, the client's address or

@@ -24,8 +24,8 @@ impl<S: Dial<Future: Send>> Next<S> {
     ///
     /// # Errors
     ///
-    /// Those of the service: most often a [`Refusal`](crate::Refusal), or the error of a dial. What the closure
-    /// returns of it becomes the reply code.
+    /// Those of the service: most often a [`Refusal`](crate::Refusal), or the error of a dial. What
+    /// the closure returns of it becomes the reply code.
     ///
     /// # Cancel safety
     ///

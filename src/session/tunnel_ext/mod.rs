@@ -11,8 +11,8 @@ use crate::{io::Meter, relay::Traffic};
 /// Wraps tunnels: what a layer does for as long as bytes flow, without a type of its own.
 ///
 /// Every [`Tunnel`] has these methods, and nothing else can implement them. The wrappers are plain structs:
-/// they allocate nothing but where it says so, and the relay sees through all of them, so bulk data still moves
-/// by `splice(2)`.
+/// they allocate nothing but where it says so, and the relay sees through all of them, so bulk data
+/// still moves by `splice(2)`.
 ///
 /// ```
 /// use std::{io, sync::{Arc, atomic::{AtomicU64, Ordering}}};
@@ -55,8 +55,8 @@ pub trait TunnelExt: Tunnel {
     /// in a list.
     ///
     /// That happens in every case: when the relay is done, when it fails, when a drain or a time limit
-    /// drops it in between, and when the tunnel is dropped before it ever ran, since the client had gone by the time of
-    /// the reply. The sockets of the tunnel are closed first.
+    /// drops it in between, and when the tunnel is dropped before it ever ran, since the client had
+    /// gone by the time of the reply. The sockets of the tunnel are closed first.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -78,11 +78,12 @@ pub trait TunnelExt: Tunnel {
     /// Calls a closure with the outcome once the relay has ended.
     ///
     /// A tunnel that is dropped has no outcome, and the closure is dropped uncalled, as the hooks of
-    /// [`TraceLayer`](crate::layer::trace::TraceLayer) are and those of tower-http for a body that is dropped. What has to
-    /// happen then too is the `Drop` of a value that the closure owns, or of one to [`hold`](Self::hold).
+    /// [`TraceLayer`](crate::layer::trace::TraceLayer) are and those of tower-http for a body that
+    /// is dropped. What has to happen then too is the `Drop` of a value that the closure owns, or
+    /// of one to [`hold`](Self::hold).
     ///
-    /// Of a relay that failed, [`RelayError`](crate::relay::RelayError) inside the error has the bytes that were
-    /// moved before.
+    /// Of a relay that failed, [`RelayError`](crate::relay::RelayError) inside the error has the
+    /// bytes that were moved before.
     fn on_close<F>(self, on_close: F) -> OnCloseTunnel<Self, F>
     where
         F: FnOnce(&io::Result<Traffic>) + Send,
@@ -92,8 +93,8 @@ pub trait TunnelExt: Tunnel {
 
     /// Puts a [meter](Meter) on the tunnel, which counts its bytes or holds them back.
     ///
-    /// It costs what [`ClientStream::metered`](crate::io::ClientStream::metered) costs: a box for the client's
-    /// stream, and one for each meter.
+    /// It costs what [`ClientStream::metered`](crate::io::ClientStream::metered) costs: a box for
+    /// the client's stream, and one for each meter.
     ///
     /// ```
     /// use std::{io, sync::{Arc, atomic::{AtomicUsize, Ordering}}};
