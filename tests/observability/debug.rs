@@ -167,7 +167,7 @@ fn ways_show_where_they_lead_and_no_password() {
     shows(&ways, r#"["first", "second"]"#);
     shows(&Classify::default(), "Classify");
     let router = Router::new([(Rule::new(Action::Allow), socks.clone())], socks);
-    shows(&router, "Router { choices: RuleMap(1), .. }");
+    shows(&router, "Router { routes: RuleMap(1), .. }");
     shows(&SystemResolver::default(), "SystemResolver { .. }");
 }
 

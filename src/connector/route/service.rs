@@ -54,7 +54,7 @@ impl<S: Service<Request> + Clone> Service<Request> for Router<S> {
 impl<S> fmt::Debug for Router<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Router")
-            .field("choices", &self.routes)
+            .field("routes", &self.routes)
             .finish_non_exhaustive()
     }
 }
