@@ -11,7 +11,7 @@ pub struct Encoded<const N: usize> {
 }
 
 impl<const N: usize> Encoded<N> {
-    pub(super) const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self {
             octets: [0; N],
             len: 0,
@@ -20,7 +20,7 @@ impl<const N: usize> Encoded<N> {
 
     /// Appends `bytes`. The encoders never append more than `N` octets in all; were one to, the
     /// excess would be left out rather than panic on input from the network.
-    pub(super) fn push(mut self, bytes: &[u8]) -> Self {
+    pub(crate) fn push(mut self, bytes: &[u8]) -> Self {
         if let Some(room) = self.octets.get_mut(self.len..self.len + bytes.len()) {
             room.copy_from_slice(bytes);
             self.len += bytes.len();

@@ -7,7 +7,7 @@ use super::Authenticate;
 use crate::{
     error::{AuthError, BoxError, FailedAttempt, find},
     io::{ClientStream, ReadError, lingering_close, read_message},
-    proto::{self, Decode, Method, UserPassStatus},
+    proto::{self, Decode, Encoded, Method, UserPassStatus},
     session::{Credentials, Identity, Negotiation, Verify},
 };
 
@@ -61,8 +61,9 @@ impl<V> UserPass<V> {
 
 impl<V> UserPass<V> {
     async fn verify(&self, credentials: Credentials) -> Result<Identity, FailedAttempt> {
-        // Kept for the log: the verifier gets the credentials.
-        let name = credentials.name().to_vec();
+        // Kept for the log, since the verifier gets the credentials; not on the heap, since most
+        // attempts succeed.
+        let name = Encoded::<255>::new().push(credentials.name());
         let verified = self.ask(credentials).await;
         verified.map_err(|error| FailedAttempt::new(name, error))
     }
