@@ -4,7 +4,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::{OpenTunnels, TrackTunnel, future::ResponseFuture};
-use crate::session::{Dialled, Request};
+use crate::session::Request;
 
 /// Registers tunnels: the layer of [`OpenTunnels`]. See the [module](super).
 #[derive(Clone, Debug)]
@@ -65,9 +65,8 @@ impl<S: Service<Request>> Service<Request> for Track<S> {
     }
 
     fn call(&mut self, mut request: Request) -> Self::Future {
-        if request.extensions.get::<Dialled>().is_none() {
-            request.extensions.insert(Dialled::default());
-        }
+        // From here on the connector says where it has dialled.
+        request.dialled();
         ResponseFuture::new(self.open.clone(), request.clone(), self.inner.call(request))
     }
 }

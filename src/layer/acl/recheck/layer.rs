@@ -7,7 +7,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::{RecheckTunnel, SwapPolicy, future::ResponseFuture, tunnel};
-use crate::session::{Dialled, Policy, Request};
+use crate::session::{Policy, Request};
 
 /// Asks a policy again about open tunnels. See the [module](super).
 #[derive(Debug)]
@@ -79,9 +79,8 @@ where
     }
 
     fn call(&mut self, mut request: Request) -> Self::Future {
-        if request.extensions.get::<Dialled>().is_none() {
-            request.extensions.insert(Dialled::default());
-        }
+        // From here on the connector says where it has dialled.
+        request.dialled();
         let watch = tunnel::watch(self.policy.clone(), request.clone());
         ResponseFuture::new(self.inner.call(request), watch)
     }
