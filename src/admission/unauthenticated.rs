@@ -6,9 +6,9 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use super::{Count, Counts, LimitEvents};
+use super::{Count, Counts, LimitEvents, client_network};
 
-/// Bounds the unauthenticated connections of each client address. Clones share the counts.
+/// Bounds the unauthenticated connections of each client network. Clones share the counts.
 #[derive(Clone)]
 pub(crate) struct UnauthenticatedLimit {
     most: usize,
@@ -17,7 +17,7 @@ pub(crate) struct UnauthenticatedLimit {
 }
 
 impl UnauthenticatedLimit {
-    /// Allows so many for each address.
+    /// Allows so many for each network.
     pub(crate) fn new(most: usize) -> Self {
         Self {
             most,
@@ -29,16 +29,16 @@ impl UnauthenticatedLimit {
     /// Counts one more connection, unless its client has too many. A client without an address is
     /// not counted.
     pub(crate) fn enter(&self, client: IpAddr) -> Option<Unauthenticated> {
-        let client = client.to_canonical();
-        let count = if client.is_unspecified() {
-            None
-        } else {
-            let count = self.counts.enter_below(client, self.most);
-            if count.is_none() {
-                self.events.reached(&client);
-                return None;
+        let count = match client_network(client) {
+            None => None,
+            Some(client) => {
+                let count = self.counts.enter_below(client, self.most);
+                if count.is_none() {
+                    self.events.reached(&client);
+                    return None;
+                }
+                count
             }
-            count
         };
         Some(Unauthenticated {
             count: Mutex::new(count),

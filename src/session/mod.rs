@@ -12,6 +12,7 @@
 
 mod accepted;
 mod box_tunnel;
+mod client_key;
 mod connected;
 mod credentials;
 mod dialled;
@@ -30,6 +31,7 @@ mod tunnel_ext;
 pub use self::{
     accepted::Accepted,
     box_tunnel::BoxTunnel,
+    client_key::{User, UserOrClient},
     connected::Connected,
     credentials::Credentials,
     dialled::Dialled,

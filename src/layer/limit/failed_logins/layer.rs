@@ -9,7 +9,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::{failures::Shared, future::ResponseFuture};
-use crate::{error::BoxError, layer::key::of_network, session::Negotiation};
+use crate::{admission::client_network, error::BoxError, session::Negotiation};
 
 /// Slows failed logins down, for each client address (IPv6: each /64). It stands between
 /// [`HandshakeLayer`](crate::HandshakeLayer) and [`AuthLayer`](crate::AuthLayer). See the
@@ -125,7 +125,7 @@ where
     }
 
     fn call(&mut self, negotiation: Negotiation<Io>) -> Self::Future {
-        let client = of_network(negotiation.peer.ip(), 32, 64);
+        let client = client_network(negotiation.peer.ip());
         let turn = client.map_or(Ok(None), |client| self.shared.turn(client));
         let authentication = self.inner.clone().oneshot(negotiation);
         ResponseFuture::new(turn, authentication, Arc::clone(&self.shared), client)
