@@ -8,7 +8,10 @@ use std::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
+
+use super::LogBudget;
 
 /// Keys at a limit that are remembered; with more of them, all are forgotten.
 const MOST: usize = 16 * 1024;
@@ -18,12 +21,14 @@ const MOST: usize = 16 * 1024;
 pub(crate) const LIMITS: &str = "socks_limit_events_total";
 
 /// Logs and counts when a key reaches one limit, and when it leaves it: an event each, however many
-/// requests are refused in between.
+/// requests are refused in between. Clients that cross the limit to and fro, or come from ever new
+/// addresses, write some lines and then one a second; all events are counted in the metrics.
 pub(crate) struct LimitEvents<K> {
     limit: &'static str,
     /// Whether any key is at the limit: most of the time there is none.
     any: AtomicBool,
     keys: Mutex<HashSet<K>>,
+    lines: LogBudget,
 }
 
 impl<K: Hash + Eq + Clone + Debug> LimitEvents<K> {
@@ -33,6 +38,7 @@ impl<K: Hash + Eq + Clone + Debug> LimitEvents<K> {
             limit,
             any: AtomicBool::new(false),
             keys: Mutex::default(),
+            lines: LogBudget::new(20, Duration::from_secs(1)),
         }
     }
 
@@ -48,7 +54,10 @@ impl<K: Hash + Eq + Clone + Debug> LimitEvents<K> {
         keys.insert(key.clone());
         self.any.store(true, Ordering::Relaxed);
         drop(keys);
-        tracing::info!(limit = self.limit, ?key, "limit reached");
+        if let Some(before) = self.lines.take() {
+            let suppressed = before.field();
+            tracing::info!(limit = self.limit, ?key, suppressed, "limit reached");
+        }
         count(self.limit, "reached");
     }
 
@@ -63,7 +72,15 @@ impl<K: Hash + Eq + Clone + Debug> LimitEvents<K> {
         }
         self.any.store(!keys.is_empty(), Ordering::Relaxed);
         drop(keys);
-        tracing::info!(limit = self.limit, ?key, "below the limit again");
+        if let Some(before) = self.lines.take() {
+            let suppressed = before.field();
+            tracing::info!(
+                limit = self.limit,
+                ?key,
+                suppressed,
+                "below the limit again"
+            );
+        }
         count(self.limit, "released");
     }
 

@@ -1,9 +1,10 @@
-//! Admission: live counts by key, events of keys at their limits, and back-off.
+//! Admission: live counts by key, events of keys at their limits, bounds on log lines, and back-off.
 
 mod backoff;
 mod client_network;
 mod counts;
 mod limit_events;
+mod log_budget;
 mod unauthenticated;
 
 #[cfg(feature = "metrics")]
@@ -13,5 +14,6 @@ pub(crate) use self::{
     client_network::{client_network, network_of},
     counts::{Count, Counts},
     limit_events::{LimitEvents, held_back},
+    log_budget::LogBudget,
     unauthenticated::{Unauthenticated, UnauthenticatedLimit},
 };

@@ -23,15 +23,15 @@ const HOUSE: &[(&str, &str)] = &[
     ("datagram", "proto io"),
     ("error", "proto relay"),
 
-    ("session", "proto io relay error"),
+    ("session", "proto io admission relay error"),
 
     ("client", "proto io relay datagram error session"),
-    ("rules", "proto error session"),
+    ("rules", "proto admission error session"),
 
-    ("layer/key", "proto session"),
+    ("layer/key", "proto admission session"),
     ("layer/handshake", "proto io admission relay error session"),
-    ("layer/auth", "proto io error session"),
-    ("layer/acl", "proto io relay error session"),
+    ("layer/auth", "proto io admission error session"),
+    ("layer/acl", "proto io admission relay error session"),
     ("layer/limit", "proto io admission relay error session layer/key"),
     ("layer/meter", "proto io admission relay error session layer/key"),
     ("layer/metrics", "proto io admission relay error session"),
