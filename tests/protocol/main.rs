@@ -10,6 +10,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod blocking_verifier;
 #[cfg(feature = "users")]
 mod deadline;
 mod dialled;

@@ -13,6 +13,8 @@
 //! | several, in order of preference | tuples: `(UserPass::new(users), NoAuth)` |
 //! | chosen at run time | [`tower::util::Either`] |
 //!
+//! A verifier that blocks, such as a password hash, is wrapped in a [`BlockingVerifier`].
+//!
 //! Answers are exact: `05 M` with an offered method, or `05 FF` and close. A method that fails
 //! closes the connection, and nothing that a client pipelined behind its credentials is executed.
 //!
@@ -56,6 +58,7 @@
 //! [`Identity`]: crate::Identity
 
 mod authenticate;
+mod blocking_verifier;
 mod combinators;
 mod future;
 mod layer;
@@ -68,6 +71,7 @@ mod users;
 pub use self::users::Users;
 pub use self::{
     authenticate::Authenticate,
+    blocking_verifier::{BlockingVerifier, Verification},
     future::ResponseFuture,
     layer::{Auth, AuthLayer},
     no_auth::NoAuth,

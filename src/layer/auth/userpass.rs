@@ -5,7 +5,7 @@ use tokio::io::AsyncWriteExt;
 
 use super::Authenticate;
 use crate::{
-    error::{AuthError, BoxError, FailedAttempt, find},
+    error::{AuthError, BoxError, FailedAttempt, Refusal, find},
     io::{ClientStream, ReadError, lingering_close, read_message},
     proto::{self, Decode, Encoded, Method, UserPassStatus},
     session::{Credentials, Identity, Negotiation, Verify},
@@ -14,12 +14,18 @@ use crate::{
 /// Authenticates by username/password, X'02' (RFC 1929), verified by any tower service.
 ///
 /// `V` is a `Service<Credentials, Response = Identity>`: a built-in map (`Users`), a
-/// [`service_fn`](tower::service_fn) over a database, or either of them under tower's middleware:
-/// a concurrency limit there bounds the password hashes in flight, and a cache saves some. It is
-/// cloned and asked for readiness for each client.
+/// [`service_fn`](tower::service_fn) over a database, or either of them under middleware. It is cloned and
+/// asked for readiness for each client.
+///
+/// Where it hashes passwords, use a [`BlockingVerifier`](super::BlockingVerifier). A `concurrency_limit` over
+/// a function that calls `spawn_blocking` is a trap: its permit is the future's, and a future that is dropped at
+/// the deadline of the handshake gives the permit back while its thread goes on hashing. Under a flood of
+/// logins the threads add up to hundreds, with the memory of a hash each.
 ///
 /// The answer is `01 00` once the verifier has said yes, and `01 01` and close for anything else:
-/// a no, a failure of the verifier, an empty name or password, a version other than 01.
+/// a no, a failure of the verifier, an empty name or password, a version other than 01. A verifier that does not
+/// look at a password, because of a limit, fails with a [`Refusal`](crate::error::Refusal), which is neither a
+/// wrong password nor a failure of the verifier.
 #[derive(Clone)]
 pub struct UserPass<V> {
     verifier: V,
@@ -68,15 +74,18 @@ impl<V> UserPass<V> {
         verified.map_err(|error| FailedAttempt::new(name, error))
     }
 
-    async fn ask(&self, credentials: Credentials) -> Result<Identity, AuthError> {
+    async fn ask(&self, credentials: Credentials) -> Result<Identity, BoxError> {
         let empty = credentials.name().is_empty() || credentials.password().as_bytes().is_empty();
         if empty && matches!(self.empty, Empty::Denied) {
-            return Err(AuthError::Denied);
+            return Err(AuthError::Denied.into());
         }
         let verified = (self.ask)(&self.verifier, credentials).await;
         verified.map_err(|error| match find::<AuthError>(&*error) {
-            Some(AuthError::Denied) => AuthError::Denied,
-            _ => AuthError::Verifier(error),
+            Some(AuthError::Denied) => AuthError::Denied.into(),
+            // Not looked at.
+            None if find::<Refusal>(&*error).is_some() => error,
+            Some(AuthError::Verifier(_)) if error.is::<AuthError>() => error,
+            _ => AuthError::Verifier(error).into(),
         })
     }
 }

@@ -1,0 +1,8 @@
+//! Verification by code that blocks its thread, such as a password hash.
+
+mod future;
+mod queue;
+mod turns;
+mod verifier;
+
+pub use self::{future::Verification, verifier::BlockingVerifier};
