@@ -19,8 +19,10 @@ pub(crate) struct Timeouts {
     half_closed: Span,
     /// The peer of a BIND to come.
     pub(crate) bind_accept: Span,
-    /// An association without datagrams.
+    /// An association without datagrams of its client's.
     pub(crate) udp_idle: Span,
+    /// The same, until another port of the client's address may take over.
+    pub(crate) udp_rebind: Span,
     /// Sessions after the signal to stop.
     pub(crate) drain: Span,
 }
@@ -35,6 +37,7 @@ impl Default for Timeouts {
             half_closed: seconds(4 * 60),
             bind_accept: seconds(2 * 60),
             udp_idle: seconds(5 * 60),
+            udp_rebind: seconds(30),
             drain: seconds(30),
         }
     }

@@ -36,7 +36,11 @@ pub(crate) fn direct(
     Connector::direct()
         .with_connect(connect.connect_timeout(timeouts.dial.0).relay(relay))
         .with_bind(bind.accept_timeout(timeouts.bind_accept.0).relay(relay))
-        .with_associate(associate.idle_timeout(timeouts.udp_idle.0))
+        .with_associate(
+            associate
+                .idle_timeout(timeouts.udp_idle.0)
+                .rebind_after(timeouts.udp_rebind.0),
+        )
 }
 
 /// Lookups are measured.

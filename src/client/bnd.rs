@@ -1,13 +1,14 @@
 //! Resolves a wildcard in a proxy's BND (RFC 1928 section 6).
 
-use std::{
-    any::Any,
-    net::{IpAddr, SocketAddr},
-};
+use std::{any::Any, net::SocketAddr};
 
 use tokio::net::TcpStream;
 
-use crate::{io::PrefixedStream, proto::Address, session::Connected};
+use crate::{
+    io::PrefixedStream,
+    proto::{Address, unmapped},
+    session::Connected,
+};
 
 /// Returns the address of the other end of `io`, where that is a TCP connection straight to the proxy
 /// and not through another one.
@@ -33,13 +34,5 @@ pub(super) fn resolve_wildcard(bound: Address, proxy: Option<SocketAddr>) -> Add
             Address::Ip(proxy)
         }
         _ => bound,
-    }
-}
-
-/// Turns an IPv4-mapped IPv6 address into the IPv4 address. Any other keeps its scope.
-pub(super) fn unmapped(address: SocketAddr) -> SocketAddr {
-    match address.ip().to_canonical() {
-        IpAddr::V4(ip) => SocketAddr::new(ip.into(), address.port()),
-        IpAddr::V6(_) => address,
     }
 }

@@ -11,13 +11,13 @@ use tokio::{
 
 use super::{
     ClientAuth, ClientError, DefaultAuth, ProxyListener, ProxySocket,
-    bnd::{peer_address, resolve_wildcard, unmapped},
+    bnd::{peer_address, resolve_wildcard},
     handshake::{self, Pipelining},
     udp::LocalSocket,
 };
 use crate::{
     error::Step,
-    proto::{Address, Command, Credentials, IntoAddress, Request},
+    proto::{Address, Command, Credentials, IntoAddress, Request, unmapped},
     session::Connected,
 };
 

@@ -37,19 +37,22 @@ impl Endpoint {
     /// A refusal with 01 when no port is free.
     pub(super) fn open<T>(
         &self,
-        local: IpAddr,
+        local: SocketAddr,
         open: impl Fn(SocketAddr) -> io::Result<T>,
         address: impl Fn(&T) -> io::Result<SocketAddr>,
     ) -> Result<(T, SocketAddr), Refusal> {
         let opened = self.first_free(|port| {
-            let socket = open(SocketAddr::new(local, port))?;
+            // With its scope, where it is link-local.
+            let mut local = local;
+            local.set_port(port);
+            let socket = open(local)?;
             let bound = address(&socket)?;
             Ok((socket, bound))
         });
         let (socket, bound) = opened.map_err(|error| {
             Refusal::new(
                 ReplyCode::GENERAL_FAILURE,
-                format!("no port on {local} to be reached at"),
+                format!("no port on {} to be reached at", local.ip()),
             )
             .with_source(error)
         })?;

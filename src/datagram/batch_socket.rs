@@ -4,10 +4,7 @@ use std::{
     cell::Cell,
     io::{self, IoSliceMut},
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
-    sync::{
-        OnceLock,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::atomic::{AtomicUsize, Ordering},
     task::{Context, Poll, ready},
 };
 
@@ -42,7 +39,7 @@ pub(crate) struct BatchSocket {
     socket: UdpSocket,
     state: UdpSocketState,
     /// The address that it is connected to.
-    peer: OnceLock<SocketAddr>,
+    peer: Option<SocketAddr>,
     /// Datagrams received in a row, one by one. From [`SERIES`] on they are received in batches.
     row: AtomicUsize,
     /// Datagrams to ask for in a batch: twice what came last time.
@@ -70,7 +67,7 @@ impl BatchSocket {
         Ok(Self {
             socket: UdpSocket::from_std(socket.into())?,
             state,
-            peer: OnceLock::new(),
+            peer: None,
             row: AtomicUsize::new(if one_by_one { 0 } else { SERIES }),
             expected: AtomicUsize::new(FEW),
         })
@@ -89,10 +86,25 @@ impl BatchSocket {
     }
 
     /// Connects the socket: from here on the system accepts datagrams of `peer` only.
-    pub(crate) fn connect(&self, peer: SocketAddr) -> io::Result<()> {
+    pub(crate) fn connect(&mut self, peer: SocketAddr) -> io::Result<()> {
         SockRef::from(&self.socket).connect(&peer.into())?;
-        _ = self.peer.set(peer);
+        self.peer = Some(peer);
         Ok(())
+    }
+
+    /// Whether a socket that is connected can be made to accept datagrams of all peers again.
+    pub(crate) const CAN_DISCONNECT: bool = cfg!(target_os = "linux");
+
+    /// Accepts datagrams of all peers again, at the same address.
+    ///
+    /// # Errors
+    ///
+    /// When the socket has lost its port, which somebody else has taken.
+    pub(crate) fn disconnect(&mut self) -> io::Result<()> {
+        if self.peer.take().is_none() {
+            return Ok(());
+        }
+        socket_options::disconnect(&self.socket, self.local_addr()?)
     }
 
     /// Receives once, and calls `each` with each datagram and its source. Of several tasks that
@@ -222,7 +234,7 @@ impl BatchSocket {
             src_ip: None,
         };
         let is_one = transmit.segment_size.is_none();
-        let try_send = || match self.peer.get() {
+        let try_send = || match &self.peer {
             // The system has the route at hand.
             Some(peer) if is_one && *peer == destination => {
                 SockRef::from(&self.socket).send(contents).map(drop)

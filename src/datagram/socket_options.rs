@@ -27,6 +27,22 @@ pub(super) fn set(socket: &socket2::Socket, address: SocketAddr) -> io::Result<(
     Ok(())
 }
 
+/// Undoes `connect` of a socket that is bound to an address.
+#[cfg(target_os = "linux")]
+pub(super) fn disconnect(socket: &impl AsFd, bound: SocketAddr) -> io::Result<()> {
+    rustix::net::connect_unspec(socket)?;
+    // A port that the system chose goes with the connection.
+    if SocketAddr::try_from(rustix::net::getsockname(socket)?)? != bound {
+        rustix::net::bind(socket, &bound)?;
+    }
+    Ok(())
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn disconnect<T>(_: &T, _: SocketAddr) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 /// Sets whether the system coalesces datagrams of one source (UDP_GRO).
 #[cfg(target_os = "linux")]
 pub(super) fn coalesce(socket: &impl AsFd, whether: bool) -> io::Result<()> {

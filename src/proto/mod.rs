@@ -42,7 +42,7 @@ mod request;
 mod udp;
 mod username_password;
 
-pub(crate) use self::address::canonical;
+pub(crate) use self::address::{canonical, unmapped};
 #[cfg(feature = "rules")]
 pub(crate) use self::ip_literal::address_of;
 pub use self::{

@@ -64,7 +64,7 @@ async fn a1_dst_is_where_the_client_sends_from() -> Outcome {
         known.echo(&target, b"ping").await.map(|_| ()),
     )?;
 
-    let elsewhere = socket("127.0.0.1").await;
+    let elsewhere = socket("127.0.0.2").await;
     let dst = elsewhere.local_addr().unwrap();
     let udp = socket("127.0.0.1").await;
     let association = Association::from(&server, dst, udp).await?;

@@ -31,7 +31,7 @@ async fn assert_gone(relay: SocketAddr) {
 #[tokio::test]
 async fn a1_dst_is_never_a_destination() {
     within(async {
-        let elsewhere = socket("127.0.0.1").await;
+        let elsewhere = socket("127.0.0.2").await;
         let mut control = Client::new(stack(Connector::direct())).await;
         let dst = address(elsewhere.local_addr().unwrap());
         control.io.request(ASSOCIATE, &dst).await;

@@ -10,6 +10,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod client_ports;
 mod clients;
 mod filter;
 mod filtering;

@@ -4,9 +4,9 @@ use std::{
 };
 
 use crate::{
-    client::{ClientError, bnd::unmapped},
+    client::ClientError,
     datagram::{BatchSocket, is_unicast},
-    proto::Address,
+    proto::{Address, unmapped},
 };
 
 /// The socket that datagrams are sent from, and what the request states of it.
@@ -61,7 +61,7 @@ impl Association {
             return Err(ClientError::NoRelay(bound));
         }
         let open = || {
-            let socket = match local.socket {
+            let mut socket = match local.socket {
                 Some(socket) => socket,
                 None => BatchSocket::towards(relay)?,
             };

@@ -6,7 +6,9 @@
 //! source. The association ends with the TCP connection that asked for it.
 //!
 //! * **From the client only.** A datagram counts only if it comes from the client's address, and from
-//!   the port of its first valid one. There is no socket without a request that was authenticated.
+//!   the port that the request states, with this address or zeros (RFC 1928 section 7). Where it states
+//!   none, the first valid datagram chooses the port, and another one may take its place once that is
+//!   [silent](Associate::rebind_after). There is no socket without a request that was authenticated.
 //! * **Filtered.** Datagrams come back from hosts that the client has sent to; [`Filtering`] has the
 //!   choices, in the terms of RFC 4787.
 //! * **The policy is asked about every destination**, as stated and as an address; its decision
@@ -70,6 +72,7 @@
 //! # }
 //! ```
 
+mod client_port;
 mod direct;
 mod filtering;
 mod future;

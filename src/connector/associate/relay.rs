@@ -3,7 +3,6 @@
 use std::{
     cell::Cell,
     io,
-    net::{IpAddr, SocketAddr},
     pin::Pin,
     task::{Context, Poll, ready},
     time::Duration,
@@ -11,11 +10,11 @@ use std::{
 
 use tokio::time::Instant;
 
-use crate::datagram::Fragments;
+use super::client_port::ClientPort;
 use crate::{
-    datagram::{BatchSocket, DatagramTransport, Datagrams, poll_send_all},
+    datagram::{BatchSocket, DatagramTransport, Datagrams, Fragments, poll_send_all},
     io::{Direction, DropReason, Drops, Meters, lend, yield_turn},
-    proto::{Decode, Decoded, UdpHeader, canonical},
+    proto::{Decode, Decoded, UdpHeader, unmapped},
     relay::{LazyTimer, RelayError, RelayErrorKind, Traffic, after},
 };
 
@@ -40,7 +39,6 @@ struct Batches {
 pub(super) struct RelayOptions {
     pub(super) idle: Duration,
     pub(super) fragments: Fragmentation,
-    pub(super) ports: ClientPort,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,19 +47,12 @@ pub(super) enum Fragmentation {
     Dropped,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ClientPort {
-    Fixed,
-    Any,
-}
-
 /// The datagrams of one association, in both directions.
 #[derive(Debug)]
 pub(super) struct DatagramRelay<D> {
     socket: BatchSocket,
     transport: D,
-    /// The client, with the port that its datagrams come from once that is known.
-    client: SocketAddr,
+    client: ClientPort,
     options: RelayOptions,
     fragments: Option<Box<Fragments>>,
     /// What the transport has not taken yet. Nothing more is received from the client until it has.
@@ -70,8 +61,11 @@ pub(super) struct DatagramRelay<D> {
     unsent_down: Option<Box<Datagrams>>,
     traffic: Traffic,
     meters: Meters,
-    /// A datagram has moved in this poll, an empty one perhaps.
-    moved: bool,
+    /// The client has sent a datagram in this poll, an empty one perhaps.
+    heard: bool,
+    /// The meters let nothing of the client's in, so it may be silent without its doing.
+    is_held_back: bool,
+    /// The last datagram of the client's. What comes back to it is no sign of its life.
     active: Instant,
 }
 
@@ -79,22 +73,34 @@ impl<D: DatagramTransport> DatagramRelay<D> {
     pub(super) fn new(
         socket: BatchSocket,
         transport: D,
-        client: IpAddr,
+        client: ClientPort,
         options: RelayOptions,
         meters: Meters,
     ) -> Self {
-        Self {
+        let mut relay = Self {
             socket,
             transport,
-            client: SocketAddr::new(client, 0),
+            client,
             options,
             fragments: None,
             unsent_up: None,
             unsent_down: None,
             traffic: Traffic::default(),
             meters,
-            moved: false,
+            heard: false,
+            is_held_back: false,
             active: Instant::now(),
+        };
+        relay.connect();
+        relay
+    }
+
+    /// Has the system do the sorting, where the client has one port.
+    fn connect(&mut self) {
+        if let Some(client) = self.client.only()
+            && BatchSocket::CAN_DISCONNECT
+        {
+            let _ = self.socket.connect(client);
         }
     }
 
@@ -108,8 +114,9 @@ impl<D: DatagramTransport> DatagramRelay<D> {
         let outcome = lend(&BATCHES, Box::default, |batches| {
             self.poll_rounds(cx, batches)
         });
-        if std::mem::take(&mut self.moved) {
+        if std::mem::take(&mut self.heard) {
             self.active = Instant::now();
+            self.client.heard(self.active);
         }
         outcome
     }
@@ -148,26 +155,25 @@ impl<D: DatagramTransport> DatagramRelay<D> {
             self.unsent_up = None;
         }
         up.clear();
+        self.is_held_back = true;
         ready!(self.poll_meters(cx, Direction::Up))?;
+        self.is_held_back = false;
         let before = self.traffic.up;
         let (options, traffic, fragments) = (self.options, &mut self.traffic, &mut self.fragments);
-        let client = &mut self.client;
-        let known = client.port();
+        let (client, heard) = (&mut self.client, &mut self.heard);
+        let known = client.only();
         let mut drops = Drops::default();
         let received = self.socket.poll_recv(cx, |source, datagram| {
-            let source = canonical(source);
-            let expected = match options.ports {
-                ClientPort::Fixed => client.port() == 0 || *client == source,
-                ClientPort::Any => true,
-            };
-            if source.ip() != client.ip() || !expected {
+            let source = unmapped(source);
+            if !client.includes(source) {
                 return drops.add(DropReason::Stranger, 1);
             }
             let Ok(Decoded::Done(header, len)) = UdpHeader::decode(datagram) else {
                 return drops.add(DropReason::Malformed, 1);
             };
             let payload = datagram.get(len..).unwrap_or_default();
-            *client = source;
+            client.took(source);
+            *heard = true;
             if header.fragment == 0 {
                 traffic.up += payload.len() as u64;
                 up.push(header.address, payload);
@@ -183,12 +189,10 @@ impl<D: DatagramTransport> DatagramRelay<D> {
         self.meters.dropped(drops.take());
         // An error is news of an earlier datagram to the client, and costs that one only.
         let _ = ready!(received);
-        if known == 0 && self.client.port() != 0 && options.ports == ClientPort::Fixed {
-            // The system can do the sorting from here on.
-            let _ = self.socket.connect(self.client);
+        if known.is_none() {
+            self.connect();
         }
         if !up.is_empty() {
-            self.moved = true;
             self.count(Direction::Up, self.traffic.up - before, up.len());
             let sent = self.transport.poll_send(cx, up)?;
             self.meters.dropped(up.take_dropped());
@@ -204,8 +208,9 @@ impl<D: DatagramTransport> DatagramRelay<D> {
         let Batches {
             down, encapsulated, ..
         } = batches;
-        if let Some(unsent) = &mut self.unsent_down {
-            let sent = poll_send_all(&self.socket, cx, self.client, unsent);
+        let client = self.client.address();
+        if let (Some(unsent), Some(client)) = (&mut self.unsent_down, client) {
+            let sent = poll_send_all(&self.socket, cx, client, unsent);
             self.meters.dropped(unsent.take_dropped());
             ready!(sent);
             self.unsent_down = None;
@@ -215,10 +220,9 @@ impl<D: DatagramTransport> DatagramRelay<D> {
         let received = self.transport.poll_recv(cx, down)?;
         self.meters.dropped(down.take_dropped());
         ready!(received);
-        if self.client.port() == 0 {
+        let Some(client) = client else {
             return Poll::Ready(Ok(())); // nobody to send it to
-        }
-        self.moved = true;
+        };
         let payloads = down.iter().map(|(_, payload)| payload.len() as u64);
         let bytes = payloads.sum();
         self.traffic.down += bytes;
@@ -230,7 +234,7 @@ impl<D: DatagramTransport> DatagramRelay<D> {
             };
             header.encode()
         });
-        let sent = poll_send_all(&self.socket, cx, self.client, encapsulated);
+        let sent = poll_send_all(&self.socket, cx, client, encapsulated);
         self.meters.dropped(encapsulated.take_dropped());
         if sent.is_pending() {
             self.unsent_down = Some(Box::new(std::mem::take(encapsulated)));
@@ -251,7 +255,7 @@ impl<D: DatagramTransport> DatagramRelay<D> {
         self.meters.datagrams(direction, datagrams);
     }
 
-    /// Ready once nothing has moved for too long. Looks at the clock when the timer has fired.
+    /// Ready once the client has been silent for too long. Looks at the clock when the timer has fired.
     pub(super) fn poll_idle(
         &mut self,
         cx: &mut Context<'_>,
@@ -261,6 +265,8 @@ impl<D: DatagramTransport> DatagramRelay<D> {
             let idle = after(self.active, self.options.idle);
             let queue = self.fragments.as_ref().map(|queue| queue.until());
             let next = queue.map_or(idle, |until| until.min(idle));
+            let silent = self.client.until();
+            let next = silent.map_or(next, |until| until.min(next));
             timer.as_mut().no_later_than(next);
             ready!(timer.as_mut().poll(cx));
             let now = Instant::now();
@@ -269,6 +275,16 @@ impl<D: DatagramTransport> DatagramRelay<D> {
             }
             if queue.is_some_and(|until| until <= now) {
                 self.fragments = None;
+            }
+            if silent.is_some_and(|until| until <= now) {
+                if self.is_held_back {
+                    self.client.heard(now);
+                } else {
+                    self.client.release();
+                    if let Err(error) = self.socket.disconnect() {
+                        return Poll::Ready(error);
+                    }
+                }
             }
             // The next round makes it earlier, for a queue that is left.
             timer.as_mut().set(idle);

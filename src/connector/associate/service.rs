@@ -1,5 +1,5 @@
 use std::{
-    net::{IpAddr, Ipv4Addr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     ops::RangeInclusive,
     task::{Context, Poll},
     time::Duration,
@@ -10,8 +10,9 @@ use tower_service::Service;
 
 use super::{
     MakeDirect,
+    client_port::{ClientPort, ClientPorts},
     future::ResponseFuture,
-    relay::{ClientPort, Fragmentation, RelayOptions},
+    relay::{Fragmentation, RelayOptions},
     tunnel::AssociateTunnel,
     tunnel::Parts,
 };
@@ -20,7 +21,7 @@ use crate::{
     connector::advertise::Endpoint,
     datagram::{BatchSocket, DatagramTransport},
     error::{BoxError, Refusal},
-    proto::Address,
+    proto::{Address, unmapped},
     session::Request,
 };
 
@@ -41,6 +42,7 @@ struct Options {
     endpoint: Endpoint,
     per_client: usize,
     relay: RelayOptions,
+    ports: ClientPorts,
 }
 
 impl Associate {
@@ -71,7 +73,9 @@ impl<S> Associate<S> {
                 relay: RelayOptions {
                     idle: Duration::from_secs(5 * 60),
                     fragments: Fragmentation::Reassembled,
-                    ports: ClientPort::Fixed,
+                },
+                ports: ClientPorts::One {
+                    silence: Duration::from_secs(30),
                 },
             },
         }
@@ -102,7 +106,8 @@ impl<S> Associate<S> {
         self
     }
 
-    /// Ends an association in which no datagram has moved in either direction for so long.
+    /// Ends an association whose client has sent no valid datagram for so long. What comes back to it is
+    /// no sign of its life.
     #[must_use]
     pub const fn idle_timeout(mut self, limit: Duration) -> Self {
         self.options.relay.idle = limit;
@@ -116,11 +121,23 @@ impl<S> Associate<S> {
         self
     }
 
-    /// Takes datagrams from every port of the client's address, and answers to the latest.
-    /// Otherwise the port of the first valid datagram is the only one.
+    /// Sets how long the client's port may be silent before the next valid datagram of another port
+    /// of the client's address takes its place, as when a NAT forgets the first: 30 s by default.
+    ///
+    /// A port that the client has stated in its request, with its address or zeros, is the only one
+    /// for as long as the association lasts, and so is the first one where this is
+    /// [`Duration::MAX`].
+    #[must_use]
+    pub const fn rebind_after(mut self, silence: Duration) -> Self {
+        self.options.ports = ClientPorts::One { silence };
+        self
+    }
+
+    /// Takes datagrams from every port of the client's address, whatever the client has stated, and
+    /// answers to the latest. Otherwise one port at a time is taken.
     #[must_use]
     pub const fn any_client_port(mut self) -> Self {
-        self.options.relay.ports = ClientPort::Any;
+        self.options.ports = ClientPorts::Any;
         self
     }
 }
@@ -149,14 +166,16 @@ where
         } = self.clone();
         ResponseFuture::new(async move {
             // A client without an address, on a Unix socket, is on this machine.
-            let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
-            let specified = |ip: IpAddr| if ip.is_unspecified() { here } else { ip };
-            let client = specified(request.peer.ip().to_canonical());
-            let local = specified(request.local.ip().to_canonical());
+            let specified = |address: SocketAddr| match unmapped(address) {
+                address if address.ip().is_unspecified() => (Ipv4Addr::LOCALHOST, 0).into(),
+                address => address,
+            };
+            let (client, local) = (specified(request.peer), specified(request.local));
+            let client_port = ClientPort::new(client, &request.target, options.ports);
             let count = live
-                .enter_below(client, options.per_client)
+                .enter_below(client.ip(), options.per_client)
                 .ok_or_else(|| {
-                    Refusal::not_allowed(format!("{client} has too many associations"))
+                    Refusal::not_allowed(format!("{} has too many associations", client.ip()))
                 })?;
             let (socket, address) =
                 options
@@ -167,7 +186,7 @@ where
                 socket,
                 transport,
                 bound: Address::Ip(address),
-                client,
+                client: client_port,
                 options: options.relay,
                 count,
             }))

@@ -6,7 +6,10 @@ use std::{
     task::Poll,
 };
 
-use super::relay::{DatagramRelay, RelayOptions};
+use super::{
+    client_port::ClientPort,
+    relay::{DatagramRelay, RelayOptions},
+};
 use crate::{
     admission::Count,
     datagram::{BatchSocket, DatagramTransport},
@@ -30,7 +33,7 @@ pub(super) struct Parts<D> {
     pub(super) socket: BatchSocket,
     pub(super) transport: D,
     pub(super) bound: Address,
-    pub(super) client: IpAddr,
+    pub(super) client: ClientPort,
     pub(super) options: RelayOptions,
     pub(super) count: Count<IpAddr>,
 }

@@ -132,7 +132,8 @@ impl<R: Resolve> Service<Request> for Bind<R> {
                     Expected::One(canonical.collect())
                 }
             };
-            let local = reachable(request.local.ip().to_canonical(), &expected)?;
+            let local =
+                SocketAddr::new(reachable(request.local.ip().to_canonical(), &expected)?, 0);
             let (listener, address) =
                 options
                     .endpoint
