@@ -15,7 +15,7 @@
     missing_docs
 )]
 
-use std::{hint::black_box, net::SocketAddr};
+use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use tokio::{
@@ -31,7 +31,7 @@ use tower_socks::{
     proto::{Address, Command, Decode, Greeting, Reply, ReplyCode, UdpHeader},
     relay::Relay,
     rules::Action,
-    session::{Accepted, Connected},
+    session::{Accepted, Check, Connected},
 };
 
 fn runtime() -> Runtime {
@@ -96,7 +96,7 @@ fn layers(c: &mut Criterion) {
         move |request| runtime.block_on(service.clone().oneshot(request)).is_ok()
     }
     measure("none", &asked(&runtime, nowhere()));
-    let closure = |request: &Request, _: Option<SocketAddr>| match request.target.port() {
+    let closure = |request: &Request, _: Check| match request.target.port() {
         25 => Err(Refusal::not_allowed("no mail")),
         _ => Ok(()),
     };

@@ -28,7 +28,7 @@ use tower_socks::{
     layer::auth::Authenticate,
     proto::Method,
     serve,
-    session::Negotiation,
+    session::{Check, Negotiation},
 };
 
 /// The database.
@@ -47,7 +47,7 @@ impl Database {
 struct UserId(u32);
 
 /// A policy that looks at it.
-fn only_old_users(request: &Request, _: Option<SocketAddr>) -> Result<(), Refusal> {
+fn only_old_users(request: &Request, _: Check) -> Result<(), Refusal> {
     match request.identity.extensions().get() {
         Some(UserId(id)) if *id > 5000 => Err(Refusal::not_allowed("too new")),
         _ => Ok(()),

@@ -1,12 +1,12 @@
 //! The two proxies that are compared.
 
-use std::{net::SocketAddr, time::Duration};
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tower::{Service, ServiceBuilder};
 use tower_socks::{
     AclLayer, AuthLayer, BoxError, Connector, HandshakeLayer, NoAuth, Refusal, Request, Tunnel,
-    serve, server::Listener,
+    serve, server::Listener, session::Check,
 };
 
 use super::handwritten;
@@ -54,7 +54,7 @@ where
     C::Error: Into<BoxError>,
     C::Future: Send,
 {
-    let no_mail = |request: &Request, _: Option<SocketAddr>| match request.target.port() {
+    let no_mail = |request: &Request, _: Check| match request.target.port() {
         25 => Err(Refusal::not_allowed("no mail")),
         _ => Ok(()),
     };

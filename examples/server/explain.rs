@@ -9,6 +9,7 @@ use tower_socks::{
     Identity, Request, Rules,
     connector::resolve::{Resolve, SystemResolver},
     proto::{Address, Command},
+    session::Check,
 };
 
 /// A question as the command line has it.
@@ -87,7 +88,7 @@ impl std::str::FromStr for Question {
 pub(crate) async fn explain(rules: &Rules, question: &Question) -> (Vec<String>, bool) {
     let Question { request, at } = question;
     let at = at.unwrap_or_else(SystemTime::now);
-    let stated = rules.explain_at(request, None, at);
+    let stated = rules.explain_at(request, Check::Stated, at);
     let mut lines = vec![stated.to_string()];
     let Address::Name(name, port) = &request.target else {
         return (lines, !stated.is_refused());
@@ -109,7 +110,8 @@ pub(crate) async fn explain(rules: &Rules, question: &Question) -> (Vec<String>,
     };
     let mut allowed = false;
     for ip in addresses {
-        let decision = rules.explain_at(request, Some(SocketAddr::new(ip, *port)), at);
+        let address = SocketAddr::new(ip, *port);
+        let decision = rules.explain_at(request, Check::Address(address), at);
         allowed |= !decision.is_refused();
         lines.push(decision.to_string());
     }

@@ -9,7 +9,7 @@ use tower_socks::{
     Identity, Request, Rules,
     proto::{Address, Command},
     rules::Effect,
-    session::Policy,
+    session::{Check, Policy},
 };
 
 /// A file of rules.
@@ -28,11 +28,11 @@ pub fn rules(data: &[u8]) {
     let same: Rules = serde_json::from_str(&json).unwrap_or_else(|error| panic!("{json}: {error}"));
     assert_eq!(rules.len(), same.len());
     for request in requests() {
-        for address in addresses() {
+        for check in checks() {
             let [ours, theirs] = [&rules, &same].map(|rules| {
                 rules.explain_at(
                     &request,
-                    address,
+                    check,
                     UNIX_EPOCH + Duration::from_secs(86_400 * 365),
                 )
             });
@@ -74,13 +74,17 @@ fn requests() -> impl Iterator<Item = Request> {
         })
 }
 
-fn addresses() -> [Option<SocketAddr>; 4] {
+fn addresses() -> [SocketAddr; 3] {
     [
-        None,
-        Some(([9, 9, 9, 9], 443).into()),
-        Some(([169, 254, 169, 254], 80).into()),
-        Some(([0x2606, 0x4700, 0, 0, 0, 0, 0, 1], 443).into()),
+        ([9, 9, 9, 9], 443).into(),
+        ([169, 254, 169, 254], 80).into(),
+        ([0x2606, 0x4700, 0, 0, 0, 0, 0, 1], 443).into(),
     ]
+}
+
+fn checks() -> impl Iterator<Item = Check> {
+    let addresses = addresses().into_iter().map(Check::Address);
+    [Check::Stated, Check::Name].into_iter().chain(addresses)
 }
 
 /// Rules that were taken answer every question, the same way however it is asked.
@@ -103,7 +107,7 @@ fn judges(rules: &Rules) {
         }
         let remote_dns = rules.explain_name(&request);
         assert_ne!(remote_dns.effect(), Effect::Open, "{remote_dns}");
-        for address in addresses().into_iter().flatten() {
+        for address in addresses() {
             let decision = rules.explain_address(&request, address);
             assert_ne!(decision.effect(), Effect::Open, "{decision}");
             // What is refused as stated is refused for each of its addresses.

@@ -16,7 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use crate::{
     error::BoxError,
     proto::Address,
-    session::{Connected, Target},
+    session::{Connected, Request, Target},
 };
 
 /// Names the authority of a URI: with the port of its scheme where it has none, 80 for `http` and `ws`,
@@ -68,6 +68,10 @@ impl Target for Uri {
             Some(Err(_)) => Err(NoTarget("has something in brackets that is no address").into()),
             None => Ok(Address::new(host, port)?),
         }
+    }
+
+    fn request(&self) -> Option<&Request> {
+        None
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
     io::ClientStream,
     proto::{Address, Command, ReplyCode},
     relay::Traffic,
-    session::{Request, Tunnel},
+    session::{Request, Target, Tunnel},
 };
 
 /// Refuses every request with 07, command not supported.
@@ -34,6 +34,19 @@ pub(super) fn refusal(command: Command) -> Refusal {
         ReplyCode::COMMAND_NOT_SUPPORTED,
         format!("command {command} is not supported"),
     )
+}
+
+/// Lets only CONNECT pass, for a service that does nothing else: it may stand where a
+/// [`Connector`](super::Connector) should.
+///
+/// # Errors
+///
+/// The refusal with 07 of a request with another command.
+pub(super) fn connect_only<T: Target>(target: &T) -> Result<(), Refusal> {
+    match target.request() {
+        Some(request) if request.command != Command::CONNECT => Err(refusal(request.command)),
+        _ => Ok(()),
+    }
 }
 
 impl Service<Request> for Unsupported {

@@ -13,7 +13,10 @@ use super::{
     rule::Rule,
     special_purpose,
 };
-use crate::{proto::Address, session::Request};
+use crate::{
+    proto::Address,
+    session::{Check, Request},
+};
 
 impl Compiled {
     /// Says in words what was decided about a request, or about an address for it.
@@ -30,7 +33,10 @@ impl Compiled {
             | Reason::SelfConnection
             | Reason::InvalidName(_) => None,
         };
-        let required = match (decided.effect, Query::new(request, address, None)) {
+        let required = match (
+            decided.effect,
+            Query::new(request, address.map_or(Check::Stated, Check::Address), None),
+        ) {
             (Effect::Refused, Ok(query)) => self.required_destination(&query),
             _ => None,
         };

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     proto::{Address, InvalidName},
-    session::Request,
+    session::{Check, Request},
 };
 
 /// A request, and as much of its destination as is known.
@@ -30,22 +30,23 @@ pub(super) struct Query<'a> {
 }
 
 impl<'a> Query<'a> {
-    /// Queries a request as stated, or an address that is about to be used for it.
+    /// Queries a request as stated, or what is about to be used for it.
     ///
     /// # Errors
     ///
     /// When its target is a name that cannot be judged.
     pub(super) fn new(
         request: &'a Request,
-        address: Option<SocketAddr>,
+        check: Check,
         at: Option<SystemTime>,
     ) -> Result<Self, InvalidName> {
+        let address = check.address();
         let mut query = Self {
             request,
             name: None,
             forms: address.map(AddressForms::of),
             port: None,
-            remote_dns: false,
+            remote_dns: check == Check::Name,
             at,
             moment: OnceCell::new(),
         };
@@ -70,12 +71,6 @@ impl<'a> Query<'a> {
             query.port = Some(request.target.port());
         }
         Ok(query)
-    }
-
-    /// The same about a name that an upstream resolves.
-    pub(super) fn with_remote_dns(mut self) -> Self {
-        self.remote_dns = true;
-        self
     }
 
     /// When it is asked.

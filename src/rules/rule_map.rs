@@ -6,7 +6,7 @@ use super::{
     rule::{Action, Rule},
     rules::Rules,
 };
-use crate::session::Request;
+use crate::session::{Check, Request};
 
 /// Maps a request to a value by rules in order: to its route, say.
 ///
@@ -53,7 +53,7 @@ impl<T> RuleMap<T> {
     /// Chooses the value of the first rule that matches, if one does.
     #[must_use]
     pub fn choose(&self, request: &Request) -> Option<&T> {
-        let query = Query::new(request, None, None).ok()?.with_remote_dns();
+        let query = Query::new(request, Check::Name, None).ok()?;
         match self.rules.0.evaluate(&query) {
             Decided {
                 effect: Effect::Open,

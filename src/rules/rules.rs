@@ -13,7 +13,7 @@ use super::{
 use crate::{
     error::Refusal,
     proto::InvalidName,
-    session::{Policy, Request},
+    session::{Check, Policy, Request},
 };
 
 /// Rules in order: a policy, of which the first that matches decides. See the [module](super).
@@ -29,43 +29,28 @@ impl Rules {
     /// [`explain_address`](Self::explain_address).
     #[must_use]
     pub fn explain(&self, request: &Request) -> Decision {
-        self.ask(request, None, None)
+        self.ask(request, Check::Stated, None)
     }
 
     /// Decides on an address for the request, now: would it be allowed, and by which rule?
     #[must_use]
     pub fn explain_address(&self, request: &Request, address: SocketAddr) -> Decision {
-        self.ask(request, Some(address), None)
+        self.ask(request, Check::Address(address), None)
     }
 
-    /// Decides at another time. `None` for the address asks about the request as stated.
+    /// Decides at another time, on any of the three.
     #[must_use]
-    pub fn explain_at(
-        &self,
-        request: &Request,
-        address: Option<SocketAddr>,
-        time: SystemTime,
-    ) -> Decision {
-        self.ask(request, address, Some(time))
+    pub fn explain_at(&self, request: &Request, check: Check, time: SystemTime) -> Decision {
+        self.ask(request, check, Some(time))
     }
 
-    fn ask(
-        &self,
-        request: &Request,
-        address: Option<SocketAddr>,
-        at: Option<SystemTime>,
-    ) -> Decision {
+    fn ask(&self, request: &Request, check: Check, at: Option<SystemTime>) -> Decision {
         self.0
-            .explain(request, address, self.evaluate(request, address, at))
+            .explain(request, check.address(), self.evaluate(request, check, at))
     }
 
-    fn evaluate(
-        &self,
-        request: &Request,
-        address: Option<SocketAddr>,
-        at: Option<SystemTime>,
-    ) -> Decided {
-        match Query::new(request, address, at) {
+    fn evaluate(&self, request: &Request, check: Check, at: Option<SystemTime>) -> Decided {
+        match Query::new(request, check, at) {
             Ok(query) => self.0.evaluate(&query),
             Err(problem) => invalid(problem),
         }
@@ -77,26 +62,18 @@ impl Rules {
     /// Networks in `to` are of no account then: nobody here knows the address.
     #[must_use]
     pub fn explain_name(&self, request: &Request) -> Decision {
-        self.0
-            .explain(request, None, self.evaluate_remote_dns(request))
+        self.ask(request, Check::Name, None)
     }
 
-    fn evaluate_remote_dns(&self, request: &Request) -> Decided {
-        match Query::new(request, None, None) {
-            Ok(query) => self.0.evaluate(&query.with_remote_dns()),
-            Err(problem) => invalid(problem),
-        }
-    }
-
-    fn decide(&self, request: &Request, address: Option<SocketAddr>) -> Result<(), Refusal> {
-        let decided = self.evaluate(request, address, None);
+    fn decide(&self, request: &Request, check: Check) -> Result<(), Refusal> {
+        let decided = self.evaluate(request, check, None);
         match decided.effect {
             Effect::Allowed | Effect::Open => Ok(()),
-            Effect::Refused => Err(self.0.explain(request, address, decided).refusal()),
+            Effect::Refused => Err(self.0.explain(request, check.address(), decided).refusal()),
             Effect::Reported => {
-                // Once: not again about each address of a name that was reported as stated.
-                if address.is_none() || !self.is_reported_as_stated(request) {
-                    self.report(request, address, decided);
+                // Once: not again about what was reported as stated.
+                if check == Check::Stated || !self.is_reported_as_stated(request) {
+                    self.report(request, check, decided);
                 }
                 Ok(())
             }
@@ -104,11 +81,11 @@ impl Rules {
     }
 
     fn is_reported_as_stated(&self, request: &Request) -> bool {
-        self.evaluate(request, None, None).effect == Effect::Reported
+        self.evaluate(request, Check::Stated, None).effect == Effect::Reported
     }
 
-    fn report(&self, request: &Request, address: Option<SocketAddr>, decided: Decided) {
-        let decision = self.0.explain(request, address, decided);
+    fn report(&self, request: &Request, check: Check, decided: Decided) {
+        let decision = self.0.explain(request, check.address(), decided);
         tracing::info!(user = %request.identity, peer = %request.peer, "{decision}");
     }
 
@@ -127,27 +104,17 @@ impl Rules {
 
 impl Policy for Rules {
     fn check(&self, request: &Request) -> Result<(), Refusal> {
-        self.decide(request, None)
+        self.decide(request, Check::Stated)
     }
 
     fn check_address(&self, request: &Request, address: SocketAddr) -> Result<(), Refusal> {
-        self.decide(request, Some(address))
+        self.decide(request, Check::Address(address))
     }
 
     /// As [`check`](Policy::check), but for the networks in `to`, which say nothing about a name. What
     /// was reported then is not reported again.
     fn check_name(&self, request: &Request) -> Result<(), Refusal> {
-        let decided = self.evaluate_remote_dns(request);
-        match decided.effect {
-            Effect::Allowed | Effect::Open => Ok(()),
-            Effect::Refused => Err(self.0.explain(request, None, decided).refusal()),
-            Effect::Reported => {
-                if !self.is_reported_as_stated(request) {
-                    self.report(request, None, decided);
-                }
-                Ok(())
-            }
-        }
+        self.decide(request, Check::Name)
     }
 
     /// The minute, if there are rules that look at the clock.

@@ -1,9 +1,10 @@
 use std::{
     net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// The address that a request led to in the end, which a connector stores and a layer reads.
+/// What a request led to in the end, which a connector stores and a layer reads: an address, or a
+/// name that an upstream resolved.
 ///
 /// [`Request::dialled`](super::Request::dialled) returns it: to be called with the request, and read once
 /// the tunnel is there. Clones share the address. Where no layer asks, nothing is stored or allocated.
@@ -39,17 +40,40 @@ use std::{
 /// # }
 /// ```
 #[derive(Clone, Debug, Default)]
-pub struct Dialled(Arc<Mutex<Option<SocketAddr>>>);
+pub struct Dialled(Arc<Mutex<Used>>);
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Used {
+    address: Option<SocketAddr>,
+    handed_on: bool,
+}
 
 impl Dialled {
     pub(super) fn set(&self, address: SocketAddr) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(address);
+        self.lock().address = Some(address);
+    }
+
+    pub(super) fn set_handed_on(&self) {
+        self.lock().handed_on = true;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Used> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns the address; `None` until the request has led to one, and for good where it leads to
     /// a name that an upstream resolves.
     #[must_use]
     pub fn get(&self) -> Option<SocketAddr> {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.lock().address
+    }
+
+    /// Returns whether the request led to its name, which was handed to an upstream.
+    ///
+    /// BIND through an upstream can have both in the end: the name that was expected, and the
+    /// address of the peer that came.
+    #[must_use]
+    pub fn is_handed_on(&self) -> bool {
+        self.lock().handed_on
     }
 }

@@ -39,7 +39,7 @@ pub use self::{
     guard::Guard,
     identity::Identity,
     negotiation::{Authenticated, Negotiation},
-    policy::Policy,
+    policy::{Check, Policy},
     request::Request,
     sealed::{CloneService, Dial, Negotiate, Verify},
     target::Target,

@@ -6,34 +6,38 @@ use crate::error::Refusal;
 /// Decides who may do what. It is asked twice.
 ///
 /// Once about the request as the client stated it, where a name is still a name; and once about
-/// each address that is about to be used, by the connector that holds it. The address that was
-/// checked is the address that is dialled, so a name that changes its mind in between wins nothing.
+/// what is about to be used for it, by the connector that holds it: each address, or the name
+/// itself where another proxy will resolve it. The address that was checked is the address that is
+/// dialled, so a name that changes its mind in between wins nothing.
 ///
-/// A name comes as the client wrote it. Compare it without regard to case and without the dot that
-/// may stand at its end.
+/// All three questions have to be answered: none has an answer by default, since that would be a
+/// yes which nobody gave.
 ///
 /// The answers are wanted at once and often: a policy that has to wait for somebody keeps a
 /// snapshot instead.
 ///
-/// A closure with two parameters is a policy. The second one is `None` when the request is asked
-/// about as stated:
+/// A closure with two parameters is a policy. The second one says what is asked about:
 ///
 /// ```
-/// use std::net::SocketAddr;
-/// use tower_socks::{Refusal, Request, session::Policy};
+/// use tower_socks::{Refusal, Request, session::{Check, Policy}};
 ///
 /// fn takes_a_policy(_: impl Policy) {}
 ///
-/// takes_a_policy(|request: &Request, address: Option<SocketAddr>| match address {
-///     None if request.target.port() == 25 => Err(Refusal::not_allowed("no mail")),
-///     Some(address) if address.ip().is_loopback() => Err(Refusal::not_allowed("not in here")),
-///     _ => Ok(()),
+/// takes_a_policy(|request: &Request, check: Check| match check {
+///     Check::Stated if request.target.port() == 25 => Err(Refusal::not_allowed("no mail")),
+///     Check::Stated => Ok(()),
+///     Check::Address(address) if address.ip().is_loopback() => {
+///         Err(Refusal::not_allowed("not in here"))
+///     }
+///     Check::Address(_) => Ok(()),
+///     // Nobody here would see the address.
+///     Check::Name => Err(Refusal::not_allowed("no names for other proxies to resolve")),
 /// });
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a policy",
     note = "a policy is a type that implements `Policy`, or a closure \
-            `|request: &Request, address: Option<SocketAddr>| -> Result<(), Refusal>`"
+            `|request: &Request, check: Check| -> Result<(), Refusal>`"
 )]
 pub trait Policy: Send + Sync + 'static {
     /// Judges the request as stated: command, name or address, identity, client.
@@ -53,15 +57,13 @@ pub trait Policy: Send + Sync + 'static {
     /// Judges the name of the request, which is about to be handed to another proxy: that one
     /// resolves it, and nobody here is asked about the address. Asked after
     /// [`check`](Self::check), which let the name pass as one whose addresses were still to be
-    /// judged. It may pass, by default.
+    /// judged. A policy that judges addresses has to refuse names that it cannot judge without
+    /// them.
     ///
     /// # Errors
     ///
     /// The refusal that the client gets.
-    fn check_name(&self, request: &Request) -> Result<(), Refusal> {
-        let _ = request;
-        Ok(())
-    }
+    fn check_name(&self, request: &Request) -> Result<(), Refusal>;
 
     /// Returns a number that changes once earlier answers may no longer hold: because the policy
     /// was swapped, or because of the time. An association remembers the answers about its
@@ -71,15 +73,42 @@ pub trait Policy: Send + Sync + 'static {
     }
 }
 
+/// What a [`Policy`] that is a closure is asked about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Check {
+    /// The request as the client stated it: see [`Policy::check`].
+    Stated,
+    /// An address that is about to be used for it: see [`Policy::check_address`].
+    Address(SocketAddr),
+    /// Its name, which is about to be handed to another proxy that resolves it: see
+    /// [`Policy::check_name`].
+    Name,
+}
+
+impl Check {
+    /// Returns the address, where one is asked about.
+    #[must_use]
+    pub const fn address(self) -> Option<SocketAddr> {
+        match self {
+            Self::Address(address) => Some(address),
+            Self::Stated | Self::Name => None,
+        }
+    }
+}
+
 impl<F> Policy for F
 where
-    F: Fn(&Request, Option<SocketAddr>) -> Result<(), Refusal> + Send + Sync + 'static,
+    F: Fn(&Request, Check) -> Result<(), Refusal> + Send + Sync + 'static,
 {
     fn check(&self, request: &Request) -> Result<(), Refusal> {
-        self(request, None)
+        self(request, Check::Stated)
     }
 
     fn check_address(&self, request: &Request, address: SocketAddr) -> Result<(), Refusal> {
-        self(request, Some(address))
+        self(request, Check::Address(address))
+    }
+
+    fn check_name(&self, request: &Request) -> Result<(), Refusal> {
+        self(request, Check::Name)
     }
 }

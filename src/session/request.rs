@@ -138,6 +138,14 @@ impl Request {
         }
     }
 
+    /// Says that the approved name was handed to another proxy, which resolves it. A connector calls
+    /// this once it is connected, so that a policy that changes can be asked about the name again.
+    pub fn handed_on(&self) {
+        if let Some(dialled) = self.extensions.get::<Dialled>() {
+            dialled.set_handed_on();
+        }
+    }
+
     /// Asks every policy that the request has passed about another target of the same client, as
     /// stated: the destination of a datagram. Its addresses have to be approved as well, on the
     /// request that this returns.

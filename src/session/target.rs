@@ -23,29 +23,44 @@ pub trait Target: Send + 'static {
     /// When the value names no target.
     fn address(&self) -> Result<Address, BoxError>;
 
-    /// Decides whether an address that the target led to may be used. Everything may, by default.
+    /// Returns the request that the target is, or that it was made of: its policies are asked, and
+    /// its command has to be CONNECT. `None` for a target that no client asked for, which is under no
+    /// policy. A type that wraps a [`Request`] returns it here, or its policies are passed by.
+    fn request(&self) -> Option<&Request>;
+
+    /// Decides whether an address that the target led to may be used: what the policies of its
+    /// [request](Self::request) say.
     ///
     /// # Errors
     ///
     /// The refusal, when it may not.
     fn approve(&self, address: SocketAddr) -> Result<(), Refusal> {
-        let _ = address;
-        Ok(())
+        self.request()
+            .map_or(Ok(()), |request| request.approve(address))
     }
 
-    /// Decides whether the target's name may be handed to another proxy, which resolves it. It may,
-    /// by default.
+    /// Decides whether the target's name may be handed to another proxy, which resolves it: what the
+    /// policies of its [request](Self::request) say.
     ///
     /// # Errors
     ///
     /// The refusal, when it may not.
     fn approve_name(&self) -> Result<(), Refusal> {
-        Ok(())
+        self.request().map_or(Ok(()), Request::approve_name)
     }
 
     /// Is told which of the approved addresses the stream leads to.
     fn reached(&self, address: SocketAddr) {
-        let _ = address;
+        if let Some(request) = self.request() {
+            request.reached(address);
+        }
+    }
+
+    /// Is told that the stream leads to the approved name, which another proxy has resolved.
+    fn handed_on(&self) {
+        if let Some(request) = self.request() {
+            request.handed_on();
+        }
     }
 }
 
@@ -54,16 +69,8 @@ impl Target for Request {
         Ok(self.target.clone())
     }
 
-    fn approve(&self, address: SocketAddr) -> Result<(), Refusal> {
-        Self::approve(self, address)
-    }
-
-    fn approve_name(&self) -> Result<(), Refusal> {
-        Self::approve_name(self)
-    }
-
-    fn reached(&self, address: SocketAddr) {
-        Self::reached(self, address);
+    fn request(&self) -> Option<&Request> {
+        Some(self)
     }
 }
 
@@ -71,11 +78,19 @@ impl Target for Address {
     fn address(&self) -> Result<Address, BoxError> {
         Ok(self.clone())
     }
+
+    fn request(&self) -> Option<&Request> {
+        None
+    }
 }
 
 impl Target for &'static str {
     fn address(&self) -> Result<Address, BoxError> {
         Ok(self.parse()?)
+    }
+
+    fn request(&self) -> Option<&Request> {
+        None
     }
 }
 
@@ -83,10 +98,18 @@ impl Target for String {
     fn address(&self) -> Result<Address, BoxError> {
         Ok(self.parse()?)
     }
+
+    fn request(&self) -> Option<&Request> {
+        None
+    }
 }
 
 impl Target for SocketAddr {
     fn address(&self) -> Result<Address, BoxError> {
         Ok(Address::Ip(*self))
+    }
+
+    fn request(&self) -> Option<&Request> {
+        None
     }
 }

@@ -139,6 +139,16 @@ const CASES: &[Case] = &[
         is_silent_about: &[],
     },
     Case {
+        program: "policy_without_names",
+        says: &["missing: `check_name`"],
+        is_silent_about: &[],
+    },
+    Case {
+        program: "target_without_request",
+        says: &["missing: `request`"],
+        is_silent_about: &[],
+    },
+    Case {
         program: "not_a_resolver",
         says: &["is not a resolver", "a resolver is a `Service<DomainName>`"],
         is_silent_about: &[],

@@ -1,6 +1,6 @@
 //! N: CONNECT.
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{io, time::Duration};
 
 use socket2::SockRef;
 use tokio::{
@@ -12,6 +12,7 @@ use tower::Layer;
 use tower_socks::{
     AclLayer, Connector, NoAuth, Request, UserPass,
     connector::{direct::Direct, resolve::Resolve},
+    session::Check,
 };
 
 use crate::{
@@ -57,10 +58,15 @@ async fn n1_bnd_is_the_near_end_of_the_outgoing_socket() -> Outcome {
 
 async fn n2_the_policy_sees_target_client_and_identity() -> Outcome {
     let (ask, mut asked) = mpsc::unbounded_channel();
-    let policy = move |request: &Request, address: Option<SocketAddr>| {
+    let policy = move |request: &Request, check: Check| {
         let name = request.identity.name().map(<[u8]>::to_vec);
-        ask.send((request.target.to_string(), request.peer, name, address))
-            .unwrap();
+        ask.send((
+            request.target.to_string(),
+            request.peer,
+            name,
+            check.address(),
+        ))
+        .unwrap();
         Ok(())
     };
     let (listener, _) = target().await;

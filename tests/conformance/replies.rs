@@ -11,6 +11,7 @@ use tower_socks::{
     AclLayer, Connector, NoAuth, Refusal, Request,
     connector::direct::Direct,
     proto::{Address, Command, ReplyCode},
+    session::Check,
 };
 
 use crate::{
@@ -50,8 +51,8 @@ cases! {
 async fn r9_refused_by_policy_is_02() -> Outcome {
     let (listener, dst) = target().await;
     let port = listener.local_addr().unwrap().port();
-    let policy = |request: &Request, address: Option<SocketAddr>| {
-        let forbidden = match address {
+    let policy = |request: &Request, check: Check| {
+        let forbidden = match check.address() {
             None if request.command == Command::BIND => true,
             None => request.target.to_string().starts_with("forbidden."),
             Some(address) => address.ip().is_loopback(),

@@ -37,7 +37,7 @@ use tower_socks::{
     connector::{BoxConnector, direct::Direct, upstream::Socks5Upstream},
     layer::acl::AclLayer,
     proto::{Address, ReplyCode},
-    session::{Connected, Target},
+    session::{Check, Connected, Target},
 };
 
 use crate::support::{canned::Canned, proxy, sockets::closed_port, stack, texts, within};
@@ -214,7 +214,7 @@ async fn what_went_wrong_is_among_the_causes() {
         assert!(error.is_connect());
         assert_eq!(cause(&error).fault(), ClientFault::Proxy);
 
-        let refuses = AclLayer::new(|_: &tower_socks::Request, _: Option<SocketAddr>| {
+        let refuses = AclLayer::new(|_: &tower_socks::Request, _: Check| {
             Err(Refusal::new(ReplyCode::NOT_ALLOWED, "not today"))
         });
         let refuses = tower::Layer::layer(&refuses, Connector::direct());

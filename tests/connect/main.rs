@@ -20,6 +20,7 @@ mod failover_classify;
 mod hickory;
 #[cfg(feature = "http")]
 mod http_clients;
+mod leaves;
 mod policy;
 #[cfg(feature = "proxy-url")]
 mod proxy_url;

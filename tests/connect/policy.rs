@@ -15,7 +15,7 @@ use tower_socks::{
     AclLayer, BoxError, Connector, Credentials, Identity, NoAuth, Refusal, Request, UserPass,
     connector::{direct::Direct, resolve::Resolve},
     proto::{Address, DomainName},
-    session::Policy,
+    session::{Check, Policy},
 };
 
 use crate::support::{
@@ -34,9 +34,11 @@ fn forbidding(addresses: &[&str]) -> (impl Policy + use<>, Asked) {
     let forbidden: Vec<IpAddr> = addresses.iter().map(|ip| ip.parse().unwrap()).collect();
     let asked = Asked::default();
     let note = Arc::clone(&asked);
-    let policy = move |request: &Request, address: Option<SocketAddr>| {
-        note.lock().unwrap().push((request.target.clone(), address));
-        match address {
+    let policy = move |request: &Request, check: Check| {
+        note.lock()
+            .unwrap()
+            .push((request.target.clone(), check.address()));
+        match check.address() {
             Some(address) if forbidden.contains(&address.ip()) => {
                 Err(Refusal::not_allowed("forbidden address"))
             }

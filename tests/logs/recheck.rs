@@ -1,17 +1,16 @@
 //! The line that a session leaves in the log when a recheck has closed its tunnel.
 
-use std::net::SocketAddr;
-
 use tower::Layer;
 use tower_socks::{
     AclLayer, NoAuth, Refusal, Request,
     layer::acl::{SwapPolicy, recheck::RecheckLayer},
+    session::Check,
 };
 use tracing::Level;
 
 use crate::support::{Client, Script, log::Log, stack, targets::targets, within};
 
-type Judge = fn(&Request, Option<SocketAddr>) -> Result<(), Refusal>;
+type Judge = fn(&Request, Check) -> Result<(), Refusal>;
 
 #[tokio::test(start_paused = true)]
 async fn the_log_says_that_a_tunnel_was_refused_and_why() {

@@ -1,6 +1,6 @@
 //! The service inside each layer can be looked at, changed and taken out again.
 
-use std::{net::SocketAddr, num::NonZeroU32, time::Duration};
+use std::{num::NonZeroU32, time::Duration};
 
 use tower::Layer;
 use tower_socks::{
@@ -14,6 +14,7 @@ use tower_socks::{
         trace::TraceLayer,
         track::OpenTunnels,
     },
+    session::Check,
 };
 
 macro_rules! check {
@@ -27,7 +28,7 @@ macro_rules! check {
 
 #[tokio::test]
 async fn of_each_layer() {
-    type Judge = fn(&Request, Option<SocketAddr>) -> Result<(), Refusal>;
+    type Judge = fn(&Request, Check) -> Result<(), Refusal>;
     let policy = SwapPolicy::new((|_, _| Ok(())) as Judge);
     check!(AclLayer::new(policy.clone()));
     check!(RecheckLayer::new(policy));

@@ -20,6 +20,7 @@ use tower_socks::{
         track::OpenTunnels,
     },
     proto::{Address, Command, DomainName},
+    session::Check,
 };
 
 use crate::support::udp::{
@@ -114,7 +115,7 @@ fn a_closure_has_no_name() {
     recorded(async |numbers| {
         let service = ServiceBuilder::new()
             .layer(RequestMetricsLayer::new())
-            .layer(AclLayer::new(|_: &Request, _: Option<SocketAddr>| {
+            .layer(AclLayer::new(|_: &Request, _: Check| {
                 Err(tower_socks::Refusal::not_allowed("closed"))
             }))
             .service(Connector::direct());

@@ -24,16 +24,16 @@ use tower_socks::{
     },
     proto::{Address, Command},
     serve,
-    session::{Accepted, Connected, Policy},
+    session::{Accepted, Check, Connected, Policy},
 };
 use tower_test::mock;
 
 const NOWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
-type Judge = fn(&Request, Option<SocketAddr>) -> Result<(), Refusal>;
+type Judge = fn(&Request, Check) -> Result<(), Refusal>;
 
 /// Connections only.
-fn judge(request: &Request, _: Option<SocketAddr>) -> Result<(), Refusal> {
+fn judge(request: &Request, _: Check) -> Result<(), Refusal> {
     match request.command {
         Command::CONNECT => Ok(()),
         _ => Err(Refusal::not_allowed("CONNECT only")),

@@ -17,6 +17,7 @@ mod literals;
 mod rebinding;
 #[cfg(feature = "rules")]
 mod recheck;
+mod recheck_names;
 mod recheck_sessions;
 #[cfg(feature = "rules")]
 mod rules;

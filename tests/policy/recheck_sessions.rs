@@ -1,6 +1,6 @@
 //! Rechecks in the life of a session: during the dial, under load, and afterwards.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -14,7 +14,7 @@ use tower_socks::{
         Acl, SwapPolicy,
         recheck::{Recheck, RecheckLayer},
     },
-    session::Policy,
+    session::{Check, Policy},
 };
 
 use crate::support::{
@@ -23,17 +23,17 @@ use crate::support::{
     within,
 };
 
-type Judge = fn(&Request, Option<SocketAddr>) -> Result<(), Refusal>;
+type Judge = fn(&Request, Check) -> Result<(), Refusal>;
 
-fn lets_pass(_: &Request, _: Option<SocketAddr>) -> Result<(), Refusal> {
+fn lets_pass(_: &Request, _: Check) -> Result<(), Refusal> {
     Ok(())
 }
 
 /// Says no to requests as stated, and has nothing against an address.
-fn closed_for_today(_: &Request, address: Option<SocketAddr>) -> Result<(), Refusal> {
-    match address {
-        None => Err(Refusal::not_allowed("closed for today")),
-        Some(_) => Ok(()),
+fn closed_for_today(_: &Request, check: Check) -> Result<(), Refusal> {
+    match check {
+        Check::Stated => Err(Refusal::not_allowed("closed for today")),
+        Check::Address(_) | Check::Name => Ok(()),
     }
 }
 

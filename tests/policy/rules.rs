@@ -9,7 +9,7 @@ use tower_socks::{
     Identity, Request, Rules,
     proto::{Command, ReplyCode},
     rules::{Action, Decision, Effect, Rule},
-    session::Policy,
+    session::{Check, Policy},
 };
 
 fn rules(text: &str) -> Rules {
@@ -227,7 +227,7 @@ fn time_and_weekday_are_those_of_the_time_zone() {
     let monday = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_392_000);
     let at = |hours: f64| {
         let time = monday + Duration::from_secs_f64(hours * 3600.0);
-        let decision = rules.explain_at(&connect("example.com:80"), None, time);
+        let decision = rules.explain_at(&connect("example.com:80"), Check::Stated, time);
         decided(&decision)
     };
     assert_eq!(at(6.99), (REFUSED, 0));

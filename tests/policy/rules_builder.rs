@@ -6,6 +6,7 @@ use tower_socks::{
     Identity, Request, Rules,
     proto::Command,
     rules::{Action, Network, Rule},
+    session::Check,
 };
 
 /// Monday, 2026-11-23 00:00 UTC.
@@ -31,7 +32,7 @@ fn hours_and_days_are_those_of_the_zone_and_a_rule_has_a_name() {
         .build();
     let at = |hours: u64| {
         let time = SystemTime::UNIX_EPOCH + MONDAY + Duration::from_secs(hours * 3600);
-        let decision = rules.explain_at(&request("joe"), None, time);
+        let decision = rules.explain_at(&request("joe"), Check::Stated, time);
         (!decision.is_refused(), decision.to_string())
     };
     for (hour, allowed) in [

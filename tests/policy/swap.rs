@@ -16,7 +16,7 @@ use tower_socks::{
     connector::{direct::Direct, resolve::Resolve},
     layer::acl::SwapPolicy,
     proto::{Command, DomainName},
-    session::Policy,
+    session::{Check, Policy},
 };
 
 use crate::support::{
@@ -229,8 +229,7 @@ fn a_name_that_is_handed_on_is_judged_by_the_policy_in_force() {
     assert!(policy.check_name(&request).is_err());
     policy.swap(Names(true));
     assert!(policy.check_name(&request).is_ok());
-    // One that has nothing to say about it lets them pass.
-    let policy =
-        SwapPolicy::new(|_: &Request, _: Option<SocketAddr>| Err(Refusal::not_allowed("no")));
-    assert!(policy.check(&request).is_err() && policy.check_name(&request).is_ok());
+    let policy = SwapPolicy::new(|_: &Request, _: Check| Err(Refusal::not_allowed("no")));
+    // A closure is asked as well, and has no answer by default.
+    assert!(policy.check(&request).is_err() && policy.check_name(&request).is_err());
 }

@@ -17,7 +17,7 @@ use tower_socks::{
         resolve::Resolve,
     },
     layer::acl::SwapPolicy,
-    session::Policy,
+    session::{Check, Policy},
 };
 
 use crate::support::udp::{
@@ -27,25 +27,27 @@ use crate::support::udp::{
     stack, within,
 };
 
-type Judge = fn(&Request, Option<SocketAddr>) -> Result<(), Refusal>;
+type Judge = fn(&Request, Check) -> Result<(), Refusal>;
 
 /// Everything.
-fn lets_pass(_: &Request, _: Option<SocketAddr>) -> Result<(), Refusal> {
+fn lets_pass(_: &Request, _: Check) -> Result<(), Refusal> {
     Ok(())
 }
 
 /// No name that begins with `held`, and nothing is said of addresses.
-fn no_such_name(request: &Request, address: Option<SocketAddr>) -> Result<(), Refusal> {
-    match (request.target.name(), address) {
-        (Some(name), None) if name.starts_with("held") => Err(Refusal::not_allowed("no names")),
+fn no_such_name(request: &Request, check: Check) -> Result<(), Refusal> {
+    match (request.target.name(), check) {
+        (Some(name), Check::Stated) if name.starts_with("held") => {
+            Err(Refusal::not_allowed("no names"))
+        }
         _ => Ok(()),
     }
 }
 
 /// Not 127.0.0.1 for a name.
-fn no_such_address(request: &Request, address: Option<SocketAddr>) -> Result<(), Refusal> {
-    match (request.target.name(), address) {
-        (Some(_), Some(address)) if address.ip().is_loopback() => {
+fn no_such_address(request: &Request, check: Check) -> Result<(), Refusal> {
+    match (request.target.name(), check) {
+        (Some(_), Check::Address(address)) if address.ip().is_loopback() => {
             Err(Refusal::not_allowed("no loopback"))
         }
         _ => Ok(()),
@@ -141,6 +143,10 @@ impl Policy for Moody {
         }
     }
 
+    fn check_name(&self, _: &Request) -> Result<(), Refusal> {
+        Err(Refusal::not_allowed("nobody else resolves names here"))
+    }
+
     fn version(&self) -> u64 {
         self.0.version.load(Ordering::SeqCst)
     }
@@ -175,9 +181,9 @@ async fn a_policy_is_asked_again_when_its_version_changes_and_not_before() {
 }
 
 /// Not 127.0.0.9.
-fn no_nine(_: &Request, address: Option<SocketAddr>) -> Result<(), Refusal> {
-    match address {
-        Some(address) if address.ip().to_string() == "127.0.0.9" => {
+fn no_nine(_: &Request, check: Check) -> Result<(), Refusal> {
+    match check {
+        Check::Address(address) if address.ip().to_string() == "127.0.0.9" => {
             Err(Refusal::not_allowed("not there"))
         }
         _ => Ok(()),

@@ -21,7 +21,7 @@ use tower_socks::{
     AclLayer, Connector, Refusal, Request, Rules,
     layer::acl::SwapPolicy,
     proto::{Address, Command},
-    session::Policy,
+    session::{Check, Policy},
 };
 
 use crate::support::udp::{Client, ClientScript, address, stack, within};
@@ -152,6 +152,10 @@ impl Policy for Large {
     fn check_address(&self, _: &Request, _: SocketAddr) -> Result<(), Refusal> {
         Ok(())
     }
+
+    fn check_name(&self, _: &Request) -> Result<(), Refusal> {
+        Ok(())
+    }
 }
 
 #[test]
@@ -178,11 +182,12 @@ async fn old_policies_are_gone() {
             let used = Arc::new(());
             let weak = Arc::downgrade(&used);
             let rules = opening(to);
-            let policy = move |request: &Request, address: Option<SocketAddr>| {
+            let policy = move |request: &Request, check: Check| {
                 let _ = &used;
-                match address {
-                    Some(address) => rules.check_address(request, address),
-                    None => rules.check(request),
+                match check {
+                    Check::Stated => rules.check(request),
+                    Check::Address(address) => rules.check_address(request, address),
+                    Check::Name => rules.check_name(request),
                 }
             };
             (policy, weak)

@@ -43,7 +43,7 @@ fn requests_are_equal_where_they_ask_the_same_for_the_same_client() {
     let mut same = request.clone();
     same.extensions.insert(7_u8);
     same.guard = same.guard.and(std::sync::Arc::new(
-        |_: &Request, _: Option<std::net::SocketAddr>| Err(Refusal::not_allowed("no")),
+        |_: &Request, _: tower_socks::session::Check| Err(Refusal::not_allowed("no")),
     ));
     assert_eq!(request, same);
 

@@ -16,7 +16,7 @@ use tower_socks::{
     connector::direct::Direct,
     io::PrefixedStream,
     proto::{Address, Command},
-    session::{Accepted, Authenticated, Connected, Negotiation},
+    session::{Accepted, Authenticated, Check, Connected, Negotiation},
 };
 use tower_test::mock;
 
@@ -84,7 +84,7 @@ async fn a_client_without_a_request_holds_no_permit_of_the_service_for_requests(
 #[test]
 fn acl_is_as_ready_as_what_it_wraps_and_refuses_without_calling_it() {
     let (inner, mut handle) = mock::pair::<Request, ()>();
-    let policy = |request: &Request, _: Option<SocketAddr>| match request.command {
+    let policy = |request: &Request, _: Check| match request.command {
         Command::CONNECT => Ok(()),
         _ => Err(Refusal::not_allowed("CONNECT only")),
     };
@@ -129,7 +129,7 @@ fn promises_about_types() {
     let connector = Connector::direct();
     all(&connector);
     serves::<Request, _>(&connector);
-    let policy = |_: &Request, _: Option<SocketAddr>| Ok(());
+    let policy = |_: &Request, _: Check| Ok(());
     let auth = AuthLayer::new(NoAuth).layer(AclLayer::new(policy).layer(connector));
     all(&auth);
     serves::<Negotiation<PrefixedStream<DuplexStream>>, _>(&auth);

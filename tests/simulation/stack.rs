@@ -3,7 +3,6 @@
 use std::{
     future::pending,
     io,
-    net::SocketAddr,
     sync::Arc,
     task::{Context, Poll},
     time::Duration,
@@ -31,7 +30,7 @@ use tower_socks::{
         track::OpenTunnels,
     },
     relay::Relay,
-    session::{Accepted, BoxTunnel, Tunnel},
+    session::{Accepted, BoxTunnel, Check, Tunnel},
 };
 
 /// For greeting, authentication and request.
@@ -126,9 +125,7 @@ impl Counters {
                 }
             }
         });
-        let policy = |request: &Request, _: Option<SocketAddr>| match request.target.to_string()
-            == FORBIDDEN
-        {
+        let policy = |request: &Request, _: Check| match request.target.to_string() == FORBIDDEN {
             true => Err(Refusal::not_allowed("not there")),
             false => Ok(()),
         };

@@ -110,7 +110,8 @@ pub fn guarded(target: &str, policy: impl Policy) -> Request {
     request
 }
 
-/// An HTTP proxy of few lines. Tells every request's head.
+/// An HTTP proxy of few lines, for which every name below `example` is 127.0.0.1. Tells every
+/// request's head.
 pub async fn http_proxy(heads: Arc<Mutex<Vec<String>>>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -132,6 +133,10 @@ async fn serve(client: TcpStream, heads: Arc<Mutex<Vec<String>>>) -> std::io::Re
     }
     let target = head.split(' ').nth(1).unwrap().to_owned();
     heads.lock().unwrap().push(head);
+    let target = match target.split_once(".example:") {
+        Some((_, port)) => format!("127.0.0.1:{port}"),
+        None => target,
+    };
     match TcpStream::connect(&*target).await {
         Ok(mut stream) => {
             client

@@ -12,6 +12,7 @@ use tower_socks::{
     client::ClientFault,
     connector::upstream::Socks5Upstream,
     proto::{Address, Credentials, ReplyCode},
+    session::Check,
 };
 
 use crate::support::{
@@ -142,9 +143,9 @@ async fn bind_goes_through_with_both_replies() {
 #[tokio::test]
 async fn a_forbidden_peer_is_refused_in_the_second_reply() {
     within(async {
-        let policy = |_: &tower_socks::Request, address: Option<SocketAddr>| match address {
-            Some(_) => Err(tower_socks::Refusal::not_allowed("no peers")),
-            None => Ok(()),
+        let policy = |_: &tower_socks::Request, check: Check| match check {
+            Check::Address(_) => Err(tower_socks::Refusal::not_allowed("no peers")),
+            Check::Stated | Check::Name => Ok(()),
         };
         let inner = proxy(stack(NoAuth, Connector::direct())).await;
         let connector =

@@ -9,7 +9,10 @@ use tower_service::Service;
 
 use super::{ResponseFuture, connect, happy_eyeballs};
 use crate::{
-    connector::resolve::{Resolve, SystemResolver, lookup},
+    connector::{
+        resolve::{Resolve, SystemResolver, lookup},
+        unsupported::connect_only,
+    },
     error::{BoxError, Refusal},
     proto::{Address, ReplyCode, canonical},
     relay::Relay,
@@ -106,6 +109,9 @@ where
 
     fn call(&mut self, target: T) -> ResponseFuture {
         let options = self.options;
+        if let Err(refusal) = connect_only(&target) {
+            return ResponseFuture::new(async { Err(refusal.into()) });
+        }
         match target.address() {
             Ok(Address::Ip(address)) => ResponseFuture::new(async move {
                 // What is asked about is what a dial would reach.

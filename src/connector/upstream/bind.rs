@@ -78,6 +78,9 @@ where
                 Ok((listener, relay))
             };
             let (listener, relay) = upstream.logged(Command::BIND, &peer, listening.await)?;
+            if peer.name().is_some() {
+                request.handed_on();
+            }
             Ok(UpstreamBindTunnel {
                 parts: Box::new(Parts {
                     listener,

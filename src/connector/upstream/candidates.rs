@@ -7,6 +7,7 @@ use tokio::time::{Instant, timeout};
 use super::{DnsMode, Proxy};
 use crate::{
     client::{ClientError, ClientFault},
+    connector::unsupported::connect_only,
     error::{BoxError, Chain, Refusal},
     proto::{Address, Command, canonical},
     session::Target,
@@ -38,7 +39,7 @@ impl UpstreamError for crate::error::http::HttpError {
 ///
 /// # Errors
 ///
-/// Those of [`approved`], and otherwise the last error of `connect`.
+/// The refusal of a request that is no CONNECT, those of [`approved`], and otherwise the last error of `connect`.
 pub(super) async fn first_that_works<T, N, F, Fut, S, E>(
     target: &T,
     dns: N,
@@ -52,14 +53,16 @@ where
     Fut: Future<Output = Result<S, E>>,
     E: UpstreamError,
 {
+    connect_only(target)?;
     let candidates = approved(target, dns, limit).await?;
     let started = Instant::now();
     let mut last = None;
     for candidate in candidates {
         match connect(candidate.clone()).await {
             Ok(stream) => {
-                if let Address::Ip(address) = candidate {
-                    target.reached(address);
+                match candidate {
+                    Address::Ip(address) => target.reached(address),
+                    Address::Name(..) => target.handed_on(),
                 }
                 return Ok(stream);
             }

@@ -16,19 +16,23 @@
 //! # Example
 //!
 //! ```
-//! use std::net::SocketAddr;
 //! use tower::{Layer, ServiceExt};
 //! use tower_socks::{
 //!     AclLayer, Connector, Refusal, Request,
 //!     error::reply_code,
 //!     proto::{Address, Command, ReplyCode},
+//!     session::Check,
 //! };
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() {
-//! let no_loopback = |_: &Request, address: Option<SocketAddr>| match address {
-//!     Some(address) if address.ip().is_loopback() => Err(Refusal::not_allowed("not in here")),
-//!     _ => Ok(()),
+//! let no_loopback = |_: &Request, check: Check| match check {
+//!     Check::Address(address) if address.ip().is_loopback() => {
+//!         Err(Refusal::not_allowed("not in here"))
+//!     }
+//!     Check::Stated | Check::Address(_) => Ok(()),
+//!     // Only asked where an upstream resolves the name.
+//!     Check::Name => Err(Refusal::not_allowed("its addresses are not known here")),
 //! };
 //! let service = AclLayer::new(no_loopback).layer(Connector::direct());
 //!

@@ -23,12 +23,12 @@ use crate::{
 /// [`recheck`](Self::recheck).
 ///
 /// ```
-/// use std::net::SocketAddr;
 /// use tower_socks::{
-///     Refusal, Request, layer::acl::SwapPolicy, proto::{Address, Command}, session::Policy,
+///     Refusal, Request, layer::acl::SwapPolicy, proto::{Address, Command},
+///     session::{Check, Policy},
 /// };
 ///
-/// type Judge = fn(&Request, Option<SocketAddr>) -> Result<(), Refusal>;
+/// type Judge = fn(&Request, Check) -> Result<(), Refusal>;
 /// let policy = SwapPolicy::new((|_, _| Ok(())) as Judge);
 /// let request = Request::new(Command::CONNECT, Address::new("example.com", 25)?);
 /// assert!(policy.check(&request).is_ok());

@@ -1,8 +1,8 @@
 // The order of the documentation: this one compiles.
-use std::{net::SocketAddr, time::Duration};
+use std::{time::Duration};
 
 use tower::{ServiceBuilder, util::Either};
-use tower_socks::{
+use tower_socks::{session::Check, 
     AclLayer, AuthLayer, Connector, HandshakeLayer, NoAuth, Request, UserPass, Users, serve,
 };
 
@@ -17,7 +17,7 @@ fn stack(listener: tokio::net::TcpListener, users: Users, open: bool) {
         .layer(HandshakeLayer::new())
         .layer(AuthLayer::new(auth))
         .timeout(Duration::from_secs(1))
-        .option_layer(Some(AclLayer::new(|_: &Request, _: Option<SocketAddr>| {
+        .option_layer(Some(AclLayer::new(|_: &Request, _: Check| {
             Ok(())
         })))
         .concurrency_limit(3)

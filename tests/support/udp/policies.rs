@@ -12,7 +12,7 @@ use tower_socks::{
     BoxError, Refusal, Request,
     connector::resolve::Resolve,
     proto::{Address, Command, DomainName},
-    session::Policy,
+    session::{Check, Policy},
 };
 
 /// Command, target as stated, and the address for it.
@@ -46,7 +46,8 @@ pub fn forbidding(
     let asked = Asked::default();
     let note = asked.clone();
     let forbids = Arc::new(forbids);
-    let policy = move |request: &Request, address: Option<SocketAddr>| {
+    let policy = move |request: &Request, check: Check| {
+        let address = check.address();
         let question = (
             request.command,
             request.target.to_string(),

@@ -1,10 +1,12 @@
 //! Closing of open tunnels that a new policy refuses.
 //!
 //! A policy is asked before a tunnel opens. [`RecheckLayer`] asks the policy of a [`SwapPolicy`] about open
-//! tunnels as well, at each [`SwapPolicy::recheck`]: about the request, and about the address that was
-//! dialled, if the connector has [recorded](crate::Request::reached) it. A tunnel that is refused is
-//! closed, and the log says why. An association is checked as a whole; the destinations of its
-//! datagrams are decided by the new policy in any case.
+//! tunnels as well, at each [`SwapPolicy::recheck`]: what it was asked before, about
+//! the request and about what was used for it, as the connector has recorded that: the
+//! [address](crate::Request::reached) that was dialled, or the [name](crate::Request::handed_on) that
+//! an upstream resolved. A tunnel that is refused is closed, and the log says why. An association is
+//! checked as a whole; the destinations of its datagrams, names for an upstream too, are decided by
+//! the new policy in any case.
 //!
 //! It goes right above [`AclLayer`](crate::AclLayer), so that no recheck is missed in between. It
 //! changes the type of the response, to a [`RecheckTunnel`]. It costs a boxed future for each tunnel,
@@ -13,7 +15,6 @@
 //! # Example
 //!
 //! ```
-//! use std::net::SocketAddr;
 //! use tokio::{io::AsyncReadExt, net::TcpListener};
 //! use tower::{ServiceBuilder, ServiceExt};
 //! use tower_socks::{
@@ -25,11 +26,12 @@
 //!     io::PrefixedStream,
 //!     layer::acl::{SwapPolicy, recheck::RecheckLayer},
 //!     proto::{Address, Command},
+//!     session::Check,
 //! };
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), tower_socks::BoxError> {
-//! type Judge = fn(&Request, Option<SocketAddr>) -> Result<(), Refusal>;
+//! type Judge = fn(&Request, Check) -> Result<(), Refusal>;
 //! let policy = SwapPolicy::new((|_, _| Ok(())) as Judge);
 //! let service = ServiceBuilder::new()
 //!     .layer(RecheckLayer::new(policy.clone()))

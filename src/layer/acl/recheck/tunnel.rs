@@ -39,16 +39,26 @@ pub(super) fn watch<P: Policy>(policy: SwapPolicy<P>, request: Request) -> Watch
     Box::pin(async move {
         loop {
             rechecks.next().await;
-            let reached = request.extensions.get().and_then(Dialled::get);
-            let outcome = policy.check(&request).and_then(|()| match reached {
-                Some(address) => policy.check_address(&request, address),
-                None => Ok(()),
-            });
-            if let Err(refusal) = outcome {
+            if let Err(refusal) = judge(&policy, &request) {
                 return refusal;
             }
         }
     })
+}
+
+/// Asks what was asked before the tunnel opened: about the request, and about what was used for it.
+fn judge<P: Policy>(policy: &P, request: &Request) -> Result<(), Refusal> {
+    policy.check(request)?;
+    let Some(dialled) = request.extensions.get::<Dialled>() else {
+        return Ok(());
+    };
+    if dialled.is_handed_on() {
+        policy.check_name(request)?;
+    }
+    match dialled.get() {
+        Some(address) => policy.check_address(request, address),
+        None => Ok(()),
+    }
 }
 
 impl<T: Tunnel> Tunnel for RecheckTunnel<T> {
