@@ -20,6 +20,7 @@ allow_private = true
 [metrics]
 listen = \"127.0.0.1:0\"
 [limits]
+sessions_per_client = 10_000
 unauthenticated_per_client = 10_000
 ";
 

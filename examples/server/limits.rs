@@ -13,16 +13,20 @@ use tower_socks::{
         limit::{ConcurrentTunnels, RequestRate},
         meter::{Bandwidth, ByteQuota},
     },
+    server::{HandshakeLimit, SessionLimit},
 };
 
-/// `[limits]`. What is left out is not limited, but for the first two.
+/// `[limits]`. What is left out is not limited, but for sessions and handshakes.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Limits {
     /// Live sessions of all clients together.
-    pub(crate) sessions: NonZeroUsize,
-    /// Connections of one address in the handshake.
-    pub(crate) unauthenticated_per_client: NonZeroUsize,
+    sessions: NonZeroUsize,
+    /// A share of them each, unless the file says otherwise.
+    sessions_per_client: Option<NonZeroUsize>,
+    sessions_per_user: Option<NonZeroUsize>,
+    /// Connections of one client in the handshake.
+    unauthenticated_per_client: NonZeroUsize,
     tunnels_per_user: Option<NonZeroUsize>,
     requests_per_second: Option<NonZeroU32>,
     upload_bytes_per_second: Option<NonZeroU64>,
@@ -34,6 +38,8 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             sessions: NonZeroUsize::MIN.saturating_add(9_999),
+            sessions_per_client: None,
+            sessions_per_user: None,
             unauthenticated_per_client: NonZeroUsize::MIN.saturating_add(255),
             tunnels_per_user: None,
             requests_per_second: None,
@@ -50,6 +56,23 @@ fn key_if(limited: bool) -> impl key::KeyExtractor<Key = key::UserOrClient> {
 }
 
 impl Limits {
+    /// Counts the sessions of all listeners.
+    pub(crate) fn sessions(&self) -> SessionLimit {
+        let mut limit = SessionLimit::new(self.sessions.get());
+        if let Some(most) = self.sessions_per_client {
+            limit = limit.per_client(most.get());
+        }
+        if let Some(most) = self.sessions_per_user {
+            limit = limit.per_user(most.get());
+        }
+        limit
+    }
+
+    /// Counts the connections in the handshake at all listeners.
+    pub(crate) fn handshakes(&self) -> HandshakeLimit {
+        HandshakeLimit::per_client(self.unauthenticated_per_client.get())
+    }
+
     pub(crate) fn tunnels(
         &self,
     ) -> ConcurrentTunnels<impl key::KeyExtractor<Key = key::UserOrClient> + use<>> {

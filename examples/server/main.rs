@@ -237,7 +237,6 @@ where
     }
     let stack = ServiceBuilder::new()
         .layer(SessionMetricsLayer::new())
-        .concurrency_limit(limits.sessions.get())
         .layer(HandshakeLayer::new().deadline(timeouts.handshake.0))
         .layer(FailedLoginsLayer::new())
         .layer(AuthLayer::new(ReloadableAuth::new(state.accounts())))
@@ -251,14 +250,15 @@ where
         .layer(MeterLayer::new(limits.bandwidth()))
         .layer(MeterLayer::new(limits.quota()))
         .service(connector);
-
+    let (sessions, handshakes) = (limits.sessions(), limits.handshakes());
     let stop = signals::stop(timeouts.drain.0)?;
     let mut servers = JoinSet::new();
     for (listener, address) in listeners.into_iter().zip(&listening) {
         tracing::info!(target: "listening", "listening on {address}");
         let mut stop = stop.clone();
         let server = serve(listener, stack.clone())
-            .unauthenticated_per_client(limits.unauthenticated_per_client.get())
+            .sessions(sessions.clone())
+            .handshakes(handshakes.clone())
             .drain_limit(timeouts.drain.0)
             .with_graceful_shutdown(async move {
                 // An error means that the watcher is gone, which is a reason to stop as well.

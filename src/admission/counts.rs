@@ -77,6 +77,15 @@ impl<K: Hash + Eq + Clone> Counts<K> {
     }
 }
 
+impl<K: Clone, V> Counts<K, V> {
+    /// Returns the key with the most, and how many it has. Looks at all keys.
+    pub(crate) fn largest(&self) -> Option<(K, usize)> {
+        let live = self.lock();
+        let (key, most) = live.iter().max_by_key(|(_, live)| live.count)?;
+        Some((key.clone(), most.count))
+    }
+}
+
 impl<K, V> Counts<K, V> {
     /// Returns the number of keys that are live.
     pub(crate) fn keys(&self) -> usize {

@@ -58,7 +58,7 @@ impl<K: Hash + Eq + Clone + Debug> LimitEvents<K> {
             let suppressed = before.field();
             tracing::info!(limit = self.limit, ?key, suppressed, "limit reached");
         }
-        count(self.limit, "reached");
+        count_event(self.limit, "reached");
     }
 
     /// Notes that the key is below the limit. Costs nothing while no key is at it.
@@ -81,7 +81,7 @@ impl<K: Hash + Eq + Clone + Debug> LimitEvents<K> {
                 "below the limit again"
             );
         }
-        count(self.limit, "released");
+        count_event(self.limit, "released");
     }
 
     fn keys(&self) -> MutexGuard<'_, HashSet<K>> {
@@ -94,17 +94,18 @@ impl<K: Hash + Eq + Clone + Debug> LimitEvents<K> {
 pub(crate) fn held_back(limit: &'static str, key: &str, is: bool) {
     if is {
         tracing::debug!(limit, key, "limit reached");
-        count(limit, "reached");
+        count_event(limit, "reached");
     } else {
         tracing::debug!(limit, key, "below the limit again");
-        count(limit, "released");
+        count_event(limit, "released");
     }
 }
 
 #[cfg(feature = "metrics")]
-fn count(limit: &'static str, event: &'static str) {
+/// Counts an event of a limit.
+pub(crate) fn count_event(limit: &'static str, event: &'static str) {
     metrics::counter!(LIMITS, "limit" => limit, "event" => event).increment(1);
 }
 
 #[cfg(not(feature = "metrics"))]
-fn count(_: &'static str, _: &'static str) {}
+pub(crate) fn count_event(_: &'static str, _: &'static str) {}

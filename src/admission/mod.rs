@@ -3,9 +3,9 @@
 mod backoff;
 mod client_network;
 mod counts;
+mod handshakes;
 mod limit_events;
 mod log_budget;
-mod unauthenticated;
 
 #[cfg(feature = "metrics")]
 pub(crate) use self::limit_events::LIMITS;
@@ -13,7 +13,9 @@ pub(crate) use self::{
     backoff::Backoff,
     client_network::{client_network, network_of},
     counts::{Count, Counts},
-    limit_events::{LimitEvents, held_back},
+    handshakes::InHandshake,
+    limit_events::{LimitEvents, count_event, held_back},
     log_budget::LogBudget,
-    unauthenticated::{Unauthenticated, UnauthenticatedLimit},
 };
+
+pub use self::handshakes::HandshakeLimit;

@@ -6,6 +6,9 @@
 //! * **Back-pressure comes before accept.** The loop waits until the service is ready, and only then
 //!   takes a connection. Under tower's `ConcurrencyLimit` the connections above the limit wait in the
 //!   queue of the operating system.
+//! * **No client takes it all.** A [`SessionLimit`] bounds live sessions in all, of each client and of each
+//!   user, and a [`HandshakeLimit`] the connections of a client that have not sent a request. Neither holds
+//!   up the loop: what is too much waits for a bounded time, or is closed. Listeners share them by clones.
 //! * **It survives.** When descriptors or memory run out, it waits (5 ms, doubling up to 1 s), says
 //!   so once, and goes on. A connection that broke before it was accepted is passed over. A session
 //!   that panics ends alone.
@@ -42,7 +45,7 @@
 //!
 //! One loop accepts, and the runtime spreads the sessions over its threads. Where the one loop is the
 //! limit, several can share a port, and the system spreads connections over them. Clones of a stack
-//! share its limits:
+//! share its limits, and clones of a [`SessionLimit`] its counts:
 //!
 //! ```
 //! # #[cfg(not(target_os = "linux"))]
@@ -52,15 +55,15 @@
 //! # async fn main() -> Result<(), tower_socks::BoxError> {
 //! use std::{future::IntoFuture, net::SocketAddr, thread::available_parallelism};
 //! use tokio::{io::{AsyncReadExt, AsyncWriteExt}, net::{TcpSocket, TcpStream}, task::JoinSet};
-//! use tower::{ServiceBuilder, limit::GlobalConcurrencyLimitLayer};
-//! use tower_socks::{AuthLayer, Connector, HandshakeLayer, NoAuth, serve};
+//! use tower::ServiceBuilder;
+//! use tower_socks::{AuthLayer, Connector, HandshakeLayer, NoAuth, serve, server::SessionLimit};
 //!
 //! let stack = ServiceBuilder::new()
-//!     .layer(GlobalConcurrencyLimitLayer::new(10_000))
 //!     .layer(HandshakeLayer::new())
 //!     .layer(AuthLayer::new(NoAuth))
 //!     .service(Connector::direct());
 //!
+//! let sessions = SessionLimit::new(10_000);
 //! let mut address: SocketAddr = "127.0.0.1:0".parse()?;
 //! let mut servers = JoinSet::new();
 //! for _ in 0..available_parallelism()?.get() {
@@ -69,7 +72,7 @@
 //!     socket.bind(address)?;
 //!     let listener = socket.listen(1024)?;
 //!     address = listener.local_addr()?;
-//!     servers.spawn(serve(listener, stack.clone()).into_future());
+//!     servers.spawn(serve(listener, stack.clone()).sessions(sessions.clone()).into_future());
 //! }
 //!
 //! for _ in 0..10 {
@@ -84,6 +87,7 @@
 //! Such loops are to begin and to end together: a connection that waits at a listener which is closed
 //! is lost.
 
+mod admissions;
 mod backoff;
 mod listener;
 mod serve;
@@ -95,3 +99,4 @@ pub use self::{
     serve::{Serve, serve},
     service::AcceptService,
 };
+pub use crate::{admission::HandshakeLimit, session::SessionLimit};

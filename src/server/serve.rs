@@ -16,13 +16,14 @@ use tokio::{
 
 use super::{
     AcceptService, Listener,
+    admissions::{Admissions, Arrival, Limits},
     backoff::Backoff,
     tasks::{SWEEP, Tasks},
 };
 use crate::{
-    admission::{UnauthenticatedLimit, held_back},
+    admission::{HandshakeLimit, held_back},
     error::BoxError,
-    session::Accepted,
+    session::SessionLimit,
 };
 
 /// Serves the connections of `listener` with `stack`. See the [module](super).
@@ -42,7 +43,7 @@ where
         stack,
         signal: pending(),
         drain_limit: Duration::from_secs(30),
-        unauthenticated: None,
+        limits: Limits::default(),
         start: |server| Box::pin(async { Task(tokio::spawn(server.run())).await }),
     }
 }
@@ -55,7 +56,7 @@ pub struct Serve<L, S, F = Pending<()>> {
     stack: S,
     signal: F,
     drain_limit: Duration,
-    unauthenticated: Option<UnauthenticatedLimit>,
+    limits: Limits,
     // What `serve` asks of a listener and a stack is not asked a second time: where one of them does
     // not have it, awaiting this is no second error.
     start: fn(Serve<L, S, Signal>) -> Running,
@@ -79,19 +80,66 @@ impl<L, S, F> Serve<L, S, F> {
             stack: self.stack,
             signal,
             drain_limit: self.drain_limit,
-            unauthenticated: self.unauthenticated,
+            limits: self.limits,
             start: self.start,
         }
     }
 
-    /// Bounds how many connections of one client address may be in the handshake at once; not bounded by
-    /// default. One more is closed at once. Those that have authenticated do not count.
+    /// Bounds live sessions, in all, of each client, and of each user; not bounded by default. Clones of
+    /// the limit bound the sessions of several servers together.
     ///
-    /// A stack without [`HandshakeLayer`](crate::HandshakeLayer) does not say when that is: there
-    /// all connections count.
-    pub fn unauthenticated_per_client(mut self, most: usize) -> Self {
-        self.unauthenticated = Some(UnauthenticatedLimit::new(most));
+    /// tower's `concurrency_limit` bounds sessions in all as well, but knows of no clients: one of them can
+    /// hold all. And it gives a place to each listener that is ready for a connection, so that the last
+    /// of them wait at a port that nobody uses.
+    pub fn sessions(mut self, limit: SessionLimit) -> Self {
+        self.limits.sessions = Some(limit);
         self
+    }
+
+    /// Bounds how many connections of one client may be in the handshake at once; not bounded by
+    /// default. One more is closed at once. Clones of the limit count together.
+    ///
+    /// A stack without [`HandshakeLayer`](crate::HandshakeLayer) does not say when a request is read:
+    /// there all connections count.
+    ///
+    /// ```
+    /// # use std::future::IntoFuture;
+    /// # use tokio::{io::AsyncReadExt, net::{TcpListener, TcpStream}};
+    /// # use tower::ServiceBuilder;
+    /// use tower_socks::{serve, server::HandshakeLimit};
+    /// # use tower_socks::{AuthLayer, Connector, HandshakeLayer, NoAuth};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), tower_socks::BoxError> {
+    /// # let stack = ServiceBuilder::new()
+    /// #     .layer(HandshakeLayer::new())
+    /// #     .layer(AuthLayer::new(NoAuth))
+    /// #     .service(Connector::direct());
+    /// // One connection of each client in the handshake, at two listeners together.
+    /// let limit = HandshakeLimit::per_client(1);
+    /// # let mut addresses = Vec::new();
+    /// for _ in 0..2 {
+    ///     let listener = TcpListener::bind("127.0.0.1:0").await?;
+    /// #   addresses.push(listener.local_addr()?);
+    ///     tokio::spawn(serve(listener, stack.clone()).handshakes(limit.clone()).into_future());
+    /// }
+    ///
+    /// let first = TcpStream::connect(addresses[0]).await?;
+    /// # tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    /// let mut second = TcpStream::connect(addresses[1]).await?;
+    /// assert_eq!(second.read(&mut [0]).await?, 0); // closed
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn handshakes(mut self, limit: HandshakeLimit) -> Self {
+        self.limits.handshakes = Some(limit);
+        self
+    }
+
+    /// Bounds how many connections of one client may be in the handshake at once, at this listener
+    /// alone: [`handshakes`](Self::handshakes) with a count of its own.
+    pub fn unauthenticated_per_client(self, most: usize) -> Self {
+        self.handshakes(HandshakeLimit::per_client(most))
     }
 
     /// Sets the time that sessions have to end after the signal, 30 s by default. Those that are left
@@ -114,67 +162,62 @@ where
             mut stack,
             mut signal,
             drain_limit,
-            unauthenticated,
+            limits,
             start: _,
         } = self;
         let listening = listening?;
+        let mut admissions = Admissions::new(limits);
         let mut tasks = Tasks::default();
         let mut backoff = Backoff::default();
         let mut sweep = pin!(sleep(SWEEP));
         loop {
-            let accepted = tokio::select! {
+            let Arrival { accepted, place } = tokio::select! {
                 biased;
                 () = &mut signal => break,
-                accepted = next(&mut listener, listening, &mut stack, &mut backoff) => accepted?,
+                arrival = next(&mut listener, listening, &mut stack, &mut backoff, &mut admissions) => {
+                    arrival?
+                }
                 () = &mut sweep, if !tasks.is_empty() => {
                     tasks.reap();
                     sweep.as_mut().reset(Instant::now() + SWEEP);
                     continue;
                 }
             };
-            if let Some(accepted) = admitted(accepted, unauthenticated.as_ref()) {
-                tasks.spawn(stack.serve(accepted));
-            }
+            tasks.spawn(stack.serve(accepted), place);
         }
         // Clients that connect from here on are refused instead of kept waiting.
         drop(listener);
+        drop(admissions);
         tasks.drain(drain_limit).await;
         Ok(())
     }
 }
 
-/// Admits a connection, if its client has not too many in the handshake.
-fn admitted<Io>(
-    mut accepted: Accepted<Io>,
-    limit: Option<&UnauthenticatedLimit>,
-) -> Option<Accepted<Io>> {
-    if let Some(limit) = limit {
-        let Some(counted) = limit.enter(accepted.peer.ip()) else {
-            tracing::debug!(peer = %accepted.peer, "closed: too many of its connections in the handshake");
-            return None;
-        };
-        accepted.extensions.insert(counted);
-    }
-    Some(accepted)
-}
-
-/// Accepts a connection, once the stack is ready for it.
+/// Accepts a connection and admits it, once the stack is ready for it.
 async fn next<L, S>(
     listener: &mut L,
     listening: SocketAddr,
     stack: &mut S,
     backoff: &mut Backoff,
-) -> Result<Accepted<L::Io>, BoxError>
+    admissions: &mut Admissions<L::Io>,
+) -> Result<Arrival<L::Io>, BoxError>
 where
     L: Listener,
     S: AcceptService<L::Io>,
 {
     ready(stack).await.map_err(Into::into)?;
     loop {
-        match listener.accept(listening).await {
+        let accepted = tokio::select! {
+            biased;
+            arrival = admissions.next(), if admissions.is_waited_for() => return Ok(arrival),
+            accepted = listener.accept(listening) => accepted,
+        };
+        match accepted {
             Ok(accepted) => {
                 backoff.reset();
-                return Ok(accepted);
+                if let Some(arrival) = admissions.admit(accepted) {
+                    return Ok(arrival);
+                }
             }
             Err(error) => backoff.after(&error).await,
         }
@@ -237,7 +280,7 @@ where
             stack: self.stack,
             signal: Box::pin(self.signal),
             drain_limit: self.drain_limit,
-            unauthenticated: self.unauthenticated,
+            limits: self.limits,
             start: self.start,
         })
     }

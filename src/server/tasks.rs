@@ -7,7 +7,10 @@ use tokio::{
     time::timeout,
 };
 
-use crate::error::{BoxError, Chain};
+use crate::{
+    error::{BoxError, Chain},
+    session::SessionPlace,
+};
 
 /// For how long the results of tasks that have ended are kept.
 pub(super) const SWEEP: Duration = Duration::from_secs(1);
@@ -22,14 +25,16 @@ pub(super) struct Tasks {
 }
 
 impl Tasks {
-    /// Spawns a session.
-    pub(super) fn spawn<F, T, E>(&mut self, session: F)
+    /// Spawns a session, which holds its place until it ends.
+    pub(super) fn spawn<F, T, E>(&mut self, session: F, place: Option<SessionPlace>)
     where
         F: Future<Output = Result<T, E>> + Send + 'static,
         E: Into<BoxError>,
     {
         self.tasks.spawn(async move {
-            if let Err(error) = session.await {
+            let outcome = session.await;
+            drop(place);
+            if let Err(error) = outcome {
                 let error = error.into();
                 tracing::debug!(error = %Chain(&*error), "connection ended with an error");
             }

@@ -24,10 +24,14 @@ mod policy;
 mod request;
 mod sealed;
 mod serde;
+mod session_limit;
 mod target;
 mod tunnel;
 mod tunnel_ext;
 
+pub(crate) use self::session_limit::{Entry, Full, SessionHolder, SessionPlace};
+#[cfg(feature = "metrics")]
+pub(crate) use self::session_limit::{SESSIONS_LIMIT, SESSIONS_WAITING};
 pub use self::{
     accepted::Accepted,
     box_tunnel::BoxTunnel,
@@ -42,6 +46,7 @@ pub use self::{
     policy::{Check, Policy},
     request::Request,
     sealed::{CloneService, Dial, Negotiate, Verify},
+    session_limit::SessionLimit,
     target::Target,
     tunnel::Tunnel,
     tunnel_ext::{HoldTunnel, MeteredTunnel, OnCloseTunnel, TunnelExt},

@@ -28,7 +28,7 @@ fn slow_handshakes_end_at_the_deadline_and_disturb_nobody() {
     let count = (most / 2).saturating_sub(500).min(10_000);
     assert!(count >= 1000, "a limit of {most} descriptors is too low");
     let file = File::new(&format!(
-        "[limits]\nsessions = 20_000\nunauthenticated_per_client = 20_000\n\
+        "[limits]\nsessions = 20_000\nsessions_per_client = 20_000\nunauthenticated_per_client = 20_000\n\
          [timeouts]\nhandshake = \"10s\"\n{OPEN}"
     ));
     let server = Server::start(&flags(file.path()), "warn");

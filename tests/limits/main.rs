@@ -1,4 +1,4 @@
-//! Limits on logins, tunnels, requests and bytes, and the meters behind them.
+//! Limits on sessions, logins, tunnels, requests and bytes, and the meters behind them.
 
 #![allow(
     clippy::unwrap_used,
@@ -19,6 +19,8 @@ mod logins;
 mod meters;
 #[cfg(feature = "limit")]
 mod own;
+#[cfg(feature = "users")]
+mod sessions;
 #[cfg(feature = "limit")]
 mod tunnels;
 #[cfg(feature = "limit")]

@@ -16,14 +16,16 @@ use tracing::{Instrument, Span, field::Empty};
 
 use super::log::report;
 use crate::{
-    admission::Unauthenticated,
+    admission::InHandshake,
     error::{AuthError, BoxError, Refusal, ReplyCodes, SessionError, Step},
     io::{
         ClientStream, PrefixedStream, ReadError, lingering_close, read_message, refuse, write_reply,
     },
     proto::{self, Command, Decode, Greeting, Method, Reply, ReplyCode, Selection},
     relay::Traffic,
-    session::{Accepted, CloneService, Dial, Negotiate, Negotiation, Request, Tunnel},
+    session::{
+        Accepted, CloneService, Dial, Negotiate, Negotiation, Request, SessionHolder, Tunnel,
+    },
 };
 
 /// The settings of a [`HandshakeLayer`](super::HandshakeLayer).
@@ -87,8 +89,8 @@ where
 {
     let mut step = Step::Greeting;
     let opening = timeout(config.deadline, open(negotiator, accepted, &mut step)).await;
-    let (mut client, service, mut request) = match opening {
-        Ok(Ok(Opened::Asks(client, service, request))) => (client, service, request),
+    let (mut client, service, mut request, share) = match opening {
+        Ok(Ok(Opened::Asks(client, service, request, share))) => (client, service, request, share),
         Ok(Ok(Opened::Garbles(client, refusal))) => {
             refuse(client, config.reply_codes.of(&refusal)).await;
             return Err(SessionError::new(step, refusal));
@@ -100,6 +102,10 @@ where
     span.record("command", tracing::field::display(request.command));
     span.record("target", tracing::field::display(&request.target));
 
+    if let Err(refusal) = share {
+        refuse(client, config.reply_codes.of(&refusal)).await;
+        return Err(SessionError::new(Step::Dial, refusal));
+    }
     // For tunnels that write another reply, and for layers that label this one.
     request.reply_codes = config.reply_codes.clone();
     let tunnel = match dial(service, request, &mut client).await {
@@ -122,8 +128,8 @@ where
 
 /// A client within its deadline.
 enum Opened<W, S> {
-    /// With a request.
-    Asks(W, S, Request),
+    /// With a request, or with more sessions than its user may have.
+    Asks(W, S, Request, Result<(), Refusal>),
     /// With something else in its place.
     Garbles(W, Refusal),
 }
@@ -167,9 +173,11 @@ where
         extensions: extensions.clone(),
     };
     let session = negotiator.negotiate(negotiation).await?;
-    if let Some(connection) = extensions.get::<Unauthenticated>() {
-        connection.authenticated();
-    }
+    // Refused once the client can be told so.
+    let share = match extensions.get::<SessionHolder>() {
+        Some(holder) => holder.authenticated(&session.identity),
+        None => Ok(()),
+    };
 
     *step = Step::Request;
     let mut client = session.io;
@@ -185,7 +193,10 @@ where
             request.local = local;
             request.identity = session.identity;
             request.extensions = extensions;
-            Ok(Opened::Asks(client, session.service, request))
+            if let Some(connection) = request.extensions.get::<InHandshake>() {
+                connection.request_read();
+            }
+            Ok(Opened::Asks(client, session.service, request, share))
         }
         Err(refusal) => Ok(Opened::Garbles(client, refusal)),
     }

@@ -9,6 +9,12 @@ pub const SESSIONS: &str = "socks_sessions_total";
 /// Sessions that are open, those in the handshake included.
 pub const SESSIONS_OPEN: &str = "socks_sessions_open";
 
+/// Sessions that there may be, where a [`SessionLimit`](crate::server::SessionLimit) bounds them.
+pub const SESSIONS_LIMIT: &str = crate::session::SESSIONS_LIMIT;
+
+/// Connections that wait for a session to end, since all are taken.
+pub const SESSIONS_WAITING: &str = crate::session::SESSIONS_WAITING;
+
 /// Clients that failed to authenticate, or offered no acceptable method.
 pub const AUTHENTICATION_FAILURES: &str = "socks_authentication_failures_total";
 
@@ -49,6 +55,11 @@ pub const LIMIT_EVENTS: &str = crate::admission::LIMITS;
 pub fn describe() {
     describe_counter!(SESSIONS, "Sessions that have ended, by outcome.");
     describe_gauge!(SESSIONS_OPEN, "Sessions that are open.");
+    describe_gauge!(SESSIONS_LIMIT, "Sessions that there may be.");
+    describe_gauge!(
+        SESSIONS_WAITING,
+        "Connections that wait for a session to end."
+    );
     describe_counter!(
         AUTHENTICATION_FAILURES,
         "Clients that failed to authenticate."

@@ -1,0 +1,108 @@
+//! The place of a live session.
+
+use std::{
+    net::IpAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use super::places::Places;
+use crate::{
+    admission::{Count, LimitEvents},
+    error::Refusal,
+    session::{Identity, User},
+};
+
+/// Counts as a live session until it is dropped.
+pub(crate) struct SessionPlace(Arc<Holder>);
+
+/// Tells the place of a session who its user is: rides in the extensions of its connection.
+pub(crate) struct SessionHolder(Arc<Holder>);
+
+struct Holder {
+    places: Arc<Places>,
+    per_user: usize,
+    holds: Mutex<Option<Holds>>,
+}
+
+/// What a session counts for while it is live.
+struct Holds {
+    client: Option<Count<IpAddr>>,
+    user: Option<Count<User>>,
+}
+
+impl SessionPlace {
+    pub(super) fn new(
+        places: &Arc<Places>,
+        per_user: usize,
+        client: Option<Count<IpAddr>>,
+    ) -> Self {
+        Self(Arc::new(Holder {
+            places: Arc::clone(places),
+            per_user,
+            holds: Mutex::new(Some(Holds { client, user: None })),
+        }))
+    }
+
+    /// Returns what the extensions of the connection take along. It does not keep the place.
+    pub(crate) fn holder(&self) -> SessionHolder {
+        SessionHolder(Arc::clone(&self.0))
+    }
+}
+
+impl SessionHolder {
+    /// Counts the session for its user from here on.
+    ///
+    /// # Errors
+    ///
+    /// If the user has as many sessions as a user may have.
+    pub(crate) fn authenticated(&self, identity: &Identity) -> Result<(), Refusal> {
+        let Some(name) = identity.name() else {
+            return Ok(());
+        };
+        let Holder {
+            places, per_user, ..
+        } = &*self.0;
+        let user = User::named(name);
+        let mut holds = self.0.holds();
+        let Some(holds) = holds.as_mut() else {
+            return Ok(()); // the session is over
+        };
+        holds.user = places.users.enter_below(user.clone(), *per_user);
+        if holds.user.is_some() {
+            return Ok(());
+        }
+        places.users_at_limit.reached(&user);
+        let reason = format!("{user:?} has {per_user} sessions already");
+        Err(Refusal::not_allowed(reason).with_rule("limit sessions"))
+    }
+}
+
+impl Holder {
+    fn holds(&self) -> MutexGuard<'_, Option<Holds>> {
+        self.holds.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for SessionPlace {
+    fn drop(&mut self) {
+        let Some(Holds { client, user }) = self.0.holds().take() else {
+            return;
+        };
+        let places = &self.0.places;
+        leave(client, &places.clients_at_limit);
+        leave(user, &places.users_at_limit);
+        places.leave();
+    }
+}
+
+/// Counts no longer for a key, and notes that the key has room again.
+fn leave<K>(count: Option<Count<K>>, events: &LimitEvents<K>)
+where
+    K: std::hash::Hash + Eq + Clone + std::fmt::Debug,
+{
+    if let Some(count) = count {
+        let key = count.key().clone();
+        drop(count);
+        events.left(&key);
+    }
+}
