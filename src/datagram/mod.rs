@@ -32,6 +32,7 @@ mod batch_socket;
 mod datagrams;
 mod filter;
 mod fragments;
+mod own_relays;
 mod send;
 mod socket_options;
 mod transport;
@@ -40,6 +41,7 @@ pub(crate) use self::{
     batch_socket::BatchSocket,
     datagrams::is_unicast,
     fragments::Fragments,
+    own_relays::{OwnRelay, is_own_relay},
     send::{poll_send_all, poll_send_front},
 };
 pub use self::{

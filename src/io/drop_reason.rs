@@ -11,6 +11,8 @@ pub enum DropReason {
     Stranger,
     /// Its destination is denied by a policy, or is not one host's.
     Refused,
+    /// It goes to a socket at which this process takes datagrams of clients, or comes from one.
+    SelfConnection,
     /// Its destination is a name that has no address.
     Unresolved,
     /// Too many wait for lookups of names.
@@ -23,11 +25,12 @@ pub enum DropReason {
 
 impl DropReason {
     /// All reasons.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Malformed,
         Self::Fragment,
         Self::Stranger,
         Self::Refused,
+        Self::SelfConnection,
         Self::Unresolved,
         Self::Overflow,
         Self::Unsendable,
@@ -42,6 +45,7 @@ impl DropReason {
             Self::Fragment => "fragment",
             Self::Stranger => "stranger",
             Self::Refused => "refused",
+            Self::SelfConnection => "self_connection",
             Self::Unresolved => "unresolved",
             Self::Overflow => "overflow",
             Self::Unsendable => "unsendable",

@@ -20,6 +20,7 @@ mod limits;
 #[cfg(feature = "limit")]
 mod meters;
 mod names;
+mod own_relays;
 mod policy;
 #[cfg(feature = "rules")]
 mod rebinding;

@@ -111,6 +111,24 @@ async fn datagrams_go_and_come_as_they_are() {
     .await;
 }
 
+/// The upstream would send it back here, as a datagram of its own.
+#[tokio::test]
+async fn nothing_goes_to_a_relay_of_ours() {
+    within(async {
+        let mut scene = scene(Diary::default()).await;
+        let relay = scene.socket.relay_addr();
+        let port = relay.port();
+        scene.send(&Address::Ip(relay), b"loop").await;
+        scene.send(&name("127.1", port), b"loop").await;
+        let mapped = SocketAddr::new("::ffff:127.0.0.1".parse().unwrap(), port);
+        scene.send(&Address::Ip(mapped), b"loop").await;
+        scene.send(&address("192.0.2.1:53"), b"one").await;
+        let (datagram, _) = scene.relayed().await;
+        assert_eq!(datagram, b"\0\0\0\x01\xc0\x00\x02\x01\x00\x35one");
+    })
+    .await;
+}
+
 /// What was judged is what goes out: the proxy's resolver might make something else of it.
 #[tokio::test]
 async fn a_non_canonical_literal_goes_as_the_address() {

@@ -5,6 +5,8 @@ use std::{net::SocketAddr, time::Duration};
 use tokio::time::Instant;
 
 use crate::{
+    datagram::is_own_relay,
+    io::DropReason,
     proto::{Address, canonical, unmapped},
     relay::after,
 };
@@ -64,9 +66,19 @@ impl ClientPort {
     }
 
     /// Whether a datagram from this source is the client's.
-    pub(super) fn includes(&self, source: SocketAddr) -> bool {
-        is_same_host(self.address, source)
-            && (!self.is_fixed || self.address.port() == source.port())
+    ///
+    /// # Errors
+    ///
+    /// Why the datagram is dropped.
+    pub(super) fn check(&self, source: SocketAddr) -> Result<(), DropReason> {
+        let is_client = is_same_host(self.address, source)
+            && (!self.is_fixed || self.address.port() == source.port());
+        match is_client {
+            false => Err(DropReason::Stranger),
+            // A relay of ours that has this association for its client.
+            true if is_own_relay(source) => Err(DropReason::SelfConnection),
+            true => Ok(()),
+        }
     }
 
     /// Notes a valid datagram of the client's.

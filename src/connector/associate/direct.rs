@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     connector::resolve::Resolve,
-    datagram::{BatchSocket, DatagramTransport, Datagrams, poll_send_front},
+    datagram::{BatchSocket, DatagramTransport, Datagrams, is_own_relay, poll_send_front},
     io::{DropReason, yield_turn},
     proto::{Address, canonical},
 };
@@ -65,11 +65,17 @@ impl<R: Resolve> DirectTransport<R> {
     fn resolve_and_filter(&mut self, batch: &mut Datagrams) {
         batch.retain_mut(|target, payload| {
             let address = match target.clone().canonical() {
+                Ok(Address::Ip(address)) if is_own_relay(address) => {
+                    return Err(DropReason::SelfConnection);
+                }
                 Ok(Address::Ip(address)) if self.destinations.approve(address) => address,
                 Ok(Address::Ip(_)) => return Err(DropReason::Refused),
                 Ok(Address::Name(name, _)) => {
                     let admit = |target: &Address| self.destinations.request_for(target);
                     match self.lookups.address(target, &name, payload, admit)? {
+                        Some(address) if is_own_relay(address) => {
+                            return Err(DropReason::SelfConnection);
+                        }
                         Some(address) => {
                             self.destinations.add_name(address, target);
                             address
@@ -87,6 +93,11 @@ impl<R: Resolve> DirectTransport<R> {
     /// Takes the datagrams whose names have been resolved.
     fn poll_lookups(&mut self, cx: &mut Context<'_>) {
         while let Poll::Ready((waiting, address)) = self.lookups.poll_resolved(cx, approves) {
+            if is_own_relay(address) {
+                self.unsent
+                    .dropped(DropReason::SelfConnection, waiting.len());
+                continue;
+            }
             for (target, payload) in waiting.iter() {
                 self.destinations.add_name(address, target);
                 self.unsent.push(Address::Ip(address), payload);
@@ -174,11 +185,14 @@ impl<R: Resolve> DatagramTransport for DirectTransport<R> {
         batch.add_dropped(self.unsent.take_dropped());
         batch.add_dropped(self.lookups.take_dropped());
         let rejected = Cell::new(0);
+        let own = Cell::new(0);
         let destinations = &self.destinations;
         let accepted = Cell::new(0_usize);
         let mut receive = |source: SocketAddr, payload: &[u8]| {
             let source = canonical(source);
-            if destinations.expects(source) {
+            if is_own_relay(source) {
+                own.set(own.get() + 1);
+            } else if destinations.expects(source) {
                 batch.push(Address::Ip(source), payload);
                 accepted.set(accepted.get() + 1);
             } else {
@@ -196,6 +210,9 @@ impl<R: Resolve> DatagramTransport for DirectTransport<R> {
                     break;
                 }
             }
+        }
+        if own.get() > 0 {
+            batch.dropped(DropReason::SelfConnection, own.get());
         }
         if rejected.get() > 0 {
             batch.dropped(DropReason::Stranger, rejected.get());

@@ -13,6 +13,9 @@
 //!   choices, in the terms of RFC 4787.
 //! * **The policy is asked about every destination**, as stated and as an address; its decision
 //!   is kept for the association. Multicast, broadcast and port 0 are refused.
+//! * **Never to ourselves.** Datagrams to a socket at which this process takes datagrams of clients are
+//!   dropped, whatever the policy says, and so are those from one: associations that are each other's
+//!   clients would feed each other for ever.
 //! * **One bad datagram costs one datagram.** Garbage, unreachable and unknown destinations are
 //!   dropped in silence, as the RFC has it. Names are looked up off the data path: nothing waits for
 //!   a lookup but its own datagrams.

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::client_port::ClientPort;
 use crate::{
-    datagram::{BatchSocket, DatagramTransport, Datagrams, Fragments, poll_send_all},
+    datagram::{BatchSocket, DatagramTransport, Datagrams, Fragments, is_own_relay, poll_send_all},
     io::{Direction, DropReason, Drops, Meters, lend, yield_turn},
     proto::{Decode, Decoded, UdpHeader, unmapped},
     relay::{LazyTimer, RelayError, RelayErrorKind, Traffic, after},
@@ -165,8 +165,8 @@ impl<D: DatagramTransport> DatagramRelay<D> {
         let mut drops = Drops::default();
         let received = self.socket.poll_recv(cx, |source, datagram| {
             let source = unmapped(source);
-            if !client.includes(source) {
-                return drops.add(DropReason::Stranger, 1);
+            if let Err(reason) = client.check(source) {
+                return drops.add(reason, 1);
             }
             let Ok(Decoded::Done(header, len)) = UdpHeader::decode(datagram) else {
                 return drops.add(DropReason::Malformed, 1);
@@ -223,6 +223,12 @@ impl<D: DatagramTransport> DatagramRelay<D> {
         let Some(client) = client else {
             return Poll::Ready(Ok(())); // nobody to send it to
         };
+        if is_own_relay(client) {
+            let mut drops = Drops::default();
+            drops.add(DropReason::SelfConnection, down.len());
+            self.meters.dropped(drops.take());
+            return Poll::Ready(Ok(()));
+        }
         let payloads = down.iter().map(|(_, payload)| payload.len() as u64);
         let bytes = payloads.sum();
         self.traffic.down += bytes;

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     admission::Counts,
     connector::advertise::Endpoint,
-    datagram::{BatchSocket, DatagramTransport},
+    datagram::{BatchSocket, DatagramTransport, OwnRelay},
     error::{BoxError, Refusal},
     proto::{Address, unmapped},
     session::Request,
@@ -181,6 +181,7 @@ where
                 options
                     .endpoint
                     .open(local, BatchSocket::bind, BatchSocket::local_addr)?;
+            let own = OwnRelay::new(socket.local_addr()?, address);
             let transport = make_transport.oneshot(request).await.map_err(Into::into)?;
             Ok(AssociateTunnel::new(Parts {
                 socket,
@@ -188,6 +189,7 @@ where
                 bound: Address::Ip(address),
                 client: client_port,
                 options: options.relay,
+                own,
                 count,
             }))
         })

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     admission::Count,
-    datagram::{BatchSocket, DatagramTransport},
+    datagram::{BatchSocket, DatagramTransport, OwnRelay},
     io::{ClientStream, MeteredStream, poll_drain},
     proto::Address,
     relay::{LazyTimer, Traffic},
@@ -35,6 +35,8 @@ pub(super) struct Parts<D> {
     pub(super) bound: Address,
     pub(super) client: ClientPort,
     pub(super) options: RelayOptions,
+    /// Its addresses are known as ours for as long as the socket is there.
+    pub(super) own: OwnRelay,
     pub(super) count: Count<IpAddr>,
 }
 
@@ -61,6 +63,7 @@ impl<D: DatagramTransport> Tunnel for AssociateTunnel<D> {
                 transport,
                 client,
                 options,
+                own,
                 count,
                 ..
             } = *self.parts;
@@ -79,8 +82,11 @@ impl<D: DatagramTransport> Tunnel for AssociateTunnel<D> {
                 relay.poll_idle(cx, timer.as_mut()).map(Err)
             })
             .await;
-            drop(count);
-            ended.map(|()| relay.traffic())
+            let traffic = relay.traffic();
+            // The place is free once the socket is gone.
+            drop(relay);
+            drop((own, count));
+            ended.map(|()| traffic)
         })
     }
 }

@@ -11,7 +11,7 @@ use super::{DnsMode, RemoteDns, ResponseFuture, Socks5Upstream, Transport};
 use crate::{
     client::{ClientAuth, DefaultAuth, ProxySocket},
     connector::direct::Direct,
-    datagram::{DatagramTransport, Datagrams, is_unicast},
+    datagram::{DatagramTransport, Datagrams, is_own_relay, is_unicast},
     error::{BoxError, Refusal},
     io::DropReason,
     proto::{Address, Command},
@@ -145,9 +145,10 @@ impl<Io: AsyncRead + AsyncWrite + Unpin + Send + 'static> DatagramTransport
                 .clone()
                 .canonical()
                 .map_err(|_| DropReason::Malformed)?;
-            match self.allows(target) {
-                true => Ok(true),
-                false => Err(DropReason::Refused),
+            match target {
+                Address::Ip(address) if is_own_relay(*address) => Err(DropReason::SelfConnection),
+                _ if self.allows(target) => Ok(true),
+                _ => Err(DropReason::Refused),
             }
         });
         DatagramTransport::poll_send(&mut self.socket, cx, batch)
