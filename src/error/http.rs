@@ -26,8 +26,6 @@ pub enum HttpError {
         /// The timer that ran out.
         source: Elapsed,
     },
-    /// The target's name has a character that has no place in a request: nothing was sent.
-    Name,
     /// The proxy sent something that is not HTTP/1, or a head without end.
     NotHttp(&'static str),
     /// The response has another status than one of success (2xx).
@@ -43,7 +41,6 @@ impl HttpError {
     pub const fn fault(&self) -> ClientFault {
         match self {
             Self::Unreachable(error) => error.fault(),
-            Self::Name => ClientFault::Local,
             Self::Io(_) | Self::Closed | Self::TimedOut { .. } | Self::NotHttp(_) => {
                 ClientFault::Proxy
             }
@@ -61,7 +58,7 @@ impl HttpError {
             Self::Unreachable(error) => error.reply_code(),
             Self::Status { status: 403 } => ReplyCode::NOT_ALLOWED,
             Self::Status { status: 504 } | Self::TimedOut { .. } => ReplyCode::TTL_EXPIRED,
-            Self::Io(_) | Self::Closed | Self::Name | Self::NotHttp(_) | Self::Status { .. } => {
+            Self::Io(_) | Self::Closed | Self::NotHttp(_) | Self::Status { .. } => {
                 ReplyCode::GENERAL_FAILURE
             }
         }
@@ -77,10 +74,6 @@ impl fmt::Display for HttpError {
             Self::TimedOut { limit, .. } => {
                 write!(f, "HTTP proxy did not answer within {limit:?}")
             }
-            Self::Name => f.write_str(
-                "the target's name has a character that cannot be written in an HTTP request: \
-                 write it in ASCII",
-            ),
             Self::NotHttp(what) => write!(
                 f,
                 "what the proxy says is not HTTP ({what}): check its address and port"
@@ -107,7 +100,7 @@ impl Error for HttpError {
             Self::Unreachable(error) => error.source(),
             Self::Io(source) => Some(source),
             Self::TimedOut { source, .. } => Some(source),
-            Self::Status { .. } | Self::Closed | Self::Name | Self::NotHttp(_) => None,
+            Self::Status { .. } | Self::Closed | Self::NotHttp(_) => None,
         }
     }
 }

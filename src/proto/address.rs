@@ -4,7 +4,7 @@ use std::{
     str::FromStr,
 };
 
-use super::{DomainName, Encoded, InvalidName, ip_literal};
+use super::{DomainName, Encoded, InvalidName, host::Host};
 
 /// A host, by address or by name, and a port (RFC 1928 section 5).
 ///
@@ -48,13 +48,17 @@ impl Address {
     pub const UNSPECIFIED: Self =
         Self::Ip(SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0)));
 
-    /// Creates an address from `host`, a name or an IP literal in any notation.
+    /// Creates an address from `host`: a name, or an IP literal in any notation (`127.1`, `0x7f000001`,
+    /// `[::1]`, with or without a dot at its end, in digits of any script).
     ///
     /// # Errors
     ///
     /// [`InvalidName`] when the host is neither.
     pub fn new(host: &str, port: u16) -> Result<Self, InvalidName> {
-        Self::Name(DomainName::new(host)?, port).canonical()
+        Ok(match Host::parse(host)? {
+            Host::Ip(address) => Self::Ip(SocketAddr::new(address, port)),
+            Host::Name(name) => Self::Name(DomainName::from_normal(&name), port),
+        })
     }
 
     /// Returns the port.
@@ -84,20 +88,16 @@ impl Address {
         }
     }
 
-    /// Returns the canonical form, the one that policies decide on: an IP literal in any notation
-    /// (`127.1`, `0x7f000001`, `[::1]`, with or without a dot at its end) becomes its address, and
-    /// an IPv4-mapped IPv6 address becomes the IPv4 address that a dial would reach.
+    /// Returns the canonical form, the one that policies decide on: an IPv4-mapped IPv6 address becomes
+    /// the IPv4 address that a dial would reach. A name has no other form than its own.
     ///
     /// # Errors
     ///
-    /// [`InvalidName`] when a name is written like an IP literal but is none.
+    /// None: what is written like an IP literal is refused when an address is created or decoded.
     pub fn canonical(self) -> Result<Self, InvalidName> {
         Ok(match self {
             Self::Ip(address) => Self::Ip(canonical(address)),
-            Self::Name(name, port) => match ip_literal::address_of(&name)? {
-                Some(ip) => Self::Ip(SocketAddr::new(ip, port)),
-                None => Self::Name(name, port),
-            },
+            Self::Name(..) => self,
         })
     }
 

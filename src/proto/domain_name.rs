@@ -1,38 +1,56 @@
 use std::{fmt, ops::Deref, sync::Arc};
 
-/// A host name that fits into an address field (RFC 1928 section 5, ATYP X'03').
+use super::{
+    InvalidName,
+    host::{self, Host},
+};
+
+/// A host name that fits into an address field (RFC 1928 section 5, ATYP X'03'), in normal form.
 ///
-/// 1 to 255 octets of UTF-8 without NUL, spaces and control characters. Whether such a host exists
-/// is the resolver's business. Clones share one allocation.
+/// 1 to 255 octets of ASCII in small letters, without a dot at the end and without empty labels. Letters
+/// of other scripts become A-labels (UTS 46) when a name is created or decoded, and nothing changes a name
+/// later: what a policy judged is what is looked up, handed to another proxy, counted and logged. Two
+/// names are equal if they are the same host.
+///
+/// Besides letters, digits, `-`, `_` and the dots it can have what RFC 3986 section 3.2.2 lets stand in the
+/// host of a URI: `~!$&'()*+,;=`. It is never an IP literal in any notation, which is an address
+/// ([`Address::new`](super::Address::new) takes both). Whether such a host exists is the resolver's
+/// business. Clones share one allocation.
+///
+/// ```
+/// use tower_socks::proto::{DomainName, InvalidName};
+///
+/// assert_eq!(DomainName::new("Bücher.Example.")?.as_str(), "xn--bcher-kva.example");
+/// assert_eq!(DomainName::new("_srv.example")?.as_str(), "_srv.example");
+/// assert_eq!(DomainName::new("a<b.example"), Err(InvalidName::Octet));
+/// assert_eq!(DomainName::new("0x7f.1"), Err(InvalidName::Literal));
+/// # Ok::<(), InvalidName>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DomainName(Arc<str>);
 
 impl DomainName {
-    /// The length of the longest name, in octets.
-    pub const MAX_LEN: usize = 255;
+    /// The length of the longest name, in octets: as it is written, and in normal form.
+    pub const MAX_LEN: usize = host::MAX_LEN;
 
-    /// Creates a name.
+    /// Creates a name, and brings it into normal form.
     ///
     /// # Errors
     ///
-    /// [`InvalidName`] when it does not fit, or no host can have it.
+    /// [`InvalidName`] when it does not fit, no host can have it, or it is an address.
     pub fn new(name: &str) -> Result<Self, InvalidName> {
-        if name.is_empty() {
-            Err(InvalidName::Empty)
-        } else if name.len() > Self::MAX_LEN {
-            Err(InvalidName::TooLong)
-        } else if name.chars().any(|c| c.is_control() || c.is_whitespace()) {
-            Err(InvalidName::Octet)
-        } else {
-            Ok(Self(name.into()))
+        match Host::parse(name)? {
+            Host::Name(name) => Ok(Self::from_normal(&name)),
+            Host::Ip(_) => Err(InvalidName::Literal),
         }
     }
 
-    pub(super) fn from_bytes(name: &[u8]) -> Result<Self, InvalidName> {
-        Self::new(std::str::from_utf8(name).map_err(|_| InvalidName::Octet)?)
+    /// Wraps a name that is in normal form.
+    pub(super) fn from_normal(name: &str) -> Self {
+        Self(name.into())
     }
 
-    /// Returns the name as it was written.
+    /// Returns the name.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -58,30 +76,3 @@ impl fmt::Debug for DomainName {
         fmt::Debug::fmt(&*self.0, f)
     }
 }
-
-/// The reason why octets are not a host name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum InvalidName {
-    /// It has no octets, or dots only.
-    Empty,
-    /// It has more than [`DomainName::MAX_LEN`] octets.
-    TooLong,
-    /// It has a NUL, a space, a control character, or octets that are not UTF-8.
-    Octet,
-    /// It is written like an IP literal, but is none: `127.0.0.256`, `0x`, `fe80::1%eth0`.
-    Address,
-}
-
-impl fmt::Display for InvalidName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Empty => "host name is empty",
-            Self::TooLong => "host name is longer than 255 octets",
-            Self::Octet => "host name has a NUL, space or control character, or is not UTF-8",
-            Self::Address => "host name is written like an address, but is none",
-        })
-    }
-}
-
-impl std::error::Error for InvalidName {}

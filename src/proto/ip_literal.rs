@@ -14,7 +14,7 @@ use super::InvalidName;
 /// # Errors
 ///
 /// When it is written like an IP literal but is none: a resolver might still make an address of it.
-pub(crate) fn address_of(name: &str) -> Result<Option<IpAddr>, InvalidName> {
+pub(super) fn address_of(name: &str) -> Result<Option<IpAddr>, InvalidName> {
     let bare = name.trim_end_matches('.');
     if bare.is_empty() {
         return Err(InvalidName::Empty);
@@ -38,12 +38,12 @@ pub(crate) fn address_of(name: &str) -> Result<Option<IpAddr>, InvalidName> {
     }
 }
 
-fn ends_in_number(name: &str) -> bool {
+/// Whether the last label is a number, in digits of any script.
+pub(super) fn ends_in_number(name: &str) -> bool {
     // The dots that IDNA maps to a full stop count as well, and so do digits of other scripts.
-    let last = name
-        .rsplit(['.', '\u{3002}', '\u{ff0e}', '\u{ff61}'])
-        .next()
-        .unwrap_or(name);
+    const DOTS: [char; 4] = ['.', '\u{3002}', '\u{ff0e}', '\u{ff61}'];
+    let name = name.trim_end_matches(DOTS);
+    let last = name.rsplit(DOTS).next().unwrap_or(name);
     if last.is_ascii() {
         last.bytes().all(|octet| octet.is_ascii_digit()) || number(last).is_some() || {
             let digits = last.strip_prefix("0x").or_else(|| last.strip_prefix("0X"));

@@ -33,7 +33,9 @@ mod decode;
 mod domain_name;
 mod encoded;
 mod greeting;
+mod host;
 mod into_address;
+mod invalid_name;
 mod ip_literal;
 mod method;
 mod reader;
@@ -44,15 +46,16 @@ mod username_password;
 
 pub(crate) use self::address::{canonical, unmapped};
 #[cfg(feature = "rules")]
-pub(crate) use self::ip_literal::address_of;
+pub(crate) use self::host::Host;
 pub use self::{
     address::{Address, ParseAddressError},
     command::Command,
     decode::{Decode, Decoded, Error},
-    domain_name::{DomainName, InvalidName},
+    domain_name::DomainName,
     encoded::Encoded,
     greeting::{Greeting, Selection},
     into_address::IntoAddress,
+    invalid_name::InvalidName,
     method::{Method, MethodSet},
     reply::{Reply, ReplyCode},
     request::Request,

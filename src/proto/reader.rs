@@ -1,4 +1,4 @@
-use super::{Address, Decoded, DomainName, Error};
+use super::{Address, Decoded, Error, InvalidName};
 
 /// Reads the fields of one message, and notes what is missing.
 #[derive(Debug)]
@@ -81,7 +81,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Reads ATYP, address and port (RFC 1928 section 5).
+    /// Reads ATYP, address and port (RFC 1928 section 5). A name that is an IP literal is an address.
     pub(super) fn address(&mut self) -> Result<Address, Stop> {
         match self.octet()? {
             Address::IPV4 => {
@@ -101,10 +101,9 @@ impl<'a> Reader<'a> {
                 self.require(len + 2)?;
                 let name = self.slice(len)?;
                 let port = self.port()?;
-                Ok(Address::Name(
-                    DomainName::from_bytes(name).map_err(Error::from)?,
-                    port,
-                ))
+                let name = std::str::from_utf8(name).map_err(|_| InvalidName::Octet);
+                let address = name.and_then(|name| Address::new(name, port));
+                Ok(address.map_err(Error::from)?)
             }
             unknown => Err(Error::AddressType(unknown).into()),
         }

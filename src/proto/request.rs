@@ -15,7 +15,7 @@ use super::{Address, Command, Decode, Decoded, Encoded, Error, VERSION, reader::
 pub struct Request {
     /// CMD.
     pub command: Command,
-    /// DST.ADDR and DST.PORT, as the client wrote them.
+    /// DST.ADDR and DST.PORT. A name is in normal form, and one that is an IP literal is its address.
     pub target: Address,
 }
 

@@ -1,7 +1,7 @@
 use std::borrow::Cow;
 
 use super::{postings::RuleId, special_purpose::SpecialPurpose};
-use crate::{error::Refusal, proto::InvalidName};
+use crate::error::Refusal;
 
 /// The effect of a decision: what becomes of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -28,8 +28,6 @@ pub(super) enum Reason {
     Special(&'static SpecialPurpose),
     /// The proxy itself listens at the address, and no rule opens it.
     SelfConnection,
-    /// The name is none.
-    InvalidName(InvalidName),
 }
 
 /// An effect and its reason, without words.
@@ -73,10 +71,7 @@ impl Decision {
     pub const fn rule(&self) -> Option<usize> {
         match self.decided.reason {
             Reason::Rule(id) => Some(id as usize + 1),
-            Reason::Default
-            | Reason::Special(_)
-            | Reason::SelfConnection
-            | Reason::InvalidName(_) => None,
+            Reason::Default | Reason::Special(_) | Reason::SelfConnection => None,
         }
     }
 
@@ -85,9 +80,7 @@ impl Decision {
     pub const fn block(&self) -> Option<&'static SpecialPurpose> {
         match self.decided.reason {
             Reason::Special(block) => Some(block),
-            Reason::Rule(_) | Reason::Default | Reason::SelfConnection | Reason::InvalidName(_) => {
-                None
-            }
+            Reason::Rule(_) | Reason::Default | Reason::SelfConnection => None,
         }
     }
 
@@ -97,7 +90,6 @@ impl Decision {
             (Some(rule), _) => rule.clone().into(),
             (None, Reason::Special(_)) => "special-purpose".into(),
             (None, Reason::SelfConnection) => "self-connection".into(),
-            (None, Reason::InvalidName(_)) => "invalid name".into(),
             (None, Reason::Default | Reason::Rule(_)) => Cow::Borrowed("default"),
         };
         Refusal::not_allowed(self.to_string()).with_rule(rule)

@@ -1,11 +1,7 @@
 use std::{fmt, str::FromStr};
 
-use super::{
-    error::InvalidCondition,
-    network::Network,
-    normalize::{Host, normalized},
-};
-use crate::proto::DomainName;
+use super::{error::InvalidCondition, network::Network};
+use crate::proto::{Host, InvalidName};
 
 /// What a rule states in `to`: a name, all names below one, or a network.
 ///
@@ -83,20 +79,26 @@ impl FromStr for Destination {
         if name.contains('*') {
             return wrong("has a star in it: one is possible as the whole first label only");
         }
-        let host = DomainName::new(name).and_then(|_| normalized(name));
-        let name = match host {
+        let known = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        let unknown = |odd: char| wrong(&format!("is no name: there is no `{odd}` in one"));
+        let name = match Host::parse(name) {
             Ok(Host::Name(name)) => name,
-            Ok(Host::Address(_)) if below => return wrong("is a star in front of an address"),
-            Ok(Host::Address(address)) => return Ok(Network::from(address).into()),
-            Err(problem) => return wrong(&format!("is no name: {problem}")),
+            Ok(Host::Ip(_)) if below => return wrong("is a star in front of an address"),
+            Ok(Host::Ip(address)) => return Ok(Network::from(address).into()),
+            Err(problem) => {
+                let odd = name.chars().find(|c| c.is_ascii_graphic() && !known(c));
+                return match odd {
+                    Some(odd) if problem == InvalidName::Octet => unknown(odd),
+                    _ => wrong(&format!("is no name: {problem}")),
+                };
+            }
         };
-        // In its ASCII form: there are wide stars and slashes and ideographic full stops.
-        if name.split('.').any(str::is_empty) || text.ends_with("..") {
+        if text.ends_with("..") {
             return wrong("has an empty label");
         }
-        let known = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-        if let Some(unknown) = name.chars().find(|c| !known(c)) {
-            return wrong(&format!("is no name: there is no `{unknown}` in one"));
+        // In its ASCII form: there are wide stars.
+        if let Some(odd) = name.chars().find(|c| !known(c)) {
+            return unknown(odd);
         }
         Ok(Self(if below {
             Kind::Below(name.into())

@@ -28,17 +28,14 @@ impl Compiled {
     ) -> Decision {
         let rule = match decided.reason {
             Reason::Rule(id) => Some(self.rule_text(id)),
-            Reason::Default
-            | Reason::Special(_)
-            | Reason::SelfConnection
-            | Reason::InvalidName(_) => None,
+            Reason::Default | Reason::Special(_) | Reason::SelfConnection => None,
         };
-        let required = match (
-            decided.effect,
-            Query::new(request, address.map_or(Check::Stated, Check::Address), None),
-        ) {
-            (Effect::Refused, Ok(query)) => self.required_destination(&query),
-            _ => None,
+        let required = match decided.effect {
+            Effect::Refused => {
+                let check = address.map_or(Check::Stated, Check::Address);
+                self.required_destination(&Query::new(request, check, None))
+            }
+            Effect::Allowed | Effect::Reported | Effect::Open => None,
         };
         Decision {
             decided,
@@ -130,10 +127,6 @@ impl fmt::Display for Decision {
                 f,
                 "{subject} is refused as a self-connection, since the proxy listens there; a rule \
                  with {opening} would allow it, and {ALLOW_PRIVATE} everything of that kind"
-            ),
-            (Effect::Refused, Reason::InvalidName(problem)) => write!(
-                f,
-                "{subject} is refused, since its name cannot be judged: {problem}"
             ),
         }
     }

@@ -103,7 +103,6 @@ mod explain;
 mod index;
 mod ipv4_in_ipv6;
 mod network;
-mod normalize;
 mod ports;
 mod postings;
 mod query;

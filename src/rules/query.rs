@@ -1,16 +1,12 @@
 //! Queries: what rules are evaluated for.
 
-use std::{borrow::Cow, cell::OnceCell, net::SocketAddr, time::SystemTime};
+use std::{cell::OnceCell, time::SystemTime};
 
 use jiff::tz::TimeZone;
 
-use super::{
-    address_forms::AddressForms,
-    normalize::{Host, normalized},
-    schedule::Moment,
-};
+use super::{address_forms::AddressForms, schedule::Moment};
 use crate::{
-    proto::{Address, InvalidName},
+    proto::{Address, DomainName},
     session::{Check, Request},
 };
 
@@ -18,7 +14,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Query<'a> {
     pub(super) request: &'a Request,
-    pub(super) name: Option<Cow<'a, str>>,
+    pub(super) name: Option<&'a DomainName>,
     /// The address, unless it is still to come.
     pub(super) forms: Option<AddressForms>,
     /// The port, unless there is no destination yet.
@@ -31,15 +27,7 @@ pub(super) struct Query<'a> {
 
 impl<'a> Query<'a> {
     /// Queries a request as stated, or what is about to be used for it.
-    ///
-    /// # Errors
-    ///
-    /// When its target is a name that cannot be judged.
-    pub(super) fn new(
-        request: &'a Request,
-        check: Check,
-        at: Option<SystemTime>,
-    ) -> Result<Self, InvalidName> {
+    pub(super) fn new(request: &'a Request, check: Check, at: Option<SystemTime>) -> Self {
         let address = check.address();
         let mut query = Self {
             request,
@@ -58,19 +46,13 @@ impl<'a> Query<'a> {
             }
             Some(Address::Name(name, port)) => {
                 query.port = Some(*port);
-                match normalized(name)? {
-                    Host::Name(name) => query.name = Some(name),
-                    Host::Address(ip) => {
-                        let stated = SocketAddr::new(ip, *port);
-                        query.forms.get_or_insert_with(|| AddressForms::of(stated));
-                    }
-                }
+                query.name = Some(name);
             }
         }
         if query.port.is_none() && address.is_some() {
             query.port = Some(request.target.port());
         }
-        Ok(query)
+        query
     }
 
     /// When it is asked.

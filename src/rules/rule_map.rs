@@ -53,7 +53,7 @@ impl<T> RuleMap<T> {
     /// Chooses the value of the first rule that matches, if one does.
     #[must_use]
     pub fn choose(&self, request: &Request) -> Option<&T> {
-        let query = Query::new(request, Check::Name, None).ok()?;
+        let query = Query::new(request, Check::Name, None);
         match self.rules.0.evaluate(&query) {
             Decided {
                 effect: Effect::Open,

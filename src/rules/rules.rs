@@ -7,12 +7,11 @@ use std::{
 
 use super::{
     compiled::Compiled,
-    decision::{Decided, Decision, Effect, Reason},
+    decision::{Decided, Decision, Effect},
     query::Query,
 };
 use crate::{
     error::Refusal,
-    proto::InvalidName,
     session::{Check, Policy, Request},
 };
 
@@ -50,10 +49,7 @@ impl Rules {
     }
 
     fn evaluate(&self, request: &Request, check: Check, at: Option<SystemTime>) -> Decided {
-        match Query::new(request, check, at) {
-            Ok(query) => self.0.evaluate(&query),
-            Err(problem) => invalid(problem),
-        }
+        self.0.evaluate(&Query::new(request, check, at))
     }
 
     /// Decides on the request's name, which an upstream would resolve: may it be sent there now, and by
@@ -130,12 +126,5 @@ impl Policy for Rules {
 impl fmt::Debug for Rules {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Rules({})", self.len())
-    }
-}
-
-const fn invalid(problem: InvalidName) -> Decided {
-    Decided {
-        effect: Effect::Refused,
-        reason: Reason::InvalidName(problem),
     }
 }

@@ -13,6 +13,9 @@ use crate::error::Refusal;
 /// All three questions have to be answered: none has an answer by default, since that would be a
 /// yes which nobody gave.
 ///
+/// A name comes in its [normal form](crate::proto::DomainName): one host has one name, in small letters
+/// and without a dot at the end.
+///
 /// The answers are wanted at once and often: a policy that has to wait for somebody keeps a
 /// snapshot instead.
 ///

@@ -24,8 +24,7 @@ use crate::{
 pub struct Request {
     /// CMD.
     pub command: Command,
-    /// DST.ADDR and DST.PORT. A name is never a non-canonical IP literal, but otherwise as the client
-    /// wrote it: capitals and a dot at its end are the same host.
+    /// DST.ADDR and DST.PORT. A name is in [normal form](crate::proto::DomainName): one host has one name.
     pub target: Address,
     /// The client's address.
     pub peer: SocketAddr,

@@ -54,7 +54,7 @@ fn forms_of_urls() {
         (
             "SOCKS5H://Proxy.Example",
             "Proxy.Example:1080",
-            "socks5h://Proxy.Example:1080",
+            "socks5h://proxy.example:1080",
         ),
         (
             " socks5h://127.0.0.1 ",

@@ -148,12 +148,6 @@ fn a_client_of_an_http_proxy_hears_it_too() {
             "HTTP proxy closed the connection",
             ClientFault::Proxy,
         ),
-        (
-            HttpError::Name,
-            "the target's name has a character that cannot be written in an HTTP request: write it \
-             in ASCII",
-            ClientFault::Local,
-        ),
     ];
     for (error, text, fault) in cases {
         assert_eq!(error.to_string(), text);
@@ -175,7 +169,7 @@ fn addresses_say_how_they_are_written() {
         says("socks5://[::1]:1080"),
         "expected HOST:PORT and not a URL: leave out the scheme"
     );
-    assert_eq!(says(":80"), "host name is empty");
+    assert_eq!(says(":80"), "host name is empty, or has an empty label");
     let long = "x".repeat(256);
     assert_eq!(
         DomainName::new(&long).unwrap_err().to_string(),
@@ -190,7 +184,10 @@ fn messages_say_which_octet_is_wrong() {
     assert_eq!(datagram.to_string(), "reserved octets are not zero");
     let name = UdpHeader::decode(b"\0\0\0\x03\x01\0\0\x50").unwrap_err();
     assert_eq!(name, proto::Error::Name(InvalidName::Octet));
-    assert!(name.to_string().contains("NUL"), "{name}");
+    assert!(
+        name.to_string().contains("a character that no name has"),
+        "{name}"
+    );
     assert_eq!(Method::NO_ACCEPTABLE.to_string(), "no acceptable method");
     assert_eq!(ReplyCode::SUCCEEDED.to_string(), "succeeded");
 }

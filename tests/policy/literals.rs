@@ -32,7 +32,7 @@ const DENIED: &str = r#"
 "#;
 
 /// Names that are 127.0.0.1.
-const NON_CANONICAL: [&str; 21] = [
+const NON_CANONICAL: [&str; 30] = [
     "127.0.0.1",
     "127.0.0.1.",
     "127.0.0.1..",
@@ -54,10 +54,7 @@ const NON_CANONICAL: [&str; 21] = [
     "0:0:0:0:0:ffff:7f00:0001",
     "127.00.0x0.01",
     "0x7F.0x000001",
-];
-
-/// Names that only look like an address. A resolver might make 127.0.0.1 of them.
-const MALFORMED: [&str; 20] = [
+    // By UTS 46: digits, dots and letters that become those of ASCII, and what becomes nothing.
     "\u{ff11}\u{ff12}\u{ff17}.0.0.1",
     "127.0.0.\u{ff11}",
     "127\u{ff0e}0\u{ff0e}0\u{ff0e}1",
@@ -65,9 +62,13 @@ const MALFORMED: [&str; 20] = [
     "127.0.0\u{ff61}1",
     "\u{2460}\u{2461}\u{2466}.1",
     "127.0.0.\u{b9}",
-    "127.0.0.\u{661}",
     "0\u{ff58}7f000001",
     "127.0.0.\u{ad}1",
+];
+
+/// Names that only look like an address. A resolver might make 127.0.0.1 of them.
+const MALFORMED: [&str; 11] = [
+    "127.0.0.\u{661}",
     "127..1",
     "127.0.0.0.1",
     "127.0.0.256",

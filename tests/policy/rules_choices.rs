@@ -2,7 +2,7 @@
 
 use tower_socks::{
     Identity, Request,
-    proto::{Address, Command, DomainName},
+    proto::Command,
     rules::{Action, Destination, Network, Rule, RuleMap},
 };
 
@@ -57,13 +57,4 @@ fn all_that_can_be_chosen_is_listed_in_order_and_clones_share_it() {
     assert_eq!(clone.values(), expected);
     assert_eq!(clone.choose(&request("a.onion:1")), Some(&"tor"));
     assert_eq!(RuleMap::<&str>::new([]).choose(&request("a.onion:1")), None);
-}
-
-#[test]
-fn a_name_that_is_none_chooses_nothing() {
-    let anything = RuleMap::new([(Rule::new(Action::Allow), ())]);
-    assert!(anything.choose(&request("example.com:80")).is_some());
-    let name = DomainName::new("127.0.0.256").unwrap();
-    let odd = Request::new(Command::CONNECT, Address::Name(name, 80));
-    assert_eq!(anything.choose(&odd), None);
 }

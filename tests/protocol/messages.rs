@@ -62,7 +62,8 @@ fn survives<T: Decode + Debug>(bytes: &[u8]) {
 }
 
 fn name() -> impl Strategy<Value = DomainName> {
-    let ascii = vec(prop::char::range('!', '~'), 1..=255);
+    let octets: Vec<char> = "abcxyz0189-_.~!$&'()*+,;=".chars().collect();
+    let ascii = vec(prop::sample::select(octets), 1..=255);
     let any = vec(any::<char>(), 1..=60);
     prop_oneof![ascii, any].prop_filter_map("not a name", |chars| {
         DomainName::new(&chars.into_iter().collect::<String>()).ok()

@@ -1,7 +1,9 @@
 //! Names, addresses, and addresses that pose as names.
 
 use proptest::prelude::*;
-use tower_socks::proto::{Address, DomainName, InvalidName, ParseAddressError};
+use tower_socks::proto::{
+    self, Address, Decode, Decoded, DomainName, InvalidName, ParseAddressError, UdpHeader,
+};
 
 fn host(text: &str) -> Result<String, InvalidName> {
     Address::new(text, 0).map(|address| match address {
@@ -44,6 +46,19 @@ fn r13_every_notation_of_an_address_is_that_address() {
         ("0:0:0:0:0:ffff:7f00:0001", "127.0.0.1"),
         ("fe80::1", "fe80::1"),
         ("2001:DB8::1", "2001:db8::1"),
+        // Digits, dots and letters that UTS 46 maps to those of ASCII, and characters that it drops.
+        ("127.0.0.\u{ff11}", "127.0.0.1"),
+        ("\u{ff11}\u{ff12}\u{ff17}.0.0.1", "127.0.0.1"),
+        ("127.0.0.\u{1d7cf}", "127.0.0.1"),
+        ("127.0.0.\u{2460}", "127.0.0.1"),
+        ("127\u{3002}0\u{3002}0\u{3002}1", "127.0.0.1"),
+        ("127\u{ff0e}0\u{ff0e}0\u{ff0e}1", "127.0.0.1"),
+        ("127\u{ff61}1", "127.0.0.1"),
+        ("0\u{ff58}7f000001", "127.0.0.1"),
+        ("127.0.0.\u{ad}1", "127.0.0.1"),
+        ("127.0.0.\u{200b}1", "127.0.0.1"),
+        ("127.0.0.1\u{ad}", "127.0.0.1"),
+        ("\u{ff3b}::1\u{ff3d}", "::1"),
     ] {
         assert_eq!(host(text).as_deref(), Ok(address), "{text}");
         for dots in [".", "..", "..."] {
@@ -81,20 +96,10 @@ fn r13_what_only_looks_like_an_address_is_refused() {
         "1..1",
         ".1",
         "..127.1",
-        // Digits, dots and letters that a resolver with IDNA maps to those of ASCII.
-        "127.0.0.\u{ff11}",
-        "\u{ff11}\u{ff12}\u{ff17}.0.0.1",
+        // Digits that UTS 46 leaves as they are.
         "127.0.0.\u{0661}",
-        "127.0.0.\u{1d7cf}",
-        "127.0.0.\u{2460}",
-        "127\u{3002}0\u{3002}0\u{3002}1",
-        "127\u{ff0e}0\u{ff0e}0\u{ff0e}1",
-        "127\u{ff61}1",
-        "0\u{ff58}7f000001",
-        // Characters that IDNA maps to nothing.
-        "127.0.0.\u{ad}1",
-        "127.0.0.\u{200b}1",
-        "127.0.0.1\u{ad}",
+        "127.0.0.\u{ff12}56",
+        "a.\u{ff11}",
         // IPv6 that is none, or that names an interface.
         "fe80::1%eth0",
         "fe80::1%1",
@@ -145,13 +150,102 @@ fn r13_names_stay_names() {
         "-1",
         "127.0.0.+1",
         "1a",
-        "m\u{fc}nchen.example",
-        "\u{4f8b}\u{3048}.example",
         "under_score",
         "10.0.0.1.nip.io",
     ] {
         assert_eq!(host(text), Ok(format!("name {text}")), "{text}");
     }
+}
+
+/// Whatever a client writes for one host, there is one name for it: rules, resolvers, upstreams, limits and
+/// the log see no other.
+#[test]
+fn a_name_has_one_form() {
+    for (written, name) in [
+        ("example.com", "example.com"),
+        ("EXAMPLE.Com", "example.com"),
+        ("example.com.", "example.com"),
+        ("example.com...", "example.com"),
+        ("_Srv.Example.", "_srv.example"),
+        ("B\u{fc}cher.example", "xn--bcher-kva.example"),
+        ("BU\u{308}CHER.example.", "xn--bcher-kva.example"),
+        ("XN--BCHER-KVA.Example", "xn--bcher-kva.example"),
+        (
+            "b\u{fc}cher\u{3002}example\u{3002}",
+            "xn--bcher-kva.example",
+        ),
+        ("\u{ff25}XAMPLE\u{ff0e}com", "example.com"),
+        ("ex\u{ad}ample.com", "example.com"),
+        ("fa\u{df}.example", "xn--fa-hia.example"),
+        ("m\u{fc}nchen.example", "xn--mnchen-3ya.example"),
+        ("\u{4f8b}\u{3048}.example", "xn--r8jz45g.example"),
+        ("a+b~c.example", "a+b~c.example"),
+        ("*.example", "*.example"),
+    ] {
+        let made = DomainName::new(written).unwrap();
+        assert_eq!(made.as_str(), name, "{written}");
+        assert_eq!(made, DomainName::new(name).unwrap(), "{written}");
+        let target: Address = format!("{written}:80").parse().unwrap();
+        assert_eq!(target.to_string(), format!("{name}:80"), "{written}");
+        // As it comes from a client, in a request and in a datagram.
+        let len = u8::try_from(written.len()).unwrap();
+        let field = [&[3, len], written.as_bytes(), &[0, 80]].concat();
+        let request = [&[5, 1, 0][..], &field].concat();
+        let Ok(Decoded::Done(request, _)) = proto::Request::decode(&request) else {
+            panic!("{written}")
+        };
+        assert_eq!(request.target, target, "{written}");
+        let Ok(Decoded::Done(header, _)) = UdpHeader::decode(&[&[0, 0, 0][..], &field].concat())
+        else {
+            panic!("{written}")
+        };
+        assert_eq!(header.address, target, "{written}");
+    }
+}
+
+#[test]
+fn what_no_host_can_be_called_is_no_name() {
+    use InvalidName::{Address as Looks, Empty, Literal, Octet, TooLong};
+
+    for (text, problem) in [
+        ("a<b", Octet),
+        ("a>b", Octet),
+        ("a\"b", Octet),
+        ("a/b", Octet),
+        ("a?b", Octet),
+        ("a#b", Octet),
+        ("a@b", Octet),
+        ("a^b", Octet),
+        ("a|b", Octet),
+        ("a`b", Octet),
+        ("a{b}", Octet),
+        // To resolvers that read names as zone files have them, `ex\097mple.com` is example.com.
+        ("ex\\097mple.com", Octet),
+        ("ex\u{ff3c}ample.com", Octet),
+        ("a\u{ff1c}b.example", Octet),
+        ("a\u{a8}b.example", Octet),
+        ("xn--\u{fc}.example", Octet),
+        ("a\u{378}.example", Octet),
+        ("\u{202e}moc.elpmaxe", Octet),
+        ("a..b", Empty),
+        (".a", Empty),
+        ("a\u{3002}\u{ff0e}b", Empty),
+        ("\u{3002}", Empty),
+        ("\u{ad}", Empty),
+        ("a:80", Looks),
+        ("a%b", Looks),
+        ("a\u{ff1a}80", Looks),
+        ("a.\u{ff11}", Looks),
+        ("127.1", Literal),
+        ("[::1]", Literal),
+        ("\u{ff11}\u{ff12}\u{ff17}.1", Literal),
+    ] {
+        assert_eq!(DomainName::new(text), Err(problem), "{text}");
+    }
+    // An A-label can be longer than what it is made of.
+    let wide = vec!["\u{fc}"; 85].join(".");
+    assert_eq!(wide.len(), 254);
+    assert_eq!(DomainName::new(&wide), Err(TooLong));
 }
 
 #[test]
@@ -243,6 +337,17 @@ proptest! {
             format!("[::ffff:{:x}:{:x}]", address >> 16, low16),
         ] {
             prop_assert_eq!(host(&text), Ok(expected.clone()), "{}", text);
+        }
+    }
+
+    /// A name in normal form is its own normal form, and nothing in it ends a line or a host.
+    #[test]
+    fn the_normal_form_is_settled(text in "\\PC{1,20}(\\.\\PC{1,12}){0,2}") {
+        if let Ok(name) = DomainName::new(&text) {
+            prop_assert_eq!(DomainName::new(&name), Ok(name.clone()));
+            let plain = |octet: u8| octet.is_ascii_graphic() && !b"/\\?#@\"<>:[]%".contains(&octet);
+            prop_assert!(name.bytes().all(plain) && !name.ends_with('.'), "{}", name);
+            prop_assert_eq!(name.to_ascii_lowercase(), name.as_str());
         }
     }
 

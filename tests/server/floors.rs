@@ -105,13 +105,13 @@ fn connectors_do_not_know_each_other() {
 }
 
 #[test]
-fn proto_needs_the_standard_library_only() {
+fn proto_needs_the_standard_library_and_idna_only() {
     for file in sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/proto")) {
         let code = code(&fs::read_to_string(&file).unwrap());
         for line in code.lines().filter(|line| line.starts_with("use ")) {
             let root = line["use ".len()..].split([':', ';', ' ', '{']).next();
             assert!(
-                matches!(root, Some("std" | "super" | "self")),
+                matches!(root, Some("std" | "super" | "self" | "idna")),
                 "{}: {line}",
                 file.display()
             );

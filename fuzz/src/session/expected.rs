@@ -3,7 +3,7 @@
 
 use tower_socks::{
     Identity, Request,
-    proto::{Address, Command, DomainName, Method},
+    proto::{Address, Command, Method},
     session::Policy,
 };
 
@@ -99,8 +99,7 @@ impl Expected {
         let port = u16::from_be_bytes([port[0], port[1]]);
         let target = if name {
             let name = str::from_utf8(host).ok();
-            let name = name.and_then(|name| DomainName::new(name).ok());
-            name.map(|name| Address::Name(name, port))
+            name.and_then(|name| Address::new(name, port).ok())
         } else {
             let v4 = <[u8; 4]>::try_from(host).map(|ip| (ip, port).into());
             let address = v4.or_else(|_| <[u8; 16]>::try_from(host).map(|ip| (ip, port).into()));

@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use tower_socks::{
     Request, Rules,
-    proto::{Address, Command, DomainName},
+    proto::{Address, Command},
     rules::{Decision, Effect},
 };
 
@@ -222,10 +222,12 @@ pub fn literal(address: IpAddr) -> Request {
     client(Request::new(Command::CONNECT, target.into()))
 }
 
-/// CONNECT to a name exactly as written, port 443.
+/// CONNECT to a host as a client writes it, port 443.
 pub fn named(name: &str) -> Request {
-    let name = DomainName::new(name).unwrap();
-    client(Request::new(Command::CONNECT, Address::Name(name, 443)))
+    client(Request::new(
+        Command::CONNECT,
+        Address::new(name, 443).unwrap(),
+    ))
 }
 
 /// About an address in a request by itself, and behind a name.

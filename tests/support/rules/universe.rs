@@ -11,7 +11,7 @@ use proptest::{
 };
 use tower_socks::{
     Identity, Request, Rules,
-    proto::{Address, Command, DomainName},
+    proto::{Address, Command},
     rules::{Action, Destination, Rule},
 };
 
@@ -275,7 +275,7 @@ pub fn target() -> impl Strategy<Value = Target> {
 impl Client {
     /// The request, as the library takes it. To nowhere goes no CONNECT: it goes to 0.0.0.0.
     pub fn request(&self, target: &Target) -> Request {
-        let name = |name: &str| Address::Name(DomainName::new(name).unwrap(), self.port);
+        let name = |name: &str| Address::new(name, self.port).unwrap();
         let at = |ip: IpAddr| Address::Ip(SocketAddr::new(ip, self.port));
         let nowhere = at(ip("0.0.0.0"));
         let goes_to = match target {

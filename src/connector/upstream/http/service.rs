@@ -114,7 +114,7 @@ impl<C: Transport, N: DnsMode> HttpUpstream<C, N> {
     }
 
     async fn request(&self, target: &Address) -> Result<Connected<C::Io>, HttpError> {
-        let head = self.head(target)?;
+        let head = self.head(target);
         let transport = self.stream().await.map_err(HttpError::Unreachable)?;
         let relay = transport.relay();
         let mut io = transport.into_inner();
@@ -147,13 +147,9 @@ impl<C: Transport, N: DnsMode> HttpUpstream<C, N> {
     }
 
     /// Encodes the request, in the authority form of RFC 9112 section 3.2.3.
-    fn head(&self, target: &Address) -> Result<String, HttpError> {
+    fn head(&self, target: &Address) -> String {
         let authority = target.to_string();
-        // SOCKS names may contain octets that would end the line here.
-        let plain = |octet: u8| octet.is_ascii_graphic() && !b"/\\?#@\"<>".contains(&octet);
-        if !authority.bytes().all(plain) {
-            return Err(HttpError::Name);
-        }
+        // A name has nothing in it that would end the line, or the host in it: see `DomainName`.
         let mut request = format!("CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n");
         if let Some(credentials) = &self.credentials {
             // Writing into a string does not fail.
@@ -164,7 +160,7 @@ impl<C: Transport, N: DnsMode> HttpUpstream<C, N> {
             );
         }
         request.push_str("\r\n");
-        Ok(request)
+        request
     }
 }
 
