@@ -1,11 +1,16 @@
 //! The resolver of the feature `hickory`, against a name server of a few lines.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::{
+    collections::BTreeSet,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::{Arc, Mutex},
+};
 
 use hickory_resolver::{
     TokioResolver,
     config::{ConnectionConfig, LookupIpStrategy, NameServerConfig, ResolverConfig},
     net::runtime::TokioRuntimeProvider,
+    proto::rr::Name,
 };
 use tokio::net::{TcpListener, UdpSocket};
 use tower::ServiceExt;
@@ -15,30 +20,48 @@ use tower_socks::{
     proto::{Address, DomainName, ReplyCode},
 };
 
-/// Knows `two.example`, at an address of each family, and no other name.
-async fn name_server() -> SocketAddr {
+/// The names that a server was asked about.
+type Questions = Arc<Mutex<BTreeSet<String>>>;
+
+/// Knows `two.example`, and every name below `corp.example`, at an address of each family, and no other name.
+async fn name_server() -> (SocketAddr, Questions) {
+    let questions = Questions::default();
+    let asked = Arc::clone(&questions);
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let address = socket.local_addr().unwrap();
     tokio::spawn(async move {
         let mut buffer = [0; 512];
         loop {
             let (len, client) = socket.recv_from(&mut buffer).await.unwrap();
+            asked.lock().unwrap().insert(question(&buffer[..len]));
             socket
                 .send_to(&answer(&buffer[..len]), client)
                 .await
                 .unwrap();
         }
     });
-    address
+    (address, questions)
+}
+
+/// The name in a query.
+fn question(query: &[u8]) -> String {
+    let mut rest = &query[12..];
+    let mut name = String::new();
+    while rest[0] != 0 {
+        let (label, behind) = rest[1..].split_at(rest[0].into());
+        name.push_str(&String::from_utf8_lossy(label));
+        name.push('.');
+        rest = behind;
+    }
+    name
 }
 
 /// An answer (RFC 1035 section 4) to a query with one question.
 fn answer(query: &[u8]) -> Vec<u8> {
     let name_len = query[12..].iter().position(|octet| *octet == 0).unwrap() + 1;
     let question = &query[12..12 + name_len + 4];
-    let known = question
-        .to_ascii_lowercase()
-        .starts_with(b"\x03two\x07example\0");
+    let name = self::question(query);
+    let known = name == "two.example." || name.ends_with(".corp.example.");
     let kind = question[name_len + 1];
     let data = match (known, kind) {
         (true, 1) => Ipv4Addr::LOCALHOST.octets().to_vec(),
@@ -56,15 +79,47 @@ fn answer(query: &[u8]) -> Vec<u8> {
     answer
 }
 
+/// Asks that server, with a search domain below which it knows every name.
 async fn resolver() -> HickoryResolver {
-    let server = name_server().await;
+    searching().await.0
+}
+
+async fn searching() -> (HickoryResolver, Questions) {
+    let (server, questions) = name_server().await;
     let mut connection = ConnectionConfig::udp();
     connection.port = server.port();
     let servers = vec![NameServerConfig::new(server.ip(), true, vec![connection])];
-    let config = ResolverConfig::from_parts(None, Vec::new(), servers);
+    let search = vec![Name::from_ascii("corp.example.").unwrap()];
+    let config = ResolverConfig::from_parts(None, search, servers);
     let mut builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
     builder.options_mut().ip_strategy = LookupIpStrategy::Ipv6AndIpv4;
-    builder.build().unwrap().into()
+    builder.options_mut().ndots = 5;
+    (builder.build().unwrap().into(), questions)
+}
+
+/// The name that was judged is the name that is looked up.
+#[tokio::test]
+async fn no_search_domain_applies() {
+    let (resolver, questions) = searching().await;
+    for name in ["db", "good.example", "two.example.", "TWO.example"] {
+        let found = resolver.clone().oneshot(DomainName::new(name).unwrap());
+        let known = name.to_lowercase().starts_with("two.example");
+        assert_eq!(found.await.is_ok(), known, "{name}");
+    }
+    let asked = questions.lock().unwrap().clone();
+    assert!(asked.contains("db.") && asked.contains("good.example."));
+    assert!(!asked.iter().any(|name| name.contains("corp")), "{asked:?}");
+}
+
+#[tokio::test]
+async fn an_onion_service_is_nothing_to_ask_a_name_server_about() {
+    let (resolver, questions) = searching().await;
+    for name in ["onion", "a.onion", "b.A.Onion."] {
+        let name = DomainName::new(name).unwrap();
+        let error = resolver.clone().oneshot(name).await.unwrap_err();
+        assert_eq!(reply_code(&*error), ReplyCode::HOST_UNREACHABLE);
+    }
+    assert!(questions.lock().unwrap().is_empty());
 }
 
 #[tokio::test]

@@ -29,3 +29,4 @@ mod request_fn;
 #[cfg(feature = "rules")]
 mod route;
 mod streams;
+mod system;

@@ -7,12 +7,16 @@ use std::{
     task::{Context, Poll},
 };
 
-use hickory_resolver::{TokioResolver, config::LookupIpStrategy};
+use hickory_resolver::{TokioResolver, config::LookupIpStrategy, proto::rr::Name};
 use tower_service::Service;
 
+use super::special;
 use crate::{error::BoxError, proto::DomainName};
 
 /// A resolver that asks name servers itself and keeps their answers for as long as they are valid.
+///
+/// Names are absolute, as with [`SystemResolver`](super::SystemResolver): no search domain applies, the hosts
+/// file does, and names below `onion` are refused.
 ///
 /// Unlike the system's, a lookup occupies no thread and ends with the future that waits for it.
 /// Clones share the cache.
@@ -54,7 +58,12 @@ impl Service<DomainName> for HickoryResolver {
 
     fn call(&mut self, name: DomainName) -> Self::Future {
         let resolver = Arc::clone(&self.resolver);
-        Box::pin(async move { Ok(resolver.lookup_ip(name.as_str()).await?.iter().collect()) })
+        Box::pin(async move {
+            special::refuse(&name)?;
+            // With its dot the name is absolute: no search domain applies.
+            let name = Name::from_ascii(format!("{name}."))?;
+            Ok(resolver.lookup_ip(name).await?.iter().collect())
+        })
     }
 }
 

@@ -4,6 +4,8 @@
 
 #[cfg(feature = "hickory")]
 mod hickory;
+mod hosts;
+mod special;
 mod system;
 
 use std::{future::Future, net::IpAddr};
