@@ -1,113 +1,142 @@
 //! Users: names with passwords as they are, or with their hashes.
 
-use std::{
-    collections::HashMap,
-    fmt,
-    sync::{Arc, LazyLock},
-};
+use std::{collections::HashMap, fmt, sync::Arc};
 
-use argon2::{
-    Argon2,
-    password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
-};
-use serde::{Deserialize, Deserializer, de};
-use tokio::{sync::Semaphore, task::spawn_blocking};
-use tower::ServiceExt;
-use tower_socks::{BoxError, Credentials, Identity, Users, error::AuthError};
+use tower::Service;
+use tower_socks::{Credentials, Identity, Users, error::AuthError};
 
-/// Verifications at once: each takes 19 MiB and a core for some 20 ms.
-static TURNS: LazyLock<Semaphore> = LazyLock::new(|| {
-    let cores = std::thread::available_parallelism();
-    Semaphore::new(cores.map_or(1, std::num::NonZeroUsize::get))
-});
+use crate::hashes::{Hashes, Memory};
 
-#[derive(Clone, Debug, Default)]
+/// All users of one state of the file.
+#[derive(Clone, Default)]
 pub(crate) struct Accounts {
-    pub(crate) users: Users,
-    pub(crate) hashes: Hashes,
+    users: Users,
+    hashes: Hashes,
+    /// Counts the reloads.
+    generation: u64,
+    /// The generation since which a name has its password, where that is not the first.
+    changed: Arc<HashMap<Box<[u8]>, u64>>,
 }
 
+/// The generation of the accounts that verified a client, in the extensions of its identity.
+struct VerifiedBy(u64);
+
 impl Accounts {
+    /// Collects users.
+    ///
+    /// # Errors
+    ///
+    /// One is in both tables: then only one of them would have a say.
+    pub(crate) fn new(users: Users, hashes: Hashes) -> Result<Self, String> {
+        if let Some(twice) = hashes.names().find(|name| users.contains(name)) {
+            return Err(format!(
+                "user \"{}\" has a password and a hash of one: which of them counts?",
+                twice.escape_ascii()
+            ));
+        }
+        Ok(Self {
+            users,
+            hashes,
+            ..Self::default()
+        })
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.users.len() + self.hashes.0.len()
+        self.users.len() + self.hashes.len()
     }
 
     pub(crate) fn contains(&self, name: &[u8]) -> bool {
-        self.users.contains(name) || self.hashes.0.contains_key(name)
+        self.users.contains(name) || self.hashes.get(name).is_some()
     }
 
-    /// Verifies credentials. Takes as long for a name that nobody has as for a wrong password.
-    pub(crate) async fn verify(self, credentials: Credentials) -> Result<Identity, BoxError> {
-        let known = self.hashes.0.get(credentials.name());
-        let anyone = self.hashes.0.values().next();
-        let hash = match known.or(anyone) {
-            Some(hash) if !self.users.contains(credentials.name()) => hash.clone(),
-            _ => return Ok(self.users.oneshot(credentials).await?),
-        };
-        let is_known = known.is_some();
-        let _turn = TURNS.acquire().await?;
-        let verified = spawn_blocking(move || {
-            let hash = PasswordHash::new(&hash).ok()?;
-            let password = credentials.password().as_bytes();
-            let right = Argon2::default().verify_password(password, &hash).is_ok();
-            (right && is_known).then(|| Identity::named(credentials.name()))
+    /// Makes these the accounts after `old`: whose password was another one there has it since now.
+    pub(crate) fn follow(&mut self, old: &Self) {
+        self.generation = old.generation + 1;
+        let names = self.users.names().chain(self.hashes.names());
+        let changed = names.filter_map(|name| {
+            let since = if self.is_same_as_in(old, name) {
+                *old.changed.get(name)?
+            } else {
+                self.generation
+            };
+            Some((name.into(), since))
         });
-        verified.await?.ok_or_else(|| AuthError::Denied.into())
+        self.changed = Arc::new(changed.collect());
+    }
+
+    fn is_same_as_in(&self, old: &Self, name: &[u8]) -> bool {
+        match (self.hashes.get(name), old.hashes.get(name)) {
+            (Some(new), Some(old)) => new.octets() == old.octets(),
+            (None, None) => self.users.same_password(&old.users, name),
+            _ => false,
+        }
+    }
+
+    /// Tells whether the password with which a client has authenticated is still the one of its name.
+    pub(crate) fn is_still(&self, identity: &Identity) -> bool {
+        let Some(name) = identity.name() else {
+            return self.is_empty();
+        };
+        // None in a question of --explain.
+        let verified = identity.extensions().get::<VerifiedBy>();
+        let since = self.changed.get(name).copied().unwrap_or(0);
+        self.contains(name) && verified.is_none_or(|by| by.0 >= since)
+    }
+
+    /// Whether a verification takes the time of a hash. If one does, all do.
+    pub(crate) fn has_hashes(&self) -> bool {
+        !self.hashes.is_empty()
+    }
+
+    /// What the password of a name is compared with, if it is a hash.
+    pub(crate) fn hash_of(&self, name: &[u8]) -> [&[u8]; 2] {
+        let hash = self.hashes.get(name);
+        hash.map(|hash| hash.octets()).unwrap_or_default()
+    }
+
+    /// Verifies a password as it is, which takes no time.
+    pub(crate) fn verify_plain(&self, credentials: Credentials) -> Result<Identity, AuthError> {
+        let verified = self.users.clone().call(credentials).into_inner();
+        verified.map(|identity| self.sign(identity))
+    }
+
+    /// Verifies credentials. Takes as long for a name that nobody has, or that has its password as it is, as for one
+    /// with a hash.
+    pub(crate) fn verify(
+        &self,
+        memory: &mut Memory,
+        credentials: &Credentials,
+    ) -> Result<Identity, AuthError> {
+        let (name, password) = (credentials.name(), credentials.password().as_bytes());
+        let right = self.hashes.verify(memory, name, password);
+        let plain = self.verify_plain(credentials.clone());
+        if right {
+            Ok(self.identity(name))
+        } else {
+            plain
+        }
+    }
+
+    /// The identity of a client whose password is known to be right.
+    pub(crate) fn identity(&self, name: &[u8]) -> Identity {
+        self.sign(Identity::named(name))
+    }
+
+    fn sign(&self, mut identity: Identity) -> Identity {
+        identity
+            .extensions_mut()
+            .insert(VerifiedBy(self.generation));
+        identity
     }
 }
 
-/// `[password_hashes]`: names, each with a hash of argon2 in the PHC format.
-#[derive(Clone, Default)]
-pub(crate) struct Hashes(Arc<HashMap<Box<[u8]>, Box<str>>>);
-
-/// Names and hashes are nobody's business.
-impl fmt::Debug for Hashes {
+/// Names are nobody's business.
+impl fmt::Debug for Accounts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Hashes({})", self.0.len())
+        write!(f, "Accounts({})", self.len())
     }
-}
-
-impl<'de> Deserialize<'de> for Hashes {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let stated = HashMap::<String, Hash>::deserialize(deserializer)?;
-        let mut hashes = HashMap::new();
-        for (name, Hash(hash)) in stated {
-            if !(1..=255).contains(&name.len()) {
-                return Err(de::Error::custom(
-                    "the name of a user must have 1 to 255 octets",
-                ));
-            }
-            hashes.insert(name.into_bytes().into(), hash);
-        }
-        Ok(Self(Arc::new(hashes)))
-    }
-}
-
-struct Hash(Box<str>);
-
-impl<'de> Deserialize<'de> for Hash {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // Not shown: it may be a password in a wrong place.
-        let problem =
-            || de::Error::custom("this is no hash of argon2: make one by `server hash-password`");
-        let text = String::deserialize(deserializer).map_err(|_| problem())?;
-        let hash = PasswordHash::new(&text).map_err(|_| problem())?;
-        if !hash.algorithm.as_str().starts_with("argon2") {
-            return Err(problem());
-        }
-        Ok(Self(text.into()))
-    }
-}
-
-/// The hash of a password, for the file.
-pub(crate) fn hash(password: &str) -> Result<String, BoxError> {
-    if !(1..=255).contains(&password.len()) {
-        return Err("a password must have 1 to 255 octets".into());
-    }
-    let hash = Argon2::default().hash_password(password.as_bytes());
-    Ok(hash.map_err(|error| error.to_string())?.to_string())
 }

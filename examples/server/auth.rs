@@ -1,22 +1,24 @@
 //! Authentication and policy by the users in force, which a reload changes.
 
 use std::{
+    fmt,
     net::SocketAddr,
+    sync::Arc,
     task::{Context, Poll},
 };
 
-use futures_util::{FutureExt, future::BoxFuture};
+use futures_util::future::{Either, Ready, ready};
 use tokio::sync::watch;
 use tower::Service;
 use tower_socks::{
     BoxError, Credentials, Identity, NoAuth, Refusal, Request, Rules, UserPass,
     io::ClientStream,
-    layer::auth::Authenticate,
+    layer::auth::{Authenticate, BlockingVerifier, Verification},
     proto::Method,
     session::{Negotiation, Policy},
 };
 
-use crate::accounts::Accounts;
+use crate::{accounts::Accounts, logins::Logins, remembered::Remembered};
 
 /// Authenticates by username and password where there are users, and admits everyone where there
 /// are none.
@@ -27,11 +29,14 @@ pub(crate) struct ReloadableAuth {
 }
 
 impl ReloadableAuth {
-    pub(crate) fn new(accounts: watch::Receiver<Accounts>) -> Self {
-        Self {
-            with_password: UserPass::new(Verifier(accounts.clone())),
+    pub(crate) fn new(
+        accounts: watch::Receiver<Accounts>,
+        logins: &Logins,
+    ) -> Result<Self, BoxError> {
+        Ok(Self {
+            with_password: UserPass::new(Verifier::new(accounts.clone(), logins)?),
             accounts,
-        }
+        })
     }
 }
 
@@ -60,13 +65,42 @@ impl<Io: ClientStream> Authenticate<Io> for ReloadableAuth {
 }
 
 /// Verifies credentials against the users in force.
-#[derive(Clone, Debug)]
-struct Verifier(watch::Receiver<Accounts>);
+#[derive(Clone)]
+struct Verifier {
+    accounts: watch::Receiver<Accounts>,
+    remembered: Arc<Remembered>,
+    hashing: BlockingVerifier,
+}
+
+impl Verifier {
+    fn new(accounts: watch::Receiver<Accounts>, logins: &Logins) -> Result<Self, BoxError> {
+        let remembered = Arc::new(Remembered::new(logins.remember.0)?);
+        let (in_force, right) = (accounts.clone(), Arc::clone(&remembered));
+        let hashing = logins.verifier(move |memory, credentials| {
+            let accounts = in_force.borrow().clone();
+            let identity = accounts.verify(memory, credentials)?;
+            let expected = accounts.hash_of(credentials.name());
+            right.verified(right.code(credentials, &expected));
+            Ok(identity)
+        });
+        Ok(Self {
+            accounts,
+            remembered,
+            hashing,
+        })
+    }
+}
+
+impl fmt::Debug for Verifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Verifier").finish_non_exhaustive()
+    }
+}
 
 impl Service<Credentials> for Verifier {
     type Response = Identity;
     type Error = BoxError;
-    type Future = BoxFuture<'static, Result<Identity, BoxError>>;
+    type Future = Either<Ready<Result<Identity, BoxError>>, Verification>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         Poll::Ready(Ok(()))
@@ -74,13 +108,27 @@ impl Service<Credentials> for Verifier {
 
     fn call(&mut self, credentials: Credentials) -> Self::Future {
         // The last user may be gone since the method was selected: then nobody is admitted.
-        let accounts = self.0.borrow().clone();
-        accounts.verify(credentials).boxed()
+        let accounts = self.accounts.borrow().clone();
+        let name = credentials.name();
+        let expected = accounts.hash_of(name);
+        let is_hash = expected != <[&[u8]; 2]>::default();
+        if accounts.has_hashes() {
+            let code = self.remembered.code(&credentials, &expected);
+            if !self.remembered.knows(&code) {
+                return Either::Right(self.hashing.call(credentials));
+            }
+        }
+        let verified = match is_hash {
+            true => Ok(accounts.identity(name)),
+            // What is remembered may be the password of before a reload.
+            false => accounts.verify_plain(credentials),
+        };
+        Either::Left(ready(verified.map_err(Into::into)))
     }
 }
 
 /// Policy: the rules, for clients that are still users. A reload that removes a user refuses new
-/// requests of its sessions and closes its tunnels.
+/// requests of its sessions and closes its tunnels, and so does one that changes its password.
 #[derive(Debug)]
 pub(crate) struct UsersPolicy {
     pub(crate) accounts: Accounts,
@@ -89,14 +137,12 @@ pub(crate) struct UsersPolicy {
 
 impl UsersPolicy {
     fn admit(&self, request: &Request) -> Result<(), Refusal> {
-        let known = match request.identity.name() {
-            Some(name) => self.accounts.contains(name),
-            None => self.accounts.is_empty(),
-        };
-        if known {
+        if self.accounts.is_still(&request.identity) {
             Ok(())
         } else {
-            Err(Refusal::not_allowed("the client is not a user any more"))
+            Err(Refusal::not_allowed(
+                "the client is not a user any more, or has another password now",
+            ))
         }
     }
 }

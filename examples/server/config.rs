@@ -10,12 +10,8 @@ use tower_socks::{
 };
 
 use crate::{
-    accounts::{Accounts, Hashes},
-    limits::Limits,
-    listen::Listen,
-    status::Metrics,
-    timeouts::Timeouts,
-    upstream::Upstream,
+    accounts::Accounts, hashes::Hashes, limits::Limits, listen::Listen, logins::Logins,
+    status::Metrics, timeouts::Timeouts, upstream::Upstream,
 };
 
 /// What a file says. `server.toml` beside the examples explains every field.
@@ -35,6 +31,8 @@ pub(crate) struct Config {
     pub(crate) acl: RulesBuilder,
     #[serde(default)]
     pub(crate) limits: Limits,
+    #[serde(default)]
+    pub(crate) logins: Logins,
     #[serde(default)]
     pub(crate) timeouts: Timeouts,
     /// Direct, if there is none.
@@ -75,6 +73,7 @@ impl Default for Config {
             password_hashes: Hashes::default(),
             acl: public(),
             limits: Limits::default(),
+            logins: Logins::default(),
             timeouts: Timeouts::default(),
             upstream: None,
             log: Log::default(),
@@ -101,11 +100,8 @@ impl Config {
     }
 
     /// Collects all users.
-    pub(crate) fn accounts(&self) -> Accounts {
-        Accounts {
-            users: self.users.clone(),
-            hashes: self.password_hashes.clone(),
-        }
+    fn accounts(&self) -> Result<Accounts, String> {
+        Accounts::new(self.users.clone(), self.password_hashes.clone())
     }
 
     fn parse(text: &str) -> Result<Self, (Option<Range<usize>>, String)> {
@@ -117,7 +113,7 @@ impl Config {
             let (span, message) = fail(error.inner());
             (span, format!("{}{message}", Place(error.path())))
         })?;
-        let accounts = config.accounts();
+        let accounts = config.accounts().map_err(|problem| (None, problem))?;
         let known = |user: &str| accounts.is_empty() || accounts.contains(user.as_bytes());
         if let Err(problem) = config.acl.check_names(known) {
             return Err((find(text, problem.location()), format!("acl, {problem}")));

@@ -13,9 +13,13 @@ mod accounts;
 mod auth;
 mod cli;
 mod config;
+mod descriptors;
 mod explain;
+mod hashes;
 mod limits;
 mod listen;
+mod logins;
+mod remembered;
 mod signals;
 mod state;
 mod status;
@@ -141,7 +145,7 @@ fn hash_password() -> ExitCode {
     let read = std::io::stdin().read_line(&mut password);
     let hash = read
         .map_err(Into::into)
-        .and_then(|_| accounts::hash(password.trim_end_matches(['\r', '\n'])));
+        .and_then(|_| hashes::hash(password.trim_end_matches(['\r', '\n'])));
     match hash {
         Ok(hash) => {
             println!("{hash}");
@@ -155,6 +159,7 @@ fn hash_password() -> ExitCode {
 fn check(settings: &Settings) -> ExitCode {
     let Fixed {
         limits,
+        logins,
         timeouts,
         upstream,
         listen,
@@ -169,6 +174,7 @@ fn check(settings: &Settings) -> ExitCode {
         None => println!("upstream  none"),
     }
     println!("limits    {limits:?}");
+    println!("logins    {logins:?}");
     println!("timeouts  {timeouts:?}");
     match metrics {
         Some(metrics) if metrics.has_dashboard() => {
@@ -186,7 +192,7 @@ async fn run(
     fixed: Fixed,
     passed: Vec<std::net::TcpListener>,
 ) -> Result<(), BoxError> {
-    raise_descriptor_limit();
+    descriptors::raise_limit();
     let listeners = if passed.is_empty() {
         fixed.listen.bind().await?
     } else {
@@ -218,6 +224,7 @@ where
     let settings = Settings::load(&flags, listening.clone())?;
     let Fixed {
         limits,
+        logins,
         timeouts,
         metrics,
         ..
@@ -239,7 +246,10 @@ where
         .layer(SessionMetricsLayer::new())
         .layer(HandshakeLayer::new().deadline(timeouts.handshake.0))
         .layer(FailedLoginsLayer::new())
-        .layer(AuthLayer::new(ReloadableAuth::new(state.accounts())))
+        .layer(AuthLayer::new(ReloadableAuth::new(
+            state.accounts(),
+            &logins,
+        )?))
         .timeout(timeouts.dial.0)
         .layer(RequestMetricsLayer::new())
         .layer(open.layer())
@@ -284,16 +294,4 @@ fn local_addresses<L: std::os::fd::AsFd>(listeners: &[L]) -> std::io::Result<Vec
         Ok(SocketAddr::try_from(address)?)
     };
     listeners.iter().map(address).collect()
-}
-
-/// Raises the limit of descriptors: a session takes two, and the usual limit of 1,024 is about programs that use
-/// `select(2)`.
-fn raise_descriptor_limit() {
-    use rustix::process::{Resource, getrlimit, setrlimit};
-
-    let mut limit = getrlimit(Resource::Nofile);
-    limit.current = limit.maximum;
-    if let Err(error) = setrlimit(Resource::Nofile, limit) {
-        tracing::warn!(%error, "cannot raise the limit of open descriptors");
-    }
 }

@@ -12,6 +12,7 @@ use crate::{
     config::{Config, Log},
     limits::Limits,
     listen::Listen,
+    logins::Logins,
     status::Metrics,
     systemd,
     timeouts::Timeouts,
@@ -32,6 +33,7 @@ pub(crate) struct Settings {
 pub(crate) struct Fixed {
     pub(crate) listen: Listen,
     pub(crate) limits: Limits,
+    pub(crate) logins: Logins,
     pub(crate) timeouts: Timeouts,
     pub(crate) upstream: Option<Upstream>,
     pub(crate) log: Log,
@@ -55,6 +57,7 @@ impl Settings {
             password_hashes: hashes,
             mut acl,
             limits,
+            logins,
             timeouts,
             upstream,
             log,
@@ -64,7 +67,7 @@ impl Settings {
             None => Config::default(),
         };
         let users = flags.with_users(users);
-        let accounts = Accounts { users, hashes };
+        let accounts = Accounts::new(users, hashes)?;
         let listen = flags.listen(listen);
         let listening = match listening.is_empty() {
             true => listen.0.clone(),
@@ -89,6 +92,7 @@ impl Settings {
             fixed: Fixed {
                 listen,
                 limits,
+                logins,
                 timeouts,
                 upstream,
                 log,
@@ -147,16 +151,17 @@ impl State {
                 tokio::task::spawn_blocking(move || Settings::load(&flags, listening)).await;
             match loaded {
                 Ok(Ok(Settings {
-                    accounts,
+                    mut accounts,
                     rules,
                     fixed,
                 })) => {
                     if !fixed.is_like(&self.fixed) {
                         tracing::warn!(
-                            "{path}: listen, limits, timeouts, upstream, log and metrics change with a \
+                            "{path}: listen, limits, logins, timeouts, upstream, log and metrics change with a \
                              restart only"
                         );
                     }
+                    accounts.follow(&self.accounts.borrow());
                     let (user_count, rule_count) = (accounts.len(), rules.len());
                     self.accounts.send_replace(accounts.clone());
                     self.policy.swap(UsersPolicy { accounts, rules });

@@ -16,6 +16,8 @@ mod config;
 mod limits;
 #[cfg(all(feature = "limit", feature = "metrics", feature = "proxy-url"))]
 mod load;
+#[cfg(all(feature = "limit", feature = "proxy-url"))]
+mod logins;
 mod server;
 #[cfg(all(feature = "limit", feature = "metrics", feature = "proxy-url"))]
 mod status;

@@ -139,6 +139,34 @@ async fn a_full_queue_refuses_at_once() {
     assert_eq!(*order, names.map(|name| format!("{name}@192.0.2.1")));
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_has_waited_for_too_long_is_refused() {
+    let gate = gate();
+    let patience = Duration::from_secs(3);
+    let verifier = gate.verifier.clone().turns(1).patience(patience);
+    let log_in = || {
+        let joe = credentials("joe", "secret", "192.0.2.1");
+        tokio::spawn(verifier.clone().oneshot(joe))
+    };
+    let first = log_in();
+    // A paused clock stands still while a thread is busy.
+    while gate.running.load(SeqCst) == 0 {
+        tokio::task::yield_now().await;
+    }
+    let late = log_in();
+    tokio::task::yield_now().await;
+    tokio::time::advance(patience).await;
+    let waits = log_in();
+    tokio::task::yield_now().await;
+    tokio::time::advance(Duration::from_millis(1)).await;
+    for _ in 0..2 {
+        gate.go.send(()).unwrap();
+    }
+    assert!(first.await.unwrap().is_ok());
+    assert!(is_refused(late.await.unwrap()));
+    assert!(waits.await.unwrap().is_ok());
+}
+
 /// A client, or a /48 of clients, fills the queue. Others are served next, and take its places.
 #[tokio::test]
 async fn a_flood_waits_behind_those_who_do_not_flood() {

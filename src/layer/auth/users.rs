@@ -114,6 +114,30 @@ impl Users {
         self.known.contains_key(name)
     }
 
+    /// Lists the names, in no order.
+    pub fn names(&self) -> impl Iterator<Item = &[u8]> {
+        self.known.keys().map(|name| &**name)
+    }
+
+    /// Tells whether a name has the same password in both, and is in both at all: a server that reads its users
+    /// again learns whose tunnels to close. Takes the same time whatever the passwords are.
+    ///
+    /// ```
+    /// use tower_socks::Users;
+    ///
+    /// let old: Users = [("joe", "secret"), ("jane", "hidden")].into_iter().collect();
+    /// let new: Users = [("joe", "another"), ("jane", "hidden")].into_iter().collect();
+    /// let changed: Vec<_> = new.names().filter(|name| !new.same_password(&old, name)).collect();
+    /// assert_eq!(changed, [b"joe"]);
+    /// ```
+    #[must_use]
+    pub fn same_password(&self, other: &Self, name: &[u8]) -> bool {
+        match (self.known.get(name), other.known.get(name)) {
+            (Some(one), Some(another)) => one.ct_eq(another).into(),
+            _ => false,
+        }
+    }
+
     /// Tells whether there are no users, so that nobody is let in.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -6,7 +6,11 @@ use std::{
     thread,
 };
 
-use tokio::{runtime::Handle, sync::oneshot};
+use tokio::{
+    runtime::Handle,
+    sync::oneshot,
+    time::{Duration, Instant},
+};
 
 use super::queue::{Entered, Place, Queue};
 use crate::{
@@ -23,10 +27,19 @@ pub(super) type MakeVerify = Arc<dyn Fn() -> Verify + Send + Sync>;
 
 pub(super) type Verdict = Result<Identity, BoxError>;
 
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// Calls at once.
+    pub(super) turns: usize,
+    /// Those that wait.
+    pub(super) queue: usize,
+    /// How long each waits.
+    pub(super) patience: Duration,
+}
+
 pub(super) struct Turns {
     pub(super) make: MakeVerify,
-    pub(super) most: usize,
-    pub(super) queue: usize,
+    pub(super) limits: Limits,
     state: Mutex<State>,
     events: LimitEvents<IpAddr>,
 }
@@ -39,17 +52,17 @@ struct State {
 
 struct Job {
     credentials: Credentials,
+    since: Instant,
     verdict: oneshot::Sender<Verdict>,
 }
 
 impl Turns {
-    pub(super) fn new(make: MakeVerify, most: usize, queue: usize) -> Self {
+    pub(super) fn new(make: MakeVerify, limits: Limits) -> Self {
         Self {
             make,
-            most,
-            queue,
+            limits,
             state: Mutex::new(State {
-                queue: Queue::new(queue),
+                queue: Queue::new(limits.queue),
                 taken: 0,
             }),
             events: LimitEvents::new("verifications that wait"),
@@ -70,32 +83,39 @@ impl Turns {
             path,
             Job {
                 credentials,
+                since: Instant::now(),
                 verdict,
             },
         );
-        let more = state.take_turn(self.most);
+        let more = state.take_turn(self.limits.turns);
         drop(state);
         if more {
             self.start(&runtime);
         }
-        let (entered, refused) = match entered {
-            Entered::Waits(place, displaced) => (
-                Some(place),
-                displaced.map(|job| {
-                    let client = client_network(job.credentials.peer().ip());
-                    // Nobody listens if it was dropped meanwhile.
-                    _ = job.verdict.send(Err(too_many().into()));
-                    client
-                }),
-            ),
-            Entered::Full => (None, Some(client)),
-        };
-        if let Some(Some(client)) = refused {
-            self.events.reached(&client);
-        }
         match entered {
-            Some(place) => Ok((place, answer)),
-            None => Err(too_many().into()),
+            Entered::Waits(place, displaced) => {
+                if let Some(job) = displaced {
+                    let client = client_network(job.credentials.peer().ip());
+                    self.refuse(client, job.verdict);
+                }
+                Ok((place, answer))
+            }
+            Entered::Full => {
+                self.reached(client);
+                Err(too_many().into())
+            }
+        }
+    }
+
+    fn refuse(&self, client: Option<IpAddr>, verdict: oneshot::Sender<Verdict>) {
+        self.reached(client);
+        // Nobody listens if it was dropped meanwhile.
+        _ = verdict.send(Err(too_many().into()));
+    }
+
+    fn reached(&self, client: Option<IpAddr>) {
+        if let Some(client) = client {
+            self.events.reached(&client);
         }
     }
 
@@ -158,7 +178,7 @@ impl Turn {
         loop {
             let mut state = turns.state();
             let next = state.queue.next();
-            let calm = state.queue.len() <= turns.queue / 4;
+            let calm = state.queue.len() <= turns.limits.queue / 4;
             drop(state);
             let Some(job) = next else {
                 return;
@@ -166,7 +186,12 @@ impl Turn {
             if job.verdict.is_closed() {
                 continue;
             }
-            if let Some(client) = client_network(job.credentials.peer().ip()).filter(|_| calm) {
+            let client = client_network(job.credentials.peer().ip());
+            if job.since.elapsed() > turns.limits.patience {
+                turns.refuse(client, job.verdict);
+                continue;
+            }
+            if let Some(client) = client.filter(|_| calm) {
                 turns.events.left(&client);
             }
             let verify = verify.get_or_insert_with(|| (turns.make)());
@@ -186,7 +211,8 @@ impl Drop for Turn {
         let runtime = Handle::try_current();
         let mut state = self.turns.state();
         state.taken -= 1;
-        let more = thread::panicking() && runtime.is_ok() && state.take_turn(self.turns.most);
+        let more =
+            thread::panicking() && runtime.is_ok() && state.take_turn(self.turns.limits.turns);
         drop(state);
         if let (true, Ok(runtime)) = (more, runtime) {
             self.turns.start(&runtime);

@@ -4,22 +4,25 @@ use std::{
     sync::Arc,
     task::{Context, Poll},
     thread,
+    time::Duration,
 };
 
 use tower_service::Service;
 
 use super::{
     Verification,
-    turns::{MakeVerify, Turns, Verify},
+    turns::{Limits, MakeVerify, Turns, Verify},
 };
 use crate::{
     error::{AuthError, BoxError},
     session::{Credentials, Identity},
 };
 
-/// Places of the queue for each turn: 5 s of hashes that take 20 ms each, half of the time that a handshake
-/// has unless told otherwise.
+/// Places of the queue for each turn: 5 s of hashes that take 20 ms each.
 const QUEUE_PER_TURN: usize = 256;
+
+/// Less than a handshake has unless told otherwise, which is 10 s.
+const PATIENCE: Duration = Duration::from_secs(8);
 
 /// Verifies credentials by a function that blocks its thread: a password hash, PAM, a file.
 ///
@@ -30,9 +33,9 @@ const QUEUE_PER_TURN: usize = 256;
 /// * **a turn is a thread's**, and given back when the function returns, whatever becomes of the future. There
 ///   are never more calls of the function than [turns](Self::turns), nor more of their
 ///   [memory](Self::with_memory).
-/// * **the queue is bounded**. What finds it full is refused at once, with a
-///   [`Refusal`](crate::error::Refusal), and nothing is said about the password. A future that is dropped
-///   gives up its place.
+/// * **the queue is bounded**. What finds it full is refused at once, and what has waited for too long when its
+///   turn comes as well, with a [`Refusal`](crate::error::Refusal), and nothing is said about the password. A
+///   future that is dropped gives up its place.
 /// * **everybody has a share** of the queue: each IPv4 /24 and IPv6 /48 by turns, in these each client (IPv6: each /64),
 ///   and of each client the names that it states. Who floods waits behind those who do not, and where the queue
 ///   is full loses places to them.
@@ -87,7 +90,8 @@ pub struct BlockingVerifier {
 }
 
 impl BlockingVerifier {
-    /// Creates a verifier of as many turns as there are cores, and a queue of 256 for each.
+    /// Creates a verifier of as many turns as there are cores, and a queue of 256 for each in which one waits
+    /// for 8 s at most.
     pub fn new<F>(verify: F) -> Self
     where
         F: Fn(&Credentials) -> Result<Identity, AuthError> + Send + Sync + 'static,
@@ -129,7 +133,14 @@ impl BlockingVerifier {
         });
         let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
         Self {
-            turns: Arc::new(Turns::new(make, cores, cores * QUEUE_PER_TURN)),
+            turns: Arc::new(Turns::new(
+                make,
+                Limits {
+                    turns: cores,
+                    queue: cores * QUEUE_PER_TURN,
+                    patience: PATIENCE,
+                },
+            )),
         }
     }
 
@@ -137,18 +148,28 @@ impl BlockingVerifier {
     /// own.
     #[must_use]
     pub fn turns(self, most: usize) -> Self {
-        let make = Arc::clone(&self.turns.make);
-        Self {
-            turns: Arc::new(Turns::new(make, most.max(1), self.turns.queue)),
-        }
+        self.with(|limits| limits.turns = most.max(1))
     }
 
     /// Sets how many verifications wait for a turn, one at least. What was cloned before keeps a queue of its own.
     #[must_use]
     pub fn queue(self, most: usize) -> Self {
+        self.with(|limits| limits.queue = most.max(1))
+    }
+
+    /// Sets for how long a verification waits for its turn. Less than the handshake has, or else its client hears no
+    /// answer. What was cloned before keeps a queue of its own.
+    #[must_use]
+    pub fn patience(self, longest: Duration) -> Self {
+        self.with(|limits| limits.patience = longest)
+    }
+
+    fn with(self, change: impl FnOnce(&mut Limits)) -> Self {
+        let mut limits = self.turns.limits;
+        change(&mut limits);
         let make = Arc::clone(&self.turns.make);
         Self {
-            turns: Arc::new(Turns::new(make, self.turns.most, most.max(1))),
+            turns: Arc::new(Turns::new(make, limits)),
         }
     }
 }
@@ -171,8 +192,7 @@ impl fmt::Debug for BlockingVerifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // What verifies may hold secrets.
         f.debug_struct("BlockingVerifier")
-            .field("turns", &self.turns.most)
-            .field("queue", &self.turns.queue)
+            .field("limits", &self.turns.limits)
             .finish_non_exhaustive()
     }
 }
