@@ -1,18 +1,56 @@
-//! Resolves a wildcard in a proxy's BND (RFC 1928 section 6).
+//! What BND of a proxy's reply leads to (RFC 1928 section 6): wildcards, and relays that are elsewhere.
 
-use std::{any::Any, net::SocketAddr};
+use std::{
+    any::Any,
+    net::{IpAddr, SocketAddr},
+};
 
 use tokio::net::TcpStream;
 
 use crate::{
+    client::ClientError,
+    datagram::is_unicast,
     io::PrefixedStream,
     proto::{Address, unmapped},
     session::Connected,
 };
 
+/// What is known of the proxy's address.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum ProxyAddress {
+    /// It is the address of the stream's other end.
+    Peer,
+    /// It is this one, with any port.
+    Known(SocketAddr),
+    /// Nothing: the stream goes through another proxy.
+    Unknown,
+}
+
+impl ProxyAddress {
+    /// Completes what is known by the address of `proxy`, which `transport` leads to. The other end of a
+    /// transport through another proxy is that one's, and what is no TCP connection has no address.
+    pub(super) fn via<Io: 'static>(self, transport: &Connected<Io>, proxy: &Address) -> Self {
+        match (self, proxy.ip()) {
+            (Self::Peer, _) if peer_address(transport).is_some() => self,
+            (Self::Peer, Some(proxy)) => Self::Known(unmapped(proxy)),
+            (Self::Peer, None) => Self::Unknown,
+            _ => self,
+        }
+    }
+
+    /// Returns the proxy's address, with any port.
+    pub(super) fn of<Io: 'static>(self, io: &Io) -> Option<SocketAddr> {
+        match self {
+            Self::Known(address) => Some(address),
+            Self::Peer => peer_address(io),
+            Self::Unknown => None,
+        }
+    }
+}
+
 /// Returns the address of the other end of `io`, where that is a TCP connection straight to the proxy
 /// and not through another one.
-pub(super) fn peer_address<Io: 'static>(io: &Io) -> Option<SocketAddr> {
+fn peer_address<Io: 'static>(io: &Io) -> Option<SocketAddr> {
     let io: &dyn Any = io;
     let stream = io
         .downcast_ref::<TcpStream>()
@@ -28,11 +66,77 @@ pub(super) fn peer_address<Io: 'static>(io: &Io) -> Option<SocketAddr> {
 /// the client has reached the proxy.
 pub(super) fn resolve_wildcard(bound: Address, proxy: Option<SocketAddr>) -> Address {
     match (&bound, proxy) {
-        (Address::Ip(address), Some(mut proxy)) if unmapped(*address).ip().is_unspecified() => {
-            // The peer's address has the scope of a link-local address, which BND does not carry.
-            proxy.set_port(address.port());
-            Address::Ip(proxy)
+        (Address::Ip(address), Some(proxy)) if unmapped(*address).ip().is_unspecified() => {
+            Address::Ip(with_port(proxy, address.port()))
         }
         _ => bound,
+    }
+}
+
+/// The relays that a client sends datagrams to.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Relays {
+    /// Those at the proxy's own address.
+    OfProxy,
+    Any,
+}
+
+/// Returns the relay that a proxy replies with: it says where our datagrams go, and so it could say a
+/// service of our own machine or network.
+pub(super) fn relay(
+    bound: Address,
+    proxy: Option<SocketAddr>,
+    relays: Relays,
+) -> Result<SocketAddr, ClientError> {
+    // Some proxies reply with a non-canonical IP literal, which is as good as an address.
+    let relay = match resolve_wildcard(bound.clone(), proxy).canonical() {
+        Ok(Address::Ip(relay)) => relay,
+        Ok(Address::Name(..)) | Err(_) => return Err(ClientError::NoRelay(bound)),
+    };
+    if !is_unicast(relay) {
+        return Err(ClientError::NoRelay(bound));
+    }
+    let foreign = Err(ClientError::ForeignRelay { relay, proxy });
+    match (relays, proxy) {
+        // The peer's address has the scope of a link-local address, which BND does not carry.
+        (_, Some(proxy)) if relay.ip() == proxy.ip() => Ok(with_port(proxy, relay.port())),
+        (Relays::Any, _) => Ok(relay),
+        // A proxy behind a NAT knows an address that only means something there.
+        (Relays::OfProxy, Some(proxy)) if is_inside(relay.ip()) && !is_inside(proxy.ip()) => {
+            Ok(with_port(proxy, relay.port()))
+        }
+        (Relays::OfProxy, None) if !is_inside(relay.ip()) => Ok(relay),
+        (Relays::OfProxy, _) => foreign,
+    }
+}
+
+fn with_port(mut address: SocketAddr, port: u16) -> SocketAddr {
+    address.set_port(port);
+    address
+}
+
+/// Whether an address is of a machine or network of its own, and no host's of the internet: loopback,
+/// private, shared, link-local, reserved, and what a translator may turn into such.
+fn is_inside(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(ip) => {
+            let [first, second, ..] = ip.octets();
+            ip.is_loopback()
+                || ip.is_private()
+                || ip.is_link_local()
+                || matches!(first, 0 | 240..)
+                || (first, second & 0xc0) == (100, 64)
+                || (first, second & 0xfe) == (198, 18)
+        }
+        IpAddr::V6(ip) => {
+            let [first, second, ..] = ip.segments();
+            ip.is_loopback()
+                || ip.is_unspecified()
+                || ip.is_unique_local()
+                || ip.is_unicast_link_local()
+                || first & 0xffc0 == 0xfec0
+                || (first, second) == (0x64, 0xff9b)
+                || first == 0x2002
+        }
     }
 }

@@ -11,13 +11,13 @@ use tokio::{
 
 use super::{
     ClientAuth, ClientError, DefaultAuth, ProxyListener, ProxySocket,
-    bnd::{peer_address, resolve_wildcard},
+    bnd::{self, ProxyAddress, Relays, resolve_wildcard},
     handshake::{self, Pipelining},
     udp::LocalSocket,
 };
 use crate::{
     error::Step,
-    proto::{Address, Command, Credentials, IntoAddress, Request, unmapped},
+    proto::{Address, Command, Credentials, IntoAddress, Request},
     session::Connected,
 };
 
@@ -37,17 +37,7 @@ struct Settings {
     limit: Duration,
     accept_limit: Duration,
     proxy: ProxyAddress,
-}
-
-/// What is known of the proxy's address.
-#[derive(Clone, Copy, Debug)]
-enum ProxyAddress {
-    /// It is the address of the stream's other end.
-    Peer,
-    /// It is this one, with any port.
-    Known(SocketAddr),
-    /// Nothing: the stream goes through another proxy.
-    Unknown,
+    relays: Relays,
 }
 
 impl Client {
@@ -90,6 +80,7 @@ impl<L> Client<L> {
                 limit: Duration::from_secs(30),
                 accept_limit: Duration::from_secs(3 * 60),
                 proxy: ProxyAddress::Peer,
+                relays: Relays::OfProxy,
             },
         }
     }
@@ -132,18 +123,25 @@ impl<L> Client<L> {
     /// it is the address of the other end, unless the stream goes through a proxy itself.
     #[must_use]
     pub const fn proxy_address(mut self, address: IpAddr) -> Self {
-        self.settings.proxy = ProxyAddress::Known(SocketAddr::new(address, 0));
+        self.settings.proxy = ProxyAddress::Known(SocketAddr::new(address.to_canonical(), 0));
         self
     }
 
-    /// Sets the proxy's address for a transport to `proxy`, unless it is set. The other end of a
-    /// transport through another proxy is that one's, and what is no TCP connection has no address.
+    /// Sends datagrams to whatever address the proxy replies with (BND). Otherwise its relay has to be
+    /// at its [own address](Self::proxy_address), or a proxy could have us send to services of our
+    /// machine and network. Where that is not known, any address of the internet will do.
+    ///
+    /// A private address in the reply of a proxy that is reached at a public one is that of a proxy
+    /// behind a NAT, and is replaced by the public one.
+    #[must_use]
+    pub const fn any_relay(mut self) -> Self {
+        self.settings.relays = Relays::Any;
+        self
+    }
+
+    /// Sets the proxy's address for a transport to `proxy`, unless it is set.
     pub(crate) fn via<Io: 'static>(mut self, transport: &Connected<Io>, proxy: &Address) -> Self {
-        if matches!(self.settings.proxy, ProxyAddress::Peer) && peer_address(transport).is_none() {
-            self.settings.proxy = proxy.ip().map_or(ProxyAddress::Unknown, |proxy| {
-                ProxyAddress::Known(unmapped(proxy))
-            });
-        }
+        self.settings.proxy = self.settings.proxy.via(transport, proxy);
         self
     }
 
@@ -193,7 +191,7 @@ impl<L> Client<L> {
         L: ClientAuth<Io>,
         Io: AsyncRead + AsyncWrite + Unpin + 'static,
     {
-        let proxy = self.proxy(&io);
+        let proxy = self.settings.proxy.of(&io);
         let peer = peer.into_address().map_err(ClientError::InvalidTarget)?;
         let (io, bound) = self.request(io, Command::BIND, peer).await?;
         let bound = resolve_wildcard(bound, proxy);
@@ -210,7 +208,8 @@ impl<L> Client<L> {
     ///
     /// [`ClientError`] says at which step it failed and whose fault it was; [`ClientError::NoRelay`] where
     /// the proxy replies with a name (nothing is resolved here), a multicast address, port 0, or a
-    /// wildcard and its [address](Self::proxy_address) is not known. `io` is closed.
+    /// wildcard and its [address](Self::proxy_address) is not known; [`ClientError::ForeignRelay`] where
+    /// it replies with [somebody else's](Self::any_relay). `io` is closed.
     ///
     /// # Cancel safety
     ///
@@ -255,24 +254,15 @@ impl<L> Client<L> {
         L: ClientAuth<Io>,
         Io: AsyncRead + AsyncWrite + Unpin + 'static,
     {
-        let proxy = self.proxy(&io);
+        let proxy = self.settings.proxy.of(&io);
         let target = Address::Ip(local.stated());
         let (io, bound) = self.request(io, Command::UDP_ASSOCIATE, target).await?;
-        ProxySocket::open(io, local, resolve_wildcard(bound, proxy))
+        ProxySocket::open(io, local, bnd::relay(bound, proxy, self.settings.relays)?)
     }
 
     /// Returns the limit of the time until the reply.
     pub(crate) const fn limit(&self) -> Duration {
         self.settings.limit
-    }
-
-    /// Returns the proxy's address, with any port.
-    fn proxy<Io: 'static>(&self, io: &Io) -> Option<SocketAddr> {
-        match self.settings.proxy {
-            ProxyAddress::Known(address) => Some(address),
-            ProxyAddress::Peer => peer_address(io),
-            ProxyAddress::Unknown => None,
-        }
     }
 
     /// Exchanges all messages up to the reply, within the time limit.

@@ -1,4 +1,4 @@
-use std::{error::Error, fmt, io, time::Duration};
+use std::{error::Error, fmt, io, net::SocketAddr, time::Duration};
 
 use tokio::time::error::Elapsed;
 
@@ -93,6 +93,14 @@ pub enum ClientError {
     Refused(ReplyCode),
     /// The proxy's relay for datagrams is at an address that nothing can be sent to.
     NoRelay(Address),
+    /// The proxy's relay for datagrams is not at the proxy's own address: see
+    /// [`Client::any_relay`](crate::Client::any_relay).
+    ForeignRelay {
+        /// Where it is.
+        relay: SocketAddr,
+        /// The proxy, if its address is known; with any port.
+        proxy: Option<SocketAddr>,
+    },
     /// No UDP socket could be opened, or none towards the proxy.
     Socket(io::Error),
     /// The address that was given for the proxy is none.
@@ -137,7 +145,8 @@ impl ClientError {
             | Self::NotSocks { .. }
             | Self::NotOffered { .. }
             | Self::NotPipelined { .. }
-            | Self::NoRelay(_) => ClientFault::Proxy,
+            | Self::NoRelay(_)
+            | Self::ForeignRelay { .. } => ClientFault::Proxy,
             Self::NoAcceptableMethod { .. } | Self::Denied | Self::Authentication(_) => {
                 ClientFault::Refused
             }
@@ -170,6 +179,7 @@ impl ClientError {
             | Self::NoAcceptableMethod { .. }
             | Self::Denied
             | Self::Authentication(_)
+            | Self::ForeignRelay { .. }
             | Self::NoRelay(_)
             | Self::Socket(_)
             | Self::InvalidProxy(_)
@@ -205,7 +215,7 @@ impl ClientError {
                 }
                 _ => ErrorKind::Other,
             },
-            Self::NoRelay(_) => ErrorKind::AddrNotAvailable,
+            Self::NoRelay(_) | Self::ForeignRelay { .. } => ErrorKind::AddrNotAvailable,
             Self::InvalidProxy(_) | Self::InvalidTarget(_) | Self::TooLarge { .. } => {
                 ErrorKind::InvalidInput
             }
@@ -259,6 +269,17 @@ impl fmt::Display for ClientError {
                 "proxy takes datagrams at {address}, where nothing can be sent to: tell the client \
                  the proxy's address, or the proxy its own"
             ),
+            Self::ForeignRelay { relay, proxy: Some(proxy) } => write!(
+                f,
+                "proxy takes datagrams at {relay}, and its own address is {}: allow any relay, if this \
+                 is right",
+                proxy.ip()
+            ),
+            Self::ForeignRelay { relay, proxy: None } => write!(
+                f,
+                "proxy takes datagrams at {relay}, which is no address of the internet: tell the client \
+                 the proxy's address, or allow any relay"
+            ),
             Self::Socket(_) => f.write_str("no UDP socket towards the proxy"),
             Self::InvalidProxy(_) => f.write_str("the proxy has no valid address"),
             Self::InvalidTarget(_) => f.write_str("the target has no valid address"),
@@ -296,6 +317,7 @@ impl Error for ClientError {
             | Self::NotPipelined { .. }
             | Self::NoAcceptableMethod { .. }
             | Self::Denied
+            | Self::ForeignRelay { .. }
             | Self::NoRelay(_)
             | Self::TooLarge { .. } => None,
         }

@@ -59,8 +59,89 @@ async fn c4_a_relay_that_nothing_can_be_sent_to_is_an_error() {
         b"\x04\0\0\0\0\0\0\0\0\0\0\xff\xff\x7f\0\0\x01\x04\xd2",
     ] {
         let reply = [b"\x05\x00\x00", bound].concat();
-        let socket = replies(Client::new(), &reply).await.unwrap();
+        let client = Client::new().proxy_address([127, 0, 0, 1].into());
+        let socket = replies(client, &reply).await.unwrap();
         assert_eq!(socket.relay_addr().to_string(), "127.0.0.1:1234");
+    }
+}
+
+/// The relay that a proxy at this address leads a client to.
+async fn led(proxy: Option<&str>, any: bool, relay: &str) -> Result<String, ClientError> {
+    let mut client = Client::new();
+    if let Some(proxy) = proxy {
+        client = client.proxy_address(proxy.parse().unwrap());
+    }
+    if any {
+        client = client.any_relay();
+    }
+    let socket = replies(client, &success(relay.parse().unwrap())).await?;
+    Ok(socket.relay_addr().to_string())
+}
+
+#[tokio::test]
+async fn a_relay_that_is_not_the_proxys_is_an_error() {
+    for (proxy, relay) in [
+        // A service of our machine, of our network, and anybody's.
+        (Some("127.0.0.2"), "127.0.0.1:8125"),
+        (Some("127.0.0.1"), "10.0.0.1:53"),
+        (Some("127.0.0.1"), "203.0.113.1:53"),
+        (Some("203.0.113.1"), "203.0.113.2:53"),
+        (Some("203.0.113.1"), "[2001:db8::2]:53"),
+        (Some("127.0.0.1"), "[::1]:53"),
+        (Some("2001:db8::1"), "[2001:db8::2]:53"),
+        // Nobody knows where the proxy is, and this is no host of the internet.
+        (None, "127.0.0.1:8125"),
+        (None, "[::ffff:127.0.0.1]:8125"),
+        (None, "10.0.0.1:53"),
+        (None, "172.16.0.1:53"),
+        (None, "192.168.0.1:53"),
+        (None, "169.254.169.254:53"),
+        (None, "100.64.0.1:53"),
+        (None, "198.19.0.1:53"),
+        (None, "0.0.0.1:53"),
+        (None, "[::1]:53"),
+        (None, "[fc00::1]:53"),
+        (None, "[fe80::1]:53"),
+        (None, "[64:ff9b::7f00:1]:53"),
+        (None, "[2002:7f00:1::]:53"),
+    ] {
+        let error = led(proxy, false, relay).await.unwrap_err();
+        assert!(
+            matches!(error, ClientError::ForeignRelay { .. }),
+            "{relay}: {error:?}"
+        );
+        assert_eq!(error.fault(), ClientFault::Proxy);
+        assert_eq!(reply_code(&error), ReplyCode::GENERAL_FAILURE);
+    }
+}
+
+#[tokio::test]
+async fn any_relay_is_where_the_proxy_says() {
+    if !has_ipv6() {
+        return;
+    }
+    for proxy in [Some("127.0.0.1"), Some("203.0.113.1"), None] {
+        for relay in ["127.0.0.2:8125", "[::1]:53"] {
+            assert_eq!(led(proxy, true, relay).await.unwrap(), relay);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_private_relay_of_a_public_proxy_is_at_the_proxy() {
+    // An address of the loopback stands for a public one: a socket has to be connected to it.
+    for (proxy, relay, expected) in [
+        ("127.0.0.1", "127.0.0.1:1234", "127.0.0.1:1234"),
+        ("::ffff:127.0.0.1", "127.0.0.1:1234", "127.0.0.1:1234"),
+    ] {
+        assert_eq!(led(Some(proxy), false, relay).await.unwrap(), expected);
+    }
+    // There may be no route from here, and then the error is about the right address.
+    for relay in ["10.0.0.1:1234", "127.0.0.1:1234", "[fe80::1]:1234"] {
+        match led(Some("203.0.113.1"), false, relay).await {
+            Ok(relay) => assert_eq!(relay, "203.0.113.1:1234"),
+            Err(error) => assert!(matches!(error, ClientError::Socket(_)), "{error:?}"),
+        }
     }
 }
 

@@ -24,7 +24,7 @@ async fn associated_at(ip: &str) -> (ProxySocket<DuplexStream>, DuplexStream, Ud
     let relay = UdpSocket::bind((ip, 0)).await.unwrap();
     let bound = relay.local_addr().unwrap();
     let (io, mut control) = tokio::io::duplex(1024);
-    let client = Client::new();
+    let client = Client::new().proxy_address(bound.ip());
     let (socket, ()) = tokio::join!(client.associate(io), async {
         control.hear(HELLO).await;
         control.say(HELLO_OK).await;
@@ -154,7 +154,7 @@ async fn nobody_gets_in_before_the_reply() {
         let relay = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let stranger = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let (io, mut control) = tokio::io::duplex(1024);
-        let client = Client::new();
+        let client = Client::new().any_relay();
         let local = "127.0.0.1:0".parse().unwrap();
         let (socket, ()) = tokio::join!(client.associate_from(io, local), async {
             control.hear(HELLO).await;

@@ -42,8 +42,8 @@ cases! {
         "The policy is asked about each destination; groups, broadcast, wildcards and port 0 are none.",
         "A policy that forbids one of two targets, in several notations, and notes about which addresses it is asked.";
     A13 a13_limits_in_time_and_number, "+", Scope::Ours("it needs a clock that jumps"),
-        "Traffic either way puts the end of an idle association off; associations of a client and destinations are bounded.",
-        "20 s of idleness, put off by each way; a third association where two may be; a third destination.";
+        "The datagrams of its client put the end of an idle association off, and no others; associations of a client and destinations are bounded.",
+        "20 s of idleness, put off by the client and not by the target; a third association where two may be; a third destination.";
     A14 a14_nobody_unasked_gets_back, "+", Scope::Any,
         "Only hosts that the client has sent to may answer, unless an option says otherwise.",
         "An unasked datagram from 127.0.0.3 ahead of an answer; ours: each kind of filtering.";
@@ -206,12 +206,12 @@ async fn a13_limits_in_time_and_number() -> Outcome {
         reaches(&target, b"up").await?;
     }
     for _ in 0..2 {
-        pass(12).await;
+        pass(9).await;
         target.send_to(b"down", out).await.unwrap();
         association.hear(&target, b"down").await?;
     }
     association.control.is_silent()?;
-    pass(20).await;
+    pass(3).await;
     prefixed("the idle limit", association.control.ends().await)?;
 
     let server = associating(Associate::new().per_client(2)).await;

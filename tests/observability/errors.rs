@@ -101,6 +101,24 @@ async fn a_client_hears_how_far_it_came_and_what_to_look_at() {
             ClientFault::Proxy,
         ),
         (
+            ClientError::ForeignRelay {
+                relay: "127.0.0.1:8125".parse().unwrap(),
+                proxy: Some("203.0.113.1:0".parse().unwrap()),
+            },
+            "proxy takes datagrams at 127.0.0.1:8125, and its own address is 203.0.113.1: allow any \
+             relay, if this is right",
+            ClientFault::Proxy,
+        ),
+        (
+            ClientError::ForeignRelay {
+                relay: "127.0.0.1:8125".parse().unwrap(),
+                proxy: None,
+            },
+            "proxy takes datagrams at 127.0.0.1:8125, which is no address of the internet: tell the \
+             client the proxy's address, or allow any relay",
+            ClientFault::Proxy,
+        ),
+        (
             ClientError::Socket(gone()),
             "no UDP socket towards the proxy",
             ClientFault::Local,

@@ -31,7 +31,7 @@ async fn exchange(room: usize, mut input: Input<'_>) {
     said.extend_from_slice(&address.port().to_be_bytes());
     script.reads.push_back(Read::Says(said));
     let (stream, _) = Scripted::new(script);
-    let socket = Client::new().associate(stream).await;
+    let socket = Client::new().any_relay().associate(stream).await;
     let mut socket = socket.expect("a socket at the proxy");
     assert_eq!(socket.relay_addr(), address);
     let local = socket.local_addr().expect("an address");

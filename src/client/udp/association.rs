@@ -3,11 +3,7 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
-use crate::{
-    client::ClientError,
-    datagram::{BatchSocket, is_unicast},
-    proto::{Address, unmapped},
-};
+use crate::{client::ClientError, datagram::BatchSocket, proto::unmapped};
 
 /// The socket that datagrams are sent from, and what the request states of it.
 #[derive(Debug)]
@@ -50,16 +46,8 @@ pub(super) struct Association {
 }
 
 impl Association {
-    /// Opens a socket for the datagrams of the relay at `bound` and no others.
-    pub(super) fn open(local: LocalSocket, bound: Address) -> Result<Self, ClientError> {
-        // Some proxies reply with a non-canonical IP literal, which is as good as an address.
-        let relay = match bound.clone().canonical() {
-            Ok(Address::Ip(relay)) => relay,
-            Ok(Address::Name(..)) | Err(_) => return Err(ClientError::NoRelay(bound)),
-        };
-        if !is_unicast(relay) {
-            return Err(ClientError::NoRelay(bound));
-        }
+    /// Opens a socket for the datagrams of `relay` and no others.
+    pub(super) fn open(local: LocalSocket, relay: SocketAddr) -> Result<Self, ClientError> {
         let open = || {
             let mut socket = match local.socket {
                 Some(socket) => socket,

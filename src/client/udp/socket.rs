@@ -40,9 +40,9 @@ impl<Io> ProxySocket<Io> {
     pub(in crate::client) fn open(
         control: Io,
         local: LocalSocket,
-        bound: Address,
+        relay: SocketAddr,
     ) -> Result<Self, ClientError> {
-        let association = Arc::new(Association::open(local, bound)?);
+        let association = Arc::new(Association::open(local, relay)?);
         Ok(Self {
             receiver: ProxyReceiver::new(control, Arc::clone(&association)),
             sender: ProxySender::new(association),
