@@ -40,7 +40,7 @@ pub(crate) use self::{
     lingering_close::{poll_discard, poll_drain},
     message::{refuse, write_reply},
     meter::Meters,
-    raw_socket::Raw,
+    raw_socket::{Raw, sent},
     scratch::{LARGEST, lend, with_scratch},
     yield_turn::yield_turn,
 };

@@ -1,15 +1,18 @@
 //! The socket inside a stream of any type.
 
-use std::{any::Any, io};
+use std::{any::Any, io, time::Duration};
 #[cfg(target_os = "linux")]
 use std::{
     os::fd::{AsFd, BorrowedFd},
     task::{Context, Poll},
 };
 
-use tokio::net::TcpStream;
 #[cfg(unix)]
 use tokio::net::UnixStream;
+use tokio::{
+    net::TcpStream,
+    time::{sleep, timeout},
+};
 
 use super::{BoxStream, MeteredStream, PrefixedStream};
 
@@ -28,6 +31,20 @@ impl<'a> Raw<'a> {
         let boxed = io.downcast_ref().map(BoxStream::inner);
         let metered = || io.downcast_ref().map(MeteredStream::inner);
         Self::found(boxed.or_else(metered).unwrap_or(io))
+    }
+
+    /// Returns the socket inside `io`, also behind bytes that were read ahead: to close, and not to
+    /// read.
+    pub(crate) fn beneath<Io: 'static>(io: &'a Io) -> Option<Self> {
+        let io: &dyn Any = io;
+        let boxed = io.downcast_ref().map(BoxStream::inner);
+        let metered = || io.downcast_ref().map(MeteredStream::inner);
+        let io = boxed.or_else(metered).unwrap_or(io);
+        #[cfg(unix)]
+        if let Some(socket) = behind(io) {
+            return Some(Self::Unix(socket));
+        }
+        behind(io).map(Self::Tcp)
     }
 
     fn found(io: &'a dyn Any) -> Option<Self> {
@@ -58,8 +75,57 @@ fn bare<T: 'static>(io: &dyn Any) -> Option<&T> {
     })
 }
 
+/// Sees through [`PrefixedStream`], whatever it has.
+fn behind<T: 'static>(io: &dyn Any) -> Option<&T> {
+    let prefixed = || io.downcast_ref().map(PrefixedStream::<T>::get_ref);
+    io.downcast_ref::<T>().or_else(prefixed)
+}
+
+/// Waits until a socket has sent what was written to it, for no longer than `limit`. Ready at once for
+/// everything that is no TCP socket.
+pub(crate) async fn sent<Io: 'static>(io: &mut Io, limit: Duration) {
+    const FIRST: Duration = Duration::from_millis(5);
+    const LONGEST: Duration = Duration::from_millis(500);
+
+    let wait = async move {
+        let mut pause = FIRST;
+        while Raw::beneath(&*io).is_some_and(Raw::has_unsent) {
+            sleep(pause).await;
+            pause = (pause * 2).min(LONGEST);
+        }
+    };
+    // What is unsent by then is lost.
+    let _ = timeout(limit, wait).await;
+}
+
+#[cfg(not(target_os = "linux"))]
+impl Raw<'_> {
+    const fn has_unsent(self) -> bool {
+        false
+    }
+}
+
 #[cfg(target_os = "linux")]
 impl Raw<'_> {
+    /// Whether there is something that the peer has not made room for. What is on its journey counts
+    /// as sent.
+    fn has_unsent(self) -> bool {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+        let Self::Tcp(socket) = self else {
+            return false;
+        };
+        // Makes it writable when nothing is left, or when it is broken.
+        if socket2::SockRef::from(socket)
+            .set_tcp_notsent_lowat(1)
+            .is_err()
+        {
+            return false;
+        }
+        let mut socket = [PollFd::new(socket, PollFlags::OUT)];
+        poll(&mut socket, Some(&Timespec::default())) == Ok(0)
+    }
+
     pub(crate) fn poll_read_ready(self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Tcp(socket) => socket.poll_read_ready(cx),
@@ -84,6 +150,18 @@ impl Raw<'_> {
             Self::Tcp(socket) => socket.try_io(interest, || call(socket.as_fd())),
             Self::Unix(socket) => socket.try_io(interest, || call(socket.as_fd())),
         }
+    }
+
+    /// Receives what is there, whatever the readiness.
+    pub(crate) fn receive(self, room: &mut [u8]) -> io::Result<usize> {
+        use rustix::net::{RecvFlags, recv};
+
+        let flags = RecvFlags::DONTWAIT;
+        let (read, _) = match self {
+            Self::Tcp(socket) => recv(socket, room, flags)?,
+            Self::Unix(socket) => recv(socket, room, flags)?,
+        };
+        Ok(read)
     }
 
     /// Runs `call` on a socket that is ready to be written.

@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 #[cfg(target_os = "linux")]
 use super::splice::{Left, Splice};
-use super::{error::Broken, gate::Gate, read_size::ReadSize};
+use super::{error::Broken, gate::Gate, read_size::ReadSize, urgent::Urgent};
 use crate::io::{Raw, poll_discard, with_scratch, yield_turn};
 
 /// Reads in one poll, before the task yields.
@@ -45,6 +45,7 @@ pub(super) struct Copier {
     pub(super) refused: Option<io::Error>,
     #[cfg(target_os = "linux")]
     splice: Option<Splice>,
+    pub(super) urgent: Urgent,
 }
 
 impl Copier {
@@ -59,6 +60,7 @@ impl Copier {
             refused: None,
             #[cfg(target_os = "linux")]
             splice: None,
+            urgent: Urgent::new(),
         }
     }
 
@@ -148,7 +150,8 @@ impl Copier {
             #[cfg(target_os = "linux")]
             if self.is_bulk(source, sink) {
                 match ready!(self.poll_splice(cx, source, sink, gate))? {
-                    Left::Ended => return Poll::Ready(Ok(())),
+                    // The read below tells.
+                    Left::Unsure => {}
                     Left::Unfit(bytes) => {
                         self.spill = bytes;
                         continue;
@@ -160,6 +163,10 @@ impl Copier {
                 Poll::Ready(Ok(_)) => {}
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => {
+                    #[cfg(target_os = "linux")]
+                    if let Some(splice) = &mut self.splice {
+                        splice.give_back();
+                    }
                     if self.dirty {
                         ready!(Pin::new(&mut *sink).poll_flush(cx)).map_err(Broken::Sink)?;
                         self.dirty = false;
@@ -208,16 +215,19 @@ impl Copier {
         buffer: &mut [u8],
     ) -> Poll<Result<usize, Broken>>
     where
-        S: AsyncRead + Unpin,
+        S: AsyncRead + Unpin + 'static,
         D: AsyncWrite + Unpin,
     {
         let window = self.read_size.window.min(buffer.len());
         let most = window.min(ready!(gate.poll(cx))?);
         let mut buffer = ReadBuf::new(buffer.get_mut(..most).unwrap_or_default());
-        ready!(Pin::new(source).poll_read(cx, &mut buffer)).map_err(Broken::Source)?;
+        if !self.urgent.read(source, &mut buffer) {
+            ready!(Pin::new(source).poll_read(cx, &mut buffer)).map_err(Broken::Source)?;
+        }
         let bytes = buffer.filled();
         let read = bytes.len();
         gate.moved(read);
+        self.urgent.learn(read, most);
         let mut rest = bytes;
         while !rest.is_empty() {
             match Pin::new(&mut *sink).poll_write(cx, rest) {
@@ -269,9 +279,11 @@ impl Copier {
             return Poll::Ready(Ok(Left::Unfit(Vec::new())));
         };
         let left = ready!(splice.poll(cx, source, sink, &mut self.moved, gate))?;
-        // To splice again takes as much bulk data as the first time.
-        self.splice = None;
-        self.read_size = ReadSize::new();
+        if matches!(left, Left::Unfit(_)) {
+            // To splice again takes as much bulk data as the first time.
+            self.splice = None;
+            self.read_size = ReadSize::new();
+        }
         Poll::Ready(Ok(left))
     }
 }

@@ -1,4 +1,4 @@
-use std::{error::Error, fmt, io};
+use std::{error::Error, fmt, io, time::Duration};
 
 use super::Traffic;
 
@@ -19,7 +19,7 @@ use super::Traffic;
 pub struct RelayError {
     kind: RelayErrorKind,
     traffic: Traffic,
-    source: Option<io::Error>,
+    end: End,
 }
 
 /// The cause for which a tunnel broke off.
@@ -45,18 +45,18 @@ impl RelayError {
             Self {
                 kind,
                 traffic,
-                source: Some(source),
+                end: End::Broken(source),
             },
         )
     }
 
-    pub(crate) fn timed_out(kind: RelayErrorKind, traffic: Traffic) -> io::Error {
+    pub(crate) fn timed_out(kind: RelayErrorKind, traffic: Traffic, limit: Duration) -> io::Error {
         io::Error::new(
             io::ErrorKind::TimedOut,
             Self {
                 kind,
                 traffic,
-                source: None,
+                end: End::Limit(limit),
             },
         )
     }
@@ -76,19 +76,63 @@ impl RelayError {
 
 impl fmt::Display for RelayError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.kind {
-            RelayErrorKind::Client => "the client's stream broke off",
-            RelayErrorKind::Target => "the target's stream broke off",
-            RelayErrorKind::Limit => "a limit has been reached",
-            RelayErrorKind::Idle => "idle for too long",
-            RelayErrorKind::HalfClosed => "half-closed and idle for too long",
-        })
+        match self.kind {
+            RelayErrorKind::Client => f.write_str("the client's stream broke off"),
+            RelayErrorKind::Target => f.write_str("the target's stream broke off"),
+            RelayErrorKind::Limit => f.write_str("a limit has been reached"),
+            // The limit goes by the name under which it is set.
+            RelayErrorKind::Idle => write!(f, "idle for {} (idle_timeout)", self.end),
+            RelayErrorKind::HalfClosed => {
+                write!(
+                    f,
+                    "half-closed and idle for {} (half_close_timeout)",
+                    self.end
+                )
+            }
+        }
     }
 }
 
 impl Error for RelayError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source.as_ref().map(|source| source as _)
+        match &self.end {
+            End::Broken(source) => Some(source),
+            End::Limit(_) => None,
+        }
+    }
+}
+
+/// What ended a tunnel early.
+#[derive(Debug)]
+pub(super) enum End {
+    /// The error of a stream or of a meter.
+    Broken(io::Error),
+    /// A limit in time.
+    Limit(Duration),
+}
+
+/// The time of a limit, such as `2h 4m`.
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let limit = match self {
+            Self::Broken(error) => return error.fmt(f),
+            Self::Limit(limit) => *limit,
+        };
+        let seconds = limit.as_secs();
+        if seconds == 0 || limit.subsec_nanos() > 0 {
+            return write!(f, "{limit:?}");
+        }
+        let units = [
+            (seconds / 3600, "h"),
+            (seconds / 60 % 60, "m"),
+            (seconds % 60, "s"),
+        ];
+        let mut space = "";
+        for (number, unit) in units.into_iter().filter(|(number, _)| *number > 0) {
+            write!(f, "{space}{number}{unit}")?;
+            space = " ";
+        }
+        Ok(())
     }
 }
 
@@ -107,11 +151,11 @@ impl Broken {
         self,
         source: RelayErrorKind,
         sink: RelayErrorKind,
-    ) -> (RelayErrorKind, Option<io::Error>) {
+    ) -> (RelayErrorKind, End) {
         match self {
-            Self::Source(error) => (source, Some(error)),
-            Self::Sink(error) => (sink, Some(error)),
-            Self::Limit(error) => (RelayErrorKind::Limit, Some(error)),
+            Self::Source(error) => (source, End::Broken(error)),
+            Self::Sink(error) => (sink, End::Broken(error)),
+            Self::Limit(error) => (RelayErrorKind::Limit, End::Broken(error)),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The limits on idle and half-closed tunnels.
+//! The limits on idle and half-closed tunnels, and the moment at which one has gone quiet.
 
 use std::{
     pin::Pin,
@@ -15,6 +15,18 @@ use super::{
 
 /// The shortest time after which a tunnel that is not half-closed reads the clock again.
 const SHORTEST: Duration = Duration::from_secs(1);
+
+/// After so long without a byte, a tunnel is quiet.
+const QUIET: Duration = Duration::from_secs(1);
+
+/// What a tunnel in which nothing moves has come to.
+#[derive(Debug)]
+pub(super) enum Due {
+    /// It is quiet: the time to look for [urgent data](super::urgent).
+    Look,
+    /// A limit has passed: of this kind, and so long.
+    Limit(RelayErrorKind, Duration),
+}
 
 /// The limits of a tunnel, and the time of the last byte.
 ///
@@ -58,30 +70,37 @@ impl Watch {
         }
     }
 
-    /// Ready once the limit has passed.
+    /// Ready once the limit has passed; before that once it is quiet, if `look` asks for it.
     #[inline]
     pub(super) fn poll(
         &self,
         cx: &mut Context<'_>,
         mut timer: Pin<&mut LazyTimer>,
-    ) -> Poll<RelayErrorKind> {
+        look: bool,
+    ) -> Poll<Due> {
         let Self {
             idle, half_close, ..
         } = *self;
-        let (limit, kind) = if self.half_closed {
-            (half_close.min(idle), RelayErrorKind::HalfClosed)
+        let (limit, kind) = if self.half_closed && half_close <= idle {
+            (half_close, RelayErrorKind::HalfClosed)
         } else {
             (idle, RelayErrorKind::Idle)
         };
-        let deadline = after(self.last, limit);
+        let end = after(self.last, limit);
+        let quiet = look.then(|| after(self.last, QUIET));
+        let deadline = quiet.map_or(end, |quiet| quiet.min(end));
         timer.as_mut().no_later_than(deadline);
         loop {
             ready!(timer.as_mut().poll(cx));
             let now = Instant::now();
-            if deadline <= now {
-                return Poll::Ready(kind);
+            if end <= now {
+                return Poll::Ready(Due::Limit(kind, limit));
             }
             let again = after(now, half_close.max(SHORTEST));
+            if deadline <= now {
+                timer.as_mut().set(end.min(again));
+                return Poll::Ready(Due::Look);
+            }
             timer.as_mut().set(deadline.min(again));
         }
     }

@@ -17,10 +17,18 @@
 //! * **Nothing waits for ever.** The [idle limit](Relay::idle_timeout) slides with the traffic of
 //!   both directions. Once one direction has ended, the shorter
 //!   [half-close limit](Relay::half_close_timeout) takes its place.
+//! * **Urgent data is data.** Everything that TCP's URG marks (`MSG_OOB`) arrives in its place in the
+//!   stream, without the mark, between sockets with `SO_OOBINLINE`: those that the listeners and
+//!   connectors of this crate make. What a read leaves behind a mark follows with the next segment,
+//!   or after a second without one.
 //! * **Ends and resets are forwarded as what they are.** The end of one direction becomes a
 //!   half-close of the other side after the last byte, and leaves the opposite direction open. A
-//!   reset is a reset on the other side too, not an end that looks complete. A side that takes no
-//!   more writes is still read to its end.
+//!   reset is a reset on the other side too, after the last byte as well. A side that takes no more
+//!   writes is still read to its end.
+//! * **Half of something does not look like all of it.** A tunnel that is cut ends in a reset on both
+//!   sides, whatever cuts it: a limit, a meter, a layer or a server that drops the future. That takes
+//!   raw sockets, as above. Within TLS the peer misses the `close_notify`; a Unix socket and a
+//!   stream in memory have an end only.
 //!
 //! ```
 //! use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -48,6 +56,7 @@
 //! ```
 
 mod copier;
+mod ends;
 mod error;
 mod gate;
 mod idle;
@@ -60,6 +69,7 @@ mod relay;
 #[cfg(target_os = "linux")]
 mod splice;
 mod traffic;
+mod urgent;
 
 pub(crate) use self::lazy_timer::{LazyTimer, after};
 pub use self::{

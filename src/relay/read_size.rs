@@ -38,7 +38,11 @@ impl ReadSize {
         #[cfg(target_os = "linux")]
         {
             let large = read >= LARGE.min(window);
-            self.bulk = if large { self.bulk + read } else { 0 };
+            self.bulk = if large {
+                self.bulk.saturating_add(read)
+            } else {
+                0
+            };
         }
         if !taken {
             // What is kept for a slow sink is halved every time.

@@ -8,8 +8,15 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::{RelayError, RelayErrorKind, Traffic, copier::Copier, gate::Gate, idle::Watch};
-use crate::io::{Direction, MeteredStream, Raw, lingering_close};
+use super::{
+    RelayError, RelayErrorKind, Traffic,
+    copier::Copier,
+    ends::Ends,
+    error::End,
+    gate::Gate,
+    idle::{Due, Watch},
+};
+use crate::io::{Direction, MeteredStream, lingering_close, sent};
 
 /// Copies both directions of a tunnel, within limits. See the [module](super).
 ///
@@ -53,60 +60,62 @@ impl Relay {
     ///
     /// When a stream fails or a limit passes. A [`RelayError`] inside the error has which it was
     /// and the traffic until then; the kind is that of the stream, or [`io::ErrorKind::TimedOut`]
-    /// for a limit.
+    /// for a limit. Sockets are reset then. Where a stream failed, what it had sent before is sent
+    /// on first, to a receiver that takes it within the half-close limit.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future drops both streams; bytes in flight are lost.
-    #[expect(
-        clippy::manual_async_fn,
-        reason = "the future of an async fn has room for its parameters twice"
-    )]
-    pub fn run<A, B>(
-        self,
-        mut client: A,
-        mut target: B,
-    ) -> impl Future<Output = io::Result<Traffic>>
+    /// Dropping the future resets both sockets, so that what has arrived does not look complete;
+    /// bytes in flight are lost.
+    pub fn run<A, B>(self, client: A, target: B) -> impl Future<Output = io::Result<Traffic>>
     where
         A: AsyncRead + AsyncWrite + Unpin + 'static,
         B: AsyncRead + AsyncWrite + Unpin + 'static,
     {
+        let mut ends = Ends::new(client, target);
         async move {
             let mut up = Copier::new();
             let mut down = Copier::new();
-            let mut meters = MeteredStream::take(&mut client);
             let broken = {
+                let Ends { client, target, .. } = &mut ends;
+                let mut meters = MeteredStream::take(client);
                 let mut watch = Watch::new(self.idle, self.half_close);
                 let mut timer = pin!(watch.timer());
                 poll_fn(|cx| {
-                    let before = up.moved + down.moved;
-                    let gate = Gate::new(&mut meters, Direction::Up);
-                    if let Poll::Ready(Err(broken)) =
-                        up.poll(cx, &mut client, &mut target, &down, gate)
-                    {
-                        return Poll::Ready(Some(
-                            broken.between(RelayErrorKind::Client, RelayErrorKind::Target),
-                        ));
+                    loop {
+                        let before = up.moved + down.moved;
+                        let gate = Gate::new(&mut meters, Direction::Up);
+                        if let Poll::Ready(Err(broken)) = up.poll(cx, client, target, &down, gate) {
+                            return Poll::Ready(Some(
+                                broken.between(RelayErrorKind::Client, RelayErrorKind::Target),
+                            ));
+                        }
+                        let gate = Gate::new(&mut meters, Direction::Down);
+                        if let Poll::Ready(Err(broken)) = down.poll(cx, target, client, &up, gate) {
+                            return Poll::Ready(Some(
+                                broken.between(RelayErrorKind::Target, RelayErrorKind::Client),
+                            ));
+                        }
+                        if up.is_done() && down.is_done() {
+                            return Poll::Ready(None);
+                        }
+                        if up.moved + down.moved > before {
+                            watch.moved();
+                        }
+                        if up.is_done() || down.is_done() {
+                            watch.half_closed();
+                        }
+                        let look = up.urgent.is_possible() || down.urgent.is_possible();
+                        match ready!(watch.poll(cx, timer.as_mut(), look)) {
+                            Due::Look => {
+                                up.urgent.look();
+                                down.urgent.look();
+                            }
+                            Due::Limit(kind, limit) => {
+                                return Poll::Ready(Some((kind, End::Limit(limit))));
+                            }
+                        }
                     }
-                    let gate = Gate::new(&mut meters, Direction::Down);
-                    if let Poll::Ready(Err(broken)) =
-                        down.poll(cx, &mut target, &mut client, &up, gate)
-                    {
-                        return Poll::Ready(Some(
-                            broken.between(RelayErrorKind::Target, RelayErrorKind::Client),
-                        ));
-                    }
-                    if up.is_done() && down.is_done() {
-                        return Poll::Ready(None);
-                    }
-                    if up.moved + down.moved > before {
-                        watch.moved();
-                    }
-                    if up.is_done() || down.is_done() {
-                        watch.half_closed();
-                    }
-                    let kind = ready!(watch.poll(cx, timer.as_mut()));
-                    Poll::Ready(Some((kind, None)))
                 })
                 .await
             };
@@ -115,22 +124,30 @@ impl Relay {
                 down: down.moved,
             };
             match broken {
-                None => {}
-                Some((kind, None)) => return Err(RelayError::timed_out(kind, traffic)),
-                Some((kind, Some(error))) => {
-                    // The other side must not take this for a complete end.
-                    for raw in [Raw::of(&client), Raw::of(&target)].into_iter().flatten() {
-                        let _ = raw.reset();
+                None => ends.complete = true,
+                Some((kind, End::Limit(limit))) => {
+                    return Err(RelayError::timed_out(kind, traffic, limit));
+                }
+                Some((kind, End::Broken(error))) => {
+                    // Boxed, since few tunnels end like this and all of them would keep room for it.
+                    match kind {
+                        RelayErrorKind::Client => {
+                            Box::pin(sent(&mut ends.target, self.half_close)).await
+                        }
+                        RelayErrorKind::Target => {
+                            Box::pin(sent(&mut ends.client, self.half_close)).await
+                        }
+                        _ => {}
                     }
                     return Err(RelayError::broken(kind, traffic, error));
                 }
             }
-            // Boxed, since few tunnels end like this and all of them would keep room for it.
+            // Boxed for the same reason.
             if up.is_discarding() {
-                Box::pin(lingering_close(client)).await;
+                Box::pin(lingering_close(&mut ends.client)).await;
             }
             if down.is_discarding() {
-                Box::pin(lingering_close(target)).await;
+                Box::pin(lingering_close(&mut ends.target)).await;
             }
             let refused = (up.refused.map(|error| (RelayErrorKind::Target, error)))
                 .or(down.refused.map(|error| (RelayErrorKind::Client, error)));

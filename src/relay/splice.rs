@@ -24,11 +24,13 @@ pub(super) struct Splice {
     thin: u8,
 }
 
-/// The reason why a direction stops splicing.
+/// The reason why a direction does not go on splicing.
 #[derive(Debug)]
 pub(super) enum Left {
-    /// The source has ended, and everything is written.
-    Ended,
+    /// Nothing came, and everything is written. Only a read can tell the end, urgent data and an
+    /// idle source apart: before an urgent mark, `splice` says one of the first two while there is
+    /// data.
+    Unsure,
     /// Reads and writes are better from here. These bytes were in the pipe.
     Unfit(Vec<u8>),
 }
@@ -86,7 +88,10 @@ impl Splice {
         source: Raw<'_>,
         gate: &mut Gate<'_>,
     ) -> Poll<Result<Option<Left>, Broken>> {
-        let unfit = || Poll::Ready(Ok(Some(Left::Unfit(Vec::new()))));
+        if self.thin >= PATIENCE {
+            self.thin = 0;
+            return self.unfit();
+        }
         loop {
             let Poll::Ready(allowance) = gate.poll(cx) else {
                 // Not for a while: another tunnel has more use for the pipe.
@@ -104,19 +109,20 @@ impl Splice {
             }
             let mut pipe = match self.pipe.take().map_or_else(Pipe::take, Ok) {
                 Ok(pipe) => pipe,
-                Err(_) => return unfit(),
+                Err(_) => return self.unfit(),
             };
-            let filled = source.try_read(|socket| pipe.fill(socket, allowance));
+            let filled = source.try_read(|socket| match pipe.fill(socket, allowance) {
+                // Tokio is not told: it would wait for more, with data there.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
+                filled => filled,
+            });
             self.pipe = Some(pipe);
             match filled {
-                Ok(0) => {
-                    self.give_back();
-                    return Poll::Ready(Ok(Some(Left::Ended)));
-                }
+                Ok(0) => return Poll::Ready(Ok(Some(Left::Unsure))),
                 Ok(filled) => {
                     gate.moved(filled);
                     self.thin = if filled < THIN.min(allowance) {
-                        self.thin + 1
+                        self.thin.saturating_add(1)
                     } else {
                         0
                     };
@@ -129,20 +135,20 @@ impl Splice {
                         io::ErrorKind::InvalidInput | io::ErrorKind::OutOfMemory
                     ) =>
                 {
-                    self.give_back();
-                    return unfit();
+                    return self.unfit();
                 }
                 Err(error) => return Poll::Ready(Err(Broken::Source(error))),
-            }
-            if self.thin >= PATIENCE {
-                self.thin = 0;
-                self.give_back();
-                return unfit();
             }
         }
     }
 
-    fn give_back(&mut self) {
+    fn unfit(&mut self) -> Poll<Result<Option<Left>, Broken>> {
+        self.give_back();
+        Poll::Ready(Ok(Some(Left::Unfit(Vec::new()))))
+    }
+
+    /// Gives the pipe away while nothing comes: another tunnel has more use for it.
+    pub(super) fn give_back(&mut self) {
         if let Some(pipe) = self.pipe.take() {
             pipe.give_back();
         }

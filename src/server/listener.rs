@@ -69,11 +69,13 @@ pub trait Listener: Send + 'static {
 impl Listener for TcpListener {
     type Io = TcpStream;
 
-    /// Sets TCP_NODELAY, which connections inherit: one system call instead of one each. On Linux,
-    /// and inherited as well: what acknowledges the greeting is the answer to it, and not a segment
+    /// Sets TCP_NODELAY and SO_OOBINLINE, which connections inherit: one system call instead of one
+    /// each. Urgent data is relayed in its place in the stream. On Linux, and inherited as well: what acknowledges the greeting is the answer to it, and not a segment
     /// of its own.
     fn start(&mut self) -> io::Result<SocketAddr> {
-        socket2::SockRef::from(&*self).set_tcp_nodelay(true)?;
+        let socket = socket2::SockRef::from(&*self);
+        socket.set_tcp_nodelay(true)?;
+        socket.set_out_of_band_inline(true)?;
         // Saves a segment each, and is no matter of right or wrong.
         #[cfg(target_os = "linux")]
         let _ = rustix::net::sockopt::set_tcp_quickack(&*self, false);

@@ -72,7 +72,12 @@ async fn a_tunnel_that_broke_is_info_with_its_bytes() {
     target.hear(b"four").await;
     // Nothing moves until the idle limit.
     client.outcome().await.unwrap_err();
-    let parts = ["outcome=broken", "up=4", "down=0", "idle for too long"];
+    let parts = [
+        "outcome=broken",
+        "up=4",
+        "down=0",
+        "idle for 2h 4m (idle_timeout)",
+    ];
     assert_line(&line(&log), "INFO", &parts);
 }
 

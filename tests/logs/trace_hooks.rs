@@ -142,7 +142,11 @@ async fn an_idle_tunnel_says_why_it_ended() {
     tunnel.run(PrefixedStream::new(near)).await.unwrap_err();
     has(
         &request_lines(&log)[2],
-        &["tunnel broken", "error=idle for too long", "open=5"],
+        &[
+            "tunnel broken",
+            "error=idle for 5s (idle_timeout)",
+            "open=5",
+        ],
     );
 }
 

@@ -330,16 +330,6 @@ async fn what_the_target_said_last_arrives_though_the_client_still_sends() {
     assert_eq!(error.traffic(), Traffic { up: 0, down: 13 });
 }
 
-#[tokio::test]
-async fn dropping_the_future_closes_both_ends() {
-    let (mut client, mut target, running) = socket_tunnel(Relay::new()).await;
-    client.write_all(b"x").await.unwrap();
-    target.read_exact(&mut [0]).await.unwrap();
-    running.abort();
-    assert_eq!(client.read(&mut [0]).await.unwrap(), 0);
-    assert_eq!(target.read(&mut [0]).await.unwrap(), 0);
-}
-
 #[test]
 fn promises_about_types() {
     fn is_send(_: impl Send) {}

@@ -11,5 +11,9 @@
 mod support;
 
 mod bytes;
+mod cuts;
 mod limits;
+mod resets;
 mod tunnel_ext;
+#[cfg(target_os = "linux")]
+mod urgent;

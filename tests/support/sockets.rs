@@ -70,3 +70,13 @@ pub fn resolving_to(addresses: &[&str]) -> Direct<impl Resolve + Sync + use<>> {
         async { Ok::<_, BoxError>(addresses) }
     }))
 }
+
+/// Both ends of a connection.
+pub async fn pair() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (near, far) = tokio::join!(
+        TcpStream::connect(listener.local_addr().unwrap()),
+        listener.accept()
+    );
+    (near.unwrap(), far.unwrap().0)
+}

@@ -277,7 +277,11 @@ impl<D: DatagramTransport> DatagramRelay<D> {
             ready!(timer.as_mut().poll(cx));
             let now = Instant::now();
             if idle <= now {
-                return Poll::Ready(RelayError::timed_out(RelayErrorKind::Idle, self.traffic));
+                return Poll::Ready(RelayError::timed_out(
+                    RelayErrorKind::Idle,
+                    self.traffic,
+                    self.options.idle,
+                ));
             }
             if queue.is_some_and(|until| until <= now) {
                 self.fragments = None;

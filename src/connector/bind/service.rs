@@ -155,8 +155,9 @@ fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
         SocketAddr::V4(_) => TcpSocket::new_v4(),
         SocketAddr::V6(_) => TcpSocket::new_v6(),
     }?;
-    // The connection that is accepted inherits it.
+    // The connection that is accepted inherits both. Urgent data is relayed in its place.
     socket.set_nodelay(true)?;
+    socket2::SockRef::from(&socket).set_out_of_band_inline(true)?;
     // A port is free once its listener is gone, not only when the last connection is forgotten.
     // Elsewhere than on Unix the option means another thing.
     #[cfg(unix)]

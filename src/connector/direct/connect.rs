@@ -47,6 +47,8 @@ pub(super) async fn connect(source: Source, target: SocketAddr) -> io::Result<Tc
     }?;
     // What is relayed has been cut into segments by its sender; waiting for more only adds delay.
     socket.set_nodelay(true)?;
+    // Before urgent data can come, which is relayed in its place in the stream.
+    socket2::SockRef::from(&socket).set_out_of_band_inline(true)?;
     if let Some(address) = source.for_target(target.ip()) {
         socket.bind(SocketAddr::new(address, 0))?;
     }

@@ -1,0 +1,66 @@
+//! What a read has left behind the mark of urgent data (TCP's URG, `MSG_OOB`).
+
+use tokio::io::ReadBuf;
+
+/// Reads once more where a read may have stopped before a mark.
+///
+/// Such a read brings less than it could. Tokio takes that for the sign that there is no more, and
+/// waits for a segment that may never come. To ask again after each short read would cost every
+/// message a system call, for what few connections ever have. So it is asked once the tunnel is
+/// quiet.
+#[derive(Debug)]
+pub(super) struct Urgent {
+    cut_short: bool,
+    look: bool,
+}
+
+impl Urgent {
+    pub(super) const fn new() -> Self {
+        Self {
+            cut_short: false,
+            look: false,
+        }
+    }
+
+    /// Learns from a read of `read` bytes, where `most` was asked for.
+    #[inline]
+    pub(super) const fn learn(&mut self, read: usize, most: usize) {
+        self.cut_short = read > 0 && read < most;
+    }
+
+    /// Returns `true` if there may be more, of which tokio does not know.
+    #[inline]
+    pub(super) const fn is_possible(&self) -> bool {
+        cfg!(target_os = "linux") && self.cut_short
+    }
+
+    /// Makes the next read ask the system.
+    pub(super) const fn look(&mut self) {
+        self.look = self.cut_short;
+        self.cut_short = false;
+    }
+
+    /// Reads what a socket has though its readiness does not say so; `false` if that is nothing, or
+    /// nobody wanted to know.
+    #[inline]
+    pub(super) fn read<S: 'static>(&mut self, source: &S, buffer: &mut ReadBuf<'_>) -> bool {
+        if !self.look {
+            return false;
+        }
+        self.look = false;
+        // An end or an error is an event, which a poll hears of.
+        let read = receive(source, buffer.initialize_unfilled()).unwrap_or(0);
+        buffer.advance(read);
+        read > 0
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn receive<S: 'static>(source: &S, room: &mut [u8]) -> Option<usize> {
+    crate::io::Raw::of(source)?.receive(room).ok()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn receive<S: 'static>(_: &S, _: &mut [u8]) -> Option<usize> {
+    None
+}
