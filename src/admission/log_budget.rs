@@ -51,6 +51,12 @@ impl LogBudget {
         state.paid = Some(paid);
         Some(Suppressed(std::mem::take(&mut state.suppressed)))
     }
+
+    /// Returns whether as many lines may be written as at first, so that it can be forgotten.
+    pub(crate) fn is_paid(&self) -> bool {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.paid.is_none_or(|paid| paid <= Instant::now())
+    }
 }
 
 /// The number of lines that were suppressed before one that is written.
@@ -74,7 +80,9 @@ mod tests {
     async fn a_flood_is_a_few_lines_and_a_number() {
         let budget = LogBudget::new(3, Duration::from_secs(1));
         let lines = |events: usize| (0..events).filter_map(|_| budget.take()).count();
+        assert!(budget.is_paid());
         assert_eq!(lines(10_000), 3);
+        assert!(!budget.is_paid());
         advance(Duration::from_millis(999)).await;
         assert_eq!(lines(10_000), 0);
         advance(Duration::from_millis(1)).await;
@@ -82,6 +90,7 @@ mod tests {
         assert_eq!(budget.take(), None);
         // After a pause, as at first.
         advance(Duration::from_secs(3600)).await;
+        assert!(budget.is_paid());
         assert_eq!(budget.take().and_then(Suppressed::field), Some(1));
         assert_eq!(budget.take().and_then(Suppressed::field), None);
         assert_eq!(lines(10), 1);

@@ -10,7 +10,7 @@ use std::{
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::{
-    error::{Refusal, ReplyCodes},
+    error::{Fault, Refusal, ReplyCodes},
     io::{ClientStream, refuse, write_reply},
     proto::{Address, Reply, ReplyCode},
     relay::{Relay, Traffic},
@@ -68,9 +68,8 @@ where
 /// The error of a wait that the client has ended.
 fn left(closed: io::Result<()>) -> io::Error {
     closed.err().unwrap_or_else(|| {
-        io::Error::other(Refusal::new(
-            ReplyCode::GENERAL_FAILURE,
-            "the client closed before the peer came",
-        ))
+        let code = ReplyCode::GENERAL_FAILURE;
+        let refusal = Refusal::new(code, "the client closed before the peer came");
+        io::Error::other(refusal.with_fault(Fault::Client))
     })
 }

@@ -2,7 +2,7 @@ use std::{error::Error, fmt, io, net::SocketAddr, time::Duration};
 
 use tokio::time::error::Elapsed;
 
-use super::{BoxError, chain::find, step::Step};
+use super::{BoxError, chain::find, exhausted::is_exhausted, step::Step};
 use crate::proto::{self, Address, Method, MethodSet, ParseAddressError, ReplyCode};
 
 /// Says why a request to a proxy failed. [`fault`](Self::fault) sums it up.
@@ -160,6 +160,32 @@ impl ClientError {
             | Self::InvalidProxy(_)
             | Self::InvalidTarget(_)
             | Self::TooLarge { .. } => ClientFault::Local,
+        }
+    }
+
+    /// Whether the proxy works for nobody: it cannot be reached, says nothing or nonsense, or does not
+    /// let us in, which has nothing to do with the request. One that we cannot even ask is not down.
+    pub(super) fn is_down(&self) -> bool {
+        match self {
+            Self::Unreachable { source, .. } => !is_exhausted(&**source),
+            Self::NoAcceptableMethod { .. }
+            | Self::Denied
+            | Self::Authentication(_)
+            | Self::NotOffered { .. }
+            | Self::NotPipelined { .. } => true,
+            Self::Io { step, .. }
+            | Self::Closed { step }
+            | Self::NotSocks { step, .. }
+            | Self::TimedOut { step, .. } => {
+                matches!(step, Step::Greeting | Step::Authentication)
+            }
+            Self::Refused(_)
+            | Self::ForeignRelay { .. }
+            | Self::NoRelay(_)
+            | Self::Socket(_)
+            | Self::InvalidProxy(_)
+            | Self::InvalidTarget(_)
+            | Self::TooLarge { .. } => false,
         }
     }
 

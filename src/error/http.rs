@@ -52,6 +52,17 @@ impl HttpError {
         }
     }
 
+    /// Whether the proxy works for nobody: it cannot be reached, speaks no HTTP, wants other
+    /// credentials, or does no CONNECT at all.
+    pub(super) fn is_down(&self) -> bool {
+        match self {
+            Self::Unreachable(error) => error.is_down(),
+            Self::NotHttp(_) => true,
+            Self::Status { status, .. } => matches!(status, 405 | 407 | 501),
+            Self::Io(_) | Self::Closed | Self::TimedOut { .. } => false,
+        }
+    }
+
     /// Returns the code that a server replies to its client.
     pub(super) const fn reply_code(&self) -> ReplyCode {
         match self {

@@ -1,7 +1,7 @@
 //! Errors: their reply codes, and whose fault they were.
 //!
 //! Services below [`AuthLayer`](crate::AuthLayer) fail with any error at all. [`reply_code`] makes of
-//! it what the client is told, and [`Fault`] says at which level it is logged:
+//! it what the client is told, and [`Fault::of`] at which level it is logged:
 //!
 //! | error, found anywhere in the `source()` chain | REP |
 //! |---|---|
@@ -22,11 +22,15 @@
 //! The outermost of several wins. [`HandshakeLayer::reply_code`](crate::HandshakeLayer::reply_code)
 //! replaces the table for all replies of its sessions, and
 //! [`Request::reply_code`](crate::Request::reply_code) tells what is sent. [`Fault`], and with it the
-//! log, is by the table in any case.
+//! level in the log, is by the error itself and not by what is replied: 01 is the reply to our own
+//! failures, and to those of an upstream as well.
 
 mod auth;
 mod chain;
+mod classify;
 pub(crate) mod client;
+mod exhausted;
+mod fault;
 #[cfg(feature = "http-connect")]
 pub(crate) mod http;
 mod refusal;
@@ -36,13 +40,16 @@ mod step;
 
 pub use self::{
     auth::{AuthError, FailedAttempt},
+    fault::Fault,
     refusal::Refusal,
     reply_code::reply_code,
-    session::{Fault, SessionError},
+    session::SessionError,
     step::Step,
 };
 pub(crate) use self::{
     chain::{Chain, find},
+    classify::is_upstream_down,
+    exhausted::{error_code, is_own},
     reply_code::{ReplyCodes, own_reply_code},
 };
 

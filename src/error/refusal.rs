@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, error::Error, fmt};
 
-use super::BoxError;
+use super::{BoxError, Fault};
 use crate::proto::ReplyCode;
 
 /// An error with a reply code of its own (RFC 1928 section 6).
@@ -18,6 +18,7 @@ pub struct Refusal {
     code: ReplyCode,
     reason: Cow<'static, str>,
     rule: Option<Cow<'static, str>>,
+    fault: Option<Fault>,
     source: Option<BoxError>,
 }
 
@@ -28,6 +29,7 @@ impl Refusal {
             code,
             reason: reason.into(),
             rule: None,
+            fault: None,
             source: None,
         }
     }
@@ -49,6 +51,26 @@ impl Refusal {
     #[must_use]
     pub fn rule(&self) -> Option<&str> {
         self.rule.as_deref()
+    }
+
+    /// Sets whose fault it is, where the code does not tell: 02 is a refusal, 07 and 08 are the
+    /// client's, other codes the target's, and 01 is ours, unless its source is somebody else's.
+    ///
+    /// ```
+    /// use tower_socks::{Refusal, error::Fault, proto::ReplyCode};
+    ///
+    /// let code = ReplyCode::GENERAL_FAILURE;
+    /// let refusal = Refusal::new(code, "no such tenant").with_fault(Fault::Client);
+    /// assert_eq!(Fault::of(&refusal), Fault::Client);
+    /// ```
+    #[must_use]
+    pub const fn with_fault(mut self, fault: Fault) -> Self {
+        self.fault = Some(fault);
+        self
+    }
+
+    pub(super) const fn fault(&self) -> Option<Fault> {
+        self.fault
     }
 
     /// Sets the error that led to it.

@@ -1,27 +1,12 @@
-//! The errors of sessions, and whose fault one was.
+//! The errors of sessions.
 
 use std::{error::Error, fmt};
 
-use super::{AuthError, BoxError, Refusal, chain::find, reply_code, step::Step};
+use super::{AuthError, BoxError, Fault, Refusal, chain::find, reply_code, step::Step};
 use crate::{
     proto::ReplyCode,
     relay::{RelayError, RelayErrorKind},
 };
-
-/// Whose fault it was that a session failed; it sets the level of the log line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Fault {
-    /// The client sent garbage, was too slow, or left. Logged at debug: anybody can do that, as
-    /// often as they like.
-    Client,
-    /// The client or its request was refused: credentials or policy. Logged at info.
-    Refused,
-    /// The target cannot be reached, or broke off. Logged at info.
-    Target,
-    /// Ours: descriptors, a verifier, a bug. Logged at warn.
-    Server,
-}
 
 /// Why a session ended early: the error of [`Handshake`](crate::layer::handshake::Handshake).
 #[derive(Debug)]
@@ -52,23 +37,20 @@ impl SessionError {
                 Some(AuthError::Verifier(_)) => Fault::Server,
                 Some(AuthError::Denied) => Fault::Refused,
                 // Refused before there was anything to verify.
-                None if find::<Refusal>(&*self.source).is_some() => Fault::Refused,
-                Some(AuthError::NoAcceptableMethod) | None => Fault::Client,
+                None => find::<Refusal>(&*self.source).map_or(Fault::Client, |refusal| {
+                    refusal.fault().unwrap_or(Fault::Refused)
+                }),
+                Some(AuthError::NoAcceptableMethod) => Fault::Client,
             },
             Step::Greeting | Step::Request | Step::Reply => Fault::Client,
-            Step::Dial => match reply_code(&*self.source) {
-                ReplyCode::NOT_ALLOWED => Fault::Refused,
-                ReplyCode::GENERAL_FAILURE => Fault::Server,
-                ReplyCode::COMMAND_NOT_SUPPORTED | ReplyCode::ADDRESS_TYPE_NOT_SUPPORTED => {
-                    Fault::Client
-                }
-                _ => Fault::Target,
-            },
+            Step::Dial => Fault::of(&*self.source),
             Step::Relay => match find::<RelayError>(&*self.source).map(RelayError::kind) {
                 Some(RelayErrorKind::Client) => Fault::Client,
                 Some(RelayErrorKind::Limit) => Fault::Refused,
                 _ if reply_code(&*self.source) == ReplyCode::NOT_ALLOWED => Fault::Refused,
-                _ => Fault::Target,
+                Some(_) => Fault::Target,
+                // The tunnel waited for somebody: BIND.
+                None => Fault::known(&*self.source).unwrap_or(Fault::Target),
             },
         }
     }

@@ -13,6 +13,9 @@
 mod support;
 
 mod failover;
+mod floods;
+#[cfg(feature = "http-connect")]
+mod levels;
 mod recheck;
 #[cfg(feature = "rules")]
 mod rules;

@@ -75,7 +75,9 @@ async fn a_proxy_that_did_not_help_has_a_line_with_the_reason() {
     let request = guarded("192.0.2.1:0", crate::support::upstream::Diary::default());
     upstream.oneshot(request).await.unwrap_err();
 
-    let lines = log.lines();
+    let mut lines = log.lines();
+    // Those that work for nobody have a warning as well.
+    lines.retain(|line| !line.trim_start().starts_with("WARN"));
     assert_eq!(lines.len(), 3, "{lines:?}");
     let parts = [
         "upstream proxy failed",
@@ -131,7 +133,8 @@ async fn secrets_are_not_logged_and_not_in_errors() {
         assert!(written.contains(basic), "{written}");
     }
     let lines = log.lines();
-    assert_eq!(lines.len(), 8);
+    let warns = lines.iter().filter(|line| line.contains("WARN"));
+    assert_eq!((lines.len(), warns.count()), (15, 7));
     for text in [errors, lines.concat()] {
         for secret in ["wherewithal", basic, &format!("{:?}", b"wherewithal")] {
             assert!(!text.contains(secret), "{text}");

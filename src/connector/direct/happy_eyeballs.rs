@@ -17,6 +17,8 @@ use futures_util::{
 };
 use tokio::time::sleep;
 
+use crate::error::is_own;
+
 /// Connection Attempt Delay (RFC 8305 section 8).
 const STAGGER: Duration = Duration::from_millis(250);
 
@@ -101,9 +103,11 @@ impl ConnectError {
         self.attempts
             .iter()
             .max_by_key(|(_, error)| match error.kind() {
-                io::ErrorKind::ConnectionRefused => 4,
-                io::ErrorKind::TimedOut => 3,
-                io::ErrorKind::HostUnreachable => 2,
+                io::ErrorKind::ConnectionRefused => 5,
+                io::ErrorKind::TimedOut => 4,
+                io::ErrorKind::HostUnreachable => 3,
+                // Without descriptors no address is reached, whatever is said of another family.
+                _ if is_own(error) => 2,
                 io::ErrorKind::NetworkUnreachable | io::ErrorKind::NetworkDown => 1,
                 _ => 0,
             })

@@ -1,12 +1,12 @@
 //! Candidates for the target of one request to a proxy: approved by the policies, and tried in turn.
 
-use std::{error::Error, future::Future, net::SocketAddr, time::Duration};
+use std::{future::Future, net::SocketAddr, time::Duration};
 
 use tokio::time::{Instant, timeout};
 
-use super::{DnsMode, Proxy};
+use super::{DnsMode, Proxy, outage::UpstreamError};
 use crate::{
-    client::{ClientError, ClientFault},
+    client::ClientFault,
     connector::unsupported::connect_only,
     error::{BoxError, Chain, Refusal},
     proto::{Address, Command, canonical},
@@ -15,24 +15,6 @@ use crate::{
 
 /// Addresses of one name that are tried: each attempt is a connection to the proxy.
 const CANDIDATES: usize = 8;
-
-/// An error of a request to a proxy, which says whether another address of the target may help.
-pub(super) trait UpstreamError: Error + Send + Sync + 'static {
-    fn fault(&self) -> ClientFault;
-}
-
-impl UpstreamError for ClientError {
-    fn fault(&self) -> ClientFault {
-        self.fault()
-    }
-}
-
-#[cfg(feature = "http-connect")]
-impl UpstreamError for crate::error::http::HttpError {
-    fn fault(&self) -> ClientFault {
-        self.fault()
-    }
-}
 
 /// Connects to the first candidate for `target` that works. The next one is tried only where the
 /// proxy could not reach the one before, and no further one once the limit has passed.
@@ -79,12 +61,13 @@ where
 }
 
 /// Logs what became of a request to a proxy.
-pub(super) fn logged<S, E: Error + 'static>(
+pub(super) fn logged<S, E: UpstreamError>(
     proxy: &Proxy,
     command: Command,
     target: &Address,
     outcome: Result<S, E>,
 ) -> Result<S, E> {
+    proxy.note(&outcome);
     match &outcome {
         Ok(_) => tracing::debug!(%proxy, %command, %target, "through proxy"),
         Err(error) => {

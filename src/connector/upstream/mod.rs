@@ -83,6 +83,7 @@ mod dns;
 mod future;
 #[cfg(feature = "http-connect")]
 mod http;
+mod outage;
 mod proxy;
 mod socks5;
 mod transport;

@@ -4,6 +4,7 @@ use std::{
     future::{Future, poll_fn},
     io,
     pin::pin,
+    sync::Arc,
     task::Poll,
     time::Duration,
 };
@@ -14,7 +15,10 @@ use tokio::{
 };
 use tracing::{Instrument, Span, field::Empty};
 
-use super::log::report;
+use super::{
+    lines::{Lines, Party, TARGET},
+    log::report,
+};
 use crate::{
     admission::InHandshake,
     error::{AuthError, BoxError, Refusal, ReplyCodes, SessionError, Step},
@@ -38,6 +42,7 @@ pub(super) struct Config {
 /// Serves a connection to its end, and logs how it ended.
 pub(super) fn hold<M, Io>(
     config: Config,
+    lines: Arc<Lines>,
     negotiator: M,
     accepted: Accepted<Io>,
 ) -> impl Future<Output = Result<Traffic, BoxError>> + Send + 'static
@@ -49,6 +54,7 @@ where
     Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let span = tracing::info_span!(
+        target: TARGET,
         "session",
         peer = %accepted.peer,
         user = Empty,
@@ -60,25 +66,49 @@ where
     // handshake.
     let opening = Box::pin(establish(config, negotiator, accepted, span.clone()));
     async move {
-        let outcome = match opening.await {
+        let (party, opened) = opening.await;
+        let outcome = match opened {
             Ok((tunnel, client)) => tunnel
                 .run(client)
                 .await
                 .map_err(|error| SessionError::new(Step::Relay, error)),
             Err(error) => Err(error),
         };
-        report(&outcome, started);
+        report(&outcome, started, &lines, party);
         outcome.map_err(Into::into)
     }
     .instrument(span)
 }
 
-/// Performs everything up to the reply. Returns the tunnel, and the client to run it with.
+/// Performs everything up to the reply, and says who the client is.
 async fn establish<M, Io>(
     config: Config,
     negotiator: M,
     accepted: Accepted<Io>,
     span: Span,
+) -> (
+    Party,
+    Result<(<M::Service as Dial>::Tunnel, M::Stream), SessionError>,
+)
+where
+    M: Negotiate<PrefixedStream<Io>, Service: Dial<Future: Send> + Send, Future: Send>
+        + CloneService
+        + Send
+        + 'static,
+    Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let mut party = Party::stranger(accepted.peer);
+    let opened = reply(config, negotiator, accepted, span, &mut party).await;
+    (party, opened)
+}
+
+/// Performs everything up to the reply. Returns the tunnel, and the client to run it with.
+async fn reply<M, Io>(
+    config: Config,
+    negotiator: M,
+    accepted: Accepted<Io>,
+    span: Span,
+    party: &mut Party,
 ) -> Result<(<M::Service as Dial>::Tunnel, M::Stream), SessionError>
 where
     M: Negotiate<PrefixedStream<Io>, Service: Dial<Future: Send> + Send, Future: Send>
@@ -98,6 +128,7 @@ where
         Ok(Err(error)) => return Err(SessionError::new(step, error)),
         Err(elapsed) => return Err(SessionError::new(step, elapsed)),
     };
+    *party = party.identified(&request.identity);
     span.record("user", tracing::field::display(&request.identity));
     span.record("command", tracing::field::display(request.command));
     span.record("target", tracing::field::display(&request.target));

@@ -1,5 +1,6 @@
 use std::{
     error::Error,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -11,6 +12,7 @@ use tower_service::Service;
 use super::{
     connection::{self, Config},
     future::ResponseFuture,
+    lines::Lines,
 };
 use crate::{
     error::{BoxError, ReplyCodes},
@@ -85,6 +87,7 @@ impl<S> Layer<S> for HandshakeLayer {
         Handshake {
             inner,
             config: self.config.clone(),
+            lines: Arc::new(Lines::new()),
         }
     }
 }
@@ -98,6 +101,8 @@ impl<S> Layer<S> for HandshakeLayer {
 pub struct Handshake<M> {
     inner: M,
     config: Config,
+    /// Clones share the bound on their lines.
+    lines: Arc<Lines>,
 }
 
 impl<M> Handshake<M> {
@@ -137,6 +142,7 @@ where
     fn call(&mut self, accepted: Accepted<Io>) -> ResponseFuture {
         ResponseFuture::new(connection::hold(
             self.config.clone(),
+            Arc::clone(&self.lines),
             self.inner.clone(),
             accepted,
         ))

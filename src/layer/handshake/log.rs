@@ -1,17 +1,28 @@
 //! The log line at the end of a session.
 
-use tokio::time::Instant;
+use std::fmt;
 
+use tokio::time::Instant;
+use tracing::Level;
+
+use super::lines::{Lines, Party, TARGET};
 use crate::{
     error::{Chain, Fault, SessionError, Step, find},
     relay::{RelayError, Traffic},
 };
 
-/// Logs the end of a session, inside its span, at the level of whose fault it was.
-pub(super) fn report(outcome: &Result<Traffic, SessionError>, started: Instant) {
+/// Logs the end of a session, inside its span, at the level of whose fault it was. What exceeds the
+/// budget of its kind is at debug.
+pub(super) fn report(
+    outcome: &Result<Traffic, SessionError>,
+    started: Instant,
+    lines: &Lines,
+    party: Party,
+) {
     macro_rules! ended {
         ($level:ident, $outcome:expr, $traffic:expr $(, $($field:tt)+)?) => {
             tracing::$level!(
+                target: TARGET,
                 outcome = %$outcome,
                 up = $traffic.up,
                 down = $traffic.down,
@@ -21,6 +32,7 @@ pub(super) fn report(outcome: &Result<Traffic, SessionError>, started: Instant) 
             )
         };
     }
+    lines.summarise();
     let error = match outcome {
         Ok(traffic) => {
             ended!(info, "done", traffic);
@@ -30,14 +42,38 @@ pub(super) fn report(outcome: &Result<Traffic, SessionError>, started: Instant) 
     };
     let traffic = find::<RelayError>(error).map_or_else(Traffic::default, RelayError::traffic);
     let cause = Chain(error);
-    match error.fault() {
+    let (outcome, level) = match error.fault() {
         // Octets have moved, which is worth a line at info whatever ended it.
-        Fault::Client | Fault::Target if error.step() == Step::Relay => {
-            ended!(info, "broken", traffic, error = %cause);
+        Fault::Client | Fault::Target | Fault::Upstream if error.step() == Step::Relay => {
+            (Outcome::Is("broken"), Level::INFO)
         }
-        Fault::Client => ended!(debug, error.step(), traffic, error = %cause),
-        Fault::Refused => ended!(info, "refused", traffic, error = %cause),
-        Fault::Target => ended!(info, "unreachable", traffic, error = %cause),
-        Fault::Server => ended!(warn, "failed", traffic, error = %cause),
+        Fault::Client => (Outcome::At(error.step()), Level::DEBUG),
+        Fault::Refused => (Outcome::Is("refused"), Level::INFO),
+        Fault::Target => (Outcome::Is("unreachable"), Level::INFO),
+        Fault::Upstream => (Outcome::Is("upstream"), Level::INFO),
+        Fault::Server => (Outcome::Is("failed"), Level::WARN),
+    };
+    if level == Level::DEBUG || !lines.admit(error, party) {
+        ended!(debug, outcome, traffic, error = %cause);
+    } else if level == Level::WARN {
+        ended!(warn, outcome, traffic, error = %cause);
+    } else {
+        ended!(info, outcome, traffic, error = %cause);
+    }
+}
+
+/// The field `outcome`.
+enum Outcome {
+    Is(&'static str),
+    /// Where a client failed.
+    At(Step),
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Is(outcome) => f.write_str(outcome),
+            Self::At(step) => step.fmt(f),
+        }
     }
 }

@@ -25,9 +25,22 @@
 //!   request and FIN in one go.
 //!
 //! Each session has a span `session` with the fields `peer`, `user`, `command` and `target`, and
-//! logs `session ended` with its `outcome`, `up`, `down` (octets) and `duration`. A session that
-//! relayed is logged at info, and so is one that was refused or whose target was unreachable. A client
-//! that speaks no SOCKS, is too slow or leaves is logged at debug, and our own failure at warn.
+//! logs `session ended` with its `outcome`, `up`, `down` (octets) and `duration`, all of them under the
+//! target `tower_socks::session`. The [fault](crate::error::Fault) sets the level: a session that
+//! relayed is logged at info, and so is one that was refused, or whose target or upstream did not work. A
+//! client that speaks no SOCKS, is too slow or leaves is logged at debug, and our own failure at warn.
+//!
+//! **Lines of failures are bounded**, for one layer's service and its clones; those that exceed it are at
+//! debug, and counted. What was left out is said at most every 10 s, as the field `suppressed` of `more
+//! sessions ended like those before`, once another session has ended or the service is dropped:
+//!
+//! | sessions that failed | lines at once, and then |
+//! |---|---|
+//! | of clients without a name, for each outcome and client network | 20, one a second |
+//! | of all of those, for each outcome; at most 1,024 networks are told apart | 100, ten a second |
+//! | of anybody, since an [upstream](crate::connector::upstream) is down | 5, one in 10 s |
+//! | of anybody, by our own failure, for each step and error code of the system | 1, one in 10 s |
+//! | of clients with a name, otherwise | each |
 //!
 //! # Example
 //!
@@ -61,6 +74,7 @@
 mod connection;
 mod future;
 mod layer;
+mod lines;
 mod log;
 
 pub use self::layer::{Handshake, HandshakeLayer};

@@ -3,7 +3,7 @@
 use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 
 /// Sessions that have ended, by `outcome`: `done`, or whose fault it was, `client`, `refused`,
-/// `target` or `server`.
+/// `target`, `upstream` or `server`.
 pub const SESSIONS: &str = "socks_sessions_total";
 
 /// Sessions that are open, those in the handshake included.

@@ -55,6 +55,7 @@ where
                     Some(Fault::Client) => "client",
                     Some(Fault::Refused) => "refused",
                     Some(Fault::Target) => "target",
+                    Some(Fault::Upstream) => "upstream",
                     Some(Fault::Server) | None => "server",
                 }
             }
