@@ -12,6 +12,8 @@ use tower_socks::{
     session::Check,
 };
 
+use crate::upstream::Upstream;
+
 /// A question as the command line has it.
 #[derive(Debug)]
 pub(crate) struct Question {
@@ -84,17 +86,31 @@ impl std::str::FromStr for Question {
     }
 }
 
-/// Lists what the rules decide, line by line, and whether the request would be allowed.
-pub(crate) async fn explain(rules: &Rules, question: &Question) -> (Vec<String>, bool) {
+/// Lists what the rules decide, line by line, and whether the request would be allowed. They are asked
+/// what the server would ask them.
+pub(crate) async fn explain(
+    rules: &Rules,
+    upstream: Option<&Upstream>,
+    question: &Question,
+) -> (Vec<String>, bool) {
     let Question { request, at } = question;
     let at = at.unwrap_or_else(SystemTime::now);
     let stated = rules.explain_at(request, Check::Stated, at);
     let mut lines = vec![stated.to_string()];
+    if upstream.is_some() && request.command != Command::CONNECT {
+        lines.push("with an upstream, every command but CONNECT is refused".into());
+        return (lines, false);
+    }
     let Address::Name(name, port) = &request.target else {
         return (lines, !stated.is_refused());
     };
     if stated.is_refused() {
         return (lines, false);
+    }
+    if upstream.is_some_and(Upstream::has_remote_dns) {
+        let decision = rules.explain_at(request, Check::Name, at);
+        lines.push(format!("{decision} (the upstream resolves the name)"));
+        return (lines, !decision.is_refused());
     }
     let lookup = SystemResolver::new().resolve(name.clone());
     let addresses = match tokio::time::timeout(Duration::from_secs(5), lookup).await {

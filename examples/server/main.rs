@@ -129,7 +129,8 @@ fn log_to_stderr(format: LogFormat) {
 
 /// Executes `--explain`: prints what the rules decide, without serving.
 async fn answer(settings: &Settings, question: &Question) -> ExitCode {
-    let (lines, allowed) = explain(&settings.rules, question).await;
+    let (lines, allowed) =
+        explain(&settings.rules, settings.fixed.upstream.as_ref(), question).await;
     for line in lines {
         println!("{line}");
     }

@@ -47,6 +47,11 @@ pub(crate) fn direct(
 type Resolver = LookupMetrics<SystemResolver>;
 
 impl Upstream {
+    /// Whether names are resolved by the last proxy, and not here.
+    pub(crate) fn has_remote_dns(&self) -> bool {
+        self.0.last().is_some_and(ProxyUrl::has_remote_dns)
+    }
+
     /// Connects through all of them. BIND and UDP ASSOCIATE are refused with 07: they must not bypass
     /// the upstreams, and not all of those know these commands.
     pub(crate) fn connector(

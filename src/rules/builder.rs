@@ -41,6 +41,7 @@ pub(super) type Groups = BTreeMap<Box<str>, Vec<Box<str>>>;
 pub struct RulesBuilder {
     default: Action,
     allow_private: bool,
+    allow_unresolved: bool,
     listening: Vec<SocketAddr>,
     zone: Option<TimeZone>,
     /// The users of each group. `None` leaves groups to the identities.
@@ -53,6 +54,7 @@ impl RulesBuilder {
         Self {
             default,
             allow_private: false,
+            allow_unresolved: false,
             listening: Vec::new(),
             zone: None,
             groups: None,
@@ -96,6 +98,15 @@ impl RulesBuilder {
     #[must_use]
     pub const fn allow_private(mut self) -> Self {
         self.allow_private = true;
+        self
+    }
+
+    /// Lets a name that an upstream resolves pass the rules that deny networks: nobody here can tell
+    /// whether it lies in one. Without this such a rule refuses it, unless an earlier rule allows the
+    /// name. Names that are resolved here are judged by their addresses in any case.
+    #[must_use]
+    pub const fn allow_unresolved(mut self) -> Self {
+        self.allow_unresolved = true;
         self
     }
 
@@ -172,6 +183,7 @@ impl RulesBuilder {
         let Self {
             default,
             allow_private,
+            allow_unresolved,
             listening,
             zone,
             groups,
@@ -190,6 +202,7 @@ impl RulesBuilder {
         Rules(Arc::new(Compiled {
             default,
             allow_private,
+            allow_unresolved,
             listening,
             zone: zone.unwrap_or_else(TimeZone::system),
             groups: groups_of_users,

@@ -14,6 +14,8 @@ use super::{
 pub(super) struct Compiled {
     pub(super) default: Action,
     pub(super) allow_private: bool,
+    /// A name that an upstream resolves passes rules that deny networks.
+    pub(super) allow_unresolved: bool,
     /// Where the proxy listens, besides the address on which a client came.
     pub(super) listening: Vec<SocketAddr>,
     pub(super) zone: TimeZone,

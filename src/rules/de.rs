@@ -25,6 +25,8 @@ struct File {
     default: Action,
     #[serde(default)]
     allow_private: bool,
+    #[serde(default)]
+    allow_unresolved: bool,
     #[serde(default, deserialize_with = "stated")]
     time_zone: Option<Zone>,
     /// `None` leaves groups to the identities.
@@ -40,6 +42,9 @@ impl<'de> Deserialize<'de> for RulesBuilder {
         let mut builder = Self::new(file.default);
         if file.allow_private {
             builder = builder.allow_private();
+        }
+        if file.allow_unresolved {
+            builder = builder.allow_unresolved();
         }
         if let Some(Zone(zone)) = file.time_zone {
             builder = builder.zone(zone);

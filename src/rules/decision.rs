@@ -28,6 +28,8 @@ pub(super) enum Reason {
     Special(&'static SpecialPurpose),
     /// The proxy itself listens at the address, and no rule opens it.
     SelfConnection,
+    /// The rule denies a network, and nobody here will know the address.
+    Unjudged(RuleId),
 }
 
 /// An effect and its reason, without words.
@@ -70,7 +72,7 @@ impl Decision {
     #[must_use]
     pub const fn rule(&self) -> Option<usize> {
         match self.decided.reason {
-            Reason::Rule(id) => Some(id as usize + 1),
+            Reason::Rule(id) | Reason::Unjudged(id) => Some(id as usize + 1),
             Reason::Default | Reason::Special(_) | Reason::SelfConnection => None,
         }
     }
@@ -80,7 +82,9 @@ impl Decision {
     pub const fn block(&self) -> Option<&'static SpecialPurpose> {
         match self.decided.reason {
             Reason::Special(block) => Some(block),
-            Reason::Rule(_) | Reason::Default | Reason::SelfConnection => None,
+            Reason::Rule(_) | Reason::Unjudged(_) | Reason::Default | Reason::SelfConnection => {
+                None
+            }
         }
     }
 
@@ -90,7 +94,9 @@ impl Decision {
             (Some(rule), _) => rule.clone().into(),
             (None, Reason::Special(_)) => "special-purpose".into(),
             (None, Reason::SelfConnection) => "self-connection".into(),
-            (None, Reason::Default | Reason::Rule(_)) => Cow::Borrowed("default"),
+            (None, Reason::Default | Reason::Rule(_) | Reason::Unjudged(_)) => {
+                Cow::Borrowed("default")
+            }
         };
         Refusal::not_allowed(self.to_string()).with_rule(rule)
     }

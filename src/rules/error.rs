@@ -18,6 +18,19 @@ impl fmt::Display for InvalidCondition {
 
 impl std::error::Error for InvalidCondition {}
 
+/// Why [`RuleMap`](super::RuleMap) cannot say which rule is the first to match: one states a
+/// destination, and the request states none, as UDP ASSOCIATE, and BIND for any peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Undecided(pub(super) ());
+
+impl fmt::Display for Undecided {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("it depends on a destination that is not known yet")
+    }
+}
+
+impl std::error::Error for Undecided {}
+
 /// A rule, or a group, that names what is not there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidRule {

@@ -16,6 +16,15 @@ use super::{
 };
 use crate::session::Request;
 
+/// The first rule that matches.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Choice {
+    /// Which one, from 0; `None` where none does.
+    pub(crate) index: Option<usize>,
+    /// One before it might match as well, once the destination is known.
+    pub(crate) is_undecided: bool,
+}
+
 /// Whether a rule matches.
 enum Match {
     Yes,
@@ -55,7 +64,11 @@ impl Compiled {
             let matches = self.matches(query);
             let mut candidates = Candidates::new(&self.index, matches.all());
             if query.forms.is_none() {
-                candidates = candidates.with_deferred(&self.index, matches.all());
+                candidates = candidates.and(if query.remote_dns {
+                    Candidates::unjudged(&self.index, matches.all())
+                } else {
+                    Candidates::deferred(&self.index, matches.all())
+                });
             }
             for id in candidates {
                 let Some(rule) = self.rules.get(id as usize) else {
@@ -67,6 +80,15 @@ impl Compiled {
                 };
                 match self.matches_rule(id, rule, query, &matches, protections) {
                     Match::Yes => return decided(effect(rule.action())),
+                    Match::Deferred if query.remote_dns => {
+                        let is_about_it = !rule.action().allows() && query.name.is_some();
+                        if is_about_it && !self.allow_unresolved {
+                            return Decided {
+                                effect: Effect::Refused,
+                                reason: Reason::Unjudged(id),
+                            };
+                        }
+                    }
                     Match::Deferred if rule.action().allows() => return decided(Effect::Open),
                     Match::Deferred | Match::No => {}
                 }
@@ -87,6 +109,37 @@ impl Compiled {
             } => (effect(self.default), Reason::Default),
         };
         Decided { effect, reason }
+    }
+
+    /// Finds the first rule that matches, whatever its action, and whether another one before it might
+    /// match as well: its destination is not known yet.
+    ///
+    /// Networks do not match a name, and no address of one is waited for.
+    pub(super) fn choose(&self, query: &Query<'_>) -> Choice {
+        let protections = self.protections(query);
+        let matches = self.matches(query);
+        let matching = |id: RuleId| {
+            let rule = self.rules.get(id as usize)?;
+            Some(self.matches_rule(id, rule, query, &matches, protections))
+        };
+        let mut is_undecided = false;
+        let index = Candidates::new(&self.index, matches.all()).find(|id| match matching(*id) {
+            Some(Match::Deferred) => {
+                // A port alone; destinations are looked through below.
+                is_undecided |= query.port.is_none();
+                false
+            }
+            found => matches!(found, Some(Match::Yes)),
+        });
+        if !is_undecided && query.port.is_none() {
+            is_undecided = Candidates::deferred(&self.index, matches.all())
+                .take_while(|id| index.is_none_or(|index| *id < index))
+                .any(|id| matches!(matching(id), Some(Match::Deferred)));
+        }
+        Choice {
+            index: index.map(|id| id as usize),
+            is_undecided,
+        }
     }
 
     /// What protects the address of a query, if it is known.
@@ -225,8 +278,7 @@ impl<'a> Matches<'a> {
         }
         let Some(forms) = &query.forms else {
             // Another name does not match, but its address may.
-            let may_match = !query.remote_dns && (stated.networks || query.name.is_none());
-            return if may_match {
+            return if stated.networks || query.name.is_none() {
                 Match::Deferred
             } else {
                 Match::No

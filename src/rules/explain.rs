@@ -27,7 +27,7 @@ impl Compiled {
         decided: Decided,
     ) -> Decision {
         let rule = match decided.reason {
-            Reason::Rule(id) => Some(self.rule_text(id)),
+            Reason::Rule(id) | Reason::Unjudged(id) => Some(self.rule_text(id)),
             Reason::Default | Reason::Special(_) | Reason::SelfConnection => None,
         };
         let required = match decided.effect {
@@ -113,6 +113,12 @@ impl fmt::Display for Decision {
                 f,
                 "{subject} is refused by {by}; a rule before it with {opening} would allow it"
             ),
+            (Effect::Refused, Reason::Unjudged(_)) => write!(
+                f,
+                "{subject} is refused, since {by} is about addresses and an upstream would resolve \
+                 the name; a rule before it with action = \"allow\" and the name in `to` would allow \
+                 it, and {ALLOW_UNRESOLVED} everything of that kind"
+            ),
             (Effect::Refused, Reason::Default) => write!(
                 f,
                 "{subject} is refused by default, since no rule matches; a rule with {opening} \
@@ -131,6 +137,10 @@ impl fmt::Display for Decision {
         }
     }
 }
+
+/// How names that cannot be judged are allowed.
+const ALLOW_UNRESOLVED: &str =
+    "allow_unresolved = true (in code: Rules::builder(..).allow_unresolved().build())";
 
 /// How special-purpose addresses and self-connections are allowed: the reader of the log has
 /// written a file, or a program.

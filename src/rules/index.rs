@@ -43,8 +43,17 @@ pub(super) struct Index {
     unkeyed: Vec<RuleId>,
     /// Rules that allow and have a destination, by their other conditions: what can still match while
     /// the destination's address is not known.
-    deferred: Postings,
-    deferred_unkeyed: Vec<RuleId>,
+    deferred: Deferred,
+    /// The same of rules that deny and state a network: what cannot be judged where nobody here will
+    /// know the address.
+    unjudged: Deferred,
+}
+
+/// Rules that have a destination, by their other conditions.
+#[derive(Default)]
+struct Deferred {
+    keyed: Postings,
+    unkeyed: Vec<RuleId>,
 }
 
 #[derive(Clone, Copy)]
@@ -69,7 +78,7 @@ pub(super) struct Reach {
 pub(super) struct Found<'a> {
     postings: &'a [RuleId],
     home: &'a [RuleId],
-    deferred: &'a [RuleId],
+    key: Key,
 }
 
 impl Found<'_> {
@@ -95,7 +104,7 @@ impl Index {
         Found {
             postings: self.postings.get(key),
             home: self.home.get(key),
-            deferred: self.deferred.get(key),
+            key,
         }
     }
 
@@ -151,14 +160,27 @@ impl<'a> Candidates<'a> {
         Self { heads }
     }
 
-    /// Adds those that can still match while the destination's address is not known.
-    pub(super) fn with_deferred(
-        mut self,
-        index: &'a Index,
-        keys: impl Iterator<Item = Found<'a>>,
-    ) -> Self {
-        self.heads.extend(keys.map(|found| found.deferred));
-        self.heads.push(&index.deferred_unkeyed);
+    /// Those that can still match while the destination's address is not known.
+    pub(super) fn deferred(index: &'a Index, keys: impl Iterator<Item = Found<'a>>) -> Self {
+        Self::of(&index.deferred, keys)
+    }
+
+    /// Those that deny, and would have to know the address.
+    pub(super) fn unjudged(index: &'a Index, keys: impl Iterator<Item = Found<'a>>) -> Self {
+        Self::of(&index.unjudged, keys)
+    }
+
+    fn of(deferred: &'a Deferred, keys: impl Iterator<Item = Found<'a>>) -> Self {
+        let heads = keys.map(|found| deferred.keyed.get(found.key));
+        let heads = heads.chain([deferred.unkeyed.as_slice()]);
+        Self {
+            heads: heads.collect(),
+        }
+    }
+
+    /// Both, in the order of the rules.
+    pub(super) fn and(mut self, other: Self) -> Self {
+        self.heads.extend(other.heads);
         self
     }
 }
@@ -193,6 +215,7 @@ struct IndexBuilder {
 /// The keys of a rule, by kind.
 struct RuleKeys {
     destinations: Vec<Key>,
+    has_networks: bool,
     others: [Vec<Key>; 3],
 }
 
@@ -207,7 +230,7 @@ impl IndexBuilder {
         }
         let postings = Postings::new(self.keys, &pairs);
 
-        let (mut home, mut deferred) = (Vec::new(), Vec::new());
+        let (mut home, mut deferred, mut unjudged) = (Vec::new(), Vec::new(), Vec::new());
         let index = &mut self.index;
         for ((id, rule), keys) in numbered() {
             let others = rarest(&postings, &keys.others);
@@ -216,21 +239,34 @@ impl IndexBuilder {
                 [] => index.unkeyed.push(id),
                 keys => home.extend(keys.iter().map(|key| (*key, id))),
             }
-            if rule.action.allows() && !keys.destinations.is_empty() {
-                match others {
-                    [] => index.deferred_unkeyed.push(id),
-                    keys => deferred.extend(keys.iter().map(|key| (*key, id))),
-                }
+            if keys.destinations.is_empty() {
+                continue;
+            }
+            let (unkeyed, keyed) = if rule.action.allows() {
+                (&mut index.deferred.unkeyed, &mut deferred)
+            } else if keys.has_networks {
+                (&mut index.unjudged.unkeyed, &mut unjudged)
+            } else {
+                continue;
+            };
+            match others {
+                [] => unkeyed.push(id),
+                keys => keyed.extend(keys.iter().map(|key| (*key, id))),
             }
         }
         index.home = Postings::new(self.keys, &home);
-        index.deferred = Postings::new(self.keys, &deferred);
+        index.deferred.keyed = Postings::new(self.keys, &deferred);
+        index.unjudged.keyed = Postings::new(self.keys, &unjudged);
         index.postings = postings;
         self.index
     }
 
     fn keys_of(&mut self, rule: &mut Rule) -> RuleKeys {
         let Self { index, keys } = self;
+        let has_networks = rule
+            .destinations
+            .iter()
+            .any(|destination| matches!(destination.0, Kind::Network(_)));
         let destinations = take(&mut rule.destinations).into_iter();
         let destinations = destinations.map(|destination| match destination.0 {
             Kind::Name(name) => *index.names.entry(name).or_insert_with(|| fresh(keys)),
@@ -260,6 +296,7 @@ impl IndexBuilder {
         let groups = groups.collect();
         RuleKeys {
             destinations,
+            has_networks,
             others: [users, groups, clients],
         }
     }

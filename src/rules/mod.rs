@@ -46,6 +46,10 @@
 //!   A rule that allows matches those only if it states them: with a network in `to` that lies
 //!   within such a block, or for a self-connection with that single address. A name, or
 //!   `0.0.0.0/0`, does not open them. `allow_private = true` makes them addresses like any other.
+//! * **A name that an upstream resolves** is judged as a name alone. A rule that allows a network does
+//!   not match it, and one that denies a network refuses it, since nobody here can tell whether it
+//!   lies there: an earlier rule that allows the name lets it pass, and `allow_unresolved = true`
+//!   lets all such names pass those rules.
 //! * **IPv4 in IPv6 is judged by what it embeds.** An IPv4-mapped address is an IPv4 address.
 //!   64:ff9b::/96, 6to4, Teredo and ISATAP stand for the IPv4 addresses in them: a deny rule
 //!   matches if it states the address or one that it embeds, an allow rule only if it states all
@@ -73,8 +77,8 @@
 //! For UDP, `to` and `port` are about the destination of each datagram, and for BIND about the peer,
 //! with the port that the request states. Each field takes a value or a list. Besides, a rule has an
 //! `action` (`allow`, `deny`, or `report`, which allows and logs what `deny` would have done) and
-//! may have a `name` for the log. Next to `rules` and `default` stand `allow_private`, `groups` and
-//! `time_zone`, an IANA name; the system's is the default.
+//! may have a `name` for the log. Next to `rules` and `default` stand `allow_private`, `allow_unresolved`, `groups`
+//! and `time_zone`, an IANA name; the system's is the default.
 //!
 //! Nothing unknown, nothing empty and nothing doubtful is taken: a file with a mistake in it gives an
 //! error that says what was expected, and no rules.
@@ -120,7 +124,7 @@ pub use self::{
     builder::RulesBuilder,
     decision::{Decision, Effect},
     destination::Destination,
-    error::{InvalidCondition, InvalidRule},
+    error::{InvalidCondition, InvalidRule, Undecided},
     network::Network,
     ports::PortRange,
     rule::{Action, Rule},

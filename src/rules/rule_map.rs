@@ -1,8 +1,7 @@
 use std::{fmt, sync::Arc};
 
 use super::{
-    decision::{Decided, Effect, Reason},
-    query::Query,
+    error::Undecided,
     rule::{Action, Rule},
     rules::Rules,
 };
@@ -25,9 +24,13 @@ use crate::session::{Check, Request};
 /// let choices = RuleMap::new([(onion, "tor"), (mail, "relay")]);
 ///
 /// let request = |target: &str| Request::new(Command::CONNECT, target.parse().unwrap());
-/// assert_eq!(choices.choose(&request("Example.ONION.:80")), Some(&"tor"));
-/// assert_eq!(choices.choose(&request("example.com:25")), None);
-/// # Ok::<(), tower_socks::rules::InvalidCondition>(())
+/// assert_eq!(choices.choose(&request("Example.ONION.:80"))?, Some(&"tor"));
+/// assert_eq!(choices.choose(&request("example.com:25"))?, None);
+///
+/// // Datagrams may go anywhere.
+/// let udp = Request::new(Command::UDP_ASSOCIATE, "0.0.0.0:0".parse()?);
+/// assert!(choices.choose(&udp).is_err());
+/// # Ok::<(), tower_socks::BoxError>(())
 /// ```
 pub struct RuleMap<T> {
     rules: Rules,
@@ -51,20 +54,21 @@ impl<T> RuleMap<T> {
     }
 
     /// Chooses the value of the first rule that matches, if one does.
-    #[must_use]
-    pub fn choose(&self, request: &Request) -> Option<&T> {
-        let query = Query::new(request, Check::Name, None);
-        match self.rules.0.evaluate(&query) {
-            Decided {
-                effect: Effect::Open,
-                ..
-            } => None,
-            Decided {
-                reason: Reason::Rule(id),
-                ..
-            } => self.values.get(id as usize),
-            Decided { .. } => None,
+    ///
+    /// # Errors
+    ///
+    /// When that cannot be known: an earlier rule states a destination, and the request is one
+    /// [without](Request::destination).
+    pub fn choose(&self, request: &Request) -> Result<Option<&T>, Undecided> {
+        let choice = self.rules.choose(request, Check::Stated);
+        if choice.is_undecided {
+            return Err(Undecided(()));
         }
+        Ok(choice.index.and_then(|index| self.values.get(index)))
+    }
+
+    pub(crate) const fn rules(&self) -> &Rules {
+        &self.rules
     }
 
     /// Lists all that can be chosen, in order.

@@ -8,6 +8,7 @@ use std::{
 use super::{
     compiled::Compiled,
     decision::{Decided, Decision, Effect},
+    evaluate::Choice,
     query::Query,
 };
 use crate::{
@@ -55,7 +56,9 @@ impl Rules {
     /// Decides on the request's name, which an upstream would resolve: may it be sent there now, and by
     /// which rule?
     ///
-    /// Networks in `to` are of no account then: nobody here knows the address.
+    /// Nobody here knows the address then: a rule that allows a network does not match, and one that
+    /// denies a network refuses what it would have to judge, unless
+    /// [that is allowed](super::RulesBuilder::allow_unresolved).
     #[must_use]
     pub fn explain_name(&self, request: &Request) -> Decision {
         self.ask(request, Check::Name, None)
@@ -85,6 +88,11 @@ impl Rules {
         tracing::info!(user = %request.identity, peer = %request.peer, "{decision}");
     }
 
+    /// Finds the first rule that matches what is known of a request.
+    pub(crate) fn choose(&self, request: &Request, check: Check) -> Choice {
+        self.0.choose(&Query::new(request, check, None))
+    }
+
     /// Counts the rules.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -107,8 +115,7 @@ impl Policy for Rules {
         self.decide(request, Check::Address(address))
     }
 
-    /// As [`check`](Policy::check), but for the networks in `to`, which say nothing about a name. What
-    /// was reported then is not reported again.
+    /// As [`explain_name`](Self::explain_name) says. What was reported as stated is not reported again.
     fn check_name(&self, request: &Request) -> Result<(), Refusal> {
         self.decide(request, Check::Name)
     }

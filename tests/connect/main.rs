@@ -28,5 +28,7 @@ mod reply_codes;
 mod request_fn;
 #[cfg(feature = "rules")]
 mod route;
+#[cfg(feature = "rules")]
+mod route_associations;
 mod streams;
 mod system;

@@ -358,17 +358,33 @@ fn a_name_that_is_handed_on_is_judged_by_what_is_known_of_it() {
     let denied = r#"
         default = "allow"
         rules = [
-            { action = "deny", to = "192.0.2.0/24" },
-            { action = "deny", to = "*.example.com" },
             { action = "report", port = 25 },
+            { action = "allow", to = "good.example" },
+            { action = "deny", to = "192.0.2.0/24", port = [80, 443] },
+            { action = "deny", to = "*.example.com" },
         ]
     "#;
-    assert_eq!(judge(denied, "other.test:80"), (Effect::Allowed, None));
+    // It may lie in that network, and nobody here will know.
+    assert_eq!(judge(denied, "other.test:80"), (Effect::Refused, Some(3)));
+    assert_eq!(judge(denied, "other.test:81"), (Effect::Allowed, None));
+    assert_eq!(judge(denied, "good.example:80"), (Effect::Allowed, Some(2)));
     assert_eq!(
-        judge(denied, "www.example.com:80"),
-        (Effect::Refused, Some(2))
+        judge(denied, "www.example.com:81"),
+        (Effect::Refused, Some(4))
     );
-    assert_eq!(judge(denied, "other.test:25"), (Effect::Reported, Some(3)));
+    assert_eq!(judge(denied, "other.test:25"), (Effect::Reported, Some(1)));
+    let rules: Rules = toml::from_str(denied).unwrap();
+    let said = rules.explain_name(&other).to_string();
+    assert!(
+        said.contains("rule 3 is about addresses") && said.contains("allow_unresolved = true"),
+        "{said}"
+    );
+    let unresolved = format!("allow_unresolved = true\n{denied}");
+    assert_eq!(judge(&unresolved, "other.test:80"), (Effect::Allowed, None));
+    assert_eq!(
+        judge(&unresolved, "www.example.com:81"),
+        (Effect::Refused, Some(4))
+    );
     // A name that is an address has one.
     assert_eq!(judge(networks, "192.0.2.1:80"), (Effect::Allowed, Some(1)));
     assert_eq!(

@@ -171,6 +171,52 @@ fn a_file_without_users_does_not_open_a_server_that_others_reach() {
 }
 
 #[test]
+fn it_explains_what_an_upstream_would_be_asked() {
+    let file = File::new(
+        "upstream = \"socks5h://127.0.0.1:9\"\n[acl]\ndefault = \"deny\"\n[[acl.rules]]\n\
+         action = \"allow\"\nto = [\"198.51.100.0/24\", \"good.example\"]\n",
+    );
+    let explain = |question: &str| {
+        let flags = ["--config", file.path(), "--explain", question];
+        let output = Command::new(program()).args(flags).output().unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        (output.status.code().unwrap(), said)
+    };
+    for (question, status, expected) in [
+        ("connect any.example:25", 1, "refused by default"),
+        ("connect good.example:25", 0, "allowed by rule 1"),
+        ("connect 198.51.100.7:25", 0, "allowed by rule 1"),
+        ("udp 198.51.100.7:53", 1, "every command but CONNECT"),
+    ] {
+        let (code, said) = explain(question);
+        assert!(
+            code == status && said.contains(expected),
+            "{question}: {said}"
+        );
+    }
+}
+
+/// The same as it is served.
+#[test]
+fn names_for_an_upstream_are_judged_when_it_serves() {
+    let upstream = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let file = File::new(&format!(
+        "upstream = \"socks5h://{}\"\n[acl]\ndefault = \"deny\"\n[[acl.rules]]\n\
+         action = \"allow\"\nto = \"198.51.100.0/24\"\n",
+        upstream.local_addr().unwrap()
+    ));
+    let flags = ["--listen", "127.0.0.1:0", "--config", file.path()];
+    let server = Server::start(&flags, "info");
+    let mut client = server.connect();
+    let request = b"\x05\x01\x00\x05\x01\x00\x03\x0bany.example\x00\x19";
+    let heard = exchange(&mut client, request, 4);
+    assert_eq!(heard, [5, 0, 5, 2]);
+    // Nobody has called there.
+    upstream.set_nonblocking(true).unwrap();
+    assert!(upstream.accept().is_err());
+}
+
+#[test]
 fn it_explains() {
     let reference = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/server.toml");
     let explain = |question: &str| {

@@ -69,6 +69,12 @@ impl ProxyUrl {
         &self.proxy
     }
 
+    /// Returns whether the proxy gets names as names, and resolves them: all but `socks5`.
+    #[must_use]
+    pub const fn has_remote_dns(&self) -> bool {
+        !matches!(self.kind, Kind::Socks5)
+    }
+
     /// Makes a client with the URL's credentials; `None` for an HTTP proxy. For BIND and UDP ASSOCIATE,
     /// and for settings of your own.
     #[must_use]

@@ -35,7 +35,20 @@
 //!
 //! For BIND and UDP ASSOCIATE as well, route between whole connectors, with their tunnels in a
 //! [`BoxTunnel`](crate::session::BoxTunnel).
+//!
+//! # Requests without a destination
+//!
+//! UDP ASSOCIATE does not say where datagrams will go, and BIND may leave open who will come. A rule
+//! that states a name, a network or a port cannot match such a request, and cannot be passed by
+//! either. The request goes to the first service whose rule matches without a destination, or to the
+//! rest, and from there to those destinations alone that would have been sent there. Datagrams to others,
+//! and peers that are others, are refused like those that a [policy](crate::session::Policy) refuses:
+//! with `[port 25 -> mail, user joe -> tor]` all of joe's datagrams go by `tor`, but none to port 25.
+//! Rules that are to route all datagrams of a user state no destination, or stand first.
+//!
+//! A name is routed as a name, and not resolved for that: networks in `to` match addresses only.
 
+mod policy;
 mod service;
 
 pub use self::service::Router;

@@ -1,14 +1,16 @@
 use std::{
     fmt,
+    sync::Arc,
     task::{Context, Poll},
 };
 
 use tower::{ServiceExt, util::Oneshot};
 use tower_service::Service;
 
+use super::policy::SameRoute;
 use crate::{
     rules::{Rule, RuleMap},
-    session::Request,
+    session::{Check, Request},
 };
 
 /// Sends each request to the service that rules choose. See the [module](super).
@@ -32,7 +34,13 @@ impl<S: Clone> Router<S> {
     /// Returns the service that a request would be sent to.
     #[must_use]
     pub fn choose(&self, request: &Request) -> &S {
-        self.routes.choose(request).unwrap_or(&self.rest)
+        self.at(self.routes.rules().choose(request, Check::Stated).index)
+    }
+
+    fn at(&self, index: Option<usize>) -> &S {
+        index
+            .and_then(|index| self.routes.values().get(index))
+            .unwrap_or(&self.rest)
     }
 }
 
@@ -46,8 +54,15 @@ impl<S: Service<Request> + Clone> Service<Request> for Router<S> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request) -> Self::Future {
-        self.choose(&request).clone().oneshot(request)
+    fn call(&mut self, mut request: Request) -> Self::Future {
+        let choice = self.routes.rules().choose(&request, Check::Stated);
+        if choice.is_undecided {
+            request.guard = request.guard.and(Arc::new(SameRoute {
+                rules: self.routes.rules().clone(),
+                chosen: choice.index,
+            }));
+        }
+        self.at(choice.index).clone().oneshot(request)
     }
 }
 
