@@ -13,6 +13,8 @@ mod support;
 #[cfg(feature = "limit")]
 mod bytes;
 #[cfg(feature = "limit")]
+mod fairness;
+#[cfg(feature = "limit")]
 mod keys;
 #[cfg(all(feature = "limit", feature = "users"))]
 mod logins;

@@ -1,19 +1,16 @@
 use std::{
-    collections::HashMap,
-    fmt,
-    future::Future,
-    io,
-    pin::Pin,
-    sync::{Arc, Mutex, PoisonError, Weak},
-    task::{Context, Poll, ready},
+    fmt, io,
+    sync::Arc,
+    task::{Context, Poll},
 };
 
-use tokio::time::{Sleep, sleep_until};
-
-use super::{MakeMeter, token_bucket::Bucket};
+use super::{
+    MakeMeter,
+    buckets::{Buckets, Known, Rates, Tunnel},
+    turn::Turn,
+};
 use crate::layer::key::KeyExtractor;
 use crate::{
-    admission::held_back,
     error::Refusal,
     io::{Direction, Meter},
     session::Request,
@@ -22,68 +19,21 @@ use crate::{
 /// Bounds the bytes a second of each key, in each direction: a [`MakeMeter`]. See the
 /// [module](super).
 ///
-/// All tunnels of a key share one token bucket a direction, by turns; clones share the buckets. After
-/// a pause a tenth of a second's bytes may move at once.
+/// All tunnels of a key share one token bucket a direction; clones share the buckets. Tunnels that wait
+/// have their turns first come, first served, 10 ms of the rate each, and less where more than 50 wait:
+/// all of them have one within half a second, unless that is less than 1,460 bytes. After a pause a
+/// tenth of a second's bytes may move at once.
+///
+/// What has moved is paid for before more may, by whichever tunnel: a key is remembered after its last
+/// tunnel until it has paid. With more than 16,384 such keys those that have the least to pay are
+/// forgotten.
 #[derive(Clone)]
 pub struct Bandwidth<F: KeyExtractor> {
     key: F,
     rates: Rates,
-    shared: Known<F::Key>,
-}
-
-/// Rates for each [`Direction`], in bytes a second.
-#[derive(Clone, Copy, Debug, Default)]
-struct Rates {
-    up: Option<u64>,
-    down: Option<u64>,
-    /// Every tunnel has its own.
+    /// Every tunnel has its own buckets.
     alone: bool,
-}
-
-type Known<K> = Arc<Mutex<HashMap<K, Weak<Buckets>>>>;
-
-#[derive(Debug)]
-struct Buckets {
-    up: Option<Bucket>,
-    down: Option<Bucket>,
-    /// What the log says.
-    key: Box<str>,
-}
-
-impl Buckets {
-    fn held_back(&self, direction: Direction, is: bool) {
-        let limit = match direction {
-            Direction::Up => "bandwidth up",
-            Direction::Down => "bandwidth down",
-        };
-        held_back(limit, &self.key, is);
-    }
-
-    fn new<K: fmt::Debug>(rates: Rates, key: &K) -> Arc<Self> {
-        Arc::new(Self {
-            up: rates.up.map(Bucket::new),
-            down: rates.down.map(Bucket::new),
-            key: format!("{key:?}").into(),
-        })
-    }
-
-    const fn of(&self, direction: Direction) -> Option<&Bucket> {
-        match direction {
-            Direction::Up => self.up.as_ref(),
-            Direction::Down => self.down.as_ref(),
-        }
-    }
-}
-
-/// A key without tunnels is not held back any more.
-impl Drop for Buckets {
-    fn drop(&mut self) {
-        for direction in [Direction::Up, Direction::Down] {
-            if self.of(direction).is_some_and(Bucket::relieve) {
-                self.held_back(direction, false);
-            }
-        }
-    }
+    known: Arc<Known<F::Key>>,
 }
 
 impl<F: KeyExtractor> Bandwidth<F> {
@@ -92,7 +42,8 @@ impl<F: KeyExtractor> Bandwidth<F> {
         Self {
             key,
             rates: Rates::default(),
-            shared: Known::default(),
+            alone: false,
+            known: Arc::default(),
         }
     }
 
@@ -110,32 +61,18 @@ impl<F: KeyExtractor> Bandwidth<F> {
         self
     }
 
-    /// Gives each tunnel that has a key a bucket of its own, instead of one to all of them together.
+    /// Gives each tunnel that has a key a bucket of its own, instead of one to all of them together. It
+    /// bounds tunnels, and not what a client can move by one after the other.
     #[must_use]
     pub const fn each(mut self) -> Self {
-        self.rates.alone = true;
+        self.alone = true;
         self
     }
 
     /// Returns how many keys have tunnels that share a limit.
     #[must_use]
     pub fn keys(&self) -> usize {
-        let known = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
-        known.values().filter(|it| it.strong_count() > 0).count()
-    }
-
-    fn buckets(&self, key: F::Key) -> Arc<Buckets> {
-        let mut known = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(buckets) = known.get(&key).and_then(Weak::upgrade) {
-            return buckets;
-        }
-        // Keys without tunnels go when the map is about to grow.
-        if known.len() == known.capacity() {
-            known.retain(|_, buckets| buckets.strong_count() > 0);
-        }
-        let buckets = Buckets::new(self.rates, &key);
-        known.insert(key, Arc::downgrade(&buckets));
-        buckets
+        self.known.in_use()
     }
 }
 
@@ -146,9 +83,9 @@ impl<F: KeyExtractor> MakeMeter for Bandwidth<F> {
         if self.rates.up.is_none() && self.rates.down.is_none() {
             return Ok(None);
         }
-        let buckets = self.key.key(request).map(|key| match self.rates.alone {
-            true => Buckets::new(self.rates, &key),
-            false => self.buckets(key),
+        let buckets = self.key.key(request).map(|key| match self.alone {
+            true => Tunnel::new(Buckets::new(self.rates, &key)),
+            false => self.known.tunnel(self.rates, key),
         });
         Ok(buckets.map(|buckets| BandwidthMeter {
             up: Turn::default(),
@@ -170,31 +107,9 @@ impl<F: KeyExtractor> fmt::Debug for Bandwidth<F> {
 /// Bounds the bandwidth of one tunnel: the meter of [`Bandwidth`].
 #[derive(Debug)]
 pub struct BandwidthMeter {
-    buckets: Arc<Buckets>,
+    buckets: Tunnel,
     up: Turn,
     down: Turn,
-}
-
-/// The turn of a tunnel at a bucket, if it waits for one.
-#[derive(Debug, Default)]
-struct Turn {
-    waiting: Option<Pin<Box<Sleep>>>,
-}
-
-impl Turn {
-    fn poll(&mut self, cx: &mut Context<'_>, bucket: &Bucket) -> Poll<usize> {
-        loop {
-            if let Some(sleep) = &mut self.waiting {
-                ready!(sleep.as_mut().poll(cx));
-                self.waiting = None;
-                bucket.leave();
-            }
-            match bucket.allowance() {
-                Ok(bytes) => return Poll::Ready(bytes),
-                Err(paid) => self.waiting = Some(Box::pin(sleep_until(bucket.join(paid)))),
-            }
-        }
-    }
 }
 
 impl Meter for BandwidthMeter {
@@ -218,20 +133,27 @@ impl Meter for BandwidthMeter {
     }
 
     fn moved(&mut self, direction: Direction, bytes: usize) {
-        if let Some(bucket) = self.buckets.of(direction) {
-            let relieved = bucket.charge(bytes);
-            if relieved {
-                self.buckets.held_back(direction, false);
-            }
+        let Some(bucket) = self.buckets.of(direction) else {
+            return;
+        };
+        let turn = match direction {
+            Direction::Up => &mut self.up,
+            Direction::Down => &mut self.down,
+        };
+        if turn.moved(bytes, bucket) {
+            self.buckets.held_back(direction, false);
         }
     }
 }
 
 impl Drop for BandwidthMeter {
     fn drop(&mut self) {
-        for (turn, direction) in [(&self.up, Direction::Up), (&self.down, Direction::Down)] {
-            if let (Some(_), Some(bucket)) = (&turn.waiting, self.buckets.of(direction)) {
-                bucket.leave();
+        for (turn, direction) in [
+            (&mut self.up, Direction::Up),
+            (&mut self.down, Direction::Down),
+        ] {
+            if let Some(bucket) = self.buckets.of(direction) {
+                turn.leave(bucket);
             }
         }
     }

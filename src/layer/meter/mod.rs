@@ -17,8 +17,9 @@
 //!   has reached it, and once that there is some again, at info; bandwidth is logged at debug, as
 //!   traffic comes in bursts. With the feature `metrics`, `socks_limit_events_total` counts both.
 //! * **Cost.** A request without a key gets no meter. With one, bulk data still moves by `splice(2)`.
-//!   [`Bandwidth`] keeps two buckets a key for as long as the key has tunnels, [`MemoryStore`] a
-//!   number a key until the period ends.
+//!   [`Bandwidth`] keeps two buckets a key for as long as the key has tunnels or something to pay,
+//!   [`MemoryStore`] a number a key until the period ends; both forget the keys with the least, where
+//!   there are too many.
 //!
 //! # Example
 //!
@@ -69,6 +70,7 @@
 //! ```
 
 mod bandwidth;
+mod buckets;
 mod future;
 mod layer;
 mod make_meter;
@@ -76,6 +78,7 @@ mod quota;
 mod quota_store;
 mod token_bucket;
 mod tunnel;
+mod turn;
 
 pub use self::{
     bandwidth::Bandwidth,

@@ -1,10 +1,12 @@
-//! A token bucket that many tunnels share.
+//! A token bucket that many tunnels share, in turns.
 
 use std::{
+    collections::VecDeque,
     sync::{
         Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU32, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
+    task::Waker,
     time::Duration,
 };
 
@@ -13,74 +15,165 @@ use tokio::time::Instant;
 /// How far ahead of its rate a bucket lets bytes go, after a pause.
 const BURST: Duration = Duration::from_millis(100);
 
-/// The share of the bucket's time that a tunnel may use up before it asks again.
+/// The share of the bucket's time that a turn is.
 const STEP: Duration = Duration::from_millis(10);
 
-/// The least that a tunnel may move before it asks again, in bytes: each step costs system calls.
-const SMALLEST: f64 = 1460.0;
+/// The time in which all that wait have their turn: with more of them, turns are shorter.
+const ROUND: Duration = Duration::from_millis(500);
 
-/// Holds a rate in bytes a second, and how much of it is used.
+/// The least that a turn is, in bytes: each costs system calls.
+pub(super) const SMALLEST: i64 = 1460;
+
+/// How late the first of the queue may be for its turn, before the next one has it. The relay comes at
+/// once; a tunnel that reads no more until something else has happened would hold up all others.
+const GRACE: Duration = Duration::from_millis(200);
+
+/// Holds a rate in bytes a second, how much of it is used, and who waits for more.
 #[derive(Debug)]
 pub(super) struct Bucket {
     /// Bytes a second.
     rate: f64,
-    /// When everything that has moved so far would have moved at that rate.
-    paid: Mutex<Instant>,
-    /// Tunnels that wait for their turn.
-    waiting: AtomicU32,
+    state: Mutex<State>,
     /// Whether a tunnel has had to wait since it was last full.
     pressed: AtomicBool,
 }
 
+#[derive(Debug)]
+struct State {
+    /// When everything that has moved so far would have moved at that rate.
+    paid: Instant,
+    /// Tunnels that wait, first come, first served. Tickets only grow.
+    queue: VecDeque<Waiting>,
+    next_ticket: u64,
+    /// Since when the first of the queue is that.
+    first_since: Instant,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    ticket: u64,
+    waker: Waker,
+}
+
+/// What a tunnel knows of its place at a bucket.
+#[derive(Debug, Default)]
+pub(super) struct Place {
+    ticket: Option<u64>,
+    /// Bytes by which its earlier turns fell short of what they were; below zero, by which they
+    /// exceeded it.
+    pub(super) balance: i64,
+}
+
+/// What a tunnel has to wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wait {
+    /// It is the first, and its turn is at this time.
+    Until(Instant),
+    /// Others come first. It is woken, and looks again at this time at the latest.
+    Behind(Instant),
+}
+
 impl Bucket {
     pub(super) fn new(rate: u64) -> Self {
+        let now = Instant::now();
         Self {
             rate: rate.max(1) as f64,
-            paid: Mutex::new(Instant::now()),
-            waiting: AtomicU32::new(0),
+            state: Mutex::new(State {
+                paid: now,
+                queue: VecDeque::new(),
+                next_ticket: 0,
+                first_since: now,
+            }),
             pressed: AtomicBool::new(false),
         }
     }
 
-    /// Returns how many bytes may move now.
+    /// Asks for a turn, and returns how many bytes it is. Nothing is charged before they have moved.
     ///
     /// # Errors
     ///
-    /// When some may move, if no other tunnel comes first.
-    pub(super) fn allowance(&self) -> Result<usize, Instant> {
+    /// What it has to wait for: it is in the queue then.
+    pub(super) fn turn(&self, place: &mut Place, waker: &Waker) -> Result<usize, Wait> {
         let now = Instant::now();
-        let paid = *self.paid();
-        if paid > now {
-            return Err(paid);
+        let mut state = self.state();
+        let mut woken = None;
+        let mut position = place.ticket.and_then(|ticket| state.position(ticket));
+        if position.is_some_and(|position| position > 0) && state.due() + GRACE < now {
+            woken = state.advance(now);
+            position = position.map(|position| position - 1);
         }
-        Ok(self.step() as usize)
+        let is_next = position.map_or(state.queue.is_empty(), |position| position == 0);
+        let outcome = if is_next && state.paid <= now {
+            if position.is_some() {
+                woken = state.advance(now);
+            }
+            place.ticket = None;
+            let turn = place.balance.saturating_add(self.step(state.queue.len()));
+            if turn > 0 || state.queue.is_empty() {
+                place.balance = 0;
+                Ok(usize::try_from(turn.max(SMALLEST)).unwrap_or(usize::MAX))
+            } else {
+                // It has had this turn already, as a batch of datagrams.
+                place.balance = turn;
+                place.ticket = Some(state.join(waker, now));
+                Err(Wait::Behind(now + GRACE))
+            }
+        } else {
+            match position.and_then(|position| state.queue.get_mut(position)) {
+                Some(waiting) => waiting.waker.clone_from(waker),
+                None => place.ticket = Some(state.join(waker, now)),
+            }
+            Err(if is_next {
+                Wait::Until(state.paid)
+            } else {
+                Wait::Behind(now + GRACE)
+            })
+        };
+        drop(state);
+        wake(woken);
+        outcome
     }
 
-    /// Charges bytes that have moved. What exceeds the allowance is paid for later. Returns whether
+    /// Gives up a place in the queue.
+    pub(super) fn leave(&self, place: &mut Place) {
+        let Some(ticket) = place.ticket.take() else {
+            return;
+        };
+        let now = Instant::now();
+        let mut state = self.state();
+        let woken = match state.position(ticket) {
+            Some(0) => state.advance(now),
+            Some(position) => {
+                state.queue.remove(position);
+                None
+            }
+            None => None,
+        };
+        drop(state);
+        wake(woken);
+    }
+
+    /// Charges bytes that have moved. What exceeds a turn is paid for later. Returns whether
     /// the bucket was full again before that, after a tunnel has had to wait.
     pub(super) fn charge(&self, bytes: usize) -> bool {
         let now = Instant::now();
-        let mut paid = self.paid();
+        let mut state = self.state();
         let earliest = now.checked_sub(BURST).unwrap_or(now);
-        let was_full = *paid <= earliest;
+        let was_full = state.paid <= earliest && state.queue.is_empty();
         let cost = Duration::from_secs_f64((bytes as f64 / self.rate).min(1e6));
-        *paid = (*paid).max(earliest) + cost;
-        drop(paid);
+        state.paid = state.paid.max(earliest) + cost;
+        drop(state);
         was_full && self.relieve()
     }
 
-    /// Joins the tunnels that wait. Returns when it is probably its turn, if the bucket is free from
-    /// `paid` on: those that came first take a step each.
-    pub(super) fn join(&self, paid: Instant) -> Instant {
-        let before = self.waiting.fetch_add(1, Ordering::Relaxed);
-        // In a crowd it is better to look once too often than to leave the bucket unused.
-        let steps = before.min(64);
-        paid + Duration::from_secs_f64(self.step() / self.rate).saturating_mul(steps)
+    /// Returns when all that has moved is paid for.
+    pub(super) fn paid(&self) -> Instant {
+        self.state().paid
     }
 
-    /// Leaves the tunnels that wait.
-    pub(super) fn leave(&self) {
-        self.waiting.fetch_sub(1, Ordering::Relaxed);
+    /// Whether more has moved than a pause allows for.
+    pub(super) fn is_in_debt(&self, now: Instant) -> bool {
+        self.state().paid > now + BURST
     }
 
     /// Notes that a tunnel has to wait. Returns whether that is new.
@@ -93,11 +186,54 @@ impl Bucket {
         self.pressed.load(Ordering::Relaxed) && self.pressed.swap(false, Ordering::Relaxed)
     }
 
-    fn step(&self) -> f64 {
-        (self.rate * STEP.as_secs_f64()).max(SMALLEST)
+    /// Returns how many bytes a turn is, with so many others that wait.
+    fn step(&self, others: usize) -> i64 {
+        let crowd = u32::try_from(others).unwrap_or(u32::MAX).saturating_add(1);
+        let time = STEP.min(ROUND / crowd);
+        ((self.rate * time.as_secs_f64()) as i64).max(SMALLEST)
     }
 
-    fn paid(&self) -> MutexGuard<'_, Instant> {
-        self.paid.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Joins the queue at its end.
+    fn join(&mut self, waker: &Waker, now: Instant) -> u64 {
+        if self.queue.is_empty() {
+            self.first_since = now;
+        }
+        let ticket = self.next_ticket;
+        self.next_ticket += 1;
+        self.queue.push_back(Waiting {
+            ticket,
+            waker: waker.clone(),
+        });
+        ticket
+    }
+
+    fn position(&self, ticket: u64) -> Option<usize> {
+        let found = self.queue.binary_search_by_key(&ticket, |it| it.ticket);
+        found.ok()
+    }
+
+    /// Returns when it is the turn of the first.
+    fn due(&self) -> Instant {
+        self.paid.max(self.first_since)
+    }
+
+    /// Takes the first out of the queue, and returns who is to be woken as the next one.
+    fn advance(&mut self, now: Instant) -> Option<Waker> {
+        self.queue.pop_front();
+        self.first_since = now;
+        self.queue.front().map(|next| next.waker.clone())
+    }
+}
+
+/// Wakes a tunnel, outside of the lock.
+fn wake(waker: Option<Waker>) {
+    if let Some(waker) = waker {
+        waker.wake();
     }
 }
