@@ -16,7 +16,8 @@ use tower_socks::{
     server::{HandshakeLimit, SessionLimit},
 };
 
-/// `[limits]`. What is left out is not limited, but for sessions and handshakes.
+/// `[limits]`. What is left out is not limited, but for sessions, handshakes,
+/// associations and BINDs.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Limits {
@@ -28,6 +29,10 @@ pub(crate) struct Limits {
     /// Connections of one client in the handshake.
     unauthenticated_per_client: NonZeroUsize,
     tunnels_per_user: Option<NonZeroUsize>,
+    /// Associations of one user, or client.
+    pub(crate) associations_per_user: NonZeroUsize,
+    /// BINDs of one user, or client.
+    pub(crate) binds_per_user: NonZeroUsize,
     requests_per_second: Option<NonZeroU32>,
     upload_bytes_per_second: Option<NonZeroU64>,
     download_bytes_per_second: Option<NonZeroU64>,
@@ -42,6 +47,8 @@ impl Default for Limits {
             sessions_per_user: None,
             unauthenticated_per_client: NonZeroUsize::MIN.saturating_add(255),
             tunnels_per_user: None,
+            associations_per_user: NonZeroUsize::MIN.saturating_add(63),
+            binds_per_user: NonZeroUsize::MIN.saturating_add(63),
             requests_per_second: None,
             upload_bytes_per_second: None,
             download_bytes_per_second: None,

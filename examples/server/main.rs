@@ -202,7 +202,7 @@ async fn run(
     };
     let timeouts = fixed.timeouts;
     match fixed.upstream {
-        None => run_with(flags, listeners, upstream::direct(&timeouts)).await,
+        None => run_with(flags, listeners, upstream::direct(&timeouts, &fixed.limits)).await,
         Some(upstream) => run_with(flags, listeners, upstream.connector(&timeouts)).await,
     }
 }

@@ -18,7 +18,7 @@ use tower_socks::{
     proto::Address,
 };
 
-use crate::timeouts::Timeouts;
+use crate::{limits::Limits, timeouts::Timeouts};
 
 /// `upstream`: the URL of a proxy, or of several that are chained.
 #[derive(Clone, Debug)]
@@ -27,6 +27,7 @@ pub(crate) struct Upstream(Vec<ProxyUrl>);
 /// Connects directly.
 pub(crate) fn direct(
     timeouts: &Timeouts,
+    limits: &Limits,
 ) -> Connector<Direct<Resolver>, Bind<Resolver>, Associate<MakeDirect<Resolver>>> {
     let relay = timeouts.relay();
     let resolver = LookupMetricsLayer::new().layer(SystemResolver::new());
@@ -35,10 +36,15 @@ pub(crate) fn direct(
     let associate = Associate::with_transports(MakeDirect::new().resolver(resolver));
     Connector::direct()
         .with_connect(connect.connect_timeout(timeouts.dial.0).relay(relay))
-        .with_bind(bind.accept_timeout(timeouts.bind_accept.0).relay(relay))
+        .with_bind(
+            bind.accept_timeout(timeouts.bind_accept.0)
+                .per_client(limits.binds_per_user.get())
+                .relay(relay),
+        )
         .with_associate(
             associate
                 .idle_timeout(timeouts.udp_idle.0)
+                .per_client(limits.associations_per_user.get())
                 .rebind_after(timeouts.udp_rebind.0),
         )
 }

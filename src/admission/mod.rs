@@ -1,4 +1,4 @@
-//! Admission: live counts by key, events of keys at their limits, bounds on log lines, and back-off.
+//! Admission: live counts by key, places under a bound, events of keys at their limits, bounds on log lines, and back-off.
 
 mod backoff;
 mod client_network;
@@ -6,6 +6,7 @@ mod counts;
 mod handshakes;
 mod limit_events;
 mod log_budget;
+mod places;
 
 #[cfg(feature = "metrics")]
 pub(crate) use self::limit_events::LIMITS;
@@ -16,6 +17,7 @@ pub(crate) use self::{
     handshakes::InHandshake,
     limit_events::{LimitEvents, count_event, held_back},
     log_budget::LogBudget,
+    places::{Place, Places},
 };
 
 pub use self::handshakes::HandshakeLimit;

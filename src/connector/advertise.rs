@@ -3,34 +3,42 @@
 use std::{
     io,
     net::{IpAddr, SocketAddr},
-    ops::RangeInclusive,
-    sync::atomic::{AtomicU16, Ordering},
 };
 
+use super::port_range::{PortRange, TakenPort};
 use crate::{error::Refusal, proto::ReplyCode};
 
-/// Where the next search for a port begins, so that ports are not used again at once.
-static NEXT: AtomicU16 = AtomicU16::new(0);
+/// Ports of the range that are tried where somebody else than we has taken them.
+const TRIES: usize = 64;
 
 /// The ports that sockets are bound to, and the address that is advertised, as BND.
 #[derive(Clone, Debug)]
 pub(super) struct Endpoint {
     /// Advertised instead of the address that is bound: that of a NAT or of a container's host.
     pub(super) public: Option<IpAddr>,
-    /// 0 is any port that the system has free.
-    pub(super) ports: RangeInclusive<u16>,
+    pub(super) ports: PortRange,
+}
+
+/// A socket that was opened.
+#[derive(Debug)]
+pub(super) struct Opened<T> {
+    pub(super) socket: T,
+    /// The address to advertise.
+    pub(super) address: SocketAddr,
+    /// To be kept for as long as the socket.
+    pub(super) port: Option<TakenPort>,
 }
 
 impl Endpoint {
     /// Advertises the address that is bound, with any port.
-    pub(super) const fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             public: None,
-            ports: 0..=0,
+            ports: PortRange::new(0..=0),
         }
     }
 
-    /// Opens a socket on `local` with `open`, and returns the address to advertise.
+    /// Opens a socket on `local`, whatever its port, with `open`.
     ///
     /// # Errors
     ///
@@ -40,7 +48,7 @@ impl Endpoint {
         local: SocketAddr,
         open: impl Fn(SocketAddr) -> io::Result<T>,
         address: impl Fn(&T) -> io::Result<SocketAddr>,
-    ) -> Result<(T, SocketAddr), Refusal> {
+    ) -> Result<Opened<T>, Refusal> {
         let opened = self.first_free(|port| {
             // With its scope, where it is link-local.
             let mut local = local;
@@ -49,7 +57,7 @@ impl Endpoint {
             let bound = address(&socket)?;
             Ok((socket, bound))
         });
-        let (socket, bound) = opened.map_err(|error| {
+        let ((socket, bound), port) = opened.map_err(|error| {
             Refusal::new(
                 ReplyCode::GENERAL_FAILURE,
                 format!("no port on {} to be reached at", local.ip()),
@@ -57,23 +65,36 @@ impl Endpoint {
             .with_source(error)
         })?;
         let advertised = self.public.unwrap_or(bound.ip());
-        Ok((socket, SocketAddr::new(advertised, bound.port())))
+        Ok(Opened {
+            socket,
+            address: SocketAddr::new(advertised, bound.port()),
+            port,
+        })
     }
 
     /// Opens a socket on the first port of the range where that succeeds.
-    fn first_free<T>(&self, open: impl Fn(u16) -> io::Result<T>) -> io::Result<T> {
-        let (first, last) = (u32::from(*self.ports.start()), u32::from(*self.ports.end()));
-        let count = (last + 1).saturating_sub(first);
-        let begin = u32::from(NEXT.fetch_add(1, Ordering::Relaxed));
-        let mut outcome = Err(io::ErrorKind::AddrNotAvailable.into());
-        for step in 0..count {
-            let port = first + (begin + step) % count;
-            outcome = open(u16::try_from(port).unwrap_or_default());
-            match &outcome {
-                Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
-                _ => return outcome,
+    fn first_free<T>(
+        &self,
+        open: impl Fn(u16) -> io::Result<T>,
+    ) -> io::Result<(T, Option<TakenPort>)> {
+        if self.ports.is_any() {
+            return Ok((open(0)?, None));
+        }
+        let mut outcome = io::ErrorKind::AddrNotAvailable.into();
+        // Kept meanwhile, so that none is tried twice.
+        let mut others = Vec::new();
+        while others.len() < TRIES
+            && let Some(port) = self.ports.take()
+        {
+            match open(port.number()) {
+                Ok(socket) => return Ok((socket, Some(port))),
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                    outcome = error;
+                    others.push(port);
+                }
+                Err(error) => return Err(error),
             }
         }
-        outcome
+        Err(outcome)
     }
 }

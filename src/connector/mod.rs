@@ -45,6 +45,7 @@ mod box_connector;
 mod future;
 #[cfg(feature = "http")]
 mod hyper;
+mod port_range;
 mod second_reply;
 mod service;
 mod tunnel;

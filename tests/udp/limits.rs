@@ -1,11 +1,13 @@
 //! A13: limits in time and in number.
 
-use std::{error::Error, io, time::Duration};
+use std::{error::Error, io, net::SocketAddr, time::Duration};
 
 use tokio::net::UdpSocket;
+use tower::ServiceExt;
 use tower_socks::{
-    Connector,
+    Connector, Identity, Refusal, Request, Tunnel,
     connector::associate::{Associate, MakeDirect},
+    proto::{Address, Command},
     relay::{RelayError, RelayErrorKind},
 };
 
@@ -250,6 +252,62 @@ async fn a13_bytes_are_counted_without_the_headers() {
         association.hear(&target, &[3; 5000]).await;
         let traffic = association.lingering_close().await.unwrap();
         assert_eq!((traffic.up, traffic.down), (120, 5000));
+    })
+    .await;
+}
+
+/// The code of an association of a user at this address.
+async fn opened(associate: &Associate, user: Option<&str>, from: &str) -> Result<impl Tunnel, u8> {
+    let mut request = Request::new(Command::UDP_ASSOCIATE, Address::UNSPECIFIED);
+    if let Some(user) = user {
+        request.identity = Identity::named(user);
+    }
+    request.peer = SocketAddr::new(from.parse().unwrap(), 4000);
+    request.local = ([127, 0, 0, 1], 1080).into();
+    let outcome = associate.clone().oneshot(request).await;
+    outcome.map_err(|error| {
+        let refusal: &Refusal = error.downcast_ref().unwrap();
+        refusal.code().0
+    })
+}
+
+#[tokio::test]
+async fn associations_are_counted_by_user_or_else_by_the_network_of_the_client() {
+    within(async {
+        let associate = Associate::new().per_client(1);
+        let ask = |user, from: &'static str| opened(&associate, user, from);
+        let joes = ask(Some("joe"), "192.0.2.1").await.unwrap();
+        // From wherever he comes, and jane at the same address is not joe.
+        assert_eq!(ask(Some("joe"), "198.51.100.1").await.err(), Some(2));
+        let _janes = ask(Some("jane"), "192.0.2.1").await.unwrap();
+        let _nobodys = ask(None, "192.0.2.1").await.unwrap();
+        assert_eq!(ask(None, "192.0.2.1").await.err(), Some(2));
+        // A /64 is one client.
+        let _v6 = ask(None, "2001:db8::1").await.unwrap();
+        assert_eq!(ask(None, "2001:db8::2:3").await.err(), Some(2));
+        let _other = ask(None, "2001:db8:0:1::1").await.unwrap();
+        // A client on a Unix socket.
+        let _here = ask(None, "0.0.0.0").await.unwrap();
+        assert_eq!(ask(None, "0.0.0.0").await.err(), Some(2));
+        drop(joes);
+        ask(Some("joe"), "198.51.100.1").await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_full_range_refuses_without_a_place() {
+    within(async {
+        let port = quiet_port();
+        let associate = Associate::new().per_client(1).ports(port..=port);
+        let first = opened(&associate, Some("joe"), "192.0.2.1").await.unwrap();
+        for _ in 0..3 {
+            let refused = opened(&associate, Some("jane"), "192.0.2.1").await;
+            assert_eq!(refused.err(), Some(1));
+        }
+        drop(first);
+        let second = opened(&associate, Some("jane"), "192.0.2.1").await.unwrap();
+        assert_eq!(second.bound().port(), port);
     })
     .await;
 }

@@ -24,7 +24,7 @@ pub(super) enum ClientPorts {
 /// Where the datagrams of an association come from, and where answers go.
 #[derive(Debug)]
 pub(super) struct ClientPort {
-    /// With the latest port, or 0 as long as there is none.
+    /// With the latest port, or 0 before the first.
     address: SocketAddr,
     /// No other port counts.
     is_fixed: bool,

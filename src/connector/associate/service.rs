@@ -17,12 +17,15 @@ use super::{
     tunnel::Parts,
 };
 use crate::{
-    admission::Counts,
-    connector::advertise::Endpoint,
+    admission::Places,
+    connector::{
+        advertise::{Endpoint, Opened},
+        port_range::PortRange,
+    },
     datagram::{BatchSocket, DatagramTransport, OwnRelay},
     error::{BoxError, Refusal},
     proto::{Address, unmapped},
-    session::Request,
+    session::{Request, UserOrClient},
 };
 
 /// Executes UDP ASSOCIATE. See the [module](super).
@@ -33,7 +36,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Associate<S = MakeDirect> {
     make_transport: S,
-    live: Counts<IpAddr>,
+    places: Places<UserOrClient>,
     options: Options,
 }
 
@@ -46,8 +49,8 @@ struct Options {
 }
 
 impl Associate {
-    /// Relays from this machine, with any port, 5 min of idleness and 64 associations for each client
-    /// address.
+    /// Relays from this machine, with any port, 5 min of idleness and 64 associations for each user, or
+    /// client without a name.
     #[must_use]
     pub fn new() -> Self {
         Self::with_transports(MakeDirect::new())
@@ -66,7 +69,7 @@ impl<S> Associate<S> {
     pub fn with_transports(make_transport: S) -> Self {
         Self {
             make_transport,
-            live: Counts::default(),
+            places: Places::new("associations"),
             options: Options {
                 endpoint: Endpoint::new(),
                 per_client: 64,
@@ -91,15 +94,16 @@ impl<S> Associate<S> {
     }
 
     /// Takes the port of each association from this range; a free one by default. With all of them
-    /// taken, requests are refused with 01.
+    /// taken, on whatever address, requests are refused with 01. Of those that other programs have, 64
+    /// are tried.
     #[must_use]
-    pub const fn ports(mut self, ports: RangeInclusive<u16>) -> Self {
-        self.options.endpoint.ports = ports;
+    pub fn ports(mut self, ports: RangeInclusive<u16>) -> Self {
+        self.options.endpoint.ports = PortRange::new(ports);
         self
     }
 
-    /// Limits the associations that a client address may have at once. Further requests are refused
-    /// with 02.
+    /// Limits the associations that each user may have at once, and each client without a name: 64 by
+    /// default. Further requests are refused with 02.
     #[must_use]
     pub const fn per_client(mut self, limit: usize) -> Self {
         self.options.per_client = limit;
@@ -161,7 +165,7 @@ where
     fn call(&mut self, request: Request) -> Self::Future {
         let Self {
             make_transport,
-            live,
+            places,
             options,
         } = self.clone();
         ResponseFuture::new(async move {
@@ -172,15 +176,20 @@ where
             };
             let (client, local) = (specified(request.peer), specified(request.local));
             let client_port = ClientPort::new(client, &request.target, options.ports);
-            let count = live
-                .enter_below(client.ip(), options.per_client)
+            let key = UserOrClient::of(&request).unwrap_or(UserOrClient::Client(client.ip()));
+            let place = places
+                .take(key.clone(), options.per_client)
                 .ok_or_else(|| {
-                    Refusal::not_allowed(format!("{} has too many associations", client.ip()))
+                    Refusal::not_allowed(format!("{key:?} has too many associations"))
+                        .with_rule("limit associations")
                 })?;
-            let (socket, address) =
-                options
-                    .endpoint
-                    .open(local, BatchSocket::bind, BatchSocket::local_addr)?;
+            let Opened {
+                socket,
+                address,
+                port,
+            } = options
+                .endpoint
+                .open(local, BatchSocket::bind, BatchSocket::local_addr)?;
             let own = OwnRelay::new(socket.local_addr()?, address);
             let transport = make_transport.oneshot(request).await.map_err(Into::into)?;
             Ok(AssociateTunnel::new(Parts {
@@ -190,7 +199,8 @@ where
                 client: client_port,
                 options: options.relay,
                 own,
-                count,
+                port,
+                place,
             }))
         })
     }

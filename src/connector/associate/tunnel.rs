@@ -1,7 +1,6 @@
 use std::{
     future::{Future, poll_fn},
     io,
-    net::IpAddr,
     pin::pin,
     task::Poll,
 };
@@ -11,12 +10,13 @@ use super::{
     relay::{DatagramRelay, RelayOptions},
 };
 use crate::{
-    admission::Count,
+    admission::Place,
+    connector::port_range::TakenPort,
     datagram::{BatchSocket, DatagramTransport, OwnRelay},
     io::{ClientStream, MeteredStream, poll_drain},
     proto::Address,
     relay::{LazyTimer, Traffic},
-    session::Tunnel,
+    session::{Tunnel, UserOrClient},
 };
 
 /// Relays the datagrams of one client: the tunnel of UDP ASSOCIATE.
@@ -37,7 +37,8 @@ pub(super) struct Parts<D> {
     pub(super) options: RelayOptions,
     /// Its addresses are known as ours for as long as the socket is there.
     pub(super) own: OwnRelay,
-    pub(super) count: Count<IpAddr>,
+    pub(super) port: Option<TakenPort>,
+    pub(super) place: Place<UserOrClient>,
 }
 
 impl<D> AssociateTunnel<D> {
@@ -64,7 +65,8 @@ impl<D: DatagramTransport> Tunnel for AssociateTunnel<D> {
                 client,
                 options,
                 own,
-                count,
+                port,
+                place,
                 ..
             } = *self.parts;
             let meters = MeteredStream::take(&mut control);
@@ -85,7 +87,7 @@ impl<D: DatagramTransport> Tunnel for AssociateTunnel<D> {
             let traffic = relay.traffic();
             // The place is free once the socket is gone.
             drop(relay);
-            drop((own, count));
+            drop((own, port, place));
             ended.map(|()| traffic)
         })
     }

@@ -18,14 +18,16 @@ use super::{
     tunnel::{Expected, Parts},
 };
 use crate::{
+    admission::Places,
     connector::{
-        advertise::Endpoint,
+        advertise::{Endpoint, Opened},
+        port_range::PortRange,
         resolve::{Resolve, SystemResolver, lookup},
     },
-    error::BoxError,
+    error::{BoxError, Refusal},
     proto::Address,
     relay::Relay,
-    session::Request,
+    session::{Request, UserOrClient},
 };
 
 /// Peers that may be in the queue of the listener, those that will be rejected among them.
@@ -38,24 +40,29 @@ const LOOKUP_LIMIT: Duration = Duration::from_secs(20);
 #[derive(Clone, Debug)]
 pub struct Bind<R = SystemResolver> {
     resolver: R,
+    places: Places<UserOrClient>,
     options: Options,
 }
 
 #[derive(Clone, Debug)]
 struct Options {
     endpoint: Endpoint,
+    per_client: usize,
     limit: Duration,
     relay: Relay,
 }
 
 impl Bind {
-    /// Listens on the address on which the client reached us, at any port, with 2 min for the peer.
+    /// Listens on the address on which the client reached us, at any port, with 2 min for the peer and 64
+    /// BINDs for each user, or client without a name.
     #[must_use]
     pub fn new() -> Self {
         Self {
             resolver: SystemResolver::new(),
+            places: Places::new("binds"),
             options: Options {
                 endpoint: Endpoint::new(),
+                per_client: 64,
                 limit: Duration::from_secs(2 * 60),
                 relay: Relay::new(),
             },
@@ -75,6 +82,7 @@ impl<R> Bind<R> {
     pub fn resolver<T: Resolve>(self, resolver: T) -> Bind<T> {
         Bind {
             resolver,
+            places: self.places,
             options: self.options,
         }
     }
@@ -88,10 +96,19 @@ impl<R> Bind<R> {
     }
 
     /// Takes the port of each listener from this range; a free one by default. With all of them
-    /// taken, requests are refused with 01.
+    /// taken, on whatever address, requests are refused with 01. Of those that other programs have, 64
+    /// are tried.
     #[must_use]
-    pub const fn ports(mut self, ports: RangeInclusive<u16>) -> Self {
-        self.options.endpoint.ports = ports;
+    pub fn ports(mut self, ports: RangeInclusive<u16>) -> Self {
+        self.options.endpoint.ports = PortRange::new(ports);
+        self
+    }
+
+    /// Limits the BINDs that each user may have at once, and each client without a name: 64 by default.
+    /// One counts from its request to the end of its tunnel. Further requests are refused with 02.
+    #[must_use]
+    pub const fn per_client(mut self, limit: usize) -> Self {
+        self.options.per_client = limit;
         self
     }
 
@@ -121,8 +138,21 @@ impl<R: Resolve> Service<Request> for Bind<R> {
     }
 
     fn call(&mut self, request: Request) -> ResponseFuture {
-        let Self { resolver, options } = self.clone();
+        let Self {
+            resolver,
+            places,
+            options,
+        } = self.clone();
         ResponseFuture::new(async move {
+            // A client without an address, on a Unix socket, is on this machine.
+            let here = UserOrClient::Client(Ipv4Addr::LOCALHOST.into());
+            let key = UserOrClient::of(&request).unwrap_or(here);
+            let place = places
+                .take(key.clone(), options.per_client)
+                .ok_or_else(|| {
+                    Refusal::not_allowed(format!("{key:?} has too many BINDs"))
+                        .with_rule("limit binds")
+                })?;
             let expected = match &request.target {
                 Address::Ip(address) if address.ip().is_unspecified() => Expected::Anyone,
                 Address::Ip(address) => Expected::One(vec![address.ip().to_canonical()]),
@@ -134,17 +164,22 @@ impl<R: Resolve> Service<Request> for Bind<R> {
             };
             let local =
                 SocketAddr::new(reachable(request.local.ip().to_canonical(), &expected)?, 0);
-            let (listener, address) =
-                options
-                    .endpoint
-                    .open(local, listen_on, TcpListener::local_addr)?;
+            let Opened {
+                socket: listener,
+                address,
+                port,
+            } = options
+                .endpoint
+                .open(local, listen_on, TcpListener::local_addr)?;
             Ok(BindTunnel::new(Parts {
                 listener,
+                port,
                 bound: Address::Ip(address),
                 expected,
                 request,
                 limit: options.limit,
                 relay: options.relay,
+                place: Some(place),
             }))
         })
     }

@@ -12,11 +12,12 @@ use tokio::{
 };
 
 use crate::{
-    connector::second_reply::second_reply,
+    admission::Place,
+    connector::{port_range::TakenPort, second_reply::second_reply},
     io::ClientStream,
     proto::{Address, canonical},
     relay::{Relay, Traffic},
-    session::{Request, Tunnel},
+    session::{Request, Tunnel, UserOrClient},
 };
 
 /// Listens for one peer, and relays: the tunnel of BIND.
@@ -31,11 +32,15 @@ pub struct BindTunnel {
 #[derive(Debug)]
 pub(super) struct Parts {
     pub(super) listener: TcpListener,
+    #[expect(dead_code, reason = "taken for as long as the listener is there")]
+    pub(super) port: Option<TakenPort>,
     pub(super) bound: Address,
     pub(super) expected: Expected,
     pub(super) request: Request,
     pub(super) limit: Duration,
     pub(super) relay: Relay,
+    /// Kept to the end of the tunnel.
+    pub(super) place: Option<Place<UserOrClient>>,
 }
 
 /// The peers that are accepted.
@@ -60,15 +65,24 @@ impl Tunnel for BindTunnel {
         self.parts.bound.clone()
     }
 
-    fn run<W: ClientStream>(self, client: W) -> impl Future<Output = io::Result<Traffic>> + Send {
+    fn run<W: ClientStream>(
+        mut self,
+        client: W,
+    ) -> impl Future<Output = io::Result<Traffic>> + Send {
         let reply_codes = self.parts.request.reply_codes.clone();
         let relay = self.parts.relay;
-        Box::pin(second_reply(
+        let place = self.parts.place.take();
+        let running = Box::pin(second_reply(
             client,
             self.parts.accept(),
             reply_codes,
             relay,
-        ))
+        ));
+        async move {
+            let outcome = running.await;
+            drop(place);
+            outcome
+        }
     }
 }
 

@@ -2,7 +2,7 @@ use std::{
     fmt,
     future::Future,
     io,
-    net::IpAddr,
+    net::{IpAddr, Ipv4Addr},
     task::{Context, Poll},
 };
 
@@ -11,13 +11,14 @@ use tower_service::Service;
 
 use super::{DnsMode, RemoteDns, ResponseFuture, Socks5Upstream, Transport, candidates::approved};
 use crate::{
+    admission::{Place, Places},
     client::{ClientAuth, DefaultAuth, ProxyListener},
     connector::{direct::Direct, second_reply::second_reply},
     error::{BoxError, Refusal},
     io::ClientStream,
     proto::{Address, Command},
     relay::{Relay, Traffic},
-    session::{Request, Tunnel},
+    session::{Request, Tunnel, UserOrClient},
 };
 
 /// Executes BIND by another proxy: both replies are that proxy's. See the [module](super).
@@ -28,11 +29,25 @@ use crate::{
 #[derive(Clone)]
 pub struct UpstreamBind<C = Direct, L = DefaultAuth, N = RemoteDns> {
     upstream: Socks5Upstream<C, L, N>,
+    places: Places<UserOrClient>,
+    per_client: usize,
 }
 
 impl<C, L, N> UpstreamBind<C, L, N> {
-    pub(super) const fn new(upstream: Socks5Upstream<C, L, N>) -> Self {
-        Self { upstream }
+    pub(super) fn new(upstream: Socks5Upstream<C, L, N>) -> Self {
+        Self {
+            upstream,
+            places: Places::new("binds"),
+            per_client: 64,
+        }
+    }
+
+    /// Limits the BINDs that each user may have at once, and each client without a name: 64 by default.
+    /// One counts from its request to the end of its tunnel. Further requests are refused with 02.
+    #[must_use]
+    pub const fn per_client(mut self, limit: usize) -> Self {
+        self.per_client = limit;
+        self
     }
 }
 
@@ -52,8 +67,18 @@ where
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        let Self { upstream } = self.clone();
+        let Self {
+            upstream,
+            places,
+            per_client,
+        } = self.clone();
         ResponseFuture::new(async move {
+            // A client without an address, on a Unix socket, is on this machine.
+            let here = UserOrClient::Client(Ipv4Addr::LOCALHOST.into());
+            let key = UserOrClient::of(&request).unwrap_or(here);
+            let place = places.take(key.clone(), per_client).ok_or_else(|| {
+                Refusal::not_allowed(format!("{key:?} has too many BINDs")).with_rule("limit binds")
+            })?;
             let peer = match &request.target {
                 Address::Ip(address) if address.ip().is_unspecified() => request.target.clone(),
                 // The address is asked about once the peer is there, with its true port.
@@ -87,6 +112,7 @@ where
                     expected: peer.ip().map(|address| address.ip()),
                     request,
                     relay,
+                    place: Some(place),
                 }),
             })
         })
@@ -113,6 +139,8 @@ struct Parts<Io> {
     expected: Option<IpAddr>,
     request: Request,
     relay: Relay,
+    /// Kept to the end of the tunnel.
+    place: Option<Place<UserOrClient>>,
 }
 
 impl<Io> Tunnel for UpstreamBindTunnel<Io>
@@ -123,15 +151,24 @@ where
         self.parts.listener.bound().clone()
     }
 
-    fn run<W: ClientStream>(self, client: W) -> impl Future<Output = io::Result<Traffic>> + Send {
+    fn run<W: ClientStream>(
+        mut self,
+        client: W,
+    ) -> impl Future<Output = io::Result<Traffic>> + Send {
         let reply_codes = self.parts.request.reply_codes.clone();
         let relay = self.parts.relay;
-        Box::pin(second_reply(
+        let place = self.parts.place.take();
+        let running = Box::pin(second_reply(
             client,
             self.parts.accept(),
             reply_codes,
             relay,
-        ))
+        ));
+        async move {
+            let outcome = running.await;
+            drop(place);
+            outcome
+        }
     }
 }
 

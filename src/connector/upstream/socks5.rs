@@ -90,7 +90,7 @@ impl<C, L, N> Socks5Upstream<C, L, N> {
     /// Turns this into BIND by the same proxy: a service for
     /// [`Connector::with_bind`](crate::Connector::with_bind).
     #[must_use]
-    pub const fn into_bind(self) -> UpstreamBind<C, L, N> {
+    pub fn into_bind(self) -> UpstreamBind<C, L, N> {
         UpstreamBind::new(self)
     }
 
