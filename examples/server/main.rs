@@ -271,6 +271,7 @@ where
             .sessions(sessions.clone())
             .handshakes(handshakes.clone())
             .drain_limit(timeouts.drain.0)
+            .keepalive(timeouts.keepalive())
             .with_graceful_shutdown(async move {
                 // An error means that the watcher is gone, which is a reason to stop as well.
                 _ = stop.wait_for(|stop| *stop).await;

@@ -1,9 +1,9 @@
 //! Time limits, from the file.
 
-use std::{fmt, time::Duration};
+use std::{fmt, num::NonZeroU8, time::Duration};
 
 use serde::{Deserialize, Deserializer, de};
-use tower_socks::relay::Relay;
+use tower_socks::{io::Keepalive, relay::Relay};
 
 /// `[timeouts]`, with the library's defaults.
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -25,6 +25,12 @@ pub(crate) struct Timeouts {
     pub(crate) udp_rebind: Span,
     /// Sessions after the signal to stop.
     pub(crate) drain: Span,
+    /// An idle connection, until its peer is asked whether it is still there.
+    keepalive: Span,
+    /// Between two of these questions.
+    keepalive_interval: Span,
+    /// So many without an answer, and the connection is reset.
+    keepalive_probes: NonZeroU8,
 }
 
 impl Default for Timeouts {
@@ -39,11 +45,22 @@ impl Default for Timeouts {
             udp_idle: seconds(5 * 60),
             udp_rebind: seconds(30),
             drain: seconds(30),
+            keepalive: seconds(60),
+            keepalive_interval: seconds(10),
+            keepalive_probes: const { NonZeroU8::new(6).unwrap() },
         }
     }
 }
 
 impl Timeouts {
+    /// How soon a client or a target that has vanished is noticed.
+    pub(crate) fn keepalive(&self) -> Keepalive {
+        Keepalive::new()
+            .idle(self.keepalive.0)
+            .interval(self.keepalive_interval.0)
+            .probes(self.keepalive_probes.get().into())
+    }
+
     /// The limits of a tunnel.
     pub(crate) const fn relay(&self) -> Relay {
         Relay::new()

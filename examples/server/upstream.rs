@@ -31,8 +31,11 @@ pub(crate) fn direct(
 ) -> Connector<Direct<Resolver>, Bind<Resolver>, Associate<MakeDirect<Resolver>>> {
     let relay = timeouts.relay();
     let resolver = LookupMetricsLayer::new().layer(SystemResolver::new());
-    let connect = Direct::new().resolver(resolver.clone());
-    let bind = Bind::new().resolver(resolver.clone());
+    let keepalive = timeouts.keepalive();
+    let connect = Direct::new()
+        .resolver(resolver.clone())
+        .keepalive(keepalive);
+    let bind = Bind::new().resolver(resolver.clone()).keepalive(keepalive);
     let associate = Associate::with_transports(MakeDirect::new().resolver(resolver));
     Connector::direct()
         .with_connect(connect.connect_timeout(timeouts.dial.0).relay(relay))
@@ -65,6 +68,7 @@ impl Upstream {
         timeouts: &Timeouts,
     ) -> Connector<BoxConnector, Unsupported, Unsupported> {
         let direct = Direct::new()
+            .keepalive(timeouts.keepalive())
             .connect_timeout(timeouts.dial.0)
             .relay(timeouts.relay());
         let mut transport = BoxConnector::<Address>::new(direct.clone());

@@ -45,7 +45,8 @@ pub trait ClientStream: AsyncRead + AsyncWrite + Unpin + Send + 'static {
 }
 
 impl<Io: AsyncRead + AsyncWrite + Unpin + Send + 'static> ClientStream for PrefixedStream<Io> {
-    /// Reads ahead, and keeps what it reads. Never ready once there is no more room.
+    /// Reads ahead, and keeps what it reads. Once there is no more room, a socket is asked every
+    /// second whether it has an error; of any other stream nothing is learnt then.
     fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.poll_end(cx)
     }

@@ -11,11 +11,13 @@
 //! | [`MeteredStream`] | with [meters](Meter), which count its bytes or hold them back |
 //!
 //! [`read_message`] reads one message of a protocol and leaves what is behind it in the stream;
-//! [`lingering_close`] closes a stream so that what was written last arrives.
+//! [`lingering_close`] closes a stream so that what was written last arrives. [`Keepalive`] says how
+//! soon a peer that has vanished is noticed.
 
 mod box_stream;
 mod client_stream;
 mod drop_reason;
+mod keepalive;
 mod lingering_close;
 mod message;
 mod meter;
@@ -29,6 +31,7 @@ pub use self::{
     box_stream::BoxStream,
     client_stream::ClientStream,
     drop_reason::DropReason,
+    keepalive::Keepalive,
     lingering_close::lingering_close,
     message::{ReadError, read_message},
     meter::{Direction, Meter},

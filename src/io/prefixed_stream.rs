@@ -1,14 +1,24 @@
 use std::{
+    future::Future,
     io,
     pin::Pin,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::{Sleep, sleep},
+};
+
+use super::Raw;
 
 /// Room for a whole handshake of usual size, in bytes, so that a client that sends it all at once
 /// is read in one system call.
 const CAPACITY: usize = 1024;
+
+/// The time between two questions whether a peer is gone.
+const WATCH: Duration = Duration::from_secs(1);
 
 /// A stream behind a buffer of bytes that were read ahead.
 ///
@@ -24,6 +34,8 @@ pub struct PrefixedStream<Io> {
     start: usize,
     end: usize,
     ended: bool,
+    /// The next time to ask whether the peer is gone, once there is no more room.
+    watch: Option<Pin<Box<Sleep>>>,
 }
 
 impl<Io> PrefixedStream<Io> {
@@ -35,6 +47,7 @@ impl<Io> PrefixedStream<Io> {
             start: 0,
             end: 0,
             ended: false,
+            watch: None,
         }
     }
 
@@ -47,6 +60,7 @@ impl<Io> PrefixedStream<Io> {
             end: buffer.len(),
             buffer,
             ended: false,
+            watch: None,
         }
     }
 
@@ -72,25 +86,44 @@ impl<Io> PrefixedStream<Io> {
     }
 
     fn release(&mut self) {
+        self.watch = None;
         self.buffer = Box::default();
         self.start = 0;
         self.end = 0;
     }
 }
 
-impl<Io: AsyncRead + Unpin> PrefixedStream<Io> {
-    /// Reads ahead. Ready at the end of the stream and on an error; never once there is no more
-    /// room.
+impl<Io: AsyncRead + Unpin + 'static> PrefixedStream<Io> {
+    /// Reads ahead. Ready at the end of the stream and on an error; of a socket also once there is no
+    /// more room.
     pub(crate) fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.ended {
             if self.start == 0 && self.end >= CAPACITY {
-                return Poll::Pending;
+                return self.poll_broken(cx);
             }
             ready!(self.poll_fill(cx))?;
         }
         Poll::Ready(Ok(()))
     }
 
+    /// Ready once the socket has an error, for which it is asked every second: with bytes left to
+    /// read, its readiness says nothing new.
+    fn poll_broken(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        loop {
+            let Some(socket) = Raw::beneath(&self.io) else {
+                return Poll::Pending;
+            };
+            if let Some(error) = socket.take_error()? {
+                return Poll::Ready(Err(error));
+            }
+            let watch = self.watch.get_or_insert_with(|| Box::pin(sleep(WATCH)));
+            ready!(watch.as_mut().poll(cx));
+            self.watch = None;
+        }
+    }
+}
+
+impl<Io: AsyncRead + Unpin> PrefixedStream<Io> {
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.start > 0 {
             self.buffer.copy_within(self.start..self.end, 0);

@@ -55,6 +55,15 @@ impl<'a> Raw<'a> {
         bare(io).map(Self::Tcp)
     }
 
+    /// Takes the error that the socket has, if there is one.
+    pub(crate) fn take_error(self) -> io::Result<Option<io::Error>> {
+        match self {
+            Self::Tcp(socket) => socket.take_error(),
+            #[cfg(unix)]
+            Self::Unix(socket) => socket.take_error(),
+        }
+    }
+
     /// Makes the end of the connection a reset, so that it does not look like a complete one.
     pub(crate) fn reset(self) -> io::Result<()> {
         match self {

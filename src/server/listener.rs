@@ -9,7 +9,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-use crate::{proto::canonical, session::Accepted};
+use crate::{io::Keepalive, proto::canonical, session::Accepted};
 
 /// The address of a transport that has none.
 const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
@@ -69,13 +69,15 @@ pub trait Listener: Send + 'static {
 impl Listener for TcpListener {
     type Io = TcpStream;
 
-    /// Sets TCP_NODELAY and SO_OOBINLINE, which connections inherit: one system call instead of one
-    /// each. Urgent data is relayed in its place in the stream. On Linux, and inherited as well: what acknowledges the greeting is the answer to it, and not a segment
-    /// of its own.
+    /// Sets options that connections inherit: one system call instead of one each. They are
+    /// TCP_NODELAY, SO_OOBINLINE, so that urgent data is relayed in its place in the stream, and
+    /// [keepalive](Keepalive), which [`Serve::keepalive`](super::Serve::keepalive) changes. On Linux as
+    /// well: what acknowledges the greeting is the answer to it, and not a segment of its own.
     fn start(&mut self) -> io::Result<SocketAddr> {
         let socket = socket2::SockRef::from(&*self);
         socket.set_tcp_nodelay(true)?;
         socket.set_out_of_band_inline(true)?;
+        Keepalive::new().set(&socket)?;
         // Saves a segment each, and is no matter of right or wrong.
         #[cfg(target_os = "linux")]
         let _ = rustix::net::sockopt::set_tcp_quickack(&*self, false);

@@ -10,6 +10,7 @@ use std::{
 };
 
 use tokio::{
+    net::TcpListener,
     task::JoinHandle,
     time::{Instant, sleep},
 };
@@ -23,6 +24,7 @@ use super::{
 use crate::{
     admission::{HandshakeLimit, held_back},
     error::BoxError,
+    io::Keepalive,
     session::SessionLimit,
 };
 
@@ -146,6 +148,38 @@ impl<L, S, F> Serve<L, S, F> {
     /// are dropped.
     pub fn drain_limit(mut self, limit: Duration) -> Self {
         self.drain_limit = limit;
+        self
+    }
+}
+
+impl<S, F> Serve<TcpListener, S, F> {
+    /// Sets how soon a client that has vanished is noticed: after 2 min by default.
+    ///
+    /// A [`Listener`] of your own that accepts from a `TcpListener` has the default if its
+    /// [`start`](Listener::start) calls that one's.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower_socks::{io::Keepalive, serve};
+    /// # use tower::ServiceBuilder;
+    /// # use tower_socks::{AuthLayer, Connector, HandshakeLayer, NoAuth};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), tower_socks::BoxError> {
+    /// # let stack = ServiceBuilder::new()
+    /// #     .layer(HandshakeLayer::new())
+    /// #     .layer(AuthLayer::new(NoAuth))
+    /// #     .service(Connector::direct());
+    /// # let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    /// let rarely = Keepalive::new().idle(Duration::from_secs(600));
+    /// let server = serve(listener, stack).keepalive(rarely);
+    /// # assert!(tokio::time::timeout(Duration::from_millis(1), server).await.is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn keepalive(mut self, keepalive: Keepalive) -> Self {
+        let set = keepalive.set(&socket2::SockRef::from(&self.listener));
+        self.listening = set.and(self.listening);
         self
     }
 }

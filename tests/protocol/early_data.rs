@@ -6,10 +6,13 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     time::timeout,
 };
-use tower_socks::{NoAuth, error::Step};
+use tower::ServiceExt;
+use tower_socks::{NoAuth, error::Step, session::Accepted};
 
 use crate::support::{
-    CONNECT, CONNECTED, Client, HELLO, HELLO_OK, Script, ended, greeted, proxy, settle, stack,
+    CONNECT, CONNECTED, Client, HELLO, HELLO_OK, Script, ended, greeted, proxy, settle,
+    sockets::pair,
+    stack,
     targets::{endless, slow_targets, targets},
     within,
 };
@@ -259,4 +262,28 @@ async fn r12_a_client_that_left_is_not_replied_to() {
         assert_eq!(error.step(), Step::Reply);
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_reset_behind_more_than_is_read_ahead_ends_the_dial() {
+    for len in [0, 1_000, 1_024, 5_000, 300_000] {
+        let (mut client, near) = pair().await;
+        let (dialer, mut events) = endless();
+        let address = client.local_addr().unwrap();
+        let accepted = Accepted::new(near, address, address);
+        let session = tokio::spawn(stack(NoAuth, dialer).oneshot(accepted));
+        client.say(HELLO).await;
+        client.hear(HELLO_OK).await;
+        client.say(CONNECT).await;
+        client.say(&vec![7; len]).await;
+        assert_eq!(events.recv().await, Some("begun"));
+        socket2::SockRef::from(&client)
+            .set_linger(Some(Duration::ZERO))
+            .unwrap();
+        drop(client);
+        let ended = timeout(Duration::from_secs(10), events.recv()).await;
+        let ended = ended.unwrap_or_else(|_| panic!("{len}: the dial goes on for nobody"));
+        assert_eq!(ended, Some("dropped"));
+        session.await.unwrap().unwrap_err();
+    }
 }

@@ -14,6 +14,7 @@ mod accept;
 mod circles;
 mod examples;
 mod floors;
+mod keepalive;
 #[cfg(all(feature = "rules", feature = "users"))]
 mod regressions;
 mod security;

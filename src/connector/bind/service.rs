@@ -25,6 +25,7 @@ use crate::{
         resolve::{Resolve, SystemResolver, lookup},
     },
     error::{BoxError, Refusal},
+    io::Keepalive,
     proto::Address,
     relay::Relay,
     session::{Request, UserOrClient},
@@ -49,6 +50,7 @@ struct Options {
     endpoint: Endpoint,
     per_client: usize,
     limit: Duration,
+    keepalive: Keepalive,
     relay: Relay,
 }
 
@@ -64,6 +66,7 @@ impl Bind {
                 endpoint: Endpoint::new(),
                 per_client: 64,
                 limit: Duration::from_secs(2 * 60),
+                keepalive: Keepalive::new(),
                 relay: Relay::new(),
             },
         }
@@ -119,6 +122,13 @@ impl<R> Bind<R> {
         self
     }
 
+    /// Sets how soon a peer that has vanished is noticed.
+    #[must_use]
+    pub const fn keepalive(mut self, keepalive: Keepalive) -> Self {
+        self.options.keepalive = keepalive;
+        self
+    }
+
     /// Sets the limits of the tunnels.
     #[must_use]
     pub const fn relay(mut self, relay: Relay) -> Self {
@@ -168,9 +178,11 @@ impl<R: Resolve> Service<Request> for Bind<R> {
                 socket: listener,
                 address,
                 port,
-            } = options
-                .endpoint
-                .open(local, listen_on, TcpListener::local_addr)?;
+            } = options.endpoint.open(
+                local,
+                |address| listen_on(address, options.keepalive),
+                TcpListener::local_addr,
+            )?;
             Ok(BindTunnel::new(Parts {
                 listener,
                 port,
@@ -185,14 +197,16 @@ impl<R: Resolve> Service<Request> for Bind<R> {
     }
 }
 
-fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
+fn listen_on(address: SocketAddr, keepalive: Keepalive) -> io::Result<TcpListener> {
     let socket = match address {
         SocketAddr::V4(_) => TcpSocket::new_v4(),
         SocketAddr::V6(_) => TcpSocket::new_v6(),
     }?;
-    // The connection that is accepted inherits both. Urgent data is relayed in its place.
+    // The connection that is accepted inherits them. Urgent data is relayed in its place.
     socket.set_nodelay(true)?;
-    socket2::SockRef::from(&socket).set_out_of_band_inline(true)?;
+    let options = socket2::SockRef::from(&socket);
+    options.set_out_of_band_inline(true)?;
+    keepalive.set(&options)?;
     // A port is free once its listener is gone, not only when the last connection is forgotten.
     // Elsewhere than on Unix the option means another thing.
     #[cfg(unix)]

@@ -5,7 +5,10 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
 };
 
+use socket2::SockRef;
 use tokio::net::{TcpSocket, TcpStream};
+
+use crate::io::Keepalive;
 
 /// The local addresses to connect from.
 #[derive(Clone, Copy, Debug, Default)]
@@ -40,7 +43,12 @@ impl Source {
     }
 }
 
-pub(super) async fn connect(source: Source, target: SocketAddr) -> io::Result<TcpStream> {
+/// Connects to one address.
+pub(super) async fn connect(
+    source: Source,
+    keepalive: Keepalive,
+    target: SocketAddr,
+) -> io::Result<TcpStream> {
     let socket = match target {
         SocketAddr::V4(_) => TcpSocket::new_v4(),
         SocketAddr::V6(_) => TcpSocket::new_v6(),
@@ -48,7 +56,9 @@ pub(super) async fn connect(source: Source, target: SocketAddr) -> io::Result<Tc
     // What is relayed has been cut into segments by its sender; waiting for more only adds delay.
     socket.set_nodelay(true)?;
     // Before urgent data can come, which is relayed in its place in the stream.
-    socket2::SockRef::from(&socket).set_out_of_band_inline(true)?;
+    let options = SockRef::from(&socket);
+    options.set_out_of_band_inline(true)?;
+    keepalive.set(&options)?;
     if let Some(address) = source.for_target(target.ip()) {
         socket.bind(SocketAddr::new(address, 0))?;
     }

@@ -14,6 +14,7 @@ use crate::{
         unsupported::connect_only,
     },
     error::{BoxError, Refusal},
+    io::Keepalive,
     proto::{Address, ReplyCode, canonical},
     relay::Relay,
     session::{Connected, Target},
@@ -36,6 +37,7 @@ pub struct Direct<R = SystemResolver> {
 struct Options {
     source: connect::Source,
     limit: Duration,
+    keepalive: Keepalive,
     relay: Relay,
 }
 
@@ -48,6 +50,7 @@ impl Direct {
             options: Options {
                 source: connect::Source::default(),
                 limit: Duration::from_secs(20),
+                keepalive: Keepalive::new(),
                 relay: Relay::new(),
             },
         }
@@ -82,6 +85,13 @@ impl<R> Direct<R> {
     #[must_use]
     pub const fn local_address(mut self, address: IpAddr) -> Self {
         self.options.source.add(address);
+        self
+    }
+
+    /// Sets how soon a target that has vanished is noticed.
+    #[must_use]
+    pub const fn keepalive(mut self, keepalive: Keepalive) -> Self {
+        self.options.keepalive = keepalive;
         self
     }
 
@@ -180,9 +190,12 @@ impl Options {
         &self,
         candidates: Vec<SocketAddr>,
     ) -> Result<(SocketAddr, Connected<TcpStream>), BoxError> {
-        let source = self.source;
-        let connection =
-            happy_eyeballs::dial(candidates, |address| connect::connect(source, address));
+        let Self {
+            source, keepalive, ..
+        } = *self;
+        let connection = happy_eyeballs::dial(candidates, |address| {
+            connect::connect(source, keepalive, address)
+        });
         let (address, stream) = connection.await?;
         let bound = Address::Ip(stream.local_addr()?);
         Ok((
