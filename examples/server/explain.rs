@@ -112,7 +112,7 @@ pub(crate) async fn explain(
         lines.push(format!("{decision} (the upstream resolves the name)"));
         return (lines, !decision.is_refused());
     }
-    let lookup = SystemResolver::new().resolve(name.clone());
+    let lookup = SystemResolver::new().resolve(name.clone().into());
     let addresses = match tokio::time::timeout(Duration::from_secs(5), lookup).await {
         Ok(Ok(addresses)) => addresses,
         Ok(Err(error)) => {

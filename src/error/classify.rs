@@ -7,8 +7,8 @@ use tower::{load_shed::error::Overloaded, timeout::error::Elapsed};
 #[cfg(feature = "http-connect")]
 use super::http::HttpError;
 use super::{
-    Fault, Refusal,
-    chain::causes,
+    Fault, LookupError, Refusal,
+    chain::{causes, find},
     client::{ClientError, ClientFault},
     exhausted::{is_exhausted, is_own},
 };
@@ -21,6 +21,7 @@ impl Fault {
     /// | error | fault |
     /// |---|---|
     /// | [`Refusal`] | the one that it [states](Refusal::with_fault), or that of its code |
+    /// | [`LookupError`](super::LookupError) | ours where name servers are down or this machine cannot ask, and the target's otherwise |
     /// | a name or an address that is none | the client's |
     /// | [`ClientError`](crate::ClientError), `HttpError` | the target's where the upstream says so (03 to 06, 504), a refusal where it does not allow it (02, 403), the client's for a name that cannot be sent, ours without a socket, and the upstream's otherwise |
     /// | an I/O error for want of descriptors, buffers, memory or local ports | ours |
@@ -52,6 +53,8 @@ impl Fault {
                 Some(of_refusal(error))
             } else if let Some(error) = cause.downcast_ref() {
                 Some(of_client(error))
+            } else if let Some(error) = cause.downcast_ref() {
+                Some(LookupError::fault(error))
             } else if cause.is::<InvalidName>() || cause.is::<ParseAddressError>() {
                 Some(Self::Client)
             } else if cause.is::<Elapsed>() || cause.is::<tokio::time::error::Elapsed>() {
@@ -79,6 +82,13 @@ fn of_refusal(refusal: &Refusal) -> Fault {
 fn of_client(error: &ClientError) -> Fault {
     match error {
         ClientError::Unreachable { source, .. } if is_exhausted(&**source) => Fault::Server,
+        // The upstream's name could not be looked up, since no name could.
+        ClientError::Unreachable { source, .. }
+            if find::<LookupError>(&**source)
+                .is_some_and(|error| error.fault() == Fault::Server) =>
+        {
+            Fault::Server
+        }
         // The file or the program states it.
         ClientError::InvalidProxy(_) | ClientError::Socket(_) => Fault::Server,
         ClientError::InvalidTarget(_) | ClientError::TooLarge { .. } => Fault::Client,

@@ -6,6 +6,7 @@
 //! | error, found anywhere in the `source()` chain | REP |
 //! |---|---|
 //! | [`Refusal`] | its own code |
+//! | [`LookupError`] | 04 host unreachable where it is the name's fault, 01 general failure where it is ours |
 //! | [`ClientError`](crate::ClientError), where another proxy has replied | the code of its reply |
 //! | the same and `HttpError`, where the other proxy was too slow | 06 TTL expired |
 //! | `HttpError` with status 403, 504 | 02 not allowed, 06 TTL expired |
@@ -33,6 +34,7 @@ mod exhausted;
 mod fault;
 #[cfg(feature = "http-connect")]
 pub(crate) mod http;
+mod lookup;
 mod refusal;
 mod reply_code;
 mod session;
@@ -41,6 +43,7 @@ mod step;
 pub use self::{
     auth::{AuthError, FailedAttempt},
     fault::Fault,
+    lookup::{LookupError, LookupErrorKind},
     refusal::Refusal,
     reply_code::reply_code,
     session::SessionError,

@@ -6,7 +6,7 @@ use tower::{load_shed::error::Overloaded, timeout::error::Elapsed};
 
 #[cfg(feature = "http-connect")]
 use super::http::HttpError;
-use super::{Refusal, chain::causes, client::ClientError};
+use super::{LookupError, Refusal, chain::causes, client::ClientError};
 use crate::proto::ReplyCode;
 
 /// Maps an error to a reply code, by the table of [this module](crate::error).
@@ -39,6 +39,7 @@ fn own(cause: &(dyn Error + 'static)) -> Option<ReplyCode> {
         return Some(error.reply_code());
     }
     let refusal = cause.downcast_ref().map(Refusal::code);
+    let refusal = refusal.or_else(|| cause.downcast_ref().map(LookupError::reply_code));
     refusal.or_else(|| cause.downcast_ref().map(ClientError::reply_code))
 }
 

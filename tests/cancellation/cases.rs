@@ -16,14 +16,14 @@ use tower::{
 };
 use tower_socks::{
     AuthLayer, BoxError, Connector, HandshakeLayer, NoAuth, Request, Tunnel, UserPass, Users,
-    connector::direct::Direct,
+    connector::{direct::Direct, resolve::Lookup},
     io::PrefixedStream,
     layer::{
         key,
         limit::{ConcurrentTunnels, LimitLayer},
         track::OpenTunnels,
     },
-    proto::{Address, Command, DomainName, Method, MethodSet},
+    proto::{Address, Command, Method, MethodSet},
     relay::Relay,
     serve,
     server::Listener,
@@ -90,7 +90,7 @@ fn request(command: Command, target: impl Into<Address>) -> Request {
 
 /// A resolver for which every name is at an address that refuses, and at this machine.
 fn direct() -> Direct<impl tower_socks::connector::resolve::Resolve + Sync + use<>> {
-    Direct::new().resolver(service_fn(|_: DomainName| async {
+    Direct::new().resolver(service_fn(|_: Lookup| async {
         tokio::task::yield_now().await;
         Ok::<_, BoxError>([[127, 0, 0, 2], [127, 0, 0, 1]].map(IpAddr::from))
     }))

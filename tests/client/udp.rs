@@ -9,8 +9,9 @@ use tower_socks::{
     BoxError, Client, ClientError, Connector, NoAuth, Request,
     client::{ClientFault, ProxySocket},
     connector::associate::{Associate, MakeDirect},
+    connector::resolve::Lookup,
     datagram::Datagrams,
-    proto::{Address, DomainName},
+    proto::Address,
 };
 
 use crate::support::{has_ipv6, proxy, proxy_on, stack, within};
@@ -66,7 +67,7 @@ async fn datagrams_go_to_addresses_and_names() {
     within(async {
         // Only the proxy knows what the name means.
         let resolver =
-            service_fn(async |_: DomainName| Ok::<_, BoxError>([IpAddr::from([127, 0, 0, 1])]));
+            service_fn(async |_: Lookup| Ok::<_, BoxError>([IpAddr::from([127, 0, 0, 1])]));
         let paths = MakeDirect::new().resolver(resolver);
         let connector = Connector::direct().with_associate(Associate::with_transports(paths));
         let proxy = proxy(stack(NoAuth, connector)).await;

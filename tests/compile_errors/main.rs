@@ -150,7 +150,7 @@ const CASES: &[Case] = &[
     },
     Case {
         program: "not_a_resolver",
-        says: &["is not a resolver", "a resolver is a `Service<DomainName>`"],
+        says: &["is not a resolver", "a resolver is a `Service<Lookup>`"],
         is_silent_about: &[],
     },
     Case {

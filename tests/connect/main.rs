@@ -22,6 +22,7 @@ mod hickory;
 #[cfg(feature = "http")]
 mod http_clients;
 mod leaves;
+mod lookups;
 mod policy;
 #[cfg(feature = "proxy-url")]
 mod proxy_url;

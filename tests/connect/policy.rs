@@ -13,8 +13,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tower::{Layer, service_fn};
 use tower_socks::{
     AclLayer, BoxError, Connector, Credentials, Identity, NoAuth, Refusal, Request, UserPass,
-    connector::{direct::Direct, resolve::Resolve},
-    proto::{Address, DomainName},
+    connector::{
+        direct::Direct,
+        resolve::{Lookup, Resolve},
+    },
+    proto::Address,
     session::{Check, Policy},
 };
 
@@ -236,7 +239,7 @@ async fn n2_the_address_that_was_judged_is_the_one_that_is_dialled() {
         // A name that leads elsewhere as soon as somebody asks again.
         let lookups = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&lookups);
-        let rebinding = service_fn(move |_: DomainName| {
+        let rebinding = service_fn(move |_: Lookup| {
             let answer = match count.fetch_add(1, Ordering::SeqCst) {
                 0 => [127, 0, 0, 1],
                 _ => [127, 0, 0, 2],
@@ -260,9 +263,8 @@ async fn n2_the_address_that_was_judged_is_the_one_that_is_dialled() {
 #[tokio::test(start_paused = true)]
 async fn n2_a_name_is_judged_before_it_is_looked_up() {
     within(async {
-        let resolver = service_fn(async |_: DomainName| -> Result<Vec<IpAddr>, BoxError> {
-            panic!("looked up")
-        });
+        let resolver =
+            service_fn(async |_: Lookup| -> Result<Vec<IpAddr>, BoxError> { panic!("looked up") });
         let policy = |request: &Request, _| match request.target.name() {
             Some(_) => Err(Refusal::not_allowed("no names")),
             None => Ok(()),

@@ -12,7 +12,7 @@ use tower_socks::{
         bind::Bind,
         direct::Direct,
         failover::{Failover, Health},
-        resolve::SystemResolver,
+        resolve::{Lookup, SystemResolver},
         upstream::Socks5Upstream,
     },
     io::PrefixedStream,
@@ -156,8 +156,9 @@ async fn connectors_and_what_they_do() {
     );
 
     let mut lookups = LookupMetricsLayer::new().layer(SystemResolver::new());
-    let name = DomainName::new("localhost").unwrap();
-    begins(&lookups.ready().await.unwrap().call(name), "ResponseFuture");
+    let lookup = Lookup::new(DomainName::new("localhost").unwrap());
+    let lookups = ServiceExt::<Lookup>::ready(&mut lookups).await.unwrap();
+    begins(&lookups.call(lookup), "ResponseFuture");
 }
 
 #[tokio::test]

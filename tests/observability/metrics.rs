@@ -6,7 +6,7 @@ use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use tower::{Layer, ServiceBuilder, ServiceExt, service_fn};
 use tower_socks::{
     AuthLayer, BoxError, HandshakeLayer, NoAuth, Request, UserPass, Users,
-    connector::resolve::Resolve,
+    connector::resolve::{Lookup, Resolve},
     layer::metrics::{LookupMetricsLayer, RequestMetricsLayer, SessionMetricsLayer, names},
     proto::{Address, Command, DomainName},
 };
@@ -156,15 +156,15 @@ fn what_clients_invent_has_one_label() {
 #[test]
 fn lookups() {
     recorded(async |numbers| {
-        let resolver = LookupMetricsLayer::new().layer(service_fn(async |name: DomainName| {
-            match name.as_str() {
+        let resolver = LookupMetricsLayer::new().layer(service_fn(async |lookup: Lookup| {
+            match lookup.name.as_str() {
                 "here" => Ok(vec![IpAddr::from([127, 0, 0, 1])]),
                 _ => Err(BoxError::from("no such host")),
             }
         }));
         for name in ["here", "there", "here"] {
             let name = DomainName::new(name).unwrap();
-            let _ = resolver.resolve(name).await;
+            let _ = resolver.resolve(name.into()).await;
         }
         assert_eq!(
             lines(&numbers),

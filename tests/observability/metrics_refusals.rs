@@ -11,6 +11,7 @@ use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
 use tower_socks::{
     AclLayer, BoxError, Connector, Identity, Request, Rules, Tunnel,
     connector::associate::{Associate, MakeDirect},
+    connector::resolve::Lookup,
     io::DropReason,
     layer::{
         key,
@@ -19,7 +20,7 @@ use tower_socks::{
         metrics::{RequestMetricsLayer, names},
         track::OpenTunnels,
     },
-    proto::{Address, Command, DomainName},
+    proto::{Address, Command},
     session::Check,
 };
 
@@ -235,7 +236,7 @@ fn datagrams_and_why_they_are_dropped() {
         )
         .unwrap();
         let resolver =
-            service_fn(async |_: DomainName| Err::<Vec<IpAddr>, _>(BoxError::from("no such host")));
+            service_fn(async |_: Lookup| Err::<Vec<IpAddr>, _>(BoxError::from("no such host")));
         let paths = MakeDirect::new().resolver(resolver);
         let connector =
             Connector::direct().with_associate(Associate::with_transports(paths).drop_fragments());

@@ -16,8 +16,8 @@ use tower_socks::{
     connector::{
         associate::{Associate, MakeDirect},
         direct::Direct,
+        resolve::Lookup,
     },
-    proto::DomainName,
 };
 
 use crate::support::udp::{
@@ -126,7 +126,7 @@ fn with_witness(witness: &UdpSocket) -> [Rules; 2] {
 }
 
 /// Where every name leads: a resolver that takes what is left of them for this machine.
-async fn here(_: DomainName) -> Result<Vec<IpAddr>, BoxError> {
+async fn here(_: Lookup) -> Result<Vec<IpAddr>, BoxError> {
     Ok(vec![[127, 0, 0, 1].into()])
 }
 

@@ -13,9 +13,12 @@ use tokio::{
 use tower::{Layer, service_fn};
 use tower_socks::{
     AclLayer, BoxError, Connector, Refusal, Request, Rules,
-    connector::{direct::Direct, resolve::Resolve},
+    connector::{
+        direct::Direct,
+        resolve::{Lookup, Resolve},
+    },
     layer::acl::SwapPolicy,
-    proto::{Command, DomainName},
+    proto::Command,
     session::{Check, Policy},
 };
 
@@ -54,7 +57,7 @@ async fn asks(policy: &SwapPolicy<Rules>, command: u8, dst: &[u8]) -> Client {
 fn held() -> (impl Resolve + Sync, Arc<Semaphore>, Arc<Semaphore>) {
     let (gate, begun) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
     let (hold, begin) = (Arc::clone(&gate), Arc::clone(&begun));
-    let resolver = service_fn(move |_: DomainName| {
+    let resolver = service_fn(move |_: Lookup| {
         let (hold, begin) = (Arc::clone(&hold), Arc::clone(&begin));
         async move {
             begin.add_permits(1);

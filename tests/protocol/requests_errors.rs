@@ -20,9 +20,9 @@ use tokio::{net::TcpSocket, time::Instant};
 use tower::{ServiceBuilder, ServiceExt, service_fn};
 use tower_socks::{
     BoxError, Connector, NoAuth, Refusal,
-    connector::direct::Direct,
+    connector::{direct::Direct, resolve::Lookup},
     error::{Fault, Step, reply_code},
-    proto::{DomainName, ReplyCode},
+    proto::ReplyCode,
 };
 
 use crate::support::{
@@ -231,7 +231,7 @@ async fn resolved<F>(answer: impl Fn() -> F + Clone + Send + 'static) -> u8
 where
     F: Future<Output = Result<Vec<IpAddr>, BoxError>> + Send + 'static,
 {
-    let resolver = service_fn(move |_: DomainName| answer());
+    let resolver = service_fn(move |_: Lookup| answer());
     let connector = Connector::direct().with_connect(Direct::new().resolver(resolver));
     let mut client = Client::new(stack(NoAuth, connector));
     let said = [HELLO, &connect_to("target.example:80")].concat();

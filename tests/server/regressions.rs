@@ -55,9 +55,9 @@ use tokio::{
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
 use tower_socks::{
     AuthLayer, BoxError, Credentials, HandshakeLayer, NoAuth, Request, Rules, UserPass, Users,
-    connector::direct::Direct,
+    connector::{direct::Direct, resolve::Lookup},
     error::{AuthError, reply_code},
-    proto::{Address, Command, DomainName, ReplyCode},
+    proto::{Address, Command, ReplyCode},
     session::{Accepted, Connected, Policy},
 };
 
@@ -156,7 +156,7 @@ fn users_from_a_file_are_checked_and_not_shown() {
 
 #[tokio::test]
 async fn a_name_that_does_not_exist_is_not_a_refused_connection() {
-    let resolver = service_fn(async |_: DomainName| -> io::Result<Vec<IpAddr>> {
+    let resolver = service_fn(async |_: Lookup| -> io::Result<Vec<IpAddr>> {
         Err(io::ErrorKind::ConnectionRefused.into()) // of the name server
     });
     let target = Address::new("nowhere.example", 80).unwrap();
@@ -170,9 +170,8 @@ async fn a_name_that_does_not_exist_is_not_a_refused_connection() {
 #[tokio::test]
 async fn a_name_server_that_is_silent_is_given_up() {
     tokio::time::pause();
-    let resolver = service_fn(async |_: DomainName| -> io::Result<Vec<IpAddr>> {
-        std::future::pending().await
-    });
+    let resolver =
+        service_fn(async |_: Lookup| -> io::Result<Vec<IpAddr>> { std::future::pending().await });
     let direct = Direct::new()
         .resolver(resolver)
         .connect_timeout(Duration::from_secs(7));
@@ -189,7 +188,7 @@ async fn every_address_is_tried() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     // Nobody listens at the others, and the last one is the 32nd.
-    let resolver = service_fn(async |_: DomainName| {
+    let resolver = service_fn(async |_: Lookup| {
         let dead = (2..33).map(|last| Ipv4Addr::new(127, 9, 9, last));
         Ok::<_, BoxError>(dead.chain([Ipv4Addr::LOCALHOST]).map(IpAddr::V4))
     });

@@ -11,7 +11,7 @@ use tower::service_fn;
 use tower_socks::{
     BoxError, Connector,
     connector::associate::{Associate, MakeDirect},
-    proto::DomainName,
+    connector::resolve::Lookup,
 };
 
 use super::{
@@ -47,8 +47,8 @@ async fn associate_to_an_address() {
 
 #[tokio::test(start_paused = true)]
 async fn associate_to_names_of_which_one_is_never_answered() {
-    let resolver = service_fn(|name: DomainName| async move {
-        match name.as_str() {
+    let resolver = service_fn(|lookup: Lookup| async move {
+        match lookup.name.as_str() {
             "slow.example" => tokio::task::yield_now().await,
             _ => pending().await,
         }

@@ -4,7 +4,10 @@ use std::{future::pending, net::IpAddr, time::Duration};
 
 use tokio::net::TcpSocket;
 use tower::service_fn;
-use tower_socks::{BoxError, Connector, connector::bind::Bind, proto::DomainName};
+use tower_socks::{
+    BoxError, Connector,
+    connector::{bind::Bind, resolve::Lookup},
+};
 
 use super::{
     fault::Fault,
@@ -111,7 +114,7 @@ async fn bind_for_a_peer_that_never_comes() {
 #[tokio::test(start_paused = true)]
 async fn bind_for_a_name_whose_lookup_hangs() {
     const REQUEST: &[u8] = b"\x05\x02\x00\x03\x0cslow.example\x00\x14";
-    let silent = service_fn(|_: DomainName| pending::<Result<Vec<IpAddr>, BoxError>>());
+    let silent = service_fn(|_: Lookup| pending::<Result<Vec<IpAddr>, BoxError>>());
     let bottom = bottom(Connector::direct().with_bind(Bind::new().resolver(silent)));
     let limit = Duration::from_secs(20);
     let run = async |plan| bind_that_fails(plan, bottom.clone(), REQUEST, 6, limit).await;

@@ -4,7 +4,10 @@ use std::net::IpAddr;
 
 use tokio::net::TcpListener;
 use tower::service_fn;
-use tower_socks::{BoxError, Connector, connector::direct::Direct, proto::DomainName};
+use tower_socks::{
+    BoxError, Connector,
+    connector::{direct::Direct, resolve::Lookup},
+};
 
 use super::{
     peer::{Script, Then},
@@ -38,7 +41,7 @@ async fn dial(plan: Plan, request: impl Fn([u8; 2]) -> Vec<u8>) -> Operations {
     let port = listener.local_addr().unwrap().port();
     let request = request(port.to_be_bytes());
     let script = Script::new([(0, HELLO), (2, &request), (12, UP)], Then::Ends);
-    let resolver = service_fn(|_: DomainName| async {
+    let resolver = service_fn(|_: Lookup| async {
         Ok::<_, BoxError>([[127, 0, 0, 2], [127, 0, 0, 4]].map(IpAddr::from))
     });
     let direct = Direct::new().resolver(resolver).relay(RELAY);

@@ -9,7 +9,10 @@ use std::{
 };
 
 use tower::service_fn;
-use tower_socks::{BoxError, connector::resolve::Resolve, proto::DomainName};
+use tower_socks::{
+    BoxError,
+    connector::resolve::{Lookup, Resolve},
+};
 
 /// A resolver with another answer each time, of which the last one stays, and how often it was
 /// asked.
@@ -20,7 +23,7 @@ pub fn answering(answers: &[&[&str]]) -> (impl Resolve + Sync + use<>, Arc<Atomi
         .collect();
     let asked = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&asked);
-    let resolver = service_fn(move |_: DomainName| {
+    let resolver = service_fn(move |_: Lookup| {
         let turn = count.fetch_add(1, Ordering::SeqCst);
         let answer = answers[turn.min(answers.len() - 1)].clone();
         async { Ok::<_, BoxError>(answer) }

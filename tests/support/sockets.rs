@@ -9,8 +9,10 @@ use tokio::{
 use tower::service_fn;
 use tower_socks::{
     BoxError,
-    connector::{direct::Direct, resolve::Resolve},
-    proto::DomainName,
+    connector::{
+        direct::Direct,
+        resolve::{Lookup, Resolve},
+    },
 };
 
 /// A socket for the family of `ip`. Connections of other tests that have just ended are no obstacle.
@@ -65,7 +67,7 @@ pub async fn silent(socket: TcpSocket) -> (TcpListener, Vec<TcpStream>) {
 /// A connector for which every name has these addresses.
 pub fn resolving_to(addresses: &[&str]) -> Direct<impl Resolve + Sync + use<>> {
     let addresses: Vec<IpAddr> = addresses.iter().map(|ip| ip.parse().unwrap()).collect();
-    Direct::new().resolver(service_fn(move |_: DomainName| {
+    Direct::new().resolver(service_fn(move |_: Lookup| {
         let addresses = addresses.clone();
         async { Ok::<_, BoxError>(addresses) }
     }))

@@ -14,8 +14,8 @@ use tokio::{
 use tower::service_fn;
 use tower_socks::{
     BoxError, Refusal, Request,
-    connector::upstream::Transport,
-    proto::{Address, Command, DomainName},
+    connector::{resolve::Lookup, upstream::Transport},
+    proto::{Address, Command},
     session::{Connected, Policy},
 };
 
@@ -47,7 +47,7 @@ pub fn resolver(
     addresses: &[&str],
 ) -> impl tower_socks::connector::resolve::Resolve + Sync + use<> {
     let addresses: Vec<IpAddr> = addresses.iter().map(|ip| ip.parse().unwrap()).collect();
-    service_fn(move |_: DomainName| {
+    service_fn(move |_: Lookup| {
         let addresses = addresses.clone();
         async { Ok::<_, Infallible>(addresses) }
     })

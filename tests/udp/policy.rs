@@ -186,7 +186,7 @@ async fn a12_a_name_that_changes_its_mind_wins_nothing() {
         });
         // Every lookup has another answer.
         let answers = std::sync::Arc::new(std::sync::atomic::AtomicU8::new(0));
-        let resolver = tower::service_fn(move |_: tower_socks::proto::DomainName| {
+        let resolver = tower::service_fn(move |_: tower_socks::connector::resolve::Lookup| {
             let count = answers.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             let last = if count.is_multiple_of(2) { 1 } else { 9 };
             let answer = vec![std::net::IpAddr::from([127, 0, 0, last])];

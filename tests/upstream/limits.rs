@@ -13,9 +13,10 @@ use tokio::time::{Instant, sleep};
 use tower::{ServiceExt, service_fn};
 use tower_socks::{
     BoxError, Client,
+    connector::resolve::Lookup,
     connector::upstream::{HttpUpstream, Socks5Upstream, Transport},
     error::reply_code,
-    proto::{Address, DomainName, ReplyCode},
+    proto::{Address, ReplyCode},
     session::Connected,
 };
 
@@ -43,8 +44,7 @@ fn client() -> Client {
 #[tokio::test(start_paused = true)]
 async fn a_resolver_that_says_nothing() {
     let (way, logs) = crate::support::upstream::canned([b""]);
-    let silent =
-        service_fn(|_: DomainName| std::future::pending::<Result<Vec<IpAddr>, BoxError>>());
+    let silent = service_fn(|_: Lookup| std::future::pending::<Result<Vec<IpAddr>, BoxError>>());
     let socks = Socks5Upstream::new(proxy())
         .client(client())
         .via(way.clone())

@@ -14,7 +14,7 @@ use futures_util::{
 use tokio::time::{Instant, timeout};
 
 use crate::{
-    connector::resolve::Resolve,
+    connector::resolve::{Lookup, Resolve},
     datagram::Datagrams,
     error::BoxError,
     io::{DropReason, Drops},
@@ -102,15 +102,16 @@ impl<R: Resolve> Lookups<R> {
                 self.remember(target.clone(), Err(DropReason::Refused));
                 return Err(DropReason::Refused);
             };
+            let lookup = Lookup::of(name.clone(), Some(&request));
             let waiting = Waiting {
                 request,
                 datagrams: Datagrams::new(),
                 octets: 0,
             };
             self.waiting.insert(target.clone(), waiting);
-            let (resolver, name, target) = (self.resolver.clone(), name.clone(), target.clone());
+            let (resolver, target) = (self.resolver.clone(), target.clone());
             self.running.push(Box::pin(async move {
-                let outcome = timeout(LIMIT, resolver.resolve(name)).await;
+                let outcome = timeout(LIMIT, resolver.resolve(lookup)).await;
                 (
                     target,
                     outcome.unwrap_or_else(|elapsed| Err(elapsed.into())),

@@ -22,7 +22,7 @@ use crate::{
     connector::{
         advertise::{Endpoint, Opened},
         port_range::PortRange,
-        resolve::{Resolve, SystemResolver, lookup},
+        resolve::{Lookup, Resolve, SystemResolver, addresses_of},
     },
     error::{BoxError, Refusal},
     io::Keepalive,
@@ -167,7 +167,8 @@ impl<R: Resolve> Service<Request> for Bind<R> {
                 Address::Ip(address) if address.ip().is_unspecified() => Expected::Anyone,
                 Address::Ip(address) => Expected::One(vec![address.ip().to_canonical()]),
                 Address::Name(name, _) => {
-                    let addresses = timeout(LOOKUP_LIMIT, lookup(resolver, name.clone())).await??;
+                    let lookup = Lookup::of(name.clone(), Some(&request));
+                    let addresses = timeout(LOOKUP_LIMIT, addresses_of(resolver, lookup)).await??;
                     let canonical = addresses.iter().map(IpAddr::to_canonical);
                     Expected::One(canonical.collect())
                 }

@@ -10,7 +10,7 @@ use tower_service::Service;
 use super::{ResponseFuture, connect, happy_eyeballs};
 use crate::{
     connector::{
-        resolve::{Resolve, SystemResolver, lookup},
+        resolve::{Lookup, Resolve, SystemResolver, addresses_of},
         unsupported::connect_only,
     },
     error::{BoxError, Refusal},
@@ -136,7 +136,8 @@ where
                 let resolver = self.resolver.clone();
                 ResponseFuture::new(async move {
                     let dial = async move {
-                        let addresses = lookup(resolver, name).await?;
+                        let lookup = Lookup::of(name, target.request());
+                        let addresses = addresses_of(resolver, lookup).await?;
                         let addresses = addresses.into_iter();
                         let addresses = addresses.map(|ip| canonical(SocketAddr::new(ip, port)));
                         let candidates = options.approved(addresses, &target)?;

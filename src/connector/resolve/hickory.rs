@@ -2,52 +2,80 @@ use std::{
     fmt,
     future::Future,
     net::IpAddr,
+    path::PathBuf,
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll},
 };
 
-use hickory_resolver::{TokioResolver, config::LookupIpStrategy, proto::rr::Name};
+use hickory_resolver::{TokioResolver, net::NetError, proto::rr::Name};
 use tower_service::Service;
 
-use super::special;
-use crate::{error::BoxError, proto::DomainName};
+use super::{
+    Lookup,
+    known::{Answer, Asked, Source},
+    resolv_conf::Current,
+    shared::{Ask, SharedLookups},
+};
+use crate::error::{BoxError, LookupErrorKind};
+
+/// Lookups at once, unless told otherwise: they cost a socket each, and no thread.
+const CONCURRENCY: usize = 512;
 
 /// A resolver that asks name servers itself and keeps their answers for as long as they are valid.
 ///
 /// Names are absolute, as with [`SystemResolver`](super::SystemResolver): no search domain applies, the hosts
-/// file does, and names below `onion` are refused.
+/// file does, and names below `onion` are refused. The number of lookups at once is bounded, 512 unless
+/// [told otherwise](Self::with_concurrency), and [clients have shares](super#shares).
 ///
-/// Unlike the system's, a lookup occupies no thread and ends with the future that waits for it.
-/// Clones share the cache.
+/// Unlike the system's, a lookup occupies no thread, and ends once nobody waits for it. Clones share the cache
+/// and the bounds. Errors are [`LookupError`](crate::error::LookupError).
 #[derive(Clone)]
 pub struct HickoryResolver {
-    resolver: Arc<TokioResolver>,
+    lookups: SharedLookups<Current>,
 }
 
 impl HickoryResolver {
     /// Creates a resolver from the name servers and options of the system, with both families
-    /// looked up.
+    /// looked up. On Unix a change of `/etc/resolv.conf` is noticed within 5 s, with the next lookup.
     ///
     /// # Errors
     ///
     /// When the configuration of the system cannot be read.
     pub fn from_system() -> Result<Self, BoxError> {
-        let mut builder = TokioResolver::builder_tokio()?;
-        builder.options_mut().ip_strategy = LookupIpStrategy::Ipv6AndIpv4;
-        Ok(builder.build()?.into())
+        Ok(Self::by(Current::of_system()?, CONCURRENCY))
+    }
+
+    /// Creates a resolver from the name servers and options of such a file, in the format of resolv.conf(5), as
+    /// [`from_system`](Self::from_system) does. The file is read again when it has changed.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read, or names no server.
+    #[cfg(unix)]
+    pub fn from_file(path: impl Into<PathBuf>) -> Result<Self, BoxError> {
+        Ok(Self::by(Current::of_file(path.into())?, CONCURRENCY))
+    }
+
+    /// Bounds the lookups at once, of all clients together: at least one.
+    #[must_use]
+    pub fn with_concurrency(self, lookups: usize) -> Self {
+        Self::by(self.lookups.by, lookups)
+    }
+
+    fn by(resolver: Current, lookups: usize) -> Self {
+        Self {
+            lookups: SharedLookups::new(resolver, lookups),
+        }
     }
 }
 
 impl From<TokioResolver> for HickoryResolver {
     fn from(resolver: TokioResolver) -> Self {
-        Self {
-            resolver: Arc::new(resolver),
-        }
+        Self::by(Current::fixed(resolver), CONCURRENCY)
     }
 }
 
-impl Service<DomainName> for HickoryResolver {
+impl<L: Into<Lookup>> Service<L> for HickoryResolver {
     type Response = Vec<IpAddr>;
     type Error = BoxError;
     type Future = Pin<Box<dyn Future<Output = Result<Vec<IpAddr>, BoxError>> + Send>>;
@@ -56,14 +84,48 @@ impl Service<DomainName> for HickoryResolver {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, name: DomainName) -> Self::Future {
-        let resolver = Arc::clone(&self.resolver);
-        Box::pin(async move {
-            special::refuse(&name)?;
+    fn call(&mut self, lookup: L) -> Self::Future {
+        Box::pin(self.lookups.clone().resolve(lookup.into()))
+    }
+}
+
+impl Ask for Current {
+    fn ask(&self, asked: Asked) {
+        let resolver = self.get();
+        // Bounded by the turns. Those who wait are several, and each may leave.
+        tokio::spawn(async move {
             // With its dot the name is absolute: no search domain applies.
-            let name = Name::from_ascii(format!("{name}."))?;
-            Ok(resolver.lookup_ip(name).await?.iter().collect())
-        })
+            let name = match Name::from_ascii(format!("{}.", asked.name())) {
+                Ok(name) => name,
+                Err(error) => return asked.answer(Err((LookupErrorKind::NotFound, error.into()))),
+            };
+            let found = tokio::select! {
+                found = resolver.lookup_ip(name) => found,
+                () = asked.abandoned() => return,
+            };
+            let answer: Answer = match found {
+                Ok(found) => Ok((found.iter().collect(), Source::NameServer)),
+                Err(error) => Err((kind(&error), error.into())),
+            };
+            asked.answer(answer);
+        });
+    }
+}
+
+/// Tells the kind of an error of the resolver.
+fn kind(error: &NetError) -> LookupErrorKind {
+    /// ENOMEM, ENFILE and EMFILE.
+    const LACKS: [i32; 3] = [12, 23, 24];
+    match error {
+        NetError::Io(error)
+            if error
+                .raw_os_error()
+                .is_some_and(|number| LACKS.contains(&number)) =>
+        {
+            LookupErrorKind::System
+        }
+        error if error.is_nx_domain() || error.is_no_records_found() => LookupErrorKind::NotFound,
+        _ => LookupErrorKind::NoAnswer,
     }
 }
 

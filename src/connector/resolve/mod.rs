@@ -1,12 +1,35 @@
 //! Resolvers: services from names to addresses.
 //!
-//! A resolver is a tower service from a [`DomainName`] to addresses: see [`Resolve`].
-
+//! A resolver is a tower service from a [`Lookup`], a name and for whom, to addresses: see [`Resolve`].
+//!
+//! # Shares
+//!
+//! [`SystemResolver`] and `HickoryResolver` (feature `hickory`) bound what lookups cost, and no client
+//! hurts another:
+//!
+//! * **Turns.** So many lookups run at once. A user, or the network of an anonymous client, takes a further turn
+//!   only while it has less than a quarter of those that are free, so that one is left for the next, however
+//!   many lookups hang; its first turn needs no more than a free one. Those that wait are served in turn, first
+//!   come, first served within one client; at most 512 of one client wait, and none longer than 5 s: 06
+//!   then, by `limit lookups`, which is also the name of the event when a client has to wait.
+//! * **One lookup for each name** at a time: all who ask for it wait for the same answer, for at most
+//!   15 s from its start.
+//! * **Failures are remembered** for 5 s, those of 1,024 names.
+//! * **Whose fault** an error is, [`LookupError`](crate::error::LookupError) says. That name servers do not
+//!   answer at all is logged once, at warn, and once more when they do again.
+//!
+mod health;
 #[cfg(feature = "hickory")]
 mod hickory;
 mod hosts;
+mod known;
+mod lookup;
+#[cfg(feature = "hickory")]
+mod resolv_conf;
+mod shared;
 mod special;
 mod system;
+mod turns;
 
 use std::{future::Future, net::IpAddr};
 
@@ -16,22 +39,22 @@ use tower_service::Service;
 
 #[cfg(feature = "hickory")]
 pub use self::hickory::HickoryResolver;
-pub use self::system::SystemResolver;
+pub use self::{lookup::Lookup, system::SystemResolver};
 use crate::{
     error::{BoxError, Refusal, own_reply_code},
-    proto::{DomainName, ReplyCode},
+    proto::ReplyCode,
 };
 
-/// A resolver: a `Service<DomainName>` whose response is a list of addresses, best first.
+/// A resolver: a `Service<Lookup>` whose response is a list of addresses, best first.
 ///
 /// Every such service that can be cloned is one, and nothing else can be.
 ///
 /// ```
 /// use std::net::{IpAddr, Ipv4Addr};
-/// use tower_socks::{BoxError, connector::direct::Direct, proto::DomainName};
+/// use tower_socks::{BoxError, connector::{direct::Direct, resolve::Lookup}};
 ///
 /// // A resolver that knows one name.
-/// let hosts = tower::service_fn(async |name: DomainName| match name.as_str() {
+/// let hosts = tower::service_fn(async |lookup: Lookup| match lookup.name.as_str() {
 ///     "printer" => Ok(vec![IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7))]),
 ///     _ => Err(BoxError::from("no such host")),
 /// });
@@ -39,30 +62,24 @@ use crate::{
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a resolver",
-    note = "a resolver is a `Service<DomainName>` that is `Clone`, whose `Response` is an \
+    note = "a resolver is a `Service<Lookup>` that is `Clone`, whose `Response` is an \
             iterator of `IpAddr`, and whose `Future` is `Send`"
 )]
 pub trait Resolve: Clone + Send + 'static {
     /// Looks up a name.
-    fn resolve(
-        self,
-        name: DomainName,
-    ) -> impl Future<Output = Result<Vec<IpAddr>, BoxError>> + Send;
+    fn resolve(self, lookup: Lookup) -> impl Future<Output = Result<Vec<IpAddr>, BoxError>> + Send;
 }
 
 #[diagnostic::do_not_recommend]
 impl<R> Resolve for R
 where
-    R: Service<DomainName> + Clone + Send + 'static,
+    R: Service<Lookup> + Clone + Send + 'static,
     R::Response: IntoIterator<Item = IpAddr>,
     R::Error: Into<BoxError>,
     R::Future: Send,
 {
-    fn resolve(
-        self,
-        name: DomainName,
-    ) -> impl Future<Output = Result<Vec<IpAddr>, BoxError>> + Send {
-        self.oneshot(name)
+    fn resolve(self, lookup: Lookup) -> impl Future<Output = Result<Vec<IpAddr>, BoxError>> + Send {
+        self.oneshot(lookup)
             .map_err(Into::into)
             .map(|answer| answer.map(|addresses| addresses.into_iter().collect()))
     }
@@ -72,12 +89,14 @@ where
 ///
 /// # Errors
 ///
-/// A [`Refusal`] with 04 for a name that cannot be resolved, or the resolver's own refusal.
-pub(super) async fn lookup<R: Resolve>(
+/// A [`Refusal`] with 04 for a name that cannot be resolved, or the resolver's own error, if that has a reply
+/// code.
+pub(super) async fn addresses_of<R: Resolve>(
     resolver: R,
-    name: DomainName,
+    lookup: Lookup,
 ) -> Result<Vec<IpAddr>, BoxError> {
-    match resolver.resolve(name.clone()).await {
+    let name = lookup.name.clone();
+    match resolver.resolve(lookup).await {
         Ok(addresses) if addresses.is_empty() => Err(Refusal::new(
             ReplyCode::HOST_UNREACHABLE,
             format!("{name} has no address"),

@@ -8,11 +8,18 @@ use std::{
     task::{Context, Poll},
 };
 
-use tokio::{sync::Semaphore, task::spawn_blocking};
+use tokio::task::spawn_blocking;
 use tower_service::Service;
 
-use super::{hosts, special};
-use crate::{error::BoxError, proto::DomainName};
+use super::{
+    Lookup, hosts,
+    known::{Answer, Asked, Source},
+    shared::{Ask, SharedLookups},
+};
+use crate::{
+    error::{BoxError, LookupErrorKind},
+    proto::DomainName,
+};
 
 /// Lookups at once, unless told otherwise.
 const CONCURRENCY: usize = 128;
@@ -24,12 +31,17 @@ const CONCURRENCY: usize = 128;
 /// found there, single label or not. Names below `onion` are refused with 04 and not looked up (RFC 7686).
 ///
 /// A lookup occupies a thread of tokio's blocking pool for as long as it takes, and cannot be
-/// stopped. So the number of lookups at once is bounded, and further ones wait their turn, for as
-/// long as their session has time. Clones share the bound.
+/// stopped. So the number of lookups at once is bounded, and [clients have shares](super#shares). Clones
+/// share all of it. Errors are [`LookupError`](crate::error::LookupError).
 #[derive(Clone)]
 pub struct SystemResolver {
-    turns: Arc<Semaphore>,
+    lookups: SharedLookups<Blocking>,
 }
+
+#[derive(Clone)]
+struct Blocking(Arc<Function>);
+
+type Function = dyn Fn(&DomainName) -> io::Result<(Vec<IpAddr>, Source)> + Send + Sync;
 
 impl SystemResolver {
     /// Creates a resolver of 128 lookups at once.
@@ -43,7 +55,24 @@ impl SystemResolver {
     #[must_use]
     pub fn with_concurrency(lookups: usize) -> Self {
         Self {
-            turns: Arc::new(Semaphore::new(lookups.clamp(1, Semaphore::MAX_PERMITS))),
+            lookups: SharedLookups::new(Blocking(Arc::new(addresses_of)), lookups),
+        }
+    }
+
+    /// Creates a resolver that looks names up by this function in place of the system's, with the same bounds
+    /// and that many lookups at once. The function may block.
+    ///
+    /// Of its errors, [`NotFound`](io::ErrorKind::NotFound) is a name that does not exist,
+    /// [`TimedOut`](io::ErrorKind::TimedOut) one for which no name server has an answer, and one with a number
+    /// of the operating system the fault of this machine.
+    #[must_use]
+    pub fn from_fn<F>(lookups: usize, function: F) -> Self
+    where
+        F: Fn(&DomainName) -> io::Result<Vec<IpAddr>> + Send + Sync + 'static,
+    {
+        let by = move |name: &DomainName| Ok((function(name)?, Source::NameServer));
+        Self {
+            lookups: SharedLookups::new(Blocking(Arc::new(by)), lookups),
         }
     }
 }
@@ -54,7 +83,7 @@ impl Default for SystemResolver {
     }
 }
 
-impl Service<DomainName> for SystemResolver {
+impl<L: Into<Lookup>> Service<L> for SystemResolver {
     type Response = Vec<IpAddr>;
     type Error = BoxError;
     type Future = Pin<Box<dyn Future<Output = Result<Vec<IpAddr>, BoxError>> + Send>>;
@@ -63,31 +92,61 @@ impl Service<DomainName> for SystemResolver {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, name: DomainName) -> Self::Future {
-        let turns = Arc::clone(&self.turns);
-        Box::pin(async move {
-            special::refuse(&name)?;
-            let turn = turns.acquire_owned().await?;
-            let lookup = spawn_blocking(move || {
-                let addresses = addresses_of(&name);
-                // The turn is over when the thread is free, not when nobody waits any more.
-                drop(turn);
-                addresses
-            });
-            Ok(lookup.await??)
-        })
+    fn call(&mut self, lookup: L) -> Self::Future {
+        Box::pin(self.lookups.clone().resolve(lookup.into()))
+    }
+}
+
+impl Ask for Blocking {
+    fn ask(&self, asked: Asked) {
+        let Self(function) = self.clone();
+        // The turn is over when the thread is free, not when nobody waits any more.
+        spawn_blocking(move || {
+            let answer: Answer =
+                function(asked.name()).map_err(|error| (kind(&error), error.into()));
+            asked.answer(answer);
+        });
     }
 }
 
 /// Looks up a name as it is: with a dot at its end no search domain applies, whatever `search` and `ndots`
 /// of resolv.conf are. What was judged is what is looked up.
-fn addresses_of(name: &DomainName) -> io::Result<Vec<IpAddr>> {
+fn addresses_of(name: &DomainName) -> io::Result<(Vec<IpAddr>, Source)> {
     let stated = hosts::addresses_of(name)?;
     if !stated.is_empty() {
-        return Ok(stated);
+        return Ok((stated, Source::Here));
     }
     let found = (format!("{name}."), 0).to_socket_addrs()?;
-    Ok(found.map(|address| address.ip()).collect())
+    let found = found.map(|address| address.ip()).collect();
+    Ok((found, Source::NameServer))
+}
+
+/// Tells the kind of an error of `getaddrinfo`.
+fn kind(error: &io::Error) -> LookupErrorKind {
+    /// EAI_AGAIN in words, in lower case: the standard library has them in the text of its error, and keeps
+    /// the number to itself. Those of glibc and macOS, of musl, of the BSDs.
+    const AGAIN: [&str; 3] = ["temporary failure", "try again", "at this time"];
+    /// EAI_MEMORY and the like.
+    const MEMORY: [&str; 2] = ["memory", "system error"];
+    /// WSAHOST_NOT_FOUND, WSANO_DATA and WSATRY_AGAIN: Windows has numbers for all.
+    const WINDOWS: [(i32, LookupErrorKind); 3] = [
+        (11001, LookupErrorKind::NotFound),
+        (11004, LookupErrorKind::NotFound),
+        (11002, LookupErrorKind::NoAnswer),
+    ];
+    if let Some(number) = error.raw_os_error() {
+        let known = WINDOWS.iter().find(|(known, _)| *known == number);
+        return known.map_or(LookupErrorKind::System, |(_, kind)| *kind);
+    }
+    let text = error.to_string().to_ascii_lowercase();
+    let says = |words: &[&str]| words.iter().any(|words| text.contains(words));
+    if error.kind() == io::ErrorKind::TimedOut || says(&AGAIN) {
+        LookupErrorKind::NoAnswer
+    } else if error.kind() == io::ErrorKind::OutOfMemory || says(&MEMORY) {
+        LookupErrorKind::System
+    } else {
+        LookupErrorKind::NotFound
+    }
 }
 
 impl fmt::Debug for SystemResolver {

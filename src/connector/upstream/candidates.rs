@@ -7,7 +7,7 @@ use tokio::time::{Instant, timeout};
 use super::{DnsMode, Proxy, outage::UpstreamError};
 use crate::{
     client::ClientFault,
-    connector::unsupported::connect_only,
+    connector::{resolve::Lookup, unsupported::connect_only},
     error::{BoxError, Chain, Refusal},
     proto::{Address, Command, canonical},
     session::Target,
@@ -103,7 +103,7 @@ pub(super) async fn approved<T: Target, N: DnsMode>(
     }
     let mut approved = Vec::new();
     let mut refusal: Option<Refusal> = None;
-    for ip in timeout(limit, dns.addresses(name)).await?? {
+    for ip in timeout(limit, dns.addresses(Lookup::of(name, target.request()))).await?? {
         if approved.len() == CANDIDATES {
             break;
         }

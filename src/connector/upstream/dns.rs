@@ -1,9 +1,8 @@
 use std::{future::Future, net::IpAddr};
 
 use crate::{
-    connector::resolve::{Resolve, lookup},
+    connector::resolve::{Lookup, Resolve, addresses_of},
     error::BoxError,
-    proto::DomainName,
 };
 
 /// Sets where the names of targets are resolved: by the proxy ([`RemoteDns`]), or here by any
@@ -17,7 +16,7 @@ pub trait DnsMode: Clone + Send + 'static {
     #[doc(hidden)]
     fn addresses(
         self,
-        name: DomainName,
+        lookup: Lookup,
     ) -> impl Future<Output = Result<Vec<IpAddr>, BoxError>> + Send;
 }
 
@@ -28,7 +27,7 @@ pub struct RemoteDns;
 impl DnsMode for RemoteDns {
     const REMOTE: bool = true;
 
-    async fn addresses(self, _: DomainName) -> Result<Vec<IpAddr>, BoxError> {
+    async fn addresses(self, _: Lookup) -> Result<Vec<IpAddr>, BoxError> {
         Ok(Vec::new())
     }
 }
@@ -38,8 +37,8 @@ impl<R: Resolve> DnsMode for R {
 
     fn addresses(
         self,
-        name: DomainName,
+        lookup: Lookup,
     ) -> impl Future<Output = Result<Vec<IpAddr>, BoxError>> + Send {
-        lookup(self, name)
+        addresses_of(self, lookup)
     }
 }

@@ -1,8 +1,8 @@
 // The answer is a text.
-use tower_socks::{BoxError, connector::direct::Direct, proto::DomainName};
+use tower_socks::{BoxError, connector::{direct::Direct, resolve::Lookup}};
 
 fn resolver() {
-    _ = Direct::new().resolver(tower::service_fn(async |_: DomainName| {
+    _ = Direct::new().resolver(tower::service_fn(async |_: Lookup| {
         Ok::<_, BoxError>(String::new())
     }));
 }

@@ -10,8 +10,8 @@ use tokio::sync::Semaphore;
 use tower::service_fn;
 use tower_socks::{
     BoxError, Refusal, Request,
-    connector::resolve::Resolve,
-    proto::{Address, Command, DomainName},
+    connector::resolve::{Lookup, Resolve},
+    proto::{Address, Command},
     session::{Check, Policy},
 };
 
@@ -76,7 +76,8 @@ pub fn hosts(hosts: &[(&str, &[&str])]) -> (impl Resolve + Sync + use<>, Lookups
         .collect();
     let lookups = Lookups::default();
     let note = Arc::clone(&lookups);
-    let resolver = service_fn(move |name: DomainName| {
+    let resolver = service_fn(move |lookup: Lookup| {
+        let name = lookup.name;
         note.lock().unwrap().push(name.to_string());
         let host = known.iter().find(|(known, _)| known == name.as_str());
         let ips = host.map(|(_, ips)| ips.clone());
@@ -90,10 +91,10 @@ pub fn hosts(hosts: &[(&str, &[&str])]) -> (impl Resolve + Sync + use<>, Lookups
 pub fn slow() -> (impl Resolve + Sync, Arc<Semaphore>) {
     let gate = Arc::new(Semaphore::new(0));
     let hold = Arc::clone(&gate);
-    let resolver = service_fn(move |name: DomainName| {
+    let resolver = service_fn(move |lookup: Lookup| {
         let hold = Arc::clone(&hold);
         let answer: std::pin::Pin<Box<dyn Future<Output = _> + Send>> = Box::pin(async move {
-            if !name.as_str().starts_with("host.") {
+            if !lookup.name.as_str().starts_with("host.") {
                 hold.acquire().await?.forget();
             }
             Ok::<_, BoxError>(vec![IpAddr::from([127, 0, 0, 1])])

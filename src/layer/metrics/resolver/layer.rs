@@ -5,7 +5,6 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::future::ResponseFuture;
-use crate::proto::DomainName;
 
 /// Measures the lookups of a resolver. See the [module](crate::layer::metrics).
 #[derive(Clone, Copy, Debug, Default)]
@@ -50,7 +49,7 @@ impl<S> LookupMetrics<S> {
     }
 }
 
-impl<S: Service<DomainName>> Service<DomainName> for LookupMetrics<S> {
+impl<S: Service<L>, L> Service<L> for LookupMetrics<S> {
     type Response = S::Response;
     type Error = S::Error;
     type Future = ResponseFuture<S::Future>;
@@ -59,8 +58,8 @@ impl<S: Service<DomainName>> Service<DomainName> for LookupMetrics<S> {
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, name: DomainName) -> Self::Future {
+    fn call(&mut self, lookup: L) -> Self::Future {
         let started = Instant::now();
-        ResponseFuture::new(started, self.inner.call(name))
+        ResponseFuture::new(started, self.inner.call(lookup))
     }
 }
