@@ -1,9 +1,16 @@
 //! `[logins]` of the file: how passwords are verified, and how guessing them is slowed down.
 
-use std::{num::NonZeroUsize, time::Duration};
+use std::{
+    num::{NonZeroU32, NonZeroUsize},
+    time::Duration,
+};
 
 use serde::Deserialize;
-use tower_socks::{Credentials, Identity, error::AuthError, layer::auth::BlockingVerifier};
+use tower_socks::{
+    Credentials, Identity,
+    error::AuthError,
+    layer::{auth::BlockingVerifier, limit::FailedLoginsLayer},
+};
 
 use crate::{hashes::Memory, timeouts::Span};
 
@@ -17,6 +24,13 @@ pub(crate) struct Logins {
     hashes_waiting: Option<NonZeroUsize>,
     /// How long a name and a password that were right cost no hash.
     pub(crate) remember: Span,
+    /// Of an address, or at a name.
+    free_failures: u32,
+    /// Before a password is looked at, after failures.
+    longest_delay: Span,
+    at_once_per_client: NonZeroU32,
+    at_once_per_site: NonZeroU32,
+    at_once_per_name: NonZeroU32,
 }
 
 impl Default for Logins {
@@ -25,11 +39,26 @@ impl Default for Logins {
             hashes_at_once: None,
             hashes_waiting: None,
             remember: Span(Duration::from_secs(5 * 60)),
+            free_failures: 3,
+            longest_delay: Span(Duration::from_secs(4)),
+            at_once_per_client: NonZeroU32::MIN.saturating_add(63),
+            at_once_per_site: NonZeroU32::MIN.saturating_add(255),
+            at_once_per_name: NonZeroU32::MIN.saturating_add(31),
         }
     }
 }
 
 impl Logins {
+    /// Slows failed logins down.
+    pub(crate) fn failed(&self) -> FailedLoginsLayer {
+        FailedLoginsLayer::new()
+            .free_failures(self.free_failures)
+            .longest_delay(self.longest_delay.0)
+            .at_once_per_client(self.at_once_per_client.get())
+            .at_once_per_site(self.at_once_per_site.get())
+            .at_once_per_name(self.at_once_per_name.get())
+    }
+
     /// Makes a verifier of a function that hashes.
     pub(crate) fn verifier<F>(&self, verify: F) -> BlockingVerifier
     where

@@ -35,7 +35,7 @@ use tower_socks::{
     AclLayer, AuthLayer, BoxError, HandshakeLayer, Request, Tunnel,
     layer::{
         acl::recheck::RecheckLayer,
-        limit::{FailedLoginsLayer, LimitLayer},
+        limit::LimitLayer,
         meter::MeterLayer,
         metrics::{RequestMetricsLayer, SessionMetricsLayer},
         track::OpenTunnels,
@@ -246,7 +246,7 @@ where
     let stack = ServiceBuilder::new()
         .layer(SessionMetricsLayer::new())
         .layer(HandshakeLayer::new().deadline(timeouts.handshake.0))
-        .layer(FailedLoginsLayer::new())
+        .layer(logins.failed())
         .layer(AuthLayer::new(ReloadableAuth::new(
             state.accounts(),
             &logins,

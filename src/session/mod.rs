@@ -19,6 +19,7 @@ mod dialled;
 mod extensions;
 mod guard;
 mod identity;
+mod login_attempts;
 mod negotiation;
 mod policy;
 mod request;
@@ -29,6 +30,8 @@ mod target;
 mod tunnel;
 mod tunnel_ext;
 
+#[cfg(feature = "limit")]
+pub(crate) use self::login_attempts::{CountLogin, CountLogins};
 pub(crate) use self::session_limit::{Entry, Full, SessionHolder, SessionPlace};
 #[cfg(feature = "metrics")]
 pub(crate) use self::session_limit::{SESSIONS_LIMIT, SESSIONS_WAITING};
@@ -42,6 +45,7 @@ pub use self::{
     extensions::Extensions,
     guard::Guard,
     identity::Identity,
+    login_attempts::{LoginAttempt, LoginAttempts},
     negotiation::{Authenticated, Negotiation},
     policy::{Check, Policy},
     request::Request,

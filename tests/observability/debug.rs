@@ -129,7 +129,12 @@ fn limits_show_how_much_and_how_many_use_them() {
     shows(&store, shown);
     let quota = ByteQuota::new(10, Duration::from_secs(60), key::user);
     shows(&quota, &format!("ByteQuota {{ store: {shown}, .. }}"));
-    shows(&FailedLoginsLayer::new(), "FailedLoginsLayer { .. }");
+    let bounds =
+        "Bounds { free: 3, longest_delay: 4s, per_client: 64, per_site: 256, per_name: 32 }";
+    shows(
+        &FailedLoginsLayer::new(),
+        &format!("FailedLoginsLayer {{ bounds: {bounds}, .. }}"),
+    );
     let open = OpenTunnels::new();
     shows(&open, "OpenTunnels { open: 0, opened: 0, .. }");
 }

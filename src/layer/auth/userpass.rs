@@ -8,7 +8,7 @@ use crate::{
     error::{AuthError, BoxError, FailedAttempt, Refusal, find},
     io::{ClientStream, ReadError, lingering_close, read_message},
     proto::{self, Decode, Encoded, Method, UserPassStatus},
-    session::{Credentials, Identity, Negotiation, Verify},
+    session::{Credentials, Identity, LoginAttempts, Negotiation, Verify},
 };
 
 /// Authenticates by username/password, X'02' (RFC 1929), verified by any tower service.
@@ -67,10 +67,28 @@ impl<V> UserPass<V> {
 
 impl<V> UserPass<V> {
     async fn verify(&self, credentials: Credentials) -> Result<Identity, FailedAttempt> {
+        // None without a limit on failed logins.
+        let attempts = credentials.extensions().get::<LoginAttempts>();
+        let attempt = match attempts {
+            Some(attempts) => {
+                let entering = attempts.enter(credentials.peer(), credentials.name());
+                let entered = entering.await;
+                Some(entered.map_err(|error| FailedAttempt::new(credentials.name(), error))?)
+            }
+            None => None,
+        };
         // Kept for the log, since the verifier gets the credentials; not on the heap, since most
         // attempts succeed.
         let name = Encoded::<255>::new().push(credentials.name());
         let verified = self.ask(credentials).await;
+        if let Some(attempt) = attempt {
+            match &verified {
+                Ok(_) => attempt.succeeded(),
+                Err(error) if matches!(find(&**error), Some(AuthError::Denied)) => attempt.failed(),
+                // Nobody knows whether it was right.
+                Err(_) => drop(attempt),
+            }
+        }
         verified.map_err(|error| FailedAttempt::new(name, error))
     }
 

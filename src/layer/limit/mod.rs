@@ -5,7 +5,7 @@
 //! | open tunnels of a key | [`ConcurrentTunnels`] | [`LimitLayer`] | refused, or waits |
 //! | requests of a key in a time | [`RequestRate`] | [`LimitLayer`] | refused, or waits |
 //! | anything that a permit can stand for | a [`Limiter`] of yours | [`LimitLayer`] | refused, or waits |
-//! | failed logins of an address | [`FailedLoginsLayer`] | itself, above [`AuthLayer`](crate::AuthLayer) | waits, or is closed |
+//! | failed logins of a client, its site and a name | [`FailedLoginsLayer`] | itself, above [`AuthLayer`](crate::AuthLayer) | waits, or fails |
 //!
 //! Octets are limited by a [`MeterLayer`](super::meter::MeterLayer), and connections in the
 //! handshake by

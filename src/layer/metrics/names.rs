@@ -15,7 +15,7 @@ pub const SESSIONS_LIMIT: &str = crate::session::SESSIONS_LIMIT;
 /// Connections that wait for a session to end, since all are taken.
 pub const SESSIONS_WAITING: &str = crate::session::SESSIONS_WAITING;
 
-/// Clients that failed to authenticate, or offered no acceptable method.
+/// Clients whose credentials were wrong.
 pub const AUTHENTICATION_FAILURES: &str = "socks_authentication_failures_total";
 
 /// Requests that were replied to, by `command` and `reply_code`, a number.

@@ -8,28 +8,30 @@ use std::{
 };
 
 use pin_project_lite::pin_project;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::{Sleep, sleep};
 use tower::util::Oneshot;
 use tower_service::Service;
 
-use super::failures::Shared;
+use super::attempts::{Attempts, Begun};
 use crate::{
     error::{AuthError, BoxError, Refusal, find},
-    session::Negotiation,
+    session::{LoginAttempts, Negotiation},
 };
 
 pin_project! {
-    /// Authenticates a client at its turn: the future of [`FailedLogins`](super::FailedLogins).
+    /// Authenticates a client: the future of [`FailedLogins`](super::FailedLogins).
     pub struct ResponseFuture<S, Io>
     where
         S: Service<Negotiation<Io>>,
     {
         refusal: Option<Refusal>,
-        turn: Option<Pin<Box<Sleep>>>,
+        delay: Option<Pin<Box<Sleep>>>,
         #[pin]
         authentication: Oneshot<S, Negotiation<Io>>,
-        shared: Arc<Shared>,
+        attempts: Arc<Attempts>,
+        entered: LoginAttempts,
         client: Option<IpAddr>,
+        begun: Option<Begun>,
     }
 }
 
@@ -37,23 +39,26 @@ impl<S, Io> ResponseFuture<S, Io>
 where
     S: Service<Negotiation<Io>>,
 {
-    /// Authenticates at its turn, at once if there is none, or fails with the refusal.
     pub(super) fn new(
-        turn: Result<Option<Instant>, Refusal>,
         authentication: Oneshot<S, Negotiation<Io>>,
-        shared: Arc<Shared>,
+        attempts: Arc<Attempts>,
+        entered: LoginAttempts,
         client: Option<IpAddr>,
     ) -> Self {
-        let (refusal, turn) = match turn {
-            Ok(turn) => (None, turn),
-            Err(refusal) => (Some(refusal), None),
+        let begun = client.map_or(Ok(None), |client| attempts.enter_nameless(client));
+        let (refusal, begun, delay) = match begun {
+            Ok(Some((begun, delay))) => (None, Some(begun), Some(Box::pin(sleep(delay)))),
+            Ok(None) => (None, None, None),
+            Err(refusal) => (Some(refusal), None, None),
         };
         Self {
             refusal,
-            turn: turn.map(|turn| Box::pin(sleep_until(turn))),
+            delay,
             authentication,
-            shared,
+            attempts,
+            entered,
             client,
+            begun,
         }
     }
 }
@@ -70,20 +75,18 @@ where
         if let Some(refusal) = this.refusal.take() {
             return Poll::Ready(Err(refusal.into()));
         }
-        if let Some(turn) = this.turn {
-            ready!(turn.as_mut().poll(cx));
-            *this.turn = None;
+        if let Some(delay) = this.delay {
+            ready!(delay.as_mut().poll(cx));
+            *this.delay = None;
         }
         let outcome = ready!(this.authentication.poll(cx)).map_err(Into::into);
-        if let Some(client) = *this.client {
-            match &outcome {
-                Ok(_) => this.shared.succeeded(client),
-                Err(error) => {
-                    if let Some(AuthError::Denied) = find(&**error) {
-                        this.shared.failed(client);
-                    }
-                }
-            }
+        *this.begun = None;
+        if let (Some(client), Err(error)) = (*this.client, &outcome)
+            && matches!(find(&**error), Some(AuthError::Denied))
+            // What has entered is counted.
+            && !this.entered.is_entered()
+        {
+            this.attempts.nameless_failed(client);
         }
         Poll::Ready(outcome)
     }

@@ -1,5 +1,8 @@
-mod failures;
+mod attempts;
+mod bounds;
 mod future;
 mod layer;
+mod live;
+mod memory;
 
 pub use self::layer::{FailedLogins, FailedLoginsLayer};

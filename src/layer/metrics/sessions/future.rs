@@ -43,7 +43,8 @@ where
         let label = match &outcome {
             Ok(_) => "done",
             Err(error) => {
-                if let Some(AuthError::Denied | AuthError::NoAcceptableMethod) = find(&**error) {
+                // A greeting without an acceptable method is no login: probes and browsers do it.
+                if let Some(AuthError::Denied) = find(&**error) {
                     counter!(AUTHENTICATION_FAILURES).increment(1);
                 }
                 let session = find::<SessionError>(&**error);

@@ -1,0 +1,291 @@
+//! Attempts that have begun, and when the next may.
+
+use std::{
+    hash::RandomState,
+    net::{IpAddr, SocketAddr},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use futures_util::future::BoxFuture;
+use tokio::time::{Instant, sleep};
+
+use super::{
+    bounds::{Attempt, Bounds, Counted},
+    live::State,
+};
+use crate::{
+    admission::{Backoff, LimitEvents},
+    error::Refusal,
+    session::{CountLogin, CountLogins},
+};
+
+/// Between two looks whether an attempt may begin, of one that waits for the verdicts of others. Twice as long each
+/// time.
+const LOOK: Backoff = Backoff::new(Duration::from_millis(10), Duration::from_millis(160));
+
+/// Attempts of one that wait for verdicts at once: more than a client has connections in the handshake unless told
+/// otherwise.
+const WAITING: u32 = 1_024;
+
+pub(super) struct Attempts {
+    pub(super) bounds: Bounds,
+    state: Mutex<State>,
+    names: RandomState,
+    at_limit: LimitEvents<IpAddr>,
+}
+
+/// What becomes of an attempt.
+enum Turn {
+    Begins(Begun, Duration),
+    /// When others have a verdict.
+    Later,
+    Refused,
+}
+
+impl Attempts {
+    pub(super) fn new(bounds: Bounds) -> Self {
+        Self {
+            bounds,
+            state: Mutex::default(),
+            names: RandomState::new(),
+            at_limit: LimitEvents::new("failed logins"),
+        }
+    }
+
+    /// Begins an attempt by a method that states no names, if its client has failed too often.
+    ///
+    /// # Errors
+    ///
+    /// Too many of its attempts wait.
+    pub(super) fn enter_nameless(
+        self: &Arc<Self>,
+        client: IpAddr,
+    ) -> Result<Option<(Begun, Duration)>, Refusal> {
+        let counted = Counted::Nameless(client);
+        let failures = self.state().memory.failures(counted).failures;
+        if failures <= self.bounds.of(counted, 0).free {
+            return Ok(None);
+        }
+        match self.begin(&[counted]) {
+            Turn::Begins(begun, delay) => Ok(Some((begun, delay))),
+            Turn::Later | Turn::Refused => Err(refusal(Some(client))),
+        }
+    }
+
+    /// Counts a failure of a method that states no names.
+    pub(super) fn nameless_failed(&self, client: IpAddr) {
+        self.failed(&[Counted::Nameless(client)]);
+    }
+
+    async fn enter(self: Arc<Self>, attempt: Attempt) -> Result<Begun, Refusal> {
+        // Then the longest delay may follow, within the time of a handshake.
+        let deadline = Instant::now() + self.bounds.longest_delay * 3 / 2;
+        let known = attempt
+            .client
+            .filter(|client| self.state().memory.knows(*client, attempt.name));
+        if let (Some(_), Some(counted)) = (known, attempt.known()) {
+            // The failures of others do not concern it, unless its own attempts are too many.
+            if let Ok(begun) = self.wait(&counted, &attempt, deadline).await {
+                return Ok(begun);
+            }
+        }
+        self.wait(&attempt.stranger(), &attempt, deadline).await
+    }
+
+    async fn wait(
+        self: &Arc<Self>,
+        counted: &[Counted],
+        attempt: &Attempt,
+        deadline: Instant,
+    ) -> Result<Begun, Refusal> {
+        let mut waiting = None;
+        for looks in 1.. {
+            match self.begin(counted) {
+                Turn::Begins(mut begun, delay) => {
+                    begun.known = attempt.client.map(|client| (client, attempt.name));
+                    drop(waiting);
+                    if !delay.is_zero() {
+                        sleep(delay).await;
+                    }
+                    return Ok(begun);
+                }
+                Turn::Later if Instant::now() < deadline => {
+                    if waiting.is_none() {
+                        waiting = self.queue(counted);
+                    }
+                    if waiting.is_none() {
+                        break;
+                    }
+                    sleep(LOOK.after(looks)).await;
+                }
+                Turn::Later | Turn::Refused => break,
+            }
+        }
+        Err(refusal(attempt.client))
+    }
+
+    /// Begins an attempt, if all of those whom it counts for may make one more.
+    fn begin(self: &Arc<Self>, counted: &[Counted]) -> Turn {
+        let mut state = self.state();
+        let mut delay = Duration::ZERO;
+        let mut later = false;
+        let mut below = None;
+        for counted in counted {
+            let record = state.memory.failures(*counted);
+            let allowed = self.bounds.of(*counted, record.all);
+            let live = state.live.get(counted);
+            let (open, successes) = live.map_or((0, 0), |live| (live.open, live.successes));
+            let slowed = record.failures > allowed.free;
+            if slowed {
+                if open >= allowed.at_once {
+                    return Turn::Refused;
+                }
+                // What is open may fail as well.
+                let failures = record.failures.saturating_add(open) - allowed.free;
+                let backoff = Backoff::new(Duration::from_secs(1), self.bounds.longest_delay);
+                delay = delay.max(backoff.after(failures));
+            } else {
+                // As many as may fail, and one more for each that has not.
+                let free = allowed.free.saturating_add(1) - record.failures;
+                let most = allowed.at_once.max(self.bounds.per_client);
+                later |= open >= free.saturating_add(successes).min(most.max(1));
+                if let Counted::Client(client) = counted {
+                    below = Some(*client);
+                }
+            }
+        }
+        if !later {
+            for counted in counted {
+                state.live.entry(*counted).or_default().open += 1;
+            }
+        }
+        drop(state);
+        if let Some(client) = below {
+            self.at_limit.left(&client);
+        }
+        if later {
+            return Turn::Later;
+        }
+        Turn::Begins(
+            Begun {
+                attempts: Arc::clone(self),
+                counted: counted.into(),
+                known: None,
+            },
+            delay.min(self.bounds.longest_delay),
+        )
+    }
+
+    /// Waits for the verdicts of others, if there is room.
+    fn queue(self: &Arc<Self>, counted: &[Counted]) -> Option<Waiting> {
+        let mut state = self.state();
+        let first = *counted.first()?;
+        let live = state.live.entry(first).or_default();
+        if live.waiting >= WAITING {
+            return None;
+        }
+        live.waiting += 1;
+        drop(state);
+        Some(Waiting {
+            attempts: Arc::clone(self),
+            counted: first,
+        })
+    }
+
+    fn failed(&self, counted: &[Counted]) {
+        let mut slowed = None;
+        let mut state = self.state();
+        for counted in counted {
+            let free = self.bounds.of(*counted, 0).free;
+            let failures = state.memory.failed(*counted, free);
+            if let Counted::Client(client) | Counted::Nameless(client) = counted
+                && failures > free
+            {
+                slowed = Some(*client);
+            }
+        }
+        drop(state);
+        if let Some(client) = slowed {
+            self.at_limit.reached(&client);
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn refusal(client: Option<IpAddr>) -> Refusal {
+    let message = match client {
+        Some(client) => {
+            format!("too many failed logins from {client}, or under this name: try again later")
+        }
+        None => "too many failed logins under this name: try again later".to_owned(),
+    };
+    Refusal::not_allowed(message).with_rule("limit failed logins")
+}
+
+impl CountLogins for Attempts {
+    fn enter(
+        self: Arc<Self>,
+        client: SocketAddr,
+        name: &[u8],
+    ) -> BoxFuture<'static, Result<Box<dyn CountLogin>, Refusal>> {
+        let attempt = Attempt::new(client.ip(), name, &self.names);
+        Box::pin(async move {
+            let begun = Self::enter(self, attempt).await?;
+            Ok(Box::new(begun) as Box<dyn CountLogin>)
+        })
+    }
+}
+
+/// An attempt that has begun.
+pub(super) struct Begun {
+    attempts: Arc<Attempts>,
+    counted: Box<[Counted]>,
+    /// Who is known where, once it has succeeded.
+    known: Option<(IpAddr, u64)>,
+}
+
+impl CountLogin for Begun {
+    fn end(self: Box<Self>, right: bool) {
+        if right {
+            let mut state = self.attempts.state();
+            for counted in &self.counted {
+                state.release(*counted, |live| {
+                    live.successes = live.successes.saturating_add(1)
+                });
+            }
+            if let Some((client, name)) = self.known {
+                state.memory.succeeded(client, name);
+            }
+        } else {
+            self.attempts.failed(&self.counted);
+        }
+    }
+}
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        let mut state = self.attempts.state();
+        for counted in &self.counted {
+            state.release(*counted, |live| live.open = live.open.saturating_sub(1));
+        }
+    }
+}
+
+/// An attempt that waits for the verdicts of others.
+struct Waiting {
+    attempts: Arc<Attempts>,
+    counted: Counted,
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        let mut state = self.attempts.state();
+        state.release(self.counted, |live| {
+            live.waiting = live.waiting.saturating_sub(1)
+        });
+    }
+}

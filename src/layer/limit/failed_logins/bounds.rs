@@ -1,0 +1,112 @@
+//! Whom an attempt counts for, and what each may do.
+
+use std::{
+    hash::{BuildHasher, RandomState},
+    net::IpAddr,
+    time::Duration,
+};
+
+use crate::admission::{client_network, network_of};
+
+/// Whom attempts are counted by.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Counted {
+    /// A client network.
+    Client(IpAddr),
+    /// An IPv4 /24 or an IPv6 /48.
+    Site(IpAddr),
+    /// A name, as stated from one site.
+    NameFromSite(Option<IpAddr>, u64),
+    /// A name, whoever states it.
+    Name(u64),
+    /// A name where it has logged in before.
+    Known(IpAddr, u64),
+    /// A client network whose authentication method states no names.
+    Nameless(IpAddr),
+}
+
+/// The settings.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    pub(super) free: u32,
+    pub(super) longest_delay: Duration,
+    pub(super) per_client: u32,
+    pub(super) per_site: u32,
+    pub(super) per_name: u32,
+}
+
+/// What one of those may do.
+#[derive(Clone, Copy)]
+pub(super) struct Allowance {
+    /// Failures that cost nothing.
+    pub(super) free: u32,
+    /// Attempts at once, those included that wait.
+    pub(super) at_once: u32,
+}
+
+/// After so many failures in a row under one name from one site, a quarter of the attempts is allowed.
+const PERSISTENT: u32 = 1_000;
+
+impl Bounds {
+    pub(super) const DEFAULT: Self = Self {
+        free: 3,
+        longest_delay: Duration::from_secs(4),
+        per_client: 64,
+        per_site: 256,
+        per_name: 32,
+    };
+
+    /// Returns the allowance of one who has failed so often.
+    pub(super) fn of(&self, counted: Counted, failures: u32) -> Allowance {
+        let several = |factor: u32| self.free.saturating_add(1).saturating_mul(factor);
+        let (free, at_once) = match counted {
+            Counted::Client(_) | Counted::Nameless(_) => (self.free, self.per_client),
+            Counted::Site(_) => (several(16), self.per_site),
+            Counted::NameFromSite(..) if failures >= PERSISTENT => (self.free, self.per_name / 4),
+            Counted::NameFromSite(..) => (self.free, self.per_name),
+            Counted::Known(..) => (self.free, self.per_name / 4),
+            // Or else anybody could keep anybody out, from somewhere else.
+            Counted::Name(_) => (several(8), u32::MAX),
+        };
+        Allowance {
+            free,
+            at_once: at_once.max(1),
+        }
+    }
+}
+
+/// Those whom one attempt counts for.
+pub(super) struct Attempt {
+    pub(super) client: Option<IpAddr>,
+    /// A hash of the name with a secret key: names may be long, and come from strangers.
+    pub(super) name: u64,
+    site: Option<IpAddr>,
+}
+
+impl Attempt {
+    pub(super) fn new(peer: IpAddr, name: &[u8], key: &RandomState) -> Self {
+        Self {
+            client: client_network(peer),
+            name: key.hash_one(name),
+            site: network_of(peer, 24, 48),
+        }
+    }
+
+    /// Lists whom it counts for where the name has not logged in before.
+    pub(super) fn stranger(&self) -> Vec<Counted> {
+        let networks = [
+            self.client.map(Counted::Client),
+            self.site.map(Counted::Site),
+        ];
+        let names = [
+            Counted::NameFromSite(self.site, self.name),
+            Counted::Name(self.name),
+        ];
+        networks.into_iter().flatten().chain(names).collect()
+    }
+
+    /// Lists whom it counts for where it has.
+    pub(super) fn known(&self) -> Option<Vec<Counted>> {
+        Some(vec![Counted::Known(self.client?, self.name)])
+    }
+}

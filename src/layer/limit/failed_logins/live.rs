@@ -1,0 +1,34 @@
+//! What is remembered, and what is going on.
+
+use std::collections::{HashMap, hash_map::Entry};
+
+use super::{bounds::Counted, memory::Memory};
+
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) memory: Memory,
+    /// Those of whom an attempt has begun or waits: no more than there are connections.
+    pub(super) live: HashMap<Counted, Live>,
+}
+
+#[derive(Default)]
+pub(super) struct Live {
+    /// Begun, and without a verdict.
+    pub(super) open: u32,
+    /// Waiting for those to have one.
+    pub(super) waiting: u32,
+    /// Of those that ended while others were open.
+    pub(super) successes: u32,
+}
+
+impl State {
+    /// Changes what is live of one, and forgets it when nothing is.
+    pub(super) fn release(&mut self, counted: Counted, change: impl FnOnce(&mut Live)) {
+        if let Entry::Occupied(mut entry) = self.live.entry(counted) {
+            change(entry.get_mut());
+            if entry.get().open == 0 && entry.get().waiting == 0 {
+                entry.remove();
+            }
+        }
+    }
+}
