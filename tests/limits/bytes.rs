@@ -258,6 +258,28 @@ async fn a_new_period_begins_anew() {
     assert_eq!(store.left(&"joe"), 10);
 }
 
+/// Clients come from ever new addresses, and those that have used the most are still remembered.
+#[test]
+fn what_a_quota_remembers_is_bounded() {
+    let store = MemoryStore::new(1000, Duration::from_secs(3600));
+    assert_eq!(store.take(&u64::MAX, 1000), 1000);
+    for key in 0..200_000 {
+        store.take(&key, 1 + key % 2);
+        assert!(store.keys() <= 65_536);
+    }
+    assert!(store.keys() > 30_000);
+    assert_eq!(store.take(&u64::MAX, 1), 0);
+    // Bytes that come back for a key that is forgotten are no more than it has.
+    store.give_back(&0, 1000);
+    assert_eq!(store.left(&0), 1000);
+
+    let one = MemoryStore::new(10, Duration::from_secs(3600)).most_keys(0);
+    for key in 0..10 {
+        assert_eq!(one.take(&key, 4), 4);
+        assert_eq!(one.keys(), 1);
+    }
+}
+
 /// Many tunnels at once take what there is, and not a byte more.
 #[test]
 fn a_quota_is_exact_under_concurrency() {

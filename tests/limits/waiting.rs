@@ -1,6 +1,6 @@
 //! Requests that are admitted later: they wait outside of the connector, and who goes away is forgotten.
 
-use std::time::Duration;
+use std::{num::NonZeroU32, time::Duration};
 
 use tokio::time::{Instant, advance, sleep};
 use tower::{Layer, ServiceExt};
@@ -9,7 +9,7 @@ use tower_socks::{
     error::reply_code,
     layer::{
         key,
-        limit::{ConcurrentTunnels, LimitLayer},
+        limit::{ConcurrentTunnels, LimitLayer, RequestRate},
     },
     proto::{Address, Command, ReplyCode},
 };
@@ -86,4 +86,30 @@ async fn who_goes_away_while_waiting_leaves_the_place_to_the_next() {
     assert!(incoming.try_recv().is_err(), "one dial for one request");
     drop(next);
     assert_eq!(tunnels.keys(), 0);
+}
+
+/// As long as it takes: no time is too long to be added up.
+#[tokio::test(start_paused = true)]
+async fn a_wait_without_end_is_a_wait() {
+    let (connector, mut incoming) = targets();
+    let rate = RequestRate::per_minute(NonZeroU32::MIN, key::user).wait(Duration::MAX);
+    let tunnels = ConcurrentTunnels::new(usize::MAX, key::user).wait(Duration::MAX);
+    let service = LimitLayer::new(rate).layer(LimitLayer::new(tunnels).layer(connector));
+    let started = Instant::now();
+    for minute in 0..3 {
+        service.clone().oneshot(request("joe")).await.unwrap();
+        incoming.recv().await.unwrap();
+        assert_eq!(started.elapsed().as_secs(), 60 * minute);
+    }
+
+    // And one of a single tunnel waits for its end.
+    let (connector, _incoming) = targets();
+    let tunnels = ConcurrentTunnels::new(1, key::user).wait(Duration::MAX);
+    let service = LimitLayer::new(tunnels).layer(connector);
+    let first = service.clone().oneshot(request("joe")).await.unwrap();
+    let second = tokio::spawn(service.oneshot(request("joe")));
+    sleep(Duration::from_secs(86_400)).await;
+    assert!(!second.is_finished());
+    drop(first);
+    assert!(second.await.unwrap().is_ok());
 }

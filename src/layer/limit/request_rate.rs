@@ -171,9 +171,9 @@ impl<F: KeyExtractor> Limiter for RequestRate<F> {
         };
         let shared = Arc::clone(&self.shared);
         Admission::Later(Box::pin(async move {
-            let until = Instant::now() + limit;
+            let asked = Instant::now();
             loop {
-                if Instant::now() + turn > until {
+                if asked.elapsed().saturating_add(turn) > limit {
                     return Err(refusal(&key));
                 }
                 sleep(turn).await;

@@ -30,9 +30,17 @@ pub trait QuotaStore<K>: Send + Sync + 'static {
     fn give_back(&self, key: &K, bytes: u64);
 }
 
+/// Keys that are remembered at once.
+const MOST: usize = 64 * 1024;
+
 /// Counts the bytes of each key and period in memory. The period of all keys begins at once.
+///
+/// It remembers 65,536 keys, or [as many as it is told](Self::most_keys): clients can come from ever new
+/// addresses. Where there are more, the half that has used the least is forgotten, and has its whole
+/// quota again.
 pub struct MemoryStore<K> {
     bytes: u64,
+    most: usize,
     period: Duration,
     used: Mutex<Used<K>>,
 }
@@ -48,12 +56,27 @@ impl<K: Hash + Eq + Clone> MemoryStore<K> {
     pub fn new(bytes: u64, period: Duration) -> Self {
         Self {
             bytes,
+            most: MOST,
             period,
             used: Mutex::new(Used {
                 since: Instant::now(),
                 by: HashMap::new(),
             }),
         }
+    }
+
+    /// Sets how many keys are remembered at once; 0 is taken for 1. With as many users as that, none of
+    /// whom comes from outside, give it room for all.
+    #[must_use]
+    pub fn most_keys(mut self, most: usize) -> Self {
+        self.most = most.max(1);
+        self
+    }
+
+    /// Returns how many keys are remembered.
+    #[must_use]
+    pub fn keys(&self) -> usize {
+        self.used().by.len()
     }
 
     /// Returns what a key has left in this period, in bytes, without what its tunnels have taken ahead.
@@ -78,6 +101,28 @@ impl<K: Hash + Eq + Clone> MemoryStore<K> {
     }
 }
 
+impl<K: Hash + Eq> Used<K> {
+    /// Forgets the half of the keys that has used the least.
+    fn forget(&mut self) {
+        let mut all: Vec<u64> = self.by.values().copied().collect();
+        let mut left = all.len().div_ceil(2);
+        let Some(last) = left.checked_sub(1) else {
+            return;
+        };
+        let (_, most, _) = all.select_nth_unstable(last);
+        let most = *most;
+        // Those below first: of those that have used as much as it, as many as the half has room for.
+        left -= self.by.values().filter(|used| **used < most).count();
+        self.by.retain(|_, used| {
+            if *used == most && left > 0 {
+                left -= 1;
+                return false;
+            }
+            *used >= most
+        });
+    }
+}
+
 impl<K> QuotaStore<K> for MemoryStore<K>
 where
     K: Hash + Eq + Clone + Send + Sync + 'static,
@@ -92,6 +137,9 @@ where
             }
             None => {
                 let taken = bytes.min(self.bytes);
+                if used.by.len() >= self.most {
+                    used.forget();
+                }
                 used.by.insert(key.clone(), taken);
                 taken
             }
