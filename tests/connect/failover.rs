@@ -32,7 +32,7 @@ enum Mood {
     Works,
     Broken,
     TargetRefuses,
-    Forbids,
+    BreaksOff,
 }
 
 #[derive(Clone, Debug)]
@@ -72,7 +72,9 @@ impl Alternative {
                     Mood::Broken => Err(BoxError::from(ClientError::Closed {
                         step: Step::Greeting,
                     })),
-                    Mood::Forbids => Err(ClientError::Refused(ReplyCode::NOT_ALLOWED).into()),
+                    Mood::BreaksOff => Err(BoxError::from(ClientError::Closed {
+                        step: Step::Request,
+                    })),
                     Mood::TargetRefuses => {
                         Err(ClientError::Refused(ReplyCode::CONNECTION_REFUSED).into())
                     }
@@ -168,7 +170,7 @@ async fn a_target_that_refuses_is_no_reason_to_try_another_alternative() {
 
 #[tokio::test(start_paused = true)]
 async fn a_proxy_that_will_not_do_one_thing_is_not_down() {
-    let alternatives = two(Mood::Forbids, Mood::Works);
+    let alternatives = two(Mood::BreaksOff, Mood::Works);
     let failover = failover(&alternatives);
     for asked in 1..4 {
         assert_eq!(failover.clone().oneshot(()).await.unwrap(), "second");

@@ -112,19 +112,15 @@ async fn a_socks_proxy_that_fails_with_the_request_is_not_down_for_others() {
             "{step}"
         );
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_socks_proxy_answers_is_the_answer() {
     for code in [
+        // Whatever another alternative would do: the rules of this one are rules.
         ReplyCode::NOT_ALLOWED,
         ReplyCode::COMMAND_NOT_SUPPORTED,
         ReplyCode::ADDRESS_TYPE_NOT_SUPPORTED,
-    ] {
-        let alternative = failing(move || refused(code));
-        assert_eq!(
-            classified(alternative).await,
-            FailureClass::Request,
-            "{code}"
-        );
-    }
-    for code in [
         ReplyCode::GENERAL_FAILURE,
         ReplyCode::NETWORK_UNREACHABLE,
         ReplyCode::HOST_UNREACHABLE,
@@ -164,8 +160,14 @@ async fn an_http_proxy_is_judged_by_its_status() {
             FailureClass::Alternative,
         ),
         ("SSH-2.0-OpenSSH_9.2\r\n", FailureClass::Alternative),
-        // It does not do this, or has hung up on it.
-        ("HTTP/1.1 403 Forbidden\r\n\r\n", FailureClass::Request),
+        // It does not do this: that is an answer.
+        ("HTTP/1.1 403 Forbidden\r\n\r\n", FailureClass::Target),
+        ("HTTP/1.1 404 Not Found\r\n\r\n", FailureClass::Target),
+        // It has had enough of us, or has hung up on it.
+        (
+            "HTTP/1.1 429 Too Many Requests\r\n\r\n",
+            FailureClass::Request,
+        ),
         ("HTTP/1.1 200", FailureClass::Request),
         ("", FailureClass::Request),
         // It has tried.

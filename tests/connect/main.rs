@@ -17,6 +17,7 @@ mod bind_policy;
 mod direct;
 mod failover;
 mod failover_classify;
+mod failover_silence;
 #[cfg(feature = "hickory")]
 mod hickory;
 #[cfg(feature = "http")]

@@ -14,9 +14,13 @@ pub struct Classify(fn(&BoxError) -> FailureClass);
 pub enum FailureClass {
     /// The alternative works for nobody: it is down, and the next one is tried.
     Alternative,
-    /// The alternative would not execute this one request. It stays up, and the next one is tried.
+    /// The alternative has said nothing. It is down, unless it has answered another request
+    /// meanwhile; the next one is tried.
+    Silent,
+    /// The alternative has broken off at this one request. It stays up, and the next one is tried.
     Request,
-    /// The alternative works, and the target cannot be reached. No other one is tried.
+    /// The alternative has answered: the target cannot be reached, or it will not be. It is up, and no
+    /// other one is tried.
     Target,
 }
 
@@ -35,6 +39,11 @@ impl Classify {
 /// Classifies by what [`ClientError`] and `HttpError` say. An upstream is down only for what has
 /// nothing to do with the request: the proxy cannot be reached, says nothing or nonsense, or does not
 /// let us in. Otherwise one client that asks for something odd could take it from everybody.
+///
+/// A failure reply is an answer, above all that the rules of the proxy do not allow the request
+/// (02, or 403 of HTTP), but also that it does not know the command (07) or the type of address (08):
+/// what it refuses is not sent another way round. To try others for some codes is a
+/// [`Classify::new`] that says [`FailureClass::Request`] for them.
 impl Default for Classify {
     fn default() -> Self {
         Self(|error| {
@@ -74,7 +83,7 @@ fn socks(error: &ClientError) -> FailureClass {
             },
             _,
         ) => FailureClass::Alternative,
-        (_, ClientFault::Proxy | ClientFault::Refused) => FailureClass::Request,
+        (_, ClientFault::Proxy) => FailureClass::Request,
         _ => FailureClass::Target,
     }
 }
@@ -93,7 +102,11 @@ fn http(error: &crate::connector::upstream::HttpError) -> FailureClass {
             },
             _,
         ) => FailureClass::Alternative,
-        (_, ClientFault::Proxy | ClientFault::Refused) => FailureClass::Request,
+        (HttpError::TimedOut { .. }, _) => FailureClass::Silent,
+        // It has had too many of ours.
+        (HttpError::Status { status: 429, .. }, _) | (_, ClientFault::Proxy) => {
+            FailureClass::Request
+        }
         _ => FailureClass::Target,
     }
 }

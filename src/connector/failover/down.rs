@@ -1,7 +1,7 @@
 //! Whether an alternative is up or down, and until when it is left alone.
 
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -13,19 +13,24 @@ use crate::{admission::Backoff, error::BoxError};
 /// How long an alternative is not tried after failures in a row.
 const BACKOFF: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
 
+/// A request that is dropped after so long has waited in vain: the client or a `timeout` had enough.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// What is known of one alternative.
 #[derive(Debug)]
 pub(super) struct State {
     name: Box<str>,
     classify: Classify,
-    failures: Mutex<Failures>,
+    health: Mutex<Health>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
-struct Failures {
-    in_a_row: u32,
+struct Health {
+    failures: u32,
     /// Down until then.
     down_until: Option<Instant>,
+    /// When it has answered last.
+    answered: Option<Instant>,
 }
 
 impl State {
@@ -33,7 +38,7 @@ impl State {
         Self {
             name: name.into(),
             classify,
-            failures: Mutex::default(),
+            health: Mutex::default(),
         }
     }
 
@@ -43,52 +48,108 @@ impl State {
 
     /// Until when it is down, if it is.
     pub(super) fn down_until(&self) -> Option<Instant> {
-        self.lock(|failures| failures.down_until.filter(|until| *until > Instant::now()))
+        self.lock(|health| health.down_until.filter(|until| *until > Instant::now()))
     }
 
-    /// Begins a request. Where the alternative has failed, that is one try: for all other requests it
-    /// stays down for as long as its last failure took it.
-    pub(super) fn begin(&self) {
-        self.lock(|failures| {
-            if failures.down_until.is_some() {
-                failures.down_until = Instant::now().checked_add(BACKOFF.after(failures.in_a_row));
-            }
+    /// Notes a failure. `error` is what the log says.
+    fn failed(&self, error: &dyn std::fmt::Display) {
+        let failures = self.lock(|health| {
+            health.failures = health.failures.saturating_add(1);
+            health.down_until = Instant::now().checked_add(BACKOFF.after(health.failures));
+            health.failures
         });
-    }
-
-    /// Records the outcome of a request. Returns whether another alternative might do better.
-    pub(super) fn record<T>(&self, outcome: &Result<T, BoxError>) -> bool {
-        let class = outcome
-            .as_ref()
-            .err()
-            .map(|error| (self.classify.class(error), error));
-        match class {
-            Some((FailureClass::Request, _)) => true,
-            Some((FailureClass::Alternative, error)) => {
-                let in_a_row = self.lock(|failures| {
-                    failures.in_a_row = failures.in_a_row.saturating_add(1);
-                    failures.down_until =
-                        Instant::now().checked_add(BACKOFF.after(failures.in_a_row));
-                    failures.in_a_row
-                });
-                if in_a_row == 1 {
-                    tracing::warn!(upstream = %self.name, %error, "upstream marked down");
-                } else {
-                    tracing::debug!(upstream = %self.name, failures = in_a_row, %error, "upstream still down");
-                }
-                true
-            }
-            Some((FailureClass::Target, _)) | None => {
-                let failures = self.lock(std::mem::take).in_a_row;
-                if failures > 0 {
-                    tracing::info!(upstream = %self.name, failures, "upstream up again");
-                }
-                false
-            }
+        if failures == 1 {
+            tracing::warn!(upstream = %self.name, %error, "upstream marked down");
+        } else {
+            tracing::debug!(upstream = %self.name, failures, %error, "upstream still down");
         }
     }
 
-    fn lock<T>(&self, change: impl FnOnce(&mut Failures) -> T) -> T {
-        change(&mut self.failures.lock().unwrap_or_else(PoisonError::into_inner))
+    /// Notes an answer.
+    fn answered(&self) {
+        let before = self.lock(|health| {
+            let answered = Health {
+                answered: Some(Instant::now()),
+                ..Health::default()
+            };
+            std::mem::replace(health, answered)
+        });
+        if before.failures > 0 {
+            tracing::info!(upstream = %self.name, failures = before.failures, "upstream up again");
+        }
+    }
+
+    fn lock<T>(&self, change: impl FnOnce(&mut Health) -> T) -> T {
+        change(&mut self.health.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// A request to an alternative, until its outcome is recorded. One that is dropped without an
+/// outcome after some time counts as silence.
+#[derive(Debug)]
+pub(super) struct Attempt {
+    state: Arc<State>,
+    begun: Instant,
+    recorded: bool,
+}
+
+impl Attempt {
+    /// Begins a request. Where the alternative has failed, that is one try: for all other requests it
+    /// stays down for as long as its last failure took it.
+    pub(super) fn begin(state: &Arc<State>) -> Self {
+        let begun = Instant::now();
+        state.lock(|health| {
+            if health.down_until.is_some() {
+                health.down_until = begun.checked_add(BACKOFF.after(health.failures));
+            }
+        });
+        Self {
+            state: Arc::clone(state),
+            begun,
+            recorded: false,
+        }
+    }
+
+    /// Records the outcome. Returns whether another alternative might do better.
+    pub(super) fn record<T>(&mut self, outcome: &Result<T, BoxError>) -> bool {
+        self.recorded = true;
+        let Err(error) = outcome else {
+            self.state.answered();
+            return false;
+        };
+        match self.state.classify.class(error) {
+            FailureClass::Alternative => self.state.failed(error),
+            FailureClass::Silent => self.silent(error),
+            FailureClass::Request => {}
+            FailureClass::Target => {
+                self.state.answered();
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Records that nothing was said within this time.
+    pub(super) fn time_out(mut self, limit: Duration) {
+        self.recorded = true;
+        self.silent(&format_args!("no answer within {limit:?}"));
+    }
+
+    /// One that has answered others meanwhile is up: the target of this request is silent, and clients
+    /// choose targets.
+    fn silent(&self, error: &dyn std::fmt::Display) {
+        let answered = self.state.lock(|health| health.answered);
+        if answered.is_none_or(|answered| answered < self.begun) {
+            self.state.failed(error);
+        }
+    }
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        let waited = self.begun.elapsed();
+        if !self.recorded && waited >= PATIENCE {
+            self.silent(&format_args!("no answer within {waited:?}"));
+        }
     }
 }

@@ -11,7 +11,10 @@ use tokio::time::{Sleep, sleep_until};
 use tower::load::Load;
 use tower_service::Service;
 
-use super::{Classify, down::State};
+use super::{
+    Classify,
+    down::{Attempt, State},
+};
 use crate::error::BoxError;
 
 /// Records whether a service is up or down. See the [module](super).
@@ -81,10 +84,9 @@ where
     }
 
     fn call(&mut self, target: T) -> Self::Future {
-        self.state.begin();
         HealthFuture {
+            attempt: Attempt::begin(&self.state),
             future: self.service.call(target),
-            state: Arc::clone(&self.state),
         }
     }
 }
@@ -119,10 +121,12 @@ impl<S> fmt::Debug for Health<S> {
 
 pin_project! {
     /// Records the outcome of a request: the future of [`Health`].
+    ///
+    /// Dropping it after 2 s or more records that the service said nothing.
     pub struct HealthFuture<F> {
         #[pin]
         future: F,
-        state: Arc<State>,
+        attempt: Attempt,
     }
 }
 
@@ -136,7 +140,7 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let outcome = ready!(this.future.poll(cx)).map_err(Into::into);
-        this.state.record(&outcome);
+        this.attempt.record(&outcome);
         Poll::Ready(outcome)
     }
 }

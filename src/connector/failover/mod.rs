@@ -4,13 +4,20 @@
 //! * [`Health`] records whether one service is up or down, for a balancer of tower's: while it is down,
 //!   it is not ready until it may be tried again.
 //!
-//! Checks are passive: they are requests of clients, and nothing is sent for the sake of a check. An
-//! upstream is down once it does not work for anybody: the proxy could not be reached, spoke nonsense,
-//! or did not let us in. What a proxy makes of one request says little about the next: there the next
-//! alternative is tried, and this one stays up. A target that cannot be reached says nothing about the
-//! proxy. [`Classify`] decides which it is, by default from the errors of
-//! [upstreams](super::upstream). The log has a line when an upstream goes down and when it is up
-//! again.
+//! Checks are passive: they are requests of clients, and nothing is sent for the sake of a check,
+//! unless [`Failover::checks`] does. An upstream is down once it does not work for anybody: the proxy
+//! could not be reached, spoke nonsense, or did not let us in. One that says nothing is down as well:
+//! within its [share of the time](Failover::share), or until a `timeout` or an impatient client ended
+//! the request after 2 s or more; unless it has answered another request meanwhile, since then the
+//! target may be the silent one. Where a proxy breaks off at one request, the next alternative is
+//! tried, and this one stays up. What it answers, be it a refusal, is the answer. [`Classify`] decides
+//! which it is, by default from the errors of [upstreams](super::upstream). The log has a line when an
+//! upstream goes down and when it is up again.
+//!
+//! **`Direct` as the last alternative** sends requests from your own address, past the rules, the log
+//! and the names of the proxy, whenever that is down, silent or breaks off: and who can bring that
+//! about decides when. It is for proxies that are a convenience. Leave it out where the proxy hides or
+//! polices something: without another alternative, requests fail with the proxy.
 //!
 //! ```
 //! use tower::ServiceExt;

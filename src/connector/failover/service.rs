@@ -1,24 +1,35 @@
 use std::{
     fmt,
+    future::Future,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
+use futures_util::{StreamExt, stream::FuturesUnordered};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 use tower::ServiceExt;
 use tower_service::Service;
 
-use super::{Classify, down::State};
+use super::{
+    Classify,
+    down::{Attempt, State},
+};
 use crate::error::BoxError;
 
 /// Sends each request to the first alternative that works. See the [module](super).
 ///
 /// Alternatives that are up are tried first, in the given order; then those that are down, since
 /// nothing else is left. The next one is tried where the failure of the one before was its own or the
-/// request's, and the outcome of the last one is the response. Clones share what is known about the
-/// alternatives.
+/// request's, and where it has said nothing within its [share of the time](Self::share). The outcome
+/// of the last one is the response. Clones share what is known about the alternatives.
 pub struct Failover<S> {
     alternatives: Vec<(Arc<State>, S)>,
+    share: Duration,
 }
+
+/// The time of an alternative behind which there is another one.
+const SHARE: Duration = Duration::from_secs(10);
 
 impl<S> Failover<S> {
     /// Creates a failover between these alternatives, best first, each under the name that it has in
@@ -30,7 +41,17 @@ impl<S> Failover<S> {
         });
         Self {
             alternatives: alternatives.collect(),
+            share: SHARE,
         }
+    }
+
+    /// Bounds the time that an alternative has, unless it is the last one to be tried: 10 s by
+    /// default. What is above bounds the whole, a `timeout` for one, which has to leave time for all
+    /// of them.
+    #[must_use]
+    pub const fn share(mut self, limit: Duration) -> Self {
+        self.share = limit;
+        self
     }
 
     /// Classifies failures by this.
@@ -42,6 +63,54 @@ impl<S> Failover<S> {
         });
         Self {
             alternatives: alternatives.collect(),
+            ..self
+        }
+    }
+
+    /// Returns active checks, for as long as the future is polled: spawn it. Each alternative is asked
+    /// for `target` at once and then every `period`, whether it is up or down, and the outcome is
+    /// recorded as that of a client's request. What is made is dropped.
+    ///
+    /// Any answer of the alternative will do, a failure reply too, so that `target` need not exist.
+    /// One that says nothing has the time of its [share](Self::share). `period` is 1 ms at least.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower_socks::{
+    ///     Request, connector::{failover::Failover, upstream::Socks5Upstream}, proto::Command,
+    /// };
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), tower_socks::BoxError> {
+    /// let failover = Failover::new(["192.0.2.1:1080", "192.0.2.2:1080"].map(|proxy| {
+    ///     (proxy, Socks5Upstream::new(proxy))
+    /// }));
+    /// let target = Request::new(Command::CONNECT, "example.com:443".parse()?);
+    /// let checks = tokio::spawn(failover.checks(Duration::from_secs(30), target));
+    /// # checks.abort();
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn checks<T>(&self, period: Duration, target: T) -> impl Future<Output = ()> + use<S, T>
+    where
+        S: Service<T, Error: Into<BoxError>> + Clone,
+        T: Clone,
+    {
+        let Self {
+            alternatives,
+            share,
+        } = self.clone();
+        async move {
+            let mut turns = interval(period.max(Duration::from_millis(1)));
+            turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            loop {
+                turns.tick().await;
+                let asking = alternatives
+                    .iter()
+                    .map(|(state, service)| ask(state, service.clone(), target.clone(), share));
+                let mut asking: FuturesUnordered<_> = asking.collect();
+                while asking.next().await.is_some() {}
+            }
         }
     }
 
@@ -79,25 +148,51 @@ where
     }
 
     fn call(&mut self, target: T) -> Self::Future {
-        let alternatives: Vec<_> = self.order().cloned().collect();
+        let mut alternatives: Vec<_> = self.order().cloned().collect();
+        let last = alternatives.pop();
+        let share = self.share;
         FailoverFuture::new(async move {
-            let mut outcome = Err(BoxError::from("failover has no alternatives"));
             for (state, service) in alternatives {
-                state.begin();
-                outcome = service.oneshot(target.clone()).await.map_err(Into::into);
-                if !state.record(&outcome) {
-                    break;
+                if let Some(outcome) = ask(&state, service, target.clone(), share).await {
+                    return outcome;
                 }
             }
+            let Some((state, service)) = last else {
+                return Err("failover has no alternatives".into());
+            };
+            let mut attempt = Attempt::begin(&state);
+            let outcome = service.oneshot(target).await.map_err(Into::into);
+            attempt.record(&outcome);
             outcome
         })
     }
+}
+
+/// Asks an alternative, within a limit, and records what becomes of it. Returns the outcome, unless
+/// another one might do better.
+async fn ask<S, T>(
+    state: &Arc<State>,
+    service: S,
+    target: T,
+    limit: Duration,
+) -> Option<Result<S::Response, BoxError>>
+where
+    S: Service<T, Error: Into<BoxError>>,
+{
+    let mut attempt = Attempt::begin(state);
+    let Ok(outcome) = timeout(limit, service.oneshot(target)).await else {
+        attempt.time_out(limit);
+        return None;
+    };
+    let outcome = outcome.map_err(Into::into);
+    (!attempt.record(&outcome)).then_some(outcome)
 }
 
 impl<S: Clone> Clone for Failover<S> {
     fn clone(&self) -> Self {
         Self {
             alternatives: self.alternatives.clone(),
+            share: self.share,
         }
     }
 }
