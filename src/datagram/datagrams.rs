@@ -129,6 +129,22 @@ impl Datagrams {
         self.first = (self.first + count).min(self.entries.len());
     }
 
+    /// Drops the datagrams from the first on that goes beyond so many octets, and returns the octets of
+    /// those that are left.
+    pub(crate) fn limit(&mut self, most: usize) -> usize {
+        let mut octets = 0;
+        let fitting = self.iter().take_while(|(_, payload)| {
+            let fits = octets + payload.len() <= most;
+            octets += if fits { payload.len() } else { 0 };
+            fits
+        });
+        let kept = fitting.count();
+        let dropped = self.len() - kept;
+        self.entries.truncate(self.first + kept);
+        self.drops.add(DropReason::Limit, dropped);
+        octets
+    }
+
     /// Replaces all datagrams by those of `bare`, each behind the header that `header` makes of its
     /// address.
     pub(crate) fn wrap<const N: usize>(

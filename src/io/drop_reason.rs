@@ -15,6 +15,8 @@ pub enum DropReason {
     SelfConnection,
     /// Its destination is a name that has no address.
     Unresolved,
+    /// A meter has no room for it: a quota is used up.
+    Limit,
     /// Too many wait for lookups of names.
     Overflow,
     /// The system did not send it: it is too large, or there is no route.
@@ -25,13 +27,14 @@ pub enum DropReason {
 
 impl DropReason {
     /// All reasons.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Malformed,
         Self::Fragment,
         Self::Stranger,
         Self::Refused,
         Self::SelfConnection,
         Self::Unresolved,
+        Self::Limit,
         Self::Overflow,
         Self::Unsendable,
         Self::Other,
@@ -47,6 +50,7 @@ impl DropReason {
             Self::Refused => "refused",
             Self::SelfConnection => "self_connection",
             Self::Unresolved => "unresolved",
+            Self::Limit => "limit",
             Self::Overflow => "overflow",
             Self::Unsendable => "unsendable",
             Self::Other => "other",

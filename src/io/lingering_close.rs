@@ -39,7 +39,7 @@ where
 }
 
 /// Discards what comes. Ready at the end of the stream.
-pub(crate) fn poll_drain<Io>(cx: &mut Context<'_>, io: &mut Io) -> Poll<io::Result<()>>
+fn poll_drain<Io>(cx: &mut Context<'_>, io: &mut Io) -> Poll<io::Result<()>>
 where
     Io: AsyncRead + Unpin,
 {

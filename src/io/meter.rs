@@ -71,8 +71,18 @@ pub trait Meter: Send + 'static {
         Poll::Ready(Ok(usize::MAX))
     }
 
-    /// Called as soon as bytes have come, with their number. Datagrams come whole, so for them it may
-    /// be more than was allowed.
+    /// Returns how many of these bytes may go on, and keeps that many for [`moved`](Self::moved), which
+    /// follows. Called where more have come than [`poll_allowance`](Self::poll_allowance) said, as
+    /// datagrams do, which come whole and many at once. Those that it leaves no room for are dropped.
+    ///
+    /// The default lets all go on: what is too much is paid for by a longer wait.
+    fn admit(&mut self, direction: Direction, bytes: usize) -> usize {
+        let _ = direction;
+        bytes
+    }
+
+    /// Called as soon as bytes have come, with their number. Of datagrams it may be more than was
+    /// allowed, as far as [`admit`](Self::admit) lets them go on.
     fn moved(&mut self, direction: Direction, bytes: usize);
 
     /// Called with the number of datagrams that were received, after [`moved`](Self::moved) with
@@ -116,6 +126,11 @@ impl Meter for Both {
         Poll::Ready(Ok(ready!(one).min(ready!(other))))
     }
 
+    fn admit(&mut self, direction: Direction, bytes: usize) -> usize {
+        let one = self.0.admit(direction, bytes);
+        self.1.admit(direction, one)
+    }
+
     fn moved(&mut self, direction: Direction, bytes: usize) {
         self.0.moved(direction, bytes);
         self.1.moved(direction, bytes);
@@ -153,6 +168,11 @@ impl Meters {
                 .poll_allowance(cx, direction)
                 .map_ok(|bytes| bytes.max(1)),
         }
+    }
+
+    pub(crate) fn admit(&mut self, direction: Direction, bytes: usize) -> usize {
+        let meter = self.0.as_mut();
+        meter.map_or(bytes, |meter| meter.admit(direction, bytes).min(bytes))
     }
 
     #[inline]

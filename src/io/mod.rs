@@ -16,6 +16,7 @@
 
 mod box_stream;
 mod client_stream;
+mod control;
 mod drop_reason;
 mod keepalive;
 mod lingering_close;
@@ -39,8 +40,9 @@ pub use self::{
     prefixed_stream::PrefixedStream,
 };
 pub(crate) use self::{
+    control::Control,
     drop_reason::Drops,
-    lingering_close::{poll_discard, poll_drain},
+    lingering_close::poll_discard,
     message::{refuse, write_reply},
     meter::Meters,
     raw_socket::{Raw, sent},

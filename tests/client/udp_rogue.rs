@@ -4,10 +4,15 @@ use std::net::SocketAddr;
 
 use futures_util::FutureExt;
 use tokio::{
-    io::{AsyncReadExt, DuplexStream},
+    io::{AsyncReadExt, AsyncWriteExt, DuplexStream},
     net::UdpSocket,
 };
-use tower_socks::{Client, ClientError, client::ProxySocket, datagram::Datagrams, proto::Address};
+use tower_socks::{
+    Client, ClientError,
+    client::{ClientFault, ProxySocket},
+    datagram::Datagrams,
+    proto::Address,
+};
 
 use crate::support::{HELLO, HELLO_OK, Script, success, within};
 
@@ -232,6 +237,31 @@ async fn an_association_ends_with_its_control_connection() {
         drop(control);
         let error = socket.send_to(b"ping", &target).await.unwrap_err();
         assert!(matches!(inner(&error), ClientError::Closed { .. }));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn too_much_on_the_control_connection_ends_the_association() {
+    within(async {
+        let (mut socket, mut control, relay) = associated().await;
+        let local = of(&socket);
+        let flood = tokio::spawn(async move {
+            for _ in 0..200 {
+                if control.write_all(&[7; 1_000]).await.is_err() {
+                    return control;
+                }
+            }
+            panic!("200 kB were read");
+        });
+        let error = socket.recv_from(&mut [0; 64]).await.unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::InvalidData);
+        let error: &ClientError = error.get_ref().unwrap().downcast_ref().unwrap();
+        assert_eq!(error.fault(), ClientFault::Proxy);
+        relay.send_to(&from_target(b"late"), local).await.unwrap();
+        assert!(socket.recv_from(&mut [0; 64]).await.is_err());
+        drop(socket);
+        flood.await.unwrap();
     })
     .await;
 }

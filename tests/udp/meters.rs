@@ -1,5 +1,5 @@
 //! Meters on an association: each hears of every datagram and of those that are dropped, and a quota
-//! holds for datagrams, which come whole.
+//! holds for datagrams, which come whole, and for what comes on the control connection.
 
 use std::{
     collections::BTreeMap,
@@ -7,22 +7,45 @@ use std::{
     time::Duration,
 };
 
-use tower::{Layer, ServiceExt, layer::util::Stack};
+use tokio::{io::AsyncWriteExt, net::TcpStream};
+use tower::{Layer, Service, ServiceExt, layer::util::Stack};
 use tower_socks::{
-    Connector, Refusal, Request,
+    BoxError, Connector, Refusal, Request, Traffic,
     connector::associate::{Associate, MakeDirect},
     datagram::DatagramTransport,
     io::{Direction, DropReason, Meter},
     layer::{
         key,
-        meter::{ByteQuota, MakeMeter, MemoryStore, MeterLayer},
+        meter::{ByteQuota, MakeMeter, MeterLayer},
+    },
+    session::Accepted,
+};
+
+use crate::support::{
+    Script, failure,
+    udp::{
+        ASSOCIATE, Client, ClientScript, address,
+        association::{Association, assert_silent, datagram, send_at_once, socket},
+        stack, within,
     },
 };
 
-use crate::support::udp::{
-    association::{Association, assert_silent, socket},
-    stack, within,
-};
+/// A stack for accepted TCP connections.
+trait Session:
+    Service<Accepted<TcpStream>, Response = Traffic, Error = BoxError, Future: Send>
+    + Clone
+    + Send
+    + 'static
+{
+}
+
+impl<S> Session for S where
+    S: Service<Accepted<TcpStream>, Response = Traffic, Error = BoxError, Future: Send>
+        + Clone
+        + Send
+        + 'static
+{
+}
 
 /// What one meter has heard.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -160,24 +183,142 @@ async fn meters_hear_of_what_a_filter_drops_and_of_its_reasons() {
     .await;
 }
 
+/// A stack under a quota of the client's.
+fn bounded(bytes: u64) -> (impl Session, MemoryLeft) {
+    let quota = ByteQuota::new(bytes, Duration::from_secs(3600), key::client);
+    let left = quota.clone();
+    let layer = MeterLayer::new(quota);
+    let client = [127, 0, 0, 1].into();
+    let left = move || left.store().left(&client);
+    (stack(layer.layer(Connector::direct())), Box::new(left))
+}
+
+type MemoryLeft = Box<dyn Fn() -> u64>;
+
+/// The session of an association ends for want of a quota.
+async fn ends_spent(mut association: Association) {
+    let error = association.control.outcome().await.unwrap_err();
+    assert!(format!("{error:?}").contains("quota"), "{error:?}");
+}
+
 #[tokio::test]
-async fn a_datagram_that_goes_beyond_what_was_taken_ahead_is_counted_whole() {
+async fn a_datagram_that_a_quota_has_no_room_for_is_dropped_and_ends_the_association() {
     within(async {
-        let store = MemoryStore::new(100_000, Duration::from_secs(3600));
-        let quota = ByteQuota::with_store(store, key::client);
-        let layer = MeterLayer::new(quota);
-        let stack = stack(layer.layer(Connector::direct()));
-        let mut association = Association::new(stack).await;
+        let (stack, left) = bounded(100_000);
+        let association = Association::new(stack.clone()).await;
         let target = socket("127.0.0.1").await;
         // Larger than what a meter asks for at first.
         let large = vec![7; 40_000];
         association.echo(&target, &large).await;
-        // 20,000 are left, and the last datagram may be more.
+        // 20,000 are left, which is not enough.
         association.say(&target, &large).await;
-        association.reaches(&target, &large).await;
-        let error = association.control.outcome().await.unwrap_err();
-        assert!(format!("{error:?}").contains("quota"), "{error:?}");
+        ends_spent(association).await;
         assert_silent(&target);
+        // They are still there for something smaller.
+        assert_eq!(left(), 20_000);
+        let association = Association::new(stack.clone()).await;
+        association.echo(&target, &[7; 10_000]).await;
+        association.say(&target, b"x").await;
+        ends_spent(association).await;
+        assert_silent(&target);
+        let refused = Client::new(stack).await;
+        let mut io = refused.io;
+        io.request(ASSOCIATE, &address(([0, 0, 0, 0], 0).into()))
+            .await;
+        io.hear(&failure(2)).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn many_associations_at_once_do_not_exceed_a_quota() {
+    within(async {
+        for down in [false, true] {
+            let (stack, _) = bounded(100_000);
+            let target = socket("127.0.0.1").await;
+            let mut associations = Vec::new();
+            for _ in 0..25 {
+                associations.push(Association::new(stack.clone()).await);
+            }
+            let mut sources = Vec::new();
+            if down {
+                for association in &associations {
+                    association.say(&target, b"x").await;
+                    sources.push(association.reaches(&target, b"x").await);
+                }
+            }
+            // A batch waits for each, before any of them gets a turn.
+            let to = address(target.local_addr().unwrap());
+            for (place, association) in associations.iter().enumerate() {
+                for _ in 0..20 {
+                    match sources.get(place) {
+                        Some(source) => send_at_once(&target, &[7; 1_000], *source),
+                        None => {
+                            let datagram = datagram(0, &to, &[7; 1_000]);
+                            send_at_once(&association.udp, &datagram, association.relay);
+                        }
+                    }
+                }
+            }
+            for _ in 0..1_000 {
+                tokio::task::yield_now().await;
+            }
+            let mut relayed = 0;
+            for association in associations {
+                let Association {
+                    mut control, udp, ..
+                } = association;
+                // What is left of the quota goes back, so not all of them have ended.
+                _ = control.io.shutdown().await;
+                _ = control.outcome().await;
+                while down && udp.try_recv(&mut [0; 2_000]).is_ok() {
+                    relayed += 1_000;
+                }
+            }
+            while !down && target.try_recv(&mut [0; 2_000]).is_ok() {
+                relayed += 1_000;
+            }
+            assert!(relayed > 0, "nothing was relayed");
+            assert!(sources.len() + relayed <= 100_000, "{relayed}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn octets_on_the_control_connection_count() {
+    within(async {
+        let (stack, left) = bounded(10_000);
+        let mut association = Association::new(stack.clone()).await;
+        association.control.io.say(&[7; 3_000]).await;
+        association.echo(&socket("127.0.0.1").await, b"ping").await;
+        association.lingering_close().await.unwrap();
+        assert_eq!(left(), 10_000 - 3_008);
+
+        let mut association = Association::new(stack).await;
+        // The reset that follows may come before everything is written.
+        _ = association.control.io.write_all(&[7; 30_000]).await;
+        ends_spent(association).await;
+        assert_eq!(left(), 0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn too_much_on_the_control_connection_ends_the_association() {
+    within(async {
+        let ear = Ear::default();
+        let layer = MeterLayer::new(ear.clone());
+        let stack = stack(layer.layer(Connector::direct()));
+        let mut association = Association::new(stack).await;
+        let target = socket("127.0.0.1").await;
+        association.control.io.say(&[7; 60_000]).await;
+        association.echo(&target, b"ping").await;
+        _ = association.control.io.write_all(&[7; 1_000_000]).await;
+        let error = association.control.outcome().await.unwrap_err();
+        assert!(format!("{error:?}").contains("65536 octets"), "{error:?}");
+        let up = ear.0.lock().unwrap().bytes["up"];
+        assert!((65_537..=66_052).contains(&up), "{up}");
     })
     .await;
 }

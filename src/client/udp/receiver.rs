@@ -12,7 +12,7 @@ use crate::{
     client::ClientError,
     datagram::Datagrams,
     error::Step,
-    io::{poll_drain, yield_turn},
+    io::{Control, yield_turn},
     proto::{Address, Decode, Decoded, UdpHeader},
 };
 
@@ -23,16 +23,18 @@ const UNWANTED: usize = 4;
 /// Dropping it ends that.
 #[derive(Debug)]
 pub struct ProxyReceiver<Io> {
-    control: Io,
+    io: Io,
+    control: Control,
     association: Arc<Association>,
     /// Datagrams that arrived together with one that has been returned.
     waiting: Datagrams,
 }
 
 impl<Io> ProxyReceiver<Io> {
-    pub(super) const fn new(control: Io, association: Arc<Association>) -> Self {
+    pub(super) const fn new(io: Io, association: Arc<Association>) -> Self {
         Self {
-            control,
+            io,
+            control: Control::new(),
             association,
             waiting: Datagrams::new(),
         }
@@ -154,11 +156,11 @@ impl<Io: AsyncRead + Unpin> ProxyReceiver<Io> {
     }
 
     /// Polls for the end of the association, which is the end of its control connection. What the proxy
-    /// sends on that means nothing.
+    /// sends on that means nothing, and too much of it is an error.
     pub(super) fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
         let step = Step::Relay;
         if !self.association.has_ended() {
-            let ended = ready!(poll_drain(cx, &mut self.control));
+            let ended = ready!(self.control.poll_end(cx, &mut self.io, |_| Ok(())));
             self.association.end();
             if let Err(source) = ended {
                 return Poll::Ready(ClientError::Io { step, source }.into());

@@ -79,6 +79,7 @@ mod client_port;
 mod direct;
 mod filtering;
 mod future;
+mod lifetime;
 mod lookups;
 mod make_direct;
 mod relay;

@@ -3,7 +3,6 @@
 use std::{
     cell::Cell,
     io,
-    pin::Pin,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -15,7 +14,7 @@ use crate::{
     datagram::{BatchSocket, DatagramTransport, Datagrams, Fragments, is_own_relay, poll_send_all},
     io::{Direction, DropReason, Drops, Meters, lend, yield_turn},
     proto::{Decode, Decoded, UdpHeader, unmapped},
-    relay::{LazyTimer, RelayError, RelayErrorKind, Traffic, after},
+    relay::{RelayError, RelayErrorKind, Traffic},
 };
 
 /// Batches in each direction in one poll, before other tasks get their turn.
@@ -50,23 +49,23 @@ pub(super) enum Fragmentation {
 /// The datagrams of one association, in both directions.
 #[derive(Debug)]
 pub(super) struct DatagramRelay<D> {
-    socket: BatchSocket,
+    pub(super) socket: BatchSocket,
     transport: D,
-    client: ClientPort,
-    options: RelayOptions,
-    fragments: Option<Box<Fragments>>,
+    pub(super) client: ClientPort,
+    pub(super) options: RelayOptions,
+    pub(super) fragments: Option<Box<Fragments>>,
     /// What the transport has not taken yet. Nothing more is received from the client until it has.
     unsent_up: Option<Box<Datagrams>>,
     /// What the client's socket has not taken yet.
     unsent_down: Option<Box<Datagrams>>,
-    traffic: Traffic,
-    meters: Meters,
+    pub(super) traffic: Traffic,
+    pub(super) meters: Meters,
     /// The client has sent a datagram in this poll, an empty one perhaps.
     heard: bool,
     /// The meters let nothing of the client's in, so it may be silent without its doing.
-    is_held_back: bool,
+    pub(super) is_held_back: bool,
     /// The last datagram of the client's. What comes back to it is no sign of its life.
-    active: Instant,
+    pub(super) active: Instant,
 }
 
 impl<D: DatagramTransport> DatagramRelay<D> {
@@ -156,7 +155,7 @@ impl<D: DatagramTransport> DatagramRelay<D> {
         }
         up.clear();
         self.is_held_back = true;
-        ready!(self.poll_meters(cx, Direction::Up))?;
+        let allowance = ready!(self.poll_meters(cx, Direction::Up))?;
         self.is_held_back = false;
         let before = self.traffic.up;
         let (options, traffic, fragments) = (self.options, &mut self.traffic, &mut self.fragments);
@@ -193,7 +192,9 @@ impl<D: DatagramTransport> DatagramRelay<D> {
             self.connect();
         }
         if !up.is_empty() {
-            self.count(Direction::Up, self.traffic.up - before, up.len());
+            let bytes = self.admit(Direction::Up, allowance, self.traffic.up - before, up);
+            self.traffic.up = before + bytes;
+            self.count(Direction::Up, bytes, up.len());
             let sent = self.transport.poll_send(cx, up)?;
             self.meters.dropped(up.take_dropped());
             if sent.is_pending() {
@@ -216,7 +217,7 @@ impl<D: DatagramTransport> DatagramRelay<D> {
             self.unsent_down = None;
         }
         down.clear();
-        ready!(self.poll_meters(cx, Direction::Down))?;
+        let allowance = ready!(self.poll_meters(cx, Direction::Down))?;
         let received = self.transport.poll_recv(cx, down)?;
         self.meters.dropped(down.take_dropped());
         ready!(received);
@@ -230,7 +231,7 @@ impl<D: DatagramTransport> DatagramRelay<D> {
             return Poll::Ready(Ok(()));
         }
         let payloads = down.iter().map(|(_, payload)| payload.len() as u64);
-        let bytes = payloads.sum();
+        let bytes = self.admit(Direction::Down, allowance, payloads.sum(), down);
         self.traffic.down += bytes;
         self.count(Direction::Down, bytes, down.len());
         encapsulated.wrap(down, |source| {
@@ -250,54 +251,39 @@ impl<D: DatagramTransport> DatagramRelay<D> {
 
     /// Ready while the meters allow something to move in a direction. What comes in the meantime waits
     /// in the system, which drops what is too much.
-    fn poll_meters(&mut self, cx: &mut Context<'_>, direction: Direction) -> Poll<io::Result<()>> {
-        let allowance = self.meters.poll_allowance(cx, direction).map_ok(drop);
+    pub(super) fn poll_meters(
+        &mut self,
+        cx: &mut Context<'_>,
+        direction: Direction,
+    ) -> Poll<io::Result<usize>> {
+        let allowance = self.meters.poll_allowance(cx, direction);
         allowance.map_err(|error| RelayError::broken(RelayErrorKind::Limit, self.traffic, error))
+    }
+
+    /// Drops what the meters have no room for, of a batch that may be more than they allowed. Returns
+    /// the octets that are left of it.
+    fn admit(
+        &mut self,
+        direction: Direction,
+        allowance: usize,
+        bytes: u64,
+        batch: &mut Datagrams,
+    ) -> u64 {
+        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+        let mut left = bytes;
+        if bytes > allowance {
+            let most = self.meters.admit(direction, bytes);
+            if most < bytes {
+                left = batch.limit(most);
+                self.meters.dropped(batch.take_dropped());
+            }
+        }
+        left as u64
     }
 
     fn count(&mut self, direction: Direction, bytes: u64, datagrams: usize) {
         self.meters
             .moved(direction, usize::try_from(bytes).unwrap_or(usize::MAX));
         self.meters.datagrams(direction, datagrams);
-    }
-
-    /// Ready once the client has been silent for too long. Looks at the clock when the timer has fired.
-    pub(super) fn poll_idle(
-        &mut self,
-        cx: &mut Context<'_>,
-        mut timer: Pin<&mut LazyTimer>,
-    ) -> Poll<io::Error> {
-        loop {
-            let idle = after(self.active, self.options.idle);
-            let queue = self.fragments.as_ref().map(|queue| queue.until());
-            let next = queue.map_or(idle, |until| until.min(idle));
-            let silent = self.client.until();
-            let next = silent.map_or(next, |until| until.min(next));
-            timer.as_mut().no_later_than(next);
-            ready!(timer.as_mut().poll(cx));
-            let now = Instant::now();
-            if idle <= now {
-                return Poll::Ready(RelayError::timed_out(
-                    RelayErrorKind::Idle,
-                    self.traffic,
-                    self.options.idle,
-                ));
-            }
-            if queue.is_some_and(|until| until <= now) {
-                self.fragments = None;
-            }
-            if silent.is_some_and(|until| until <= now) {
-                if self.is_held_back {
-                    self.client.heard(now);
-                } else {
-                    self.client.release();
-                    if let Err(error) = self.socket.disconnect() {
-                        return Poll::Ready(error);
-                    }
-                }
-            }
-            // The next round makes it earlier, for a queue that is left.
-            timer.as_mut().set(idle);
-        }
     }
 }

@@ -13,7 +13,7 @@ use crate::{
     admission::Place,
     connector::port_range::TakenPort,
     datagram::{BatchSocket, DatagramTransport, OwnRelay},
-    io::{ClientStream, MeteredStream, poll_drain},
+    io::{ClientStream, Control, MeteredStream},
     proto::Address,
     relay::{LazyTimer, Traffic},
     session::{Tunnel, UserOrClient},
@@ -56,7 +56,7 @@ impl<D: DatagramTransport> Tunnel for AssociateTunnel<D> {
 
     fn run<W: ClientStream>(
         self,
-        mut control: W,
+        mut stream: W,
     ) -> impl Future<Output = io::Result<Traffic>> + Send {
         Box::pin(async move {
             let Parts {
@@ -69,14 +69,13 @@ impl<D: DatagramTransport> Tunnel for AssociateTunnel<D> {
                 place,
                 ..
             } = *self.parts;
-            let meters = MeteredStream::take(&mut control);
+            let meters = MeteredStream::take(&mut stream);
             let mut relay = DatagramRelay::new(socket, transport, client, options, meters);
+            let mut control = Control::new();
             let mut timer = pin!(LazyTimer::new(options.idle));
             let ended = poll_fn(|cx| {
-                // The association ends with its TCP connection, however that ends. What comes on it
-                // means nothing.
-                if poll_drain(cx, &mut control).is_ready() {
-                    return Poll::Ready(Ok(()));
+                if let Poll::Ready(end) = relay.poll_control(cx, &mut control, &mut stream) {
+                    return Poll::Ready(end);
                 }
                 if let Poll::Ready(error) = relay.poll(cx) {
                     return Poll::Ready(Err(error));

@@ -28,7 +28,8 @@ const LARGEST: u64 = 256 * 1024;
 /// [module](super) for an example.
 ///
 /// A key that has nothing left is refused with 02, and its open tunnels end. Not a byte more moves
-/// than the quota has; datagrams are whole, and the last one may exceed it. Clones share the counts.
+/// than the quota has: datagrams are whole, and one that what is left has no room for is dropped, and
+/// ends its association. Clones share the counts.
 pub struct ByteQuota<F: KeyExtractor, S = MemoryStore<<F as KeyExtractor>::Key>> {
     key: F,
     code: ReplyCode,
@@ -87,6 +88,7 @@ impl<F: KeyExtractor, S: QuotaStore<F::Key>> MakeMeter for ByteQuota<F, S> {
             shared: Arc::clone(&self.shared),
             ahead: 0,
             next: SMALLEST,
+            is_spent: false,
         };
         meter.judge(is_open)?;
         Ok(Some(meter))
@@ -124,6 +126,8 @@ where
     ahead: u64,
     /// Bytes to be taken next.
     next: u64,
+    /// What was left had no room for a datagram.
+    is_spent: bool,
 }
 
 impl<K: Hash + Eq + Clone + fmt::Debug, S: QuotaStore<K>> QuotaMeter<K, S> {
@@ -133,7 +137,7 @@ impl<K: Hash + Eq + Clone + fmt::Debug, S: QuotaStore<K>> QuotaMeter<K, S> {
             self.ahead = self.shared.store.take(&self.key, self.next);
             self.next = (self.next * 4).min(LARGEST);
         }
-        self.judge(self.ahead > 0)?;
+        self.judge(self.ahead > 0 && !self.is_spent)?;
         Ok(self.ahead)
     }
 
@@ -159,12 +163,23 @@ where
         Poll::Ready(allowance.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX)))
     }
 
+    /// Takes from the store what goes beyond, before it is sent.
+    fn admit(&mut self, _: Direction, bytes: usize) -> usize {
+        let beyond = (bytes as u64).saturating_sub(self.ahead);
+        if beyond > 0 {
+            let taken = self.shared.store.take(&self.key, beyond);
+            self.ahead += taken;
+            self.is_spent |= taken < beyond;
+        }
+        usize::try_from(self.ahead).map_or(bytes, |ahead| ahead.min(bytes))
+    }
+
     fn moved(&mut self, _: Direction, bytes: usize) {
         let bytes = bytes as u64;
         let beyond = bytes.saturating_sub(self.ahead);
         self.ahead = self.ahead.saturating_sub(bytes);
         if beyond > 0 {
-            // Datagrams, which are whole: what is left pays for as much of them as it can.
+            // A tunnel that asks nobody before: what is left pays for as much of it as it can.
             self.shared.store.take(&self.key, beyond);
         }
     }
