@@ -10,6 +10,8 @@ use super::{
     compiled::{Compiled, Stated},
     error::{InvalidCondition, InvalidRule},
     index::Index,
+    nat64::Nat64,
+    network::Network,
     rule::{Action, Rule},
     rules::Rules,
     schedule::Zone,
@@ -43,6 +45,8 @@ pub struct RulesBuilder {
     allow_private: bool,
     allow_unresolved: bool,
     listening: Vec<SocketAddr>,
+    own: Vec<Network>,
+    nat64: Vec<Nat64>,
     zone: Option<TimeZone>,
     /// The users of each group. `None` leaves groups to the identities.
     groups: Option<Groups>,
@@ -56,6 +60,8 @@ impl RulesBuilder {
             allow_private: false,
             allow_unresolved: false,
             listening: Vec::new(),
+            own: Vec::new(),
+            nat64: Vec::new(),
             zone: None,
             groups: None,
             rules: Vec::new(),
@@ -94,7 +100,8 @@ impl RulesBuilder {
         self
     }
 
-    /// Treats special-purpose addresses, and those on which the proxy listens, like any other.
+    /// Treats special-purpose addresses and names, and the addresses of the proxy's own host, like any
+    /// other.
     #[must_use]
     pub const fn allow_private(mut self) -> Self {
         self.allow_private = true;
@@ -111,11 +118,30 @@ impl RulesBuilder {
     }
 
     /// Adds an address on which the proxy listens, so that self-connections are known as such. The one
-    /// on which a client came is known without this.
+    /// on which a client came is known without this; a wildcard stands for all addresses of the machine.
     #[must_use]
     pub fn listening_on(mut self, address: SocketAddr) -> Self {
         self.listening.push(address);
         self
+    }
+
+    /// Adds addresses that lead to this host without its knowledge: those of a 1:1 NAT or of a balancer.
+    /// They are refused at any port, as those of its interfaces are, which are known without this.
+    #[must_use]
+    pub fn own(mut self, addresses: Network) -> Self {
+        self.own.push(addresses);
+        self
+    }
+
+    /// Adds a prefix by which this network translates IPv4 (NAT64, RFC 6052): what lies in it is judged
+    /// by the IPv4 address that it embeds, as 64:ff9b::/96 always is.
+    ///
+    /// # Errors
+    ///
+    /// When it is no IPv6 network of 32, 40, 48, 56, 64 or 96 bits.
+    pub fn nat64(mut self, prefix: Network) -> Result<Self, InvalidCondition> {
+        self.nat64.push(Nat64::new(prefix)?);
+        Ok(self)
     }
 
     /// Sets the time zone of times and weekdays, such as `Europe/Berlin`, instead of the system's.
@@ -185,6 +211,8 @@ impl RulesBuilder {
             allow_private,
             allow_unresolved,
             listening,
+            own,
+            nat64,
             zone,
             groups,
             mut rules,
@@ -204,10 +232,12 @@ impl RulesBuilder {
             allow_private,
             allow_unresolved,
             listening,
+            own,
             zone: zone.unwrap_or_else(TimeZone::system),
             groups: groups_of_users,
             stated,
-            index: Index::new(&mut rules),
+            index: Index::new(&mut rules, &nat64),
+            nat64,
             rules,
             timed,
         }))

@@ -7,6 +7,8 @@ use jiff::tz::TimeZone;
 use super::{
     destination::{Destination, Kind},
     index::Index,
+    nat64::Nat64,
+    network::Network,
     rule::{Action, Rule},
 };
 
@@ -18,6 +20,9 @@ pub(super) struct Compiled {
     pub(super) allow_unresolved: bool,
     /// Where the proxy listens, besides the address on which a client came.
     pub(super) listening: Vec<SocketAddr>,
+    /// Addresses of this host that it does not know itself.
+    pub(super) own: Vec<Network>,
+    pub(super) nat64: Vec<Nat64>,
     pub(super) zone: TimeZone,
     /// The groups of each user.
     pub(super) groups: HashMap<Box<str>, Vec<Box<str>>>,

@@ -27,6 +27,10 @@ struct File {
     allow_private: bool,
     #[serde(default)]
     allow_unresolved: bool,
+    #[serde(default, deserialize_with = "some")]
+    own: Vec<Network>,
+    #[serde(default, deserialize_with = "some")]
+    nat64: Vec<Network>,
     #[serde(default, deserialize_with = "stated")]
     time_zone: Option<Zone>,
     /// `None` leaves groups to the identities.
@@ -45,6 +49,10 @@ impl<'de> Deserialize<'de> for RulesBuilder {
         }
         if file.allow_unresolved {
             builder = builder.allow_unresolved();
+        }
+        builder = file.own.into_iter().fold(builder, Self::own);
+        for prefix in file.nat64 {
+            builder = builder.nat64(prefix).map_err(D::Error::custom)?;
         }
         if let Some(Zone(zone)) = file.time_zone {
             builder = builder.zone(zone);

@@ -1,6 +1,6 @@
 use std::borrow::Cow;
 
-use super::{postings::RuleId, special_purpose::SpecialPurpose};
+use super::{postings::RuleId, special_names::SpecialName, special_purpose::SpecialPurpose};
 use crate::error::Refusal;
 
 /// The effect of a decision: what becomes of a request.
@@ -26,6 +26,10 @@ pub(super) enum Reason {
     Default,
     /// The address is a special-purpose one, and no rule opens it.
     Special(&'static SpecialPurpose),
+    /// The name is a special-purpose one that another resolver would resolve, and no rule opens it.
+    SpecialName(&'static SpecialName),
+    /// The address is one of the machine that the proxy runs on, and no rule opens it.
+    OwnHost,
     /// The proxy itself listens at the address, and no rule opens it.
     SelfConnection,
     /// The rule denies a network, and nobody here will know the address.
@@ -67,13 +71,17 @@ impl Decision {
     }
 
     /// Returns the number of the rule that decided, from 1, as log lines have it. `None` where no
-    /// rule matched and the default decided, or the address is special-purpose or a
-    /// self-connection.
+    /// rule matched and the default decided, or where the address or the name is special-purpose, or
+    /// the proxy's own.
     #[must_use]
     pub const fn rule(&self) -> Option<usize> {
         match self.decided.reason {
             Reason::Rule(id) | Reason::Unjudged(id) => Some(id as usize + 1),
-            Reason::Default | Reason::Special(_) | Reason::SelfConnection => None,
+            Reason::Default
+            | Reason::Special(_)
+            | Reason::SpecialName(_)
+            | Reason::OwnHost
+            | Reason::SelfConnection => None,
         }
     }
 
@@ -82,9 +90,12 @@ impl Decision {
     pub const fn block(&self) -> Option<&'static SpecialPurpose> {
         match self.decided.reason {
             Reason::Special(block) => Some(block),
-            Reason::Rule(_) | Reason::Unjudged(_) | Reason::Default | Reason::SelfConnection => {
-                None
-            }
+            Reason::Rule(_)
+            | Reason::Unjudged(_)
+            | Reason::Default
+            | Reason::SpecialName(_)
+            | Reason::OwnHost
+            | Reason::SelfConnection => None,
         }
     }
 
@@ -92,7 +103,8 @@ impl Decision {
     pub(super) fn refusal(&self) -> Refusal {
         let rule = match (&self.rule, self.decided.reason) {
             (Some(rule), _) => rule.clone().into(),
-            (None, Reason::Special(_)) => "special-purpose".into(),
+            (None, Reason::Special(_) | Reason::SpecialName(_)) => "special-purpose".into(),
+            (None, Reason::OwnHost) => "own-host".into(),
             (None, Reason::SelfConnection) => "self-connection".into(),
             (None, Reason::Default | Reason::Rule(_) | Reason::Unjudged(_)) => {
                 Cow::Borrowed("default")

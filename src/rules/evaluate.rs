@@ -1,6 +1,6 @@
 //! The first rule that matches.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 use smallvec::SmallVec;
 
@@ -10,11 +10,11 @@ use super::{
     decision::{Decided, Effect, Reason},
     index::{Candidates, Found, Keys, Reach, includes},
     postings::RuleId,
+    protections::Protections,
     query::Query,
     rule::{Action, Rule},
-    special_purpose::{self, SpecialPurpose},
+    special_purpose,
 };
-use crate::session::Request;
 
 /// The first rule that matches.
 #[derive(Clone, Copy, Debug)]
@@ -36,24 +36,12 @@ enum Match {
 /// The rules that state what a query is about, by kind of condition.
 struct Matches<'a> {
     names: Keys<'a>,
+    /// Those of them that state what is special-purpose about a name.
+    special_names: Keys<'a>,
     networks: SmallVec<[(IpAddr, Reach, Found<'a>); 4]>,
     clients: Keys<'a>,
     user: Option<Found<'a>>,
     groups: Keys<'a>,
-}
-
-/// What keeps an allow rule from an address, unless the rule states the address.
-#[derive(Clone, Copy)]
-pub(super) struct Protections {
-    pub(super) special: Option<&'static SpecialPurpose>,
-    /// The proxy itself listens there.
-    pub(super) self_connection: bool,
-}
-
-impl Protections {
-    pub(super) const fn any(self) -> bool {
-        self.special.is_some() || self.self_connection
-    }
 }
 
 impl Compiled {
@@ -61,7 +49,7 @@ impl Compiled {
     pub(super) fn evaluate(&self, query: &Query<'_>) -> Decided {
         let protections = self.protections(query);
         if !self.rules.is_empty() {
-            let matches = self.matches(query);
+            let matches = self.matches(query, protections);
             let mut candidates = Candidates::new(&self.index, matches.all());
             if query.forms.is_none() {
                 candidates = candidates.and(if query.remote_dns {
@@ -94,21 +82,16 @@ impl Compiled {
                 }
             }
         }
-        let (effect, reason) = match protections {
-            Protections {
-                self_connection: true,
-                ..
-            } => (Effect::Refused, Reason::SelfConnection),
-            Protections {
-                special: Some(block),
-                ..
-            } => (Effect::Refused, Reason::Special(block)),
-            Protections {
-                special: None,
-                self_connection: false,
-            } => (effect(self.default), Reason::Default),
-        };
-        Decided { effect, reason }
+        match protections.reason() {
+            Some(reason) => Decided {
+                effect: Effect::Refused,
+                reason,
+            },
+            None => Decided {
+                effect: effect(self.default),
+                reason: Reason::Default,
+            },
+        }
     }
 
     /// Finds the first rule that matches, whatever its action, and whether another one before it might
@@ -117,7 +100,7 @@ impl Compiled {
     /// Networks do not match a name, and no address of one is waited for.
     pub(super) fn choose(&self, query: &Query<'_>) -> Choice {
         let protections = self.protections(query);
-        let matches = self.matches(query);
+        let matches = self.matches(query, protections);
         let matching = |id: RuleId| {
             let rule = self.rules.get(id as usize)?;
             Some(self.matches_rule(id, rule, query, &matches, protections))
@@ -142,42 +125,7 @@ impl Compiled {
         }
     }
 
-    /// What protects the address of a query, if it is known.
-    pub(super) fn protections(&self, query: &Query<'_>) -> Protections {
-        match query.forms {
-            Some(forms) if !self.allow_private => Protections {
-                special: forms.special,
-                self_connection: self.is_self_connection(query.request, &forms, query.port),
-            },
-            _ => Protections {
-                special: None,
-                self_connection: false,
-            },
-        }
-    }
-
-    /// Whether the target is where the proxy itself listens.
-    fn is_self_connection(
-        &self,
-        request: &Request,
-        forms: &AddressForms,
-        port: Option<u16>,
-    ) -> bool {
-        let is_target = |listening: &SocketAddr| {
-            let ip = listening.ip().to_canonical();
-            // A wildcard listens on the address on which the client came.
-            let ip = if ip.is_unspecified() {
-                request.local.ip().to_canonical()
-            } else {
-                ip
-            };
-            Some(listening.port()) == port && forms.all().any(|form| form == ip)
-        };
-        let reached = Some(&request.local).filter(|local| !local.ip().is_unspecified());
-        self.listening.iter().chain(reached).any(is_target)
-    }
-
-    fn matches<'a>(&'a self, query: &Query<'_>) -> Matches<'a> {
+    fn matches<'a>(&'a self, query: &Query<'_>, protections: Protections) -> Matches<'a> {
         let index = &self.index;
         let identity = &query.request.identity;
         let user = identity
@@ -193,9 +141,13 @@ impl Compiled {
         let client = query.request.peer.ip().to_canonical();
         let forms = query.forms.iter().flat_map(AddressForms::all);
         Matches {
-            names: match &query.name {
-                Some(name) => index.names(name),
+            names: match query.name {
+                Some(name) => index.names(name, 0),
                 None => Keys::new(),
+            },
+            special_names: match (protections.name, query.name) {
+                (Some(special), Some(name)) => index.names(name, special.least()),
+                _ => Keys::new(),
             },
             networks: forms
                 .flat_map(|form| {
@@ -273,7 +225,11 @@ impl<'a> Matches<'a> {
         protections: Protections,
     ) -> Match {
         let allows = rule.action().allows();
-        if includes(&self.names, id) && !(allows && protections.any()) {
+        let names = match protections.any() {
+            true if allows => &self.special_names,
+            _ => &self.names,
+        };
+        if includes(names, id) {
             return Match::Yes;
         }
         let Some(forms) = &query.forms else {
@@ -299,13 +255,17 @@ impl<'a> Matches<'a> {
             let mut around = self.networks.iter();
             around.any(|(of, reach, found)| *of == form && suffices(*reach) && found.includes(id))
         };
-        if protections.self_connection
-            && !forms.all().any(|form| stated(form, &|reach| reach.single))
+        if protections.own.is_some() && !forms.all().any(|form| stated(form, &|reach| reach.single))
         {
             return false;
         }
-        let is_special =
-            |form| protections.special.is_some() && special_purpose::block(form).is_some();
+        let is_special = |form| {
+            let is_special = match form == forms.written {
+                true => forms.is_written_special,
+                false => special_purpose::block(form).is_some(),
+            };
+            protections.special.is_some() && is_special
+        };
         let mut embedded = forms.embedded.into_iter().flatten().peekable();
         if embedded.peek().is_none() {
             let special = is_special(forms.written);

@@ -20,27 +20,25 @@ use crate::{
 
 impl Compiled {
     /// Says in words what was decided about a request, or about an address for it.
-    pub(super) fn explain(
-        &self,
-        request: &Request,
-        address: Option<SocketAddr>,
-        decided: Decided,
-    ) -> Decision {
+    pub(super) fn explain(&self, request: &Request, check: Check, decided: Decided) -> Decision {
         let rule = match decided.reason {
             Reason::Rule(id) | Reason::Unjudged(id) => Some(self.rule_text(id)),
-            Reason::Default | Reason::Special(_) | Reason::SelfConnection => None,
+            Reason::Default
+            | Reason::Special(_)
+            | Reason::SpecialName(_)
+            | Reason::SelfConnection
+            | Reason::OwnHost => None,
         };
         let required = match decided.effect {
             Effect::Refused => {
-                let check = address.map_or(Check::Stated, Check::Address);
-                self.required_destination(&Query::new(request, check, None))
+                self.required_destination(&Query::new(request, check, None, &self.nat64))
             }
             Effect::Allowed | Effect::Reported | Effect::Open => None,
         };
         Decision {
             decided,
             rule,
-            subject: subject(request, address),
+            subject: subject(request, check.address()),
             required,
         }
     }
@@ -57,15 +55,21 @@ impl Compiled {
     /// rule opens.
     fn required_destination(&self, query: &Query<'_>) -> Option<String> {
         let protections = self.protections(query);
+        if protections.name.is_some() {
+            return query.name.map(|name| format!("{:?}", name.as_str()));
+        }
         let forms = query.forms.filter(|_| protections.any())?;
+        let is_special = |form| form != forms.written || forms.is_written_special;
         let stated = |form: IpAddr| match special_purpose::block(form) {
-            Some(block) if !protections.self_connection && !block.is_reserved() => {
+            Some(block)
+                if protections.own.is_none() && is_special(form) && !block.is_reserved() =>
+            {
                 block.network().to_owned()
             }
             _ => form.to_string(),
         };
         let mut needed: Vec<String> = forms.embedded.into_iter().flatten().map(stated).collect();
-        if needed.is_empty() || special_purpose::block(forms.written).is_some() {
+        if needed.is_empty() || forms.is_written_special {
             needed.push(stated(forms.written));
         }
         needed.dedup();
@@ -128,6 +132,17 @@ impl fmt::Display for Decision {
                 f,
                 "{subject} is refused as special-purpose: {block}; a rule with {opening} would \
                  allow it, and {ALLOW_PRIVATE} everything of that kind"
+            ),
+            (Effect::Refused, Reason::SpecialName(name)) => write!(
+                f,
+                "{subject} is refused as special-purpose: {name}, which an upstream would resolve by \
+                 its own network; a rule with {opening} would allow it, and {ALLOW_PRIVATE} \
+                 everything of that kind"
+            ),
+            (Effect::Refused, Reason::OwnHost) => write!(
+                f,
+                "{subject} is refused as the proxy's own host; a rule with {opening} would allow it, \
+                 and {ALLOW_PRIVATE} everything of that kind"
             ),
             (Effect::Refused, Reason::SelfConnection) => write!(
                 f,

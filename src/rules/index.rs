@@ -18,6 +18,7 @@ use smallvec::SmallVec;
 use super::{
     destination::Kind,
     ipv4_in_ipv6,
+    nat64::Nat64,
     network::Network,
     postings::{Key, Postings, RuleId},
     rule::Rule,
@@ -96,8 +97,8 @@ pub(super) fn includes(keys: &[Found<'_>], rule: RuleId) -> bool {
 
 impl Index {
     /// Takes what the rules state out of them.
-    pub(super) fn new(rules: &mut [Rule]) -> Self {
-        IndexBuilder::default().build(rules)
+    pub(super) fn new(rules: &mut [Rule], nat64: &[Nat64]) -> Self {
+        IndexBuilder::default().build(rules, nat64)
     }
 
     fn found(&self, key: Key) -> Found<'_> {
@@ -108,8 +109,8 @@ impl Index {
         }
     }
 
-    /// The rules that state a name, or one above it.
-    pub(super) fn names(&self, name: &str) -> Keys<'_> {
+    /// The rules that state a name, or one above it that is at least so long.
+    pub(super) fn names(&self, name: &str, least: usize) -> Keys<'_> {
         let mut keys = Keys::new();
         if let Some(key) = self.names.get(name) {
             keys.push(self.found(*key));
@@ -119,7 +120,9 @@ impl Index {
             let dots = dots.filter(|(_, octet)| *octet == b'.').take(self.labels);
             for (dot, _) in dots {
                 let above = name.get(dot + 1..).unwrap_or_default();
-                if let Some(key) = self.below.get(above) {
+                if above.len() >= least
+                    && let Some(key) = self.below.get(above)
+                {
                     keys.push(self.found(*key));
                 }
             }
@@ -220,8 +223,9 @@ struct RuleKeys {
 }
 
 impl IndexBuilder {
-    fn build(mut self, rules: &mut [Rule]) -> Index {
-        let keyed: Vec<RuleKeys> = rules.iter_mut().map(|rule| self.keys_of(rule)).collect();
+    fn build(mut self, rules: &mut [Rule], nat64: &[Nat64]) -> Index {
+        let keyed = rules.iter_mut().map(|rule| self.keys_of(rule, nat64));
+        let keyed: Vec<RuleKeys> = keyed.collect();
         let numbered = || (0..).zip(rules.iter()).zip(&keyed);
         let mut pairs = Vec::new();
         for ((id, _), keys) in numbered() {
@@ -261,7 +265,7 @@ impl IndexBuilder {
         self.index
     }
 
-    fn keys_of(&mut self, rule: &mut Rule) -> RuleKeys {
+    fn keys_of(&mut self, rule: &mut Rule, nat64: &[Nat64]) -> RuleKeys {
         let Self { index, keys } = self;
         let has_networks = rule
             .destinations
@@ -278,7 +282,7 @@ impl IndexBuilder {
             Kind::Network(Network(network)) => {
                 let placed = || Placed {
                     key: fresh(keys),
-                    reach: Reach::of(network),
+                    reach: Reach::of(network, nat64),
                 };
                 index.networks.entry(network).or_insert_with(placed).key
             }
@@ -303,12 +307,13 @@ impl IndexBuilder {
 }
 
 impl Reach {
-    fn of(network: IpNet) -> Self {
+    fn of(network: IpNet, nat64: &[Nat64]) -> Self {
         let (first, len) = (network.network(), network.prefix_len());
         Self {
             special: special_purpose::is_within(first, len),
             single: len == network.max_prefix_len(),
-            embedding: ipv4_in_ipv6::is_embedding(first, len),
+            embedding: ipv4_in_ipv6::is_embedding(first, len)
+                || nat64.iter().any(|prefix| prefix.includes(first, len)),
         }
     }
 }

@@ -42,10 +42,16 @@
 //!   before it is used. A request by name is refused at once where no address could change that, and
 //!   otherwise it goes on, and each of its addresses is judged with all that is known.
 //! * **Special-purpose addresses are refused** (loopback, private, link-local, multicast and all
-//!   others of the IANA registries), and so is the address on which the proxy itself listens.
-//!   A rule that allows matches those only if it states them: with a network in `to` that lies
-//!   within such a block, or for a self-connection with that single address. A name, or
-//!   `0.0.0.0/0`, does not open them. `allow_private = true` makes them addresses like any other.
+//!   others of the IANA registries, and those at which a cloud platform serves its own machines), and so
+//!   is **the proxy's own host**: the addresses of its interfaces, which are asked for anew after 5 s, and
+//!   those in `own`, at any port, and where it listens. A rule that allows matches those only if it
+//!   states them: with a network in `to` that lies within such a block, or for the own host with
+//!   that single address. A name, or `0.0.0.0/0`, does not open them. `allow_private = true` makes
+//!   them addresses like any other.
+//! * **Special-purpose names are refused where an upstream would resolve them**, by its own network:
+//!   `localhost`, `*.local`, `*.internal`, `*.home.arpa` and others, and names of a single label. Only a
+//!   rule opens them that states them, or a name below them, in `to`; or `allow_private = true`. Where
+//!   they are resolved here, their addresses are judged.
 //! * **A name that an upstream resolves** is judged as a name alone. A rule that allows a network does
 //!   not match it, and one that denies a network refuses it, since nobody here can tell whether it
 //!   lies there: an earlier rule that allows the name lets it pass, and `allow_unresolved = true`
@@ -53,7 +59,8 @@
 //! * **IPv4 in IPv6 is judged by what it embeds.** An IPv4-mapped address is an IPv4 address.
 //!   64:ff9b::/96, 6to4, Teredo and ISATAP stand for the IPv4 addresses in them: a deny rule
 //!   matches if it states the address or one that it embeds, an allow rule only if it states all
-//!   that it embeds, or a network within the form's own prefix.
+//!   that it embeds, or a network within the form's own prefix. `nat64` lists other prefixes by
+//!   which your network translates (RFC 6052).
 //!
 //! * **Names are compared normalised**: small letters, no dot at the end, IDNA's A-labels. A
 //!   non-canonical IP literal (`0x7f.1`, `127.1`) is that address. What could mean one thing here
@@ -77,8 +84,8 @@
 //! For UDP, `to` and `port` are about the destination of each datagram, and for BIND about the peer,
 //! with the port that the request states. Each field takes a value or a list. Besides, a rule has an
 //! `action` (`allow`, `deny`, or `report`, which allows and logs what `deny` would have done) and
-//! may have a `name` for the log. Next to `rules` and `default` stand `allow_private`, `allow_unresolved`, `groups`
-//! and `time_zone`, an IANA name; the system's is the default.
+//! may have a `name` for the log. Next to `rules` and `default` stand `allow_private`, `allow_unresolved`, `own`,
+//! `nat64`, `groups` and `time_zone`, an IANA name; the system's is the default.
 //!
 //! Nothing unknown, nothing empty and nothing doubtful is taken: a file with a mistake in it gives an
 //! error that says what was expected, and no rules.
@@ -106,9 +113,12 @@ mod evaluate;
 mod explain;
 mod index;
 mod ipv4_in_ipv6;
+mod nat64;
 mod network;
+mod own_host;
 mod ports;
 mod postings;
+mod protections;
 mod query;
 mod rule;
 mod rule_map;
@@ -118,6 +128,7 @@ mod rule_map;
 )]
 mod rules;
 mod schedule;
+mod special_names;
 mod special_purpose;
 
 pub use self::{

@@ -4,7 +4,7 @@ use std::{cell::OnceCell, time::SystemTime};
 
 use jiff::tz::TimeZone;
 
-use super::{address_forms::AddressForms, schedule::Moment};
+use super::{address_forms::AddressForms, nat64::Nat64, schedule::Moment};
 use crate::{
     proto::{Address, DomainName},
     session::{Check, Request},
@@ -27,12 +27,18 @@ pub(super) struct Query<'a> {
 
 impl<'a> Query<'a> {
     /// Queries a request as stated, or what is about to be used for it.
-    pub(super) fn new(request: &'a Request, check: Check, at: Option<SystemTime>) -> Self {
+    pub(super) fn new(
+        request: &'a Request,
+        check: Check,
+        at: Option<SystemTime>,
+        nat64: &[Nat64],
+    ) -> Self {
+        let forms_of = |address| AddressForms::of(address, nat64);
         let address = check.address();
         let mut query = Self {
             request,
             name: None,
-            forms: address.map(AddressForms::of),
+            forms: address.map(forms_of),
             port: None,
             remote_dns: check == Check::Name,
             at,
@@ -42,7 +48,7 @@ impl<'a> Query<'a> {
             None => {}
             Some(Address::Ip(stated)) => {
                 query.port = Some(stated.port());
-                query.forms.get_or_insert_with(|| AddressForms::of(*stated));
+                query.forms.get_or_insert_with(|| forms_of(*stated));
             }
             Some(Address::Name(name, port)) => {
                 query.port = Some(*port);

@@ -46,11 +46,12 @@ impl Rules {
 
     fn ask(&self, request: &Request, check: Check, at: Option<SystemTime>) -> Decision {
         self.0
-            .explain(request, check.address(), self.evaluate(request, check, at))
+            .explain(request, check, self.evaluate(request, check, at))
     }
 
     fn evaluate(&self, request: &Request, check: Check, at: Option<SystemTime>) -> Decided {
-        self.0.evaluate(&Query::new(request, check, at))
+        self.0
+            .evaluate(&Query::new(request, check, at, &self.0.nat64))
     }
 
     /// Decides on the request's name, which an upstream would resolve: may it be sent there now, and by
@@ -68,7 +69,7 @@ impl Rules {
         let decided = self.evaluate(request, check, None);
         match decided.effect {
             Effect::Allowed | Effect::Open => Ok(()),
-            Effect::Refused => Err(self.0.explain(request, check.address(), decided).refusal()),
+            Effect::Refused => Err(self.0.explain(request, check, decided).refusal()),
             Effect::Reported => {
                 // Once: not again about what was reported as stated.
                 if check == Check::Stated || !self.is_reported_as_stated(request) {
@@ -84,13 +85,14 @@ impl Rules {
     }
 
     fn report(&self, request: &Request, check: Check, decided: Decided) {
-        let decision = self.0.explain(request, check.address(), decided);
+        let decision = self.0.explain(request, check, decided);
         tracing::info!(user = %request.identity, peer = %request.peer, "{decision}");
     }
 
     /// Finds the first rule that matches what is known of a request.
     pub(crate) fn choose(&self, request: &Request, check: Check) -> Choice {
-        self.0.choose(&Query::new(request, check, None))
+        self.0
+            .choose(&Query::new(request, check, None, &self.0.nat64))
     }
 
     /// Counts the rules.

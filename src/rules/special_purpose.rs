@@ -69,7 +69,11 @@ impl fmt::Display for SpecialPurpose {
 /// The IANA IPv4 Special-Purpose Address Registry, all of it: also the blocks that are reachable,
 /// since no proxy's client has business there. And multicast, which has a registry of its own.
 /// Narrower blocks go before those that contain them.
-const V4: [SpecialPurpose; 17] = [
+///
+/// Cloud platforms answer their own machines at 168.63.129.16 (Azure: DNS, DHCP and the machine's
+/// configuration), which no registry has. What the others have for that is link-local (169.254.169.254),
+/// shared (100.100.100.200) or unique local (fd00:ec2::254).
+const V4: [SpecialPurpose; 18] = [
     SpecialPurpose::v4("0.0.0.0/8", [0, 0, 0, 0], 8, "this network (RFC 791)"),
     SpecialPurpose::v4("10.0.0.0/8", [10, 0, 0, 0], 8, "private use (RFC 1918)"),
     SpecialPurpose::v4(
@@ -79,6 +83,12 @@ const V4: [SpecialPurpose; 17] = [
         "shared address space (RFC 6598)",
     ),
     SpecialPurpose::v4("127.0.0.0/8", [127, 0, 0, 0], 8, "loopback (RFC 1122)"),
+    SpecialPurpose::v4(
+        "168.63.129.16/32",
+        [168, 63, 129, 16],
+        32,
+        "cloud platform (Azure)",
+    ),
     SpecialPurpose::v4(
         "169.254.0.0/16",
         [169, 254, 0, 0],

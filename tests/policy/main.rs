@@ -44,6 +44,8 @@ mod rules_self_connection;
 #[cfg(feature = "rules")]
 mod rules_special;
 #[cfg(feature = "rules")]
+mod rules_special_names;
+#[cfg(feature = "rules")]
 mod swap;
 mod swap_lookups;
 #[cfg(feature = "rules")]

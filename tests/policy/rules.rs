@@ -347,9 +347,9 @@ fn a_name_that_is_handed_on_is_judged_by_what_is_known_of_it() {
     "#;
     // As stated it is open, since an address may make it allowed; with remote DNS, none will come.
     let rules: Rules = toml::from_str(networks).unwrap();
-    let other = Request::new(Command::CONNECT, "other.test:80".parse().unwrap());
+    let other = Request::new(Command::CONNECT, "other.example:80".parse().unwrap());
     assert_eq!(rules.explain(&other).effect(), Effect::Open);
-    assert_eq!(judge(networks, "other.test:80"), (Effect::Refused, None));
+    assert_eq!(judge(networks, "other.example:80"), (Effect::Refused, None));
     assert_eq!(
         judge(networks, "www.example.com:80"),
         (Effect::Allowed, Some(2))
@@ -365,14 +365,20 @@ fn a_name_that_is_handed_on_is_judged_by_what_is_known_of_it() {
         ]
     "#;
     // It may lie in that network, and nobody here will know.
-    assert_eq!(judge(denied, "other.test:80"), (Effect::Refused, Some(3)));
-    assert_eq!(judge(denied, "other.test:81"), (Effect::Allowed, None));
+    assert_eq!(
+        judge(denied, "other.example:80"),
+        (Effect::Refused, Some(3))
+    );
+    assert_eq!(judge(denied, "other.example:81"), (Effect::Allowed, None));
     assert_eq!(judge(denied, "good.example:80"), (Effect::Allowed, Some(2)));
     assert_eq!(
         judge(denied, "www.example.com:81"),
         (Effect::Refused, Some(4))
     );
-    assert_eq!(judge(denied, "other.test:25"), (Effect::Reported, Some(1)));
+    assert_eq!(
+        judge(denied, "other.example:25"),
+        (Effect::Reported, Some(1))
+    );
     let rules: Rules = toml::from_str(denied).unwrap();
     let said = rules.explain_name(&other).to_string();
     assert!(
@@ -380,7 +386,10 @@ fn a_name_that_is_handed_on_is_judged_by_what_is_known_of_it() {
         "{said}"
     );
     let unresolved = format!("allow_unresolved = true\n{denied}");
-    assert_eq!(judge(&unresolved, "other.test:80"), (Effect::Allowed, None));
+    assert_eq!(
+        judge(&unresolved, "other.example:80"),
+        (Effect::Allowed, None)
+    );
     assert_eq!(
         judge(&unresolved, "www.example.com:81"),
         (Effect::Refused, Some(4))

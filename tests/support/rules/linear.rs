@@ -196,7 +196,8 @@ impl Reading {
         !self.allow_private
             && asked.address.is_some_and(|known| {
                 let here = |(own, port): &(IpAddr, u16)| {
-                    Some(*port) == asked.port && known.faces().any(|(face, _)| face == own)
+                    (Some(*port) == asked.port || !own.is_loopback())
+                        && known.faces().any(|(face, _)| face == own)
                 };
                 self.own.iter().any(here)
             })

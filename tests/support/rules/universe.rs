@@ -170,12 +170,18 @@ pub fn reading(
 ) -> impl Strategy<Value = Reading> {
     let defaults = [Action::Allow, Action::Deny, Action::Deny, Action::Report];
     let lines = prop::collection::vec(line(often), lines);
-    let own = [(LOCAL.0, LOCAL.1), ("2a00:1::1", 443), (LOCAL.0, 8080)];
+    // The wildcard is also on all of loopback, of which this has one.
+    let own = [
+        (LOCAL.0, LOCAL.1),
+        ("2a00:1::1", 443),
+        (LOCAL.0, 8080),
+        ("127.0.0.1", 8080),
+    ];
     let own = own.map(|(address, port)| (ip(address), port));
     (
         select(defaults.to_vec()),
         prop::bool::weighted(0.2),
-        select(vec![1, 3]),
+        select(vec![1, 4]),
         lines,
     )
         .prop_map(move |(default, allow_private, listens, lines)| Reading {
