@@ -239,7 +239,7 @@ where
         let listener = TcpListener::bind(address).await;
         let listener =
             listener.map_err(|error| format!("metrics: cannot listen on {address}: {error}"))?;
-        let status = Status::start(&metrics, open.clone())?;
+        let status = Status::start(&metrics, open.clone(), state.policy())?;
         status_address = Some(listener.local_addr()?);
         tokio::spawn(status.serve(listener));
     }

@@ -2,6 +2,7 @@ use std::{
     collections::{BTreeMap, HashMap},
     net::SocketAddr,
     sync::Arc,
+    time::Duration,
 };
 
 use jiff::tz::TimeZone;
@@ -16,9 +17,14 @@ use super::{
     rules::Rules,
     schedule::Zone,
 };
+use crate::admission::LogBudget;
 
 /// The users of each group.
 pub(super) type Groups = BTreeMap<Box<str>, Vec<Box<str>>>;
+
+/// Lines of reports at once, and one in each such time from then on.
+const REPORTS: u32 = 100;
+const REPORTS_EVERY: Duration = Duration::from_millis(100);
 
 /// Builds [`Rules`], in code or from a file.
 ///
@@ -240,6 +246,7 @@ impl RulesBuilder {
             nat64,
             rules,
             timed,
+            reports: LogBudget::new(REPORTS, REPORTS_EVERY),
         }))
     }
 }

@@ -11,6 +11,7 @@ use super::{
     network::Network,
     rule::{Action, Rule},
 };
+use crate::admission::LogBudget;
 
 /// Rules with an index of their conditions.
 pub(super) struct Compiled {
@@ -32,6 +33,8 @@ pub(super) struct Compiled {
     pub(super) index: Index,
     /// Whether any rule looks at the clock.
     pub(super) timed: bool,
+    /// Lines about what is allowed and reported: clients can ask for ever new destinations.
+    pub(super) reports: LogBudget,
 }
 
 /// Which conditions of a rule are in the index.

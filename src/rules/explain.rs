@@ -43,7 +43,7 @@ impl Compiled {
         }
     }
 
-    fn rule_text(&self, id: RuleId) -> String {
+    pub(super) fn rule_text(&self, id: RuleId) -> String {
         let number = id + 1;
         match self.rules.get(id as usize).and_then(Rule::name) {
             Some(name) => format!("rule {number} ({name})"),

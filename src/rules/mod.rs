@@ -83,7 +83,8 @@
 //!
 //! For UDP, `to` and `port` are about the destination of each datagram, and for BIND about the peer,
 //! with the port that the request states. Each field takes a value or a list. Besides, a rule has an
-//! `action` (`allow`, `deny`, or `report`, which allows and logs what `deny` would have done) and
+//! `action` (`allow`, `deny`, or `report`, which allows and logs what `deny` would have done: a hundred lines at
+//! once, ten a second from then on, and how many there were besides) and
 //! may have a `name` for the log. Next to `rules` and `default` stand `allow_private`, `allow_unresolved`, `own`,
 //! `nat64`, `groups` and `time_zone`, an IANA name; the system's is the default.
 //!

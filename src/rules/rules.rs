@@ -9,6 +9,7 @@ use super::{
     compiled::Compiled,
     decision::{Decided, Decision, Effect},
     evaluate::Choice,
+    postings::RuleId,
     query::Query,
 };
 use crate::{
@@ -85,14 +86,24 @@ impl Rules {
     }
 
     fn report(&self, request: &Request, check: Check, decided: Decided) {
+        let Some(before) = self.0.reports.take() else {
+            return;
+        };
         let decision = self.0.explain(request, check, decided);
-        tracing::info!(user = %request.identity, peer = %request.peer, "{decision}");
+        let (user, peer, suppressed) = (&request.identity, request.peer, before.field());
+        tracing::info!(%user, %peer, suppressed, "{decision}");
     }
 
     /// Finds the first rule that matches what is known of a request.
     pub(crate) fn choose(&self, request: &Request, check: Check) -> Choice {
         self.0
             .choose(&Query::new(request, check, None, &self.0.nat64))
+    }
+
+    /// Returns what [`Refusal::rule`] says of each rule, in order: `rule 1 (no mail)`, or `rule 2` for one
+    /// without a name. Metrics have it as the reason of refusals.
+    pub fn names(&self) -> impl Iterator<Item = String> {
+        (0..self.len()).filter_map(|at| Some(self.0.rule_text(RuleId::try_from(at).ok()?)))
     }
 
     /// Counts the rules.

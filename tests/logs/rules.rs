@@ -59,6 +59,24 @@ fn a_reported_name_is_logged_once() {
     assert_eq!(new_lines(&log).len(), 1);
 }
 
+/// A client that asks for ever new destinations does not fill the disk, and the number of them is told.
+#[tokio::test(start_paused = true)]
+async fn reports_are_bounded() {
+    let rules = with("deny", "action = \"report\"");
+    let (log, _guard) = Log::start(Level::INFO);
+    let ask = |count: usize| {
+        for number in 0..count {
+            run(&rules, &named(&format!("name-{number}.example")), &[]);
+        }
+        new_lines(&log)
+    };
+    assert_eq!(ask(10_000).len(), 100);
+    tokio::time::advance(std::time::Duration::from_secs(1)).await;
+    let lines = ask(10_000);
+    assert_eq!(lines.len(), 10, "{lines:?}");
+    assert!(lines[0].contains("suppressed=9900"), "{}", lines[0]);
+}
+
 #[test]
 fn a_reported_literal_is_logged_once() {
     for rules in [

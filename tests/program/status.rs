@@ -2,8 +2,11 @@
 
 use std::{
     io::{Read, Write},
-    net::{SocketAddr, TcpListener},
+    net::{SocketAddr, TcpListener, TcpStream},
+    time::{Duration, Instant},
 };
+
+use rustix::process::Signal;
 
 use serde_json::Value;
 
@@ -83,6 +86,66 @@ fn numbers_and_who_is_connected() {
     assert!(page.contains("<title>SOCKS5 server</title>"), "{page}");
     // It loads nothing from elsewhere.
     assert!(!page.contains("http://") && !page.contains("https://"));
+}
+
+/// Others hold connections open, ask for half of something, or read nothing of what they asked for.
+#[test]
+fn slow_and_idle_scrapers_keep_nobody_from_the_numbers() {
+    let file = File::new("[metrics]\nlisten = \"127.0.0.1:0\"\n");
+    let mut server = file.server();
+    let status = status(&mut server);
+    let mut held = Vec::new();
+    for number in 0..200 {
+        let mut stream = TcpStream::connect(status).unwrap();
+        let said = ["", "GET /met", "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"][number % 3];
+        stream.write_all(said.as_bytes()).unwrap();
+        held.push(stream);
+    }
+    let asked = Instant::now();
+    for _ in 0..5 {
+        assert!(get(status, "/metrics").0.starts_with("HTTP/1.1 200"));
+    }
+    // Before any limit in time has passed.
+    assert!(
+        asked.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        asked.elapsed()
+    );
+}
+
+#[test]
+fn series_of_rules_that_are_gone_leave_the_numbers() {
+    let with_rule = |rule: &str| {
+        format!(
+            "[metrics]\nlisten = \"127.0.0.1:0\"\n[acl]\ndefault = \"allow\"\n\
+             [[acl.rules]]\n{rule}action = \"deny\"\nport = 25\n"
+        )
+    };
+    let file = File::new(&with_rule("name = 'no \"mail\"'\n"));
+    let mut server = file.server();
+    let status = status(&mut server);
+    let refuse = |server: &Server| {
+        let mut refused = server.connect();
+        exchange(&mut refused, b"\x05\x01\x00", 2);
+        let mail: SocketAddr = "192.0.2.1:25".parse().unwrap();
+        assert_eq!(exchange(&mut refused, &connect_request(mail), 10)[1], 2);
+    };
+    let series = || {
+        let (_, numbers) = get(status, "/metrics");
+        let lines = numbers.lines();
+        let lines = lines.filter(|line| line.starts_with("socks_refusals_total"));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    refuse(&server);
+    let first = "socks_refusals_total{reason=\"rule 1 (no \\\"mail\\\")\"} 1";
+    assert_eq!(series(), [first]);
+
+    file.write(&with_rule(""));
+    server.signal(Signal::HUP);
+    server.says("reloaded");
+    assert!(series().is_empty(), "{:?}", series());
+    refuse(&server);
+    assert_eq!(series(), ["socks_refusals_total{reason=\"rule 1\"} 1"]);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The address as an HTTP server: three pages, nothing that changes anything.
 
-use std::{convert::Infallible, io, net::IpAddr, sync::Arc, time::Duration};
+use std::{collections::VecDeque, convert::Infallible, io, net::IpAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -17,18 +17,19 @@ use hyper::{
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     net::TcpListener,
-    sync::Semaphore,
+    task::AbortHandle,
     time::{sleep, timeout},
 };
 
 use super::{Status, snapshot::Snapshot};
 
-/// Connections at once: this is for a scraper and a few people.
+/// Connections at once: this is for a scraper and a few people. One more takes the place of the oldest, so
+/// that those that are slow or idle keep nobody out.
 const CONNECTIONS: usize = 32;
 
 /// How long a client may take to ask, and a connection may be open.
 const PATIENCE: Duration = Duration::from_secs(10);
-const LIFETIME: Duration = Duration::from_secs(300);
+const LIFETIME: Duration = Duration::from_secs(60);
 
 const PAGE: &str = include_str!("page.html");
 
@@ -37,11 +38,8 @@ const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 
                       connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 pub(super) async fn serve(listener: TcpListener, status: Arc<Status>) -> io::Result<()> {
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let mut connections = VecDeque::<AbortHandle>::new();
     loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
-            return Ok(()); // nobody closes it
-        };
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             Err(error) => {
@@ -51,7 +49,13 @@ pub(super) async fn serve(listener: TcpListener, status: Arc<Status>) -> io::Res
             }
         };
         let status = Arc::clone(&status);
-        tokio::spawn(async move {
+        connections.retain(|connection| !connection.is_finished());
+        if connections.len() >= CONNECTIONS
+            && let Some(oldest) = connections.pop_front()
+        {
+            oldest.abort();
+        }
+        let connection = tokio::spawn(async move {
             let answers = service_fn(move |request| {
                 let answer = answer(&status, &request);
                 async { Ok::<_, Infallible>(answer) }
@@ -64,8 +68,8 @@ pub(super) async fn serve(listener: TcpListener, status: Arc<Status>) -> io::Res
             if let Ok(Err(error)) = timeout(LIFETIME, connection).await {
                 tracing::debug!(%error, "metrics: connection broken off");
             }
-            drop(place);
         });
+        connections.push_back(connection.abort_handle());
     }
 }
 
@@ -75,7 +79,7 @@ fn answer(status: &Status, request: &Request<Incoming>) -> Response<Full<Bytes>>
     }
     let is_page = match request.uri().path() {
         "/metrics" => {
-            let numbers = status.numbers.render();
+            let numbers = status.numbers();
             return response(StatusCode::OK, "text/plain; version=0.0.4", numbers);
         }
         "/" => true,

@@ -3,17 +3,17 @@
 mod http;
 mod snapshot;
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::HashSet, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use serde::{Deserialize, Deserializer, de};
 use tokio::{net::TcpListener, time::interval};
 use tower_socks::{
     BoxError,
-    layer::{metrics::names, track::OpenTunnels},
+    layer::{acl::SwapPolicy, metrics::names, track::OpenTunnels},
 };
 
-use crate::listen::address;
+use crate::{auth::UsersPolicy, listen::address};
 
 /// `[metrics]`.
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -45,17 +45,28 @@ const TIMES: [f64; 12] = [
 /// And for how long tunnels are open.
 const OPEN_TIMES: [f64; 8] = [0.1, 1.0, 10.0, 60.0, 600.0, 3600.0, 21_600.0, 86_400.0];
 
+/// The value of a label as the format of Prometheus has it.
+fn escaped(value: &str) -> String {
+    let value = value.replace('\\', "\\\\").replace('"', "\\\"");
+    value.replace('\n', "\\n")
+}
+
 /// What is shown.
 #[derive(Clone)]
 pub(crate) struct Status {
     numbers: PrometheusHandle,
     open: OpenTunnels,
+    policy: SwapPolicy<UsersPolicy>,
     dashboard: bool,
 }
 
 impl Status {
     /// Counts from here on: before the first connection.
-    pub(crate) fn start(metrics: &Metrics, open: OpenTunnels) -> Result<Self, BoxError> {
+    pub(crate) fn start(
+        metrics: &Metrics,
+        open: OpenTunnels,
+        policy: SwapPolicy<UsersPolicy>,
+    ) -> Result<Self, BoxError> {
         use metrics_exporter_prometheus::Matcher;
 
         let numbers = PrometheusBuilder::new()
@@ -66,8 +77,27 @@ impl Status {
         Ok(Self {
             numbers,
             open,
+            policy,
             dashboard: metrics.has_dashboard(),
         })
+    }
+
+    /// Returns the numbers, without those of rules that are in force no more.
+    fn numbers(&self) -> String {
+        let policy = self.policy.current();
+        let rules: HashSet<String> = policy.rules.names().map(|name| escaped(&name)).collect();
+        let series = format!("{}{{reason=\"", names::REFUSALS);
+        let is_shown = |line: &str| {
+            let reason = line.strip_prefix(&series);
+            let reason = reason.and_then(|line| line.rsplit_once("\"}"));
+            reason.is_none_or(|(reason, _)| !reason.starts_with("rule ") || rules.contains(reason))
+        };
+        let mut shown = self.numbers.render();
+        if shown.lines().any(|line| !is_shown(line)) {
+            let lines = shown.split_inclusive('\n');
+            shown = lines.filter(|line| is_shown(line)).collect();
+        }
+        shown
     }
 
     /// Serves HTTP, for ever.
