@@ -1,6 +1,6 @@
 //! Doubling back-off.
 
-use std::time::Duration;
+use std::{io, time::Duration};
 
 /// Doubles a delay with each failure in a row, up to a longest one.
 #[derive(Clone, Copy, Debug)]
@@ -24,4 +24,20 @@ impl Backoff {
             }
         }
     }
+}
+
+/// Errors of a connection that was in the queue, which accept(2) passes on: the next one may be
+/// fine.
+pub(crate) fn is_about_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::NotConnected
+            | io::ErrorKind::Interrupted
+            | io::ErrorKind::TimedOut
+            | io::ErrorKind::HostUnreachable
+            | io::ErrorKind::NetworkUnreachable
+    )
 }

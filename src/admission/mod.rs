@@ -11,7 +11,7 @@ mod places;
 #[cfg(feature = "metrics")]
 pub(crate) use self::limit_events::LIMITS;
 pub(crate) use self::{
-    backoff::Backoff,
+    backoff::{Backoff, is_about_connection},
     client_network::{client_network, network_of},
     counts::{Count, Counts},
     handshakes::InHandshake,

@@ -24,7 +24,7 @@ impl Backoff {
     ///
     /// A wait that is dropped counts as done.
     pub(super) async fn after(&mut self, error: &io::Error) {
-        if is_about_connection(error) {
+        if admission::is_about_connection(error) {
             tracing::debug!(%error, "connection broke before it was accepted");
             return;
         }
@@ -41,22 +41,6 @@ impl Backoff {
             tracing::info!("accepting connections again");
         }
     }
-}
-
-/// Errors of a connection that was in the queue, which accept(2) passes on: the next one may be
-/// fine.
-fn is_about_connection(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::ConnectionReset
-            | io::ErrorKind::ConnectionRefused
-            | io::ErrorKind::NotConnected
-            | io::ErrorKind::Interrupted
-            | io::ErrorKind::TimedOut
-            | io::ErrorKind::HostUnreachable
-            | io::ErrorKind::NetworkUnreachable
-    )
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-use crate::{io::Keepalive, proto::canonical, session::Accepted};
+use crate::{io::Keepalive, proto::unmapped, session::Accepted};
 
 /// The address of a transport that has none.
 const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
@@ -92,7 +92,7 @@ impl Listener for TcpListener {
         } else {
             listening
         };
-        Ok(Accepted::new(stream, canonical(peer), canonical(local)))
+        Ok(Accepted::new(stream, unmapped(peer), unmapped(local)))
     }
 }
 

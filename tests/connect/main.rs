@@ -12,6 +12,7 @@
 mod support;
 
 mod bind;
+mod bind_addresses;
 mod bind_limits;
 mod bind_policy;
 mod direct;

@@ -4,9 +4,10 @@
 //! target by a connection that it has already, as FTP does. The second reply comes once a peer has
 //! connected, with its address, or once none will. Then bytes are relayed.
 //!
-//! * **BND can be reached**: it is the address on which the client reached us, or one of the target's
-//!   family, or the [public one](Bind::public_address) of a NAT or a container's host. It listens
-//!   before the first reply leaves.
+//! * **BND can be reached**: it is the address from which we would go to the peer, which is not always
+//!   the one on which the client reached us; where DST.ADDR is zeros the one that is
+//!   [set](Bind::listen_address) or that of the client; or the [public one](Bind::public_address) of a
+//!   NAT or a container's host. It listens before the first reply leaves.
 //! * **Only the expected peer is accepted**: one whose address is DST.ADDR. `0.0.0.0` and `::` mean
 //!   any peer; a policy may refuse that, and is asked about the peer in any case. Others are rejected,
 //!   and the wait goes on.
@@ -42,6 +43,7 @@
 //! ```
 
 mod future;
+mod reachable;
 mod service;
 mod tunnel;
 

@@ -1,6 +1,6 @@
 use std::{
     io,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     ops::RangeInclusive,
     task::{Context, Poll},
     time::Duration,
@@ -14,6 +14,7 @@ use tower_service::Service;
 
 use super::{
     future::ResponseFuture,
+    reachable::ListenAddresses,
     tunnel::BindTunnel,
     tunnel::{Expected, Parts},
 };
@@ -26,7 +27,7 @@ use crate::{
     },
     error::{BoxError, Refusal},
     io::Keepalive,
-    proto::Address,
+    proto::{Address, unmapped},
     relay::Relay,
     session::{Request, UserOrClient},
 };
@@ -48,6 +49,7 @@ pub struct Bind<R = SystemResolver> {
 #[derive(Clone, Debug)]
 struct Options {
     endpoint: Endpoint,
+    listen: ListenAddresses,
     per_client: usize,
     limit: Duration,
     keepalive: Keepalive,
@@ -55,7 +57,7 @@ struct Options {
 }
 
 impl Bind {
-    /// Listens on the address on which the client reached us, at any port, with 2 min for the peer and 64
+    /// Listens on the address from which we would go to the peer, at any port, with 2 min for the peer and 64
     /// BINDs for each user, or client without a name.
     #[must_use]
     pub fn new() -> Self {
@@ -64,6 +66,7 @@ impl Bind {
             places: Places::new("binds"),
             options: Options {
                 endpoint: Endpoint::new(),
+                listen: ListenAddresses::default(),
                 per_client: 64,
                 limit: Duration::from_secs(2 * 60),
                 keepalive: Keepalive::new(),
@@ -95,6 +98,17 @@ impl<R> Bind<R> {
     #[must_use]
     pub const fn public_address(mut self, address: IpAddr) -> Self {
         self.options.endpoint.public = Some(address);
+        self
+    }
+
+    /// Listens on this address of the machine where DST.ADDR is zeros, which leaves open where the peer
+    /// will come from; otherwise on the one on which the client reached us. Call it once for each
+    /// family: an address of the family of the zeros goes first.
+    ///
+    /// Where DST says who will come, the route to it says which address that is.
+    #[must_use]
+    pub const fn listen_address(mut self, address: IpAddr) -> Self {
+        self.options.listen.add(address);
         self
     }
 
@@ -174,7 +188,9 @@ impl<R: Resolve> Service<Request> for Bind<R> {
                 }
             };
             let local =
-                SocketAddr::new(reachable(request.local.ip().to_canonical(), &expected)?, 0);
+                options
+                    .listen
+                    .reachable(unmapped(request.local), &request.target, &expected)?;
             let Opened {
                 socket: listener,
                 address,
@@ -214,33 +230,4 @@ fn listen_on(address: SocketAddr, keepalive: Keepalive) -> io::Result<TcpListene
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
-}
-
-/// An address of this machine that the peer can reach: the one on which the client did, if it is of
-/// the peer's family, and otherwise the one from which we would go to the peer.
-fn reachable(local: IpAddr, expected: &Expected) -> io::Result<IpAddr> {
-    let peer = match expected {
-        Expected::One(peers) => {
-            let mut same_family = peers
-                .iter()
-                .filter(|peer| peer.is_ipv4() == local.is_ipv4());
-            same_family.next().or(peers.first()).copied()
-        }
-        Expected::Anyone => None,
-    };
-    match peer {
-        Some(peer) if local.is_unspecified() || peer.is_ipv4() != local.is_ipv4() => {
-            let any: IpAddr = match peer {
-                IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
-                IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
-            };
-            // Connecting a UDP socket sends nothing; it asks the routing table.
-            let socket = UdpSocket::bind((any, 0))?;
-            socket.connect((peer, 9))?;
-            Ok(socket.local_addr()?.ip())
-        }
-        // A client on a Unix socket that expects anyone: this machine.
-        None if local.is_unspecified() => Ok(Ipv4Addr::LOCALHOST.into()),
-        _ => Ok(local),
-    }
 }

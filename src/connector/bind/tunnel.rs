@@ -1,24 +1,26 @@
 use std::{
-    future::{Future, poll_fn},
+    future::Future,
     io,
-    net::IpAddr,
-    task::{Context, Poll, ready},
+    net::{IpAddr, SocketAddr},
     time::Duration,
 };
 
 use tokio::{
     net::{TcpListener, TcpStream},
-    time::timeout,
+    time::{sleep, timeout},
 };
 
 use crate::{
-    admission::Place,
+    admission::{Backoff, Place, is_about_connection},
     connector::{port_range::TakenPort, second_reply::second_reply},
     io::ClientStream,
     proto::{Address, canonical},
     relay::{Relay, Traffic},
     session::{Request, Tunnel, UserOrClient},
 };
+
+/// How long accepting pauses, by the failures in a row.
+const DELAYS: Backoff = Backoff::new(Duration::from_millis(5), Duration::from_secs(1));
 
 /// Listens for one peer, and relays: the tunnel of BIND.
 ///
@@ -97,15 +99,15 @@ impl BindTunnel {
 impl Parts {
     /// Accepts the connection of the expected peer, within the time that it has.
     async fn accept(self: Box<Self>) -> io::Result<(TcpStream, Address)> {
-        match timeout(self.limit, poll_fn(|cx| self.poll_accept(cx))).await {
+        match timeout(self.limit, self.expected_peer()).await {
             Ok(outcome) => outcome,
             Err(elapsed) => Err(io::Error::new(io::ErrorKind::TimedOut, elapsed)),
         }
     }
 
-    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, Address)>> {
+    async fn expected_peer(&self) -> io::Result<(TcpStream, Address)> {
         loop {
-            let (stream, peer) = ready!(self.listener.poll_accept(cx))?;
+            let (stream, peer) = self.next_peer().await;
             let peer = canonical(peer);
             if !self.expected.includes(peer.ip()) {
                 tracing::debug!(%peer, "peer rejected: not the expected one");
@@ -114,14 +116,35 @@ impl Parts {
             match (self.request.approve(peer), &self.expected) {
                 (Ok(()), _) => {
                     self.request.reached(peer);
-                    return Poll::Ready(Ok((stream, Address::Ip(peer))));
+                    return Ok((stream, Address::Ip(peer)));
                 }
                 // Another peer may be allowed.
                 (Err(refusal), Expected::Anyone) => {
                     tracing::debug!(%peer, %refusal, "peer rejected");
                 }
                 (Err(refusal), Expected::One(_)) => {
-                    return Poll::Ready(Err(io::Error::other(refusal)));
+                    return Err(io::Error::other(refusal));
+                }
+            }
+        }
+    }
+
+    /// Accepts a connection, whatever becomes of those before it in the queue. What the system lacks may
+    /// be there again before the time is over.
+    async fn next_peer(&self) -> (TcpStream, SocketAddr) {
+        let mut failures = 0;
+        loop {
+            match self.listener.accept().await {
+                Ok(accepted) => return accepted,
+                Err(error) if is_about_connection(&error) => {
+                    tracing::debug!(%error, "peer gone before it was accepted");
+                }
+                Err(error) => {
+                    if failures == 0 {
+                        tracing::warn!(%error, "cannot accept the peer of a BIND; trying again");
+                    }
+                    failures += 1;
+                    sleep(DELAYS.after(failures)).await;
                 }
             }
         }
