@@ -101,7 +101,7 @@
 //! | the peer of a client's BIND to come | 3 min | [`Client::accept_timeout`] |
 //! | an upstream: to reach it, and then its reply | 30 s each | [`Client::timeout`], `HttpUpstream::timeout` |
 //! | an alternative that was down is not tried | 1 s, then twice as long each time, up to 1 min | |
-//! | an attempt to log in: for verdicts on others, and after failures | 6 s, 4 s | `FailedLoginsLayer::longest_delay` |
+//! | an attempt to log in: after failures, and until there are verdicts on others | 4 s, 6 s | `FailedLoginsLayer::longest_delay` |
 //! | a blocking verification, for its turn | 8 s | [`BlockingVerifier::patience`](layer::auth::BlockingVerifier::patience) |
 //! | a request that waits at a limit | none waits | `ConcurrentTunnels::wait`, `RequestRate::wait` |
 //! | sessions after the signal to stop | 30 s | [`Serve::drain_limit`](server::Serve::drain_limit) |

@@ -8,10 +8,10 @@ use std::{
 };
 
 use futures_util::future::BoxFuture;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{
-    bounds::{Attempt, Bounds, Counted},
+    bounds::{Attempt, Bounds, Counted, refusal},
     live::State,
 };
 use crate::{
@@ -79,26 +79,26 @@ impl Attempts {
     }
 
     async fn enter(self: Arc<Self>, attempt: Attempt) -> Result<Begun, Refusal> {
-        // Then the longest delay may follow, within the time of a handshake.
-        let deadline = Instant::now() + self.bounds.longest_delay * 3 / 2;
+        let since = Instant::now();
         let known = attempt
             .client
             .filter(|client| self.state().memory.knows(*client, attempt.name));
         if let (Some(_), Some(counted)) = (known, attempt.known()) {
             // The failures of others do not concern it, unless its own attempts are too many.
-            if let Ok(begun) = self.wait(&counted, &attempt, deadline).await {
+            if let Ok(begun) = self.wait(&counted, &attempt, since).await {
                 return Ok(begun);
             }
         }
-        self.wait(&attempt.stranger(), &attempt, deadline).await
+        self.wait(&attempt.stranger(), &attempt, since).await
     }
 
     async fn wait(
         self: &Arc<Self>,
         counted: &[Counted],
         attempt: &Attempt,
-        deadline: Instant,
+        since: Instant,
     ) -> Result<Begun, Refusal> {
+        let deadline = since + self.bounds.longest_delay * 3 / 2;
         let mut waiting = None;
         for looks in 1.. {
             match self.begin(counted) {
@@ -106,7 +106,8 @@ impl Attempts {
                     begun.known = attempt.client.map(|client| (client, attempt.name));
                     drop(waiting);
                     if !delay.is_zero() {
-                        sleep(delay).await;
+                        // Less what it has waited for others: all of it is within the time of a handshake.
+                        sleep_until(since + delay).await;
                     }
                     return Ok(begun);
                 }
@@ -135,18 +136,20 @@ impl Attempts {
             let record = state.memory.failures(*counted);
             let allowed = self.bounds.of(*counted, record.all);
             let live = state.live.get(counted);
-            let (open, successes) = live.map_or((0, 0), |live| (live.open, live.successes));
+            let (open, slow) = live.map_or((0, 0), |live| (live.open, live.slow));
+            let successes = live.map_or(0, |live| live.successes);
             let slowed = record.failures > allowed.free;
             if slowed {
-                if open >= allowed.at_once {
+                let all = open.saturating_add(slow);
+                if all >= allowed.at_once {
                     return Turn::Refused;
                 }
                 // What is open may fail as well.
-                let failures = record.failures.saturating_add(open) - allowed.free;
+                let failures = record.failures.saturating_add(all) - allowed.free;
                 let backoff = Backoff::new(Duration::from_secs(1), self.bounds.longest_delay);
                 delay = delay.max(backoff.after(failures));
             } else {
-                // As many as may fail, and one more for each that has not.
+                // As many as may fail, and one more for each that has not. What is slow is bounded where it is.
                 let free = allowed.free.saturating_add(1) - record.failures;
                 let most = allowed.at_once.max(self.bounds.per_client);
                 later |= open >= free.saturating_add(successes).min(most.max(1));
@@ -155,9 +158,12 @@ impl Attempts {
                 }
             }
         }
+        // What waits anyway does not wait for others as well.
+        later &= delay.is_zero();
         if !later {
             for counted in counted {
-                state.live.entry(*counted).or_default().open += 1;
+                let live = state.live.entry(*counted).or_default();
+                *live.begun(delay) += 1;
             }
         }
         drop(state);
@@ -171,6 +177,7 @@ impl Attempts {
             Begun {
                 attempts: Arc::clone(self),
                 counted: counted.into(),
+                delay,
                 known: None,
             },
             delay.min(self.bounds.longest_delay),
@@ -216,16 +223,6 @@ impl Attempts {
     }
 }
 
-fn refusal(client: Option<IpAddr>) -> Refusal {
-    let message = match client {
-        Some(client) => {
-            format!("too many failed logins from {client}, or under this name: try again later")
-        }
-        None => "too many failed logins under this name: try again later".to_owned(),
-    };
-    Refusal::not_allowed(message).with_rule("limit failed logins")
-}
-
 impl CountLogins for Attempts {
     fn enter(
         self: Arc<Self>,
@@ -244,6 +241,7 @@ impl CountLogins for Attempts {
 pub(super) struct Begun {
     attempts: Arc<Attempts>,
     counted: Box<[Counted]>,
+    delay: Duration,
     /// Who is known where, once it has succeeded.
     known: Option<(IpAddr, u64)>,
 }
@@ -270,7 +268,10 @@ impl Drop for Begun {
     fn drop(&mut self) {
         let mut state = self.attempts.state();
         for counted in &self.counted {
-            state.release(*counted, |live| live.open = live.open.saturating_sub(1));
+            state.release(*counted, |live| {
+                let begun = live.begun(self.delay);
+                *begun = begun.saturating_sub(1);
+            });
         }
     }
 }

@@ -6,7 +6,10 @@ use std::{
     time::Duration,
 };
 
-use crate::admission::{client_network, network_of};
+use crate::{
+    admission::{client_network, network_of},
+    error::Refusal,
+};
 
 /// Whom attempts are counted by.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -109,4 +112,15 @@ impl Attempt {
     pub(super) fn known(&self) -> Option<Vec<Counted>> {
         Some(vec![Counted::Known(self.client?, self.name)])
     }
+}
+
+/// What an attempt hears for which there is no room.
+pub(super) fn refusal(client: Option<IpAddr>) -> Refusal {
+    let message = match client {
+        Some(client) => {
+            format!("too many failed logins from {client}, or under this name: try again later")
+        }
+        None => "too many failed logins under this name: try again later".to_owned(),
+    };
+    Refusal::not_allowed(message).with_rule("limit failed logins")
 }

@@ -107,8 +107,8 @@ impl FailedLoginsLayer {
         self.with(|bounds| bounds.free = most)
     }
 
-    /// Sets how long an attempt waits after failures. 4 s by default. An attempt waits for others as well, before that, for
-    /// one and a half times as long: both fit into the deadline of a handshake, or else nobody gets in. Half as long is twice
+    /// Sets how long an attempt waits after failures. 4 s by default. An attempt that waits for verdicts on others waits for
+    /// one and a half times as long, all in all: that fits into the deadline of a handshake, or else nobody gets in. Half as long is twice
     /// as many guesses.
     #[must_use]
     pub fn longest_delay(self, longest: Duration) -> Self {
