@@ -6,7 +6,6 @@ use lexopt::{Arg, Parser};
 use tower_socks::Users;
 
 use crate::{
-    accounts::Accounts,
     explain::Question,
     listen::{self, Listen},
 };
@@ -55,7 +54,7 @@ pub(crate) struct Flags {
     users: Vec<(Vec<u8>, Vec<u8>)>,
     pub(crate) config: Option<PathBuf>,
     pub(crate) allow_private: bool,
-    open: bool,
+    pub(crate) open: bool,
 }
 
 impl std::fmt::Debug for Flags {
@@ -125,23 +124,6 @@ impl Flags {
             file.unwrap_or_default()
         } else {
             Listen(self.listen.clone())
-        }
-    }
-
-    /// Checks that other addresses than loopback have users, or are open on purpose.
-    pub(crate) fn check_open(
-        &self,
-        accounts: &Accounts,
-        listening: &[SocketAddr],
-    ) -> Result<(), String> {
-        let mut listen = listening.iter();
-        let exposed = listen.find(|address| !address.ip().to_canonical().is_loopback());
-        match exposed {
-            Some(address) if accounts.is_empty() && !self.open => Err(format!(
-                "anyone could use a proxy on {address}: add --user NAME:PASSWORD, or users to the \
-                 file of --config, or --open if that is meant"
-            )),
-            _ => Ok(()),
         }
     }
 }

@@ -20,6 +20,9 @@ use crate::{
 pub(crate) struct Config {
     /// Unless the command line says where.
     pub(crate) listen: Option<Listen>,
+    /// Nobody has to authenticate where there are no users, whoever can connect.
+    #[serde(default)]
+    pub(crate) open: bool,
     /// Names and passwords.
     #[serde(default)]
     pub(crate) users: Users,
@@ -69,6 +72,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             listen: None,
+            open: false,
             users: Users::default(),
             password_hashes: Hashes::default(),
             acl: public(),

@@ -1,9 +1,9 @@
 //! Where the server listens: from the command line, from the file, or what systemd hands over.
 
-use std::{fmt, net::SocketAddr};
+use std::{fmt, io, net::SocketAddr, os::fd::AsFd};
 
 use serde::{Deserialize, Deserializer, de};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tower_socks::BoxError;
 
 /// `listen`: an address with a port, or several.
@@ -19,14 +19,54 @@ impl Default for Listen {
 
 impl Listen {
     /// Listens on all of them, before one of them serves.
-    pub(crate) async fn bind(&self) -> Result<Vec<TcpListener>, BoxError> {
+    pub(crate) fn bind(&self) -> Result<Vec<TcpListener>, BoxError> {
         let mut listeners = Vec::new();
         for address in &self.0 {
-            let listener = TcpListener::bind(address).await;
+            let listener = self.listener(*address);
             listeners
                 .push(listener.map_err(|error| format!("cannot listen on {address}: {error}"))?);
         }
         Ok(listeners)
+    }
+
+    fn listener(&self, address: SocketAddr) -> io::Result<TcpListener> {
+        let socket = match address {
+            SocketAddr::V4(_) => TcpSocket::new_v4()?,
+            SocketAddr::V6(_) => TcpSocket::new_v6()?,
+        };
+        socket.set_reuseaddr(true)?;
+        // A socket for IPv6 takes the port for IPv4 as well, which another one is to have.
+        let is_rival = |other: &SocketAddr| other.is_ipv4() && other.port() == address.port();
+        if address.is_ipv6() && address.port() != 0 && self.0.iter().any(is_rival) {
+            rustix::net::sockopt::set_ipv6_v6only(&socket, true)?;
+        }
+        socket.bind(address)?;
+        // As std and tokio do.
+        socket.listen(1024)
+    }
+}
+
+/// The addresses that are bound, whatever the file says by now.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Bound {
+    pub(crate) listening: Vec<SocketAddr>,
+    /// Where the metrics are.
+    pub(crate) status: Option<SocketAddr>,
+}
+
+impl Bound {
+    pub(crate) fn of<L: AsFd>(listeners: &[L], status: Option<&TcpListener>) -> io::Result<Self> {
+        let address = |listener| {
+            let address = rustix::net::getsockname(listener)?;
+            Ok(SocketAddr::try_from(address)?)
+        };
+        Ok(Self {
+            listening: listeners
+                .iter()
+                .map(address)
+                .collect::<io::Result<Vec<_>>>()?,
+            status: status.map(TcpListener::local_addr).transpose()?,
+        })
     }
 }
 

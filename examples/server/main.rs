@@ -27,7 +27,7 @@ mod systemd;
 mod timeouts;
 mod upstream;
 
-use std::{io::IsTerminal, net::SocketAddr, process::ExitCode};
+use std::{io::IsTerminal, process::ExitCode};
 
 use tokio::{net::TcpListener, task::JoinSet};
 use tower::{Service, ServiceBuilder};
@@ -48,8 +48,9 @@ use auth::ReloadableAuth;
 use cli::{Flags, Start};
 use config::LogFormat;
 use explain::{Question, explain};
+use listen::Bound;
 use state::{Fixed, Settings, State};
-use status::Status;
+use status::{Metrics, Status};
 
 fn main() -> ExitCode {
     let (flags, task) = match Flags::parse(std::env::args_os()) {
@@ -65,7 +66,7 @@ fn main() -> ExitCode {
     };
     // Before anybody can connect, and again with the addresses that are listened on.
     let loaded = systemd::listeners()
-        .and_then(|passed| Ok((Settings::load(&flags, local_addresses(&passed)?)?, passed)));
+        .and_then(|passed| Ok((Settings::load(&flags, &Bound::of(&passed, None)?)?, passed)));
     let (settings, passed) = match loaded {
         Ok(loaded) => loaded,
         Err(problem) => return complain(&problem, ExitCode::FAILURE),
@@ -195,21 +196,31 @@ async fn run(
 ) -> Result<(), BoxError> {
     descriptors::raise_limit();
     let listeners = if passed.is_empty() {
-        fixed.listen.bind().await?
+        fixed.listen.bind()?
     } else {
         let listeners = passed.into_iter().map(TcpListener::from_std);
         listeners.collect::<Result<_, _>>()?
     };
+    let status = fixed.metrics.as_ref().map(Metrics::bind).transpose()?;
     let timeouts = fixed.timeouts;
     match fixed.upstream {
-        None => run_with(flags, listeners, upstream::direct(&timeouts, &fixed.limits)).await,
-        Some(upstream) => run_with(flags, listeners, upstream.connector(&timeouts)).await,
+        None => {
+            run_with(
+                flags,
+                listeners,
+                status,
+                upstream::direct(&timeouts, &fixed.limits),
+            )
+            .await
+        }
+        Some(upstream) => run_with(flags, listeners, status, upstream.connector(&timeouts)).await,
     }
 }
 
 async fn run_with<C, T>(
     flags: Flags,
     listeners: Vec<TcpListener>,
+    status: Option<TcpListener>,
     connector: C,
 ) -> Result<(), BoxError>
 where
@@ -221,8 +232,8 @@ where
     T: Tunnel + 'static,
 {
     let reload = signals::reload()?;
-    let listening = local_addresses(&listeners)?;
-    let settings = Settings::load(&flags, listening.clone())?;
+    let bound = Bound::of(&listeners, status.as_ref())?;
+    let settings = Settings::load(&flags, &bound)?;
     let Fixed {
         limits,
         logins,
@@ -233,14 +244,8 @@ where
     let state = State::new(settings);
     let open = OpenTunnels::new();
     tokio::spawn(signals::list_at_usr1(open.clone())?);
-    let mut status_address = None;
-    if let Some(metrics) = metrics {
-        let address = metrics.listen;
-        let listener = TcpListener::bind(address).await;
-        let listener =
-            listener.map_err(|error| format!("metrics: cannot listen on {address}: {error}"))?;
+    if let (Some(metrics), Some(listener)) = (metrics, status) {
         let status = Status::start(&metrics, open.clone(), state.policy())?;
-        status_address = Some(listener.local_addr()?);
         tokio::spawn(status.serve(listener));
     }
     let stack = ServiceBuilder::new()
@@ -264,7 +269,7 @@ where
     let (sessions, handshakes) = (limits.sessions(), limits.handshakes());
     let stop = signals::stop(timeouts.drain.0)?;
     let mut servers = JoinSet::new();
-    for (listener, address) in listeners.into_iter().zip(&listening) {
+    for (listener, address) in listeners.into_iter().zip(&bound.listening) {
         tracing::info!(target: "listening", "listening on {address}");
         let mut stop = stop.clone();
         let server = serve(listener, stack.clone())
@@ -278,8 +283,8 @@ where
             });
         servers.spawn(server.into_future());
     }
-    tokio::spawn(state.reload_at(reload, flags, listening));
-    if let Some(address) = status_address {
+    tokio::spawn(state.reload_at(reload, flags, bound.clone()));
+    if let Some(address) = bound.status {
         tracing::info!("metrics at http://{address}/");
     }
     systemd::ready();
@@ -287,13 +292,4 @@ where
         server??;
     }
     Ok(())
-}
-
-/// Lists the addresses that sockets listen on.
-fn local_addresses<L: std::os::fd::AsFd>(listeners: &[L]) -> std::io::Result<Vec<SocketAddr>> {
-    let address = |listener| {
-        let address = rustix::net::getsockname(listener)?;
-        Ok(SocketAddr::try_from(address)?)
-    };
-    listeners.iter().map(address).collect()
 }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use tokio::{signal::unix::Signal, sync::watch};
-use tower_socks::{BoxError, Rules, layer::acl::SwapPolicy};
+use tower_socks::{BoxError, Rules, layer::acl::SwapPolicy, rules::RulesBuilder};
 
 use crate::{
     accounts::Accounts,
@@ -11,7 +11,7 @@ use crate::{
     cli::Flags,
     config::{Config, Log},
     limits::Limits,
-    listen::Listen,
+    listen::{Bound, Listen},
     logins::Logins,
     status::Metrics,
     systemd,
@@ -24,6 +24,8 @@ use crate::{
 pub(crate) struct Settings {
     pub(crate) accounts: Accounts,
     pub(crate) rules: Rules,
+    /// Nobody has to authenticate, if there are no users: somebody has said so.
+    pub(crate) is_open: bool,
     /// What cannot change while the server runs.
     pub(crate) fixed: Fixed,
 }
@@ -49,13 +51,14 @@ impl Fixed {
 
 impl Settings {
     /// Reads the file that the command line names, and checks everything. Nothing is listened on
-    /// yet, if `listening` is empty.
-    pub(crate) fn load(flags: &Flags, listening: Vec<SocketAddr>) -> Result<Self, BoxError> {
+    /// yet, if nothing is bound.
+    pub(crate) fn load(flags: &Flags, bound: &Bound) -> Result<Self, BoxError> {
         let Config {
             listen,
+            open,
             users,
             password_hashes: hashes,
-            mut acl,
+            acl,
             limits,
             logins,
             timeouts,
@@ -69,18 +72,17 @@ impl Settings {
         let users = flags.with_users(users);
         let accounts = Accounts::new(users, hashes)?;
         let listen = flags.listen(listen);
-        let listening = match listening.is_empty() {
-            true => listen.0.clone(),
-            false => listening,
+        let is_open = open || flags.open;
+        let listening = match &*bound.listening {
+            [] => &listen.0,
+            bound => bound,
         };
-        flags.check_open(&accounts, &listening)?;
-        if let Some(metrics) = &metrics {
-            // The dashboard is nothing to reach through the proxy.
-            acl = acl.listening_on(metrics.listen);
-        }
-        let acl = listening
-            .iter()
-            .fold(acl, |acl, address| acl.listening_on(*address));
+        check_open(is_open, &accounts, listening)?;
+        // The dashboard is nothing to reach through the proxy: neither where it is, which a file cannot
+        // change, nor where it would be.
+        let stated = metrics.as_ref().map(|metrics| metrics.listen);
+        let own = listening.iter().copied().chain(bound.status).chain(stated);
+        let acl = own.fold(acl, RulesBuilder::listening_on);
         let acl = if flags.allow_private {
             acl.allow_private()
         } else {
@@ -89,6 +91,7 @@ impl Settings {
         Ok(Self {
             accounts,
             rules: acl.build(),
+            is_open,
             fixed: Fixed {
                 listen,
                 limits,
@@ -99,6 +102,19 @@ impl Settings {
                 metrics,
             },
         })
+    }
+}
+
+/// Checks that other addresses than loopback have users, or are open on purpose.
+fn check_open(is_open: bool, accounts: &Accounts, listening: &[SocketAddr]) -> Result<(), String> {
+    let mut listen = listening.iter();
+    let exposed = listen.find(|address| !address.ip().to_canonical().is_loopback());
+    match exposed {
+        Some(address) if accounts.is_empty() && !is_open => Err(format!(
+            "anyone could use a proxy on {address}: add --user NAME:PASSWORD, or users to the file of \
+             --config, or --open (in the file: open = true) if that is meant"
+        )),
+        _ => Ok(()),
     }
 }
 
@@ -116,6 +132,7 @@ impl State {
             accounts,
             rules,
             fixed,
+            is_open: _,
         } = settings;
         Self {
             accounts: watch::Sender::new(accounts.clone()),
@@ -132,29 +149,56 @@ impl State {
         self.policy.clone()
     }
 
+    /// Refuses to let everyone in where there were users, unless somebody has said that this is meant:
+    /// a file that was emptied, or cut, looks the same.
+    fn opens_nothing(&self, new: &Accounts, is_open: bool) -> Result<(), String> {
+        match self.accounts.borrow().len() {
+            users if users > 0 && new.is_empty() && !is_open => Err(format!(
+                "there were {users} users and now there are none, so that nobody would be asked for \
+                 a password: write `open = true` at the top of the file, or start with --open, if \
+                 that is meant"
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// A file that was cut has less in it, and that may open what was closed.
+    fn warn_of_what_is_gone(&self, path: &str, accounts: &Accounts, rules: &Rules) {
+        let (users, before) = (accounts.len(), self.accounts.borrow().len());
+        let rules_before = self.policy.current().rules.len();
+        if rules.is_empty() && rules_before > 0 {
+            tracing::warn!(
+                users,
+                "{path}: there were {rules_before} rules and {before} users, and now there are no rules: is \
+                 the file whole?"
+            );
+        }
+    }
+
     /// Reads the file again at each SIGHUP. With a mistake in it everything stays as it is.
-    pub(crate) async fn reload_at(
-        self,
-        mut signal: Signal,
-        flags: Flags,
-        listening: Vec<SocketAddr>,
-    ) {
+    pub(crate) async fn reload_at(self, mut signal: Signal, flags: Flags, bound: Bound) {
         while signal.recv().await.is_some() {
             let Some(path) = flags.config.as_ref().map(|path| path.display().to_string()) else {
                 tracing::warn!("nothing to reload: started without --config");
                 continue;
             };
             systemd::reloading();
-            let (flags, listening) = (flags.clone(), listening.clone());
+            let (flags, bound) = (flags.clone(), bound.clone());
             // Reading a file blocks, and so does sorting a million names.
-            let loaded =
-                tokio::task::spawn_blocking(move || Settings::load(&flags, listening)).await;
+            let loaded = tokio::task::spawn_blocking(move || Settings::load(&flags, &bound)).await;
             match loaded {
                 Ok(Ok(Settings {
                     mut accounts,
                     rules,
                     fixed,
+                    is_open,
                 })) => {
+                    if let Err(problem) = self.opens_nothing(&accounts, is_open) {
+                        tracing::error!("kept what was in force: {path}: {problem}");
+                        systemd::ready();
+                        continue;
+                    }
+                    self.warn_of_what_is_gone(&path, &accounts, &rules);
                     if !fixed.is_like(&self.fixed) {
                         tracing::warn!(
                             "{path}: listen, limits, logins, timeouts, upstream, log and metrics change with a \

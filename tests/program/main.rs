@@ -18,6 +18,7 @@ mod limits;
 mod load;
 #[cfg(all(feature = "limit", feature = "proxy-url"))]
 mod logins;
+mod reload;
 mod server;
 #[cfg(all(feature = "limit", feature = "metrics", feature = "proxy-url"))]
 mod status;

@@ -13,7 +13,10 @@ use tower_socks::{
     layer::{acl::SwapPolicy, metrics::names, track::OpenTunnels},
 };
 
-use crate::{auth::UsersPolicy, listen::address};
+use crate::{
+    auth::UsersPolicy,
+    listen::{Listen, address},
+};
 
 /// `[metrics]`.
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -58,6 +61,16 @@ pub(crate) struct Status {
     open: OpenTunnels,
     policy: SwapPolicy<UsersPolicy>,
     dashboard: bool,
+}
+
+impl Metrics {
+    /// Listens.
+    pub(crate) fn bind(&self) -> Result<TcpListener, BoxError> {
+        let address = self.listen;
+        let listener = Listen(vec![address]).bind();
+        let listener = listener.map_err(|error| format!("metrics: {error}"))?.pop();
+        listener.ok_or_else(|| "metrics: nowhere to listen".into())
+    }
 }
 
 impl Status {

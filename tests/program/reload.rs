@@ -1,0 +1,129 @@
+//! SIGHUP with files that say less than before; and what stays bound whatever they say.
+
+use std::net::{SocketAddr, TcpStream};
+
+use rustix::process::Signal;
+
+use crate::support::{
+    has_ipv6,
+    program::{Server, complaint, connect_request, exchange, file::File},
+    udp::quiet_port,
+};
+
+const USERS: &str = "[users]\njoe = \"secret\"\njane = \"secret\"\n";
+
+/// The method for a client that offers none but "no authentication".
+fn method(server: &Server) -> u8 {
+    exchange(&mut server.connect(), b"\x05\x01\x00", 2)[1]
+}
+
+#[test]
+fn a_file_that_is_emptied_does_not_open_the_proxy() {
+    let file = File::new(USERS);
+    let mut server = file.strict_server();
+    assert_eq!(method(&server), 0xff);
+    for emptied in ["", "[acl]\ndefault = \"allow\"\n", "open = false\n"] {
+        file.write(emptied);
+        server.signal(Signal::HUP);
+        let line = server.says("kept what was in force");
+        assert!(
+            line.contains("`open = true`") && line.contains("2 users"),
+            "{line}"
+        );
+        assert_eq!(method(&server), 0xff);
+    }
+    file.write("open = true\n");
+    server.signal(Signal::HUP);
+    server.says("reloaded");
+    assert_eq!(method(&server), 0);
+    // From none to none is no change.
+    file.write("");
+    server.signal(Signal::HUP);
+    server.says("reloaded");
+    // And from some to fewer is one's own business.
+    file.write(USERS);
+    server.signal(Signal::HUP);
+    server.says("reloaded");
+    file.write("[users]\njoe = \"secret\"\n");
+    server.signal(Signal::HUP);
+    server.says("reloaded");
+    assert_eq!(method(&server), 0xff);
+}
+
+#[test]
+fn the_command_line_can_say_that_it_is_meant() {
+    let file = File::new(USERS);
+    let flags = ["--listen", "127.0.0.1:0", "--open", "--config", file.path()];
+    let mut server = Server::start(&flags, "info");
+    file.write("");
+    server.signal(Signal::HUP);
+    server.says("reloaded");
+    assert_eq!(method(&server), 0);
+}
+
+#[test]
+fn the_file_can_open_other_addresses_than_loopback() {
+    let file = File::new("");
+    let flags = ["--listen", "0.0.0.0:0", "--config", file.path(), "--check"];
+    assert!(complaint(&flags).contains("open = true"));
+    let file = File::new("open = true\n");
+    let server = Server::start(&["--listen", "0.0.0.0:0", "--config", file.path()], "info");
+    assert_ne!(server.address.port(), 0);
+}
+
+#[test]
+fn rules_that_are_gone_are_warned_about() {
+    let rules = "[acl]\ndefault = \"allow\"\n[[acl.rules]]\naction = \"deny\"\nport = 25\n";
+    let file = File::new(&format!("{USERS}{rules}"));
+    let mut server = file.strict_server();
+    file.write("[users]\njoe = \"secret\"\n");
+    server.signal(Signal::HUP);
+    let line = server.says("there were 1 rules");
+    assert!(line.contains("WARN") && line.contains("2 users"), "{line}");
+    server.says("reloaded");
+}
+
+#[cfg(all(feature = "limit", feature = "metrics", feature = "proxy-url"))]
+#[test]
+fn metrics_that_the_file_has_dropped_are_still_the_proxys_own() {
+    let rules =
+        "[acl]\ndefault = \"deny\"\n[[acl.rules]]\naction = \"allow\"\nto = \"127.0.0.0/8\"\n";
+    let file = File::new(&format!("{rules}[metrics]\nlisten = \"127.0.0.1:0\"\n"));
+    let mut server = file.strict_server();
+    let line = server.says("metrics at http://");
+    let (_, address) = line.trim_end().split_once("http://").unwrap();
+    let metrics: SocketAddr = address.trim_end_matches('/').parse().unwrap();
+    let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let asks = |server: &Server, target: SocketAddr| {
+        let mut client = server.connect();
+        exchange(&mut client, b"\x05\x01\x00", 2);
+        exchange(&mut client, &connect_request(target), 10)[1]
+    };
+    assert_eq!(asks(&server, metrics), 2);
+    assert_eq!(asks(&server, other.local_addr().unwrap()), 0);
+    file.write(rules);
+    server.signal(Signal::HUP);
+    server.says("reloaded");
+    assert!(TcpStream::connect(metrics).is_ok());
+    assert_eq!(asks(&server, metrics), 2);
+    assert_eq!(asks(&server, server.address), 2);
+    assert_eq!(asks(&server, other.local_addr().unwrap()), 0);
+}
+
+#[test]
+fn both_wildcards_can_have_one_port() {
+    if !has_ipv6() {
+        return;
+    }
+    for order in [["0.0.0.0", "[::]"], ["[::]", "0.0.0.0"]] {
+        let port = quiet_port();
+        let [first, second] = order.map(|ip| format!("{ip}:{port}"));
+        let server = Server::start(&["--open", "--listen", &first, "--listen", &second], "info");
+        assert_eq!(method(&server), 0);
+        for ip in ["127.0.0.1", "::1"] {
+            let to = SocketAddr::new(ip.parse().unwrap(), port);
+            let mut client = TcpStream::connect(to).unwrap();
+            assert_eq!(exchange(&mut client, b"\x05\x01\x00", 2), b"\x05\x00");
+        }
+    }
+}
