@@ -11,7 +11,7 @@ use tower_socks::{
 
 use crate::{
     accounts::Accounts, hashes::Hashes, limits::Limits, listen::Listen, logins::Logins,
-    status::Metrics, timeouts::Timeouts, upstream::Upstream,
+    search::Domain, status::Metrics, timeouts::Timeouts, upstream::Upstream,
 };
 
 /// What a file says. `server.toml` beside the examples explains every field.
@@ -40,6 +40,8 @@ pub(crate) struct Config {
     pub(crate) timeouts: Timeouts,
     /// Direct, if there is none.
     pub(crate) upstream: Option<Upstream>,
+    /// No name is completed, if there is none.
+    pub(crate) search_domain: Option<Domain>,
     #[serde(default)]
     pub(crate) log: Log,
     /// Nowhere, if there is none.
@@ -80,6 +82,7 @@ impl Default for Config {
             logins: Logins::default(),
             timeouts: Timeouts::default(),
             upstream: None,
+            search_domain: None,
             log: Log::default(),
             metrics: None,
         }

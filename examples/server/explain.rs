@@ -2,6 +2,7 @@
 
 use std::{
     net::{IpAddr, SocketAddr},
+    process::ExitCode,
     time::{Duration, SystemTime},
 };
 
@@ -12,7 +13,10 @@ use tower_socks::{
     session::Check,
 };
 
-use crate::upstream::Upstream;
+use crate::{
+    state::{Fixed, Settings},
+    upstream::Upstream,
+};
 
 /// A question as the command line has it.
 #[derive(Debug)]
@@ -86,14 +90,27 @@ impl std::str::FromStr for Question {
     }
 }
 
+/// Executes `--explain`: prints what the rules decide, without serving.
+pub(crate) async fn answer(settings: &Settings, question: &Question) -> ExitCode {
+    let (lines, allowed) = explain(&settings.rules, &settings.fixed, question).await;
+    for line in lines {
+        println!("{line}");
+    }
+    match allowed {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    }
+}
+
 /// Lists what the rules decide, line by line, and whether the request would be allowed. They are asked
 /// what the server would ask them.
-pub(crate) async fn explain(
-    rules: &Rules,
-    upstream: Option<&Upstream>,
-    question: &Question,
-) -> (Vec<String>, bool) {
+async fn explain(rules: &Rules, fixed: &Fixed, question: &Question) -> (Vec<String>, bool) {
     let Question { request, at } = question;
+    let request = match &fixed.search_domain {
+        Some(domain) => &domain.complete(request.clone()),
+        None => request,
+    };
+    let upstream = fixed.upstream.as_ref();
     let at = at.unwrap_or_else(SystemTime::now);
     let stated = rules.explain_at(request, Check::Stated, at);
     let mut lines = vec![stated.to_string()];

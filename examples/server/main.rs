@@ -20,6 +20,7 @@ mod limits;
 mod listen;
 mod logins;
 mod remembered;
+mod search;
 mod signals;
 mod state;
 mod status;
@@ -47,7 +48,7 @@ use tracing_subscriber::EnvFilter;
 use auth::ReloadableAuth;
 use cli::{Flags, Start};
 use config::LogFormat;
-use explain::{Question, explain};
+use explain::{Question, answer};
 use listen::Bound;
 use state::{Fixed, Settings, State};
 use status::{Metrics, Status};
@@ -128,19 +129,6 @@ fn log_to_stderr(format: LogFormat) {
     }
 }
 
-/// Executes `--explain`: prints what the rules decide, without serving.
-async fn answer(settings: &Settings, question: &Question) -> ExitCode {
-    let (lines, allowed) =
-        explain(&settings.rules, settings.fixed.upstream.as_ref(), question).await;
-    for line in lines {
-        println!("{line}");
-    }
-    match allowed {
-        true => ExitCode::SUCCESS,
-        false => ExitCode::FAILURE,
-    }
-}
-
 /// Executes `hash-password`: prints what the file has in place of a password.
 fn hash_password() -> ExitCode {
     let mut password = String::new();
@@ -164,6 +152,7 @@ fn check(settings: &Settings) -> ExitCode {
         logins,
         timeouts,
         upstream,
+        search_domain,
         listen,
         metrics,
         log,
@@ -174,6 +163,9 @@ fn check(settings: &Settings) -> ExitCode {
     match upstream {
         Some(upstream) => println!("upstream  {upstream}"),
         None => println!("upstream  none"),
+    }
+    if let Some(domain) = search_domain {
+        println!("search    {domain}");
     }
     println!("limits    {limits:?}");
     println!("logins    {logins:?}");
@@ -239,6 +231,7 @@ where
         logins,
         timeouts,
         metrics,
+        search_domain,
         ..
     } = settings.fixed.clone();
     let state = State::new(settings);
@@ -257,6 +250,7 @@ where
             &logins,
         )?))
         .timeout(timeouts.dial.0)
+        .option_layer(search_domain.map(|domain| domain.layer()))
         .layer(RequestMetricsLayer::new())
         .layer(open.layer())
         .layer(RecheckLayer::new(state.policy()))

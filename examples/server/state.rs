@@ -13,6 +13,7 @@ use crate::{
     limits::Limits,
     listen::{Bound, Listen},
     logins::Logins,
+    search::Domain,
     status::Metrics,
     systemd,
     timeouts::Timeouts,
@@ -38,6 +39,7 @@ pub(crate) struct Fixed {
     pub(crate) logins: Logins,
     pub(crate) timeouts: Timeouts,
     pub(crate) upstream: Option<Upstream>,
+    pub(crate) search_domain: Option<Domain>,
     pub(crate) log: Log,
     pub(crate) metrics: Option<Metrics>,
 }
@@ -63,6 +65,7 @@ impl Settings {
             logins,
             timeouts,
             upstream,
+            search_domain,
             log,
             metrics,
         } = match &flags.config {
@@ -98,6 +101,7 @@ impl Settings {
                 logins,
                 timeouts,
                 upstream,
+                search_domain,
                 log,
                 metrics,
             },
@@ -201,8 +205,8 @@ impl State {
                     self.warn_of_what_is_gone(&path, &accounts, &rules);
                     if !fixed.is_like(&self.fixed) {
                         tracing::warn!(
-                            "{path}: listen, limits, logins, timeouts, upstream, log and metrics change with a \
-                             restart only"
+                            "{path}: listen, limits, logins, timeouts, upstream, search_domain, log and \
+                             metrics change with a restart only"
                         );
                     }
                     accounts.follow(&self.accounts.borrow());

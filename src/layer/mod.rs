@@ -7,6 +7,7 @@
 //! | `FailedLoginsLayer` (feature `limit`) | a service for negotiations | the same, within a limit on failed logins |
 //! | [`AuthLayer`](auth::AuthLayer) | a service for requests | a service for negotiations |
 //! | `RequestMetricsLayer` (feature `metrics`) | a service for requests | the same, measured |
+//! | [`SearchDomainLayer`](search_domain::SearchDomainLayer) | a service for requests | the same, with names of a single label completed |
 //! | [`RecheckLayer`](acl::recheck::RecheckLayer) | a service for requests | the same, whose tunnels are closed once a new policy refuses them |
 //! | [`AclLayer`](acl::AclLayer) | a service for requests | the same, under a policy |
 //! | `LimitLayer` (feature `limit`) | a service for requests | the same, within limits on tunnels and requests |
@@ -30,5 +31,6 @@ pub mod meter;
 #[cfg(feature = "metrics")]
 pub mod metrics;
 pub mod request_fn;
+pub mod search_domain;
 pub mod trace;
 pub mod track;

@@ -24,6 +24,7 @@ mod negotiation;
 mod policy;
 mod request;
 mod sealed;
+mod search_domain;
 mod serde;
 mod session_limit;
 mod target;
@@ -50,6 +51,7 @@ pub use self::{
     policy::{Check, Policy},
     request::Request,
     sealed::{CloneService, Dial, Negotiate, Verify},
+    search_domain::SearchDomain,
     session_limit::SessionLimit,
     target::Target,
     tunnel::Tunnel,

@@ -1,9 +1,9 @@
 use std::{error::Error, net::SocketAddr};
 
-use super::{Dialled, Extensions, Guard, Identity};
+use super::{Dialled, Extensions, Guard, Identity, SearchDomain};
 use crate::{
     error::{Refusal, ReplyCodes},
-    proto::{Address, Command, ReplyCode},
+    proto::{Address, Command, ReplyCode, canonical},
 };
 
 /// A client's request, with all that is known about the client (RFC 1928 section 4).
@@ -145,8 +145,36 @@ impl Request {
         }
     }
 
-    /// Asks every policy that the request has passed about another target of the same client, as
-    /// stated: the destination of a datagram. Its addresses have to be approved as well, on the
+    /// Returns another target of the same client in the form in which it is judged and used: canonical, and
+    /// completed by the search domain, if the request has met a
+    /// [`SearchDomainLayer`](crate::layer::search_domain::SearchDomainLayer). A transport for datagrams
+    /// calls this with each destination, before it remembers anything about it.
+    #[must_use]
+    pub fn complete(&self, target: Address) -> Address {
+        match target {
+            Address::Ip(address) => Address::Ip(canonical(address)),
+            target => match self.extensions.get::<SearchDomain>() {
+                Some(domain) => domain.complete(target),
+                None => target,
+            },
+        }
+    }
+
+    /// Completes the target by a search domain, and that of each datagram. The policies that have judged it
+    /// before are asked again.
+    pub(crate) fn in_domain(mut self, domain: SearchDomain) -> Result<Self, Refusal> {
+        let completed = domain.complete(self.target.clone());
+        self.extensions.insert(domain);
+        if completed != self.target {
+            tracing::debug!(stated = %self.target, %completed, "name completed");
+            self.target = completed;
+            self.guard.check(&self)?;
+        }
+        Ok(self)
+    }
+
+    /// Asks every policy that the request has passed about another target of the same client,
+    /// [completed](Self::complete): the destination of a datagram. Its addresses have to be approved as well, on the
     /// request that this returns.
     ///
     /// # Errors
@@ -154,7 +182,7 @@ impl Request {
     /// The refusal of the first policy that says no.
     pub fn for_datagram(&self, target: Address) -> Result<Self, Refusal> {
         let request = Self {
-            target,
+            target: self.complete(target),
             datagram: true,
             ..self.clone()
         };

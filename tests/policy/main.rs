@@ -45,6 +45,7 @@ mod rules_self_connection;
 mod rules_special;
 #[cfg(feature = "rules")]
 mod rules_special_names;
+mod search_domain;
 #[cfg(feature = "rules")]
 mod swap;
 mod swap_lookups;

@@ -36,6 +36,7 @@ const HOUSE: &[(&str, &str)] = &[
     ("layer/meter", "proto io admission relay error session layer/key"),
     ("layer/metrics", "proto io admission relay error session"),
     ("layer/request_fn", "error session"),
+    ("layer/search_domain", "proto error session"),
     ("layer/trace", "proto io relay error session"),
     ("layer/track", "proto io relay error session"),
     ("connector", "proto io admission relay datagram error session client rules"),

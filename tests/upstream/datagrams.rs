@@ -12,12 +12,13 @@ use tokio::{
     io::AsyncReadExt,
     net::{TcpListener, TcpStream, UdpSocket},
 };
-use tower::Layer;
+use tower::ServiceBuilder;
 use tower_socks::{
     AclLayer, Client, Connector, NoAuth, Refusal, Request,
     client::ProxySocket,
     connector::upstream::Socks5Upstream,
-    proto::{Address, Command},
+    layer::search_domain::SearchDomainLayer,
+    proto::{Address, Command, DomainName},
     session::Policy,
 };
 
@@ -38,10 +39,17 @@ struct Scene {
 }
 
 async fn scene(policy: impl Policy) -> Scene {
+    scene_below(None, policy).await
+}
+
+async fn scene_below(search: Option<SearchDomainLayer>, policy: impl Policy) -> Scene {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let relay = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let upstream = Socks5Upstream::new(listener.local_addr().unwrap());
-    let connector = AclLayer::new(policy).layer(Connector::upstream(upstream));
+    let connector = ServiceBuilder::new()
+        .option_layer(search)
+        .layer(AclLayer::new(policy))
+        .service(Connector::upstream(upstream));
     let server = proxy(stack(NoAuth, connector)).await;
     let stream = TcpStream::connect(server).await.unwrap();
     let client = Client::new();
@@ -147,6 +155,23 @@ async fn a_non_canonical_literal_goes_as_the_address() {
         let times = policy.asked();
         let asked = Asked::Address("192.0.2.1:53".parse().unwrap());
         assert_eq!(times.iter().filter(|it| **it == asked).count(), 1);
+    })
+    .await;
+}
+
+/// A name of a single label is judged and handed on as the name that it is completed to.
+#[tokio::test]
+async fn a_name_in_a_search_domain_is_judged_and_goes_completed() {
+    within(async {
+        let policy = Diary::default();
+        let search = SearchDomainLayer::new(DomainName::new("corp.example").unwrap());
+        let mut scene = scene_below(Some(search), policy.clone()).await;
+        scene.send(&name("db", 53), b"").await;
+        let (datagram, _) = scene.relayed().await;
+        assert_eq!(datagram, b"\0\0\0\x03\x0fdb.corp.example\x00\x35");
+        let judged = format!("{:?}", policy.asked());
+        assert!(judged.contains("db.corp.example"), "{judged}");
+        assert!(!judged.contains("db:53"), "{judged}");
     })
     .await;
 }

@@ -64,15 +64,16 @@ impl<R: Resolve> DirectTransport<R> {
     /// Replaces names by addresses, and takes out what a policy refuses or what cannot be sent.
     fn resolve_and_filter(&mut self, batch: &mut Datagrams) {
         batch.retain_mut(|target, payload| {
-            let address = match target.clone().canonical() {
-                Ok(Address::Ip(address)) if is_own_relay(address) => {
+            *target = self.destinations.complete(target);
+            let address = match &*target {
+                Address::Ip(address) if is_own_relay(*address) => {
                     return Err(DropReason::SelfConnection);
                 }
-                Ok(Address::Ip(address)) if self.destinations.approve(address) => address,
-                Ok(Address::Ip(_)) => return Err(DropReason::Refused),
-                Ok(Address::Name(name, _)) => {
+                Address::Ip(address) if self.destinations.approve(*address) => *address,
+                Address::Ip(_) => return Err(DropReason::Refused),
+                Address::Name(name, _) => {
                     let admit = |target: &Address| self.destinations.request_for(target);
-                    match self.lookups.address(target, &name, payload, admit)? {
+                    match self.lookups.address(target, name, payload, admit)? {
                         Some(address) if is_own_relay(address) => {
                             return Err(DropReason::SelfConnection);
                         }
@@ -83,7 +84,6 @@ impl<R: Resolve> DirectTransport<R> {
                         None => return Ok(false), // it waits
                     }
                 }
-                Err(_) => return Err(DropReason::Malformed),
             };
             *target = Address::Ip(address);
             Ok(true)

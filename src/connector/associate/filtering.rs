@@ -131,6 +131,11 @@ impl Destinations {
         self.allows_as(&Address::Ip(address), address)
     }
 
+    /// A destination in the form in which it is judged.
+    pub(super) fn complete(&self, target: &Address) -> Address {
+        self.request.complete(target.clone())
+    }
+
     /// The request to ask the policies about the addresses of a target with, unless they refuse it as
     /// stated.
     pub(super) fn request_for(&self, target: &Address) -> Option<Request> {

@@ -139,12 +139,8 @@ impl<Io: AsyncRead + AsyncWrite + Unpin + Send + 'static> DatagramTransport
             self.known.clear();
         }
         batch.retain_mut(|target, _| {
-            // What is sent is what the policies were asked about: no proxy gets to interpret a
-            // non-canonical IP literal.
-            *target = target
-                .clone()
-                .canonical()
-                .map_err(|_| DropReason::Malformed)?;
+            // What is sent is what the policies are asked about.
+            *target = self.request.complete(target.clone());
             match target {
                 Address::Ip(address) if is_own_relay(*address) => Err(DropReason::SelfConnection),
                 _ if self.allows(target) => Ok(true),
