@@ -20,6 +20,8 @@ mod load;
 mod logins;
 mod reload;
 mod server;
+#[cfg(all(feature = "limit", feature = "proxy-url"))]
+mod sessions;
 #[cfg(all(feature = "limit", feature = "metrics", feature = "proxy-url"))]
 mod status;
 #[cfg(all(feature = "limit", feature = "metrics", feature = "proxy-url"))]

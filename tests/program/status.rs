@@ -73,6 +73,7 @@ fn numbers_and_who_is_connected() {
         "socks_bytes_total{direction=\"down\",transport=\"tcp\"} 6\n",
         "socks_dial_seconds_bucket{command=\"connect\",le=\"30\"} 2\n",
         "# TYPE socks_sessions_open gauge\n",
+        "socks_sessions_limit 10000\n",
     ] {
         assert!(numbers.contains(line), "{line} in {numbers}");
     }
