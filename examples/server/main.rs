@@ -28,7 +28,7 @@ mod systemd;
 mod timeouts;
 mod upstream;
 
-use std::{io::IsTerminal, process::ExitCode};
+use std::{io::IsTerminal, process::ExitCode, time::Duration};
 
 use tokio::{net::TcpListener, task::JoinSet};
 use tower::{Service, ServiceBuilder};
@@ -50,6 +50,7 @@ use cli::{Flags, Start};
 use config::LogFormat;
 use explain::{Question, answer};
 use listen::Bound;
+use signals::Phase;
 use state::{Fixed, Settings, State};
 use status::{Metrics, Status};
 
@@ -86,8 +87,9 @@ fn main() -> ExitCode {
                 .map(|()| ExitCode::SUCCESS),
         }
     });
-    // A lookup that hangs in its thread is no reason to stay.
-    runtime.shutdown_background();
+    // A lookup that hangs in its thread is no reason to stay, and sessions that are dropped have a
+    // moment for their lines.
+    runtime.shutdown_timeout(Duration::from_secs(u64::from(outcome.is_err())));
     match outcome {
         Ok(code) => code,
         Err(problem) => complain(&problem, ExitCode::FAILURE),
@@ -273,7 +275,7 @@ where
             .keepalive(timeouts.keepalive())
             .with_graceful_shutdown(async move {
                 // An error means that the watcher is gone, which is a reason to stop as well.
-                _ = stop.wait_for(|stop| *stop).await;
+                _ = stop.wait_for(|phase| *phase >= Phase::Drained).await;
             });
         servers.spawn(server.into_future());
     }
@@ -282,8 +284,5 @@ where
         tracing::info!("metrics at http://{address}/");
     }
     systemd::ready();
-    while let Some(server) = servers.join_next().await {
-        server??;
-    }
-    Ok(())
+    signals::ended(servers, stop).await
 }

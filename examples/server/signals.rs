@@ -5,31 +5,61 @@ use std::time::Duration;
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::watch,
+    task::JoinSet,
 };
 use tower_socks::{BoxError, layer::track::OpenTunnels};
 
 use crate::systemd;
 
-/// True from the first SIGINT or SIGTERM on. The second one ends the process.
-pub(crate) fn stop(drain: Duration) -> Result<watch::Receiver<bool>, BoxError> {
+/// What becomes of sessions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Phase {
+    Served,
+    /// They have some time to end.
+    Drained,
+    Dropped,
+}
+
+/// Drained from the first SIGINT or SIGTERM on, dropped from the second one on.
+pub(crate) fn stop(drain: Duration) -> Result<watch::Receiver<Phase>, BoxError> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    let (stop, stopped) = watch::channel(false);
+    let (phase, watched) = watch::channel(Phase::Served);
     tokio::spawn(async move {
-        for last in [false, true] {
+        for next in [Phase::Drained, Phase::Dropped] {
             tokio::select! {
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
             }
-            if last {
-                std::process::exit(1);
+            if next == Phase::Drained {
+                tracing::info!(
+                    "stopping; sessions have {drain:?} to end, a second signal drops them"
+                );
+                systemd::stopping();
             }
-            tracing::info!("stopping; sessions have {drain:?} to end, a second signal drops them");
-            systemd::stopping();
-            _ = stop.send(true);
+            _ = phase.send(next);
         }
     });
-    Ok(stopped)
+    Ok(watched)
+}
+
+/// Waits for the servers to end, or for the second signal, which drops them.
+pub(crate) async fn ended(
+    mut servers: JoinSet<Result<(), BoxError>>,
+    mut phase: watch::Receiver<Phase>,
+) -> Result<(), BoxError> {
+    let all = async {
+        while let Some(server) = servers.join_next().await {
+            server??;
+        }
+        Ok(())
+    };
+    tokio::select! {
+        outcome = all => outcome,
+        Ok(_) = phase.wait_for(|phase| *phase == Phase::Dropped) => {
+            Err("a second signal: sessions are dropped".into())
+        }
+    }
 }
 
 /// SIGHUP. Caught from here on, so that one that comes too early does not end the process.

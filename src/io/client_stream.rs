@@ -1,11 +1,11 @@
 use std::{
     io,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::{BoxStream, Meter, MeteredStream, PrefixedStream};
+use super::{BoxStream, Meter, MeteredStream, PrefixedStream, Raw};
 
 /// A stream on which a client speaks SOCKS: the stream of an
 /// [`Authenticate`](crate::layer::auth::Authenticate) method.
@@ -48,7 +48,22 @@ impl<Io: AsyncRead + AsyncWrite + Unpin + Send + 'static> ClientStream for Prefi
     /// Reads ahead, and keeps what it reads. Once there is no more room, a socket is asked every
     /// second whether it has an error; of any other stream nothing is learnt then.
     fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_end(cx)
+        if !self.is_full() {
+            let end = self.poll_end(cx);
+            if end.is_ready() || !self.is_full() {
+                return end;
+            }
+        }
+        // With bytes left to read, its readiness says nothing new.
+        loop {
+            let Some(socket) = Raw::beneath(self.get_ref()) else {
+                return Poll::Pending;
+            };
+            if let Some(error) = socket.take_error()? {
+                return Poll::Ready(Err(error));
+            }
+            ready!(self.poll_watch(cx));
+        }
     }
 }
 

@@ -18,8 +18,8 @@ const PROBES: (u32, u32) = (1, 127);
 /// answers the probes, whether its program reads or not. Where nobody probes, the tunnel of one that
 /// is gone stays until the [idle limit](crate::relay::Relay::idle_timeout).
 ///
-/// Probes are for connections on which nothing is under way. A peer that vanishes with bytes on
-/// their way to it is given up by the system once it has sent them often enough: on Linux after some
+/// Probes are for connections on which everything is acknowledged. A peer that vanishes with bytes
+/// sent and not acknowledged is given up by the system once it has sent them often enough: on Linux after some
 /// 15 minutes (`net.ipv4.tcp_retries2`), or after [`unacknowledged`](Self::unacknowledged).
 ///
 /// ```

@@ -11,8 +11,6 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
-use super::Raw;
-
 /// Room for a whole handshake of usual size, in bytes, so that a client that sends it all at once
 /// is read in one system call.
 const CAPACITY: usize = 1024;
@@ -93,37 +91,32 @@ impl<Io> PrefixedStream<Io> {
     }
 }
 
-impl<Io: AsyncRead + Unpin + 'static> PrefixedStream<Io> {
-    /// Reads ahead. Ready at the end of the stream and on an error; of a socket also once there is no
-    /// more room.
-    pub(crate) fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+impl<Io: AsyncRead + Unpin> PrefixedStream<Io> {
+    /// Reads ahead. Ready at the end of the stream and on an error; never once there is no more
+    /// room.
+    pub(super) fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.ended {
-            if self.start == 0 && self.end >= CAPACITY {
-                return self.poll_broken(cx);
+            if self.is_full() {
+                return Poll::Pending;
             }
             ready!(self.poll_fill(cx))?;
         }
         Poll::Ready(Ok(()))
     }
 
-    /// Ready once the socket has an error, for which it is asked every second: with bytes left to
-    /// read, its readiness says nothing new.
-    fn poll_broken(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        loop {
-            let Some(socket) = Raw::beneath(&self.io) else {
-                return Poll::Pending;
-            };
-            if let Some(error) = socket.take_error()? {
-                return Poll::Ready(Err(error));
-            }
-            let watch = self.watch.get_or_insert_with(|| Box::pin(sleep(WATCH)));
-            ready!(watch.as_mut().poll(cx));
-            self.watch = None;
-        }
+    /// Returns `true` if there is no more room to read ahead.
+    pub(super) const fn is_full(&self) -> bool {
+        self.start == 0 && self.end >= CAPACITY
     }
-}
 
-impl<Io: AsyncRead + Unpin> PrefixedStream<Io> {
+    /// Ready after a second, for as long as somebody asks.
+    pub(super) fn poll_watch(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let watch = self.watch.get_or_insert_with(|| Box::pin(sleep(WATCH)));
+        ready!(watch.as_mut().poll(cx));
+        self.watch = None;
+        Poll::Ready(())
+    }
+
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.start > 0 {
             self.buffer.copy_within(self.start..self.end, 0);

@@ -56,6 +56,7 @@
 //! ```
 
 mod copier;
+pub(crate) mod dropped;
 mod ends;
 mod error;
 mod gate;

@@ -10,8 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{
     RelayError, RelayErrorKind, Traffic,
-    copier::Copier,
-    ends::Ends,
+    ends::{Closing, Ends},
     error::End,
     gate::Gate,
     idle::{Due, Watch},
@@ -74,10 +73,14 @@ impl Relay {
     {
         let mut ends = Ends::new(client, target);
         async move {
-            let mut up = Copier::new();
-            let mut down = Copier::new();
             let broken = {
-                let Ends { client, target, .. } = &mut ends;
+                let Ends {
+                    client,
+                    target,
+                    up,
+                    down,
+                    ..
+                } = &mut ends;
                 let mut meters = MeteredStream::take(client);
                 let mut watch = Watch::new(self.idle, self.half_close);
                 let mut timer = pin!(watch.timer());
@@ -85,13 +88,13 @@ impl Relay {
                     loop {
                         let before = up.moved + down.moved;
                         let gate = Gate::new(&mut meters, Direction::Up);
-                        if let Poll::Ready(Err(broken)) = up.poll(cx, client, target, &down, gate) {
+                        if let Poll::Ready(Err(broken)) = up.poll(cx, client, target, down, gate) {
                             return Poll::Ready(Some(
                                 broken.between(RelayErrorKind::Client, RelayErrorKind::Target),
                             ));
                         }
                         let gate = Gate::new(&mut meters, Direction::Down);
-                        if let Poll::Ready(Err(broken)) = down.poll(cx, target, client, &up, gate) {
+                        if let Poll::Ready(Err(broken)) = down.poll(cx, target, client, up, gate) {
                             return Poll::Ready(Some(
                                 broken.between(RelayErrorKind::Target, RelayErrorKind::Client),
                             ));
@@ -119,13 +122,11 @@ impl Relay {
                 })
                 .await
             };
-            let traffic = Traffic {
-                up: up.moved,
-                down: down.moved,
-            };
+            let traffic = ends.traffic();
             match broken {
-                None => ends.complete = true,
+                None => ends.close(Closing::Complete),
                 Some((kind, End::Limit(limit))) => {
+                    ends.close(Closing::Broken);
                     return Err(RelayError::timed_out(kind, traffic, limit));
                 }
                 Some((kind, End::Broken(error))) => {
@@ -139,18 +140,27 @@ impl Relay {
                         }
                         _ => {}
                     }
+                    ends.close(Closing::Broken);
                     return Err(RelayError::broken(kind, traffic, error));
                 }
             }
             // Boxed for the same reason.
-            if up.is_discarding() {
+            if ends.up.is_discarding() {
                 Box::pin(lingering_close(&mut ends.client)).await;
             }
-            if down.is_discarding() {
+            if ends.down.is_discarding() {
                 Box::pin(lingering_close(&mut ends.target)).await;
             }
-            let refused = (up.refused.map(|error| (RelayErrorKind::Target, error)))
-                .or(down.refused.map(|error| (RelayErrorKind::Client, error)));
+            let refused = (ends
+                .up
+                .refused
+                .take()
+                .map(|error| (RelayErrorKind::Target, error)))
+            .or(ends
+                .down
+                .refused
+                .take()
+                .map(|error| (RelayErrorKind::Client, error)));
             match refused {
                 Some((kind, error)) => Err(RelayError::broken(kind, traffic, error)),
                 None => Ok(traffic),

@@ -12,6 +12,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod dropped;
 mod failover;
 mod floods;
 #[cfg(feature = "http-connect")]

@@ -11,7 +11,7 @@ use tower_socks::{
 };
 
 use crate::support::{
-    CONNECT, HELLO, HELLO_OK, exchange, failure,
+    CONNECT, HELLO, HELLO_OK, Script, exchange, failure,
     targets::{Dialer, failing, targets},
 };
 
@@ -86,6 +86,27 @@ fn a_session_that_fails_is_counted_by_whose_fault_it_was() {
     let (heard, ended) = session(failing(|| io::Error::other("a bug")));
     assert_eq!(heard, failure(1));
     assert_eq!(ended, ["outcome=server 1"]);
+}
+
+#[test]
+fn a_session_that_is_dropped_is_counted_as_that() {
+    recorded(async |numbers| {
+        let stack = ServiceBuilder::new()
+            .layer(SessionMetricsLayer::new())
+            .layer(HandshakeLayer::new())
+            .layer(AuthLayer::new(NoAuth))
+            .service(failing(|| io::Error::other("nobody asks")));
+        let (mut client, server) = tokio::io::duplex(64);
+        let (peer, local) = (crate::support::PEER.parse(), crate::support::LOCAL.parse());
+        let accepted = tower_socks::session::Accepted::new(server, peer.unwrap(), local.unwrap());
+        let session = tokio::spawn(stack.oneshot(accepted));
+        client.say(HELLO).await;
+        client.hear(HELLO_OK).await;
+        assert!(counted(&numbers, names::SESSIONS).is_empty());
+        session.abort();
+        session.await.unwrap_err();
+        assert_eq!(counted(&numbers, names::SESSIONS), ["outcome=dropped 1"]);
+    });
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The example server as a program: flags, messages, signals.
 
 use std::{
-    io::{BufRead, Write},
+    io::{self, BufRead, Read, Write},
     net::{TcpListener, TcpStream},
     process::Command,
 };
@@ -130,6 +130,13 @@ fn a_signal_drains_and_a_second_one_does_not_wait() {
         match second {
             Some(second) => {
                 server.signal(second);
+                // The session has its line all the same, and does not look complete.
+                let line = server.says("session ended");
+                for part in ["outcome=\"dropped\"", "up=0", "down=10"] {
+                    assert!(line.contains(part), "no {part} in {line}");
+                }
+                let reset = client.read(&mut [0]).unwrap_err();
+                assert_eq!(reset.kind(), io::ErrorKind::ConnectionReset);
                 assert_eq!(server.ends().code(), Some(1));
             }
             None => {

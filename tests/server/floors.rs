@@ -40,7 +40,7 @@ const HOUSE: &[(&str, &str)] = &[
     ("layer/trace", "proto io relay error session"),
     ("layer/track", "proto io relay error session"),
     ("connector", "proto io admission relay datagram error session client rules"),
-    ("server", "proto admission error session"),
+    ("server", "proto io admission error session"),
 
     ("guide", ""), // pages
 ];

@@ -114,7 +114,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Script for Io {}
 #[derive(Debug)]
 pub struct Client {
     pub io: DuplexStream,
-    session: JoinHandle<Result<Traffic, BoxError>>,
+    pub session: JoinHandle<Result<Traffic, BoxError>>,
 }
 
 impl Client {

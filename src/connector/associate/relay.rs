@@ -14,7 +14,7 @@ use crate::{
     datagram::{BatchSocket, DatagramTransport, Datagrams, Fragments, is_own_relay, poll_send_all},
     io::{Direction, DropReason, Drops, Meters, lend, yield_turn},
     proto::{Decode, Decoded, UdpHeader, unmapped},
-    relay::{RelayError, RelayErrorKind, Traffic},
+    relay::{RelayError, RelayErrorKind, Traffic, dropped},
 };
 
 /// Batches in each direction in one poll, before other tasks get their turn.
@@ -285,5 +285,11 @@ impl<D: DatagramTransport> DatagramRelay<D> {
         self.meters
             .moved(direction, usize::try_from(bytes).unwrap_or(usize::MAX));
         self.meters.datagrams(direction, datagrams);
+    }
+}
+
+impl<D> Drop for DatagramRelay<D> {
+    fn drop(&mut self) {
+        dropped::leave(self.traffic);
     }
 }

@@ -42,7 +42,7 @@ impl Classify {
 ///
 /// A failure reply is an answer, above all that the rules of the proxy do not allow the request
 /// (02, or 403 of HTTP), but also that it does not know the command (07) or the type of address (08):
-/// what it refuses is not sent another way round. To try others for some codes is a
+/// what it refuses is not sent to another one. To try others for some codes is a
 /// [`Classify::new`] that says [`FailureClass::Request`] for them.
 impl Default for Classify {
     fn default() -> Self {

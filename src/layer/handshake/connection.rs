@@ -17,7 +17,7 @@ use tracing::{Instrument, Span, field::Empty};
 
 use super::{
     lines::{Lines, Party, TARGET},
-    log::report,
+    log::{Unended, report},
 };
 use crate::{
     admission::InHandshake,
@@ -66,15 +66,17 @@ where
     // handshake.
     let opening = Box::pin(establish(config, negotiator, accepted, span.clone()));
     async move {
+        let mut unended = Unended::new(started);
         let (party, opened) = opening.await;
         let outcome = match opened {
-            Ok((tunnel, client)) => tunnel
-                .run(client)
-                .await
-                .map_err(|error| SessionError::new(Step::Relay, error)),
+            Ok((tunnel, client)) => {
+                unended.relays = true;
+                let outcome = tunnel.run(client).await;
+                outcome.map_err(|error| SessionError::new(Step::Relay, error))
+            }
             Err(error) => Err(error),
         };
-        report(&outcome, started, &lines, party);
+        report(&outcome, unended.end(), &lines, party);
         outcome.map_err(Into::into)
     }
     .instrument(span)

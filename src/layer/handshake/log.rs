@@ -8,7 +8,7 @@ use tracing::Level;
 use super::lines::{Lines, Party, TARGET};
 use crate::{
     error::{Chain, Fault, SessionError, Step, find},
-    relay::{RelayError, Traffic},
+    relay::{RelayError, Traffic, dropped},
 };
 
 /// Logs the end of a session, inside its span, at the level of whose fault it was. What exceeds the
@@ -59,6 +59,63 @@ pub(super) fn report(
         ended!(warn, outcome, traffic, error = %cause);
     } else {
         ended!(info, outcome, traffic, error = %cause);
+    }
+}
+
+/// Logs a session that is dropped before its end, inside its span, with what has moved until then: by
+/// a server whose drain limit has passed, by a layer above, or by a panic.
+pub(super) struct Unended {
+    started: Instant,
+    /// Octets may have moved, which is worth a line at info.
+    pub(super) relays: bool,
+    ended: bool,
+}
+
+impl Unended {
+    pub(super) const fn new(started: Instant) -> Self {
+        Self {
+            started,
+            relays: false,
+            ended: false,
+        }
+    }
+
+    /// The session has ended by itself. Returns when it began.
+    pub(super) fn end(&mut self) -> Instant {
+        self.ended = true;
+        // Of an association, which leaves it in any case.
+        let _ = dropped::left();
+        self.started
+    }
+}
+
+impl Drop for Unended {
+    fn drop(&mut self) {
+        if self.ended {
+            return;
+        }
+        let outcome = match std::thread::panicking() {
+            true => "panicked",
+            false => "dropped",
+        };
+        macro_rules! ended {
+            ($level:ident) => {{
+                let traffic = dropped::left().unwrap_or_default();
+                tracing::$level!(
+                    target: TARGET,
+                    outcome,
+                    up = traffic.up,
+                    down = traffic.down,
+                    duration = ?self.started.elapsed(),
+                    "session ended"
+                )
+            }};
+        }
+        if self.relays {
+            ended!(info);
+        } else {
+            ended!(debug);
+        }
     }
 }
 

@@ -39,7 +39,9 @@ where
     type Output = Result<T, BoxError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let outcome = ready!(self.project().session.poll(cx)).map_err(Into::into);
+        let this = self.project();
+        let outcome = ready!(this.session.poll(cx)).map_err(Into::into);
+        this.open.ended = true;
         let label = match &outcome {
             Ok(_) => "done",
             Err(error) => {
@@ -72,19 +74,28 @@ impl<F> fmt::Debug for ResponseFuture<F> {
     }
 }
 
-/// Counts a session as open until it is dropped.
-pub(super) struct Open(Gauge);
+/// Counts a session as open until it is dropped, and as dropped if it had not ended by then.
+pub(super) struct Open {
+    gauge: Gauge,
+    ended: bool,
+}
 
 impl Open {
     pub(super) fn new() -> Self {
         let gauge = gauge!(SESSIONS_OPEN);
         gauge.increment(1.0);
-        Self(gauge)
+        Self {
+            gauge,
+            ended: false,
+        }
     }
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.0.decrement(1.0);
+        self.gauge.decrement(1.0);
+        if !self.ended {
+            counter!(SESSIONS, "outcome" => "dropped").increment(1);
+        }
     }
 }
