@@ -164,4 +164,8 @@ impl Policy for UsersPolicy {
     fn version(&self) -> u64 {
         self.rules.version()
     }
+
+    fn next_change(&self) -> Option<std::time::SystemTime> {
+        self.rules.next_change()
+    }
 }

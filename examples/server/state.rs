@@ -75,6 +75,7 @@ impl Settings {
         let users = flags.with_users(users);
         let accounts = Accounts::new(users, hashes)?;
         let listen = flags.listen(listen);
+        acl.check_time_zone()?;
         let is_open = open || flags.open;
         let listening = match &*bound.listening {
             [] => &listen.0,

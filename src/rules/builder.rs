@@ -15,7 +15,7 @@ use super::{
     network::Network,
     rule::{Action, Rule},
     rules::Rules,
-    schedule::Zone,
+    schedule::{Zone, system_zone},
 };
 use crate::admission::LogBudget;
 
@@ -209,9 +209,28 @@ impl RulesBuilder {
         Ok(())
     }
 
+    fn is_timed(&self) -> bool {
+        let looks = |rule: &Rule| !rule.hours.is_empty() || !rule.days.is_empty();
+        self.rules.iter().any(looks)
+    }
+
+    /// Checks that the time zone is known, if a rule looks at the clock and none is stated: that of the
+    /// system may be named in the environment by a name that means nothing here.
+    ///
+    /// # Errors
+    ///
+    /// Says what is wrong with `TZ`. [`build`](Self::build) takes UTC in its place, and logs that.
+    pub fn check_time_zone(&self) -> Result<(), InvalidCondition> {
+        if self.zone.is_none() && self.is_timed() {
+            system_zone()?;
+        }
+        Ok(())
+    }
+
     /// Builds the rules. Takes a moment where they have a million values.
     #[must_use]
     pub fn build(self) -> Rules {
+        let timed = self.is_timed();
         let Self {
             default,
             allow_private,
@@ -230,16 +249,21 @@ impl RulesBuilder {
             }
         }
         let stated = rules.iter().map(Stated::of).collect();
-        let timed = rules
-            .iter()
-            .any(|rule| !rule.hours.is_empty() || !rule.days.is_empty());
+        let zone = match zone {
+            Some(zone) => zone,
+            None if timed => system_zone().unwrap_or_else(|problem| {
+                tracing::warn!("UTC is taken for the time zone: {problem}");
+                TimeZone::UTC
+            }),
+            None => TimeZone::UTC,
+        };
         Rules(Arc::new(Compiled {
             default,
             allow_private,
             allow_unresolved,
             listening,
             own,
-            zone: zone.unwrap_or_else(TimeZone::system),
+            zone,
             groups: groups_of_users,
             stated,
             index: Index::new(&mut rules, &nat64),

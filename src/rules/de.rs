@@ -68,6 +68,7 @@ impl<'de> Deserialize<'de> for Rules {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let builder = RulesBuilder::deserialize(deserializer)?;
         builder.check_names(|_| true).map_err(D::Error::custom)?;
+        builder.check_time_zone().map_err(D::Error::custom)?;
         Ok(builder.build())
     }
 }

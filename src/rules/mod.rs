@@ -86,7 +86,8 @@
 //! `action` (`allow`, `deny`, or `report`, which allows and logs what `deny` would have done: a hundred lines at
 //! once, ten a second from then on, and how many there were besides) and
 //! may have a `name` for the log. Next to `rules` and `default` stand `allow_private`, `allow_unresolved`, `own`,
-//! `nat64`, `groups` and `time_zone`, an IANA name; the system's is the default.
+//! `nat64`, `groups` and `time_zone`, an IANA name; the system's is the default. `UTC` is always known, the
+//! others where the machine has them (tzdata).
 //!
 //! Nothing unknown, nothing empty and nothing doubtful is taken: a file with a mistake in it gives an
 //! error that says what was expected, and no rules.

@@ -2,7 +2,7 @@ use std::{
     fmt,
     net::SocketAddr,
     sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use super::{
@@ -11,6 +11,7 @@ use super::{
     evaluate::Choice,
     postings::RuleId,
     query::Query,
+    schedule::Moment,
 };
 use crate::{
     error::Refusal,
@@ -106,6 +107,29 @@ impl Rules {
         (0..self.len()).filter_map(|at| Some(self.0.rule_text(RuleId::try_from(at).ok()?)))
     }
 
+    /// Returns when decisions may change next after a time, because of the time alone: the hours or the
+    /// day of a rule begin or end. `None` where no rule looks at the clock.
+    ///
+    /// It is never more than 15 minutes away: the zone may change its offset.
+    #[must_use]
+    pub fn next_change_after(&self, time: SystemTime) -> Option<SystemTime> {
+        if !self.0.timed {
+            return None;
+        }
+        let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let minute = since.as_secs() / 60;
+        // Zones change their offsets at full quarters.
+        let quarter = 15 - minute % 15;
+        let hours = self.0.rules.iter().flat_map(|rule| &rule.hours);
+        let days = self.0.rules.iter().any(|rule| !rule.days.is_empty());
+        let minutes = hours
+            .flat_map(|hours| hours.ends())
+            .chain(days.then_some(0));
+        let rest = Moment::new(time, &self.0.zone).until(minutes);
+        let rest = rest.map_or(quarter, |rest| quarter.min(rest.into()));
+        UNIX_EPOCH.checked_add(Duration::from_secs((minute + rest) * 60))
+    }
+
     /// Counts the rules.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -131,6 +155,10 @@ impl Policy for Rules {
     /// As [`explain_name`](Self::explain_name) says. What was reported as stated is not reported again.
     fn check_name(&self, request: &Request) -> Result<(), Refusal> {
         self.decide(request, Check::Name)
+    }
+
+    fn next_change(&self) -> Option<SystemTime> {
+        self.next_change_after(SystemTime::now())
     }
 
     /// The minute, if there are rules that look at the clock.

@@ -37,6 +37,11 @@ pub struct TimeRange {
 }
 
 impl TimeRange {
+    /// The minutes at which it begins and ends.
+    pub(super) const fn ends(self) -> [u16; 2] {
+        [self.from, self.to]
+    }
+
     const fn contains(self, minute: u16) -> bool {
         if self.from < self.to {
             self.from <= minute && minute < self.to
@@ -174,12 +179,46 @@ impl FromStr for Zone {
     type Err = InvalidCondition;
 
     fn from_str(name: &str) -> Result<Self, InvalidCondition> {
+        if ["UTC", "Etc/UTC"]
+            .iter()
+            .any(|utc| name.eq_ignore_ascii_case(utc))
+        {
+            return Ok(Self(TimeZone::UTC));
+        }
         TimeZone::get(name).map(Self).map_err(|_| {
+            if jiff::tz::db().is_definitively_empty() {
+                return InvalidCondition::new(format_args!(
+                    "`{name}` is not known, since this machine has no time zones but \"UTC\": install \
+                     its package of them (tzdata, /usr/share/zoneinfo)"
+                ));
+            }
             InvalidCondition::new(format_args!(
                 "`{name}` is no time zone that this machine knows: write it like \
                  \"Europe/Berlin\" or \"UTC\""
             ))
         })
+    }
+}
+
+/// The time zone of the system, for rules that look at the clock. Without any setting it is UTC.
+///
+/// # Errors
+///
+/// When the environment names one that is not known.
+pub(super) fn system_zone() -> Result<TimeZone, InvalidCondition> {
+    let stated = std::env::var_os("TZ").filter(|name| !name.is_empty());
+    match (TimeZone::try_system(), stated) {
+        (Ok(zone), _) => Ok(zone),
+        (Err(_), None) => Ok(TimeZone::UTC),
+        (Err(_), Some(name)) => {
+            let name = name.to_string_lossy();
+            match name.trim_start_matches(':').parse() {
+                Ok(Zone(zone)) => Ok(zone),
+                Err(problem) => Err(InvalidCondition::new(format_args!(
+                    "the rules look at the clock, and TZ in the environment is wrong: {problem}"
+                ))),
+            }
+        }
     }
 }
 
@@ -200,6 +239,16 @@ impl Moment {
             day: local.weekday().to_monday_zero_offset().unsigned_abs(),
             minute: u16::from(hour) * 60 + u16::from(minute),
         }
+    }
+
+    /// The minutes until the first of these minutes of the day.
+    pub(super) fn until(self, minutes: impl Iterator<Item = u16>) -> Option<u16> {
+        const DAY: u16 = 24 * 60;
+        let rest = |minute: u16| match (minute % DAY + DAY - self.minute) % DAY {
+            0 => DAY,
+            rest => rest,
+        };
+        minutes.map(rest).min()
     }
 
     pub(super) const fn is_in(self, hours: TimeRange) -> bool {

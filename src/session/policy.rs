@@ -1,4 +1,4 @@
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::SystemTime};
 
 use super::Request;
 use crate::error::Refusal;
@@ -73,6 +73,13 @@ pub trait Policy: Send + Sync + 'static {
     /// datagrams until then. A policy that does not change has the same number for ever.
     fn version(&self) -> u64 {
         0
+    }
+
+    /// Returns when earlier answers may no longer hold because of the time alone: the end of the hours
+    /// of a rule, say. A [`RecheckLayer`](crate::layer::acl::recheck::RecheckLayer) asks about open
+    /// tunnels again then. `None`, by default, for a policy that does not look at the clock.
+    fn next_change(&self) -> Option<SystemTime> {
+        None
     }
 }
 

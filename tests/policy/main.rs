@@ -17,6 +17,8 @@ mod literals;
 mod rebinding;
 #[cfg(feature = "rules")]
 mod recheck;
+#[cfg(feature = "rules")]
+mod recheck_hours;
 mod recheck_names;
 mod recheck_sessions;
 #[cfg(feature = "rules")]

@@ -217,6 +217,41 @@ fn names_for_an_upstream_are_judged_when_it_serves() {
 }
 
 #[test]
+fn a_time_zone_that_is_not_known_is_a_mistake_once_a_rule_has_hours() {
+    let rule = |more: &str| {
+        format!("[acl]\ndefault = \"deny\"\n{more}\n[[acl.rules]]\naction = \"allow\"\n")
+    };
+    let check = |text: &str, zone: &str| {
+        let file = File::new(text);
+        let flags = ["--config", file.path(), "--check"];
+        let checked = Command::new(program()).args(flags).env("TZ", zone).output();
+        let checked = checked.unwrap();
+        let said = String::from_utf8(checked.stderr).unwrap();
+        (checked.status.success(), said)
+    };
+    let hours = "time = \"08:00-18:00\"\n";
+    let (succeeds, said) = check(&format!("{}{hours}", rule("")), "Nowhere/Land");
+    assert!(
+        !succeeds && said.contains("TZ in the environment"),
+        "{said}"
+    );
+    for (text, zone) in [
+        (rule(""), "Nowhere/Land"),
+        (
+            format!("{}{hours}", rule("time_zone = \"UTC\"")),
+            "Nowhere/Land",
+        ),
+        (format!("{}{hours}", rule("")), "UTC"),
+        (format!("{}{hours}", rule("")), "Etc/UTC"),
+        (format!("{}{hours}", rule("")), ""),
+        (format!("{}{hours}", rule("")), "CET-1CEST,M3.5.0,M10.5.0"),
+    ] {
+        let (succeeds, said) = check(&text, zone);
+        assert!(succeeds, "{zone}: {said}");
+    }
+}
+
+#[test]
 fn it_explains() {
     let reference = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/server.toml");
     let explain = |question: &str| {

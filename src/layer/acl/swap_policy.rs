@@ -4,6 +4,7 @@ use std::{
     mem::replace,
     net::SocketAddr,
     sync::Arc,
+    time::SystemTime,
 };
 
 use futures_util::future::pending;
@@ -46,7 +47,8 @@ pub struct SwapPolicy<P> {
 
 struct Shared<P> {
     current: watch::Sender<Current<P>>,
-    rechecks: watch::Sender<()>,
+    /// How many there were. Swaps are told here as well, without being counted.
+    rechecks: watch::Sender<u64>,
 }
 
 struct Current<P> {
@@ -63,7 +65,7 @@ impl<P: Policy> SwapPolicy<P> {
                     policy: Arc::new(policy),
                     swaps: 0,
                 }),
-                rechecks: watch::Sender::new(()),
+                rechecks: watch::Sender::new(0),
             }),
         }
     }
@@ -76,6 +78,8 @@ impl<P: Policy> SwapPolicy<P> {
             old = Some(replace(&mut current.policy, policy));
             current.swaps += 1;
         });
+        // The new one may look at the clock, or at another hour.
+        self.shared.rechecks.send_modify(|_| ());
         // Not in there: it would block all decisions, and a million names take a while to drop.
         drop(old);
     }
@@ -84,12 +88,16 @@ impl<P: Policy> SwapPolicy<P> {
     /// [`RecheckLayer`](super::recheck::RecheckLayer). Those that it refuses are closed, soon but not
     /// before this returns.
     pub fn recheck(&self) {
-        self.shared.rechecks.send_replace(());
+        self.shared
+            .rechecks
+            .send_modify(|count| *count = count.wrapping_add(1));
     }
 
     /// Subscribes to the calls of [`recheck`](Self::recheck) from here on.
     pub(super) fn rechecks(&self) -> Rechecks {
-        Rechecks(self.shared.rechecks.subscribe())
+        let receiver = self.shared.rechecks.subscribe();
+        let count = *receiver.borrow();
+        Rechecks { receiver, count }
     }
 
     /// Returns the policy at this moment.
@@ -112,6 +120,10 @@ impl<P: Policy> Policy for SwapPolicy<P> {
         self.current().check_name(request)
     }
 
+    fn next_change(&self) -> Option<SystemTime> {
+        self.current().next_change()
+    }
+
     fn version(&self) -> u64 {
         let current = self.shared.current.borrow();
         let (policy, swaps) = (Arc::clone(&current.policy), current.swaps);
@@ -123,16 +135,22 @@ impl<P: Policy> Policy for SwapPolicy<P> {
     }
 }
 
-/// The calls of [`SwapPolicy::recheck`].
-pub(super) struct Rechecks(watch::Receiver<()>);
+/// The calls of [`SwapPolicy::recheck`], and the swaps.
+pub(super) struct Rechecks {
+    receiver: watch::Receiver<u64>,
+    count: u64,
+}
 
 impl Rechecks {
-    /// Waits for the next one.
-    pub(super) async fn next(&mut self) {
-        if self.0.changed().await.is_err() {
+    /// Waits for the next one, and says whether it is a recheck.
+    pub(super) async fn next(&mut self) -> bool {
+        if self.receiver.changed().await.is_err() {
             // No policy is left to be rechecked.
             pending().await
         }
+        let count = *self.receiver.borrow_and_update();
+        let before = std::mem::replace(&mut self.count, count);
+        before != count
     }
 }
 

@@ -1,7 +1,8 @@
 //! Closing of open tunnels that a new policy refuses.
 //!
 //! A policy is asked before a tunnel opens. [`RecheckLayer`] asks the policy of a [`SwapPolicy`] about open
-//! tunnels as well, at each [`SwapPolicy::recheck`]: what it was asked before, about
+//! tunnels as well, at each [`SwapPolicy::recheck`], and when it [changes by
+//! the clock](crate::session::Policy::next_change), as rules with hours do, within a second: what it was asked before, about
 //! the request and about what was used for it, as the connector has recorded that: the
 //! [address](crate::Request::reached) that was dialled, or the [name](crate::Request::handed_on) that
 //! an upstream resolved. A tunnel that is refused is closed, and the log says why. An association is
@@ -10,7 +11,8 @@
 //!
 //! It goes right above [`AclLayer`](crate::AclLayer), so that no recheck is missed in between. It
 //! changes the type of the response, to a [`RecheckTunnel`]. It costs a boxed future for each tunnel,
-//! and a call of the policy for each tunnel and recheck.
+//! and a call of the policy for each tunnel and recheck; under a policy that looks at the clock also a
+//! timer, and a call every 15 minutes at least.
 //!
 //! # Example
 //!

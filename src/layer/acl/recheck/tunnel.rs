@@ -4,10 +4,12 @@ use std::{
     io,
     pin::Pin,
     task::{Context, Poll},
+    time::{Duration, SystemTime},
 };
 
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, pending};
 use pin_project_lite::pin_project;
+use tokio::time::sleep;
 
 use super::SwapPolicy;
 use crate::{
@@ -33,12 +35,33 @@ impl<T> RecheckTunnel<T> {
     }
 }
 
-/// Asks a policy about a request at each recheck, until it refuses.
+/// For how long the clock is trusted, which may be set; and how often a policy can make us ask.
+const AT_MOST: Duration = Duration::from_secs(15 * 60);
+const AT_LEAST: Duration = Duration::from_secs(1);
+
+/// Waits until the policy may have changed because of the time.
+async fn next_change<P: Policy>(policy: &P) {
+    match policy.next_change() {
+        Some(time) => {
+            let rest = time.duration_since(SystemTime::now()).unwrap_or_default();
+            sleep(rest.clamp(AT_LEAST, AT_MOST)).await;
+        }
+        None => pending().await,
+    }
+}
+
+/// Asks a policy about a request at each recheck, and when its hours change, until it refuses.
 pub(super) fn watch<P: Policy>(policy: SwapPolicy<P>, request: Request) -> Watch {
     let mut rechecks = policy.rechecks();
     Box::pin(async move {
         loop {
-            rechecks.next().await;
+            let is_due = tokio::select! {
+                is_recheck = rechecks.next() => is_recheck,
+                () = next_change(&policy) => true,
+            };
+            if !is_due {
+                continue;
+            }
             if let Err(refusal) = judge(&policy, &request) {
                 return refusal;
             }
