@@ -1,5 +1,9 @@
 //! Whether name servers answer at all.
 
+use std::time::Duration;
+
+use tokio::time::Instant;
+
 use super::turns::Key;
 use crate::{error::LookupErrorKind, proto::DomainName};
 
@@ -8,11 +12,16 @@ use crate::{error::LookupErrorKind, proto::DomainName};
 const SEVERAL: usize = 3;
 const ONE: usize = 8;
 
+/// For how long after an answer name servers are not taken for dead: a client that asks for its own silent names
+/// must not be able to say so while they work for others.
+const ALIVE: Duration = Duration::from_secs(10);
+
 /// Watches the answers of name servers.
 #[derive(Debug, Default)]
 pub(super) struct Health {
     /// The last names without an answer since there was one, at most [`ONE`], and for whom.
     unanswered: Vec<(Key, DomainName)>,
+    last_answer: Option<Instant>,
     down: bool,
 }
 
@@ -20,6 +29,7 @@ impl Health {
     /// Notes that a name server has answered.
     pub(super) fn answered(&mut self) {
         self.unanswered.clear();
+        self.last_answer = Some(Instant::now());
         if std::mem::take(&mut self.down) {
             tracing::info!("name servers answer again");
         }
@@ -31,7 +41,10 @@ impl Health {
             self.unanswered.push((key.clone(), name.clone()));
         }
         let several = self.unanswered.iter().any(|(client, _)| client != key);
-        let is_down = self.unanswered.len() >= if several { SEVERAL } else { ONE };
+        let is_alive = self
+            .last_answer
+            .is_some_and(|answer| answer.elapsed() < ALIVE);
+        let is_down = !is_alive && self.unanswered.len() >= if several { SEVERAL } else { ONE };
         if is_down && !self.down {
             self.down = true;
             tracing::warn!("no name server answers: names cannot be resolved");
