@@ -4,6 +4,7 @@ use std::{
     collections::BTreeSet,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use hickory_resolver::{
@@ -12,13 +13,24 @@ use hickory_resolver::{
     net::runtime::TokioRuntimeProvider,
     proto::rr::Name,
 };
-use tokio::net::{TcpListener, UdpSocket};
+use tokio::{
+    net::{TcpListener, UdpSocket},
+    task::JoinSet,
+    time::{advance, timeout},
+};
 use tower::ServiceExt;
 use tower_socks::{
-    connector::{direct::Direct, resolve::HickoryResolver},
+    connector::{
+        direct::Direct,
+        resolve::{HickoryResolver, Lookup},
+    },
     error::reply_code,
     proto::{Address, DomainName, ReplyCode},
+    session::UserOrClient,
 };
+use tracing::Level;
+
+use crate::support::log::Log;
 
 /// The names that a server was asked about.
 type Questions = Arc<Mutex<BTreeSet<String>>>;
@@ -33,7 +45,11 @@ async fn name_server() -> (SocketAddr, Questions) {
         let mut buffer = [0; 512];
         loop {
             let (len, client) = socket.recv_from(&mut buffer).await.unwrap();
-            asked.lock().unwrap().insert(question(&buffer[..len]));
+            let name = question(&buffer[..len]);
+            asked.lock().unwrap().insert(name.clone());
+            if name.ends_with("silent.") {
+                continue;
+            }
             socket
                 .send_to(&answer(&buffer[..len]), client)
                 .await
@@ -151,6 +167,70 @@ async fn it_leads_to_a_connection_or_to_the_right_reply() {
         reply_code(&*unwrap_err(unknown)),
         ReplyCode::HOST_UNREACHABLE
     );
+}
+
+/// With the bounds of the system's resolver, and no thread for a lookup.
+#[tokio::test]
+async fn silent_names_of_one_client_delay_nobody_else() {
+    let (resolver, questions) = searching().await;
+    let resolver = resolver.with_concurrency(8);
+    let ask = |name: &str, user: &str| {
+        let name = DomainName::new(name).unwrap();
+        let lookup = Lookup::new(name).for_client(UserOrClient::User(user.into()));
+        resolver.clone().oneshot(lookup)
+    };
+    let mut held = JoinSet::new();
+    for number in 0..40 {
+        held.spawn(ask(&format!("n{number}.silent"), "mallory"));
+        held.spawn(ask("one.silent", "mallory"));
+    }
+    tokio::task::yield_now().await;
+    timeout(Duration::from_secs(2), ask("two.example", "joe"))
+        .await
+        .expect("it waits for another client's lookups")
+        .unwrap();
+    // A quarter of eight at most, and one lookup for one name.
+    assert_eq!(questions.lock().unwrap().len(), 3);
+    // Lookups that nobody waits for end, and give their turns back.
+    held.abort_all();
+    while held.join_next().await.is_some() {}
+    timeout(Duration::from_secs(2), ask("three.example", "mallory"))
+        .await
+        .expect("turns are kept for nobody")
+        .unwrap_err();
+}
+
+#[cfg(unix)]
+#[tokio::test(start_paused = true)]
+async fn a_resolv_conf_that_has_changed_is_read_again() {
+    let (log, _guard) = Log::start(Level::INFO);
+    let path = std::env::temp_dir().join(format!("resolv.conf.{}", std::process::id()));
+    // Nothing answers there.
+    let options = "options timeout:1 attempts:1";
+    std::fs::write(&path, format!("nameserver 127.0.0.77\n{options}\n")).unwrap();
+    let resolver = HickoryResolver::from_file(&path).unwrap();
+    let ask = |name: &str| {
+        let lookup = Lookup::new(DomainName::new(name).unwrap());
+        resolver.clone().oneshot(lookup)
+    };
+    let says = |text: &str| log.text().matches(text).count();
+    std::fs::write(&path, format!("nameserver 127.0.0.177\n{options}\n")).unwrap();
+    ask("a.example").await.unwrap_err();
+    advance(Duration::from_secs(5)).await;
+    for name in ["b.example", "c.example"] {
+        ask(name).await.unwrap_err();
+    }
+    assert_eq!(says("its name servers are asked from now on"), 1);
+    // What cannot be used changes nothing, and is said once.
+    std::fs::write(&path, "no server at all\n").unwrap();
+    for name in ["d.example", "e.example"] {
+        advance(Duration::from_secs(5)).await;
+        ask(name).await.unwrap_err();
+    }
+    assert_eq!(says("cannot be used: name servers stay"), 1);
+    std::fs::remove_file(&path).unwrap();
+    advance(Duration::from_secs(5)).await;
+    ask("f.example").await.unwrap_err();
 }
 
 fn unwrap_err<T, E>(result: Result<T, E>) -> E {
