@@ -1,6 +1,6 @@
 //! The state of the server: file and command line together, swapped as one by a reload.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, os::unix::fs::MetadataExt};
 
 use tokio::{signal::unix::Signal, sync::watch};
 use tower_socks::{BoxError, Rules, layer::acl::SwapPolicy, rules::RulesBuilder};
@@ -27,6 +27,8 @@ pub(crate) struct Settings {
     pub(crate) rules: Rules,
     /// Nobody has to authenticate, if there are no users: somebody has said so.
     pub(crate) is_open: bool,
+    /// Whether the file has passwords or hashes of them.
+    has_secrets: bool,
     /// What cannot change while the server runs.
     pub(crate) fixed: Fixed,
 }
@@ -45,9 +47,15 @@ pub(crate) struct Fixed {
 }
 
 impl Fixed {
-    /// Whether two files say the same, as far as they can be told apart without their passwords.
+    /// Whether two files say the same.
     fn is_like(&self, other: &Self) -> bool {
-        format!("{self:?}") == format!("{other:?}")
+        let same_upstream = match (&self.upstream, &other.upstream) {
+            (Some(one), Some(another)) => one.is_same_as(another),
+            (None, None) => true,
+            _ => false,
+        };
+        // No other setting has a secret.
+        same_upstream && format!("{self:?}") == format!("{other:?}")
     }
 }
 
@@ -72,6 +80,9 @@ impl Settings {
             Some(path) => Config::read(path)?,
             None => Config::default(),
         };
+        let has_secrets = !users.is_empty()
+            || !hashes.is_empty()
+            || upstream.as_ref().is_some_and(Upstream::has_password);
         let users = flags.with_users(users);
         let accounts = Accounts::new(users, hashes)?;
         let listen = flags.listen(listen);
@@ -96,6 +107,7 @@ impl Settings {
             accounts,
             rules: acl.build(),
             is_open,
+            has_secrets,
             fixed: Fixed {
                 listen,
                 limits,
@@ -128,6 +140,7 @@ fn check_open(is_open: bool, accounts: &Accounts, listening: &[SocketAddr]) -> R
 pub(crate) struct State {
     accounts: watch::Sender<Accounts>,
     policy: SwapPolicy<UsersPolicy>,
+    has_secrets: bool,
     fixed: Fixed,
 }
 
@@ -136,12 +149,14 @@ impl State {
         let Settings {
             accounts,
             rules,
+            has_secrets,
             fixed,
             is_open: _,
         } = settings;
         Self {
             accounts: watch::Sender::new(accounts.clone()),
             policy: SwapPolicy::new(UsersPolicy { accounts, rules }),
+            has_secrets,
             fixed,
         }
     }
@@ -182,19 +197,21 @@ impl State {
 
     /// Reads the file again at each SIGHUP. With a mistake in it everything stays as it is.
     pub(crate) async fn reload_at(self, mut signal: Signal, flags: Flags, bound: Bound) {
+        warn_if_exposed(&flags, self.has_secrets);
         while signal.recv().await.is_some() {
             let Some(path) = flags.config.as_ref().map(|path| path.display().to_string()) else {
                 tracing::warn!("nothing to reload: started without --config");
                 continue;
             };
             systemd::reloading();
-            let (flags, bound) = (flags.clone(), bound.clone());
+            let (again, bound) = (flags.clone(), bound.clone());
             // Reading a file blocks, and so does sorting a million names.
-            let loaded = tokio::task::spawn_blocking(move || Settings::load(&flags, &bound)).await;
+            let loaded = tokio::task::spawn_blocking(move || Settings::load(&again, &bound)).await;
             match loaded {
                 Ok(Ok(Settings {
                     mut accounts,
                     rules,
+                    has_secrets,
                     fixed,
                     is_open,
                 })) => {
@@ -204,6 +221,7 @@ impl State {
                         continue;
                     }
                     self.warn_of_what_is_gone(&path, &accounts, &rules);
+                    warn_if_exposed(&flags, has_secrets);
                     if !fixed.is_like(&self.fixed) {
                         tracing::warn!(
                             "{path}: listen, limits, logins, timeouts, upstream, search_domain, log and \
@@ -222,5 +240,19 @@ impl State {
             }
             systemd::ready();
         }
+    }
+}
+
+/// Warns about passwords that every user of this machine can read.
+fn warn_if_exposed(flags: &Flags, has_secrets: bool) {
+    let Some(path) = flags.config.as_ref().filter(|_| has_secrets) else {
+        return;
+    };
+    // Where it cannot be read, there are other messages.
+    if std::fs::metadata(path).is_ok_and(|file| file.mode() & 0o004 != 0) {
+        tracing::warn!(
+            "{}: has passwords, and everybody on this machine can read it: chmod o-r",
+            path.display()
+        );
     }
 }

@@ -21,8 +21,12 @@ use tower_socks::{
 use crate::{limits::Limits, timeouts::Timeouts};
 
 /// `upstream`: the URL of a proxy, or of several that are chained.
-#[derive(Clone, Debug)]
-pub(crate) struct Upstream(Vec<ProxyUrl>);
+#[derive(Clone)]
+pub(crate) struct Upstream {
+    chain: Vec<ProxyUrl>,
+    /// As the file has it, passwords included.
+    stated: Vec<String>,
+}
 
 /// Connects directly.
 pub(crate) fn direct(
@@ -56,9 +60,19 @@ pub(crate) fn direct(
 type Resolver = LookupMetrics<SystemResolver>;
 
 impl Upstream {
+    /// Whether two files say the same, passwords included.
+    pub(crate) fn is_same_as(&self, other: &Self) -> bool {
+        self.stated == other.stated
+    }
+
+    /// Whether the file has a password for one of them.
+    pub(crate) fn has_password(&self) -> bool {
+        self.stated.iter().any(|url| url.contains('@'))
+    }
+
     /// Whether names are resolved by the last proxy, and not here.
     pub(crate) fn has_remote_dns(&self) -> bool {
-        self.0.last().is_some_and(ProxyUrl::has_remote_dns)
+        self.chain.last().is_some_and(ProxyUrl::has_remote_dns)
     }
 
     /// Connects through all of them. BIND and UDP ASSOCIATE are refused with 07: they must not bypass
@@ -73,7 +87,7 @@ impl Upstream {
             .relay(timeouts.relay());
         let mut transport = BoxConnector::<Address>::new(direct.clone());
         let mut out = BoxConnector::<Request>::new(direct);
-        for url in &self.0 {
+        for url in &self.chain {
             out = BoxConnector::new(url.connector_via(transport.clone()));
             transport = BoxConnector::new(url.connector_via(transport));
         }
@@ -87,10 +101,17 @@ impl Upstream {
 /// Without passwords.
 impl fmt::Display for Upstream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (place, url) in self.0.iter().enumerate() {
+        for (place, url) in self.chain.iter().enumerate() {
             write!(f, "{}{url}", if place == 0 { "" } else { ", then " })?;
         }
         Ok(())
+    }
+}
+
+/// Without passwords.
+impl fmt::Debug for Upstream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Upstream({self})")
     }
 }
 
@@ -110,19 +131,23 @@ impl<'de> de::Visitor<'de> for UpstreamVisitor {
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Upstream, E> {
-        Ok(Upstream(vec![text.parse().map_err(E::custom)?]))
+        Ok(Upstream {
+            chain: vec![text.parse().map_err(E::custom)?],
+            stated: vec![text.to_owned()],
+        })
     }
 
     fn visit_seq<A: de::SeqAccess<'de>>(self, mut urls: A) -> Result<Upstream, A::Error> {
-        let mut chain = Vec::new();
+        let (mut chain, mut stated) = (Vec::new(), Vec::new());
         while let Some(url) = urls.next_element::<String>()? {
             chain.push(url.parse().map_err(de::Error::custom)?);
+            stated.push(url);
         }
         if chain.is_empty() {
             return Err(de::Error::custom(
                 "an empty list is no upstream: leave it out to connect directly",
             ));
         }
-        Ok(Upstream(chain))
+        Ok(Upstream { chain, stated })
     }
 }

@@ -4,6 +4,7 @@ use std::{
     fs,
     io::{Read, Write},
     net::{IpAddr, SocketAddr, TcpListener, TcpStream},
+    os::unix::fs::PermissionsExt,
     time::{Duration, Instant},
 };
 
@@ -221,4 +222,56 @@ fn another_password_closes_the_tunnels_of_the_old_one() {
     server.says("reloaded");
     target.write_all(b"!").unwrap();
     client.read_exact(&mut [0]).unwrap();
+}
+
+#[test]
+fn a_file_with_passwords_that_everybody_can_read_is_warned_about() {
+    let mode = |file: &File, mode| {
+        fs::set_permissions(&file.0, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let hashed = format!("[password_hashes]\njoe = \"{}\"\n", hash(64, 1));
+    let secrets = [
+        "[users]\njoe = \"s3cret\"\n",
+        "upstream = \"socks5h://joe:s3cret@127.0.0.1:1\"\n",
+        &hashed,
+    ];
+    for text in secrets {
+        let file = File::new(text);
+        mode(&file, 0o644);
+        let mut server = file.server();
+        let line = server.says("everybody on this machine can read it");
+        assert!(
+            line.contains("WARN") && line.contains(file.path()),
+            "{line}"
+        );
+        // And no more, once that is mended.
+        mode(&file, 0o640);
+        server.signal(Signal::HUP);
+        server.silent_until("reloaded", "can read it");
+        mode(&file, 0o604);
+        server.signal(Signal::HUP);
+        server.says("can read it");
+    }
+    // Without passwords it does not matter.
+    let file = File::new("[limits]\ntunnels_per_user = 2\n");
+    mode(&file, 0o644);
+    let mut server = file.server();
+    server.signal(Signal::HUP);
+    server.silent_until("reloaded", "can read it");
+}
+
+#[test]
+fn a_new_password_for_the_upstream_needs_a_restart_and_is_said() {
+    let text = |password: &str| format!("upstream = \"socks5h://joe:{password}@127.0.0.1:1\"\n");
+    let file = File::new(&text("before"));
+    let mut server = file.server();
+    server.signal(Signal::HUP);
+    server.silent_until("reloaded", "restart only");
+    fs::write(&file.0, text("after")).unwrap();
+    server.signal(Signal::HUP);
+    let line = server.says("change with a restart only");
+    assert!(
+        line.contains("upstream") && !line.contains("after"),
+        "{line}"
+    );
 }

@@ -154,6 +154,17 @@ impl Server {
         }
     }
 
+    /// The next line with this text, before which none has the other.
+    pub fn silent_until(&mut self, text: &str, not: &str) {
+        loop {
+            let line = self.says("");
+            assert!(!line.contains(not), "{line}");
+            if line.contains(text) {
+                return;
+            }
+        }
+    }
+
     /// Lines with these texts, each once, in any order: they are of different threads.
     pub fn says_all<const N: usize>(&mut self, texts: [&str; N]) {
         let mut missing = texts.to_vec();

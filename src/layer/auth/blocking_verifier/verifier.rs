@@ -90,7 +90,7 @@ pub struct BlockingVerifier {
 }
 
 impl BlockingVerifier {
-    /// Creates a verifier of as many turns as there are cores, and a queue of 256 for each in which one waits
+    /// Creates a verifier of a turn for each core, and a queue of 256 for each in which one waits
     /// for 8 s at most.
     pub fn new<F>(verify: F) -> Self
     where

@@ -20,7 +20,7 @@ pub(super) enum Counted {
     Site(IpAddr),
     /// A name, as stated from one site.
     NameFromSite(Option<IpAddr>, u64),
-    /// A name, whoever states it.
+    /// A name, from everywhere.
     Name(u64),
     /// A name where it has logged in before.
     Known(IpAddr, u64),

@@ -23,7 +23,7 @@ use crate::{
 /// Attempts count for the client network, for its site (IPv4 /24, IPv6 /48), for the name, and for the name as stated
 /// from that site. Each has failures that cost nothing. Then every attempt waits before its password is looked at: a
 /// second, then twice as long after each further failure, up to four. All attempts wait, and so a right password
-/// gets in after that, wherever it comes from and whoever else is guessing there.
+/// gets in after that, whatever others are guessing there.
 ///
 /// * **An attempt counts as a failure from its start**, until it has succeeded. Of those whose failures would no longer be
 ///   free, each waits until others have succeeded or failed. So guesses in parallel are not free, and a thousand
