@@ -7,9 +7,9 @@
 //! | anything that a permit can stand for | a [`Limiter`] of yours | [`LimitLayer`] | refused, or waits |
 //! | failed logins of a client, its site and a name | [`FailedLoginsLayer`] | itself, above [`AuthLayer`](crate::AuthLayer) | waits, or fails |
 //!
-//! Octets are limited by a [`MeterLayer`](super::meter::MeterLayer), and connections in the
-//! handshake by
-//! [`Serve::unauthenticated_per_client`](crate::server::Serve::unauthenticated_per_client).
+//! Octets are limited by a [`MeterLayer`](super::meter::MeterLayer), live sessions by
+//! [`Serve::sessions`](crate::server::Serve::sessions), and connections in the handshake by
+//! [`Serve::handshakes`](crate::server::Serve::handshakes).
 //!
 //! * **By key.** A [key](super::key) is a function of the request: the user, the client's address or
 //!   network, the target, all requests together, a closure. tower's `concurrency_limit` and
