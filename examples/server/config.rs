@@ -11,7 +11,7 @@ use tower_socks::{
 
 use crate::{
     accounts::Accounts, hashes::Hashes, limits::Limits, listen::Listen, logins::Logins,
-    search::Domain, status::Metrics, timeouts::Timeouts, upstream::Upstream,
+    replies::Replies, search::Domain, status::Metrics, timeouts::Timeouts, upstream::Upstream,
 };
 
 /// What a file says. `server.toml` beside the examples explains every field.
@@ -38,6 +38,8 @@ pub(crate) struct Config {
     pub(crate) logins: Logins,
     #[serde(default)]
     pub(crate) timeouts: Timeouts,
+    #[serde(default)]
+    pub(crate) replies: Replies,
     /// Direct, if there is none.
     pub(crate) upstream: Option<Upstream>,
     /// No name is completed, if there is none.
@@ -81,6 +83,7 @@ impl Default for Config {
             limits: Limits::default(),
             logins: Logins::default(),
             timeouts: Timeouts::default(),
+            replies: Replies::default(),
             upstream: None,
             search_domain: None,
             log: Log::default(),

@@ -11,6 +11,7 @@
 
 mod accounts;
 mod auth;
+mod check;
 mod cli;
 mod config;
 mod descriptors;
@@ -20,6 +21,7 @@ mod limits;
 mod listen;
 mod logins;
 mod remembered;
+mod replies;
 mod search;
 mod signals;
 mod state;
@@ -33,7 +35,7 @@ use std::{io::IsTerminal, process::ExitCode, time::Duration};
 use tokio::{net::TcpListener, task::JoinSet};
 use tower::{Service, ServiceBuilder};
 use tower_socks::{
-    AclLayer, AuthLayer, BoxError, HandshakeLayer, Request, Tunnel,
+    AclLayer, AuthLayer, BoxError, Request, Tunnel,
     layer::{
         acl::recheck::RecheckLayer,
         limit::LimitLayer,
@@ -81,7 +83,7 @@ fn main() -> ExitCode {
     let outcome = runtime.block_on(async {
         match task {
             Task::Explain(question) => Ok(answer(&settings, &question).await),
-            Task::Check => Ok(check(&settings)),
+            Task::Check => Ok(check::check(&settings)),
             Task::Serve => run(flags, settings.fixed, passed)
                 .await
                 .map(|()| ExitCode::SUCCESS),
@@ -147,42 +149,6 @@ fn hash_password() -> ExitCode {
     }
 }
 
-/// Executes `--check`: prints what would be in force, without serving.
-fn check(settings: &Settings) -> ExitCode {
-    let Fixed {
-        limits,
-        logins,
-        timeouts,
-        upstream,
-        search_domain,
-        listen,
-        metrics,
-        log,
-    } = &settings.fixed;
-    println!("listen    {listen}");
-    println!("users     {}", settings.accounts.len());
-    println!("rules     {}", settings.rules.len());
-    match upstream {
-        Some(upstream) => println!("upstream  {upstream}"),
-        None => println!("upstream  none"),
-    }
-    if let Some(domain) = search_domain {
-        println!("search    {domain}");
-    }
-    println!("limits    {limits:?}");
-    println!("logins    {logins:?}");
-    println!("timeouts  {timeouts:?}");
-    match metrics {
-        Some(metrics) if metrics.has_dashboard() => {
-            println!("metrics   {} with the page", metrics.listen);
-        }
-        Some(metrics) => println!("metrics   {}", metrics.listen),
-        None => println!("metrics   none"),
-    }
-    println!("log       {:?}", log.format);
-    ExitCode::SUCCESS
-}
-
 async fn run(
     flags: Flags,
     fixed: Fixed,
@@ -197,16 +163,8 @@ async fn run(
     };
     let status = fixed.metrics.as_ref().map(Metrics::bind).transpose()?;
     let timeouts = fixed.timeouts;
-    match fixed.upstream {
-        None => {
-            run_with(
-                flags,
-                listeners,
-                status,
-                upstream::direct(&timeouts, &fixed.limits),
-            )
-            .await
-        }
+    match &fixed.upstream {
+        None => run_with(flags, listeners, status, upstream::direct(&fixed)).await,
         Some(upstream) => run_with(flags, listeners, status, upstream.connector(&timeouts)).await,
     }
 }
@@ -232,6 +190,7 @@ where
         limits,
         logins,
         timeouts,
+        replies,
         metrics,
         search_domain,
         ..
@@ -245,7 +204,7 @@ where
     }
     let stack = ServiceBuilder::new()
         .layer(SessionMetricsLayer::new())
-        .layer(HandshakeLayer::new().deadline(timeouts.handshake.0))
+        .layer(replies.handshake(&timeouts))
         .layer(logins.failed())
         .layer(AuthLayer::new(ReloadableAuth::new(
             state.accounts(),

@@ -13,6 +13,7 @@ use crate::{
     limits::Limits,
     listen::{Bound, Listen},
     logins::Logins,
+    replies::Replies,
     search::Domain,
     status::Metrics,
     systemd,
@@ -40,6 +41,7 @@ pub(crate) struct Fixed {
     pub(crate) limits: Limits,
     pub(crate) logins: Logins,
     pub(crate) timeouts: Timeouts,
+    pub(crate) replies: Replies,
     pub(crate) upstream: Option<Upstream>,
     pub(crate) search_domain: Option<Domain>,
     pub(crate) log: Log,
@@ -72,6 +74,7 @@ impl Settings {
             limits,
             logins,
             timeouts,
+            replies,
             upstream,
             search_domain,
             log,
@@ -113,6 +116,7 @@ impl Settings {
                 limits,
                 logins,
                 timeouts,
+                replies,
                 upstream,
                 search_domain,
                 log,
@@ -224,8 +228,8 @@ impl State {
                     warn_if_exposed(&flags, has_secrets);
                     if !fixed.is_like(&self.fixed) {
                         tracing::warn!(
-                            "{path}: listen, limits, logins, timeouts, upstream, search_domain, log and \
-                             metrics change with a restart only"
+                            "{path}: listen, limits, logins, timeouts, replies, upstream, search_domain, log \
+                             and metrics change with a restart only"
                         );
                     }
                     accounts.follow(&self.accounts.borrow());

@@ -18,7 +18,7 @@ use tower_socks::{
     proto::Address,
 };
 
-use crate::{limits::Limits, timeouts::Timeouts};
+use crate::{state::Fixed, timeouts::Timeouts};
 
 /// `upstream`: the URL of a proxy, or of several that are chained.
 #[derive(Clone)]
@@ -30,16 +30,24 @@ pub(crate) struct Upstream {
 
 /// Connects directly.
 pub(crate) fn direct(
-    timeouts: &Timeouts,
-    limits: &Limits,
+    fixed: &Fixed,
 ) -> Connector<Direct<Resolver>, Bind<Resolver>, Associate<MakeDirect<Resolver>>> {
+    let Fixed {
+        limits,
+        timeouts,
+        replies,
+        ..
+    } = fixed;
     let relay = timeouts.relay();
     let resolver = LookupMetricsLayer::new().layer(SystemResolver::new());
     let keepalive = timeouts.keepalive();
     let connect = Direct::new()
         .resolver(resolver.clone())
         .keepalive(keepalive);
-    let bind = Bind::new().resolver(resolver.clone()).keepalive(keepalive);
+    let bind = replies
+        .bind()
+        .resolver(resolver.clone())
+        .keepalive(keepalive);
     let associate = Associate::with_transports(MakeDirect::new().resolver(resolver));
     Connector::direct()
         .with_connect(connect.connect_timeout(timeouts.dial.0).relay(relay))

@@ -19,6 +19,8 @@ mod load;
 #[cfg(all(feature = "limit", feature = "proxy-url"))]
 mod logins;
 mod reload;
+#[cfg(all(feature = "limit", feature = "proxy-url"))]
+mod replies;
 mod server;
 #[cfg(all(feature = "limit", feature = "proxy-url"))]
 mod sessions;

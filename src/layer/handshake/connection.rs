@@ -25,7 +25,7 @@ use crate::{
     io::{
         ClientStream, PrefixedStream, ReadError, lingering_close, read_message, refuse, write_reply,
     },
-    proto::{self, Command, Decode, Greeting, Method, Reply, ReplyCode, Selection},
+    proto::{self, Address, Command, Decode, Greeting, Method, Reply, ReplyCode, Selection},
     relay::Traffic,
     session::{
         Accepted, CloneService, Dial, Negotiate, Negotiation, Request, SessionHolder, Tunnel,
@@ -37,6 +37,8 @@ use crate::{
 pub(super) struct Config {
     pub(super) deadline: Duration,
     pub(super) reply_codes: ReplyCodes,
+    /// Whether the reply to CONNECT has the address that the target is connected from.
+    pub(super) reply_bound: bool,
 }
 
 /// Serves a connection to its end, and logs how it ended.
@@ -141,6 +143,8 @@ where
     }
     // For tunnels that write another reply, and for layers that label this one.
     request.reply_codes = config.reply_codes.clone();
+    // What BIND and UDP ASSOCIATE lead to is of no use without it.
+    let is_told = config.reply_bound || request.command != Command::CONNECT;
     let tunnel = match dial(service, request, &mut client).await {
         Ok(Ok(tunnel)) => tunnel,
         Ok(Err(error)) => {
@@ -151,7 +155,10 @@ where
     };
     let reply = Reply {
         code: ReplyCode::SUCCEEDED,
-        bound: tunnel.bound(),
+        bound: match is_told {
+            true => tunnel.bound(),
+            false => Address::UNSPECIFIED,
+        },
     };
     write_reply(&mut client, &reply)
         .await

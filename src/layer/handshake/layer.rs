@@ -37,6 +37,7 @@ impl HandshakeLayer {
             config: Config {
                 deadline: Duration::from_secs(10),
                 reply_codes: ReplyCodes::built_in(),
+                reply_bound: true,
             },
         }
     }
@@ -45,6 +46,16 @@ impl HandshakeLayer {
     #[must_use]
     pub const fn deadline(mut self, limit: Duration) -> Self {
         self.config.deadline = limit;
+        self
+    }
+
+    /// Sets whether the reply to CONNECT tells the client from which address the target is connected
+    /// (BND), which is the default. Otherwise it has zeros, which keep addresses of the machine and its
+    /// network from clients that have no use for them. Those of BIND and UDP ASSOCIATE are where
+    /// somebody has to go, and are told in any case.
+    #[must_use]
+    pub const fn reply_bound(mut self, whether: bool) -> Self {
+        self.config.reply_bound = whether;
         self
     }
 

@@ -1,0 +1,43 @@
+//! `--check`: what would be in force.
+
+use std::process::ExitCode;
+
+use crate::state::{Fixed, Settings};
+
+/// Prints what would be in force, without serving.
+pub(crate) fn check(settings: &Settings) -> ExitCode {
+    let Fixed {
+        limits,
+        logins,
+        timeouts,
+        replies,
+        upstream,
+        search_domain,
+        listen,
+        metrics,
+        log,
+    } = &settings.fixed;
+    println!("listen    {listen}");
+    println!("users     {}", settings.accounts.len());
+    println!("rules     {}", settings.rules.len());
+    match upstream {
+        Some(upstream) => println!("upstream  {upstream}"),
+        None => println!("upstream  none"),
+    }
+    if let Some(domain) = search_domain {
+        println!("search    {domain}");
+    }
+    println!("limits    {limits:?}");
+    println!("logins    {logins:?}");
+    println!("timeouts  {timeouts:?}");
+    println!("replies   {replies:?}");
+    match metrics {
+        Some(metrics) if metrics.has_dashboard() => {
+            println!("metrics   {} with the page", metrics.listen);
+        }
+        Some(metrics) => println!("metrics   {}", metrics.listen),
+        None => println!("metrics   none"),
+    }
+    println!("log       {:?}", log.format);
+    ExitCode::SUCCESS
+}
