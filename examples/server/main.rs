@@ -19,6 +19,7 @@ mod explain;
 mod hashes;
 mod limits;
 mod listen;
+mod log;
 mod logins;
 mod remembered;
 mod replies;
@@ -30,7 +31,7 @@ mod systemd;
 mod timeouts;
 mod upstream;
 
-use std::{io::IsTerminal, process::ExitCode, time::Duration};
+use std::{process::ExitCode, time::Duration};
 
 use tokio::{net::TcpListener, task::JoinSet};
 use tower::{Service, ServiceBuilder};
@@ -45,11 +46,9 @@ use tower_socks::{
     },
     serve,
 };
-use tracing_subscriber::EnvFilter;
 
 use auth::ReloadableAuth;
 use cli::{Flags, Start};
-use config::LogFormat;
 use explain::{Question, answer};
 use listen::Bound;
 use signals::Phase;
@@ -75,7 +74,10 @@ fn main() -> ExitCode {
         Ok(loaded) => loaded,
         Err(problem) => return complain(&problem, ExitCode::FAILURE),
     };
-    log_to_stderr(settings.fixed.log.format);
+    let log = match log::start(settings.fixed.log.format) {
+        Ok(log) => log,
+        Err(problem) => return complain(&problem, ExitCode::FAILURE),
+    };
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(problem) => return complain(&problem, ExitCode::FAILURE),
@@ -92,8 +94,10 @@ fn main() -> ExitCode {
     // A lookup that hangs in its thread is no reason to stay, and sessions that are dropped have a
     // moment for their lines.
     runtime.shutdown_timeout(Duration::from_secs(u64::from(outcome.is_err())));
+    let is_read = log.flush();
     match outcome {
         Ok(code) => code,
+        Err(_) if !is_read => ExitCode::FAILURE,
         Err(problem) => complain(&problem, ExitCode::FAILURE),
     }
 }
@@ -109,28 +113,6 @@ enum Task {
 fn complain(problem: &dyn std::fmt::Display, code: ExitCode) -> ExitCode {
     eprintln!("server: {problem}");
     code
-}
-
-/// Logs to standard error. `RUST_LOG` chooses what, `info` by default; where we listen is logged in
-/// any case, since scripts wait for it.
-fn log_to_stderr(format: LogFormat) {
-    let filter = EnvFilter::builder()
-        .with_default_directive(tracing::Level::INFO.into())
-        .from_env_lossy();
-    let filter = match "listening=info".parse() {
-        Ok(always) => filter.add_directive(always),
-        Err(_) => filter,
-    };
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        // A line that cannot be written would be complained about on stderr as well, which panics:
-        // a full disk is no reason to stop serving.
-        .log_internal_errors(false);
-    match format {
-        LogFormat::Text => log.with_ansi(std::io::stderr().is_terminal()).init(),
-        LogFormat::Json => log.json().flatten_event(true).init(),
-    }
 }
 
 /// Executes `hash-password`: prints what the file has in place of a password.

@@ -2,8 +2,11 @@
 
 use std::{
     fs,
+    io::{BufRead, BufReader},
     net::{Ipv4Addr, SocketAddr},
     process::{Child, Command, Stdio},
+    sync::mpsc,
+    time::Duration,
 };
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -123,4 +126,37 @@ fn a_reader_of_the_log_that_has_gone_stops_nothing_else() {
 fn a_server_without_stderr_serves() {
     let file = File::new(OPEN);
     Mute::start("2>&-", Stdio::inherit(), &file).goes_on();
+}
+
+/// A pipe holds 64 KiB: the lines of a hundred sessions at this level are more than that.
+#[test]
+fn a_reader_of_the_log_that_does_not_read_stops_nothing_else() {
+    let file = File::new(OPEN);
+    let (reader, writer) = std::io::pipe().unwrap();
+    Mute::start("", writer.into(), &file).goes_on();
+    drop(reader);
+}
+
+#[test]
+fn lines_that_nobody_has_read_in_time_are_counted() {
+    let file = File::new(OPEN);
+    let (reader, writer) = std::io::pipe().unwrap();
+    let server = Mute::start("", writer.into(), &file);
+    let target = echo();
+    // More than the pipe and the queue hold.
+    for number in 0..1500 {
+        round_trip(&mut tunnel(server.address, target), number);
+    }
+    let (found, said) = mpsc::channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(reader).lines().map_while(Result::ok) {
+            if line.contains("lines dropped") {
+                _ = found.send(line);
+            }
+        }
+    });
+    let said = said.recv_timeout(Duration::from_secs(30)).unwrap();
+    let (_, dropped) = said.split_once("dropped=").unwrap();
+    assert!(dropped.parse::<u64>().unwrap() > 0, "{said}");
+    server.goes_on();
 }
