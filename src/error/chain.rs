@@ -1,25 +1,43 @@
 //! Errors with their causes.
 
-use std::{error::Error, fmt, io};
+use std::{
+    error::Error,
+    fmt::{self, Write},
+    io,
+};
 
-/// An error and its causes on one line.
+/// An error and its causes on one line. What could forge another line, or show this one in another order
+/// than it is, is escaped: control characters, bidirectional ones and those that nobody sees.
 #[derive(Debug)]
 pub(crate) struct Chain<'a>(pub(crate) &'a (dyn Error + 'static));
 
 impl fmt::Display for Chain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self.0, f)?;
         let mut last = self.0.to_string();
+        escape(&last, f)?;
         for cause in causes(self.0).skip(1) {
             // Wrappers often repeat what they wrap.
             let text = cause.to_string();
             if !last.ends_with(&text) {
-                write!(f, ": {text}")?;
+                f.write_str(": ")?;
+                escape(&text, f)?;
             }
             last = text;
         }
         Ok(())
     }
+}
+
+/// Quotes and backslashes stay, since texts that have been escaped before have them.
+fn escape(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    for shown in text.chars() {
+        if matches!(shown, ' '..='~') {
+            f.write_char(shown)?;
+        } else {
+            fmt::Display::fmt(&shown.escape_debug(), f)?;
+        }
+    }
+    Ok(())
 }
 
 /// The first error of type `E` in the chain.

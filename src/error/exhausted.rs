@@ -5,7 +5,7 @@ use std::{error::Error, io};
 use super::chain::{causes, find};
 
 /// Whether an error is for want of something of this machine.
-pub(super) fn is_exhausted(error: &(dyn Error + 'static)) -> bool {
+pub(crate) fn is_exhausted(error: &(dyn Error + 'static)) -> bool {
     find::<io::Error>(error).is_some_and(is_own)
 }
 

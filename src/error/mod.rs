@@ -52,7 +52,7 @@ pub use self::{
 pub(crate) use self::{
     chain::{Chain, find},
     classify::is_upstream_down,
-    exhausted::{error_code, is_own},
+    exhausted::{error_code, is_exhausted, is_own},
     reply_code::{ReplyCodes, own_reply_code},
 };
 

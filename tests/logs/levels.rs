@@ -7,6 +7,8 @@ use tower_socks::{
     BoxError, ClientError, Connector, NoAuth, Refusal,
     connector::{
         associate::Associate,
+        direct::Direct,
+        resolve::Lookup,
         upstream::{HttpUpstream, Socks5Upstream},
     },
     error::Fault,
@@ -220,4 +222,32 @@ fn a_wrapped_error_keeps_its_fault() {
     let wrapped: Box<dyn Error> = io::Error::from(unreachable()).into();
     assert_eq!(Fault::of(&*wrapped), Fault::Upstream);
     assert_eq!(Fault::of(&unreachable()), Fault::Upstream);
+}
+
+/// What a lookup lacks says nothing of the name.
+#[tokio::test(start_paused = true)]
+async fn no_descriptors_during_a_lookup_is_our_failure() {
+    // EMFILE, and a name that is not there.
+    for (code, reply, parts) in [
+        (24, 1, ["WARN", "outcome=failed"]),
+        (2, 4, ["INFO", "outcome=unreachable"]),
+    ] {
+        let (log, _guard) = Log::start(Level::DEBUG);
+        let resolver = tower::service_fn(move |_: Lookup| async move {
+            Err::<Vec<std::net::IpAddr>, _>(io::Error::from_raw_os_error(code))
+        });
+        let connector = Connector::direct().with_connect(Direct::new().resolver(resolver));
+        let said = [HELLO, &connect_to("a.example:80")].concat();
+        assert_eq!(exchange(stack(NoAuth, connector), &said).await[3], reply);
+        assert_line(&log, &parts);
+    }
+}
+
+/// The text of an error may have what a client or an upstream has said.
+#[tokio::test(start_paused = true)]
+async fn the_text_of_an_error_cannot_forge_a_line() {
+    let bad = "a\nb\u{202e}c\u{2066}d\u{200f}e\u{61c}f\u{200b}g\u{2028}h\u{85}i\u{1b}j\\\"";
+    let (log, _) = failed(move || Refusal::not_allowed(bad).with_source(bad)).await;
+    let shown = r#"a\nb\u{202e}c\u{2066}d\u{200f}e\u{61c}f\u{200b}g\u{2028}h\u{85}i\u{1b}j\""#;
+    assert_line(&log, &["INFO", shown]);
 }

@@ -41,7 +41,7 @@ use tower_service::Service;
 pub use self::hickory::HickoryResolver;
 pub use self::{lookup::Lookup, system::SystemResolver};
 use crate::{
-    error::{BoxError, Refusal, own_reply_code},
+    error::{BoxError, Refusal, is_exhausted, own_reply_code},
     proto::ReplyCode,
 };
 
@@ -105,11 +105,14 @@ pub(super) async fn addresses_of<R: Resolve>(
         Ok(addresses) => Ok(addresses),
         // A resolver may choose the reply itself.
         Err(error) if own_reply_code(&*error).is_some() => Err(error),
-        Err(error) => Err(Refusal::new(
-            ReplyCode::HOST_UNREACHABLE,
-            format!("{name} could not be resolved"),
-        )
-        .with_source(error)
-        .into()),
+        Err(error) => {
+            // Without descriptors nothing is known of the name.
+            let code = match is_exhausted(&*error) {
+                true => ReplyCode::GENERAL_FAILURE,
+                false => ReplyCode::HOST_UNREACHABLE,
+            };
+            let refusal = Refusal::new(code, format!("{name} could not be resolved"));
+            Err(refusal.with_source(error).into())
+        }
     }
 }

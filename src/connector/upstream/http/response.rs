@@ -13,9 +13,6 @@ use crate::io::BoxStream;
 /// Octets of one head. Proxies that name their reasons at length take a few hundred.
 const LONGEST: usize = 16 * 1024;
 
-/// Fields of one head.
-const FIELDS: usize = 64;
-
 /// Interim responses (1xx) before the final one.
 const INTERIM: usize = 8;
 
@@ -36,17 +33,22 @@ where
     Err(HttpError::NotHttp("interim responses without end"))
 }
 
+/// Returns the status of a head. The fields say nothing that we ask, so that they may be as they are:
+/// proxies send `Proxy-agent : x`, folded lines, and a hundred of them.
 fn parse(head: &[u8]) -> Result<u16, HttpError> {
-    let mut fields = [httparse::EMPTY_HEADER; FIELDS];
-    let mut response = httparse::Response::new(&mut fields);
-    match response.parse(head) {
+    let first = head.split_inclusive(|octet| *octet == b'\n').next();
+    let mut line = first.unwrap_or_default().to_vec();
+    line.extend(b"\r\n");
+    let mut response = httparse::Response::new(&mut []);
+    let mut parser = httparse::ParserConfig::default();
+    parser.allow_multiple_spaces_in_response_status_delimiters(true);
+    match parser.parse_response(&mut response, &line) {
         Ok(httparse::Status::Complete(_)) => {
             let status = response.code.filter(|status| *status >= 100);
             status.ok_or(HttpError::NotHttp("no status"))
         }
         Ok(httparse::Status::Partial) => Err(HttpError::NotHttp("half a head")),
-        Err(httparse::Error::TooManyHeaders) => Err(HttpError::NotHttp("too many fields")),
-        Err(_) => Err(HttpError::NotHttp("a malformed head")),
+        Err(_) => Err(HttpError::NotHttp("a malformed status line")),
     }
 }
 
