@@ -1,6 +1,6 @@
 use std::{
     fmt,
-    net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, ToSocketAddrs},
     str::FromStr,
 };
 
@@ -149,7 +149,8 @@ impl fmt::Debug for Address {
 }
 
 /// Parses `host:port`, with an IPv6 address in brackets. An IP literal in any notation becomes its
-/// address.
+/// address. A link-local one may have a zone, by name or number, which becomes its scope:
+/// `[fe80::1%eth0]:1080`. What comes from a peer has none, and [`Address::new`] takes none.
 impl FromStr for Address {
     type Err = ParseAddressError;
 
@@ -163,10 +164,33 @@ impl FromStr for Address {
         }
         let digits = !port.is_empty() && port.bytes().all(|octet| octet.is_ascii_digit());
         match port.parse() {
+            Ok(port) if digits && host.contains('%') => {
+                let address = link_local(host, port);
+                let address = address.ok_or(ParseAddressError::Host(InvalidName::Address));
+                address.map(Self::Ip)
+            }
             Ok(port) if digits => Self::new(host, port).map_err(ParseAddressError::Host),
             _ => Err(ParseAddressError::Port),
         }
     }
+}
+
+/// Parses a link-local address with its zone, in brackets.
+fn link_local(host: &str, port: u16) -> Option<SocketAddr> {
+    let host = host.strip_prefix('[')?.strip_suffix(']')?;
+    let (address, zone) = host.split_once('%')?;
+    let address: Ipv6Addr = address.parse().ok()?;
+    if !address.is_unicast_link_local() {
+        return None;
+    }
+    if let Ok(scope) = zone.parse() {
+        return Some(SocketAddrV6::new(address, port, 0, scope).into());
+    }
+    // An address with a zone is no question to a name server, only one about the interfaces of this machine.
+    let is_interface = |c: char| c.is_ascii_alphanumeric() || "-_.@".contains(c);
+    let zone = Some(zone).filter(|zone| !zone.is_empty() && zone.chars().all(is_interface))?;
+    let host = format!("{address}%{zone}");
+    (host.as_str(), port).to_socket_addrs().ok()?.next()
 }
 
 /// An error of parsing `host:port`.

@@ -38,8 +38,12 @@ impl<'a> Host<'a> {
         if text.chars().any(|c| c.is_control() || c.is_whitespace()) {
             return Err(InvalidName::Octet);
         }
-        let ascii = idna::domain_to_ascii_cow(text.as_bytes(), AsciiDenyList::EMPTY)
-            .map_err(|_| InvalidName::Octet)?;
+        let Ok(ascii) = idna::domain_to_ascii_cow(text.as_bytes(), AsciiDenyList::EMPTY) else {
+            return Err(match ip_literal::ends_in_number(text) {
+                true => InvalidName::Address,
+                false => InvalidName::Octet,
+            });
+        };
         // What a character was mapped to may be anything: a digit, a space, a colon.
         match Host::from_ascii(&ascii) {
             Ok(Host::Ip(address)) => Ok(Self::Ip(address)),

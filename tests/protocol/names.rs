@@ -320,6 +320,28 @@ fn text_needs_a_port_and_ipv6_brackets() {
     assert_eq!(parse(":80"), Err(no_host));
 }
 
+#[test]
+fn a_link_local_address_may_have_a_zone_in_text() {
+    let parse = str::parse::<Address>;
+    let scoped = parse("[fe80::1%7]:80").unwrap();
+    assert_eq!(scoped.to_string(), "[fe80::1%7]:80");
+    assert!(matches!(scoped.ip(), Some(std::net::SocketAddr::V6(v6)) if v6.scope_id() == 7));
+    for text in [
+        "[fe80::1%no-such-interface]:80",
+        "[fe80::1%]:80",
+        "[fe80::1%e th]:80",
+        "[2001:db8::1%7]:80",
+        "[example.com%7]:80",
+        "fe80%7:80",
+        "example.com%7:80",
+    ] {
+        let malformed = Err(ParseAddressError::Host(InvalidName::Address));
+        assert_eq!(parse(text), malformed, "{text}");
+    }
+    // From a client it is none.
+    assert_eq!(host("fe80::1%7"), Err(InvalidName::Address));
+}
+
 proptest! {
     #[test]
     fn r13_all_numeric_notations_agree(address: u32) {
