@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// A name that stands for something in the network of whoever resolves it, and all names below it.
+/// A name that stands for something in the network of the resolver that is asked, and all names below it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct SpecialName {
     name: &'static str,
