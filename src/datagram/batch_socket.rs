@@ -12,7 +12,7 @@ use quinn_udp::{BATCH_SIZE, RecvMeta, Transmit, UdpSocketState};
 use socket2::SockRef;
 use tokio::{io::Interest, net::UdpSocket};
 
-use super::socket_options;
+use super::{receive_errors::poll_past_errors, socket_options};
 use crate::io::lend;
 
 /// Room for any datagram, or for what the kernel has coalesced, in bytes.
@@ -112,23 +112,20 @@ impl BatchSocket {
     ///
     /// # Errors
     ///
-    /// Most often that of an earlier datagram that did not arrive: the socket can still be used.
+    /// When the socket has only errors to report. News of an earlier datagram that did not arrive is
+    /// passed over.
     pub(crate) fn poll_recv(
         &self,
         cx: &mut Context<'_>,
         mut each: impl FnMut(SocketAddr, &[u8]),
     ) -> Poll<io::Result<usize>> {
-        loop {
-            ready!(self.socket.poll_recv_ready(cx))?;
-            let received = match self.row.load(Ordering::Relaxed) {
+        poll_past_errors(
+            || self.socket.poll_recv_ready(cx),
+            || match self.row.load(Ordering::Relaxed) {
                 SERIES.. => self.try_recv_batch(&mut each),
                 row => self.try_recv_one(row, &mut each),
-            };
-            match received {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                received => return Poll::Ready(received),
-            }
-        }
+            },
+        )
     }
 
     /// Receives one datagram, if there is any, after `row` of them in a row.

@@ -33,6 +33,7 @@ mod datagrams;
 mod filter;
 mod fragments;
 mod own_relays;
+mod receive_errors;
 mod send;
 mod socket_options;
 mod transport;

@@ -133,6 +133,43 @@ async fn a13_a_broken_path_ends_the_association() {
     .await;
 }
 
+/// A path that has only errors to report once the client has sent something.
+struct Down(Option<Waker>, bool);
+
+impl DatagramTransport for Down {
+    fn poll_send(&mut self, _: &mut Context<'_>, out: &mut Datagrams) -> Poll<io::Result<()>> {
+        out.clear();
+        self.1 = true;
+        self.0.take().map(Waker::wake);
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_recv(&mut self, cx: &mut Context<'_>, _: &mut Datagrams) -> Poll<io::Result<()>> {
+        if self.1 {
+            return Poll::Ready(Err(io::ErrorKind::NetworkDown.into()));
+        }
+        self.0 = Some(cx.waker().clone());
+        Poll::Pending
+    }
+}
+
+/// It is not asked again and again.
+#[tokio::test]
+async fn a13_a_path_that_only_fails_to_receive_ends_the_association() {
+    within(async {
+        let paths = service_fn(|_: Request| async { Ok::<_, BoxError>(Down(None, false)) });
+        let connector = Connector::direct().with_associate(Associate::with_transports(paths));
+        let mut association = Association::new(stack(connector)).await;
+        let target = socket("127.0.0.1").await;
+        association.say(&target, b"one").await;
+        let error = association.control.outcome().await.unwrap_err();
+        let error: &io::Error = error.source().unwrap().downcast_ref().unwrap();
+        assert_eq!(error.kind(), io::ErrorKind::NetworkDown);
+        association.control.io.hear_end().await;
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a13_a_service_for_transports_that_fails_is_a_refusal() {
     within(async {

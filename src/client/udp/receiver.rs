@@ -140,12 +140,15 @@ impl<Io: AsyncRead + Unpin> ProxyReceiver<Io> {
                     batch.push(source, payload);
                 }
             });
-            // An error is about an earlier datagram, and costs that one only.
             if batch.len() > before {
                 return Poll::Ready(Ok(()));
             }
-            if received.is_pending() {
-                return self.poll_end(cx).map(Err);
+            match received {
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(error)) => {
+                    return Poll::Ready(Err(ClientError::Socket(error).into()));
+                }
+                Poll::Pending => return self.poll_end(cx).map(Err),
             }
         }
         if let Poll::Ready(end) = self.poll_end(cx) {

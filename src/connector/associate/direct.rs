@@ -201,8 +201,7 @@ impl<R: Resolve> DatagramTransport for DirectTransport<R> {
         };
         for socket in self.sockets.open() {
             for tries in 1.. {
-                // An error is news of an earlier datagram, and costs that one only.
-                if socket.poll_recv(cx, &mut receive).is_pending() || accepted.get() > 0 {
+                if socket.poll_recv(cx, &mut receive)?.is_pending() || accepted.get() > 0 {
                     break;
                 }
                 if tries == REJECTED_BATCHES {

@@ -108,7 +108,7 @@ impl<D: DatagramTransport> DatagramRelay<D> {
         self.traffic
     }
 
-    /// Moves datagrams in both directions. Ready only when the transport is broken.
+    /// Moves datagrams in both directions. Ready only when the transport or the socket is broken.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
         let outcome = lend(&BATCHES, Box::default, |batches| {
             self.poll_rounds(cx, batches)
@@ -186,8 +186,7 @@ impl<D: DatagramTransport> DatagramRelay<D> {
             }
         });
         self.meters.dropped(drops.take());
-        // An error is news of an earlier datagram to the client, and costs that one only.
-        let _ = ready!(received);
+        ready!(received)?;
         if known.is_none() {
             self.connect();
         }
