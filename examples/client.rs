@@ -10,7 +10,7 @@
 
 use std::process::ExitCode;
 
-use lexopt::{Arg, Parser, ValueExt};
+use lexopt::{Arg, Parser};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, copy, stdin, stdout},
     net::TcpStream,
@@ -82,16 +82,26 @@ fn read_arguments() -> Result<Option<Task>, BoxError> {
     let mut parser = Parser::from_env();
     while let Some(argument) = parser.next()? {
         match argument {
-            Arg::Long("proxy") => proxy = Some(parser.value()?.parse::<ProxyUrl>()?),
+            Arg::Long("proxy") => {
+                // Not by the parser of the command line, whose errors quote what may have a password.
+                let url = parser.value()?.into_string();
+                proxy = Some(
+                    url.map_err(|_| "--proxy is not UTF-8")?
+                        .parse::<ProxyUrl>()?,
+                );
+            }
             Arg::Long("optimistic") => optimistic = true,
             Arg::Long("help") | Arg::Short('h') => return Ok(None),
-            Arg::Value(word) => words.push(word.string()?),
+            Arg::Value(word) => words.push(word.into_string().map_err(|_| "that is not UTF-8")?),
             other => return Err(other.unexpected().into()),
         }
     }
     let proxy = proxy.ok_or("which proxy? Say --proxy URL")?;
     let [command, target] = <[String; 2]>::try_from(words)
         .map_err(|_| "say what to do: connect, bind or udp, and HOST:PORT")?;
+    if command.contains("://") {
+        return Err("a URL is no command: the proxy's goes behind --proxy".into());
+    }
     if !matches!(&*command, "connect" | "bind" | "udp") {
         return Err(format!("`{command}` is none of connect, bind and udp").into());
     }

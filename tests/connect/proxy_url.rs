@@ -104,6 +104,16 @@ fn forms_of_urls() {
         ),
         ("socks5h://127.1:9", "127.0.0.1:9", "socks5h://127.0.0.1:9"),
         (
+            "socks://joe:x@p.example",
+            "p.example:1080",
+            "socks5h://joe:***@p.example:1080",
+        ),
+        (
+            "http://joe:a%23b%2Fc%3Fd@p.example",
+            "p.example:80",
+            "http://joe:***@p.example:80",
+        ),
+        (
             "socks5://j%1Be:x@p.example",
             "p.example:1080",
             "socks5://j\\u{1b}e:***@p.example:1080",
@@ -127,7 +137,6 @@ fn mistakes_have_a_message_that_says_what_to_write_and_no_secret() {
         ("", "no scheme"),
         ("proxy.example:1080", "no scheme"),
         ("joe:s3cret@proxy.example", "no scheme"),
-        ("socks://joe:s3cret@p.example", "which version"),
         ("socks4://p.example", "SOCKS4"),
         ("socks4a://p.example", "SOCKS4"),
         ("https://joe:s3cret@p.example", "TLS to the proxy"),
@@ -139,6 +148,14 @@ fn mistakes_have_a_message_that_says_what_to_write_and_no_secret() {
         ("socks5h://p.example:65536", "port is no number"),
         ("socks5h://p.example:http", "port is no number"),
         ("socks5h://p.example/path", "behind the port"),
+        ("socks5h://joe:s3cret/x@p.example", "/ as %2F"),
+        ("socks5h://joe:33#s3cret@p.example", "# as %23"),
+        ("http://joe:33?s3cret@p.example", "? as %3F"),
+        ("http://joe#s3cret@p.example", "# as %23"),
+        ("http://joe?s3cret@p.example", "? as %3F"),
+        ("socks5h://joe:s3cret@[fe80::1%25eth0]:1080", "zone"),
+        ("socks5h://[fe80::1%eth0]", "zone"),
+        ("http://[fe80::1%25eth0]", "zone"),
         ("socks5h://p.example?s3cret", "behind the port"),
         ("socks5h://p.example#s3cret", "behind the port"),
         ("socks5h://joe:s3cret%@p.example", "percent sign"),
@@ -321,7 +338,6 @@ fn hosts_without_a_proxy() {
         ("[2001:db8::1]:8080", "[2001:db8::1]:80", false),
         ("*,example.org", "example.com:80", false),
         ("example.org,*", "192.0.2.1:80", false),
-        (" *", "example.com:80", false),
         ("localhost\texample.com", "example.com:80", true),
         ("192.0.2.77/24", "192.0.2.200:80", true),
         ("192.0.2.0", "192.0.2.1:80", false),
@@ -332,7 +348,6 @@ fn hosts_without_a_proxy() {
         ("2001:db8::1/129", "[2001:db8::1]:80", false),
         ("example.com:99999", "example.com:80", false),
         ("example.com:", "example.com:80", false),
-        ("*.example.com", "www.example.com:80", false),
         (".", "example.com:80", false),
         ("127.0.0.1", "0x7f.1:80", true),
     ]);
@@ -353,7 +368,81 @@ fn hosts_without_a_proxy_that_curl_does_not_see() {
         ("::ffff:192.0.2.1", "192.0.2.1:80", true),
         ("::ffff:192.0.2.0/120", "192.0.2.200:80", true),
         ("2001:db8::1/64", "[2001:db8::2]:80", true),
+        (" *", "example.com:80", true),
+        ("\t*\n", "192.0.2.1:80", true),
+        ("*,", "[2001:db8::1]:80", true),
+        ("*.example.com", "www.example.com:80", true),
+        ("*.example.com", "example.com:80", false),
+        ("*.example.com", "wwwexample.com:80", false),
+        ("*.example.com:8080", "www.example.com:8080", true),
+        ("*.example.com:8080", "www.example.com:80", false),
+        ("10/8", "10.1.2.3:80", true),
+        ("10/8", "11.1.2.3:80", false),
+        ("192.168/16", "192.168.7.1:80", true),
+        ("172.16/12:80", "172.31.0.1:80", true),
+        ("172.16/12:80", "172.31.0.1:81", false),
+        ("10/33", "10.1.2.3:80", false),
+        ("a.example\nb.example", "b.example:80", true),
+        ("a.example\u{a0}b.example", "b.example:80", true),
+        ("bücher.example", "xn--bcher-kva.example:80", true),
+        ("xn--bcher-kva.example", "bücher.example:80", true),
     ]);
+}
+
+#[test]
+fn entries_that_are_not_understood_are_told() {
+    let list = "a.example, http://b.example/ 10/33\n192.0.2.0/24,a*.example *. *, c.example:99999 \
+                300.1.1.1/8 1.2.3.4.5/8 *.d.example 10/8 *";
+    let Ok(hosts) = list.parse::<NoProxy>();
+    let left_out: Vec<_> = hosts.left_out().collect();
+    assert_eq!(
+        left_out,
+        [
+            "http://b.example/",
+            "10/33",
+            "a*.example",
+            "*.",
+            "*",
+            "c.example:99999",
+            "300.1.1.1/8",
+            "1.2.3.4.5/8",
+            "*",
+        ]
+    );
+    let env = env(&[("NO_PROXY", "a.example 10/33")]).unwrap();
+    assert!(env.no_proxy().left_out().eq(["10/33"]));
+    for list in ["", "*", " * ", "localhost", ", ,"] {
+        let Ok(hosts) = list.parse::<NoProxy>();
+        assert_eq!(hosts.left_out().count(), 0, "{list:?}");
+    }
+}
+
+/// Nothing would go through that proxy.
+#[test]
+fn without_a_proxy_for_anything_its_url_does_not_matter() {
+    for all_proxy in ["joe:s3cret@p.example", "https://p.example"] {
+        let of = |no_proxy: &'static str| {
+            ProxyEnv::from_lookup(|name| match name {
+                "ALL_PROXY" => Some(all_proxy.into()),
+                "NO_PROXY" => Some(no_proxy.into()),
+                _ => None,
+            })
+        };
+        of(" * ").unwrap();
+        of("*,a.example").unwrap_err();
+        of("").unwrap_err();
+    }
+    #[cfg(unix)]
+    ProxyEnv::from_lookup(|name| {
+        use std::os::unix::ffi::OsStringExt;
+
+        match name {
+            "all_proxy" => Some(std::ffi::OsString::from_vec(vec![0xff])),
+            "no_proxy" => Some("*".into()),
+            _ => None,
+        }
+    })
+    .unwrap();
 }
 
 fn without_a_proxy(table: &[(&str, &str, bool)]) {

@@ -37,7 +37,7 @@ impl ProxyEnv {
     /// # Errors
     ///
     /// When the variable is set and is not the URL of a proxy: to connect without it would be a
-    /// surprise.
+    /// surprise. Under `NO_PROXY=*` it does not matter.
     pub fn from_env() -> Result<Self, InvalidProxyUrl> {
         Self::from_lookup(|name| std::env::var_os(name))
     }
@@ -46,7 +46,8 @@ impl ProxyEnv {
     ///
     /// # Errors
     ///
-    /// When a value is not UTF-8, and when that of `ALL_PROXY` is not the URL of a proxy.
+    /// When a value is not UTF-8, and when that of `ALL_PROXY` is not the URL of a proxy. What
+    /// `ALL_PROXY` says does not matter under `NO_PROXY=*`.
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<OsString>) -> Result<Self, InvalidProxyUrl> {
         let first = |names: [&'static str; 2]| {
             for name in names {
@@ -63,17 +64,29 @@ impl ProxyEnv {
             }
             Ok(None)
         };
-        let proxy = match first(["all_proxy", "ALL_PROXY"])? {
-            Some((name, url)) => {
-                let url = url.parse::<ProxyUrl>();
-                Some(url.map_err(|error| error.of_variable(name))?)
-            }
-            None => None,
-        };
         let without = first(["no_proxy", "NO_PROXY"])?;
         let without = without.map(|(_, list)| list).unwrap_or_default();
-        let Ok(without) = without.parse();
-        Ok(Self { proxy, without })
+        let Ok(without) = without.parse::<NoProxy>();
+        let proxy = first(["all_proxy", "ALL_PROXY"]).and_then(|found| {
+            let Some((name, url)) = found else {
+                return Ok(None);
+            };
+            let url = url.parse::<ProxyUrl>();
+            url.map(Some).map_err(|error| error.of_variable(name))
+        });
+        match proxy {
+            Ok(proxy) => Ok(Self { proxy, without }),
+            // No target would go through it.
+            Err(_) if without.is_everything() => Ok(Self::new(None, without)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Returns the hosts that are reached without the proxy, for
+    /// [what was left out](NoProxy::left_out) of them.
+    #[must_use]
+    pub const fn no_proxy(&self) -> &NoProxy {
+        &self.without
     }
 
     /// Makes a connector that uses the proxy for all targets but those of `NO_PROXY`, which it dials

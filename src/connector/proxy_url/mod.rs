@@ -10,11 +10,12 @@
 //! | `http://[2001:db8::1]:3128` | [`HttpUpstream`](super::upstream::HttpUpstream) | by the proxy |
 //!
 //! The port is 1080 for SOCKS and 80 for HTTP where none is given. Names and passwords are
-//! percent-encoded, as everywhere in URLs. A URL with a path or a query, or of another scheme, is
+//! percent-encoded, as everywhere in URLs: `#` is written `%23`, `/` `%2F`, `?` `%3F` and `@` `%40`.
+//! `socks://` is taken for `socks5h://`, with a debug line. A URL with a path or a query, or of another scheme, is
 //! an error that says what to write instead; errors never quote it.
 //!
 //! [`ProxyEnv`] honours `ALL_PROXY` and `NO_PROXY`, as curl does. Nothing else in this crate reads the
-//! environment.
+//! environment. What [`NoProxy`] did not understand is in [`NoProxy::left_out`].
 //!
 //! ```
 //! use tower::ServiceExt;

@@ -151,7 +151,16 @@ impl FromStr for ProxyUrl {
         }
         let url = Url::parse(text).map_err(|error| {
             InvalidProxyUrl::new(match error {
+                // The parser takes what is before a `/` in a password for the port.
+                url::ParseError::InvalidPort if text.contains('@') => {
+                    "the port is no number from 0 to 65535; in a name or a password write # as %23, \
+                     / as %2F and ? as %3F"
+                }
                 url::ParseError::InvalidPort => "the port is no number from 0 to 65535",
+                url::ParseError::InvalidIpv6Address if has_zone(text) => {
+                    "a link-local address with a zone (%25eth0) cannot be in the URL: give \
+                     another address of the proxy, or a name"
+                }
                 url::ParseError::EmptyHost => "there is no host",
                 _ => "it is malformed: write it like socks5h://joe:secret@proxy.example:1080",
             })
@@ -160,11 +169,10 @@ impl FromStr for ProxyUrl {
             "socks5" => Kind::Socks5,
             "socks5h" => Kind::Socks5h,
             "http" => Kind::Http,
+            // Desktops write it, and leave the version open.
             "socks" => {
-                return Err(InvalidProxyUrl::new(
-                    "which version of SOCKS is not plain: write socks5h://, or socks5:// to resolve \
-                     names here",
-                ));
+                tracing::debug!("the proxy's URL begins with socks://, taken for socks5h://");
+                Kind::Socks5h
             }
             "socks4" | "socks4a" => {
                 return Err(InvalidProxyUrl::new(
@@ -184,7 +192,8 @@ impl FromStr for ProxyUrl {
         };
         if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
             return Err(InvalidProxyUrl::new(
-                "there is something behind the port, which means nothing to a proxy",
+                "there is something behind the port, which means nothing to a proxy; in a name or a \
+                 password write # as %23, / as %2F and ? as %3F",
             ));
         }
         let port = url.port().unwrap_or(kind.port());
@@ -219,6 +228,13 @@ impl FromStr for ProxyUrl {
         };
         Ok(Self { kind, proxy, login })
     }
+}
+
+/// Whether the host in brackets has a zone: `[fe80::1%25eth0]`.
+fn has_zone(text: &str) -> bool {
+    let host = text.rsplit_once('[').map(|(_, host)| host);
+    host.and_then(|host| host.split_once(']'))
+        .is_some_and(|(host, _)| host.contains('%'))
 }
 
 /// Characters that the URL standard forbids in a host, encoded or not.
