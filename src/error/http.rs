@@ -32,6 +32,9 @@ pub enum HttpError {
     Status {
         /// The status code.
         status: u16,
+        /// The authentication schemes that a response with status 407 offers: those of IANA's registry
+        /// and `NTLM`, each once. Nothing else that the proxy says is repeated.
+        schemes: Vec<&'static str>,
     },
 }
 
@@ -44,7 +47,7 @@ impl HttpError {
             Self::Io(_) | Self::Closed | Self::TimedOut { .. } | Self::NotHttp(_) => {
                 ClientFault::Proxy
             }
-            Self::Status { status } => match status {
+            Self::Status { status, .. } => match status {
                 502..=504 => ClientFault::Target(self.reply_code()),
                 400..=499 | 501 | 505 => ClientFault::Refused,
                 _ => ClientFault::Proxy,
@@ -67,8 +70,8 @@ impl HttpError {
     pub(super) const fn reply_code(&self) -> ReplyCode {
         match self {
             Self::Unreachable(error) => error.reply_code(),
-            Self::Status { status: 403 } => ReplyCode::NOT_ALLOWED,
-            Self::Status { status: 504 } | Self::TimedOut { .. } => ReplyCode::TTL_EXPIRED,
+            Self::Status { status: 403, .. } => ReplyCode::NOT_ALLOWED,
+            Self::Status { status: 504, .. } | Self::TimedOut { .. } => ReplyCode::TTL_EXPIRED,
             Self::Io(_) | Self::Closed | Self::NotHttp(_) | Self::Status { .. } => {
                 ReplyCode::GENERAL_FAILURE
             }
@@ -89,10 +92,16 @@ impl fmt::Display for HttpError {
                 f,
                 "what the proxy says is not HTTP ({what}): check its address and port"
             ),
-            Self::Status { status } => {
+            Self::Status { status, schemes } => {
                 write!(f, "HTTP proxy answered {status}")?;
                 match status {
-                    407 => f.write_str(": the proxy wants a name and a password, or other ones"),
+                    407 => {
+                        f.write_str(": the proxy wants a name and a password, or other ones")?;
+                        if !schemes.is_empty() {
+                            write!(f, "; it offers {}", schemes.join(", "))?;
+                        }
+                        Ok(())
+                    }
                     403 => f.write_str(": the proxy does not allow it"),
                     405 | 501 => {
                         f.write_str(": it does not do CONNECT: is it a proxy, or a web server?")

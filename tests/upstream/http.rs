@@ -10,7 +10,7 @@ use tower::{ServiceExt, service_fn};
 use tower_socks::{
     BoxError,
     client::ClientFault,
-    connector::upstream::{BasicAuth, HttpError, HttpUpstream, Transport},
+    connector::upstream::{BasicAuth, HttpError, HttpUpstream, InvalidHeader, Transport},
     error::reply_code,
     io::BoxStream,
     proto::{Address, DomainName, ReplyCode},
@@ -94,6 +94,115 @@ async fn secrets_are_in_no_text() {
             "{text}"
         );
     }
+}
+
+#[tokio::test]
+async fn fields_of_ones_own_are_sent_as_they_are_given() {
+    let (way, logs) = canned([OK]);
+    let upstream = upstream()
+        .credentials(BasicAuth::new("joe", "wherewithal").unwrap())
+        .header("User-Agent", "backup/1.2")
+        .unwrap()
+        .header("x-team", "blau, grün")
+        .unwrap()
+        .header("X-Empty", "")
+        .unwrap()
+        .local_dns(resolver(&["192.0.2.1"]))
+        .via(way);
+    upstream.oneshot(address("192.0.2.1:1")).await.unwrap();
+    let expected = "CONNECT 192.0.2.1:1 HTTP/1.1\r\nHost: 192.0.2.1:1\r\n\
+                    Proxy-Authorization: Basic am9lOndoZXJld2l0aGFs\r\n\
+                    User-Agent: backup/1.2\r\nx-team: blau, grün\r\nX-Empty: \r\n\r\n";
+    assert_eq!(String::from_utf8(logs[0].written().0).unwrap(), expected);
+}
+
+#[tokio::test]
+async fn an_authorization_of_ones_own_is_the_only_one_and_not_printed() {
+    let (way, logs) = canned([OK]);
+    let upstream = upstream()
+        .header("proxy-authorization", "Bearer wherewithal")
+        .unwrap()
+        .credentials(BasicAuth::new("joe", "secret").unwrap())
+        .via(way);
+    let debug = format!("{upstream:?}");
+    assert!(!debug.contains("wherewithal"), "{debug}");
+    assert!(debug.contains("proxy-authorization"), "{debug}");
+    upstream.oneshot(address("192.0.2.1:1")).await.unwrap();
+    let expected = "CONNECT 192.0.2.1:1 HTTP/1.1\r\nHost: 192.0.2.1:1\r\n\
+                    proxy-authorization: Bearer wherewithal\r\n\r\n";
+    assert_eq!(String::from_utf8(logs[0].written().0).unwrap(), expected);
+}
+
+#[test]
+fn fields_that_would_not_be_one_are_refused() {
+    for (name, value, why) in [
+        ("", "x", InvalidHeader::Name),
+        ("a b", "x", InvalidHeader::Name),
+        ("a:", "x", InvalidHeader::Name),
+        ("a\r\nb", "x", InvalidHeader::Name),
+        ("ä", "x", InvalidHeader::Name),
+        ("a\0", "x", InvalidHeader::Name),
+        ("a", "x\r\nHost: b", InvalidHeader::Value),
+        ("a", "x\n", InvalidHeader::Value),
+        ("a", "\r", InvalidHeader::Value),
+        ("a", "\0", InvalidHeader::Value),
+        ("a", "\u{85}", InvalidHeader::Value),
+        ("a", " x", InvalidHeader::Value),
+        ("a", "x\t", InvalidHeader::Value),
+        ("Host", "x", InvalidHeader::Reserved),
+        ("host", "x", InvalidHeader::Reserved),
+        ("content-length", "5", InvalidHeader::Reserved),
+        ("Transfer-Encoding", "chunked", InvalidHeader::Reserved),
+        ("Expect", "100-continue", InvalidHeader::Reserved),
+    ] {
+        let error = upstream().header(name, value).unwrap_err();
+        assert_eq!(error, why, "{name:?} {value:?}");
+    }
+    upstream().header("a", "x\ty").unwrap();
+}
+
+/// Those that are known, and nothing else of what it says.
+#[tokio::test]
+async fn a_proxy_that_wants_authentication_says_by_which_schemes() {
+    for (fields, offered) in [
+        ("", &[][..]),
+        ("Proxy-Authenticate: Basic realm=\"office\"\r\n", &["Basic"]),
+        (
+            "Proxy-Authenticate: Negotiate\r\nproxy-authenticate: NTLM\r\n\
+             Proxy-Authenticate : basic realm=x\r\n",
+            &["Negotiate", "NTLM", "Basic"],
+        ),
+        (
+            "Proxy-Authenticate: Digest realm=\"a, Basic \\\", NTLM\", qop=auth , Bearer,, Digest\r\n",
+            &["Digest", "Bearer"],
+        ),
+        ("Proxy-Authenticate: am9lOnNlY3JldA==, \u{1b}[2J\r\n", &[]),
+        ("WWW-Authenticate: Basic\r\nX: Basic\r\nBasic\r\n", &[]),
+        (
+            "Proxy-Authenticate: Basic=x, realm=Basic, \"Basic\"\r\n",
+            &[],
+        ),
+    ] {
+        let said = format!("HTTP/1.1 407 No\r\n{fields}\r\n");
+        let error = refused(said.as_bytes()).await;
+        let text = error.to_string();
+        let HttpError::Status {
+            status: 407,
+            schemes,
+        } = error
+        else {
+            panic!("{fields:?}: {error:?}");
+        };
+        assert_eq!(schemes, offered, "{fields:?}");
+        let told = format!("; it offers {}", offered.join(", "));
+        assert_eq!(text.ends_with(&told), !offered.is_empty(), "{text}");
+        assert!(
+            text.contains("password") && !text.contains("am9l"),
+            "{text}"
+        );
+    }
+    let other = refused(b"HTTP/1.1 403 No\r\nProxy-Authenticate: Basic\r\n\r\n").await;
+    assert!(!other.to_string().contains("offers"), "{other}");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::HttpError;
+use super::{HttpError, challenge::offered};
 use crate::io::BoxStream;
 
 /// Octets of one head. Proxies that name their reasons at length take a few hundred.
@@ -19,21 +19,32 @@ const INTERIM: usize = 8;
 /// `HTTP/1.1 200` and an empty line: the reason and the carriage returns may be missing.
 const SHORTEST: usize = "HTTP/1.1 200\n\n".len();
 
-/// Reads the final response's head, and returns its status.
-pub(super) async fn status<Io>(io: &mut Io) -> Result<u16, HttpError>
+/// The final response: its status, and what it offers in the fields.
+pub(super) struct Response {
+    pub(super) status: u16,
+    pub(super) schemes: Vec<&'static str>,
+}
+
+/// Reads the final response's head.
+pub(super) async fn read<Io>(io: &mut Io) -> Result<Response, HttpError>
 where
     Io: AsyncRead + Unpin + Send + 'static,
 {
     for _ in 0..=INTERIM {
-        let status = parse(&one(io).await?)?;
+        let head = one(io).await?;
+        let status = parse(&head)?;
         if !(100..200).contains(&status) || status == 101 {
-            return Ok(status);
+            let schemes = match status {
+                407 => offered(&head),
+                _ => Vec::new(),
+            };
+            return Ok(Response { status, schemes });
         }
     }
     Err(HttpError::NotHttp("interim responses without end"))
 }
 
-/// Returns the status of a head. The fields say nothing that we ask, so that they may be as they are:
+/// Returns the status of a head. The fields say nothing that we need, so that they may be as they are:
 /// proxies send `Proxy-agent : x`, folded lines, and a hundred of them.
 fn parse(head: &[u8]) -> Result<u16, HttpError> {
     let first = head.split_inclusive(|octet| *octet == b'\n').next();

@@ -7,7 +7,7 @@ use std::{
 use tokio::{io::AsyncWriteExt, time::timeout};
 use tower_service::Service;
 
-use super::{BasicAuth, HttpError, response};
+use super::{BasicAuth, HttpError, InvalidHeader, header::Header, response};
 use crate::{
     client::ClientError,
     connector::{
@@ -33,6 +33,7 @@ pub struct HttpUpstream<C = Direct, N = RemoteDns> {
     transport: C,
     dns: N,
     credentials: Option<BasicAuth>,
+    headers: Vec<Header>,
     limit: Duration,
 }
 
@@ -50,6 +51,7 @@ impl HttpUpstream {
             transport: Direct::new(),
             dns: RemoteDns,
             credentials: None,
+            headers: Vec::new(),
             limit: Duration::from_secs(30),
         }
     }
@@ -64,6 +66,7 @@ impl<C, N> HttpUpstream<C, N> {
             transport,
             dns: self.dns,
             credentials: self.credentials,
+            headers: self.headers,
             limit: self.limit,
         }
     }
@@ -74,6 +77,28 @@ impl<C, N> HttpUpstream<C, N> {
     pub fn credentials(mut self, credentials: BasicAuth) -> Self {
         self.credentials = Some(credentials);
         self
+    }
+
+    /// Sends this field with each request: a token of another scheme than Basic
+    /// (`Proxy-Authorization`), or what the proxy tells its users apart by. Fields are sent in the
+    /// order in which they are added, and never printed. A `Proxy-Authorization` among them is sent in
+    /// place of the [credentials](Self::credentials).
+    ///
+    /// ```
+    /// use tower_socks::connector::upstream::{HttpUpstream, InvalidHeader};
+    ///
+    /// let upstream = HttpUpstream::new("proxy.example:3128").header("User-Agent", "backup/1.2")?;
+    /// let forged = upstream.header("X-Team", "a\r\nHost: b");
+    /// assert_eq!(forged.err(), Some(InvalidHeader::Value));
+    /// # Ok::<(), InvalidHeader>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidHeader`] when it would not be one field, or is one of the request itself.
+    pub fn header(mut self, name: &str, value: &str) -> Result<Self, InvalidHeader> {
+        self.headers.push(Header::new(name, value)?);
+        Ok(self)
     }
 
     /// Bounds the time to reach the proxy, and then that until its response: 30 s each by default. The
@@ -97,6 +122,7 @@ impl<C, N> HttpUpstream<C, N> {
             transport: self.transport,
             dns: resolver,
             credentials: self.credentials,
+            headers: self.headers,
             limit: self.limit,
         }
     }
@@ -121,9 +147,10 @@ impl<C: Transport, N: DnsMode> HttpUpstream<C, N> {
         let dialogue = async {
             io.write_all(head.as_bytes()).await.map_err(HttpError::Io)?;
             io.flush().await.map_err(HttpError::Io)?;
-            match response::status(&mut io).await? {
+            let response::Response { status, schemes } = response::read(&mut io).await?;
+            match status {
                 200..=299 => Ok(()),
-                status => Err(HttpError::Status { status }),
+                _ => Err(HttpError::Status { status, schemes }),
             }
         };
         match timeout(self.limit, dialogue).await {
@@ -151,13 +178,19 @@ impl<C: Transport, N: DnsMode> HttpUpstream<C, N> {
         let authority = target.to_string();
         // A name has nothing in it that would end the line, or the host in it: see `DomainName`.
         let mut request = format!("CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n");
-        if let Some(credentials) = &self.credentials {
+        let is_authorized = |header: &Header| header.is("Proxy-Authorization");
+        if let Some(credentials) = &self.credentials
+            && !self.headers.iter().any(is_authorized)
+        {
             // Writing into a string does not fail.
             let _ = write!(
                 request,
                 "Proxy-Authorization: Basic {}\r\n",
                 credentials.as_str()
             );
+        }
+        for header in &self.headers {
+            let _ = write!(request, "{header}\r\n");
         }
         request.push_str("\r\n");
         request
@@ -189,6 +222,7 @@ impl<C, N> fmt::Debug for HttpUpstream<C, N> {
         f.debug_struct("HttpUpstream")
             .field("proxy", &self.proxy)
             .field("credentials", &self.credentials)
+            .field("headers", &self.headers)
             .finish_non_exhaustive()
     }
 }
