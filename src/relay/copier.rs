@@ -159,14 +159,14 @@ impl Copier {
                 }
             }
             match with_scratch(|buffer| self.poll_copy(cx, source, sink, gate, buffer)) {
-                Poll::Ready(Ok(0)) => return Poll::Ready(Ok(())),
+                Poll::Ready(Ok(0)) => {
+                    self.give_pipe_back();
+                    return Poll::Ready(Ok(()));
+                }
                 Poll::Ready(Ok(_)) => {}
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => {
-                    #[cfg(target_os = "linux")]
-                    if let Some(splice) = &mut self.splice {
-                        splice.give_back();
-                    }
+                    self.give_pipe_back();
                     if self.dirty {
                         ready!(Pin::new(&mut *sink).poll_flush(cx)).map_err(Broken::Sink)?;
                         self.dirty = false;
@@ -177,6 +177,14 @@ impl Copier {
         }
         yield_turn(cx);
         Poll::Pending
+    }
+
+    /// Gives the pipe away, if there is one: nothing comes for now, or ever.
+    fn give_pipe_back(&mut self) {
+        #[cfg(target_os = "linux")]
+        if let Some(splice) = &mut self.splice {
+            splice.give_back();
+        }
     }
 
     /// Writes what the sink has not taken. Ready once there is nothing of it.

@@ -84,7 +84,10 @@ where
     .instrument(span)
 }
 
-/// Performs everything up to the reply, and says who the client is.
+/// Performs everything up to the reply. Returns who the client is, the tunnel, and the client's stream to
+/// run it with.
+///
+/// One function for all of it: each further future would hold the stack a second time.
 async fn establish<M, Io>(
     config: Config,
     negotiator: M,
@@ -102,68 +105,46 @@ where
     Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let mut party = Party::stranger(accepted.peer);
-    let opened = reply(config, negotiator, accepted, span, &mut party).await;
-    (party, opened)
-}
-
-/// Performs everything up to the reply. Returns the tunnel, and the client to run it with.
-async fn reply<M, Io>(
-    config: Config,
-    negotiator: M,
-    accepted: Accepted<Io>,
-    span: Span,
-    party: &mut Party,
-) -> Result<(<M::Service as Dial>::Tunnel, M::Stream), SessionError>
-where
-    M: Negotiate<PrefixedStream<Io>, Service: Dial<Future: Send> + Send, Future: Send>
-        + CloneService
-        + Send
-        + 'static,
-    Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
     let mut step = Step::Greeting;
     let opening = timeout(config.deadline, open(negotiator, accepted, &mut step)).await;
     let (mut client, service, mut request, share) = match opening {
         Ok(Ok(Opened::Asks(client, service, request, share))) => (client, service, request, share),
         Ok(Ok(Opened::Garbles(client, refusal))) => {
             refuse(client, config.reply_codes.of(&refusal)).await;
-            return Err(SessionError::new(step, refusal));
+            return (party, Err(SessionError::new(step, refusal)));
         }
-        Ok(Err(error)) => return Err(SessionError::new(step, error)),
-        Err(elapsed) => return Err(SessionError::new(step, elapsed)),
+        Ok(Err(error)) => return (party, Err(SessionError::new(step, error))),
+        Err(elapsed) => return (party, Err(SessionError::new(step, elapsed))),
     };
-    *party = party.identified(&request.identity);
+    party = party.identified(&request.identity);
     span.record("user", tracing::field::display(&request.identity));
     span.record("command", tracing::field::display(request.command));
     span.record("target", tracing::field::display(&request.target));
 
     if let Err(refusal) = share {
         refuse(client, config.reply_codes.of(&refusal)).await;
-        return Err(SessionError::new(Step::Dial, refusal));
+        return (party, Err(SessionError::new(Step::Dial, refusal)));
     }
     // For tunnels that write another reply, and for layers that label this one.
     request.reply_codes = config.reply_codes.clone();
-    // What BIND and UDP ASSOCIATE lead to is of no use without it.
-    let is_told = config.reply_bound || request.command != Command::CONNECT;
     let tunnel = match dial(service, request, &mut client).await {
         Ok(Ok(tunnel)) => tunnel,
         Ok(Err(error)) => {
             refuse(client, config.reply_codes.of(&*error)).await;
-            return Err(SessionError::new(Step::Dial, error));
+            return (party, Err(SessionError::new(Step::Dial, error)));
         }
-        Err(gone) => return Err(SessionError::new(Step::Reply, gone)),
+        Err(gone) => return (party, Err(SessionError::new(Step::Reply, gone))),
     };
     let reply = Reply {
         code: ReplyCode::SUCCEEDED,
-        bound: match is_told {
-            true => tunnel.bound(),
-            false => Address::UNSPECIFIED,
-        },
+        bound: tunnel.bound(),
     };
-    write_reply(&mut client, &reply)
-        .await
-        .map_err(|error| SessionError::new(Step::Reply, error))?;
-    Ok((tunnel, client))
+    let written = write_reply(&mut client, &reply).await;
+    let opened = written.map(|()| (tunnel, client));
+    (
+        party,
+        opened.map_err(|error| SessionError::new(Step::Reply, error)),
+    )
 }
 
 /// A client within its deadline.
