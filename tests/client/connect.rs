@@ -227,7 +227,7 @@ async fn a_target_is_sent_as_it_is() {
     for (target, request) in [
         (
             "example.com.:80",
-            &b"\x05\x01\x00\x03\x0cexample.com.\x00\x50"[..],
+            &b"\x05\x01\x00\x03\x0bexample.com\x00\x50"[..],
         ),
         ("192.0.2.1:80", CONNECT),
         (

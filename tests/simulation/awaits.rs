@@ -8,9 +8,10 @@ use std::{
 /// A file, how many times it waits (`.await` and `ready!`), how many of these the sweeps reach, and
 /// why not the rest.
 const WAITS: &[(&str, usize, usize, &str)] = &[
-    ("layer/handshake/connection.rs", 13, 13, ""),
+    ("layer/handshake/connection.rs", 14, 13, SHARES),
     ("layer/auth/layer.rs", 4, 4, ""),
-    ("layer/auth/userpass.rs", 7, 7, ""),
+    ("layer/auth/userpass.rs", 8, 7, LOGINS),
+    ("session/login_attempts.rs", 1, 0, LOGINS),
     ("layer/auth/combinators.rs", 3, 3, ""),
     ("io/message.rs", 6, 6, ""),
     ("session/box_tunnel.rs", 1, 1, ""),
@@ -19,10 +20,11 @@ const WAITS: &[(&str, usize, usize, &str)] = &[
     ("connector/direct/connect.rs", 1, 1, ""),
     ("connector/bind/service.rs", 1, 1, ""),
     ("connector/second_reply.rs", 4, 4, ""),
-    ("connector/bind/tunnel.rs", 2, 2, ""),
+    ("connector/bind/tunnel.rs", 5, 4, ACCEPT),
     ("connector/associate/service.rs", 1, 1, ""),
     ("connector/associate/tunnel.rs", 1, 1, ""),
-    ("connector/associate/relay.rs", 7, 5, UNWRITABLE),
+    ("connector/associate/lifetime.rs", 2, 2, ""),
+    ("connector/associate/relay.rs", 6, 4, UNWRITABLE),
     ("connector/associate/direct.rs", 3, 0, UNWRITABLE),
     ("connector/associate/lookups.rs", 1, 1, ""),
     (
@@ -32,17 +34,26 @@ const WAITS: &[(&str, usize, usize, &str)] = &[
         "a wrapper of a user's: tests/udp/filter.rs",
     ),
     ("datagram/send.rs", 2, 0, UNWRITABLE),
-    ("datagram/batch_socket.rs", 2, 1, UNWRITABLE),
-    ("relay/relay.rs", 4, 4, ""),
+    ("datagram/batch_socket.rs", 1, 0, UNWRITABLE),
+    ("datagram/receive_errors.rs", 1, 1, ""),
+    ("relay/relay.rs", 6, 4, SLOW),
     ("relay/idle.rs", 1, 1, ""),
     ("io/lingering_close.rs", 5, 5, ""),
-    ("io/prefixed_stream.rs", 3, 3, ""),
+    ("io/client_stream.rs", 1, 0, FULL),
+    ("io/control.rs", 1, 1, ""),
+    ("io/raw_socket.rs", 2, 0, SLOW),
+    ("io/prefixed_stream.rs", 4, 3, FULL),
     ("relay/copier.rs", 10, 10, ""),
     ("relay/splice.rs", 3, 3, ""),
     ("io/meter.rs", 2, 2, ""),
     ("io/metered_stream.rs", 5, 5, ""),
 ];
 
+const SHARES: &str = "a user with too many sessions: tests/limits/sessions.rs";
+const LOGINS: &str = "an attempt that waits for others: tests/limits/logins.rs";
+const ACCEPT: &str = "a connection that broke before it was accepted: tests/server/accept.rs";
+const SLOW: &str = "a slow receiver behind a reset: tests/relay/resets.rs";
+const FULL: &str = "a client behind more than is read ahead: tests/protocol/early_data.rs";
 const UNWRITABLE: &str = "a UDP socket without room, which takes a slow network: .ci/namespaces";
 
 /// Where they are.
