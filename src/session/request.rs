@@ -153,7 +153,7 @@ impl Request {
     pub fn complete(&self, target: Address) -> Address {
         match target {
             Address::Ip(address) => Address::Ip(canonical(address)),
-            target => match self.extensions.get::<SearchDomain>() {
+            target @ Address::Name(..) => match self.extensions.get::<SearchDomain>() {
                 Some(domain) => domain.complete(target),
                 None => target,
             },

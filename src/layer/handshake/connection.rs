@@ -125,6 +125,8 @@ where
         refuse(client, config.reply_codes.of(&refusal)).await;
         return (party, Err(SessionError::new(Step::Dial, refusal)));
     }
+    // What BIND and UDP ASSOCIATE lead to is of no use without it.
+    let is_told = config.reply_bound || request.command != Command::CONNECT;
     // For tunnels that write another reply, and for layers that label this one.
     request.reply_codes = config.reply_codes.clone();
     let tunnel = match dial(service, request, &mut client).await {
@@ -137,7 +139,10 @@ where
     };
     let reply = Reply {
         code: ReplyCode::SUCCEEDED,
-        bound: tunnel.bound(),
+        bound: match is_told {
+            true => tunnel.bound(),
+            false => Address::UNSPECIFIED,
+        },
     };
     let written = write_reply(&mut client, &reply).await;
     let opened = written.map(|()| (tunnel, client));
