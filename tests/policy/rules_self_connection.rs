@@ -289,8 +289,6 @@ fn the_addresses_of_the_interfaces_are_the_hosts_own() {
             "{refused}"
         );
     }
-    if own.is_empty() {
-    }
 }
 
 /// Addresses that this machine would send from: there are none in a network namespace of its own.

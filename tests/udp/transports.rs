@@ -140,7 +140,9 @@ impl DatagramTransport for Down {
     fn poll_send(&mut self, _: &mut Context<'_>, out: &mut Datagrams) -> Poll<io::Result<()>> {
         out.clear();
         self.1 = true;
-        self.0.take().map(Waker::wake);
+        if let Some(waker) = self.0.take() {
+            waker.wake();
+        }
         Poll::Ready(Ok(()))
     }
 
