@@ -24,6 +24,8 @@ mod hickory;
 #[cfg(feature = "http")]
 mod http_clients;
 mod leaves;
+#[cfg(target_os = "linux")]
+mod local_ports;
 mod lookups;
 mod policy;
 #[cfg(feature = "proxy-url")]

@@ -60,7 +60,22 @@ pub(super) async fn connect(
     options.set_out_of_band_inline(true)?;
     keepalive.set(&options)?;
     if let Some(address) = source.for_target(target.ip()) {
+        choose_port_late(&socket);
         socket.bind(SocketAddr::new(address, 0))?;
     }
     socket.connect(target).await
 }
+
+/// Has the port chosen when it is known where to: one port then serves any number of targets. A port that
+/// is chosen before is taken for all of them, and there are some 28,000.
+///
+/// A system without it (Linux before 4.2, for IPv6 4.10) chooses early.
+#[cfg(target_os = "linux")]
+fn choose_port_late(socket: &TcpSocket) {
+    use nix::sys::socket::{setsockopt, sockopt::IpBindAddressNoPort};
+
+    let _ = setsockopt(socket, IpBindAddressNoPort, &true);
+}
+
+#[cfg(not(target_os = "linux"))]
+const fn choose_port_late(_: &TcpSocket) {}

@@ -82,6 +82,9 @@ impl<R> Direct<R> {
 
     /// Dials from this address of the machine, at any port. Call it once for each family; a family
     /// without an address is not used while the other one has one (reply 08 where nothing is left).
+    ///
+    /// On Linux a port can serve many connections at once, each to another target; elsewhere the ports of
+    /// the address are the most connections that there can be.
     #[must_use]
     pub const fn local_address(mut self, address: IpAddr) -> Self {
         self.options.source.add(address);
