@@ -7,6 +7,7 @@ mod handshakes;
 mod limit_events;
 mod log_budget;
 mod places;
+mod warned;
 
 #[cfg(feature = "metrics")]
 pub(crate) use self::limit_events::LIMITS;
@@ -18,6 +19,7 @@ pub(crate) use self::{
     limit_events::{LimitEvents, count_event, held_back},
     log_budget::LogBudget,
     places::{Place, Places},
+    warned::{Watched, warned},
 };
 
 pub use self::handshakes::HandshakeLimit;

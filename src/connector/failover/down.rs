@@ -1,6 +1,7 @@
 //! Whether an alternative is up or down, and until when it is left alone.
 
 use std::{
+    fmt,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -8,7 +9,10 @@ use std::{
 use tokio::time::Instant;
 
 use super::{Classify, FailureClass};
-use crate::{admission::Backoff, error::BoxError};
+use crate::{
+    admission::{Backoff, LogBudget, warned},
+    error::{BoxError, Chain},
+};
 
 /// How long an alternative is not tried after failures in a row.
 const BACKOFF: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
@@ -22,11 +26,15 @@ pub(super) struct State {
     name: Box<str>,
     classify: Classify,
     health: Mutex<Health>,
+    /// One that comes and goes has a few lines, and one in 10 s.
+    lines: LogBudget,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Health {
     failures: u32,
+    /// Whether the log knows that it is down.
+    told: bool,
     /// Down until then.
     down_until: Option<Instant>,
     /// When it has answered last.
@@ -39,6 +47,7 @@ impl State {
             name: name.into(),
             classify,
             health: Mutex::default(),
+            lines: LogBudget::new(4, Duration::from_secs(10)),
         }
     }
 
@@ -51,17 +60,31 @@ impl State {
         self.lock(|health| health.down_until.filter(|until| *until > Instant::now()))
     }
 
-    /// Notes a failure. `error` is what the log says.
-    fn failed(&self, error: &dyn std::fmt::Display) {
-        let failures = self.lock(|health| {
+    /// Notes a failure. `error` is what the log says, and `is_warned` whether it has said so as a
+    /// warning.
+    fn failed(&self, error: &dyn fmt::Display, is_warned: bool) {
+        let (failures, line) = self.lock(|health| {
             health.failures = health.failures.saturating_add(1);
             health.down_until = Instant::now().checked_add(BACKOFF.after(health.failures));
-            health.failures
+            let line = (health.failures == 1).then(|| self.lines.take()).flatten();
+            health.told |= line.is_some();
+            (health.failures, line)
         });
-        if failures == 1 {
-            tracing::warn!(upstream = %self.name, %error, "upstream marked down");
-        } else {
-            tracing::debug!(upstream = %self.name, failures, %error, "upstream still down");
+        let upstream = &self.name;
+        match line {
+            Some(before) if is_warned => {
+                let suppressed = before.field();
+                tracing::info!(%upstream, %error, suppressed, "upstream marked down");
+            }
+            Some(before) => {
+                let suppressed = before.field();
+                tracing::warn!(%upstream, %error, suppressed, "upstream marked down");
+                warned();
+            }
+            None if failures == 1 => {
+                tracing::debug!(%upstream, %error, "upstream marked down once more");
+            }
+            None => tracing::debug!(%upstream, failures, %error, "upstream still down"),
         }
     }
 
@@ -74,8 +97,11 @@ impl State {
             };
             std::mem::replace(health, answered)
         });
-        if before.failures > 0 {
-            tracing::info!(upstream = %self.name, failures = before.failures, "upstream up again");
+        let (upstream, failures) = (&self.name, before.failures);
+        if before.told {
+            tracing::info!(%upstream, failures, "upstream up again");
+        } else if failures > 0 {
+            tracing::debug!(%upstream, failures, "upstream up once more");
         }
     }
 
@@ -110,16 +136,17 @@ impl Attempt {
         }
     }
 
-    /// Records the outcome. Returns whether another alternative might do better.
-    pub(super) fn record<T>(&mut self, outcome: &Result<T, BoxError>) -> bool {
+    /// Records the outcome, of which the log may have a warning. Returns whether another alternative
+    /// might do better.
+    pub(super) fn record<T>(&mut self, outcome: &Result<T, BoxError>, is_warned: bool) -> bool {
         self.recorded = true;
         let Err(error) = outcome else {
             self.state.answered();
             return false;
         };
         match self.state.classify.class(error) {
-            FailureClass::Alternative => self.state.failed(error),
-            FailureClass::Silent => self.silent(error),
+            FailureClass::Alternative => self.state.failed(&Chain(&**error), is_warned),
+            FailureClass::Silent => self.silent(&Chain(&**error), is_warned),
             FailureClass::Request => {}
             FailureClass::Target => {
                 self.state.answered();
@@ -132,15 +159,15 @@ impl Attempt {
     /// Records that nothing was said within this time.
     pub(super) fn time_out(mut self, limit: Duration) {
         self.recorded = true;
-        self.silent(&format_args!("no answer within {limit:?}"));
+        self.silent(&format_args!("no answer within {limit:?}"), false);
     }
 
     /// One that has answered others meanwhile is up: the target of this request is silent, and clients
     /// choose targets.
-    fn silent(&self, error: &dyn std::fmt::Display) {
+    fn silent(&self, error: &dyn fmt::Display, is_warned: bool) {
         let answered = self.state.lock(|health| health.answered);
         if answered.is_none_or(|answered| answered < self.begun) {
-            self.state.failed(error);
+            self.state.failed(error, is_warned);
         }
     }
 }
@@ -149,7 +176,7 @@ impl Drop for Attempt {
     fn drop(&mut self) {
         let waited = self.begun.elapsed();
         if !self.recorded && waited >= PATIENCE {
-            self.silent(&format_args!("no answer within {waited:?}"));
+            self.silent(&format_args!("no answer within {waited:?}"), false);
         }
     }
 }

@@ -15,7 +15,7 @@ use super::{
     Classify,
     down::{Attempt, State},
 };
-use crate::error::BoxError;
+use crate::{admission::Watched, error::BoxError};
 
 /// Records whether a service is up or down. See the [module](super).
 ///
@@ -86,7 +86,7 @@ where
     fn call(&mut self, target: T) -> Self::Future {
         HealthFuture {
             attempt: Attempt::begin(&self.state),
-            future: self.service.call(target),
+            future: Watched::new(self.service.call(target)),
         }
     }
 }
@@ -125,7 +125,7 @@ pin_project! {
     /// Dropping it after 2 s or more records that the service said nothing.
     pub struct HealthFuture<F> {
         #[pin]
-        future: F,
+        future: Watched<F>,
         attempt: Attempt,
     }
 }
@@ -139,8 +139,9 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let outcome = ready!(this.future.poll(cx)).map_err(Into::into);
-        this.attempt.record(&outcome);
+        let (outcome, is_warned) = ready!(this.future.poll(cx));
+        let outcome = outcome.map_err(Into::into);
+        this.attempt.record(&outcome, is_warned);
         Poll::Ready(outcome)
     }
 }

@@ -12,7 +12,8 @@
 //! target may be the silent one. Where a proxy breaks off at one request, the next alternative is
 //! tried, and this one stays up. What it answers, be it a refusal, is the answer. [`Classify`] decides
 //! which it is, by default from the errors of [upstreams](super::upstream). The log has a line when an
-//! upstream goes down and when it is up again.
+//! upstream goes down and when it is up again: a warning, unless the proxy itself has had one. One
+//! that comes and goes has four of these lines, and one in 10 s; the others are at debug.
 //!
 //! **`Direct` as the last alternative** sends requests from your own address, past the rules, the log
 //! and the names of the proxy, whenever that is down, silent or breaks off: and who can bring that

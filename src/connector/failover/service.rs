@@ -15,7 +15,7 @@ use super::{
     Classify,
     down::{Attempt, State},
 };
-use crate::error::BoxError;
+use crate::{admission::Watched, error::BoxError};
 
 /// Sends each request to the first alternative that works. See the [module](super).
 ///
@@ -161,8 +161,9 @@ where
                 return Err("failover has no alternatives".into());
             };
             let mut attempt = Attempt::begin(&state);
-            let outcome = service.oneshot(target).await.map_err(Into::into);
-            attempt.record(&outcome);
+            let (outcome, is_warned) = Watched::new(service.oneshot(target)).await;
+            let outcome = outcome.map_err(Into::into);
+            attempt.record(&outcome, is_warned);
             outcome
         })
     }
@@ -180,12 +181,13 @@ where
     S: Service<T, Error: Into<BoxError>>,
 {
     let mut attempt = Attempt::begin(state);
-    let Ok(outcome) = timeout(limit, service.oneshot(target)).await else {
+    let asking = Watched::new(service.oneshot(target));
+    let Ok((outcome, is_warned)) = timeout(limit, asking).await else {
         attempt.time_out(limit);
         return None;
     };
     let outcome = outcome.map_err(Into::into);
-    (!attempt.record(&outcome)).then_some(outcome)
+    (!attempt.record(&outcome, is_warned)).then_some(outcome)
 }
 
 impl<S: Clone> Clone for Failover<S> {

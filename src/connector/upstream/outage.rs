@@ -13,7 +13,7 @@ use std::{
 use tokio::time::Instant;
 
 use crate::{
-    admission::LogBudget,
+    admission::{LogBudget, warned},
     client::{ClientError, ClientFault},
     error::{Chain, find, is_upstream_down},
     proto::Address,
@@ -78,6 +78,9 @@ impl Outage {
         let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(failures) = &mut *now {
             failures.count = failures.count.saturating_add(1);
+            if failures.told {
+                warned();
+            }
             return;
         }
         let line = self.lines.take();
@@ -91,6 +94,7 @@ impl Outage {
         if let Some(before) = line {
             let (suppressed, error) = (before.field(), Chain(error));
             tracing::warn!(%proxy, %error, suppressed, "upstream does not work");
+            warned();
         }
     }
 
