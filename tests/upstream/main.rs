@@ -16,6 +16,7 @@ mod datagrams;
 mod http;
 #[cfg(feature = "http-connect")]
 mod limits;
+mod relays;
 #[cfg(feature = "users")]
 mod server;
 mod socks5;
