@@ -14,13 +14,13 @@ pub(crate) struct Chain<'a>(pub(crate) &'a (dyn Error + 'static));
 impl fmt::Display for Chain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut last = self.0.to_string();
-        escape(&last, f)?;
+        Escaped(&last).fmt(f)?;
         for cause in causes(self.0).skip(1) {
             // Wrappers often repeat what they wrap.
             let text = cause.to_string();
             if !last.ends_with(&text) {
                 f.write_str(": ")?;
-                escape(&text, f)?;
+                Escaped(&text).fmt(f)?;
             }
             last = text;
         }
@@ -28,16 +28,21 @@ impl fmt::Display for Chain<'_> {
     }
 }
 
-/// Quotes and backslashes stay, since texts that have been escaped before have them.
-fn escape(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    for shown in text.chars() {
-        if matches!(shown, ' '..='~') {
-            f.write_char(shown)?;
-        } else {
-            fmt::Display::fmt(&shown.escape_debug(), f)?;
+/// A text in which control characters, bidirectional ones and those that nobody sees are escaped. Quotes
+/// and backslashes stay, since texts that have been escaped before have them.
+pub(crate) struct Escaped<'a>(pub(crate) &'a str);
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for shown in self.0.chars() {
+            if matches!(shown, ' '..='~') {
+                f.write_char(shown)?;
+            } else {
+                fmt::Display::fmt(&shown.escape_debug(), f)?;
+            }
         }
+        Ok(())
     }
-    Ok(())
 }
 
 /// The first error of type `E` in the chain.

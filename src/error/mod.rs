@@ -50,7 +50,7 @@ pub use self::{
     step::Step,
 };
 pub(crate) use self::{
-    chain::{Chain, find},
+    chain::{Chain, Escaped, find},
     classify::is_upstream_down,
     exhausted::{error_code, is_exhausted, is_own},
     reply_code::{ReplyCodes, own_reply_code},

@@ -14,6 +14,7 @@ use super::{
     special_purpose,
 };
 use crate::{
+    error::Escaped,
     proto::Address,
     session::{Check, Request},
 };
@@ -46,7 +47,7 @@ impl Compiled {
     pub(super) fn rule_text(&self, id: RuleId) -> String {
         let number = id + 1;
         match self.rules.get(id as usize).and_then(Rule::name) {
-            Some(name) => format!("rule {number} ({name})"),
+            Some(name) => format!("rule {number} ({})", Escaped(name)),
             None => format!("rule {number}"),
         }
     }

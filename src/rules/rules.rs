@@ -102,7 +102,8 @@ impl Rules {
     }
 
     /// Returns what [`Refusal::rule`] says of each rule, in order: `rule 1 (no mail)`, or `rule 2` for one
-    /// without a name. Metrics have it as the reason of refusals.
+    /// without a name. Metrics have it as the reason of refusals. Control characters, bidirectional
+    /// ones and those that nobody sees are escaped, as in decisions.
     pub fn names(&self) -> impl Iterator<Item = String> {
         (0..self.len()).filter_map(|at| Some(self.0.rule_text(RuleId::try_from(at).ok()?)))
     }

@@ -214,3 +214,28 @@ fn the_version_stays_where_none_does() {
         format!("default = \"allow\"\nrules = [{text} {{ action = \"deny\", weekday = \"mon\" }}]");
     assert_ne!(toml(&timed).version(), 0);
 }
+
+#[test]
+fn names_of_rules_cannot_forge_a_line() {
+    let name = "old\u{1b}[2J\u{202e}\nWARN \"ü\"";
+    let shown = r#"old\u{1b}[2J\u{202e}\nWARN "ü""#;
+    let escaped = r#"old\u001B[2J\u202E\nWARN \"ü\""#;
+    let (log, _guard) = Log::start(Level::DEBUG);
+    let reports = format!("action = \"report\", name = \"{escaped}\", port = 443");
+    let rules = with("allow", &reports);
+    assert!(rules.check(&named("name.example")).is_ok());
+    let lines = new_lines(&log);
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    let by = format!("reported by rule 1 ({shown})");
+    assert!(lines[0].contains(&by), "{lines:?}");
+    assert!(!lines[0].contains(|c: char| c.is_control() || c == '\u{202e}'));
+
+    let denies = format!("action = \"deny\", name = \"{escaped}\", port = 443");
+    let rules = with("allow", &denies);
+    let refusal = rules.check(&named("name.example")).unwrap_err();
+    let by = format!("rule 1 ({shown})");
+    assert_eq!(refusal.rule(), Some(&*by));
+    assert!(refusal.to_string().contains(&by), "{refusal}");
+    assert!(rules.names().eq([by]));
+    assert!(!refusal.to_string().contains(name), "{refusal}");
+}
