@@ -8,6 +8,7 @@ use tower_socks::{Connector, connector::bind::Bind, server::Listener};
 
 use crate::support::{
     Script, has_ipv6,
+    sockets::link_local,
     udp::{
         ASSOCIATE, BIND, Client, ClientScript, address,
         association::{datagram, receive},
@@ -88,20 +89,6 @@ async fn b1_of_two_set_addresses_that_of_the_family_of_the_zeros_goes_first() {
         }
     })
     .await;
-}
-
-/// A link-local address of this machine with its scope, if it has any. What is sent to it stays here.
-fn link_local() -> Option<SocketAddrV6> {
-    let all = std::fs::read_to_string("/proc/net/if_inet6").ok()?;
-    all.lines().find_map(|line| {
-        let mut fields = line.split_whitespace();
-        let ip = u128::from_str_radix(fields.next()?, 16).ok()?;
-        let scope = u32::from_str_radix(fields.next()?, 16).ok()?;
-        let ip = Ipv6Addr::from_bits(ip);
-        let address = SocketAddrV6::new(ip, 0, 0, scope);
-        let is_usable = ip.is_unicast_link_local() && std::net::UdpSocket::bind(address).is_ok();
-        is_usable.then_some(address)
-    })
 }
 
 #[tokio::test]

@@ -24,6 +24,7 @@ mod hickory;
 #[cfg(feature = "http")]
 mod http_clients;
 mod leaves;
+mod links;
 #[cfg(target_os = "linux")]
 mod local_ports;
 mod lookups;

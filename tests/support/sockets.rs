@@ -1,6 +1,9 @@
 //! Loopback addresses that answer, refuse, or stay silent.
 
-use std::{net::IpAddr, time::Duration};
+use std::{
+    net::{IpAddr, Ipv6Addr, SocketAddrV6},
+    time::Duration,
+};
 
 use tokio::{
     net::{TcpListener, TcpSocket, TcpStream},
@@ -81,4 +84,18 @@ pub async fn pair() -> (TcpStream, TcpStream) {
         listener.accept()
     );
     (near.unwrap(), far.unwrap().0)
+}
+
+/// A link-local address of this machine with its scope, if it has any. What is sent to it stays here.
+pub fn link_local() -> Option<SocketAddrV6> {
+    let all = std::fs::read_to_string("/proc/net/if_inet6").ok()?;
+    all.lines().find_map(|line| {
+        let mut fields = line.split_whitespace();
+        let ip = u128::from_str_radix(fields.next()?, 16).ok()?;
+        let scope = u32::from_str_radix(fields.next()?, 16).ok()?;
+        let ip = Ipv6Addr::from_bits(ip);
+        let address = SocketAddrV6::new(ip, 0, 0, scope);
+        let is_usable = ip.is_unicast_link_local() && std::net::UdpSocket::bind(address).is_ok();
+        is_usable.then_some(address)
+    })
 }

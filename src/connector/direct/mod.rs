@@ -10,6 +10,8 @@
 //! * **The dial is bounded**: 20 s for names and connections together, unless
 //!   [`connect_timeout`](Direct::connect_timeout) says otherwise.
 //! * **BND is true**: the local address of the outgoing socket.
+//! * **Link-local targets** are reached on the link of their zone, `[fe80::1%eth0]:1080`, which text and
+//!   socket addresses can have and requests of clients cannot. Policies are asked about the address alone.
 //! * **It fits elsewhere.** It is a `Service` for everything that names a [`Target`]: a request, an
 //!   address, a type of yours. Its response is a stream.
 //!

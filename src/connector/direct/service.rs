@@ -127,12 +127,15 @@ where
         }
         match target.address() {
             Ok(Address::Ip(address)) => ResponseFuture::new(async move {
-                // What is asked about is what a dial would reach.
-                let address = canonical(address);
-                let candidates = options.approved([address], &target)?;
-                let (address, stream) =
-                    timeout(options.limit, options.connect(candidates)).await??;
-                target.reached(address);
+                // What is asked about is what a dial would reach. The link of a link-local address
+                // is for the dial alone: rules are about the address.
+                let candidates = options.approved([canonical(address)], &target)?;
+                let candidates = candidates
+                    .into_iter()
+                    .map(|approved| on_link(approved, address));
+                let connection = options.connect(candidates.collect());
+                let (address, stream) = timeout(options.limit, connection).await??;
+                target.reached(canonical(address));
                 Ok(stream)
             }),
             Ok(Address::Name(name, port)) => {
@@ -153,6 +156,20 @@ where
             }
             Err(error) => ResponseFuture::new(async { Err(error) }),
         }
+    }
+}
+
+/// Returns an approved link-local address with the scope that it was stated with. A request by the wire
+/// states none, so what has one is this machine's own: the address of an upstream, or of an application.
+fn on_link(approved: SocketAddr, stated: SocketAddr) -> SocketAddr {
+    match (approved, stated) {
+        (SocketAddr::V6(mut address), SocketAddr::V6(stated))
+            if address.ip().is_unicast_link_local() =>
+        {
+            address.set_scope_id(stated.scope_id());
+            address.into()
+        }
+        _ => approved,
     }
 }
 
