@@ -8,15 +8,20 @@
 
 use tokio::net::TcpListener;
 use tower::ServiceBuilder;
-use tower_socks::{AclLayer, AuthLayer, BoxError, Connector, HandshakeLayer, NoAuth, Rules, serve};
+use tower_socks::{
+    AclLayer, AuthLayer, BoxError, Connector, HandshakeLayer, NoAuth, Rules, serve,
+    server::SessionLimit,
+};
 
 #[tokio::main]
 async fn main() -> Result<(), BoxError> {
     let stack = ServiceBuilder::new()
-        .concurrency_limit(10_000)
         .layer(HandshakeLayer::new())
         .layer(AuthLayer::new(NoAuth))
         .layer(AclLayer::new(Rules::default()))
         .service(Connector::direct());
-    serve(TcpListener::bind("127.0.0.1:1080").await?, stack).await
+    let listener = TcpListener::bind("127.0.0.1:1080").await?;
+    serve(listener, stack)
+        .sessions(SessionLimit::new(10_000))
+        .await
 }

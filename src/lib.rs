@@ -11,7 +11,9 @@
 //! use std::time::Duration;
 //! use tokio::net::TcpListener;
 //! use tower::ServiceBuilder;
-//! use tower_socks::{AclLayer, AuthLayer, BoxError, Connector, HandshakeLayer, UserPass, serve};
+//! use tower_socks::{
+//!     AclLayer, AuthLayer, BoxError, Connector, HandshakeLayer, UserPass, serve, server::SessionLimit,
+//! };
 //! # #[cfg(all(feature = "rules", feature = "users"))]
 //! use tower_socks::{Rules, Users};
 //! # #[cfg(not(all(feature = "rules", feature = "users")))] fn main() {}
@@ -21,13 +23,14 @@
 //! async fn main() -> Result<(), BoxError> {
 //!     let users: Users = [("joe", "secret")].into_iter().collect();
 //!     let stack = ServiceBuilder::new()
-//!         .concurrency_limit(10_000) // tower's own: live sessions; back-pressure reaches accept()
 //!         .layer(HandshakeLayer::new().deadline(Duration::from_secs(10))) // RFC 1928
 //!         .layer(AuthLayer::new(UserPass::new(users))) // RFC 1929: the client becomes an Identity
 //!         .timeout(Duration::from_secs(30)) // tower's own: the dial, never the relay
 //!         .layer(AclLayer::new(Rules::default())) // public addresses only, whatever the DNS says
 //!         .service(Connector::direct()); // CONNECT, BIND, UDP ASSOCIATE
-//!     serve(TcpListener::bind("127.0.0.1:1080").await?, stack).await
+//!     let listener = TcpListener::bind("127.0.0.1:1080").await?;
+//!     let sessions = SessionLimit::new(10_000); // of these a quarter for each client, and for each user
+//!     serve(listener, stack).sessions(sessions).await
 //! }
 //! ```
 //!
@@ -38,10 +41,13 @@
 //!
 //! | place | what flows there | tower's middleware there means |
 //! |---|---|---|
-//! | above [`HandshakeLayer`] | [`Accepted<Io>`](crate::session::Accepted) to [`Traffic`] | `timeout`: the age of a session; `concurrency_limit`: live sessions; TLS or a PROXY-protocol header are layers here too |
+//! | above [`HandshakeLayer`] | [`Accepted<Io>`](crate::session::Accepted) to [`Traffic`] | `timeout`: the age of a session; TLS or a PROXY-protocol header are layers here too |
 //! | between [`HandshakeLayer`] and [`AuthLayer`] | [`Negotiation<Io>`](session::Negotiation) to [`Authenticated<W, S>`](session::Authenticated) | `timeout`: authentication; `concurrency_limit`: verifications in flight |
 //! | below [`AuthLayer`] | [`Request`] to `impl` [`Tunnel`] | `timeout`: the dial, reply 06; `concurrency_limit`: dials in flight; `retry`, `buffer`, `balance`, `steer` and `filter` all work, since a [`Request`] is `Clone`; `rate_limit` is not `Clone`: `.buffer(n)` goes right above it |
 //! | inside [`Connector`] | [`Request`], one command each | per command, or per hop |
+//!
+//! Live sessions are bounded by [`Serve::sessions`](server::Serve::sessions), with a share for each client
+//! and user: tower's `concurrency_limit` has none, and would keep a permit for each idle listener.
 //!
 //! A permit of tower's `concurrency_limit` below [`AuthLayer`] is free again at the reply. To hold
 //! something for as long as bytes flow, wrap the [`Tunnel`]: [`TunnelExt::hold`] does.
@@ -80,8 +86,8 @@
 //! | reading a message ([`io`]) | the bytes that were read are lost |
 //!
 //! A client that half-closes while its request is executed does not cancel it. One that resets the
-//! connection does, unless it has half-closed or sent more than 1 KiB ahead: then nobody reads on,
-//! and the reset is found at the reply.
+//! connection does, unless it has half-closed: then the reset is found at the reply. Of a client that has
+//! sent more than 1 KiB ahead it is found within a second.
 //!
 //! # Limits in time
 //!
@@ -94,12 +100,17 @@
 //! | a tunnel without traffic | 2 h 4 min | [`Relay::idle_timeout`](relay::Relay::idle_timeout) |
 //! | a half-closed tunnel without traffic | 4 min | [`Relay::half_close_timeout`](relay::Relay::half_close_timeout) |
 //! | the peer of a BIND to come | 2 min | [`Bind::accept_timeout`](crate::connector::bind::Bind::accept_timeout) |
-//! | an association without datagrams | 5 min | [`Associate::idle_timeout`](crate::connector::associate::Associate::idle_timeout) |
+//! | an association without datagrams of its client | 5 min | [`Associate::idle_timeout`](crate::connector::associate::Associate::idle_timeout) |
+//! | silence until another port of the client's address takes an association over | 30 s | [`Associate::rebind_after`](crate::connector::associate::Associate::rebind_after) |
+//! | a connection that waits for a session to end | 5 s | [`SessionLimit::queue`](server::SessionLimit::queue) |
+//! | a lookup that waits for its turn, and for an answer | 5 s, 15 s | |
+//! | an idle peer that has vanished | 2 min | [`Keepalive`](io::Keepalive) |
 //! | fragments of a datagram to be complete | 5 s | |
 //! | a name as the destination of a datagram | 5 s | |
 //! | a request of a client to a proxy, from the first write to the end of the reply | 30 s | [`Client::timeout`] |
 //! | the peer of a client's BIND to come | 3 min | [`Client::accept_timeout`] |
 //! | an upstream: to reach it, and then its reply | 30 s each | [`Client::timeout`], `HttpUpstream::timeout` |
+//! | an alternative of a `Failover`, but the last, that says nothing | 10 s | [`Failover::share`](connector::failover::Failover::share) |
 //! | an alternative that was down is not tried | 1 s, then twice as long each time, up to 1 min | |
 //! | an attempt to log in: after failures, and until there are verdicts on others | 4 s, 6 s | `FailedLoginsLayer::longest_delay` |
 //! | a blocking verification, for its turn | 8 s | [`BlockingVerifier::patience`](layer::auth::BlockingVerifier::patience) |
@@ -125,8 +136,8 @@
 //! | features `http`, `hickory`, `metrics` | with their crates: a new major version of http, hyper, hickory-resolver or metrics is a breaking change of the feature alone | those crates |
 //! | features `http-connect`, `proxy-url`, `users` | near 1.0 | |
 //!
-//! Log lines and the names of metrics count as public. As a log target only `tower_socks` is
-//! stable: the modules behind it, as in `tower_socks::layer`, are not. Types of dependencies
+//! Log lines and the names of metrics count as public. The log targets `tower_socks` and
+//! `tower_socks::session`, that of the sessions' lines, are stable: others behind it, as in `tower_socks::layer`, are not. Types of dependencies
 //! outside a feature are those of tokio, tower, tracing and serde. The minimum Rust version rises
 //! in minor versions only.
 //!
