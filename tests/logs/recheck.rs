@@ -1,5 +1,6 @@
 //! The line that a session leaves in the log when a recheck has closed its tunnel.
 
+use tokio::io::AsyncReadExt;
 use tower::Layer;
 use tower_socks::{
     AclLayer, NoAuth, Refusal, Request,
@@ -21,7 +22,9 @@ async fn the_log_says_that_a_tunnel_was_refused_and_why() {
         let service = AclLayer::new(policy.clone()).layer(dialer);
         let service = RecheckLayer::new(policy.clone()).layer(service);
         let mut client = Client::new(stack(NoAuth, service)).connected().await;
-        let _target = dialled.recv().await.unwrap();
+        let (_, mut target) = dialled.recv().await.unwrap();
+        client.io.say(b"ping").await;
+        target.read_exact(&mut [0; 4]).await.unwrap();
         policy.swap(|_, _| Err(Refusal::not_allowed("closed for today")));
         policy.recheck();
         client.io.hear_end().await;
@@ -38,6 +41,7 @@ async fn the_log_says_that_a_tunnel_was_refused_and_why() {
         "INFO",
         "target=192.0.2.1:80",
         "outcome=refused",
+        "up=4",
         "closed for today",
     ] {
         assert!(lines[0].contains(part), "no {part:?} in {text}");

@@ -116,7 +116,9 @@ async fn assert_gone(stream: &mut TcpStream) {
 async fn assert_refusal(mut client: Client, rule: &str) {
     let error = client.outcome().await.unwrap_err();
     assert_eq!((error.step(), error.fault()), (Step::Relay, Fault::Refused));
-    let source = std::error::Error::source(&error).unwrap().to_string();
+    let causes = std::iter::successors(std::error::Error::source(&error), |cause| cause.source());
+    let source: Vec<_> = causes.map(ToString::to_string).collect();
+    let source = source.join(": ");
     assert!(source.contains(rule), "{source}");
 }
 

@@ -76,7 +76,10 @@ async fn a_tunnel_is_closed_when_its_hours_are_over() {
         assert_eq!(client.is_over(), changes.is_some());
         if changes.is_some() {
             let error = client.outcome().await.unwrap_err();
-            let source = std::error::Error::source(&error).unwrap().to_string();
+            let causes =
+                std::iter::successors(std::error::Error::source(&error), |cause| cause.source());
+            let source: Vec<_> = causes.map(ToString::to_string).collect();
+            let source = source.join(": ");
             assert!(source.contains("closed at night"), "{source}");
         }
     }

@@ -78,7 +78,9 @@ where
 async fn assert_over(mut client: Client) {
     let error = client.outcome().await.unwrap_err();
     assert_eq!(error.fault(), Fault::Refused);
-    let source = std::error::Error::source(&error).unwrap().to_string();
+    let causes = std::iter::successors(std::error::Error::source(&error), |cause| cause.source());
+    let source: Vec<_> = causes.map(ToString::to_string).collect();
+    let source = source.join(": ");
     assert!(source.contains("that name is over"), "{source}");
 }
 

@@ -50,7 +50,9 @@
 //! policy.recheck();
 //!
 //! assert_eq!(client.read(&mut [0]).await?, 0);
-//! assert_eq!(running.await?.unwrap_err().to_string(), "closed for today");
+//! let error = running.await?.unwrap_err();
+//! let refusal = std::error::Error::source(&error).unwrap();
+//! assert_eq!(refusal.to_string(), "closed for today");
 //! # Ok(())
 //! # }
 //! ```

@@ -3,7 +3,7 @@ use std::{
     future::Future,
     io,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::{Duration, SystemTime},
 };
 
@@ -16,7 +16,7 @@ use crate::{
     error::Refusal,
     io::ClientStream,
     proto::Address,
-    relay::Traffic,
+    relay::{RelayError, RelayErrorKind, Traffic, dropped},
     session::{Dialled, Policy, Request, Tunnel},
 };
 
@@ -91,7 +91,7 @@ impl<T: Tunnel> Tunnel for RecheckTunnel<T> {
 
     fn run<W: ClientStream>(self, client: W) -> impl Future<Output = io::Result<Traffic>> + Send {
         Run {
-            tunnel: self.tunnel.run(client),
+            tunnel: Some(self.tunnel.run(client)),
             watch: self.watch,
         }
     }
@@ -100,7 +100,7 @@ impl<T: Tunnel> Tunnel for RecheckTunnel<T> {
 pin_project! {
     struct Run<F> {
         #[pin]
-        tunnel: F,
+        tunnel: Option<F>,
         watch: Watch,
     }
 }
@@ -109,12 +109,22 @@ impl<F: Future<Output = io::Result<Traffic>>> Future for Run<F> {
     type Output = io::Result<Traffic>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        if let Poll::Ready(outcome) = this.tunnel.poll(cx) {
+        let mut this = self.project();
+        let Some(tunnel) = this.tunnel.as_mut().as_pin_mut() else {
+            return Poll::Pending; // it was refused
+        };
+        if let Poll::Ready(outcome) = tunnel.poll(cx) {
             return Poll::Ready(outcome);
         }
-        let watch = this.watch.as_mut();
-        watch.poll(cx).map(|refusal| Err(io::Error::other(refusal)))
+        let refusal = ready!(this.watch.as_mut().poll(cx));
+        // What another one has left is not of this tunnel.
+        let _ = dropped::left();
+        this.tunnel.set(None);
+        let refusal = io::Error::other(refusal);
+        Poll::Ready(Err(match dropped::left() {
+            Some(traffic) => RelayError::broken(RelayErrorKind::Limit, traffic, refusal),
+            None => refusal,
+        }))
     }
 }
 
