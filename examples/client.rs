@@ -80,7 +80,12 @@ async fn main() -> ExitCode {
 fn read_arguments() -> Result<Option<Task>, BoxError> {
     let (mut proxy, mut optimistic, mut words) = (None, false, Vec::new());
     let mut parser = Parser::from_env();
-    while let Some(argument) = parser.next()? {
+    // Errors of the command line do not quote it: a URL in it may have a password.
+    let unquoted = |error| match error {
+        lexopt::Error::UnexpectedValue { option, .. } => format!("{option} takes no value"),
+        other => other.to_string(),
+    };
+    while let Some(argument) = parser.next().map_err(unquoted)? {
         match argument {
             Arg::Long("proxy") => {
                 // Not by the parser of the command line, whose errors quote what may have a password.
