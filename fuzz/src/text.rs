@@ -25,9 +25,17 @@ pub fn address(data: &[u8]) {
     }
 }
 
+/// Zones are of this machine, and do not travel.
+fn without_zone(address: &Address) -> Address {
+    match address {
+        Address::Ip(address) => Address::Ip((address.ip(), address.port()).into()),
+        Address::Name(..) => address.clone(),
+    }
+}
+
 /// An address that is read is in its canonical form, and comes out of its own text again.
 fn settled(address: &Address) {
-    assert_eq!(address.clone().canonical().as_ref(), Ok(address));
+    assert_eq!(address.clone().canonical(), Ok(without_zone(address)));
     assert_eq!(address.to_string().parse().as_ref(), Ok(address));
     if let Some(name) = address.name() {
         // No resolver may read an address out of it.
