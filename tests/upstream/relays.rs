@@ -95,7 +95,7 @@ async fn a_proxy_does_not_lead_us_to_a_service_of_our_machine() {
             "[::1]:0",
             "10.0.0.1:0",
         ] {
-            refuses(|proxy| Socks5Upstream::new(proxy), bound).await;
+            refuses(Socks5Upstream::new, bound).await;
             refuses(|proxy| Socks5Upstream::new(proxy).via(hidden()), bound).await;
         }
     })
