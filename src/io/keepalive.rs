@@ -2,12 +2,6 @@ use std::{io, time::Duration};
 
 use socket2::{SockRef, TcpKeepalive};
 
-/// The seconds that Linux takes for either time.
-const SECONDS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(32_767));
-
-/// Probes that Linux takes.
-const PROBES: (u32, u32) = (1, 127);
-
 /// TCP keepalive: how soon a peer that has vanished without a word is noticed.
 ///
 /// By default a connection on which nothing has come for 60 s is probed, every 10 s, and reset after
@@ -34,10 +28,11 @@ const PROBES: (u32, u32) = (1, 127);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Keepalive {
     on: bool,
-    idle: Duration,
-    interval: Duration,
-    probes: u32,
-    unacknowledged: Option<Duration>,
+    // As the system takes them: connectors hold these, and each connection in its handshake holds connectors.
+    idle_seconds: u16,
+    interval_seconds: u16,
+    probes: u8,
+    unacknowledged_millis: u32,
 }
 
 impl Keepalive {
@@ -46,10 +41,10 @@ impl Keepalive {
     pub const fn new() -> Self {
         Self {
             on: true,
-            idle: Duration::from_secs(60),
-            interval: Duration::from_secs(10),
+            idle_seconds: 60,
+            interval_seconds: 10,
             probes: 6,
-            unacknowledged: None,
+            unacknowledged_millis: 0,
         }
     }
 
@@ -64,21 +59,25 @@ impl Keepalive {
     /// Sets for how long nothing has to come before the first probe: whole seconds, from 1 to 32,767.
     #[must_use]
     pub const fn idle(mut self, idle: Duration) -> Self {
-        self.idle = idle;
+        self.idle_seconds = seconds(idle);
         self
     }
 
     /// Sets the time between probes: whole seconds, from 1 to 32,767.
     #[must_use]
     pub const fn interval(mut self, interval: Duration) -> Self {
-        self.interval = interval;
+        self.interval_seconds = seconds(interval);
         self
     }
 
     /// Sets after how many probes without an answer the connection is reset, from 1 to 127.
     #[must_use]
     pub const fn probes(mut self, probes: u32) -> Self {
-        self.probes = probes;
+        self.probes = match probes {
+            0 => 1,
+            1..=127 => probes as u8,
+            _ => 127,
+        };
         self
     }
 
@@ -90,7 +89,12 @@ impl Keepalive {
     /// a slow disk. On a connection that is idle it takes the place of the number of probes.
     #[must_use]
     pub const fn unacknowledged(mut self, limit: Duration) -> Self {
-        self.unacknowledged = Some(limit);
+        let millis = limit.as_millis();
+        self.unacknowledged_millis = match millis {
+            0 => 1,
+            _ if millis > u32::MAX as u128 => u32::MAX,
+            _ => millis as u32,
+        };
         self
     }
 
@@ -101,14 +105,15 @@ impl Keepalive {
     /// When the system does not take them.
     pub(crate) fn set(&self, socket: &SockRef<'_>) -> io::Result<()> {
         #[cfg(target_os = "linux")]
-        if let Some(limit) = self.unacknowledged {
+        if self.unacknowledged_millis > 0 {
+            let limit = Duration::from_millis(self.unacknowledged_millis.into());
             socket.set_tcp_user_timeout(Some(limit))?;
         }
         if !self.on {
             return socket.set_keepalive(false);
         }
-        let seconds = |time: Duration| time.clamp(SECONDS.0, SECONDS.1);
-        let options = TcpKeepalive::new().with_time(seconds(self.idle));
+        let seconds = |seconds: u16| Duration::from_secs(seconds.into());
+        let options = TcpKeepalive::new().with_time(seconds(self.idle_seconds));
         #[cfg(any(
             target_os = "android",
             target_os = "freebsd",
@@ -118,8 +123,8 @@ impl Keepalive {
             target_os = "windows",
         ))]
         let options = options
-            .with_interval(seconds(self.interval))
-            .with_retries(self.probes.clamp(PROBES.0, PROBES.1));
+            .with_interval(seconds(self.interval_seconds))
+            .with_retries(self.probes.into());
         socket.set_tcp_keepalive(&options)
     }
 }
@@ -127,5 +132,14 @@ impl Keepalive {
 impl Default for Keepalive {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+/// Whole seconds that the system takes.
+const fn seconds(time: Duration) -> u16 {
+    match time.as_secs() {
+        0 => 1,
+        seconds @ 1..=32_767 => seconds as u16,
+        _ => 32_767,
     }
 }
