@@ -35,7 +35,8 @@ const CONCURRENCY: usize = 128;
 /// share all of it. Errors are [`LookupError`](crate::error::LookupError).
 #[derive(Clone)]
 pub struct SystemResolver {
-    lookups: SharedLookups<Blocking>,
+    // In one allocation: connectors hold a resolver for each command, and connections hold connectors.
+    lookups: Arc<SharedLookups<Blocking>>,
 }
 
 #[derive(Clone)]
@@ -55,7 +56,10 @@ impl SystemResolver {
     #[must_use]
     pub fn with_concurrency(lookups: usize) -> Self {
         Self {
-            lookups: SharedLookups::new(Blocking(Arc::new(addresses_of)), lookups),
+            lookups: Arc::new(SharedLookups::new(
+                Blocking(Arc::new(addresses_of)),
+                lookups,
+            )),
         }
     }
 
@@ -72,7 +76,7 @@ impl SystemResolver {
     {
         let by = move |name: &DomainName| Ok((function(name)?, Source::NameServer));
         Self {
-            lookups: SharedLookups::new(Blocking(Arc::new(by)), lookups),
+            lookups: Arc::new(SharedLookups::new(Blocking(Arc::new(by)), lookups)),
         }
     }
 }
@@ -93,7 +97,7 @@ impl<L: Into<Lookup>> Service<L> for SystemResolver {
     }
 
     fn call(&mut self, lookup: L) -> Self::Future {
-        Box::pin(self.lookups.clone().resolve(lookup.into()))
+        Box::pin(SharedLookups::clone(&self.lookups).resolve(lookup.into()))
     }
 }
 
