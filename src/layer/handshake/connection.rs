@@ -66,7 +66,7 @@ where
     let started = Instant::now();
     // In a box of its own, which is gone when the relay starts: an idle tunnel keeps nothing of the
     // handshake.
-    let opening = Box::pin(establish(config, negotiator, accepted, span.clone()));
+    let opening = Box::pin(establish(config, Some(negotiator), accepted, span.clone()));
     async move {
         let mut unended = Unended::new(started);
         let (party, opened) = opening.await;
@@ -90,7 +90,7 @@ where
 /// One function for all of it: each further future would hold the stack a second time.
 async fn establish<M, Io>(
     config: Config,
-    negotiator: M,
+    mut negotiator: Option<M>,
     accepted: Accepted<Io>,
     span: Span,
 ) -> (
@@ -106,7 +106,7 @@ where
 {
     let mut party = Party::stranger(accepted.peer);
     let mut step = Step::Greeting;
-    let opening = timeout(config.deadline, open(negotiator, accepted, &mut step)).await;
+    let opening = timeout(config.deadline, open(&mut negotiator, accepted, &mut step)).await;
     let (mut client, service, mut request, share) = match opening {
         Ok(Ok(Opened::Asks(client, service, request, share))) => (client, service, request, share),
         Ok(Ok(Opened::Garbles(client, refusal))) => {
@@ -162,7 +162,7 @@ enum Opened<W, S> {
 
 /// Performs everything up to the request, which the deadline bounds.
 async fn open<M, Io>(
-    negotiator: M,
+    negotiator: &mut Option<M>,
     accepted: Accepted<Io>,
     step: &mut Step,
 ) -> Result<Opened<M::Stream, M::Service>, BoxError>
@@ -197,6 +197,10 @@ where
         peer,
         local,
         extensions: extensions.clone(),
+    };
+    // Not before: a stack that is held while something is awaited has room of its own in the future.
+    let Some(negotiator) = negotiator.take() else {
+        return Err(io::Error::other("the connection was negotiated before").into());
     };
     let session = negotiator.negotiate(negotiation).await?;
     // Refused once the client can be told so.
