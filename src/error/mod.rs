@@ -40,6 +40,8 @@ mod reply_code;
 mod session;
 mod step;
 
+#[cfg(feature = "rules")]
+pub(crate) use self::chain::Escaped;
 pub use self::{
     auth::{AuthError, FailedAttempt},
     fault::Fault,
@@ -50,7 +52,7 @@ pub use self::{
     step::Step,
 };
 pub(crate) use self::{
-    chain::{Chain, Escaped, find},
+    chain::{Chain, find},
     classify::is_upstream_down,
     exhausted::{error_code, is_exhausted, is_own},
     reply_code::{ReplyCodes, own_reply_code},
