@@ -11,6 +11,7 @@
 //! that comes back to hold something for as long as bytes flow ([`TunnelExt`]).
 
 mod accepted;
+mod allowed_or_refused;
 mod box_tunnel;
 mod client_key;
 mod connected;
@@ -31,6 +32,7 @@ mod target;
 mod tunnel;
 mod tunnel_ext;
 
+pub(crate) use self::allowed_or_refused::AllowedOrRefused;
 #[cfg(feature = "limit")]
 pub(crate) use self::login_attempts::{CountLogin, CountLogins};
 pub(crate) use self::session_limit::{Entry, Full, SessionHolder, SessionPlace};

@@ -7,10 +7,9 @@ use std::{
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::future::ResponseFuture;
 use crate::{
     error::BoxError,
-    session::{Guard, Policy, Request},
+    session::{AllowedOrRefused, Guard, Policy, Request},
 };
 
 /// Applies a policy to requests. See the [module](super).
@@ -85,7 +84,7 @@ where
 {
     type Response = S::Response;
     type Error = BoxError;
-    type Future = ResponseFuture<S::Future>;
+    type Future = AllowedOrRefused<S::Future>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         self.inner.poll_ready(cx).map_err(Into::into)
@@ -93,14 +92,14 @@ where
 
     fn call(&mut self, mut request: Request) -> Self::Future {
         if let Err(refusal) = self.policy.check(&request) {
-            return ResponseFuture::refused(refusal);
+            return AllowedOrRefused::refused(refusal);
         }
         request.guard = if request.guard.is_open() {
             self.guard.clone()
         } else {
             request.guard.and(Arc::clone(&self.policy))
         };
-        ResponseFuture::called(self.inner.call(request))
+        AllowedOrRefused::called(self.inner.call(request))
     }
 }
 

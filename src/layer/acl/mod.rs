@@ -43,7 +43,6 @@
 //! # }
 //! ```
 
-mod future;
 mod layer;
 mod swap_policy;
 

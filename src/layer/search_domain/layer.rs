@@ -3,11 +3,10 @@ use std::task::{Context, Poll};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::future::ResponseFuture;
 use crate::{
     error::BoxError,
     proto::DomainName,
-    session::{Request, SearchDomain},
+    session::{AllowedOrRefused, Request, SearchDomain},
 };
 
 /// Completes names of a single label. See the [module](super).
@@ -68,7 +67,7 @@ where
 {
     type Response = S::Response;
     type Error = BoxError;
-    type Future = ResponseFuture<S::Future>;
+    type Future = AllowedOrRefused<S::Future>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         self.inner.poll_ready(cx).map_err(Into::into)
@@ -76,8 +75,8 @@ where
 
     fn call(&mut self, request: Request) -> Self::Future {
         match request.in_domain(self.domain.clone()) {
-            Ok(request) => ResponseFuture::called(self.inner.call(request)),
-            Err(refusal) => ResponseFuture::refused(refusal),
+            Ok(request) => AllowedOrRefused::called(self.inner.call(request)),
+            Err(refusal) => AllowedOrRefused::refused(refusal),
         }
     }
 }

@@ -37,10 +37,6 @@
 //!
 //! It costs a scan of the name, and an allocation for a name that is completed.
 
-mod future;
 mod layer;
 
-pub use self::{
-    future::ResponseFuture,
-    layer::{Search, SearchDomainLayer},
-};
+pub use self::layer::{Search, SearchDomainLayer};

@@ -9,9 +9,10 @@ use pin_project_lite::pin_project;
 use crate::error::{BoxError, Refusal};
 
 pin_project! {
-    /// Executes an allowed request, or fails with the refusal: the future of [`Acl`](super::Acl).
+    /// Executes an allowed request, or fails with the refusal: the future of services that ask policies before
+    /// they call the service inside.
     #[derive(Debug)]
-    pub struct ResponseFuture<F> {
+    pub struct AllowedOrRefused<F> {
         #[pin]
         state: State<F>,
     }
@@ -26,14 +27,14 @@ pin_project! {
     }
 }
 
-impl<F> ResponseFuture<F> {
-    pub(super) const fn called(future: F) -> Self {
+impl<F> AllowedOrRefused<F> {
+    pub(crate) const fn called(future: F) -> Self {
         Self {
             state: State::Called { future },
         }
     }
 
-    pub(super) const fn refused(refusal: Refusal) -> Self {
+    pub(crate) const fn refused(refusal: Refusal) -> Self {
         Self {
             state: State::Refused {
                 refusal: Some(refusal),
@@ -42,7 +43,7 @@ impl<F> ResponseFuture<F> {
     }
 }
 
-impl<F, T, E> Future for ResponseFuture<F>
+impl<F, T, E> Future for AllowedOrRefused<F>
 where
     F: Future<Output = Result<T, E>>,
     E: Into<BoxError>,
