@@ -165,7 +165,7 @@ impl ClientError {
 
     /// Whether the proxy works for nobody: it cannot be reached, says nothing or nonsense, or does not
     /// let us in, which has nothing to do with the request. One that we cannot even ask is not down.
-    pub(super) fn is_down(&self) -> bool {
+    pub(crate) fn is_down(&self) -> bool {
         match self {
             Self::Unreachable { source, .. } => !is_exhausted(&**source),
             Self::NoAcceptableMethod { .. }

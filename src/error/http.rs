@@ -57,7 +57,7 @@ impl HttpError {
 
     /// Whether the proxy works for nobody: it cannot be reached, speaks no HTTP, wants other
     /// credentials, or does no CONNECT at all.
-    pub(super) fn is_down(&self) -> bool {
+    pub(crate) fn is_down(&self) -> bool {
         match self {
             Self::Unreachable(error) => error.is_down(),
             Self::NotHttp(_) => true,

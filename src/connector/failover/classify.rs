@@ -2,7 +2,7 @@ use std::fmt;
 
 use crate::{
     client::{ClientError, ClientFault},
-    error::{BoxError, Step, find},
+    error::{BoxError, find},
 };
 
 /// Classifies failures: as the alternative's own, the request's or the target's.
@@ -57,33 +57,11 @@ impl Default for Classify {
 }
 
 fn socks(error: &ClientError) -> FailureClass {
-    match (error, error.fault()) {
-        (
-            ClientError::Unreachable { .. }
-            | ClientError::InvalidProxy(_)
-            | ClientError::NoAcceptableMethod { .. }
-            | ClientError::Denied
-            | ClientError::Authentication(_)
-            | ClientError::NotOffered { .. }
-            | ClientError::NotPipelined { .. }
-            | ClientError::Io {
-                step: Step::Greeting | Step::Authentication,
-                ..
-            }
-            | ClientError::Closed {
-                step: Step::Greeting | Step::Authentication,
-            }
-            | ClientError::NotSocks {
-                step: Step::Greeting | Step::Authentication,
-                ..
-            }
-            | ClientError::TimedOut {
-                step: Step::Greeting | Step::Authentication,
-                ..
-            },
-            _,
-        ) => FailureClass::Alternative,
-        (_, ClientFault::Proxy) => FailureClass::Request,
+    match error {
+        // Also for want of a socket, or by a mistake in its address: another one may do.
+        ClientError::Unreachable { .. } | ClientError::InvalidProxy(_) => FailureClass::Alternative,
+        error if error.is_down() => FailureClass::Alternative,
+        error if error.fault() == ClientFault::Proxy => FailureClass::Request,
         _ => FailureClass::Target,
     }
 }
@@ -92,21 +70,13 @@ fn socks(error: &ClientError) -> FailureClass {
 fn http(error: &crate::connector::upstream::HttpError) -> FailureClass {
     use crate::connector::upstream::HttpError;
 
-    match (error, error.fault()) {
-        (
-            HttpError::Unreachable(_)
-            | HttpError::NotHttp(_)
-            | HttpError::Status {
-                status: 405 | 407 | 501,
-                ..
-            },
-            _,
-        ) => FailureClass::Alternative,
-        (HttpError::TimedOut { .. }, _) => FailureClass::Silent,
+    match error {
+        HttpError::Unreachable(_) => FailureClass::Alternative,
+        HttpError::TimedOut { .. } => FailureClass::Silent,
+        error if error.is_down() => FailureClass::Alternative,
         // It has had too many of ours.
-        (HttpError::Status { status: 429, .. }, _) | (_, ClientFault::Proxy) => {
-            FailureClass::Request
-        }
+        HttpError::Status { status: 429, .. } => FailureClass::Request,
+        error if error.fault() == ClientFault::Proxy => FailureClass::Request,
         _ => FailureClass::Target,
     }
 }
