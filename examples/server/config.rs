@@ -20,7 +20,7 @@ use crate::{
 pub(crate) struct Config {
     /// Unless the command line says where.
     pub(crate) listen: Option<Listen>,
-    /// Nobody has to authenticate where there are no users, whoever can connect.
+    /// Clients need no authentication where there are no users, on any address.
     #[serde(default)]
     pub(crate) open: bool,
     /// Names and passwords.

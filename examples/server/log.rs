@@ -1,4 +1,4 @@
-//! `[log]` of the file: lines to standard error, which never wait for whoever reads it.
+//! `[log]` of the file: lines to standard error, which never wait for their reader.
 
 use std::{
     io::{self, IsTerminal, Write},

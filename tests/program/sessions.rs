@@ -75,19 +75,26 @@ fn an_idle_listener_holds_no_place_and_nobody_waits_for_ever() {
     assert_eq!(selection, [5, 0]);
 }
 
+/// Connects sixty times from one address, to two listeners by turns. Says which of them were greeted.
+fn sixty_connections(listeners: [SocketAddr; 2]) -> Vec<(bool, TcpStream)> {
+    let connect = |to| {
+        let mut client = client("127.0.0.2", to);
+        (is_greeted(&mut client), client)
+    };
+    listeners
+        .into_iter()
+        .cycle()
+        .take(60)
+        .map(connect)
+        .collect()
+}
+
 #[test]
 fn one_address_holds_a_share_and_the_others_are_served() {
     let limits = "sessions = 40\nunauthenticated_per_client = 1000\n";
     let (_file, server, other) = two_listeners(limits);
-    let mut held = Vec::new();
-    let mut greeted = 0;
-    for number in 0..60 {
-        let to = [server.address, other][number % 2];
-        let mut client = client("127.0.0.2", to);
-        greeted += usize::from(is_greeted(&mut client));
-        held.push(client);
-    }
-    assert_eq!(greeted, 10);
+    let held = sixty_connections([server.address, other]);
+    assert_eq!(held.iter().filter(|(greeted, _)| *greeted).count(), 10);
     let asked = Instant::now();
     assert!(is_greeted(&mut client("127.0.0.3", other)));
     assert!(
@@ -102,15 +109,8 @@ fn one_address_holds_a_share_and_the_others_are_served() {
 fn those_that_ask_for_nothing_are_in_the_handshake_at_all_listeners() {
     let limits = "sessions = 400\nunauthenticated_per_client = 10\ntunnels_per_user = 5\n";
     let (_file, server, other) = two_listeners(limits);
-    let mut held = Vec::new();
-    let mut greeted = 0;
-    for number in 0..60 {
-        let to = [server.address, other][number % 2];
-        let mut client = client("127.0.0.2", to);
-        greeted += usize::from(is_greeted(&mut client));
-        held.push(client);
-    }
-    assert_eq!(greeted, 10);
+    let held = sixty_connections([server.address, other]);
+    assert_eq!(held.iter().filter(|(greeted, _)| *greeted).count(), 10);
     assert!(is_greeted(&mut client("127.0.0.3", other)));
 }
 
