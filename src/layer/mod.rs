@@ -21,6 +21,7 @@
 
 pub mod acl;
 pub mod auth;
+mod connection;
 pub mod handshake;
 #[cfg(feature = "limit")]
 pub mod key;

@@ -1,5 +1,7 @@
 use std::net::SocketAddr;
 
+use tokio::time::Instant;
+
 use super::Extensions;
 
 /// A connection that a listener accepted, before the first byte is read.
@@ -17,6 +19,8 @@ pub struct Accepted<Io> {
     pub local: SocketAddr,
     /// What layers learned about the connection. It reaches the [`Request`](super::Request).
     pub extensions: Extensions,
+    /// When the first layer began to serve it.
+    started: Option<Instant>,
 }
 
 impl<Io> Accepted<Io> {
@@ -27,6 +31,7 @@ impl<Io> Accepted<Io> {
             peer,
             local,
             extensions: Extensions::new(),
+            started: None,
         }
     }
 
@@ -37,6 +42,13 @@ impl<Io> Accepted<Io> {
             peer: self.peer,
             local: self.local,
             extensions: self.extensions,
+            started: self.started,
         }
+    }
+
+    /// Returns when the connection began to be served: by the first layer that asks, from inside its future. The
+    /// deadlines of all layers run from there.
+    pub(crate) fn started(&mut self) -> Instant {
+        *self.started.get_or_insert_with(Instant::now)
     }
 }

@@ -23,11 +23,13 @@ mod identity;
 mod login_attempts;
 mod negotiation;
 mod policy;
+mod protocol;
 mod request;
 mod sealed;
 mod search_domain;
 mod serde;
 mod session_limit;
+mod stated;
 mod target;
 mod tunnel;
 mod tunnel_ext;
@@ -51,10 +53,12 @@ pub use self::{
     login_attempts::{LoginAttempt, LoginAttempts},
     negotiation::{Authenticated, Negotiation},
     policy::{Check, Policy},
+    protocol::{Protocol, UnknownProtocol},
     request::Request,
-    sealed::{CloneService, Dial, Negotiate, Verify},
+    sealed::{CloneService, Dial, Identify, Negotiate, Verify},
     search_domain::SearchDomain,
     session_limit::SessionLimit,
+    stated::Stated,
     target::Target,
     tunnel::Tunnel,
     tunnel_ext::{HoldTunnel, MeteredTunnel, OnCloseTunnel, TunnelExt},

@@ -7,9 +7,10 @@ use crate::proto::MethodSet;
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Negotiation<Io> {
-    /// The client's stream, right behind the greeting or, for a method, behind the selection.
+    /// The client's stream, right behind the greeting or, for a method, behind the selection. Where the protocol
+    /// has no sub-negotiation it is what the client [states](super::Stated) with its request.
     pub io: Io,
-    /// METHODS: what the client offers.
+    /// METHODS: what the client offers; empty where it states who it is.
     pub offered: MethodSet,
     /// The client's address.
     pub peer: SocketAddr,
@@ -50,7 +51,7 @@ impl<Io> Negotiation<Io> {
 /// dial.
 pub struct Authenticated<W, S> {
     /// The client's stream, right behind the sub-negotiation; an encapsulating one where the method
-    /// asks for it.
+    /// asks for it. `()` for a client that has [stated](super::Stated) who it is.
     pub io: W,
     /// Who the client is.
     pub identity: Identity,

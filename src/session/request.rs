@@ -1,6 +1,6 @@
 use std::{error::Error, net::SocketAddr};
 
-use super::{Dialled, Extensions, Guard, Identity, SearchDomain};
+use super::{Dialled, Extensions, Guard, Identity, Protocol, SearchDomain};
 use crate::{
     error::{Refusal, ReplyCodes},
     proto::{Address, Command, ReplyCode, canonical},
@@ -30,6 +30,8 @@ pub struct Request {
     pub peer: SocketAddr,
     /// The address on which the client reached us.
     pub local: SocketAddr,
+    /// The protocol in which the client asks.
+    pub protocol: Protocol,
     /// Who the client is.
     pub identity: Identity,
     /// The policies to ask about each address.
@@ -47,7 +49,7 @@ pub(super) const UNKNOWN: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0);
 
 impl Request {
-    /// Creates a request of an anonymous client at an unknown address, under no policy.
+    /// Creates a SOCKS5 request of an anonymous client at an unknown address, under no policy.
     #[must_use]
     pub const fn new(command: Command, target: Address) -> Self {
         Self {
@@ -55,6 +57,7 @@ impl Request {
             target,
             peer: UNKNOWN,
             local: UNKNOWN,
+            protocol: Protocol::Socks5,
             identity: Identity::anonymous(),
             guard: Guard::open(),
             extensions: Extensions::new(),
@@ -191,7 +194,7 @@ impl Request {
     }
 }
 
-/// Compares what a client asks for and who it is, for tests: command, target, addresses, the name and the
+/// Compares what a client asks for and who it is, for tests: command, target, addresses, protocol, the name and the
 /// groups of the identity, and whether it is the request for a datagram. Not the guard and not the
 /// extensions, whose values cannot be compared.
 impl PartialEq for Request {
@@ -200,6 +203,7 @@ impl PartialEq for Request {
             && self.target == other.target
             && self.peer == other.peer
             && self.local == other.local
+            && self.protocol == other.protocol
             && self.identity.name() == other.identity.name()
             && self.identity.groups() == other.identity.groups()
             && self.datagram == other.datagram

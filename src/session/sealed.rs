@@ -10,7 +10,7 @@ use futures_util::{TryFutureExt, future::MapErr};
 use tower::{ServiceExt, util::Oneshot};
 use tower_service::Service;
 
-use super::{Authenticated, Credentials, Identity, Negotiation, Request, Tunnel};
+use super::{Authenticated, Credentials, Identity, Negotiation, Request, Stated, Tunnel};
 use crate::error::BoxError;
 use crate::io::ClientStream;
 
@@ -52,6 +52,42 @@ where
     type Future = MapErr<Oneshot<M, Negotiation<Io>>, fn(M::Error) -> BoxError>;
 
     fn negotiate(self, negotiation: Negotiation<Io>) -> Self::Future {
+        self.oneshot(negotiation).map_err(Into::into)
+    }
+}
+
+/// Authenticates clients by what they state with their request: the service inside the layers for protocols
+/// without a sub-negotiation.
+///
+/// Sealed. Every `Service<Negotiation<Stated>, Response = Authenticated<(), S>>` implements it, and nothing else can:
+/// [`AuthLayer`](crate::AuthLayer), alone or under tower's middleware.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not authenticate clients by what they state with their request",
+    label = "`AuthLayer` is missing, or its method does not implement `AuthenticateStated`",
+    note = "SOCKS4 and HTTP have no sub-negotiation: inside their layers stands `AuthLayer` with `NoAuth`, \
+            `UserPass::new(users)`, a tuple of these, or a type of yours that implements \
+            `AuthenticateStated`; tower's middleware may stand in between"
+)]
+pub trait Identify: Sized {
+    /// The service that executes the client's request: a [`Dial`].
+    type Service;
+    /// The authentication.
+    type Future: Future<Output = Result<Authenticated<(), Self::Service>, BoxError>>;
+
+    /// Authenticates the client. Readiness is asked here, after the client has spoken.
+    fn identify(self, negotiation: Negotiation<Stated>) -> Self::Future;
+}
+
+#[diagnostic::do_not_recommend]
+impl<M, S> Identify for M
+where
+    M: Service<Negotiation<Stated>, Response = Authenticated<(), S>>,
+    M::Error: Into<BoxError>,
+{
+    type Service = S;
+    type Future = MapErr<Oneshot<M, Negotiation<Stated>>, fn(M::Error) -> BoxError>;
+
+    fn identify(self, negotiation: Negotiation<Stated>) -> Self::Future {
         self.oneshot(negotiation).map_err(Into::into)
     }
 }

@@ -67,7 +67,7 @@ async fn layers_for_requests_and_their_tunnels() {
 
     let acl = AclLayer::new(rules());
     begins(&acl.clone(), "AclLayer");
-    shows(acl, target, "Acl { ", "ResponseFuture", "Connect(").await;
+    shows(acl, target, "Acl { ", "AllowedOrRefused", "Connect(").await;
     let recheck = RecheckLayer::new(SwapPolicy::new(rules()));
     begins(&recheck.clone(), "RecheckLayer");
     shows(

@@ -32,6 +32,8 @@ mod requests;
 mod requests_errors;
 mod requests_literals;
 mod requests_replies;
+#[cfg(feature = "limit")]
+mod stated;
 mod streams;
 #[cfg(feature = "users")]
 mod userpass;

@@ -29,7 +29,8 @@ const HOUSE: &[(&str, &str)] = &[
     ("rules", "proto admission error session"),
 
     ("layer/key", "proto admission session"),
-    ("layer/handshake", "proto io admission relay error session"),
+    ("layer/connection", "proto io admission relay error session"),
+    ("layer/handshake", "proto io admission relay error session layer/connection"),
     ("layer/auth", "proto io admission error session"),
     ("layer/acl", "proto io admission relay error session"),
     ("layer/limit", "proto io admission relay error session layer/key"),

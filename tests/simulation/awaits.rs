@@ -8,11 +8,14 @@ use std::{
 /// A file, how many times it waits (`.await` and `ready!`), how many of these the sweeps reach, and
 /// why not the rest.
 const WAITS: &[(&str, usize, usize, &str)] = &[
-    ("layer/handshake/connection.rs", 14, 13, SHARES),
-    ("layer/auth/layer.rs", 4, 4, ""),
-    ("layer/auth/userpass.rs", 8, 7, LOGINS),
+    ("layer/connection/hold.rs", 2, 2, ""),
+    ("layer/connection/dial.rs", 1, 1, ""),
+    ("layer/handshake/connection.rs", 11, 10, SHARES),
+    ("layer/auth/layer.rs", 5, 4, STATED),
+    ("layer/auth/userpass.rs", 9, 7, LOGINS),
     ("session/login_attempts.rs", 1, 0, LOGINS),
-    ("layer/auth/combinators.rs", 3, 3, ""),
+    ("layer/auth/combinators.rs", 6, 3, STATED),
+    ("session/allowed_or_refused.rs", 1, 1, ""),
     ("io/message.rs", 6, 6, ""),
     ("session/box_tunnel.rs", 1, 1, ""),
     ("connector/direct/happy_eyeballs.rs", 5, 5, ""),
@@ -51,6 +54,7 @@ const WAITS: &[(&str, usize, usize, &str)] = &[
 
 const SHARES: &str = "a user with too many sessions: tests/limits/sessions.rs";
 const LOGINS: &str = "an attempt that waits for others: tests/limits/logins.rs";
+const STATED: &str = "what is stated with a request: tests/protocol/stated.rs";
 const ACCEPT: &str = "a connection that broke before it was accepted: tests/server/accept.rs";
 const SLOW: &str = "a slow receiver behind a reset: tests/relay/resets.rs";
 const FULL: &str = "a client behind more than is read ahead: tests/protocol/early_data.rs";
@@ -58,6 +62,7 @@ const UNWRITABLE: &str = "a UDP socket without room, which takes a slow network:
 
 /// Where they are.
 const ROOMS: &[&str] = &[
+    "layer/connection",
     "layer/handshake",
     "layer/auth",
     "session",

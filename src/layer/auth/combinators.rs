@@ -4,11 +4,11 @@ use std::mem;
 
 use tower::util::Either;
 
-use super::Authenticate;
+use super::{Authenticate, AuthenticateStated};
 use crate::{
-    error::{AuthError, BoxError},
+    error::{AuthError, BoxError, find},
     proto::{Method, MethodSet},
-    session::{Identity, Negotiation},
+    session::{Identity, Negotiation, Stated},
 };
 
 macro_rules! tuple {
@@ -43,7 +43,27 @@ macro_rules! tuple {
                 Err(AuthError::NoAcceptableMethod.into())
             }
         }
+
+        /// Methods in order of preference: the first member that takes what is stated decides.
+        impl<$($type: AuthenticateStated),+> AuthenticateStated for ($($type,)+) {
+            async fn authenticate_stated(
+                &self,
+                negotiation: &Negotiation<Stated>,
+            ) -> Result<Identity, BoxError> {
+                let ($($member,)+) = self;
+                $(match $member.authenticate_stated(negotiation).await {
+                    Err(error) if is_for_others(&error) => {}
+                    decided => return decided,
+                })+
+                Err(AuthError::NoAcceptableMethod.into())
+            }
+        }
     };
+}
+
+/// Whether a method does not take what is stated.
+fn is_for_others(error: &BoxError) -> bool {
+    matches!(find(&**error), Some(AuthError::NoAcceptableMethod))
 }
 
 tuple!(a: A, b: B);
@@ -75,6 +95,22 @@ where
         match self {
             Self::Left(a) => a.authenticate(method, negotiation).await,
             Self::Right(b) => b.authenticate(method, negotiation).await,
+        }
+    }
+}
+
+impl<A, B> AuthenticateStated for Either<A, B>
+where
+    A: AuthenticateStated,
+    B: AuthenticateStated,
+{
+    async fn authenticate_stated(
+        &self,
+        negotiation: &Negotiation<Stated>,
+    ) -> Result<Identity, BoxError> {
+        match self {
+            Self::Left(a) => a.authenticate_stated(negotiation).await,
+            Self::Right(b) => b.authenticate_stated(negotiation).await,
         }
     }
 }

@@ -8,12 +8,12 @@ use tokio::io::AsyncWriteExt;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{Authenticate, ResponseFuture};
+use super::{Authenticate, AuthenticateStated, ResponseFuture};
 use crate::{
     error::{AuthError, BoxError},
     io::{ClientStream, lingering_close},
     proto::{Method, Selection},
-    session::{Authenticated, Negotiation},
+    session::{Authenticated, Negotiation, Stated},
 };
 
 /// Authenticates clients before a service gets their requests. See the [module](super).
@@ -95,6 +95,34 @@ where
             let (io, identity) = authenticate.authenticate(method, negotiation).await?;
             Ok(Authenticated {
                 io,
+                identity,
+                service,
+            })
+        })
+    }
+}
+
+/// The protocol has no sub-negotiation: nothing is read or written.
+impl<A, S> Service<Negotiation<Stated>> for Auth<A, S>
+where
+    A: AuthenticateStated + 'static,
+    S: Send + 'static,
+{
+    type Response = Authenticated<(), S>;
+    type Error = BoxError;
+    type Future = ResponseFuture<Self::Response>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, negotiation: Negotiation<Stated>) -> Self::Future {
+        let authenticate = Arc::clone(&self.authenticate);
+        let service = (self.clone)(&self.inner);
+        ResponseFuture::new(async move {
+            let identity = authenticate.authenticate_stated(&negotiation).await?;
+            Ok(Authenticated {
+                io: (),
                 identity,
                 service,
             })

@@ -18,6 +18,11 @@
 //! Answers are exact: `05 M` with an offered method, or `05 FF` and close. A method that fails
 //! closes the connection, and nothing that a client pipelined behind its credentials is executed.
 //!
+//! **HTTP and SOCKS4** have no sub-negotiation: their clients state who they are with the request
+//! ([`Stated`](crate::session::Stated)). The same layer judges that, with the same verifier, for methods that
+//! implement [`AuthenticateStated`]; the protocol tells the client the outcome. [`UserPass`] takes the name and the
+//! password of HTTP's Basic authentication and no USERID, which proves nothing; [`NoAuth`] takes everything.
+//!
 //! Methods and verifiers see the client's address and what layers above learned of it: see
 //! [`Authenticate`] and [`Credentials`](crate::Credentials). The log says under which name an attempt
 //! failed ([`FailedAttempt`](crate::error::FailedAttempt)).
@@ -58,6 +63,7 @@
 //! [`Identity`]: crate::Identity
 
 mod authenticate;
+mod authenticate_stated;
 mod blocking_verifier;
 mod combinators;
 mod future;
@@ -71,6 +77,7 @@ mod users;
 pub use self::users::Users;
 pub use self::{
     authenticate::Authenticate,
+    authenticate_stated::AuthenticateStated,
     blocking_verifier::{BlockingVerifier, Verification},
     future::ResponseFuture,
     layer::{Auth, AuthLayer},

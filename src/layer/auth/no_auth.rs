@@ -1,9 +1,9 @@
-use super::Authenticate;
+use super::{Authenticate, AuthenticateStated};
 use crate::{
     error::BoxError,
     io::ClientStream,
     proto::Method,
-    session::{Identity, Negotiation},
+    session::{Identity, Negotiation, Stated},
 };
 
 /// Lets everyone in as [anonymous](Identity::anonymous): X'00', no authentication.
@@ -25,5 +25,12 @@ impl<Io: ClientStream> Authenticate<Io> for NoAuth {
         negotiation: Negotiation<Io>,
     ) -> Result<(Io, Identity), BoxError> {
         Ok((negotiation.io, Identity::anonymous()))
+    }
+}
+
+/// Whatever is stated.
+impl AuthenticateStated for NoAuth {
+    async fn authenticate_stated(&self, _: &Negotiation<Stated>) -> Result<Identity, BoxError> {
+        Ok(Identity::anonymous())
     }
 }

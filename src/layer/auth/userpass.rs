@@ -3,12 +3,12 @@ use std::fmt;
 use futures_util::future::BoxFuture;
 use tokio::io::AsyncWriteExt;
 
-use super::Authenticate;
+use super::{Authenticate, AuthenticateStated};
 use crate::{
     error::{AuthError, BoxError, FailedAttempt, Refusal, find},
     io::{ClientStream, ReadError, lingering_close, read_message},
     proto::{self, Decode, Encoded, Method, UserPassStatus},
-    session::{Credentials, Identity, LoginAttempts, Negotiation, Verify},
+    session::{Credentials, Identity, LoginAttempts, Negotiation, Stated, Verify},
 };
 
 /// Authenticates by username/password, X'02' (RFC 1929), verified by any tower service.
@@ -147,6 +147,19 @@ where
                 Err(error)
             }
         }
+    }
+}
+
+impl<V: Send + Sync> AuthenticateStated for UserPass<V> {
+    async fn authenticate_stated(
+        &self,
+        negotiation: &Negotiation<Stated>,
+    ) -> Result<Identity, BoxError> {
+        let Stated::Password(sent) = &negotiation.io else {
+            return Err(AuthError::NoAcceptableMethod.into());
+        };
+        let credentials = Credentials::received(sent.clone(), negotiation);
+        self.verify(credentials).await.map_err(Into::into)
     }
 }
 

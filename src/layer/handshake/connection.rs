@@ -1,34 +1,23 @@
 //! A connection's messages, in the order of RFC 1928.
 
-use std::{
-    future::{Future, poll_fn},
-    io,
-    pin::pin,
-    sync::Arc,
-    task::Poll,
-    time::Duration,
-};
+use std::{future::Future, io, sync::Arc, time::Duration};
 
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt},
-    time::{Instant, timeout},
+    time::timeout_at,
 };
-use tracing::{Instrument, Span, field::Empty};
+use tracing::Span;
 
-use super::{
-    lines::{Lines, Party, TARGET},
-    log::{Unended, report},
-};
 use crate::{
     admission::InHandshake,
     error::{AuthError, BoxError, Refusal, ReplyCodes, SessionError, Step},
-    io::{
-        ClientStream, PrefixedStream, ReadError, lingering_close, read_message, refuse, write_reply,
-    },
+    io::{PrefixedStream, ReadError, lingering_close, read_message, refuse, write_reply},
+    layer::connection::{Lines, Party, admit, deadline, dial, hold, malformed, span},
     proto::{self, Address, Command, Decode, Greeting, Method, Reply, ReplyCode, Selection},
     relay::Traffic,
     session::{
-        Accepted, CloneService, Dial, Negotiate, Negotiation, Request, SessionHolder, Tunnel,
+        Accepted, CloneService, Dial, Negotiate, Negotiation, Protocol, Request, SessionHolder,
+        Tunnel,
     },
 };
 
@@ -42,11 +31,11 @@ pub(super) struct Config {
 }
 
 /// Serves a connection to its end, and logs how it ended.
-pub(super) fn hold<M, Io>(
+pub(super) fn serve<M, Io>(
     config: Config,
     lines: Arc<Lines>,
     negotiator: M,
-    accepted: Accepted<Io>,
+    accepted: Accepted<PrefixedStream<Io>>,
 ) -> impl Future<Output = Result<Traffic, BoxError>> + Send + 'static
 where
     M: Negotiate<PrefixedStream<Io>, Service: Dial<Future: Send> + Send, Future: Send>
@@ -55,33 +44,9 @@ where
         + 'static,
     Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let span = tracing::info_span!(
-        target: TARGET,
-        "session",
-        peer = %accepted.peer,
-        user = Empty,
-        command = Empty,
-        target = Empty,
-    );
-    let started = Instant::now();
-    // In a box of its own, which is gone when the relay starts: an idle tunnel keeps nothing of the
-    // handshake.
+    let span = span(Protocol::Socks5, accepted.peer);
     let opening = Box::pin(establish(config, Some(negotiator), accepted, span.clone()));
-    async move {
-        let mut unended = Unended::new(started);
-        let (party, opened) = opening.await;
-        let outcome = match opened {
-            Ok((tunnel, client)) => {
-                unended.relays = true;
-                let outcome = tunnel.run(client).await;
-                outcome.map_err(|error| SessionError::new(Step::Relay, error))
-            }
-            Err(error) => Err(error),
-        };
-        report(&outcome, unended.end(), &lines, party);
-        outcome.map_err(Into::into)
-    }
-    .instrument(span)
+    hold(lines, span, opening)
 }
 
 /// Performs everything up to the reply. Returns who the client is, the tunnel, and the client's stream to
@@ -91,7 +56,7 @@ where
 async fn establish<M, Io>(
     config: Config,
     mut negotiator: Option<M>,
-    accepted: Accepted<Io>,
+    mut accepted: Accepted<PrefixedStream<Io>>,
     span: Span,
 ) -> (
     Party,
@@ -106,7 +71,8 @@ where
 {
     let mut party = Party::stranger(accepted.peer);
     let mut step = Step::Greeting;
-    let opening = timeout(config.deadline, open(&mut negotiator, accepted, &mut step)).await;
+    let limit = deadline(accepted.started(), config.deadline);
+    let opening = timeout_at(limit, open(&mut negotiator, accepted, &mut step)).await;
     let (mut client, service, mut request, share) = match opening {
         Ok(Ok(Opened::Asks(client, service, request, share))) => (client, service, request, share),
         Ok(Ok(Opened::Garbles(client, refusal))) => {
@@ -163,7 +129,7 @@ enum Opened<W, S> {
 /// Performs everything up to the request, which the deadline bounds.
 async fn open<M, Io>(
     negotiator: &mut Option<M>,
-    accepted: Accepted<Io>,
+    accepted: Accepted<PrefixedStream<Io>>,
     step: &mut Step,
 ) -> Result<Opened<M::Stream, M::Service>, BoxError>
 where
@@ -174,12 +140,12 @@ where
     Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let Accepted {
-        io,
+        mut io,
         peer,
         local,
         extensions,
+        ..
     } = accepted;
-    let mut io = PrefixedStream::new(io);
     let greeting: Greeting = read_message(&mut io, &mut [0; Greeting::MAX_LEN]).await?;
     if greeting.methods.is_empty() {
         let selection = Selection {
@@ -212,7 +178,9 @@ where
     *step = Step::Request;
     let mut client = session.io;
     let request = match read_message(&mut client, &mut [0; proto::Request::MAX_LEN]).await {
-        Ok(request) => admit(request),
+        Ok(proto::Request { command, target }) => {
+            admit(command, target).map(|target| proto::Request { command, target })
+        }
         Err(ReadError::Malformed(error)) => Err(malformed(error)),
         Err(error) => return Err(error.into()),
     };
@@ -230,50 +198,4 @@ where
         }
         Err(refusal) => Ok(Opened::Garbles(client, refusal)),
     }
-}
-
-/// Brings the target of a request into canonical form, in which rules and policies take it.
-fn admit(request: proto::Request) -> Result<proto::Request, Refusal> {
-    let proto::Request { command, target } = request;
-    if command == Command::CONNECT && target.port() == 0 {
-        return Err(Refusal::new(
-            ReplyCode::GENERAL_FAILURE,
-            "nothing can be reached at port 0",
-        ));
-    }
-    match target.canonical() {
-        Ok(target) => Ok(proto::Request { command, target }),
-        Err(error) => Err(malformed(error.into())),
-    }
-}
-
-fn malformed(error: proto::Error) -> Refusal {
-    let code = match error {
-        proto::Error::AddressType(_) => ReplyCode::ADDRESS_TYPE_NOT_SUPPORTED,
-        proto::Error::Version { .. } | proto::Error::Name(_) | proto::Error::Reserved => {
-            ReplyCode::GENERAL_FAILURE
-        }
-    };
-    Refusal::new(code, "malformed request").with_source(error)
-}
-
-/// Executes the request unless the client is gone first.
-async fn dial<S, W>(
-    service: S,
-    request: Request,
-    client: &mut W,
-) -> io::Result<Result<S::Tunnel, BoxError>>
-where
-    S: Dial<Future: Send>,
-    W: ClientStream,
-{
-    let mut dial = pin!(service.dial(request));
-    poll_fn(|cx| match dial.as_mut().poll(cx) {
-        Poll::Ready(outcome) => Poll::Ready(Ok(outcome)),
-        Poll::Pending => match client.poll_closed(cx) {
-            Poll::Ready(Err(gone)) => Poll::Ready(Err(gone)),
-            Poll::Ready(Ok(())) | Poll::Pending => Poll::Pending,
-        },
-    })
-    .await
 }

@@ -12,11 +12,11 @@ use tower_service::Service;
 use super::{
     connection::{self, Config},
     future::ResponseFuture,
-    lines::Lines,
 };
 use crate::{
     error::{BoxError, ReplyCodes},
     io::PrefixedStream,
+    layer::connection::Lines,
     proto::ReplyCode,
     relay::Traffic,
     session::{Accepted, CloneService, Dial, Negotiate},
@@ -151,11 +151,11 @@ where
     }
 
     fn call(&mut self, accepted: Accepted<Io>) -> ResponseFuture {
-        ResponseFuture::new(connection::hold(
+        ResponseFuture::new(connection::serve(
             self.config.clone(),
             Arc::clone(&self.lines),
             self.inner.clone(),
-            accepted,
+            accepted.map_io(PrefixedStream::new),
         ))
     }
 }

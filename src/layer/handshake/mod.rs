@@ -24,7 +24,7 @@
 //! * **A client that is gone cancels its dial.** That takes a reset; a client may well send its
 //!   request and FIN in one go.
 //!
-//! Each session has a span `session` with the fields `peer`, `user`, `command` and `target`, and
+//! Each session has a span `session` with the fields `peer`, `protocol`, `user`, `command` and `target`, and
 //! logs `session ended` with its `outcome`, `up`, `down` (octets) and `duration`, all of them under the
 //! target `tower_socks::session`. The [fault](crate::error::Fault) sets the level: a session that
 //! relayed is logged at info, and so is one that was refused, or whose target or upstream did not work. A
@@ -74,7 +74,5 @@
 mod connection;
 mod future;
 mod layer;
-mod lines;
-mod log;
 
 pub use self::layer::{Handshake, HandshakeLayer};

@@ -35,14 +35,14 @@ const FORGET: Duration = Duration::from_secs(1);
 /// each of their networks has a budget, and all of them together. What is not the client's doing, an
 /// upstream that is down or our own failure, is the same for all sessions: a few lines tell it.
 /// Otherwise a client with a name has a line for each session.
-pub(super) struct Lines {
+pub(crate) struct Lines {
     kinds: [Kind; 7],
     /// Whether lines were left out that nothing has been said of.
     pending: AtomicBool,
 }
 
 impl Lines {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         // Strangers: each network, and all of them together.
         let strangers = |outcome| {
             let each = Budget(20, Duration::from_secs(1));
@@ -69,7 +69,7 @@ impl Lines {
     }
 
     /// Returns whether the session has its line, or is one of those that are only counted.
-    pub(super) fn admit(&self, error: &SessionError, party: Party) -> bool {
+    pub(crate) fn admit(&self, error: &SessionError, party: Party) -> bool {
         let [logins, refused, unreachable, upstream, broken, down, failed] = &self.kinds;
         let kind = match (error.fault(), error.step()) {
             (Fault::Server, step) => {
@@ -101,7 +101,7 @@ impl Lines {
     }
 
     /// Says how many lines were left out, where that was some time ago. Costs nothing otherwise.
-    pub(super) fn summarise(&self) {
+    pub(crate) fn summarise(&self) {
         if self.pending.load(Ordering::Relaxed) {
             self.tell(SUMMARY);
         }
@@ -132,7 +132,7 @@ impl fmt::Debug for Lines {
 
 /// Who a session was with.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Party {
+pub(crate) enum Party {
     /// A client with a name.
     User,
     /// Any other, by its network, if it has one.
@@ -141,12 +141,12 @@ pub(super) enum Party {
 
 impl Party {
     /// A client that nobody has identified.
-    pub(super) fn stranger(peer: SocketAddr) -> Self {
+    pub(crate) fn stranger(peer: SocketAddr) -> Self {
         Self::Stranger(client_network(peer.ip()))
     }
 
     /// A client with this identity.
-    pub(super) fn identified(self, identity: &Identity) -> Self {
+    pub(crate) fn identified(self, identity: &Identity) -> Self {
         match identity.name() {
             Some(_) => Self::User,
             None => self,

@@ -1,0 +1,32 @@
+//! Which requests are executed at all.
+
+use crate::{
+    error::Refusal,
+    proto::{self, Address, Command, ReplyCode},
+};
+
+/// Brings the target of a request into canonical form, in which rules and policies take it.
+///
+/// # Errors
+///
+/// For a target that nothing can be reached at.
+pub(crate) fn admit(command: Command, target: Address) -> Result<Address, Refusal> {
+    if command == Command::CONNECT && target.port() == 0 {
+        return Err(Refusal::new(
+            ReplyCode::GENERAL_FAILURE,
+            "nothing can be reached at port 0",
+        ));
+    }
+    target.canonical().map_err(|error| malformed(error.into()))
+}
+
+/// Refuses a request that cannot be read.
+pub(crate) fn malformed(error: proto::Error) -> Refusal {
+    let code = match error {
+        proto::Error::AddressType(_) => ReplyCode::ADDRESS_TYPE_NOT_SUPPORTED,
+        proto::Error::Version { .. } | proto::Error::Name(_) | proto::Error::Reserved => {
+            ReplyCode::GENERAL_FAILURE
+        }
+    };
+    Refusal::new(code, "malformed request").with_source(error)
+}

@@ -1,0 +1,69 @@
+//! The life of a connection, and its span.
+
+use std::{future::Future, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
+
+use tokio::time::Instant;
+use tracing::{Instrument, Span, field::Empty};
+
+use super::{
+    lines::{Lines, Party, TARGET},
+    log::{Unended, report},
+};
+use crate::{
+    error::{BoxError, SessionError, Step},
+    io::ClientStream,
+    relay::Traffic,
+    session::{Protocol, Tunnel},
+};
+
+/// The limit of a deadline that would be beyond what a clock can tell.
+const FAR: Duration = Duration::from_secs(60 * 60 * 24 * 365 * 30);
+
+/// Returns when a limit is over that runs from `started`.
+pub(crate) fn deadline(started: Instant, limit: Duration) -> Instant {
+    started.checked_add(limit).unwrap_or_else(|| started + FAR)
+}
+
+/// Creates the span of a session.
+pub(crate) fn span(protocol: Protocol, peer: SocketAddr) -> Span {
+    tracing::info_span!(
+        target: TARGET,
+        "session",
+        %peer,
+        %protocol,
+        user = Empty,
+        command = Empty,
+        target = Empty,
+    )
+}
+
+/// Holds a connection until its session ends, and logs how it ended.
+///
+/// `opening` is everything up to the reply. It is in a box of its own, which is gone when the relay starts: an
+/// idle tunnel keeps nothing of it.
+pub(crate) fn hold<T, W, F>(
+    lines: Arc<Lines>,
+    span: Span,
+    opening: Pin<Box<F>>,
+) -> impl Future<Output = Result<Traffic, BoxError>> + Send + 'static
+where
+    T: Tunnel + 'static,
+    W: ClientStream,
+    F: Future<Output = (Party, Result<(T, W), SessionError>)> + Send + 'static,
+{
+    async move {
+        let mut unended = Unended::new(Instant::now());
+        let (party, opened) = opening.await;
+        let outcome = match opened {
+            Ok((tunnel, client)) => {
+                unended.relays = true;
+                let outcome = tunnel.run(client).await;
+                outcome.map_err(|error| SessionError::new(Step::Relay, error))
+            }
+            Err(error) => Err(error),
+        };
+        report(&outcome, unended.end(), &lines, party);
+        outcome.map_err(Into::into)
+    }
+    .instrument(span)
+}

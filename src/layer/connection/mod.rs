@@ -1,0 +1,18 @@
+//! What the protocols of clients share: how a connection is held, and how its end is logged.
+//!
+//! Each of them reads a request and writes a reply of its own. In between they do the same: authenticate within
+//! one deadline, bring the target into its one form, and execute the request for as long as the client
+//! waits for it.
+
+mod admit;
+mod dial;
+mod hold;
+mod lines;
+mod log;
+
+pub(crate) use self::{
+    admit::{admit, malformed},
+    dial::dial,
+    hold::{deadline, hold, span},
+    lines::{Lines, Party},
+};
