@@ -7,7 +7,7 @@ mod handshakes;
 mod limit_events;
 mod log_budget;
 mod places;
-mod warned;
+mod said;
 
 #[cfg(feature = "metrics")]
 pub(crate) use self::limit_events::LIMITS;
@@ -19,7 +19,7 @@ pub(crate) use self::{
     limit_events::{LimitEvents, count_event, held_back},
     log_budget::LogBudget,
     places::{Place, Places},
-    warned::{Watched, warned},
+    said::{Listened, answered, warned},
 };
 
 pub use self::handshakes::HandshakeLimit;

@@ -6,6 +6,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
 use super::{ClientAuth, ClientError, reply::ClientReply};
 use crate::{
+    admission::answered,
     error::{AuthError, BoxError, Step},
     io::{ReadError, read_message},
     proto::{Address, Decode, Greeting, Method, MethodSet, Request, Selection},
@@ -111,7 +112,9 @@ where
     Io: AsyncRead + Unpin,
 {
     let selection = read_message(io, &mut [0; Selection::MAX_LEN]).await;
-    match selection.map_err(|error| read_error(Step::Greeting, error))? {
+    let selection = selection.map_err(|error| read_error(Step::Greeting, error))?;
+    answered();
+    match selection {
         Selection {
             method: Method::NO_ACCEPTABLE,
         } => Err(ClientError::NoAcceptableMethod { offered }),

@@ -226,3 +226,42 @@ async fn what_a_proxy_refuses_is_not_sent_direct() {
     let nobody = timeout(Duration::from_millis(50), target.accept()).await;
     assert!(nobody.is_err(), "somebody came direct");
 }
+
+/// A client asks for a target that says nothing, and hangs up after 3 s. Returns the names of the alternatives in
+/// the order in which they are tried from then on.
+async fn after_a_client_that_hangs_up(proxy_speaks: bool) -> Vec<String> {
+    let proxy = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = Address::Ip(proxy.local_addr().unwrap());
+    let failover = Failover::new([
+        ("first", Socks5Upstream::new(address.clone())),
+        ("second", Socks5Upstream::new(address)),
+    ]);
+    let target = Request::new(Command::CONNECT, "192.0.2.1:80".parse().unwrap());
+    let asking = tokio::spawn(failover.clone().oneshot(target));
+    let (mut client, _) = proxy.accept().await.unwrap();
+    client.hear(HELLO).await;
+    if proxy_speaks {
+        client.say(HELLO_OK).await;
+        tokio::io::AsyncReadExt::read_exact(&mut client, &mut [0; 10])
+            .await
+            .unwrap();
+    }
+    tokio::time::pause();
+    advance(Duration::from_secs(3)).await;
+    tokio::time::resume();
+    asking.abort();
+    assert!(asking.await.unwrap_err().is_cancelled());
+    failover.names().into_iter().map(String::from).collect()
+}
+
+#[tokio::test]
+async fn a_proxy_that_speaks_is_not_blamed_for_a_silent_target() {
+    assert_eq!(
+        after_a_client_that_hangs_up(true).await,
+        ["first", "second"]
+    );
+    assert_eq!(
+        after_a_client_that_hangs_up(false).await,
+        ["second", "first"]
+    );
+}

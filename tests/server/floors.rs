@@ -25,7 +25,7 @@ const HOUSE: &[(&str, &str)] = &[
 
     ("session", "proto io admission relay error"),
 
-    ("client", "proto io relay datagram error session"),
+    ("client", "proto io admission relay datagram error session"),
     ("rules", "proto admission error session"),
 
     ("layer/key", "proto admission session"),

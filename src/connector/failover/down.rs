@@ -116,6 +116,8 @@ impl State {
 pub(super) struct Attempt {
     state: Arc<State>,
     begun: Instant,
+    /// The alternative has answered something.
+    heard: bool,
     recorded: bool,
 }
 
@@ -132,6 +134,7 @@ impl Attempt {
         Self {
             state: Arc::clone(state),
             begun,
+            heard: false,
             recorded: false,
         }
     }
@@ -156,8 +159,13 @@ impl Attempt {
         true
     }
 
-    /// Records that nothing was said within this time.
-    pub(super) fn time_out(mut self, limit: Duration) {
+    /// Notes whether the alternative has answered something, if not yet the request.
+    pub(super) const fn hears(&mut self, anything: bool) {
+        self.heard = anything;
+    }
+
+    /// Records that the request was not answered within this time.
+    pub(super) fn time_out(&mut self, limit: Duration) {
         self.recorded = true;
         self.silent(&format_args!("no answer within {limit:?}"), false);
     }
@@ -175,7 +183,8 @@ impl Attempt {
 impl Drop for Attempt {
     fn drop(&mut self) {
         let waited = self.begun.elapsed();
-        if !self.recorded && waited >= PATIENCE {
+        // Of one that speaks to us, a client that goes says only that the target is silent, which clients choose.
+        if !self.recorded && !self.heard && waited >= PATIENCE {
             self.silent(&format_args!("no answer within {waited:?}"), false);
         }
     }

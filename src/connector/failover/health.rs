@@ -11,11 +11,8 @@ use tokio::time::{Sleep, sleep_until};
 use tower::load::Load;
 use tower_service::Service;
 
-use super::{
-    Classify,
-    down::{Attempt, State},
-};
-use crate::{admission::Watched, error::BoxError};
+use super::{Classify, asking::Asking, down::State};
+use crate::error::BoxError;
 
 /// Records whether a service is up or down. See the [module](super).
 ///
@@ -85,8 +82,7 @@ where
 
     fn call(&mut self, target: T) -> Self::Future {
         HealthFuture {
-            attempt: Attempt::begin(&self.state),
-            future: Watched::new(self.service.call(target)),
+            asking: Asking::new(&self.state, self.service.call(target)),
         }
     }
 }
@@ -125,8 +121,7 @@ pin_project! {
     /// Dropping it after 2 s or more records that the service said nothing.
     pub struct HealthFuture<F> {
         #[pin]
-        future: Watched<F>,
-        attempt: Attempt,
+        asking: Asking<F>,
     }
 }
 
@@ -138,10 +133,7 @@ where
     type Output = Result<R, BoxError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        let (outcome, is_warned) = ready!(this.future.poll(cx));
-        let outcome = outcome.map_err(Into::into);
-        this.attempt.record(&outcome, is_warned);
+        let (outcome, _) = ready!(self.project().asking.poll(cx));
         Poll::Ready(outcome)
     }
 }

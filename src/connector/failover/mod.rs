@@ -9,7 +9,8 @@
 //! could not be reached, spoke nonsense, or did not let us in. One that says nothing is down as well:
 //! within its [share of the time](Failover::share), or until a `timeout` or an impatient client ended
 //! the request after 2 s or more; unless it has answered another request meanwhile, since then the
-//! target may be the silent one. Where a proxy breaks off at one request, the next alternative is
+//! target may be the silent one. A SOCKS5 proxy that has answered the greeting is not blamed for a client
+//! that goes. Where a proxy breaks off at one request, the next alternative is
 //! tried, and this one stays up. What it answers, be it a refusal, is the answer. [`Classify`] decides
 //! which it is, by default from the errors of [upstreams](super::upstream). The log has a line when an
 //! upstream goes down and when it is up again: a warning, unless the proxy itself has had one. One
@@ -75,6 +76,7 @@
 //! # }
 //! ```
 
+mod asking;
 mod classify;
 mod down;
 mod health;

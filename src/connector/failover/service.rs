@@ -1,6 +1,7 @@
 use std::{
     fmt,
     future::Future,
+    pin::pin,
     sync::Arc,
     task::{Context, Poll},
     time::Duration,
@@ -11,11 +12,8 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use tower::ServiceExt;
 use tower_service::Service;
 
-use super::{
-    Classify,
-    down::{Attempt, State},
-};
-use crate::{admission::Watched, error::BoxError};
+use super::{Classify, asking::Asking, down::State};
+use crate::error::BoxError;
 
 /// Sends each request to the first alternative that works. See the [module](super).
 ///
@@ -160,10 +158,7 @@ where
             let Some((state, service)) = last else {
                 return Err("failover has no alternatives".into());
             };
-            let mut attempt = Attempt::begin(&state);
-            let (outcome, is_warned) = Watched::new(service.oneshot(target)).await;
-            let outcome = outcome.map_err(Into::into);
-            attempt.record(&outcome, is_warned);
+            let (outcome, _) = Asking::new(&state, service.oneshot(target)).await;
             outcome
         })
     }
@@ -180,14 +175,12 @@ async fn ask<S, T>(
 where
     S: Service<T, Error: Into<BoxError>>,
 {
-    let mut attempt = Attempt::begin(state);
-    let asking = Watched::new(service.oneshot(target));
-    let Ok((outcome, is_warned)) = timeout(limit, asking).await else {
-        attempt.time_out(limit);
+    let mut asking = pin!(Asking::new(state, service.oneshot(target)));
+    let Ok((outcome, others)) = timeout(limit, asking.as_mut()).await else {
+        asking.time_out(limit);
         return None;
     };
-    let outcome = outcome.map_err(Into::into);
-    (!attempt.record(&outcome, is_warned)).then_some(outcome)
+    (!others).then_some(outcome)
 }
 
 impl<S: Clone> Clone for Failover<S> {
