@@ -13,11 +13,12 @@ pub(crate) fn check(settings: &Settings) -> ExitCode {
         replies,
         upstream,
         search_domain,
-        listen,
+        doors,
         metrics,
         log,
     } = &settings.fixed;
-    println!("listen    {listen}");
+    let places: Vec<_> = doors.iter().map(ToString::to_string).collect();
+    println!("listen    {}", places.join(", "));
     println!("users     {}", settings.accounts.len());
     println!("rules     {}", settings.rules.len());
     match upstream {

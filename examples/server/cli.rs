@@ -123,7 +123,7 @@ impl Flags {
         if self.listen.is_empty() {
             file.unwrap_or_default()
         } else {
-            Listen(self.listen.clone())
+            Listen::at(self.listen.iter().copied())
         }
     }
 }

@@ -157,14 +157,15 @@ impl fmt::Display for Place<'_> {
             .iter()
             .enumerate()
             .filter_map(|(at, segment)| match segment {
-                // A rule says all: the list is left out.
-                Segment::Map { key } if key == "rules" && at + 1 < segments.len() => None,
+                // A rule says all, and so does a listener: the list is left out.
+                Segment::Map { key } if one_of(key).is_some() && at + 1 < segments.len() => None,
                 Segment::Map { key } => Some(key.clone()),
                 Segment::Seq { index } => {
-                    let of_rules = matches!(segments.get(at.wrapping_sub(1)),
-                    Some(Segment::Map { key }) if key == "rules");
-                    let what = if of_rules { "rule" } else { "value" };
-                    Some(format!("{what} {}", index + 1))
+                    let list = match segments.get(at.wrapping_sub(1)) {
+                        Some(Segment::Map { key }) => one_of(key),
+                        _ => None,
+                    };
+                    Some(format!("{} {}", list.unwrap_or("value"), index + 1))
                 }
                 Segment::Enum { .. } | Segment::Unknown => None,
             });
@@ -173,6 +174,15 @@ impl fmt::Display for Place<'_> {
             return Ok(());
         }
         write!(f, "{}: ", texts.join(", "))
+    }
+}
+
+/// What an entry of a list is called.
+fn one_of(list: &str) -> Option<&'static str> {
+    match list {
+        "rules" => Some("rule"),
+        "listen" => Some("listener"),
+        _ => None,
     }
 }
 

@@ -24,6 +24,7 @@ mod logins;
 mod remembered;
 mod replies;
 mod search;
+mod serving;
 mod signals;
 mod state;
 mod status;
@@ -33,7 +34,7 @@ mod upstream;
 
 use std::{process::ExitCode, time::Duration};
 
-use tokio::{net::TcpListener, task::JoinSet};
+use tokio::net::TcpListener;
 use tower::{Service, ServiceBuilder};
 use tower_socks::{
     AclLayer, AuthLayer, BoxError, Request, Tunnel,
@@ -44,14 +45,13 @@ use tower_socks::{
         metrics::{RequestMetricsLayer, SessionMetricsLayer},
         track::OpenTunnels,
     },
-    serve,
 };
 
 use auth::ReloadableAuth;
 use cli::{Flags, Start};
 use explain::{Question, answer};
-use listen::Bound;
-use signals::Phase;
+use listen::{Bound, Passed, Socket};
+use serving::Serving;
 use state::{Fixed, Settings, State};
 use status::{Metrics, Status};
 
@@ -68,9 +68,11 @@ fn main() -> ExitCode {
         Err(problem) => return complain(&problem, ExitCode::from(2)),
     };
     // Before anybody can connect, and again with the addresses that are listened on.
-    let loaded = systemd::listeners()
-        .and_then(|passed| Ok((Settings::load(&flags, &Bound::of(&passed, None)?)?, passed)));
-    let (settings, passed) = match loaded {
+    let loaded = systemd::listeners().and_then(|passed| {
+        let bound = Bound::passed(&passed)?;
+        Ok((Settings::load(&flags, &bound)?, bound, passed))
+    });
+    let (settings, bound, passed) = match loaded {
         Ok(loaded) => loaded,
         Err(problem) => return complain(&problem, ExitCode::FAILURE),
     };
@@ -86,7 +88,7 @@ fn main() -> ExitCode {
         match task {
             Task::Explain(question) => Ok(answer(&settings, &question).await),
             Task::Check => Ok(check::check(&settings)),
-            Task::Serve => run(flags, settings.fixed, passed)
+            Task::Serve => run(flags, settings.fixed, bound, passed)
                 .await
                 .map(|()| ExitCode::SUCCESS),
         }
@@ -134,27 +136,33 @@ fn hash_password() -> ExitCode {
 async fn run(
     flags: Flags,
     fixed: Fixed,
-    passed: Vec<std::net::TcpListener>,
+    bound: Bound,
+    passed: Vec<(String, Passed)>,
 ) -> Result<(), BoxError> {
     descriptors::raise_limit();
-    let listeners = if passed.is_empty() {
-        fixed.listen.bind()?
+    let sockets = if passed.is_empty() {
+        listen::bind(&fixed.doors)?
     } else {
-        let listeners = passed.into_iter().map(TcpListener::from_std);
-        listeners.collect::<Result<_, _>>()?
+        let sockets = passed.into_iter().map(|(_, passed)| passed.into_socket());
+        sockets.collect::<Result<_, _>>()?
     };
     let status = fixed.metrics.as_ref().map(Metrics::bind).transpose()?;
+    let bound = bound.serving(&fixed.doors, &sockets, status.as_ref())?;
     let timeouts = fixed.timeouts;
     match &fixed.upstream {
-        None => run_with(flags, listeners, status, upstream::direct(&fixed)).await,
-        Some(upstream) => run_with(flags, listeners, status, upstream.connector(&timeouts)).await,
+        None => run_with(flags, sockets, status, bound, upstream::direct(&fixed)).await,
+        Some(upstream) => {
+            let connector = upstream.connector(&timeouts);
+            run_with(flags, sockets, status, bound, connector).await
+        }
     }
 }
 
 async fn run_with<C, T>(
     flags: Flags,
-    listeners: Vec<TcpListener>,
+    sockets: Vec<Socket>,
     status: Option<TcpListener>,
+    bound: Bound,
     connector: C,
 ) -> Result<(), BoxError>
 where
@@ -166,8 +174,8 @@ where
     T: Tunnel + 'static,
 {
     let reload = signals::reload()?;
-    let bound = Bound::of(&listeners, status.as_ref())?;
     let settings = Settings::load(&flags, &bound)?;
+    let fixed = settings.fixed.clone();
     let Fixed {
         limits,
         logins,
@@ -176,7 +184,7 @@ where
         metrics,
         search_domain,
         ..
-    } = settings.fixed.clone();
+    } = fixed.clone();
     let state = State::new(settings);
     let open = OpenTunnels::new();
     tokio::spawn(signals::list_at_usr1(open.clone())?);
@@ -203,27 +211,15 @@ where
         .layer(MeterLayer::new(limits.bandwidth()))
         .layer(MeterLayer::new(limits.quota()))
         .service(connector);
-    let (sessions, handshakes) = (limits.sessions(), limits.handshakes());
-    let stop = signals::stop(timeouts.drain.0)?;
-    let mut servers = JoinSet::new();
-    for (listener, address) in listeners.into_iter().zip(&bound.listening) {
-        tracing::info!(target: "listening", "listening on {address}");
-        let mut stop = stop.clone();
-        let server = serve(listener, stack.clone())
-            .sessions(sessions.clone())
-            .handshakes(handshakes.clone())
-            .drain_limit(timeouts.drain.0)
-            .keepalive(timeouts.keepalive())
-            .with_graceful_shutdown(async move {
-                // An error means that the watcher is gone, which is a reason to stop as well.
-                _ = stop.wait_for(|phase| *phase >= Phase::Drained).await;
-            });
-        servers.spawn(server.into_future());
+    let mut serving = Serving::new(&fixed, signals::stop(timeouts.drain.0)?);
+    for (socket, door) in sockets.into_iter().zip(&bound.doors) {
+        tracing::info!(target: "listening", "listening on {door}");
+        serving.spawn(socket, stack.clone());
     }
     tokio::spawn(state.reload_at(reload, flags, bound.clone()));
     if let Some(address) = bound.status {
         tracing::info!("metrics at http://{address}/");
     }
     systemd::ready();
-    signals::ended(servers, stop).await
+    serving.ended().await
 }

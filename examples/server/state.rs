@@ -1,6 +1,6 @@
 //! The state of the server: file and command line together, swapped as one by a reload.
 
-use std::{net::SocketAddr, os::unix::fs::MetadataExt};
+use std::os::unix::fs::MetadataExt;
 
 use tokio::{signal::unix::Signal, sync::watch};
 use tower_socks::{BoxError, Rules, layer::acl::SwapPolicy, rules::RulesBuilder};
@@ -11,7 +11,7 @@ use crate::{
     cli::Flags,
     config::{Config, Log},
     limits::Limits,
-    listen::{Bound, Listen},
+    listen::{Bound, Door},
     logins::Logins,
     replies::Replies,
     search::Domain,
@@ -37,7 +37,7 @@ pub(crate) struct Settings {
 /// Settings that are read at the start only.
 #[derive(Clone, Debug)]
 pub(crate) struct Fixed {
-    pub(crate) listen: Listen,
+    pub(crate) doors: Vec<Door>,
     pub(crate) limits: Limits,
     pub(crate) logins: Logins,
     pub(crate) timeouts: Timeouts,
@@ -88,18 +88,19 @@ impl Settings {
             || upstream.as_ref().is_some_and(Upstream::has_password);
         let users = flags.with_users(users);
         let accounts = Accounts::new(users, hashes)?;
-        let listen = flags.listen(listen);
+        let doors = bound.stated(&flags.listen(listen));
         acl.check_time_zone()?;
         let is_open = open || flags.open;
-        let listening = match &*bound.listening {
-            [] => &listen.0,
+        let serving = match &*bound.doors {
+            [] => &doors,
             bound => bound,
         };
-        check_open(is_open, &accounts, listening)?;
+        check_open(is_open, &accounts, serving)?;
         // The dashboard is nothing to reach through the proxy: neither where it is, which a file cannot
         // change, nor where it would be.
         let stated = metrics.as_ref().map(|metrics| metrics.listen);
-        let own = listening.iter().copied().chain(bound.status).chain(stated);
+        let listening = serving.iter().filter_map(|door| door.place.address());
+        let own = listening.chain(bound.status).chain(stated);
         let acl = own.fold(acl, RulesBuilder::listening_on);
         let acl = if flags.allow_private {
             acl.allow_private()
@@ -112,7 +113,7 @@ impl Settings {
             is_open,
             has_secrets,
             fixed: Fixed {
-                listen,
+                doors,
                 limits,
                 logins,
                 timeouts,
@@ -126,13 +127,12 @@ impl Settings {
     }
 }
 
-/// Checks that other addresses than loopback have users, or are open on purpose.
-fn check_open(is_open: bool, accounts: &Accounts, listening: &[SocketAddr]) -> Result<(), String> {
-    let mut listen = listening.iter();
-    let exposed = listen.find(|address| !address.ip().to_canonical().is_loopback());
+/// Checks that a listener that others reach has users, or is open on purpose.
+fn check_open(is_open: bool, accounts: &Accounts, doors: &[Door]) -> Result<(), String> {
+    let exposed = doors.iter().find(|door| door.is_exposed());
     match exposed {
-        Some(address) if accounts.is_empty() && !is_open => Err(format!(
-            "anyone could use a proxy on {address}: add --user NAME:PASSWORD, or users to the file of \
+        Some(door) if accounts.is_empty() && !is_open => Err(format!(
+            "anyone could use a proxy on {door}: add --user NAME:PASSWORD, or users to the file of \
              --config, or --open (in the file: open = true) if that is meant"
         )),
         _ => Ok(()),

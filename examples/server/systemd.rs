@@ -2,23 +2,34 @@
 //!
 //! Everywhere else there are no such sockets, and nobody is told anything.
 
-use std::net::TcpListener;
-
 use sd_notify::NotifyState;
 use tower_socks::BoxError;
 
-/// The sockets of a `.socket` unit, by `LISTEN_FDS`. They take the place of all addresses that are
-/// stated elsewhere.
-pub(crate) fn listeners() -> Result<Vec<TcpListener>, BoxError> {
+use crate::listen::Passed;
+
+/// The sockets of a `.socket` unit with their names, by `LISTEN_FDS` and `LISTEN_FDNAMES`. They take the place of all
+/// addresses that are stated elsewhere.
+pub(crate) fn listeners() -> Result<Vec<(String, Passed)>, BoxError> {
+    let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
+    let mut names = names.split(':');
     let mut passed = listenfd::ListenFd::from_env();
     let mut listeners = Vec::new();
     for place in 0..passed.len() {
-        let listener = passed.take_tcp_listener(place).map_err(|error| {
-            format!("socket {place} that systemd has passed is no TCP listener: {error}")
-        })?;
+        let listener = match passed.take_tcp_listener(place) {
+            Ok(listener) => listener.map(Passed::Tcp),
+            Err(error) => match passed.take_unix_listener(place) {
+                Ok(listener) => listener.map(Passed::Unix),
+                Err(_) => {
+                    return Err(format!(
+                        "socket {place} that systemd has passed is no listener for streams: {error}"
+                    )
+                    .into());
+                }
+            },
+        };
         if let Some(listener) = listener {
-            listener.set_nonblocking(true)?;
-            listeners.push(listener);
+            listener.set_nonblocking()?;
+            listeners.push((names.next().unwrap_or_default().to_owned(), listener));
         }
     }
     Ok(listeners)

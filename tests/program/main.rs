@@ -17,6 +17,8 @@ mod escapes;
 #[cfg(all(feature = "limit", feature = "proxy-url"))]
 mod limits;
 #[cfg(all(feature = "limit", feature = "metrics", feature = "proxy-url"))]
+mod listeners;
+#[cfg(all(feature = "limit", feature = "metrics", feature = "proxy-url"))]
 mod load;
 #[cfg(all(feature = "limit", feature = "proxy-url"))]
 mod logins;

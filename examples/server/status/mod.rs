@@ -15,7 +15,7 @@ use tower_socks::{
 
 use crate::{
     auth::UsersPolicy,
-    listen::{Listen, address},
+    listen::{self, address},
 };
 
 /// `[metrics]`.
@@ -67,9 +67,8 @@ impl Metrics {
     /// Listens.
     pub(crate) fn bind(&self) -> Result<TcpListener, BoxError> {
         let address = self.listen;
-        let listener = Listen(vec![address]).bind();
-        let listener = listener.map_err(|error| format!("metrics: {error}"))?.pop();
-        listener.ok_or_else(|| "metrics: nowhere to listen".into())
+        listen::tcp(address, &[])
+            .map_err(|error| format!("metrics: cannot listen on {address}: {error}").into())
     }
 }
 

@@ -1,0 +1,36 @@
+//! Where the server listens: from the command line, from the file, or what systemd hands over.
+
+mod bind;
+mod door;
+mod place;
+mod stated;
+mod unix;
+
+use std::net::SocketAddr;
+
+pub(crate) use self::{
+    bind::{Passed, Socket, bind, tcp},
+    door::{Bound, Door},
+    place::{Place, address},
+    stated::Listener,
+    unix::SocketFile,
+};
+
+/// `listen`: one listener or several.
+#[derive(Clone, Debug)]
+pub(crate) struct Listen(pub(crate) Vec<Listener>);
+
+/// 127.0.0.1:1080, for everyone on this machine.
+impl Default for Listen {
+    fn default() -> Self {
+        Self::at([([127, 0, 0, 1], 1080).into()])
+    }
+}
+
+impl Listen {
+    /// Listens on these addresses, with the settings of the top level.
+    pub(crate) fn at(addresses: impl IntoIterator<Item = SocketAddr>) -> Self {
+        let listeners = addresses.into_iter().map(Place::Tcp).map(Listener::at);
+        Self(listeners.collect())
+    }
+}
