@@ -1,4 +1,5 @@
-//! The second half of BIND: the wait for the peer, the second reply (RFC 1928 section 6), the relay.
+//! The second half of BIND: the wait for the peer, the second reply (RFC 1928 section 6) in the client's protocol,
+//! the relay.
 
 use std::{
     future::{Future, poll_fn},
@@ -10,10 +11,11 @@ use std::{
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::{
-    error::{Fault, Refusal, ReplyCodes},
+    error::{Fault, Refusal},
     io::{ClientStream, refuse, write_reply},
-    proto::{Address, Reply, ReplyCode},
+    proto::{Address, ReplyCode},
     relay::{Relay, Traffic},
+    session::Replies,
 };
 
 /// Waits for `peer`, a stream and the address that it comes from, sends the client the second reply,
@@ -32,7 +34,7 @@ use crate::{
 pub(super) fn second_reply<W, Io>(
     mut client: W,
     peer: impl Future<Output = io::Result<(Io, Address)>> + Send,
-    reply_codes: ReplyCodes,
+    replies: Replies,
     relay: Relay,
 ) -> impl Future<Output = io::Result<Traffic>> + Send
 where
@@ -50,15 +52,11 @@ where
         };
         match outcome {
             Ok((stream, bound)) => {
-                let reply = Reply {
-                    code: ReplyCode::SUCCEEDED,
-                    bound,
-                };
-                write_reply(&mut client, &reply).await?;
+                write_reply(&mut client, &replies.success(bound)).await?;
                 relay.run(client, stream).await
             }
             Err(error) => {
-                refuse(client, reply_codes.of(&error)).await;
+                refuse(client, &replies.failure(&error)).await;
                 Err(error)
             }
         }

@@ -8,7 +8,7 @@ use tokio::{
 };
 
 use super::{client_stream::ClientStream, lingering_close::lingering_close};
-use crate::proto::{self, Decode, Decoded, Reply, ReplyCode};
+use crate::proto::{self, Decode, Decoded};
 
 /// The time for writing a reply. With that of [`lingering_close`] it stays below the 10 s that RFC
 /// 1928 section 6 allows.
@@ -90,26 +90,23 @@ impl std::error::Error for ReadError {
     }
 }
 
-/// Writes a reply.
+/// Writes a reply, as it is encoded.
 ///
 /// # Errors
 ///
 /// When the stream fails, or does not take the reply within 5 s.
-pub(crate) async fn write_reply<W: ClientStream>(client: &mut W, reply: &Reply) -> io::Result<()> {
+pub(crate) async fn write_reply<W: ClientStream>(client: &mut W, reply: &[u8]) -> io::Result<()> {
     let write = async {
-        client.write_all(&reply.encode()).await?;
+        client.write_all(reply).await?;
         client.flush().await
     };
     timeout(LIMIT, write).await?
 }
 
 /// Sends a failure reply and performs a lingering close.
-pub(crate) async fn refuse<W: ClientStream>(mut client: W, code: ReplyCode) {
+pub(crate) async fn refuse<W: ClientStream>(mut client: W, reply: &[u8]) {
     // A client that is gone needs no close that lingers.
-    if write_reply(&mut client, &Reply::failure(code))
-        .await
-        .is_ok()
-    {
+    if write_reply(&mut client, reply).await.is_ok() {
         lingering_close(client).await;
     }
 }

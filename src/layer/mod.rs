@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | `SessionMetricsLayer` (feature `metrics`) | a service for accepted connections | the same, measured |
 //! | [`HandshakeLayer`](handshake::HandshakeLayer) | a service for negotiations | a service for accepted connections |
+//! | [`Socks4Layer`](socks4::Socks4Layer) | a service for what clients state | a service for accepted connections |
 //! | `FailedLoginsLayer` (feature `limit`) | a service for negotiations | the same, within a limit on failed logins |
 //! | [`AuthLayer`](auth::AuthLayer) | a service for requests | a service for negotiations |
 //! | `RequestMetricsLayer` (feature `metrics`) | a service for requests | the same, measured |
@@ -33,5 +34,6 @@ pub mod meter;
 pub mod metrics;
 pub mod request_fn;
 pub mod search_domain;
+pub mod socks4;
 pub mod trace;
 pub mod track;

@@ -34,7 +34,7 @@ pub enum Decoded<T> {
 pub enum Error {
     /// The version octet is not the one that the message calls for.
     Version {
-        /// The version of the RFC.
+        /// The version of the RFC, or of SOCKS4.
         expected: u8,
         /// The octet that came.
         found: u8,
@@ -43,6 +43,8 @@ pub enum Error {
     AddressType(u8),
     /// The name in an address field cannot be a host's.
     Name(InvalidName),
+    /// USERID of SOCKS4 has more than 255 octets.
+    UserId,
     /// A reserved field of a datagram header is not zero (RFC 1928 section 7).
     Reserved,
 }
@@ -55,6 +57,7 @@ impl fmt::Display for Error {
             }
             Self::AddressType(octet) => write!(f, "unknown address type {octet:#04x}"),
             Self::Name(reason) => write!(f, "{reason}"),
+            Self::UserId => f.write_str("USERID has more than 255 octets"),
             Self::Reserved => f.write_str("reserved octets are not zero"),
         }
     }

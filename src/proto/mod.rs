@@ -1,4 +1,4 @@
-//! Frames of RFC 1928 and RFC 1929: decoding and encoding, without I/O.
+//! Frames of RFC 1928, RFC 1929 and [SOCKS4](socks4): decoding and encoding, without I/O.
 //!
 //! Every frame decodes from a byte slice through [`Decode`], with one of three results:
 //!
@@ -41,6 +41,7 @@ mod method;
 mod reader;
 mod reply;
 mod request;
+pub mod socks4;
 mod udp;
 mod username_password;
 

@@ -74,6 +74,25 @@ impl<'a> Reader<'a> {
         Ok(octet)
     }
 
+    /// Reads a field of at most `longest` octets that ends with NUL, which is not part of it. `None` where it is
+    /// longer.
+    pub(super) fn until_nul(&mut self, longest: usize) -> Result<Option<&'a [u8]>, Stop> {
+        match self
+            .rest
+            .iter()
+            .take(longest + 1)
+            .position(|octet| *octet == 0)
+        {
+            Some(len) => {
+                let field = self.slice(len)?;
+                self.octet()?;
+                Ok(Some(field))
+            }
+            None if self.rest.len() > longest => Ok(None),
+            None => Err(Stop::Need(1)),
+        }
+    }
+
     pub(super) fn version(&mut self, expected: u8) -> Result<(), Stop> {
         match self.octet()? {
             found if found == expected => Ok(()),
@@ -109,7 +128,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn port(&mut self) -> Result<u16, Stop> {
+    pub(super) fn port(&mut self) -> Result<u16, Stop> {
         Ok(u16::from_be_bytes(self.array()?))
     }
 }

@@ -24,6 +24,7 @@ mod login_attempts;
 mod negotiation;
 mod policy;
 mod protocol;
+mod replies;
 mod request;
 mod sealed;
 mod search_domain;
@@ -37,6 +38,7 @@ mod tunnel_ext;
 pub(crate) use self::allowed_or_refused::AllowedOrRefused;
 #[cfg(feature = "limit")]
 pub(crate) use self::login_attempts::{CountLogin, CountLogins};
+pub(crate) use self::replies::Replies;
 pub(crate) use self::session_limit::{Entry, Full, SessionHolder, SessionPlace};
 #[cfg(feature = "metrics")]
 pub(crate) use self::session_limit::{SESSIONS_LIMIT, SESSIONS_WAITING};

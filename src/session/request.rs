@@ -1,6 +1,6 @@
 use std::{error::Error, net::SocketAddr};
 
-use super::{Dialled, Extensions, Guard, Identity, Protocol, SearchDomain};
+use super::{Dialled, Extensions, Guard, Identity, Protocol, SearchDomain, replies::Replies};
 use crate::{
     error::{Refusal, ReplyCodes},
     proto::{Address, Command, ReplyCode, canonical},
@@ -30,7 +30,7 @@ pub struct Request {
     pub peer: SocketAddr,
     /// The address on which the client reached us.
     pub local: SocketAddr,
-    /// The protocol in which the client asks.
+    /// The protocol in which the client asks, and in which it hears every reply.
     pub protocol: Protocol,
     /// Who the client is.
     pub identity: Identity,
@@ -119,6 +119,11 @@ impl Request {
     #[must_use]
     pub fn reply_code(&self, error: &(dyn Error + 'static)) -> ReplyCode {
         self.reply_codes.of(error)
+    }
+
+    /// Returns how the client hears the second reply of a command that has two.
+    pub(crate) fn replies(&self) -> Replies {
+        Replies::new(self.protocol, self.reply_codes.clone())
     }
 
     /// Returns where the address will be that the request leads to. A layer calls this before it calls

@@ -1,4 +1,4 @@
-//! The server's side of RFC 1928 and RFC 1929, octet by octet: greeting, authentication, request, reply.
+//! The server's side of RFC 1928 and RFC 1929, and of SOCKS4, octet by octet: greeting, authentication, request, reply.
 
 #![allow(
     clippy::unwrap_used,
@@ -32,6 +32,9 @@ mod requests;
 mod requests_errors;
 mod requests_literals;
 mod requests_replies;
+mod socks4;
+#[cfg(feature = "limit")]
+mod socks4_user_ids;
 #[cfg(feature = "limit")]
 mod stated;
 mod streams;

@@ -31,6 +31,7 @@ const HOUSE: &[(&str, &str)] = &[
     ("layer/key", "proto admission session"),
     ("layer/connection", "proto io admission relay error session"),
     ("layer/handshake", "proto io admission relay error session layer/connection"),
+    ("layer/socks4", "proto io admission relay error session layer/connection"),
     ("layer/auth", "proto io admission error session"),
     ("layer/acl", "proto io admission relay error session"),
     ("layer/limit", "proto io admission relay error session layer/key"),
@@ -113,7 +114,8 @@ fn proto_needs_the_standard_library_and_idna_only() {
         for line in code.lines().filter(|line| line.starts_with("use ")) {
             let root = line["use ".len()..].split([':', ';', ' ', '{']).next();
             assert!(
-                matches!(root, Some("std" | "super" | "self" | "idna")),
+                matches!(root, Some("std" | "super" | "self" | "idna"))
+                    || line.starts_with("use crate::proto::"),
                 "{}: {line}",
                 file.display()
             );

@@ -11,7 +11,9 @@ const WAITS: &[(&str, usize, usize, &str)] = &[
     ("layer/connection/hold.rs", 2, 2, ""),
     ("layer/connection/dial.rs", 1, 1, ""),
     ("layer/handshake/connection.rs", 11, 10, SHARES),
+    ("layer/socks4/connection.rs", 10, 9, SHARES),
     ("layer/auth/layer.rs", 5, 4, STATED),
+    ("layer/auth/accept_user_id.rs", 1, 0, LOGINS),
     ("layer/auth/userpass.rs", 9, 7, LOGINS),
     ("session/login_attempts.rs", 1, 0, LOGINS),
     ("layer/auth/combinators.rs", 6, 3, STATED),
@@ -64,6 +66,7 @@ const UNWRITABLE: &str = "a UDP socket without room, which takes a slow network:
 const ROOMS: &[&str] = &[
     "layer/connection",
     "layer/handshake",
+    "layer/socks4",
     "layer/auth",
     "session",
     "connector",

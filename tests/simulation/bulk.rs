@@ -22,7 +22,7 @@ use super::{
     scenarios::{HELLO, HELLO_OK},
     session::{Ended, Side},
     sockets::{Moment, reply},
-    stack::{Counters, Depth, FAREWELL, IDLE, LINGER, RELAY, Verifier, bottom},
+    stack::{Counters, Depth, FAREWELL, Front, IDLE, LINGER, RELAY, Verifier, bottom},
     sweep::Count,
 };
 
@@ -102,7 +102,7 @@ async fn run(plan: Plan) {
     let (mut client, (near, peer)) = (client.unwrap(), near.unwrap());
     let accepted = Accepted::new(near, peer, listener.local_addr().unwrap());
     let direct = bottom(Connector::direct().with_connect(Direct::new().relay(RELAY)));
-    let stack = counters.stack(plan.depth, Verifier::Knows, direct);
+    let stack = counters.stack(Front::Socks5, plan.depth, Verifier::Knows, direct);
     let session = async {
         let began = Instant::now();
         let limit = Duration::from_secs(24 * 3600);

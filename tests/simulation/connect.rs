@@ -11,7 +11,8 @@ use super::{
     peer::{Peer, Script},
     session::{Ended, Plan, Session, Side},
     stack::{
-        Bottom, Counters, DEADLINE, DIAL, FAREWELL, IDLE, LINGER, RELAY, REPLY, Verifier, bottom,
+        Bottom, Counters, DEADLINE, DIAL, FAREWELL, Front, IDLE, LINGER, RELAY, REPLY, Verifier,
+        bottom,
     },
     sweep::Operations,
 };
@@ -45,6 +46,7 @@ pub enum End {
 pub struct Scenario {
     pub client: Script,
     pub target: Script,
+    pub front: Front,
     pub verifier: Verifier,
     pub dial: Dial,
     pub tunnel: Tunnel,
@@ -108,6 +110,7 @@ pub async fn run(scenario: &Scenario, plan: Plan) -> Operations {
         &plan,
         &counters,
         &scenario.client,
+        scenario.front,
         scenario.verifier,
         |client| dialler(scenario, plan, client, &made),
     );

@@ -59,5 +59,6 @@ mod peer;
 mod scenarios;
 mod session;
 mod sockets;
+mod socks4;
 mod stack;
 mod sweep;

@@ -7,7 +7,7 @@ use tower_socks::error::Step;
 use super::{
     connect::{Dial, End, Scenario, Tunnel, run},
     peer::{Script, Then},
-    stack::{DEADLINE, DIAL, Verifier},
+    stack::{DEADLINE, DIAL, Front, Verifier},
     sweep::{self, Polls, sweep},
 };
 
@@ -27,11 +27,12 @@ pub fn failure(code: u8) -> [u8; 10] {
 }
 
 /// No authentication, a question, an answer, and both half-close.
-fn plain() -> Scenario {
+pub fn plain() -> Scenario {
     let lines = [(0, HELLO), (2, CONNECT), (12, UP)];
     Scenario {
         client: Script::new(lines, Then::Ends),
         target: Script::new([(UP.len(), DOWN)], Then::Ends),
+        front: Front::Socks5,
         verifier: Verifier::Knows,
         dial: Dial::Connects,
         tunnel: Tunnel::Ours,
@@ -44,7 +45,11 @@ fn plain() -> Scenario {
 }
 
 /// A session that ends before there is a tunnel, with a client that waits for that.
-fn fails<const N: usize>(lines: [(usize, &[u8]); N], step: Step, replies: &[&[u8]]) -> Scenario {
+pub fn fails<const N: usize>(
+    lines: [(usize, &[u8]); N],
+    step: Step,
+    replies: &[&[u8]],
+) -> Scenario {
     Scenario {
         client: Script::new(lines, Then::Waits),
         replies: replies.concat(),
@@ -55,7 +60,7 @@ fn fails<const N: usize>(lines: [(usize, &[u8]); N], step: Step, replies: &[&[u8
     }
 }
 
-async fn play(name: &str, scenario: Scenario, least: usize) {
+pub async fn play(name: &str, scenario: Scenario, least: usize) {
     let count = sweep(sweep::ALL, Polls::AlwaysTheSame, async |plan| {
         run(&scenario, plan).await
     })

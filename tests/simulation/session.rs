@@ -9,7 +9,7 @@ use tower_socks::{BoxError, SessionError, Traffic, relay::RelayError, session::A
 use super::{
     fault::{Fault, Faulty, Log, Pace, Shared},
     peer::{Peer, Script},
-    stack::{Bottom, Counters, Depth, Verifier},
+    stack::{Bottom, Counters, Depth, Front, Verifier},
 };
 
 /// On whose stream something goes wrong.
@@ -81,11 +81,12 @@ impl Session {
         plan: &Plan,
         counters: &Counters,
         script: &Script,
+        front: Front,
         verifier: Verifier,
         bottom: impl FnOnce(&Shared<Log>) -> Bottom,
     ) -> Self {
         let (client, accepted, log) = Self::client(plan, script);
-        let stack = counters.stack(plan.depth, verifier, bottom(&log));
+        let stack = counters.stack(front, plan.depth, verifier, bottom(&log));
         let running = async move {
             let outcome = stack.oneshot(accepted).await;
             (outcome, Instant::now())

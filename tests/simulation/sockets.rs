@@ -15,7 +15,7 @@ use super::{
     peer::Script,
     scenarios::{DOWN, HELLO_OK},
     session::{Ended, Plan, Session},
-    stack::{Bottom, Counters, DEADLINE, FAREWELL, IDLE, REPLY, Verifier},
+    stack::{Bottom, Counters, DEADLINE, FAREWELL, Front, IDLE, REPLY, Verifier},
     sweep::Operations,
 };
 
@@ -80,7 +80,7 @@ pub async fn converse(mut stream: TcpStream) -> Vec<u8> {
     heard
 }
 
-/// Plays a session, with `far` at the other side of the stack.
+/// Plays a session of SOCKS5, with `far` at the other side of the stack.
 pub async fn play<F>(
     plan: Plan,
     moment: Option<Moment>,
@@ -91,8 +91,25 @@ pub async fn play<F>(
 where
     F: Future<Output: Send> + Send + 'static,
 {
+    play_behind(Front::Socks5, plan, moment, script, bottom, far).await
+}
+
+/// The same, of a protocol.
+pub async fn play_behind<F>(
+    front: Front,
+    plan: Plan,
+    moment: Option<Moment>,
+    script: Script,
+    bottom: Bottom,
+    far: impl FnOnce(Heard) -> F,
+) -> (Ended, F::Output, Operations)
+where
+    F: Future<Output: Send> + Send + 'static,
+{
     let counters = Counters::new();
-    let session = Session::start(&plan, &counters, &script, Verifier::Knows, |_| bottom);
+    let session = Session::start(&plan, &counters, &script, front, Verifier::Knows, |_| {
+        bottom
+    });
     let far: JoinHandle<F::Output> = tokio::spawn(far(session.client.heard.clone()));
     let log = session.log.clone();
     let ended = session.ended(&counters).await;

@@ -27,6 +27,7 @@ use tower_socks::{
         key,
         limit::{ConcurrentTunnels, LimitLayer},
         meter::{MakeMeter, MeterLayer},
+        socks4::Socks4Layer,
         track::OpenTunnels,
     },
     relay::Relay,
@@ -65,6 +66,13 @@ pub enum Verifier {
     Knows,
     /// It never says.
     Hangs,
+}
+
+/// What the client speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Front {
+    Socks5,
+    Socks4,
 }
 
 /// How much stands between authentication and the connector.
@@ -111,7 +119,13 @@ impl Counters {
         assert_eq!(alive(), self.tasks, "tasks");
     }
 
-    pub fn stack<Io>(&self, depth: Depth, verifier: Verifier, bottom: Bottom) -> Stack<Io>
+    pub fn stack<Io>(
+        &self,
+        front: Front,
+        depth: Depth,
+        verifier: Verifier,
+        bottom: Bottom,
+    ) -> Stack<Io>
     where
         Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -133,7 +147,11 @@ impl Counters {
             .layer(GlobalConcurrencyLimitLayer::with_semaphore(Arc::clone(
                 &self.sessions,
             )))
-            .layer(HandshakeLayer::new().deadline(DEADLINE))
+            .layer(either(
+                front == Front::Socks5,
+                HandshakeLayer::new().deadline(DEADLINE),
+                Socks4Layer::new().deadline(DEADLINE),
+            ))
             .layer(AuthLayer::new((
                 // Decided on at run time, as it were.
                 either(true, UserPass::new(verifier.clone()), NoAuth),

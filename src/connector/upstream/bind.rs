@@ -155,15 +155,10 @@ where
         mut self,
         client: W,
     ) -> impl Future<Output = io::Result<Traffic>> + Send {
-        let reply_codes = self.parts.request.reply_codes.clone();
+        let replies = self.parts.request.replies();
         let relay = self.parts.relay;
         let place = self.parts.place.take();
-        let running = Box::pin(second_reply(
-            client,
-            self.parts.accept(),
-            reply_codes,
-            relay,
-        ));
+        let running = Box::pin(second_reply(client, self.parts.accept(), replies, relay));
         async move {
             let outcome = running.await;
             drop(place);

@@ -10,6 +10,7 @@
 //! | X'00' no authentication | [`NoAuth`], said aloud |
 //! | X'02' username/password (RFC 1929) | [`UserPass`] over any `Service<Credentials, Response = Identity>` |
 //! | X'80' to X'FE' private methods | a type of yours |
+//! | none of SOCKS5: USERID of SOCKS4, as a claim | [`AcceptUserId`] |
 //! | several, in order of preference | tuples: `(UserPass::new(users), NoAuth)` |
 //! | chosen at run time | [`tower::util::Either`] |
 //!
@@ -21,7 +22,8 @@
 //! **HTTP and SOCKS4** have no sub-negotiation: their clients state who they are with the request
 //! ([`Stated`](crate::session::Stated)). The same layer judges that, with the same verifier, for methods that
 //! implement [`AuthenticateStated`]; the protocol tells the client the outcome. [`UserPass`] takes the name and the
-//! password of HTTP's Basic authentication and no USERID, which proves nothing; [`NoAuth`] takes everything.
+//! password of HTTP's Basic authentication and no USERID, which proves nothing; [`AcceptUserId`] takes those that a
+//! policy of yours accepts, and [`NoAuth`] takes everything.
 //!
 //! Methods and verifiers see the client's address and what layers above learned of it: see
 //! [`Authenticate`] and [`Credentials`](crate::Credentials). The log says under which name an attempt
@@ -62,6 +64,7 @@
 //!
 //! [`Identity`]: crate::Identity
 
+mod accept_user_id;
 mod authenticate;
 mod authenticate_stated;
 mod blocking_verifier;
@@ -76,6 +79,7 @@ mod users;
 #[cfg(feature = "users")]
 pub use self::users::Users;
 pub use self::{
+    accept_user_id::AcceptUserId,
     authenticate::Authenticate,
     authenticate_stated::AuthenticateStated,
     blocking_verifier::{BlockingVerifier, Verification},

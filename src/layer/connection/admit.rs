@@ -24,9 +24,10 @@ pub(crate) fn admit(command: Command, target: Address) -> Result<Address, Refusa
 pub(crate) fn malformed(error: proto::Error) -> Refusal {
     let code = match error {
         proto::Error::AddressType(_) => ReplyCode::ADDRESS_TYPE_NOT_SUPPORTED,
-        proto::Error::Version { .. } | proto::Error::Name(_) | proto::Error::Reserved => {
-            ReplyCode::GENERAL_FAILURE
-        }
+        proto::Error::Version { .. }
+        | proto::Error::Name(_)
+        | proto::Error::UserId
+        | proto::Error::Reserved => ReplyCode::GENERAL_FAILURE,
     };
     Refusal::new(code, "malformed request").with_source(error)
 }

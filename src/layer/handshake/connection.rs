@@ -13,11 +13,11 @@ use crate::{
     error::{AuthError, BoxError, Refusal, ReplyCodes, SessionError, Step},
     io::{PrefixedStream, ReadError, lingering_close, read_message, refuse, write_reply},
     layer::connection::{Lines, Party, admit, deadline, dial, hold, malformed, span},
-    proto::{self, Address, Command, Decode, Greeting, Method, Reply, ReplyCode, Selection},
+    proto::{self, Address, Command, Decode, Greeting, Method, Selection},
     relay::Traffic,
     session::{
-        Accepted, CloneService, Dial, Negotiate, Negotiation, Protocol, Request, SessionHolder,
-        Tunnel,
+        Accepted, CloneService, Dial, Negotiate, Negotiation, Protocol, Replies, Request,
+        SessionHolder, Tunnel,
     },
 };
 
@@ -70,13 +70,14 @@ where
     Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let mut party = Party::stranger(accepted.peer);
+    let replies = Replies::new(Protocol::Socks5, config.reply_codes);
     let mut step = Step::Greeting;
     let limit = deadline(accepted.started(), config.deadline);
     let opening = timeout_at(limit, open(&mut negotiator, accepted, &mut step)).await;
     let (mut client, service, mut request, share) = match opening {
         Ok(Ok(Opened::Asks(client, service, request, share))) => (client, service, request, share),
         Ok(Ok(Opened::Garbles(client, refusal))) => {
-            refuse(client, config.reply_codes.of(&refusal)).await;
+            refuse(client, &replies.failure(&refusal)).await;
             return (party, Err(SessionError::new(step, refusal)));
         }
         Ok(Err(error)) => return (party, Err(SessionError::new(step, error))),
@@ -88,29 +89,26 @@ where
     span.record("target", tracing::field::display(&request.target));
 
     if let Err(refusal) = share {
-        refuse(client, config.reply_codes.of(&refusal)).await;
+        refuse(client, &replies.failure(&refusal)).await;
         return (party, Err(SessionError::new(Step::Dial, refusal)));
     }
     // What BIND and UDP ASSOCIATE lead to is of no use without it.
     let is_told = config.reply_bound || request.command != Command::CONNECT;
     // For tunnels that write another reply, and for layers that label this one.
-    request.reply_codes = config.reply_codes.clone();
+    request.reply_codes = replies.codes().clone();
     let tunnel = match dial(service, request, &mut client).await {
         Ok(Ok(tunnel)) => tunnel,
         Ok(Err(error)) => {
-            refuse(client, config.reply_codes.of(&*error)).await;
+            refuse(client, &replies.failure(&*error)).await;
             return (party, Err(SessionError::new(Step::Dial, error)));
         }
         Err(gone) => return (party, Err(SessionError::new(Step::Reply, gone))),
     };
-    let reply = Reply {
-        code: ReplyCode::SUCCEEDED,
-        bound: match is_told {
-            true => tunnel.bound(),
-            false => Address::UNSPECIFIED,
-        },
+    let bound = match is_told {
+        true => tunnel.bound(),
+        false => Address::UNSPECIFIED,
     };
-    let written = write_reply(&mut client, &reply).await;
+    let written = write_reply(&mut client, &replies.success(bound)).await;
     let opened = written.map(|()| (tunnel, client));
     (
         party,
