@@ -93,6 +93,7 @@
 //!
 //! | what | default | set by |
 //! |---|---|---|
+//! | a TLS handshake, from the accept; with a server, from the connect | 10 s | `TlsLayer::deadline`, `TlsConnector::handshake_timeout` |
 //! | greeting, authentication and request together | 10 s | [`HandshakeLayer::deadline`] |
 //! | a dial: names and all attempts | 20 s | [`Direct::connect_timeout`](crate::connector::direct::Direct::connect_timeout) |
 //! | writing a reply | 5 s | |
@@ -134,6 +135,7 @@
 //! | [`connector`]: failover, route | may change | `rules` in route |
 //! | `rules` | near 1.0, its file format too: new conditions may come | jiff's time zones |
 //! | features `http`, `hickory`, `metrics` | with their crates: a new major version of http, hyper, hickory-resolver or metrics is a breaking change of the feature alone | those crates |
+//! | feature `tls` | may change, and with rustls | rustls |
 //! | features `http-connect`, `proxy-url`, `users` | near 1.0 | |
 //!
 //! Log lines and the names of metrics count as public. The log targets `tower_socks` and
@@ -152,6 +154,7 @@
 //! | `http` | no | `http::Uri` is a target and [`Connected`](crate::session::Connected) a stream of hyper's: connectors fit hyper-util's client and tonic as they are |
 //! | `http-connect` | no | `HttpUpstream`, through HTTP proxies by CONNECT |
 //! | `proxy-url` | no | `ProxyUrl`, `ALL_PROXY` and `NO_PROXY`; with `http-connect` |
+//! | `tls` | no | `TlsLayer` for clients, and `TlsConnector` to proxies: rustls with ring; `https` and `socks5s` in `ProxyUrl` |
 //! | `hickory` | no | `HickoryResolver`, a resolver that needs no threads |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -173,6 +176,8 @@ pub mod relay;
 pub mod rules;
 pub mod server;
 pub mod session;
+#[cfg(feature = "tls")]
+pub mod tls;
 
 #[cfg(feature = "users")]
 pub use self::layer::auth::Users;

@@ -60,6 +60,8 @@ pub mod proxy_url;
 pub mod resolve;
 #[cfg(feature = "rules")]
 pub mod route;
+#[cfg(feature = "tls")]
+pub mod tls;
 pub mod upstream;
 
 pub use self::{box_connector::BoxConnector, service::Connector, unsupported::Unsupported};

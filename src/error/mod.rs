@@ -39,9 +39,13 @@ mod refusal;
 mod reply_code;
 mod session;
 mod step;
+#[cfg(feature = "tls")]
+mod tls;
 
 #[cfg(feature = "rules")]
 pub(crate) use self::chain::Escaped;
+#[cfg(feature = "tls")]
+pub use self::tls::TlsError;
 pub use self::{
     auth::{AuthError, FailedAttempt},
     fault::Fault,

@@ -42,6 +42,10 @@ impl SessionError {
                 }),
                 Some(AuthError::NoAcceptableMethod) => Fault::Client,
             },
+            #[cfg(feature = "tls")]
+            Step::Tls => find(&*self.source).map_or(Fault::Client, super::TlsError::fault),
+            #[cfg(not(feature = "tls"))]
+            Step::Tls => Fault::Client,
             Step::Greeting | Step::Request | Step::Reply => Fault::Client,
             Step::Dial => Fault::of(&*self.source),
             Step::Relay => match find::<RelayError>(&*self.source).map(RelayError::kind) {

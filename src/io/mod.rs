@@ -2,13 +2,14 @@
 //!
 //! A client's stream is a [`ClientStream`]: `AsyncRead + AsyncWrite` that can also tell that the
 //! client is gone. The types of this module wrap one another, and [`Relay`](crate::relay::Relay)
-//! sees through all of them to the socket inside:
+//! sees through all of them but the last to the socket inside:
 //!
 //! | type | a stream |
 //! |---|---|
 //! | [`PrefixedStream`] | with bytes in front of it that were read ahead |
 //! | [`BoxStream`] | of any type |
 //! | [`MeteredStream`] | with [meters](Meter), which count its bytes or hold them back |
+//! | `TlsStream` (feature `tls`) | inside TLS |
 //!
 //! [`read_message`] reads one message of a protocol and leaves what is behind it in the stream;
 //! [`lingering_close`] closes a stream so that what was written last arrives. [`Keepalive`] says how
@@ -26,8 +27,12 @@ mod metered_stream;
 mod prefixed_stream;
 mod raw_socket;
 mod scratch;
+#[cfg(feature = "tls")]
+mod tls_stream;
 mod yield_turn;
 
+#[cfg(feature = "tls")]
+pub use self::tls_stream::TlsStream;
 pub use self::{
     box_stream::BoxStream,
     client_stream::ClientStream,

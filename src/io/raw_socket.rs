@@ -10,6 +10,7 @@ use std::{
 #[cfg(unix)]
 use tokio::net::UnixStream;
 use tokio::{
+    io::{AsyncWrite, AsyncWriteExt},
     net::TcpStream,
     time::{sleep, timeout},
 };
@@ -27,32 +28,26 @@ pub(crate) enum Raw<'a> {
 impl<'a> Raw<'a> {
     /// Returns the socket inside `io`, if there is one.
     pub(crate) fn of<Io: 'static>(io: &'a Io) -> Option<Self> {
-        let io: &dyn Any = io;
-        let boxed = io.downcast_ref().map(BoxStream::inner);
-        let metered = || io.downcast_ref().map(MeteredStream::inner);
-        Self::found(boxed.or_else(metered).unwrap_or(io))
-    }
-
-    /// Returns the socket inside `io`, also behind bytes that were read ahead: to close, and not to
-    /// read.
-    pub(crate) fn beneath<Io: 'static>(io: &'a Io) -> Option<Self> {
-        let io: &dyn Any = io;
-        let boxed = io.downcast_ref().map(BoxStream::inner);
-        let metered = || io.downcast_ref().map(MeteredStream::inner);
-        let io = boxed.or_else(metered).unwrap_or(io);
-        #[cfg(unix)]
-        if let Some(socket) = behind(io) {
-            return Some(Self::Unix(socket));
-        }
-        behind(io).map(Self::Tcp)
-    }
-
-    fn found(io: &'a dyn Any) -> Option<Self> {
+        let io = unboxed(io);
         #[cfg(unix)]
         if let Some(socket) = bare(io) {
             return Some(Self::Unix(socket));
         }
         bare(io).map(Self::Tcp)
+    }
+
+    /// Returns the socket inside `io`, also behind bytes that were read ahead, and beneath TLS: to close, and
+    /// not to read.
+    pub(crate) fn beneath<Io: 'static>(io: &'a Io) -> Option<Self> {
+        let mut io = unboxed(io);
+        while let Some(transport) = transport(io) {
+            io = unboxed(transport);
+        }
+        #[cfg(unix)]
+        if let Some(socket) = behind(io) {
+            return Some(Self::Unix(socket));
+        }
+        behind(io).map(Self::Tcp)
     }
 
     /// Takes the error that the socket has, if there is one.
@@ -75,6 +70,30 @@ impl<'a> Raw<'a> {
     }
 }
 
+/// Sees through boxes, also those in boxes, as of a connector that is the transport of another.
+fn unboxed<Io: 'static>(io: &Io) -> &dyn Any {
+    let mut io: &dyn Any = io;
+    loop {
+        let boxed = io.downcast_ref().map(BoxStream::inner);
+        let metered = || io.downcast_ref().map(MeteredStream::inner);
+        match boxed.or_else(metered) {
+            Some(inner) => io = inner,
+            None => return io,
+        }
+    }
+}
+
+/// Sees through TLS.
+#[cfg(feature = "tls")]
+fn transport(io: &dyn Any) -> Option<&BoxStream> {
+    behind(io).map(super::TlsStream::transport)
+}
+
+#[cfg(not(feature = "tls"))]
+const fn transport(_: &dyn Any) -> Option<&BoxStream> {
+    None
+}
+
 /// Sees through [`PrefixedStream`] once its bytes have all been read.
 fn bare<T: 'static>(io: &dyn Any) -> Option<&T> {
     io.downcast_ref::<T>().or_else(|| {
@@ -90,13 +109,16 @@ fn behind<T: 'static>(io: &dyn Any) -> Option<&T> {
     io.downcast_ref::<T>().or_else(prefixed)
 }
 
-/// Waits until a socket has sent what was written to it, for no longer than `limit`. Ready at once for
-/// everything that is no TCP socket.
-pub(crate) async fn sent<Io: 'static>(io: &mut Io, limit: Duration) {
+/// Waits until a socket has sent what was written to it or to the stream around it, for no longer than `limit`.
+/// Of what has no TCP socket beneath it nothing is known beyond the flush.
+pub(crate) async fn sent<Io: AsyncWrite + Unpin + 'static>(io: &mut Io, limit: Duration) {
     const FIRST: Duration = Duration::from_millis(5);
     const LONGEST: Duration = Duration::from_millis(500);
 
     let wait = async move {
+        if io.flush().await.is_err() {
+            return;
+        }
         let mut pause = FIRST;
         while Raw::beneath(&*io).is_some_and(Raw::has_unsent) {
             sleep(pause).await;

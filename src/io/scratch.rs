@@ -16,6 +16,18 @@ pub(crate) fn with_scratch<T>(borrow: impl FnOnce(&mut [u8]) -> T) -> T {
     lend(&BUFFER, make, |buffer| borrow(buffer))
 }
 
+/// Lends a second buffer of this thread, for octets that are decrypted into the first one.
+#[cfg(feature = "tls")]
+pub(super) fn with_tls_scratch<T>(borrow: impl FnOnce(&mut [u8]) -> T) -> T {
+    thread_local! {
+        static BUFFER: Cell<Option<Box<[u8]>>> = const { Cell::new(None) };
+    }
+
+    // What records have in addition to their plaintext.
+    let make = || vec![0; LARGEST + 4 * 1024].into_boxed_slice();
+    lend(&BUFFER, make, |buffer| borrow(buffer))
+}
+
 /// Lends the value in `slot`, in the state in which the last use left it; makes it if there is
 /// none.
 ///

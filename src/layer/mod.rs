@@ -3,6 +3,7 @@
 //! | layer | turns | into |
 //! |---|---|---|
 //! | `SessionMetricsLayer` (feature `metrics`) | a service for accepted connections | the same, measured |
+//! | `TlsLayer` (feature `tls`) | a service for streams inside TLS | a service for accepted connections |
 //! | [`HandshakeLayer`](handshake::HandshakeLayer) | a service for negotiations | a service for accepted connections |
 //! | [`Socks4Layer`](socks4::Socks4Layer) | a service for what clients state | a service for accepted connections |
 //! | `FailedLoginsLayer` (feature `limit`) | a service for negotiations | the same, within a limit on failed logins |
@@ -35,5 +36,7 @@ pub mod metrics;
 pub mod request_fn;
 pub mod search_domain;
 pub mod socks4;
+#[cfg(feature = "tls")]
+pub mod tls;
 pub mod trace;
 pub mod track;

@@ -46,6 +46,26 @@ impl<Io> Accepted<Io> {
         }
     }
 
+    /// Takes the stream out, for what may fail while everything else stays.
+    #[cfg(feature = "tls")]
+    pub(crate) fn take_io(self) -> (Io, Accepted<()>) {
+        let Self {
+            io,
+            peer,
+            local,
+            extensions,
+            started,
+        } = self;
+        let rest = Accepted {
+            io: (),
+            peer,
+            local,
+            extensions,
+            started,
+        };
+        (io, rest)
+    }
+
     /// Returns when the connection began to be served: by the first layer that asks, from inside its future. The
     /// deadlines of all layers run from there.
     pub(crate) fn started(&mut self) -> Instant {

@@ -93,6 +93,24 @@ impl<Io> Connected<Io> {
         self.io
     }
 
+    /// Takes the stream out, for what may fail while everything else stays.
+    #[cfg(feature = "tls")]
+    pub(crate) fn take_io(self) -> (Io, Connected<()>) {
+        let Self {
+            io,
+            bound,
+            relay,
+            through_proxy,
+        } = self;
+        let rest = Connected {
+            io: (),
+            bound,
+            relay,
+            through_proxy,
+        };
+        (io, rest)
+    }
+
     /// Returns the same, over another stream.
     pub fn map_io<T>(self, wrap: impl FnOnce(Io) -> T) -> Connected<T> {
         Connected {

@@ -23,6 +23,8 @@ const HOUSE: &[(&str, &str)] = &[
     ("datagram", "proto io"),
     ("error", "proto relay"),
 
+    ("tls", "io admission error"),
+
     ("session", "proto io admission relay error"),
 
     ("client", "proto io admission relay datagram error session"),
@@ -32,16 +34,17 @@ const HOUSE: &[(&str, &str)] = &[
     ("layer/connection", "proto io admission relay error session"),
     ("layer/handshake", "proto io admission relay error session layer/connection"),
     ("layer/socks4", "proto io admission relay error session layer/connection"),
-    ("layer/auth", "proto io admission error session"),
+    ("layer/auth", "proto io admission error session tls"),
     ("layer/acl", "proto io admission relay error session"),
     ("layer/limit", "proto io admission relay error session layer/key"),
     ("layer/meter", "proto io admission relay error session layer/key"),
     ("layer/metrics", "proto io admission relay error session"),
     ("layer/request_fn", "error session"),
     ("layer/search_domain", "proto error session"),
+    ("layer/tls", "proto io admission relay error session tls layer/connection"),
     ("layer/trace", "proto io relay error session"),
     ("layer/track", "proto io relay error session"),
-    ("connector", "proto io admission relay datagram error session client rules"),
+    ("connector", "proto io admission relay datagram error session client rules tls"),
     ("server", "proto io admission error session"),
 
     ("guide", ""), // pages
@@ -80,6 +83,7 @@ const CONNECTORS: &[&str] = &[
     "failover",
     "proxy_url",
     "route",
+    "tls",
 ];
 
 /// How another proxy is reached, and whose errors tell about one, unless somebody says otherwise.
@@ -88,6 +92,8 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("failover", "upstream"),
     ("proxy_url", "direct"),
     ("proxy_url", "upstream"),
+    ("proxy_url", "tls"),
+    ("tls", "direct"),
 ];
 
 #[test]

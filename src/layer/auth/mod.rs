@@ -11,6 +11,7 @@
 //! | X'02' username/password (RFC 1929) | [`UserPass`] over any `Service<Credentials, Response = Identity>` |
 //! | X'80' to X'FE' private methods | a type of yours |
 //! | none of SOCKS5: USERID of SOCKS4, as a claim | [`AcceptUserId`] |
+//! | X'00', by a certificate | `ClientCertificate` (feature `tls`), inside [TLS](crate::layer) with client certificates |
 //! | several, in order of preference | tuples: `(UserPass::new(users), NoAuth)` |
 //! | chosen at run time | [`tower::util::Either`] |
 //!
@@ -68,6 +69,8 @@ mod accept_user_id;
 mod authenticate;
 mod authenticate_stated;
 mod blocking_verifier;
+#[cfg(feature = "tls")]
+mod client_certificate;
 mod combinators;
 mod future;
 mod layer;
@@ -76,6 +79,8 @@ mod userpass;
 #[cfg(feature = "users")]
 mod users;
 
+#[cfg(feature = "tls")]
+pub use self::client_certificate::ClientCertificate;
 #[cfg(feature = "users")]
 pub use self::users::Users;
 pub use self::{

@@ -37,6 +37,30 @@ pub(crate) fn span(protocol: Protocol, peer: SocketAddr) -> Span {
     )
 }
 
+/// Holds a connection until what comes before its protocol is done, and logs how it ended where that fails.
+#[cfg(feature = "tls")]
+pub(crate) async fn before<T>(
+    lines: &Lines,
+    peer: SocketAddr,
+    opening: impl Future<Output = Result<T, SessionError>>,
+) -> Result<T, BoxError> {
+    let span = tracing::info_span!(target: TARGET, "session", %peer);
+    async {
+        let mut unended = Unended::new(Instant::now());
+        let opened = opening.await;
+        let started = unended.end();
+        match opened {
+            Ok(opened) => Ok(opened),
+            Err(error) => {
+                report(Err(&error), started, lines, Party::stranger(peer));
+                Err(error.into())
+            }
+        }
+    }
+    .instrument(span)
+    .await
+}
+
 /// Holds a connection until its session ends, and logs how it ended.
 ///
 /// `opening` is everything up to the reply. It is in a box of its own, which is gone when the relay starts: an
@@ -62,7 +86,7 @@ where
             }
             Err(error) => Err(error),
         };
-        report(&outcome, unended.end(), &lines, party);
+        report(outcome.as_ref(), unended.end(), &lines, party);
         outcome.map_err(Into::into)
     }
     .instrument(span)

@@ -14,7 +14,7 @@ use crate::{
 /// Logs the end of a session, inside its span, at the level of whose fault it was. What exceeds the
 /// budget of its kind is at debug.
 pub(super) fn report(
-    outcome: &Result<Traffic, SessionError>,
+    outcome: Result<&Traffic, &SessionError>,
     started: Instant,
     lines: &Lines,
     party: Party,

@@ -10,6 +10,8 @@ mod hold;
 mod lines;
 mod log;
 
+#[cfg(feature = "tls")]
+pub(crate) use self::hold::before;
 pub(crate) use self::{
     admit::{admit, malformed},
     dial::dial,

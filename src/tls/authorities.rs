@@ -1,0 +1,95 @@
+use std::{fmt, path::Path, sync::Arc};
+
+use tokio_rustls::rustls::{RootCertStore, pki_types::CertificateRevocationListDer};
+
+use super::{InvalidTls, pem};
+
+/// Whom to believe that a certificate is genuine: roots, and lists of what they have revoked.
+#[derive(Clone)]
+pub struct Authorities {
+    pub(super) roots: Arc<RootCertStore>,
+    pub(super) crls: Vec<CertificateRevocationListDer<'static>>,
+}
+
+impl Authorities {
+    /// Takes roots in PEM.
+    ///
+    /// # Errors
+    ///
+    /// When there is none, or one is malformed.
+    pub fn from_pem(roots: &[u8]) -> Result<Self, InvalidTls> {
+        let mut store = RootCertStore::empty();
+        for root in pem::certificates(roots)? {
+            store.add(root).map_err(|error| {
+                InvalidTls::new("a root certificate is malformed").because(error)
+            })?;
+        }
+        Ok(Self::of(store))
+    }
+
+    /// Reads roots from a file of PEM, of at most 8 MiB. Blocks the thread for as long as the disk takes.
+    ///
+    /// # Errors
+    ///
+    /// As [`from_pem`](Self::from_pem), with the name of the file, and when it cannot be read.
+    pub fn from_file(file: impl AsRef<Path>) -> Result<Self, InvalidTls> {
+        let file = file.as_ref();
+        Self::from_pem(&pem::read(file)?).map_err(|error| error.in_file(file))
+    }
+
+    /// Reads the roots of the platform: the system's store, or the file of the variable `SSL_CERT_FILE`. Blocks the
+    /// thread, for some milliseconds as a rule.
+    ///
+    /// # Errors
+    ///
+    /// When there is none at all. Those that cannot be used are left out.
+    pub fn of_platform() -> Result<Self, InvalidTls> {
+        let mut found = rustls_native_certs::load_native_certs();
+        let mut store = RootCertStore::empty();
+        let (added, left_out) = store.add_parsable_certificates(found.certs);
+        if added == 0 {
+            let error = InvalidTls::new("the platform has no root certificates");
+            return Err(match found.errors.pop() {
+                Some(source) => error.because(source),
+                None => error,
+            });
+        }
+        if left_out > 0 || !found.errors.is_empty() {
+            tracing::debug!(
+                added,
+                left_out,
+                errors = found.errors.len(),
+                "root certificates were left out"
+            );
+        }
+        Ok(Self::of(store))
+    }
+
+    /// Adds certificate revocation lists in PEM, for the certificates of clients. A certificate is refused then
+    /// unless there is a list of its authority, and of each authority between that and a root; that a list is out of
+    /// date is not looked at.
+    ///
+    /// # Errors
+    ///
+    /// When there is none, or the PEM is malformed.
+    pub fn with_crls(mut self, pem: &[u8]) -> Result<Self, InvalidTls> {
+        self.crls.extend(pem::crls(pem)?);
+        Ok(self)
+    }
+
+    fn of(store: RootCertStore) -> Self {
+        Self {
+            roots: Arc::new(store),
+            crls: Vec::new(),
+        }
+    }
+}
+
+impl fmt::Debug for Authorities {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Authorities")
+            .field("roots", &self.roots.len())
+            .field("crls", &self.crls.len())
+            .finish()
+    }
+}
