@@ -6,6 +6,7 @@
 //! | `TlsLayer` (feature `tls`) | a service for streams inside TLS | a service for accepted connections |
 //! | [`HandshakeLayer`](handshake::HandshakeLayer) | a service for negotiations | a service for accepted connections |
 //! | [`Socks4Layer`](socks4::Socks4Layer) | a service for what clients state | a service for accepted connections |
+//! | `HttpLayer` (feature `http-server`) | a service for negotiations | a service for accepted connections of HTTP clients |
 //! | `FailedLoginsLayer` (feature `limit`) | a service for negotiations | the same, within a limit on failed logins |
 //! | [`AuthLayer`](auth::AuthLayer) | a service for requests | a service for negotiations |
 //! | `RequestMetricsLayer` (feature `metrics`) | a service for requests | the same, measured |
@@ -25,6 +26,8 @@ pub mod acl;
 pub mod auth;
 mod connection;
 pub mod handshake;
+#[cfg(feature = "http-server")]
+pub mod http;
 #[cfg(feature = "limit")]
 pub mod key;
 #[cfg(feature = "limit")]

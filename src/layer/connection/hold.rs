@@ -7,7 +7,7 @@ use tracing::{Instrument, Span, field::Empty};
 
 use super::{
     lines::{Lines, Party, TARGET},
-    log::{Unended, report},
+    log::{Of, Unended, over, report},
 };
 use crate::{
     error::{BoxError, SessionError, Step},
@@ -15,6 +15,24 @@ use crate::{
     relay::Traffic,
     session::{Protocol, Tunnel},
 };
+
+/// Executes one of several requests of a connection inside its own span, and logs how it ended.
+#[cfg(feature = "http-server")]
+#[allow(dead_code, reason = "forwarding is not here yet")]
+pub(crate) async fn execute<F>(lines: &Lines, span: Span, work: F) -> Result<Traffic, SessionError>
+where
+    F: Future<Output = (Party, Result<Traffic, SessionError>)>,
+{
+    async move {
+        let mut unended = Unended::new(Of::Request, Instant::now());
+        unended.relays = true;
+        let (party, outcome) = work.await;
+        report(Of::Request, outcome.as_ref(), unended.end(), lines, party);
+        outcome
+    }
+    .instrument(span)
+    .await
+}
 
 /// The limit of a deadline that would be beyond what a clock can tell.
 const FAR: Duration = Duration::from_secs(60 * 60 * 24 * 365 * 30);
@@ -46,13 +64,19 @@ pub(crate) async fn before<T>(
 ) -> Result<T, BoxError> {
     let span = tracing::info_span!(target: TARGET, "session", %peer);
     async {
-        let mut unended = Unended::new(Instant::now());
+        let mut unended = Unended::new(Of::Session, Instant::now());
         let opened = opening.await;
         let started = unended.end();
         match opened {
             Ok(opened) => Ok(opened),
             Err(error) => {
-                report(Err(&error), started, lines, Party::stranger(peer));
+                report(
+                    Of::Session,
+                    Err(&error),
+                    started,
+                    lines,
+                    Party::stranger(peer),
+                );
                 Err(error.into())
             }
         }
@@ -61,11 +85,26 @@ pub(crate) async fn before<T>(
     .await
 }
 
+/// What a connection has come to, once its protocol has nothing more to say.
+pub(crate) enum Opened<T, W> {
+    /// The reply is out: the tunnel moves the bytes of the client.
+    Tunnel(T, W),
+    /// The connection is over, and no tunnel has become of it. What its requests moved had lines of its own.
+    #[cfg_attr(not(feature = "http-server"), expect(dead_code, reason = "of HTTP"))]
+    Over(Traffic),
+}
+
+impl<T, W> From<(T, W)> for Opened<T, W> {
+    fn from((tunnel, client): (T, W)) -> Self {
+        Self::Tunnel(tunnel, client)
+    }
+}
+
 /// Holds a connection until its session ends, and logs how it ended.
 ///
 /// `opening` is everything up to the reply. It is in a box of its own, which is gone when the relay starts: an
 /// idle tunnel keeps nothing of it.
-pub(crate) fn hold<T, W, F>(
+pub(crate) fn hold<T, W, O, F>(
     lines: Arc<Lines>,
     span: Span,
     opening: Pin<Box<F>>,
@@ -73,20 +112,25 @@ pub(crate) fn hold<T, W, F>(
 where
     T: Tunnel + 'static,
     W: ClientStream,
-    F: Future<Output = (Party, Result<(T, W), SessionError>)> + Send + 'static,
+    O: Into<Opened<T, W>> + Send + 'static,
+    F: Future<Output = (Party, Result<O, SessionError>)> + Send + 'static,
 {
     async move {
-        let mut unended = Unended::new(Instant::now());
+        let mut unended = Unended::new(Of::Session, Instant::now());
         let (party, opened) = opening.await;
-        let outcome = match opened {
-            Ok((tunnel, client)) => {
+        let outcome = match opened.map(Into::into) {
+            Ok(Opened::Tunnel(tunnel, client)) => {
                 unended.relays = true;
                 let outcome = tunnel.run(client).await;
                 outcome.map_err(|error| SessionError::new(Step::Relay, error))
             }
+            Ok(Opened::Over(traffic)) => {
+                over(traffic, unended.end(), &lines);
+                return Ok(traffic);
+            }
             Err(error) => Err(error),
         };
-        report(outcome.as_ref(), unended.end(), &lines, party);
+        report(Of::Session, outcome.as_ref(), unended.end(), &lines, party);
         outcome.map_err(Into::into)
     }
     .instrument(span)

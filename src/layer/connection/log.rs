@@ -11,9 +11,42 @@ use crate::{
     relay::{RelayError, Traffic, dropped},
 };
 
-/// Logs the end of a session, inside its span, at the level of whose fault it was. What exceeds the
+/// What ends.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Of {
+    /// A session.
+    Session,
+    /// One of several requests of a session.
+    #[allow(dead_code, reason = "of HTTP")]
+    Request,
+}
+
+impl fmt::Display for Of {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Session => "session",
+            Self::Request => "request",
+        })
+    }
+}
+
+/// Logs the end of a session without a tunnel, at debug: anybody can connect and leave.
+pub(super) fn over(traffic: Traffic, started: Instant, lines: &Lines) {
+    lines.summarise();
+    tracing::debug!(
+        target: TARGET,
+        outcome = "done",
+        up = traffic.up,
+        down = traffic.down,
+        duration = ?started.elapsed(),
+        "session ended"
+    );
+}
+
+/// Logs the end of a session or request, inside its span, at the level of whose fault it was. What exceeds the
 /// budget of its kind is at debug.
 pub(super) fn report(
+    of: Of,
     outcome: Result<&Traffic, &SessionError>,
     started: Instant,
     lines: &Lines,
@@ -28,7 +61,7 @@ pub(super) fn report(
                 down = $traffic.down,
                 duration = ?started.elapsed(),
                 $($($field)+,)?
-                "session ended"
+                "{of} ended"
             )
         };
     }
@@ -65,6 +98,7 @@ pub(super) fn report(
 /// Logs a session that is dropped before its end, inside its span, with what has moved until then: by
 /// a server whose drain limit has passed, by a layer above, or by a panic.
 pub(super) struct Unended {
+    of: Of,
     started: Instant,
     /// Octets may have moved, which is worth a line at info.
     pub(super) relays: bool,
@@ -72,8 +106,9 @@ pub(super) struct Unended {
 }
 
 impl Unended {
-    pub(super) const fn new(started: Instant) -> Self {
+    pub(super) const fn new(of: Of, started: Instant) -> Self {
         Self {
+            of,
             started,
             relays: false,
             ended: false,
@@ -101,13 +136,14 @@ impl Drop for Unended {
         macro_rules! ended {
             ($level:ident) => {{
                 let traffic = dropped::left().unwrap_or_default();
+                let of = self.of;
                 tracing::$level!(
                     target: TARGET,
                     outcome,
                     up = traffic.up,
                     down = traffic.down,
                     duration = ?self.started.elapsed(),
-                    "session ended"
+                    "{of} ended"
                 )
             }};
         }

@@ -12,9 +12,12 @@ mod log;
 
 #[cfg(feature = "tls")]
 pub(crate) use self::hold::before;
+#[cfg(feature = "http-server")]
+#[allow(unused_imports, reason = "forwarding is not here yet")]
+pub(crate) use self::hold::execute;
 pub(crate) use self::{
     admit::{admit, malformed},
     dial::dial,
-    hold::{deadline, hold, span},
+    hold::{Opened, deadline, hold, span},
     lines::{Lines, Party},
 };

@@ -1,0 +1,72 @@
+//! CONNECT (RFC 9110 section 9.3.6).
+
+use http::Response;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::{
+    body::Body,
+    connection::{Ended, Session, failed},
+    conversation::Reply,
+    page::Page,
+};
+use crate::{
+    error::{BoxError, SessionError, Step},
+    layer::connection::admit,
+    proto::{Address, Command},
+    session::{CloneService, Dial, Identify},
+};
+
+impl<M, Io> Session<M, Io>
+where
+    M: Identify<Service: Dial<Future: Send> + CloneService + Send, Future: Send>
+        + CloneService
+        + Send
+        + 'static,
+    Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    /// Dials, tells the client the outcome, and has its tunnel if that is a success.
+    pub(super) async fn connect(
+        &mut self,
+        reply: Reply,
+        address: Address,
+    ) -> Ended<<M::Service as Dial>::Tunnel> {
+        let dial = match self.prepare(address) {
+            Ok((request, service)) => {
+                self.span
+                    .record("user", tracing::field::display(&request.identity));
+                self.span
+                    .record("command", tracing::field::display(request.command));
+                self.span
+                    .record("target", tracing::field::display(&request.target));
+                // A client that is gone cancels it.
+                self.conversation.during(service.dial(request)).await
+            }
+            Err(error) => Ok(Err(error)),
+        };
+        let tunnel = match dial {
+            Ok(Ok(tunnel)) => tunnel,
+            Ok(Err(error)) => {
+                let page = Page::of(&self.config.reply_codes, &*error);
+                return self
+                    .tell_last(reply, page, SessionError::new(Step::Dial, error))
+                    .await;
+            }
+            Err(broken) => return failed(Step::Reply, broken),
+        };
+        // Without a length: what follows is the tunnel's.
+        match self.respond(reply, Response::new(Body::empty())).await {
+            Ok(_) => Ended::Tunnel(tunnel),
+            Err(broken) => failed(Step::Reply, broken),
+        }
+    }
+
+    /// Makes the request for an address, as of a client that may have one more session.
+    pub(super) fn prepare(
+        &self,
+        address: Address,
+    ) -> Result<(crate::Request, M::Service), BoxError> {
+        self.client.admit()?;
+        let target = admit(Command::CONNECT, address)?;
+        self.client.request(target, &self.config.reply_codes)
+    }
+}

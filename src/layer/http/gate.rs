@@ -1,0 +1,394 @@
+//! What stands between a client's stream and hyper.
+
+use std::{
+    io,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, ready},
+};
+
+use hyper::rt::{Read, ReadBufCursor, Write};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::{
+    chunks::Chunks,
+    head::{End, Framing, Head},
+    problem::Problem,
+};
+use crate::io::{ClientStream, PrefixedStream};
+
+/// Octets that are read at once: a head of usual size, and a piece of a body.
+const HEAD: usize = 2 * 1024;
+const BODY: usize = 8 * 1024;
+
+/// What hyper gets in place of a head that is answered with a page, whatever it says.
+const PLACEHOLDER: &[u8] = b"GET / HTTP/1.1\r\nhost: -\r\n\r\n";
+
+/// Lets hyper read one message at a time, whose head has been checked, and not an octet of what follows.
+///
+/// So a head that could be read in two manners does not reach hyper, which gets a [`PLACEHOLDER`] in its place. What a
+/// client sends behind CONNECT is still here when hyper is done. And while a request is executed, the client
+/// is watched: its end alone is a half-close, and hyper never hears of it.
+pub(super) struct Gate<Io> {
+    io: PrefixedStream<Io>,
+    /// Octets that were read and not handed on: those from `start`.
+    buffer: Vec<u8>,
+    start: usize,
+    state: State,
+    notes: Notes,
+}
+
+enum State {
+    /// A head is read.
+    Head(End),
+    /// So many octets of a head are handed on, before its body.
+    Hand(usize, Framing),
+    /// So many octets of a body are handed on.
+    Length(u64),
+    Chunked(Chunks),
+    /// The message is complete, and its response is not.
+    Held,
+}
+
+/// What the gate and the conversation tell each other, through hyper.
+#[derive(Clone, Default)]
+pub(super) struct Notes(Arc<Mutex<Noted>>);
+
+#[derive(Default)]
+pub(super) struct Noted {
+    /// The target of the head that hyper has got last, or what is wrong with it.
+    pub(super) head: Option<Result<String, Problem>>,
+    /// The response is complete: the next head may come.
+    pub(super) next: bool,
+    /// In place of the next head.
+    pub(super) refuse: Option<Problem>,
+    /// Octets of the next head have come.
+    pub(super) begun: bool,
+    /// The client has ended its direction, and no complete head is left.
+    pub(super) ended: bool,
+    /// The client takes no more for now.
+    pub(super) blocked: bool,
+    /// Octets that were written so far.
+    pub(super) written: u64,
+    /// hyper has all of the response.
+    pub(super) responded: bool,
+    /// Interim responses (1xx), to be written before the final one.
+    pub(super) interim: Vec<u8>,
+}
+
+impl Notes {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Noted> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<Io> Gate<Io> {
+    pub(super) fn new(io: PrefixedStream<Io>, notes: Notes) -> Self {
+        Self {
+            io,
+            buffer: Vec::new(),
+            start: 0,
+            state: State::Head(End::default()),
+            notes,
+        }
+    }
+
+    /// Returns the client's stream, with what has been read and belongs to no message.
+    pub(super) fn into_stream(self) -> PrefixedStream<Io> {
+        let Self {
+            io, buffer, start, ..
+        } = self;
+        let kept = buffer.get(start..).unwrap_or_default();
+        if kept.is_empty() {
+            return io;
+        }
+        let mut ahead = kept.to_vec();
+        let (io, behind) = io.into_parts();
+        ahead.extend(behind);
+        PrefixedStream::with_bytes(io, ahead)
+    }
+
+    fn left(&self) -> &[u8] {
+        self.buffer.get(self.start..).unwrap_or_default()
+    }
+
+    fn taken(&mut self, octets: usize) {
+        self.start += octets;
+        if self.start >= self.buffer.len() {
+            self.buffer.clear();
+            self.start = 0;
+        }
+    }
+
+    /// Puts `head` in place of the first `length` octets.
+    fn replace(&mut self, length: usize, head: &[u8]) {
+        let mut replaced = head.to_vec();
+        replaced.extend_from_slice(self.left().get(length..).unwrap_or_default());
+        self.buffer = replaced;
+        self.start = 0;
+    }
+
+    /// Checks the head at the beginning of what is left, and makes it ready for hyper.
+    fn admit(&mut self, length: usize) {
+        let head = self.left().get(..length).unwrap_or_default();
+        let checked = Head::check(head).and_then(|checked| {
+            let target = head.get(checked.target.clone()).map(<[u8]>::to_vec);
+            let target = target.and_then(|target| String::from_utf8(target).ok());
+            let target = target.ok_or(Problem::Malformed("the target is no text"))?;
+            Ok((checked, target))
+        });
+        match checked {
+            Ok((checked, target)) => {
+                // hyper has no opinion of targets then.
+                let mut shown = head
+                    .get(..checked.target.start)
+                    .unwrap_or_default()
+                    .to_vec();
+                shown.push(b'/');
+                shown.extend_from_slice(head.get(checked.target.end..).unwrap_or_default());
+                self.replace(length, &shown);
+                self.state = State::Hand(shown.len(), checked.framing);
+                self.notes.lock().head = Some(Ok(target));
+            }
+            Err(problem) => self.refuse(problem),
+        }
+    }
+
+    /// Has the request answered with a page, and reads no more.
+    fn refuse(&mut self, problem: Problem) {
+        self.buffer = PLACEHOLDER.to_vec();
+        self.start = 0;
+        self.state = State::Hand(PLACEHOLDER.len(), Framing::Length(0));
+        self.notes.lock().head = Some(Err(problem));
+    }
+}
+
+impl<Io: AsyncRead + Unpin> Gate<Io> {
+    /// Reads a head. Ready with `true` once hyper can have it, and with `false` once there will be none.
+    pub(super) fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        loop {
+            let State::Head(end) = &mut self.state else {
+                return Poll::Ready(Ok(true));
+            };
+            let refused = self.notes.lock().refuse.take();
+            if let Some(problem) = refused {
+                self.refuse(problem);
+                continue;
+            }
+            // An empty line before a request is one too many behind the last body.
+            while self
+                .buffer
+                .get(self.start..)
+                .is_some_and(|left| left.starts_with(b"\r\n"))
+            {
+                self.start += 2;
+            }
+            let left = self.buffer.get(self.start..).unwrap_or_default();
+            match end.find(if left == b"\r" { b"" } else { left }) {
+                Ok(Some(length)) => {
+                    self.admit(length);
+                    continue;
+                }
+                Ok(None) => {}
+                Err(problem) => {
+                    self.refuse(problem);
+                    continue;
+                }
+            }
+            self.notes.lock().begun = !left.is_empty();
+            if ready!(self.poll_fill(cx, HEAD))? == 0 {
+                self.notes.lock().ended = true;
+                return Poll::Ready(Ok(false));
+            }
+        }
+    }
+
+    /// Reads up to so many octets behind those that are left.
+    fn poll_fill(&mut self, cx: &mut Context<'_>, most: usize) -> Poll<io::Result<usize>> {
+        if self.start > 0 {
+            self.buffer.drain(..self.start.min(self.buffer.len()));
+            self.start = 0;
+        }
+        let kept = self.buffer.len();
+        self.buffer.resize(kept + most, 0);
+        let mut room = ReadBuf::new(self.buffer.get_mut(kept..).unwrap_or_default());
+        let polled = Pin::new(&mut self.io).poll_read(cx, &mut room);
+        let read = room.filled().len();
+        self.buffer.truncate(kept + read);
+        if self.buffer.is_empty() {
+            // Who waits keeps no buffer.
+            self.buffer = Vec::new();
+        }
+        ready!(polled)?;
+        Poll::Ready(Ok(read))
+    }
+
+    /// Reads a piece of a body, unless some is left.
+    fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.left().is_empty() && ready!(self.poll_fill(cx, BODY))? == 0 {
+            return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<Io: AsyncRead + AsyncWrite + Unpin + Send + 'static> Gate<Io> {
+    /// Reads the next octets for hyper into the cursor: some, if it is ready.
+    fn poll_message(
+        &mut self,
+        cx: &mut Context<'_>,
+        cursor: &mut ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        loop {
+            match &mut self.state {
+                State::Head(_) => {
+                    if !ready!(self.poll_head(cx))? {
+                        // The conversation looks at the notes, and needs no waker.
+                        return Poll::Pending;
+                    }
+                }
+                State::Hand(0, framing) => {
+                    self.state = match framing {
+                        Framing::Length(length) => State::Length(*length),
+                        Framing::Chunked => State::Chunked(Chunks::new()),
+                    };
+                }
+                State::Hand(left, framing) => {
+                    let (left, framing) = (*left, *framing);
+                    let octets = self.left().get(..left).unwrap_or_default();
+                    let octets = octets.get(..cursor.remaining()).unwrap_or(octets);
+                    let handed = octets.len();
+                    cursor.put_slice(octets);
+                    self.taken(handed);
+                    self.state = State::Hand(left - handed, framing);
+                    return Poll::Ready(Ok(()));
+                }
+                State::Length(0) => self.state = State::Held,
+                State::Length(left) => {
+                    let left = *left;
+                    ready!(self.poll_body(cx))?;
+                    let octets = self.left();
+                    let most = usize::try_from(left).unwrap_or(usize::MAX);
+                    let most = most.min(cursor.remaining());
+                    let octets = octets.get(..most).unwrap_or(octets);
+                    let handed = octets.len();
+                    cursor.put_slice(octets);
+                    self.taken(handed);
+                    self.state = State::Length(left.saturating_sub(handed as u64));
+                    return Poll::Ready(Ok(()));
+                }
+                State::Chunked(chunks) if chunks.is_over() => self.state = State::Held,
+                State::Chunked(_) => {
+                    ready!(self.poll_body(cx))?;
+                    let Self {
+                        state,
+                        buffer,
+                        start,
+                        ..
+                    } = self;
+                    let State::Chunked(chunks) = state else {
+                        continue;
+                    };
+                    let octets = buffer.get(*start..).unwrap_or_default();
+                    let octets = octets.get(..cursor.remaining()).unwrap_or(octets);
+                    let handed = chunks.take(octets)?;
+                    cursor.put_slice(octets.get(..handed).unwrap_or_default());
+                    self.taken(handed);
+                    return Poll::Ready(Ok(()));
+                }
+                State::Held => {
+                    let mut notes = self.notes.lock();
+                    if !notes.next {
+                        drop(notes);
+                        // The end is a half-close: whoever asked waits for the response.
+                        return match ready!(self.io.poll_closed(cx)) {
+                            Ok(()) => Poll::Pending,
+                            Err(gone) => Poll::Ready(Err(gone)),
+                        };
+                    }
+                    notes.next = false;
+                    drop(notes);
+                    self.state = State::Head(End::default());
+                }
+            }
+        }
+    }
+
+    /// Writes the interim responses.
+    fn poll_interim(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut notes = self.notes.lock();
+        while !notes.interim.is_empty() {
+            let written = ready!(Pin::new(&mut self.io).poll_write(cx, &notes.interim))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            notes.interim.drain(..written);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Notes whether the client takes what is written.
+    fn noted(&self, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        let mut notes = self.notes.lock();
+        notes.blocked = polled.is_pending();
+        if let Poll::Ready(Ok(written)) = polled {
+            notes.written = notes.written.saturating_add(written as u64);
+        }
+        polled
+    }
+}
+
+impl<Io: AsyncRead + AsyncWrite + Unpin + Send + 'static> Read for Gate<Io> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        mut cursor: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.get_mut().poll_message(cx, &mut cursor)
+    }
+}
+
+impl<Io: AsyncRead + AsyncWrite + Unpin + Send + 'static> Write for Gate<Io> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        octets: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        if this.poll_interim(cx)?.is_pending() {
+            return this.noted(Poll::Pending);
+        }
+        let polled = Pin::new(&mut this.io).poll_write(cx, octets);
+        this.noted(polled)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if this.poll_interim(cx)?.is_pending() {
+            this.notes.lock().blocked = true;
+            return Poll::Pending;
+        }
+        Pin::new(&mut this.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().io).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        octets: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        if this.poll_interim(cx)?.is_pending() {
+            return this.noted(Poll::Pending);
+        }
+        let polled = Pin::new(&mut this.io).poll_write_vectored(cx, octets);
+        this.noted(polled)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+}
