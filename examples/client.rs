@@ -11,10 +11,7 @@
 use std::process::ExitCode;
 
 use lexopt::{Arg, Parser};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt, copy, stdin, stdout},
-    net::TcpStream,
-};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, copy, split, stdin, stdout};
 use tower::ServiceExt;
 use tower_socks::{
     BoxError, ClientError,
@@ -23,6 +20,7 @@ use tower_socks::{
         proxy_url::ProxyUrl,
         upstream::{HttpError, Socks5Upstream},
     },
+    io::BoxStream,
     proto::Address,
 };
 
@@ -34,7 +32,8 @@ A client for SOCKS5 and HTTP proxies.
                                             connect to, on standard error
     client --proxy URL udp HOST:PORT        one datagram to the target, and its answer
 
-    --proxy URL      socks5h://NAME:PASSWORD@HOST:PORT, socks5:// to resolve names here, http://
+    --proxy URL      socks5h://NAME:PASSWORD@HOST:PORT, socks5:// to resolve names here, http://;
+                     with feature tls socks5s:// and https://, inside TLS
     --optimistic     ask for everything in one round trip (SOCKS5)
     -h, --help       this text
 
@@ -132,7 +131,9 @@ async fn run(task: Task) -> Result<(), BoxError> {
     if command == "connect" {
         let stream = match client {
             Some(client) if optimistic => {
-                let upstream = Socks5Upstream::new(proxy.address().clone()).client(client);
+                let upstream = Socks5Upstream::new(proxy.address().clone())
+                    .client(client)
+                    .via(proxy.transport());
                 upstream.oneshot(target).await?
             }
             _ => proxy.connector().oneshot(target).await?,
@@ -140,7 +141,7 @@ async fn run(task: Task) -> Result<(), BoxError> {
         return talk(stream.into_inner()).await;
     }
     let client = client.ok_or("an HTTP proxy knows nothing but connect")?;
-    let stream = tower_socks::connector::direct::Direct::new().oneshot(proxy.address().clone());
+    let stream = proxy.transport().oneshot(proxy.address().clone());
     let stream = stream.await?.into_inner();
     if command == "bind" {
         let listener = client.bind(stream, target).await?;
@@ -162,8 +163,8 @@ async fn run(task: Task) -> Result<(), BoxError> {
 }
 
 /// Standard input to the target, and the target to standard output.
-async fn talk(mut stream: TcpStream) -> Result<(), BoxError> {
-    let (mut read, mut write) = stream.split();
+async fn talk(stream: BoxStream) -> Result<(), BoxError> {
+    let (mut read, mut write) = split(stream);
     let (mut from, mut to) = (stdin(), stdout());
     let said = async {
         copy(&mut from, &mut write).await?;

@@ -53,11 +53,14 @@ fn shown(text: &str, url: &ProxyUrl) {
     let shown = url.to_string();
     assert_eq!(format!("{url:?}"), format!("ProxyUrl({shown})"));
     assert!(!shown.contains(char::is_control), "{shown:?}");
+    let is_in_tls = shown.starts_with("https://") || shown.starts_with("socks5s://");
+    assert_eq!(url.is_in_tls(), is_in_tls);
     if let Some(secret) = secret(text) {
         let texts = format!("{shown} {:?} {:?}", url.client(), url.connector());
         assert!(!texts.contains(secret), "{texts}");
     }
-    assert_eq!(url.client().is_none(), shown.starts_with("http://"));
+    let is_http = shown.starts_with("http://") || shown.starts_with("https://");
+    assert_eq!(url.client().is_none(), is_http);
     assert_ne!(url.address().port(), 0);
     assert_eq!(
         url.address().clone().canonical().as_ref(),

@@ -2,16 +2,17 @@ use std::{
     error::Error,
     fmt,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use crate::error::BoxError;
 
 /// Says why keys, certificates or settings cannot be used. Nothing of a file is quoted.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct InvalidTls {
     file: Option<PathBuf>,
     why: &'static str,
-    source: Option<BoxError>,
+    source: Option<Arc<dyn Error + Send + Sync>>,
 }
 
 impl InvalidTls {
@@ -24,7 +25,7 @@ impl InvalidTls {
     }
 
     pub(super) fn because(mut self, source: impl Into<BoxError>) -> Self {
-        self.source = Some(source.into());
+        self.source = Some(source.into().into());
         self
     }
 

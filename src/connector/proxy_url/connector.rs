@@ -5,7 +5,7 @@ use std::{
 
 use tower_service::Service;
 
-use super::future::ResponseFuture;
+use super::{future::ResponseFuture, transport::ProxyTransport};
 use crate::{
     client::DefaultAuth,
     connector::{
@@ -14,15 +14,17 @@ use crate::{
         upstream::{HttpUpstream, RemoteDns, Socks5Upstream, Transport},
     },
     error::BoxError,
+    io::BoxStream,
     session::{Connected, Target},
 };
 
 /// Connects through the proxy of a [`ProxyUrl`](super::ProxyUrl). Returned by
 /// [`ProxyUrl::connector`](super::ProxyUrl::connector).
 ///
-/// `C` is the transport to the proxy.
+/// `C` is the transport to the proxy. The stream is boxed, since it may be inside TLS; without it, a
+/// [`Relay`](crate::relay::Relay) moves bulk data by `splice(2)` as ever.
 #[derive(Clone)]
-pub struct ProxyConnector<C = Direct>(Upstream<C>);
+pub struct ProxyConnector<C = Direct>(Upstream<ProxyTransport<C>>);
 
 #[derive(Clone, Debug)]
 enum Upstream<C> {
@@ -35,15 +37,17 @@ enum Upstream<C> {
 }
 
 impl<C> ProxyConnector<C> {
-    pub(super) const fn socks5h(upstream: Socks5Upstream<C>) -> Self {
+    pub(super) const fn socks5h(upstream: Socks5Upstream<ProxyTransport<C>>) -> Self {
         Self(Upstream::Socks5h(upstream))
     }
 
-    pub(super) const fn socks5(upstream: Socks5Upstream<C, DefaultAuth, SystemResolver>) -> Self {
+    pub(super) const fn socks5(
+        upstream: Socks5Upstream<ProxyTransport<C>, DefaultAuth, SystemResolver>,
+    ) -> Self {
         Self(Upstream::Socks5(upstream))
     }
 
-    pub(super) const fn http(upstream: HttpUpstream<C>) -> Self {
+    pub(super) const fn http(upstream: HttpUpstream<ProxyTransport<C>>) -> Self {
         Self(Upstream::Http(upstream))
     }
 }
@@ -53,7 +57,7 @@ where
     C: Transport + Sync,
     T: Target + Sync,
 {
-    type Response = Connected<C::Io>;
+    type Response = Connected<BoxStream>;
     type Error = BoxError;
     type Future = ResponseFuture<Self::Response>;
 

@@ -3,13 +3,13 @@ use std::{
     task::{Context, Poll},
 };
 
-use tokio::net::TcpStream;
 use tower_service::Service;
 
 use super::{InvalidProxyUrl, NoProxy, ProxyConnector, ProxyUrl, future::ResponseFuture};
 use crate::{
     connector::direct::Direct,
     error::BoxError,
+    io::BoxStream,
     session::{Connected, Target},
 };
 
@@ -110,9 +110,9 @@ pub struct EnvConnector {
 }
 
 impl<T: Target + Sync> Service<T> for EnvConnector {
-    type Response = Connected<TcpStream>;
+    type Response = Connected<BoxStream>;
     type Error = BoxError;
-    type Future = ResponseFuture<Connected<TcpStream>>;
+    type Future = ResponseFuture<Connected<BoxStream>>;
 
     // Both connectors are ready at all times.
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {

@@ -9,6 +9,7 @@ use tokio::net::TcpStream;
 use crate::{
     connector::{direct, upstream},
     error::BoxError,
+    io::BoxStream,
     session::Connected,
 };
 
@@ -29,9 +30,11 @@ impl<R> ResponseFuture<R> {
     }
 }
 
-impl ResponseFuture<Connected<TcpStream>> {
+impl ResponseFuture<Connected<BoxStream>> {
     pub(super) fn direct(connecting: direct::ResponseFuture) -> Self {
-        Self(Route::Direct(connecting, std::convert::identity))
+        Self(Route::Direct(connecting, |stream| {
+            stream.map_io(BoxStream::new)
+        }))
     }
 }
 

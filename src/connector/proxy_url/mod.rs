@@ -1,18 +1,24 @@
 //! Upstream proxies from URLs and from the environment.
 //!
-//! [`ProxyUrl`] reads `socks5://`, `socks5h://` and `http://` URLs, and [`connector`](ProxyUrl::connector)
+//! [`ProxyUrl`] reads `socks5://`, `socks5h://`, `socks5s://`, `http://` and `https://` URLs, and [`connector`](ProxyUrl::connector)
 //! makes a connector of one:
 //!
 //! | URL | connector | names are resolved |
 //! |---|---|---|
 //! | `socks5h://joe:secret@proxy.example:1080` | [`Socks5Upstream`](super::upstream::Socks5Upstream) | by the proxy |
 //! | `socks5://proxy.example` | the same | here |
+//! | `socks5s://proxy.example` | the same, inside TLS | by the proxy |
+//! | `https://proxy.example` | [`HttpUpstream`](super::upstream::HttpUpstream), inside TLS | by the proxy |
 //! | `http://[2001:db8::1]:3128` | [`HttpUpstream`](super::upstream::HttpUpstream) | by the proxy |
 //!
-//! The port is 1080 for SOCKS and 80 for HTTP where none is given. Names and passwords are
+//! The port is 1080 for SOCKS, 80 for HTTP and 443 for HTTPS where none is given. Names and passwords are
 //! percent-encoded, as everywhere in URLs: `#` is written `%23`, `/` `%2F`, `?` `%3F` and `@` `%40`.
 //! `socks://` is taken for `socks5h://`, with a debug line. A URL with a path or a query, or of another scheme, is
 //! an error that says what to write instead; errors never quote it.
+//!
+//! **TLS to the proxy** takes the feature `tls`. The proxy has to have a certificate for the host of the URL, a name or
+//! an address, by an authority of the platform, whose roots are read once; `ProxyUrl::with_tls` takes other roots, or
+//! a certificate of our own. The datagrams of an association go in the clear all the same.
 //!
 //! [`ProxyEnv`] honours `ALL_PROXY` and `NO_PROXY`, as curl does. Nothing else in this crate reads the
 //! environment. What [`NoProxy`] did not understand is in [`NoProxy::left_out`].
@@ -40,12 +46,17 @@
 mod connector;
 mod env;
 mod future;
+mod kind;
 mod no_proxy;
+#[cfg(feature = "tls")]
+mod tls;
+mod transport;
 mod url;
 
 pub use self::{
     connector::ProxyConnector,
     env::ProxyEnv,
     no_proxy::NoProxy,
+    transport::{ProxyTransport, TransportFuture},
     url::{InvalidProxyUrl, ProxyUrl},
 };

@@ -3,7 +3,7 @@ use std::{borrow::Cow, error::Error, fmt, str::FromStr};
 use percent_encoding::percent_decode_str;
 use url::{Host, Url};
 
-use super::ProxyConnector;
+use super::{ProxyConnector, kind::Kind, transport::ProxyTransport};
 use crate::{
     client::Client,
     connector::{
@@ -22,6 +22,8 @@ pub struct ProxyUrl {
     kind: Kind,
     proxy: Address,
     login: Option<Login>,
+    #[cfg(feature = "tls")]
+    tls: super::tls::Tls,
 }
 
 #[derive(Clone)]
@@ -38,30 +40,6 @@ enum Secret {
     Http(BasicAuth),
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Socks5,
-    Socks5h,
-    Http,
-}
-
-impl Kind {
-    const fn scheme(self) -> &'static str {
-        match self {
-            Self::Socks5 => "socks5",
-            Self::Socks5h => "socks5h",
-            Self::Http => "http",
-        }
-    }
-
-    const fn port(self) -> u16 {
-        match self {
-            Self::Socks5 | Self::Socks5h => 1080,
-            Self::Http => 80,
-        }
-    }
-}
-
 impl ProxyUrl {
     /// Returns the proxy's address.
     #[must_use]
@@ -76,11 +54,12 @@ impl ProxyUrl {
     }
 
     /// Makes a client with the URL's credentials; `None` for an HTTP proxy. For BIND and UDP ASSOCIATE,
-    /// and for settings of your own.
+    /// and for settings of your own; it speaks over a stream of [`transport`](Self::transport), and over
+    /// any other its password would go without TLS.
     #[must_use]
     pub fn client(&self) -> Option<Client> {
         match (self.kind, &self.login) {
-            (Kind::Http, _) => None,
+            (Kind::Http | Kind::Https, _) => None,
             (
                 _,
                 Some(Login {
@@ -90,6 +69,41 @@ impl ProxyUrl {
             ) => Some(client.clone()),
             _ => Some(Client::new()),
         }
+    }
+
+    /// Returns whether TLS is spoken to the proxy: `https` and `socks5s`.
+    #[must_use]
+    pub const fn is_in_tls(&self) -> bool {
+        self.kind.is_in_tls()
+    }
+
+    /// Sets whom to believe that the proxy is who it is, in place of the platform's authorities: a configuration of
+    /// [`ClientSettings`](crate::tls::ClientSettings), or any other one of rustls. Of no effect for schemes without TLS.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn with_tls(
+        mut self,
+        config: impl Into<std::sync::Arc<crate::tls::rustls::ClientConfig>>,
+    ) -> Self {
+        self.tls = super::tls::Tls(Some(config.into()));
+        self
+    }
+
+    /// Makes the transport to the proxy, which is dialled from this machine: inside TLS where the URL says so. For
+    /// requests of a [`client`](Self::client), whose stream has to be there first.
+    #[must_use]
+    pub fn transport(&self) -> ProxyTransport {
+        self.transport_via(Direct::new())
+    }
+
+    /// Makes the transport to the proxy, which is reached by `transport`.
+    #[must_use]
+    pub fn transport_via<C: Transport>(&self, transport: C) -> ProxyTransport<C> {
+        #[cfg(feature = "tls")]
+        if self.is_in_tls() {
+            return ProxyTransport::inside(self.tls.clone(), transport);
+        }
+        ProxyTransport::plain(transport)
     }
 
     /// Makes a connector through the proxy, which is dialled from this machine.
@@ -102,9 +116,10 @@ impl ProxyUrl {
     #[must_use]
     pub fn connector_via<C: Transport>(&self, transport: C) -> ProxyConnector<C> {
         let proxy = self.proxy.clone();
+        let transport = self.transport_via(transport);
         let client = || self.client().unwrap_or_default();
         match self.kind {
-            Kind::Socks5h => {
+            Kind::Socks5h | Kind::Socks5s => {
                 let upstream = Socks5Upstream::new(proxy).client(client());
                 ProxyConnector::socks5h(upstream.via(transport))
             }
@@ -114,7 +129,7 @@ impl ProxyUrl {
                     .via(transport)
                     .local_dns(SystemResolver::new()),
             ),
-            Kind::Http => {
+            Kind::Http | Kind::Https => {
                 let mut upstream = HttpUpstream::new(proxy).via(transport);
                 if let Some(Login {
                     secret: Secret::Http(basic),
@@ -165,37 +180,14 @@ impl FromStr for ProxyUrl {
                 _ => "it is malformed: write it like socks5h://joe:secret@proxy.example:1080",
             })
         })?;
-        let kind = match url.scheme() {
-            "socks5" => Kind::Socks5,
-            "socks5h" => Kind::Socks5h,
-            "http" => Kind::Http,
-            // Desktops write it, and leave the version open.
-            "socks" => {
-                tracing::debug!("the proxy's URL begins with socks://, taken for socks5h://");
-                Kind::Socks5h
-            }
-            "socks4" | "socks4a" => {
-                return Err(InvalidProxyUrl::new(
-                    "SOCKS4 is not spoken here, SOCKS5 is: socks5h://",
-                ));
-            }
-            "https" => {
-                return Err(InvalidProxyUrl::new(
-                    "TLS to the proxy needs a connector of yours: put an `HttpUpstream` over it",
-                ));
-            }
-            _ => {
-                return Err(InvalidProxyUrl::new(
-                    "the scheme is none of socks5h, socks5 and http",
-                ));
-            }
-        };
+        let kind = Kind::of(url.scheme())?;
         if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
             return Err(InvalidProxyUrl::new(
                 "there is something behind the port, which means nothing to a proxy; in a name or a \
                  password write # as %23, / as %2F and ? as %3F",
             ));
         }
+        // The parser leaves out a port that is the scheme's own.
         let port = url.port().unwrap_or(kind.port());
         if port == 0 {
             return Err(InvalidProxyUrl::new("nothing can be reached at port 0"));
@@ -226,7 +218,13 @@ impl FromStr for ProxyUrl {
                 })
             }
         };
-        Ok(Self { kind, proxy, login })
+        Ok(Self {
+            kind,
+            proxy,
+            login,
+            #[cfg(feature = "tls")]
+            tls: super::tls::Tls::default(),
+        })
     }
 }
 
@@ -257,12 +255,12 @@ fn decoded(text: &str) -> Result<Cow<'_, [u8]>, InvalidProxyUrl> {
 fn secret(kind: Kind, name: &[u8], password: &[u8]) -> Result<Secret, InvalidProxyUrl> {
     match kind {
         // Any octets will do (RFC 1929 section 2).
-        Kind::Socks5 | Kind::Socks5h => Credentials::new(name, password)
+        Kind::Socks5 | Kind::Socks5h | Kind::Socks5s => Credentials::new(name, password)
             .map(|credentials| Secret::Socks(Client::new().credentials(credentials)))
             .ok_or(InvalidProxyUrl::new(
                 "the name or the password is longer than the 255 octets that SOCKS5 has room for",
             )),
-        Kind::Http => {
+        Kind::Http | Kind::Https => {
             let (Ok(name), Ok(password)) = (str::from_utf8(name), str::from_utf8(password)) else {
                 return Err(InvalidProxyUrl::new(
                     "the name or the password is not UTF-8: HTTP cannot carry that",

@@ -37,4 +37,5 @@
 mod future;
 mod service;
 
+pub(in crate::connector) use self::service::{name_of, shake_hands};
 pub use self::{future::ResponseFuture, service::TlsConnector};

@@ -15,7 +15,8 @@ use tower_service::Service;
 use super::ResponseFuture;
 use crate::{
     connector::direct::Direct,
-    error::BoxError,
+    error::{BoxError, TlsError},
+    io::TlsStream,
     proto::Address,
     session::{Connected, Target},
     tls::{
@@ -82,7 +83,7 @@ where
     T: Target,
     Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    type Response = Connected<crate::io::TlsStream>;
+    type Response = Connected<TlsStream>;
     type Error = BoxError;
     type Future = ResponseFuture;
 
@@ -104,15 +105,27 @@ where
                 None => name_of(&target.address()?)?,
             };
             let connected = transport.oneshot(target).await.map_err(Into::into)?;
-            let (io, connected) = connected.take_io();
-            let io = timeout(limit, tls::connect(config, name, io)).await??;
-            Ok(connected.map_io(|()| io))
+            Ok(timeout(limit, shake_hands(config, name, connected)).await??)
         })
     }
 }
 
+/// Shakes hands over a stream that is connected. The caller bounds the time.
+pub(in crate::connector) async fn shake_hands<Io>(
+    config: Arc<ClientConfig>,
+    name: ServerName<'static>,
+    connected: Connected<Io>,
+) -> Result<Connected<TlsStream>, TlsError>
+where
+    Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (io, connected) = connected.take_io();
+    let io = tls::connect(config, name, io).await?;
+    Ok(connected.map_io(|()| io))
+}
+
 /// Returns the name that the certificate of a target has to be for.
-fn name_of(target: &Address) -> Result<ServerName<'static>, BoxError> {
+pub(in crate::connector) fn name_of(target: &Address) -> Result<ServerName<'static>, BoxError> {
     Ok(match target {
         Address::Ip(address) => ServerName::IpAddress(address.ip().into()),
         Address::Name(name, _) => ServerName::try_from(name.to_string())?,
