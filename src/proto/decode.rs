@@ -1,6 +1,6 @@
 use std::fmt;
 
-use super::InvalidName;
+use super::{InvalidName, InvalidProxyHeader};
 
 /// A message that can be read from the front of a byte slice.
 pub trait Decode: Sized {
@@ -47,6 +47,8 @@ pub enum Error {
     UserId,
     /// A reserved field of a datagram header is not zero (RFC 1928 section 7).
     Reserved,
+    /// A header of the PROXY protocol is none.
+    ProxyHeader(InvalidProxyHeader),
 }
 
 impl fmt::Display for Error {
@@ -68,6 +70,7 @@ impl fmt::Display for Error {
             Self::AddressType(octet) => write!(f, "unknown address type {octet:#04x}"),
             Self::Name(reason) => write!(f, "{reason}"),
             Self::UserId => f.write_str("USERID has more than 255 octets"),
+            Self::ProxyHeader(reason) => write!(f, "{reason}"),
             Self::Reserved => f.write_str("reserved octets are not zero"),
         }
     }

@@ -38,6 +38,8 @@ mod into_address;
 mod invalid_name;
 mod ip_literal;
 mod method;
+mod network;
+mod proxy_protocol;
 mod reader;
 mod reply;
 mod request;
@@ -58,6 +60,10 @@ pub use self::{
     into_address::IntoAddress,
     invalid_name::InvalidName,
     method::{Method, MethodSet},
+    network::{InvalidNetwork, Network},
+    proxy_protocol::{
+        InvalidProxyHeader, ProxyHeader, ProxyTls, ProxyTlv, ProxyTlvs, ProxyVersion,
+    },
     reply::{Reply, ReplyCode},
     request::Request,
     udp::UdpHeader,

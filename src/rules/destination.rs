@@ -58,7 +58,7 @@ impl FromStr for Destination {
                 Err(_) if text.contains("]:") || text.matches(':').count() == 1 => {
                     wrong("has a port: write it as `port`")
                 }
-                Err(problem) => Err(problem),
+                Err(problem) => Err(problem.into()),
             };
         }
         if text == "*" {

@@ -19,7 +19,7 @@ use super::{
     destination::Kind,
     ipv4_in_ipv6,
     nat64::Nat64,
-    network::Network,
+    network::ip_net,
     postings::{Key, Postings, RuleId},
     rule::Rule,
     special_purpose,
@@ -279,7 +279,8 @@ impl IndexBuilder {
                 index.labels = index.labels.max(labels);
                 *index.below.entry(name).or_insert_with(|| fresh(keys))
             }
-            Kind::Network(Network(network)) => {
+            Kind::Network(network) => {
+                let network = ip_net(network);
                 let placed = || Placed {
                     key: fresh(keys),
                     reach: Reach::of(network, nat64),
@@ -289,8 +290,12 @@ impl IndexBuilder {
         });
         let destinations = destinations.collect();
         let clients = take(&mut rule.clients).into_iter();
-        let clients = clients
-            .map(|Network(client)| *index.clients.entry(client).or_insert_with(|| fresh(keys)));
+        let clients = clients.map(|client| {
+            *index
+                .clients
+                .entry(ip_net(client))
+                .or_insert_with(|| fresh(keys))
+        });
         let clients = clients.collect();
         let users = take(&mut rule.users).into_iter();
         let users = users.map(|user| *index.users.entry(user).or_insert_with(|| fresh(keys)));

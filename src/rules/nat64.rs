@@ -2,8 +2,6 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use ipnet::IpNet;
-
 use super::{error::InvalidCondition, network::Network};
 
 /// A prefix of 32, 40, 48, 56, 64 or 96 bits.
@@ -15,10 +13,10 @@ pub(super) struct Nat64 {
 
 impl Nat64 {
     pub(super) fn new(prefix: Network) -> Result<Self, InvalidCondition> {
-        let len = u32::from(prefix.0.prefix_len());
-        match prefix.0 {
-            IpNet::V6(v6) if [32, 40, 48, 56, 64, 96].contains(&len) => Ok(Self {
-                first: v6.network().to_bits(),
+        let len = u32::from(prefix.prefix_len());
+        match prefix.first() {
+            IpAddr::V6(first) if [32, 40, 48, 56, 64, 96].contains(&len) => Ok(Self {
+                first: first.to_bits(),
                 len,
             }),
             _ => Err(InvalidCondition::new(format_args!(

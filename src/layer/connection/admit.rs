@@ -27,7 +27,8 @@ pub(crate) fn malformed(error: proto::Error) -> Refusal {
         proto::Error::Version { .. }
         | proto::Error::Name(_)
         | proto::Error::UserId
-        | proto::Error::Reserved => ReplyCode::GENERAL_FAILURE,
+        | proto::Error::Reserved
+        | proto::Error::ProxyHeader(_) => ReplyCode::GENERAL_FAILURE,
     };
     Refusal::new(code, "malformed request").with_source(error)
 }
