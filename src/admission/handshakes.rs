@@ -3,7 +3,7 @@
 use std::{
     fmt,
     net::IpAddr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use super::{Count, Counts, LimitEvents, client_network};
@@ -18,48 +18,61 @@ use super::{Count, Counts, LimitEvents, client_network};
 /// Several listeners share one count by a clone each. See
 /// [`Serve::handshakes`](crate::server::Serve::handshakes) for an example.
 #[derive(Clone)]
-pub struct HandshakeLimit {
+pub struct HandshakeLimit(Arc<Shared>);
+
+struct Shared {
     most: usize,
     counts: Counts<IpAddr>,
-    events: Arc<LimitEvents<IpAddr>>,
+    events: LimitEvents<IpAddr>,
 }
 
 impl HandshakeLimit {
     /// Allows so many for each client. 0 would let nobody in, and is taken for 1.
     #[must_use]
     pub fn per_client(most: usize) -> Self {
-        Self {
+        Self(Arc::new(Shared {
             most: most.max(1),
             counts: Counts::default(),
-            events: Arc::new(LimitEvents::new("unauthenticated")),
-        }
+            events: LimitEvents::new("unauthenticated"),
+        }))
     }
 
     /// Counts one more connection, unless its client has too many.
     pub(crate) fn enter(&self, client: IpAddr) -> Option<InHandshake> {
-        let count = match client_network(client) {
-            None => None,
-            Some(client) => {
-                let count = self.counts.enter_below(client, self.most);
-                if count.is_none() {
-                    self.events.reached(&client);
-                    return None;
-                }
-                count
-            }
-        };
         Some(InHandshake {
-            count: Mutex::new(count),
-            events: Arc::clone(&self.events),
+            count: Mutex::new(self.0.count(client)?),
+            shared: Arc::clone(&self.0),
         })
+    }
+}
+
+impl Shared {
+    /// Counts one more of this client; nothing for one without an address. `None` if there are too many.
+    fn count(&self, client: IpAddr) -> Option<Option<Count<IpAddr>>> {
+        let Some(client) = client_network(client) else {
+            return Some(None);
+        };
+        let count = self.counts.enter_below(client, self.most);
+        if count.is_none() {
+            self.events.reached(&client);
+        }
+        count.map(Some)
+    }
+
+    fn leave(&self, count: Option<Count<IpAddr>>) {
+        if let Some(count) = count {
+            let client = *count.key();
+            drop(count);
+            self.events.left(&client);
+        }
     }
 }
 
 impl fmt::Debug for HandshakeLimit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HandshakeLimit")
-            .field("per_client", &self.most)
-            .field("clients", &self.counts.keys())
+            .field("per_client", &self.0.most)
+            .field("clients", &self.0.counts.keys())
             .finish()
     }
 }
@@ -68,18 +81,34 @@ impl fmt::Debug for HandshakeLimit {
 /// the extensions of its connection.
 pub(crate) struct InHandshake {
     count: Mutex<Option<Count<IpAddr>>>,
-    events: Arc<LimitEvents<IpAddr>>,
+    shared: Arc<Shared>,
 }
 
 impl InHandshake {
     /// Counts the connection no longer: its request is read.
     pub(crate) fn request_read(&self) {
-        let mut count = self.count.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = count.take() {
-            let client = *count.key();
-            drop(count);
-            self.events.left(&client);
+        let count = self.lock().take();
+        self.shared.leave(count);
+    }
+
+    /// Counts the connection for another client than that of before: the one that it turned out to be. `false`
+    /// if that one has too many.
+    pub(crate) fn recount(&self, client: IpAddr) -> bool {
+        let mut count = self.lock();
+        if count.as_ref().map(|count| *count.key()) == client_network(client) {
+            return true;
         }
+        let Some(other) = self.shared.count(client) else {
+            return false;
+        };
+        let before = std::mem::replace(&mut *count, other);
+        drop(count);
+        self.shared.leave(before);
+        true
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Count<IpAddr>>> {
+        self.count.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

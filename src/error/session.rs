@@ -46,6 +46,10 @@ impl SessionError {
             Step::Tls => find(&*self.source).map_or(Fault::Client, super::TlsError::fault),
             #[cfg(not(feature = "tls"))]
             Step::Tls => Fault::Client,
+            Step::ProxyHeader => {
+                let refusal = find::<Refusal>(&*self.source);
+                refusal.map_or(Fault::Client, |_| Fault::Refused)
+            }
             Step::Greeting | Step::Request | Step::Reply => Fault::Client,
             Step::Dial => Fault::of(&*self.source),
             Step::Relay => match find::<RelayError>(&*self.source).map(RelayError::kind) {

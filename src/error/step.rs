@@ -6,6 +6,8 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Step {
+    /// Reading the header of the PROXY protocol.
+    ProxyHeader,
     /// The TLS handshake with the client.
     Tls,
     /// Version identifier and method selection (RFC 1928 section 3).
@@ -25,6 +27,7 @@ pub enum Step {
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::ProxyHeader => "PROXY header",
             Self::Tls => "tls",
             Self::Greeting => "greeting",
             Self::Authentication => "authentication",

@@ -50,6 +50,7 @@ pub(crate) use self::{
     lingering_close::poll_discard,
     message::{refuse, write_reply},
     meter::Meters,
+    prefixed_stream::CAPACITY,
     raw_socket::{Raw, sent},
     scratch::{LARGEST, lend, with_scratch},
     yield_turn::yield_turn,

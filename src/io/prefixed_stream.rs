@@ -1,5 +1,5 @@
 use std::{
-    future::Future,
+    future::{Future, poll_fn},
     io,
     pin::Pin,
     task::{Context, Poll, ready},
@@ -13,7 +13,7 @@ use tokio::{
 
 /// Room for a whole handshake of usual size, in bytes, so that a client that sends it all at once
 /// is read in one system call.
-const CAPACITY: usize = 1024;
+pub(crate) const CAPACITY: usize = 1024;
 
 /// The time between two questions whether a peer is gone.
 const WATCH: Duration = Duration::from_secs(1);
@@ -83,6 +83,11 @@ impl<Io> PrefixedStream<Io> {
         (self.io, bytes)
     }
 
+    /// Takes octets out of those that were read ahead.
+    pub(crate) fn consume(&mut self, octets: usize) {
+        self.start = self.start.saturating_add(octets).min(self.end);
+    }
+
     fn release(&mut self) {
         self.watch = None;
         self.buffer = Box::default();
@@ -102,6 +107,15 @@ impl<Io: AsyncRead + Unpin> PrefixedStream<Io> {
             ready!(self.poll_fill(cx))?;
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// Reads ahead once. `false` at the end of the stream, and without room.
+    pub(crate) async fn read_ahead(&mut self) -> io::Result<bool> {
+        if self.ended || self.is_full() {
+            return Ok(false);
+        }
+        poll_fn(|cx| self.poll_fill(cx)).await?;
+        Ok(!self.ended)
     }
 
     /// Returns `true` if there is no more room to read ahead.

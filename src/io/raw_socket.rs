@@ -94,19 +94,25 @@ const fn transport(_: &dyn Any) -> Option<&BoxStream> {
     None
 }
 
-/// Sees through [`PrefixedStream`] once its bytes have all been read.
+/// Sees through one or two [`PrefixedStream`]s once their bytes have all been read.
 fn bare<T: 'static>(io: &dyn Any) -> Option<&T> {
-    io.downcast_ref::<T>().or_else(|| {
+    fn within<T: 'static>(io: &dyn Any) -> Option<&T> {
         io.downcast_ref::<PrefixedStream<T>>()
             .filter(|ahead| ahead.buffered().is_empty())
             .map(PrefixedStream::get_ref)
-    })
+    }
+    let socket = io.downcast_ref().or_else(|| within(io));
+    // A layer above the handshake has read ahead as well.
+    socket.or_else(|| within::<PrefixedStream<T>>(io).and_then(|inner| within(inner)))
 }
 
-/// Sees through [`PrefixedStream`], whatever it has.
+/// Sees through one or two [`PrefixedStream`]s, whatever they have.
 fn behind<T: 'static>(io: &dyn Any) -> Option<&T> {
-    let prefixed = || io.downcast_ref().map(PrefixedStream::<T>::get_ref);
-    io.downcast_ref::<T>().or_else(prefixed)
+    fn within<T: 'static>(io: &dyn Any) -> Option<&T> {
+        io.downcast_ref().map(PrefixedStream::get_ref)
+    }
+    let socket = io.downcast_ref().or_else(|| within(io));
+    socket.or_else(|| within::<PrefixedStream<T>>(io).and_then(|inner| within(inner)))
 }
 
 /// Waits until a socket has sent what was written to it or to the stream around it, for no longer than `limit`.

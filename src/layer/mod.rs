@@ -3,6 +3,7 @@
 //! | layer | turns | into |
 //! |---|---|---|
 //! | `SessionMetricsLayer` (feature `metrics`) | a service for accepted connections | the same, measured |
+//! | [`ProxyProtocolLayer`](proxy_protocol::ProxyProtocolLayer) | a service for accepted connections | the same, behind PROXY headers |
 //! | `TlsLayer` (feature `tls`) | a service for streams inside TLS | a service for accepted connections |
 //! | [`HandshakeLayer`](handshake::HandshakeLayer) | a service for negotiations | a service for accepted connections |
 //! | [`Socks4Layer`](socks4::Socks4Layer) | a service for what clients state | a service for accepted connections |
@@ -36,6 +37,7 @@ pub mod limit;
 pub mod meter;
 #[cfg(feature = "metrics")]
 pub mod metrics;
+pub mod proxy_protocol;
 pub mod request_fn;
 pub mod search_domain;
 pub mod socks4;

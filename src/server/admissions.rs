@@ -4,17 +4,7 @@ use std::future::pending;
 
 use tokio::task::JoinSet;
 
-use crate::{
-    admission::HandshakeLimit,
-    session::{Accepted, Entry, Full, SessionLimit, SessionPlace},
-};
-
-/// The limits of a server on connections.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Limits {
-    pub(super) handshakes: Option<HandshakeLimit>,
-    pub(super) sessions: Option<SessionLimit>,
-}
+use crate::session::{Accepted, Closed, Deferred, Entry, Limits, Senders, SessionPlace};
 
 /// Admits connections by the limits of a server.
 pub(super) struct Admissions<Io> {
@@ -51,36 +41,41 @@ impl<Io: Send + 'static> Admissions<Io> {
         }
     }
 
-    /// Admits a connection, has it wait, or closes it.
-    pub(super) fn admit(&mut self, mut accepted: Accepted<Io>) -> Option<Arrival<Io>> {
+    /// Admits a connection, has it wait, or closes it. One from a sender is served as it is: the layer that reads
+    /// its header admits it by the same limits, once its client is known.
+    pub(super) fn admit(
+        &mut self,
+        mut accepted: Accepted<Io>,
+        senders: Option<&Senders>,
+    ) -> Option<Arrival<Io>> {
         let peer = accepted.peer;
-        if let Some(limit) = &self.limits.handshakes {
-            let Some(counted) = limit.enter(peer.ip()) else {
-                tracing::debug!(%peer, "closed: too many of its connections in the handshake");
-                return None;
-            };
-            accepted.extensions.insert(counted);
-        }
-        let Some(limit) = &self.limits.sessions else {
+        if senders.is_some_and(|senders| senders.position(peer).is_some()) {
+            let deferred = Deferred::new(self.limits.clone());
+            accepted.extensions.insert(deferred);
             return Some(Arrival {
                 accepted,
                 place: None,
             });
-        };
-        match limit.enter(peer.ip()) {
-            Ok(Entry::Place(place)) => return Some(Arrival::new(accepted, place)),
-            Ok(Entry::Queued(queueing, limit)) => {
+        }
+        match self.limits.enter(&mut accepted, peer.ip()) {
+            Ok(None) => {
+                return Some(Arrival {
+                    accepted,
+                    place: None,
+                });
+            }
+            Ok(Some(Entry::Place(place))) => return Some(Arrival::new(accepted, place)),
+            Ok(Some(Entry::Queued(queueing, limit))) => {
                 let place = queueing.place(limit);
                 self.queue.spawn(async move {
                     let place = place.await;
                     if place.is_none() {
-                        tracing::debug!(%peer, "closed: no session ended in time");
+                        tracing::debug!(%peer, "closed: {}", Closed::Waited);
                     }
                     Some(Arrival::new(accepted, place?))
                 });
             }
-            Err(Full::Client) => tracing::debug!(%peer, "closed: too many sessions of its client"),
-            Err(Full::All) => tracing::debug!(%peer, "closed: too many wait for a session to end"),
+            Err(closed) => tracing::debug!(%peer, "closed: {closed}"),
         }
         None
     }

@@ -17,7 +17,7 @@ use tokio::{
 
 use super::{
     AcceptService, Listener,
-    admissions::{Admissions, Arrival, Limits},
+    admissions::{Admissions, Arrival},
     backoff::Backoff,
     tasks::{SWEEP, Tasks},
 };
@@ -25,7 +25,7 @@ use crate::{
     admission::{HandshakeLimit, held_back},
     error::BoxError,
     io::Keepalive,
-    session::SessionLimit,
+    session::{Limits, Senders, SessionLimit, announced},
 };
 
 /// Serves the connections of `listener` with `stack`. See the [module](super).
@@ -239,7 +239,7 @@ where
     L: Listener,
     S: AcceptService<L::Io>,
 {
-    ready(stack).await.map_err(Into::into)?;
+    let senders = ready(stack).await.map_err(Into::into)?;
     loop {
         let accepted = tokio::select! {
             biased;
@@ -249,7 +249,7 @@ where
         match accepted {
             Ok(accepted) => {
                 backoff.reset();
-                if let Some(arrival) = admissions.admit(accepted) {
+                if let Some(arrival) = admissions.admit(accepted, senders.as_ref()) {
                     return Ok(arrival);
                 }
             }
@@ -258,14 +258,19 @@ where
     }
 }
 
-/// Waits until there is room for a session. Clients wait in the queue of the system meanwhile.
-async fn ready<Io, S: AcceptService<Io>>(stack: &mut S) -> Result<(), S::Error> {
+/// Waits until there is room for a session. Clients wait in the queue of the system meanwhile. Returns the peers
+/// whose clients the stack will know by a header.
+async fn ready<Io, S: AcceptService<Io>>(stack: &mut S) -> Result<Option<Senders>, S::Error> {
     let mut ready = pin!(stack.ready());
-    if let Poll::Ready(outcome) = poll_fn(|cx| Poll::Ready(ready.as_mut().poll(cx))).await {
+    let mut poll = |cx: &mut Context<'_>| {
+        let (polled, senders) = announced(|| ready.as_mut().poll(cx));
+        polled.map_ok(|()| senders)
+    };
+    if let Poll::Ready(outcome) = poll_fn(|cx| Poll::Ready(poll(cx))).await {
         return outcome;
     }
     held_back("sessions", "all", true);
-    let outcome = ready.await;
+    let outcome = poll_fn(poll).await;
     held_back("sessions", "all", false);
     outcome
 }

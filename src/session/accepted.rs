@@ -1,4 +1,4 @@
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use tokio::time::Instant;
 
@@ -70,5 +70,12 @@ impl<Io> Accepted<Io> {
     /// deadlines of all layers run from there.
     pub(crate) fn started(&mut self) -> Instant {
         *self.started.get_or_insert_with(Instant::now)
+    }
+
+    /// Takes time out of what the deadlines count: the connection waited for us, and not we for its client.
+    pub(crate) fn waited(&mut self, time: Duration) {
+        self.started = self
+            .started
+            .map(|started| started.checked_add(time).unwrap_or(started));
     }
 }

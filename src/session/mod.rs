@@ -11,6 +11,7 @@
 //! that comes back to hold something for as long as bytes flow ([`TunnelExt`]).
 
 mod accepted;
+mod admission;
 mod allowed_or_refused;
 mod box_tunnel;
 mod client_key;
@@ -28,6 +29,7 @@ mod replies;
 mod request;
 mod sealed;
 mod search_domain;
+mod senders;
 mod serde;
 mod session_limit;
 mod stated;
@@ -39,7 +41,6 @@ pub(crate) use self::allowed_or_refused::AllowedOrRefused;
 #[cfg(feature = "limit")]
 pub(crate) use self::login_attempts::{CountLogin, CountLogins};
 pub(crate) use self::replies::Replies;
-pub(crate) use self::session_limit::{Entry, Full, SessionHolder, SessionPlace};
 #[cfg(feature = "metrics")]
 pub(crate) use self::session_limit::{SESSIONS_LIMIT, SESSIONS_WAITING};
 pub use self::{
@@ -64,4 +65,9 @@ pub use self::{
     target::Target,
     tunnel::Tunnel,
     tunnel_ext::{HoldTunnel, MeteredTunnel, OnCloseTunnel, TunnelExt},
+};
+pub(crate) use self::{
+    admission::{Closed, Deferred, Limits, admit},
+    senders::{Senders, announced},
+    session_limit::{Entry, SessionHolder, SessionPlace},
 };

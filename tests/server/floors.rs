@@ -36,6 +36,7 @@ const HOUSE: &[(&str, &str)] = &[
     ("layer/socks4", "proto io admission relay error session layer/connection"),
     ("layer/auth", "proto io admission error session tls"),
     ("layer/http", "proto io admission relay error session layer/connection"),
+    ("layer/proxy_protocol", "proto io admission relay error session layer/connection"),
     ("layer/acl", "proto io admission relay error session"),
     ("layer/limit", "proto io admission relay error session layer/key"),
     ("layer/meter", "proto io admission relay error session layer/key"),

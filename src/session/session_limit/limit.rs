@@ -7,8 +7,8 @@ use std::{
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::{Queueing, SessionPlace, places::Places};
-use crate::{admission::client_network, session::UserOrClient};
+use super::{Queueing, SessionPlace, place::Shares, places::Places};
+use crate::session::UserOrClient;
 
 /// Connections that may wait for a place at once.
 const QUEUE: usize = 1024;
@@ -34,8 +34,9 @@ pub(crate) const MOST: &str = "socks_sessions_limit";
 /// | the places of its user | is refused with 02, once its request is read |
 ///
 /// By default a client and a user may have a quarter of all places each; of few places, up to 8 or
-/// three quarters, whichever is less. Behind a load balancer, where all clients come from one address, set
-/// [`per_client`](Self::per_client) to the whole.
+/// three quarters, whichever is less. Behind a load balancer that states its clients, a
+/// [`ProxyProtocolLayer`](crate::layer::proxy_protocol::ProxyProtocolLayer) has them counted; behind any other,
+/// where all clients come from one address, set [`per_client`](Self::per_client) to the whole.
 ///
 /// The log has one line at warn when all places are taken, which names who has the most, and one at info
 /// when a twentieth is free again.
@@ -74,8 +75,7 @@ pub(crate) const MOST: &str = "socks_sessions_limit";
 #[derive(Clone)]
 pub struct SessionLimit {
     most: usize,
-    per_client: usize,
-    per_user: usize,
+    shares: Shares,
     queue: usize,
     wait: Duration,
     places: Arc<Places>,
@@ -89,8 +89,10 @@ impl SessionLimit {
         let most = most.clamp(1, Semaphore::MAX_PERMITS);
         Self {
             most,
-            per_client: share_of(most),
-            per_user: share_of(most),
+            shares: Shares {
+                per_client: share_of(most),
+                per_user: share_of(most),
+            },
             queue: QUEUE,
             wait: WAIT,
             places: Arc::new(Places::new(most)),
@@ -100,14 +102,14 @@ impl SessionLimit {
     /// Sets how many of them a client may have. 0 is taken for 1.
     #[must_use]
     pub fn per_client(mut self, most: usize) -> Self {
-        self.per_client = most.max(1);
+        self.shares.per_client = most.max(1);
         self
     }
 
     /// Sets how many of them a user may have. 0 is taken for 1.
     #[must_use]
     pub fn per_user(mut self, most: usize) -> Self {
-        self.per_user = most.max(1);
+        self.shares.per_user = most.max(1);
         self
     }
 
@@ -157,24 +159,15 @@ impl SessionLimit {
     ///
     /// Why there is none.
     pub(crate) fn enter(&self, client: IpAddr) -> Result<Entry, Full> {
-        let client = match client_network(client) {
-            None => None,
-            Some(client) => {
-                let count = self.places.clients.enter_below(client, self.per_client);
-                if count.is_none() {
-                    self.places.clients_at_limit.reached(&client);
-                    return Err(Full::Client);
-                }
-                count
-            }
-        };
+        let counted = self.places.count_client(client, self.shares.per_client);
+        let client = counted.ok_or(Full::Client)?;
         let permit = self.places.free.try_acquire();
         if permit.map(SemaphorePermit::forget).is_ok() {
-            let place = SessionPlace::new(&self.places, self.per_user, client);
+            let place = SessionPlace::new(&self.places, self.shares, client);
             return Ok(Entry::Place(place));
         }
         self.places.note_full();
-        let queueing = Queueing::join(&self.places, self.queue, self.per_user, client);
+        let queueing = Queueing::join(&self.places, self.queue, self.shares, client);
         Ok(Entry::Queued(queueing.ok_or(Full::All)?, self.wait))
     }
 }
@@ -204,8 +197,8 @@ impl fmt::Debug for SessionLimit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SessionLimit")
             .field("most", &self.most)
-            .field("per_client", &self.per_client)
-            .field("per_user", &self.per_user)
+            .field("per_client", &self.shares.per_client)
+            .field("per_user", &self.shares.per_user)
             .field("live", &self.live())
             .finish_non_exhaustive()
     }

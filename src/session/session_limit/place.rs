@@ -7,7 +7,7 @@ use std::{
 
 use super::places::Places;
 use crate::{
-    admission::{Count, LimitEvents},
+    admission::{Count, LimitEvents, client_network},
     error::Refusal,
     session::{Identity, User},
 };
@@ -20,7 +20,7 @@ pub(crate) struct SessionHolder(Arc<Holder>);
 
 struct Holder {
     places: Arc<Places>,
-    per_user: usize,
+    shares: Shares,
     holds: Mutex<Option<Holds>>,
 }
 
@@ -30,15 +30,18 @@ struct Holds {
     user: Option<Count<User>>,
 }
 
+/// How many of the places a client and a user may have.
+#[derive(Clone, Copy)]
+pub(super) struct Shares {
+    pub(super) per_client: usize,
+    pub(super) per_user: usize,
+}
+
 impl SessionPlace {
-    pub(super) fn new(
-        places: &Arc<Places>,
-        per_user: usize,
-        client: Option<Count<IpAddr>>,
-    ) -> Self {
+    pub(super) fn new(places: &Arc<Places>, shares: Shares, client: Option<Count<IpAddr>>) -> Self {
         Self(Arc::new(Holder {
             places: Arc::clone(places),
-            per_user,
+            shares,
             holds: Mutex::new(Some(Holds { client, user: None })),
         }))
     }
@@ -59,21 +62,39 @@ impl SessionHolder {
         let Some(name) = identity.name() else {
             return Ok(());
         };
-        let Holder {
-            places, per_user, ..
-        } = &*self.0;
+        let Holder { places, shares, .. } = &*self.0;
+        let per_user = shares.per_user;
         let user = User::named(name);
         let mut holds = self.0.holds();
         let Some(holds) = holds.as_mut() else {
             return Ok(()); // the session is over
         };
-        holds.user = places.users.enter_below(user.clone(), *per_user);
+        holds.user = places.users.enter_below(user.clone(), per_user);
         if holds.user.is_some() {
             return Ok(());
         }
         places.users_at_limit.reached(&user);
         let reason = format!("{user:?} has {per_user} sessions already");
         Err(Refusal::not_allowed(reason).with_rule("limit sessions"))
+    }
+
+    /// Counts the session for another client than that of before: the one that it turned out to be. `false`
+    /// if that one has its share.
+    pub(crate) fn recount(&self, client: IpAddr) -> bool {
+        let Holder { places, shares, .. } = &*self.0;
+        let mut holds = self.0.holds();
+        let Some(holds) = holds.as_mut() else {
+            return true; // the session is over
+        };
+        if holds.client.as_ref().map(|count| *count.key()) == client_network(client) {
+            return true;
+        }
+        let Some(other) = places.count_client(client, shares.per_client) else {
+            return false;
+        };
+        let before = std::mem::replace(&mut holds.client, other);
+        leave(before, &places.clients_at_limit);
+        true
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 use tokio::sync::Semaphore;
 
 use crate::{
-    admission::{Counts, LimitEvents, LogBudget, count_event},
+    admission::{Count, Counts, LimitEvents, LogBudget, client_network, count_event},
     session::{User, UserOrClient},
 };
 
@@ -40,6 +40,23 @@ impl Places {
             full: AtomicBool::new(false),
             lines: LogBudget::new(5, Duration::from_secs(10)),
         }
+    }
+
+    /// Counts one more session of this client; nothing for one without an address. `None` if it has `most`
+    /// already.
+    pub(super) fn count_client(
+        &self,
+        client: IpAddr,
+        most: usize,
+    ) -> Option<Option<Count<IpAddr>>> {
+        let Some(client) = client_network(client) else {
+            return Some(None);
+        };
+        let count = self.clients.enter_below(client, most);
+        if count.is_none() {
+            self.clients_at_limit.reached(&client);
+        }
+        count.map(Some)
     }
 
     /// Notes that a connection found no place: an event for each stay at the limit.

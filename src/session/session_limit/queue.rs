@@ -9,13 +9,13 @@ use std::{
 
 use tokio::time::timeout;
 
-use super::{SessionPlace, places::Places};
+use super::{SessionPlace, place::Shares, places::Places};
 use crate::admission::Count;
 
 /// A connection that waits for a place. Dropping it gives up its turn.
 pub(crate) struct Queueing {
     queued: Queued,
-    per_user: usize,
+    shares: Shares,
     client: Option<Count<IpAddr>>,
 }
 
@@ -24,13 +24,13 @@ impl Queueing {
     pub(super) fn join(
         places: &Arc<Places>,
         most: usize,
-        per_user: usize,
+        shares: Shares,
         client: Option<Count<IpAddr>>,
     ) -> Option<Self> {
         let queued = Queued::enter(places, most)?;
         Some(Self {
             queued,
-            per_user,
+            shares,
             client,
         })
     }
@@ -42,7 +42,7 @@ impl Queueing {
     ) -> impl Future<Output = Option<SessionPlace>> + Send {
         let Self {
             queued,
-            per_user,
+            shares,
             client,
         } = self;
         async move {
@@ -50,7 +50,7 @@ impl Queueing {
             // Nobody closes the semaphore.
             let permit = timeout(limit, places.free.acquire()).await.ok()?.ok()?;
             permit.forget();
-            Some(SessionPlace::new(&places, per_user, client))
+            Some(SessionPlace::new(&places, shares, client))
         }
     }
 }
