@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     error::Step,
-    proto::{Address, Command, Credentials, IntoAddress, Request},
+    proto::{Address, Command, Credentials, DomainName, IntoAddress, ParseAddressError, Request},
     session::Connected,
 };
 
@@ -258,6 +258,67 @@ impl<L> Client<L> {
         let target = Address::Ip(local.stated());
         let (io, bound) = self.request(io, Command::UDP_ASSOCIATE, target).await?;
         ProxySocket::open(io, local, bnd::relay(bound, proxy, self.settings.relays)?)
+    }
+
+    /// Requests the address of a name (RESOLVE, X'F0'): of Tor, or another proxy that knows this extension of Tor's.
+    /// The proxy resolves the name, and nothing is looked up here. An address in place of a name is sent too.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`] says at which step it failed and whose fault it was: `Refused` with 04 where the name has no
+    /// address, with 07 where the proxy does not know the command, and [`ClientError::NotResolved`] where its
+    /// reply has no address in it, or zeros. `io` is closed in any case.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future closes `io`.
+    pub async fn resolve<Io>(&self, io: Io, name: &str) -> Result<IpAddr, ClientError>
+    where
+        L: ClientAuth<Io>,
+        Io: AsyncRead + AsyncWrite + Unpin,
+    {
+        let target = Address::new(name, 0).map_err(ParseAddressError::Host);
+        let target = target.map_err(ClientError::InvalidTarget)?;
+        self.resolve_address(io, target).await
+    }
+
+    /// Requests the address of a name, or of what is one.
+    pub(crate) async fn resolve_address<Io>(
+        &self,
+        io: Io,
+        target: Address,
+    ) -> Result<IpAddr, ClientError>
+    where
+        L: ClientAuth<Io>,
+        Io: AsyncRead + AsyncWrite + Unpin,
+    {
+        match self.request(io, Command::RESOLVE, target).await? {
+            (_, Address::Ip(address)) if !address.ip().to_canonical().is_unspecified() => {
+                Ok(address.ip().to_canonical())
+            }
+            (_, other) => Err(ClientError::NotResolved(other)),
+        }
+    }
+
+    /// Requests the name of an address (RESOLVE_PTR, X'F1'), of a proxy that knows this extension of Tor's.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`resolve`](Self::resolve), where the reply has no name of a host in it.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future closes `io`.
+    pub async fn resolve_ptr<Io>(&self, io: Io, address: IpAddr) -> Result<DomainName, ClientError>
+    where
+        L: ClientAuth<Io>,
+        Io: AsyncRead + AsyncWrite + Unpin,
+    {
+        let target = Address::Ip(SocketAddr::new(address.to_canonical(), 0));
+        match self.request(io, Command::RESOLVE_PTR, target).await? {
+            (_, Address::Name(name, _)) => Ok(name),
+            (_, other @ Address::Ip(_)) => Err(ClientError::NotResolved(other)),
+        }
     }
 
     /// Returns the limit of the time until the reply.

@@ -9,6 +9,8 @@
 //! | CONNECT | [`Client::connect`] | [`Connected`](crate::session::Connected), the stream itself |
 //! | BIND | [`Client::bind`] | [`ProxyListener`], with both replies |
 //! | UDP ASSOCIATE | [`Client::associate`] | [`ProxySocket`], which sends and receives datagrams |
+//! | RESOLVE (Tor's) | [`Client::resolve`] | the address of a name |
+//! | RESOLVE_PTR (Tor's) | [`Client::resolve_ptr`] | the name of an address |
 //!
 //! * **Nothing is read ahead.** The stream that is returned is the one that you passed, without a
 //!   wrapper. Bytes right behind the reply are its first, and a

@@ -14,37 +14,41 @@ use crate::{error::BoxError, proto::Command, session::Request};
 
 pin_project! {
     /// Executes a request: the future of [`Connector`](super::Connector).
-    pub struct ResponseFuture<C, B, A>
+    pub struct ResponseFuture<C, B, A, R>
     where
         C: Service<Request>,
         B: Service<Request>,
         A: Service<Request>,
+        R: Service<Request>,
     {
         #[pin]
-        state: State<C, B, A>,
+        state: State<C, B, A, R>,
     }
 }
 
 pin_project! {
     #[project = StateProj]
-    enum State<C, B, A>
+    enum State<C, B, A, R>
     where
         C: Service<Request>,
         B: Service<Request>,
         A: Service<Request>,
+        R: Service<Request>,
     {
         Connect { #[pin] future: Oneshot<C, Request> },
         Bind { #[pin] future: Oneshot<B, Request> },
         Associate { #[pin] future: Oneshot<A, Request> },
+        Resolve { #[pin] future: Oneshot<R, Request> },
         Unknown { command: Command },
     }
 }
 
-impl<C, B, A> ResponseFuture<C, B, A>
+impl<C, B, A, R> ResponseFuture<C, B, A, R>
 where
     C: Service<Request>,
     B: Service<Request>,
     A: Service<Request>,
+    R: Service<Request>,
 {
     pub(super) const fn connect(future: Oneshot<C, Request>) -> Self {
         Self {
@@ -64,6 +68,12 @@ where
         }
     }
 
+    pub(super) const fn resolve(future: Oneshot<R, Request>) -> Self {
+        Self {
+            state: State::Resolve { future },
+        }
+    }
+
     pub(super) const fn unknown(command: Command) -> Self {
         Self {
             state: State::Unknown { command },
@@ -71,7 +81,7 @@ where
     }
 }
 
-impl<C, B, A> Future for ResponseFuture<C, B, A>
+impl<C, B, A, R> Future for ResponseFuture<C, B, A, R>
 where
     C: Service<Request>,
     C::Error: Into<BoxError>,
@@ -79,8 +89,11 @@ where
     B::Error: Into<BoxError>,
     A: Service<Request>,
     A::Error: Into<BoxError>,
+    R: Service<Request>,
+    R::Error: Into<BoxError>,
 {
-    type Output = Result<ConnectorTunnel<C::Response, B::Response, A::Response>, BoxError>;
+    type Output =
+        Result<ConnectorTunnel<C::Response, B::Response, A::Response, R::Response>, BoxError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().state.project() {
@@ -96,6 +109,10 @@ where
                 .poll(cx)
                 .map_ok(ConnectorTunnel::Associate)
                 .map_err(Into::into),
+            StateProj::Resolve { future } => future
+                .poll(cx)
+                .map_ok(ConnectorTunnel::Resolve)
+                .map_err(Into::into),
             StateProj::Unknown { command } => {
                 Poll::Ready(Err(unsupported::refusal(*command).into()))
             }
@@ -103,11 +120,12 @@ where
     }
 }
 
-impl<C, B, A> fmt::Debug for ResponseFuture<C, B, A>
+impl<C, B, A, R> fmt::Debug for ResponseFuture<C, B, A, R>
 where
     C: Service<Request>,
     B: Service<Request>,
     A: Service<Request>,
+    R: Service<Request>,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ResponseFuture").finish_non_exhaustive()

@@ -9,7 +9,8 @@
 //! | CONNECT | [`Direct`](direct::Direct) | [`with_connect`](Connector::with_connect) |
 //! | BIND | [`Bind`](bind::Bind) | [`with_bind`](Connector::with_bind) |
 //! | UDP ASSOCIATE | [`Associate`](associate::Associate) | [`with_associate`](Connector::with_associate) |
-//! | all three, through another proxy | | [`Connector::upstream`], or each by itself: [`upstream`] |
+//! | these three, through another proxy | | [`Connector::upstream`], or each by itself: [`upstream`] |
+//! | RESOLVE, RESOLVE_PTR | reply 07 | [`with_resolve`](Connector::with_resolve): a [`NameService`](name_service::NameService) |
 //! | any other | reply 07 | a service of yours in place of the `Connector` |
 //!
 //! [`Unsupported`] in the place of a command refuses it with 07.
@@ -55,6 +56,7 @@ pub mod associate;
 pub mod bind;
 pub mod direct;
 pub mod failover;
+pub mod name_service;
 #[cfg(feature = "proxy-url")]
 pub mod proxy_url;
 pub mod resolve;

@@ -9,28 +9,31 @@ use super::{
     direct::Direct,
     future::ResponseFuture,
     tunnel::ConnectorTunnel,
+    unsupported::Unsupported,
     upstream::{MakeUpstream, Socks5Upstream, UpstreamBind},
 };
 use crate::{error::BoxError, proto::Command, session::Request};
 
 /// Dispatches requests by command, each to a service of its own. See the [module](super).
 ///
-/// `C`, `B` and `A` execute CONNECT, BIND and UDP ASSOCIATE.
+/// `C`, `B` and `A` execute CONNECT, BIND and UDP ASSOCIATE, and `R` RESOLVE and RESOLVE_PTR.
 #[derive(Clone, Copy, Debug)]
-pub struct Connector<C = Direct, B = Bind, A = Associate> {
+pub struct Connector<C = Direct, B = Bind, A = Associate, R = Unsupported> {
     connect: C,
     bind: B,
     associate: A,
+    resolve: R,
 }
 
 impl Connector {
-    /// Executes all three from this machine, straight to the target.
+    /// Executes CONNECT, BIND and UDP ASSOCIATE from this machine, straight to the target.
     #[must_use]
     pub fn direct() -> Self {
         Self {
             connect: Direct::new(),
             bind: Bind::new(),
             associate: Associate::new(),
+            resolve: Unsupported,
         }
     }
 }
@@ -48,43 +51,59 @@ where
             bind: upstream.clone().into_bind(),
             associate: Associate::with_transports(upstream.clone().into_transports()),
             connect: upstream,
+            resolve: Unsupported,
         }
     }
 }
 
-impl<C, B, A> Connector<C, B, A> {
+impl<C, B, A, R> Connector<C, B, A, R> {
     /// Replaces the service for CONNECT.
     #[must_use]
-    pub fn with_connect<T>(self, connect: T) -> Connector<T, B, A> {
+    pub fn with_connect<T>(self, connect: T) -> Connector<T, B, A, R> {
         Connector {
             connect,
             bind: self.bind,
             associate: self.associate,
+            resolve: self.resolve,
         }
     }
 
     /// Replaces the service for BIND.
     #[must_use]
-    pub fn with_bind<T>(self, bind: T) -> Connector<C, T, A> {
+    pub fn with_bind<T>(self, bind: T) -> Connector<C, T, A, R> {
         Connector {
             connect: self.connect,
             bind,
             associate: self.associate,
+            resolve: self.resolve,
         }
     }
 
     /// Replaces the service for UDP ASSOCIATE.
     #[must_use]
-    pub fn with_associate<T>(self, associate: T) -> Connector<C, B, T> {
+    pub fn with_associate<T>(self, associate: T) -> Connector<C, B, T, R> {
         Connector {
             connect: self.connect,
             bind: self.bind,
             associate,
+            resolve: self.resolve,
+        }
+    }
+
+    /// Replaces the service for RESOLVE and RESOLVE_PTR: by a
+    /// [`NameService`](super::name_service::NameService), or one of yours. Without it they are refused with 07.
+    #[must_use]
+    pub fn with_resolve<T>(self, resolve: T) -> Connector<C, B, A, T> {
+        Connector {
+            connect: self.connect,
+            bind: self.bind,
+            associate: self.associate,
+            resolve,
         }
     }
 }
 
-impl<C, B, A> Service<Request> for Connector<C, B, A>
+impl<C, B, A, R> Service<Request> for Connector<C, B, A, R>
 where
     C: Service<Request> + Clone,
     C::Error: Into<BoxError>,
@@ -92,12 +111,14 @@ where
     B::Error: Into<BoxError>,
     A: Service<Request> + Clone,
     A::Error: Into<BoxError>,
+    R: Service<Request> + Clone,
+    R::Error: Into<BoxError>,
 {
-    type Response = ConnectorTunnel<C::Response, B::Response, A::Response>;
+    type Response = ConnectorTunnel<C::Response, B::Response, A::Response, R::Response>;
     type Error = BoxError;
-    type Future = ResponseFuture<C, B, A>;
+    type Future = ResponseFuture<C, B, A, R>;
 
-    // Which of the three to ask is known with the request, and asked on the clone that is called.
+    // Which of them to ask is known with the request, and asked on the clone that is called.
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         Poll::Ready(Ok(()))
     }
@@ -108,6 +129,9 @@ where
             Command::BIND => ResponseFuture::bind(self.bind.clone().oneshot(request)),
             Command::UDP_ASSOCIATE => {
                 ResponseFuture::associate(self.associate.clone().oneshot(request))
+            }
+            Command::RESOLVE | Command::RESOLVE_PTR => {
+                ResponseFuture::resolve(self.resolve.clone().oneshot(request))
             }
             unknown => ResponseFuture::unknown(unknown),
         }

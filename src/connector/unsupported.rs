@@ -6,10 +6,11 @@ use std::{
 
 use tower_service::Service;
 
+use super::resolve::{ReverseLookup, ReverseResolve};
 use crate::{
-    error::Refusal,
+    error::{BoxError, Refusal},
     io::ClientStream,
-    proto::{Address, Command, ReplyCode},
+    proto::{Address, Command, DomainName, ReplyCode},
     relay::Traffic,
     session::{Request, Target, Tunnel},
 };
@@ -60,6 +61,13 @@ impl Service<Request> for Unsupported {
 
     fn call(&mut self, request: Request) -> Self::Future {
         ready(Err(refusal(request.command)))
+    }
+}
+
+/// In the place of a [reverse resolver](ReverseResolve): RESOLVE_PTR is refused.
+impl ReverseResolve for Unsupported {
+    async fn names_of(self, _: ReverseLookup) -> Result<Vec<DomainName>, BoxError> {
+        Err(refusal(Command::RESOLVE_PTR).into())
     }
 }
 

@@ -21,9 +21,9 @@ impl Fault {
     /// | error | fault |
     /// |---|---|
     /// | [`Refusal`] | the one that it [states](Refusal::with_fault), or that of its code |
-    /// | [`LookupError`](super::LookupError) | ours where name servers are down or this machine cannot ask, and the target's otherwise |
+    /// | [`LookupError`](super::LookupError) | ours where name servers are down or this machine cannot ask, what its source says where an upstream was asked, and the target's otherwise |
     /// | a name or an address that is none | the client's |
-    /// | [`ClientError`](crate::ClientError), `HttpError` | the target's where the upstream says so (03 to 06, 504), a refusal where it does not allow it (02, 403), the client's for a name that cannot be sent, ours without a socket, and the upstream's otherwise |
+    /// | [`ClientError`](crate::ClientError), `HttpError` | the target's where the upstream says so (03 to 06, F0 to F7, 504), a refusal where it does not allow it (02, 403), the client's for a name that cannot be sent, ours without a socket, and the upstream's otherwise |
     /// | an I/O error for want of descriptors, buffers, memory or local ports | ours |
     /// | other I/O errors of a dial, `Elapsed` | the target's |
     /// | `Overloaded` | ours |
@@ -53,8 +53,9 @@ impl Fault {
                 Some(of_refusal(error))
             } else if let Some(error) = cause.downcast_ref() {
                 Some(of_client(error))
-            } else if let Some(error) = cause.downcast_ref() {
-                Some(LookupError::fault(error))
+            } else if let Some(error) = cause.downcast_ref::<LookupError>() {
+                // The upstream's error tells more.
+                Some(error.fault()).filter(|fault| *fault != Self::Upstream)
             } else if cause.is::<InvalidName>() || cause.is::<ParseAddressError>() {
                 Some(Self::Client)
             } else if cause.is::<Elapsed>() || cause.is::<tokio::time::error::Elapsed>() {
@@ -116,13 +117,15 @@ fn of_http(error: &HttpError) -> Fault {
     }
 }
 
-/// What an upstream that tried says of the target: 03 to 06 tell, and anything else can mean anything.
+/// What an upstream that tried says of the target: 03 to 06 tell, and Tor's F0 to F7, which are about the onion
+/// service. Anything else can mean anything.
 fn of_upstream_reply(code: ReplyCode) -> Fault {
     match code {
         ReplyCode::NETWORK_UNREACHABLE
         | ReplyCode::HOST_UNREACHABLE
         | ReplyCode::CONNECTION_REFUSED
         | ReplyCode::TTL_EXPIRED => Fault::Target,
+        code if code.is_onion_service() => Fault::Target,
         _ => Fault::Upstream,
     }
 }

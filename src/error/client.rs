@@ -91,6 +91,9 @@ pub enum ClientError {
     Authentication(BoxError),
     /// The proxy granted access, and its reply to the request is a failure with this code.
     Refused(ReplyCode),
+    /// The proxy's reply to RESOLVE has no address in it, or that to RESOLVE_PTR no name: what it has in
+    /// their place.
+    NotResolved(Address),
     /// The proxy's relay for datagrams is at an address that nothing can be sent to.
     NoRelay(Address),
     /// The proxy's relay for datagrams is not at the proxy's own address: see
@@ -145,6 +148,7 @@ impl ClientError {
             | Self::NotSocks { .. }
             | Self::NotOffered { .. }
             | Self::NotPipelined { .. }
+            | Self::NotResolved(_)
             | Self::NoRelay(_)
             | Self::ForeignRelay { .. } => ClientFault::Proxy,
             Self::NoAcceptableMethod { .. } | Self::Denied | Self::Authentication(_) => {
@@ -180,6 +184,7 @@ impl ClientError {
                 matches!(step, Step::Greeting | Step::Authentication)
             }
             Self::Refused(_)
+            | Self::NotResolved(_)
             | Self::ForeignRelay { .. }
             | Self::NoRelay(_)
             | Self::Socket(_)
@@ -205,6 +210,7 @@ impl ClientError {
             | Self::NoAcceptableMethod { .. }
             | Self::Denied
             | Self::Authentication(_)
+            | Self::NotResolved(_)
             | Self::ForeignRelay { .. }
             | Self::NoRelay(_)
             | Self::Socket(_)
@@ -224,18 +230,29 @@ impl ClientError {
             Self::Io { source, .. } | Self::Socket(source) => source.kind(),
             Self::Closed { .. } => ErrorKind::UnexpectedEof,
             Self::TimedOut { .. } => ErrorKind::TimedOut,
-            Self::NotSocks { .. } | Self::NotOffered { .. } | Self::NotPipelined { .. } => {
-                ErrorKind::InvalidData
-            }
+            Self::NotSocks { .. }
+            | Self::NotOffered { .. }
+            | Self::NotPipelined { .. }
+            | Self::NotResolved(_) => ErrorKind::InvalidData,
             Self::NoAcceptableMethod { .. } | Self::Denied | Self::Authentication(_) => {
                 ErrorKind::PermissionDenied
             }
             Self::Refused(code) => match *code {
                 ReplyCode::NOT_ALLOWED => ErrorKind::PermissionDenied,
                 ReplyCode::NETWORK_UNREACHABLE => ErrorKind::NetworkUnreachable,
-                ReplyCode::HOST_UNREACHABLE => ErrorKind::HostUnreachable,
+                ReplyCode::HOST_UNREACHABLE
+                | ReplyCode::ONION_DESCRIPTOR_NOT_FOUND
+                | ReplyCode::ONION_DESCRIPTOR_INVALID
+                | ReplyCode::ONION_INTRODUCTION_FAILED
+                | ReplyCode::ONION_RENDEZVOUS_FAILED => ErrorKind::HostUnreachable,
                 ReplyCode::CONNECTION_REFUSED => ErrorKind::ConnectionRefused,
-                ReplyCode::TTL_EXPIRED => ErrorKind::TimedOut,
+                ReplyCode::TTL_EXPIRED | ReplyCode::ONION_INTRODUCTION_TIMED_OUT => {
+                    ErrorKind::TimedOut
+                }
+                ReplyCode::ONION_AUTHORIZATION_MISSING | ReplyCode::ONION_AUTHORIZATION_WRONG => {
+                    ErrorKind::PermissionDenied
+                }
+                ReplyCode::ONION_ADDRESS_INVALID => ErrorKind::InvalidInput,
                 ReplyCode::COMMAND_NOT_SUPPORTED | ReplyCode::ADDRESS_TYPE_NOT_SUPPORTED => {
                     ErrorKind::Unsupported
                 }
@@ -290,6 +307,10 @@ impl fmt::Display for ClientError {
             Self::Denied => f.write_str("proxy denied access: check the name and the password"),
             Self::Authentication(_) => f.write_str("authentication with the proxy failed"),
             Self::Refused(code) => write!(f, "proxy replied: {code}"),
+            Self::NotResolved(found) => write!(
+                f,
+                "proxy replied with {found}, which is not what a lookup leads to: does it know RESOLVE?"
+            ),
             Self::NoRelay(address) => write!(
                 f,
                 "proxy takes datagrams at {address}, where nothing can be sent to: tell the client \
@@ -343,6 +364,7 @@ impl Error for ClientError {
             | Self::NotPipelined { .. }
             | Self::NoAcceptableMethod { .. }
             | Self::Denied
+            | Self::NotResolved(_)
             | Self::ForeignRelay { .. }
             | Self::NoRelay(_)
             | Self::TooLarge { .. } => None,

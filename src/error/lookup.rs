@@ -5,11 +5,11 @@ use std::{error::Error, fmt, sync::Arc};
 use super::{BoxError, Fault};
 use crate::proto::{DomainName, ReplyCode};
 
-/// Says why a name has led to no address: the error of the resolvers of
+/// Says why a name has led to no address, or an address to no name: the error of the resolvers of
 /// [this crate](crate::connector::resolve).
 ///
 /// Its [kind](Self::kind) says whose fault that was, and the reply code follows from it: 04 where it is the
-/// name's, 01 where it is ours, which is logged as such.
+/// name's, 01 where it is ours, which is logged as such, and the upstream's own where one was asked.
 #[derive(Clone, Debug)]
 pub struct LookupError {
     name: DomainName,
@@ -30,6 +30,9 @@ pub enum LookupErrorKind {
     NameServers,
     /// This machine could not ask: no descriptors, no memory, a hosts file that cannot be read. 01.
     System,
+    /// The upstream that was asked cannot be reached, or refused to tell: what the
+    /// [`ClientError`](crate::ClientError) that is the source leads to.
+    Upstream,
 }
 
 impl LookupError {
@@ -47,26 +50,33 @@ impl LookupError {
         self.kind
     }
 
-    /// Returns the name that was looked up.
+    /// Returns the name that was looked up: for an address the one below `in-addr.arpa` or `ip6.arpa` that
+    /// stands for it.
     #[must_use]
     pub const fn name(&self) -> &DomainName {
         &self.name
     }
 
-    /// Returns whose fault it was: ours, or the target's.
+    /// Returns whose fault it was: ours, the target's, or the upstream's.
     #[must_use]
     pub const fn fault(&self) -> Fault {
         match self.kind {
             LookupErrorKind::NotFound | LookupErrorKind::NoAnswer => Fault::Target,
             LookupErrorKind::NameServers | LookupErrorKind::System => Fault::Server,
+            LookupErrorKind::Upstream => Fault::Upstream,
         }
     }
 
-    /// Returns the code of the failure reply.
-    pub(super) const fn reply_code(&self) -> ReplyCode {
+    /// Returns the code of the failure reply, unless what it came from has one.
+    pub(super) const fn reply_code(&self) -> Option<ReplyCode> {
         match self.kind {
-            LookupErrorKind::NotFound | LookupErrorKind::NoAnswer => ReplyCode::HOST_UNREACHABLE,
-            LookupErrorKind::NameServers | LookupErrorKind::System => ReplyCode::GENERAL_FAILURE,
+            LookupErrorKind::NotFound | LookupErrorKind::NoAnswer => {
+                Some(ReplyCode::HOST_UNREACHABLE)
+            }
+            LookupErrorKind::NameServers | LookupErrorKind::System => {
+                Some(ReplyCode::GENERAL_FAILURE)
+            }
+            LookupErrorKind::Upstream => None,
         }
     }
 }
@@ -82,6 +92,7 @@ impl fmt::Display for LookupError {
                 "{name} could not be resolved, since no name server answers: check those of this machine"
             ),
             LookupErrorKind::System => write!(f, "{name} could not be looked up on this machine"),
+            LookupErrorKind::Upstream => write!(f, "{name} could not be resolved by the upstream"),
         }
     }
 }

@@ -6,8 +6,8 @@
 //! | error, found anywhere in the `source()` chain | REP |
 //! |---|---|
 //! | [`Refusal`] | its own code |
-//! | [`LookupError`] | 04 host unreachable where it is the name's fault, 01 general failure where it is ours |
-//! | [`ClientError`](crate::ClientError), where another proxy has replied | the code of its reply |
+//! | [`LookupError`] | 04 host unreachable where it is the name's fault, 01 general failure where it is ours; where an upstream was asked, the code of its `ClientError` |
+//! | [`ClientError`](crate::ClientError), where another proxy has replied | the code of its reply, Tor's F0 to F7 among them |
 //! | the same and `HttpError`, where the other proxy was too slow | 06 TTL expired |
 //! | `HttpError` with status 403, 504 | 02 not allowed, 06 TTL expired |
 //! | the same two otherwise, whatever they came from | 01 general failure |

@@ -1,4 +1,4 @@
-use std::{fmt, ops::Deref, sync::Arc};
+use std::{fmt, fmt::Write, net::IpAddr, ops::Deref, sync::Arc};
 
 use super::{
     InvalidName,
@@ -43,6 +43,25 @@ impl DomainName {
             Host::Name(name) => Ok(Self::from_normal(&name)),
             Host::Ip(_) => Err(InvalidName::Literal),
         }
+    }
+
+    /// Returns the name that stands for an address in the DNS: its octets, or its nibbles, from the last to the
+    /// first, below `in-addr.arpa` or `ip6.arpa`.
+    pub(crate) fn pointing_to(address: IpAddr) -> Self {
+        let mut name = String::with_capacity(72);
+        let (octets, zone) = match address {
+            IpAddr::V4(address) => {
+                let [a, b, c, d] = address.octets();
+                // Writing to a string cannot fail.
+                let _ = write!(name, "{d}.{c}.{b}.{a}.");
+                return Self::from_normal(&(name + "in-addr.arpa"));
+            }
+            IpAddr::V6(address) => (address.octets(), "ip6.arpa"),
+        };
+        for octet in octets.iter().rev() {
+            let _ = write!(name, "{:x}.{:x}.", octet & 0xf, octet >> 4);
+        }
+        Self::from_normal(&(name + zone))
     }
 
     /// Wraps a name that is in normal form.

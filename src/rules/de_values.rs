@@ -125,8 +125,11 @@ impl FromStr for CommandName {
             "connect" => Ok(Self(Command::CONNECT)),
             "bind" => Ok(Self(Command::BIND)),
             "udp" => Ok(Self(Command::UDP_ASSOCIATE)),
+            "resolve" => Ok(Self(Command::RESOLVE)),
+            "resolve_ptr" => Ok(Self(Command::RESOLVE_PTR)),
             _ => Err(InvalidCondition::new(format_args!(
-                "`{text}` is no command: write \"connect\", \"bind\" or \"udp\""
+                "`{text}` is no command: write \"connect\", \"bind\", \"udp\", \"resolve\" or \
+                 \"resolve_ptr\""
             ))),
         }
     }

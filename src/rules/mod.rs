@@ -75,14 +75,15 @@
 //! | `user` | the client's name | `"joe"` |
 //! | `group` | a group of the client's, from `groups` or of its [`Identity`](crate::Identity) | `"staff"` |
 //! | `client` | the client's address | `"192.0.2.0/24"`, `"2001:db8::1"` |
-//! | `command` | the command of the request | `"connect"`, `"bind"`, `"udp"` |
+//! | `command` | the command of the request | `"connect"`, `"bind"`, `"udp"`, `"resolve"`, `"resolve_ptr"` |
 //! | `to` | the destination | [`Destination`]: a name; `*.` and a name for all below, without the name itself; a network |
 //! | `port` | the destination's port | `443`, `"8000-8999"` |
 //! | `time` | the time of day | [`TimeRange`]: `"08:00-18:00"` |
 //! | `weekday` | the day | [`Weekdays`]: `"sat"`, `"mon-fri"` |
 //!
 //! For UDP, `to` and `port` are about the destination of each datagram, and for BIND about the peer,
-//! with the port that the request states. Each field takes a value or a list. Besides, a rule has an
+//! with the port that the request states. A lookup (RESOLVE, RESOLVE_PTR) has port 0, and `to` is about the name
+//! and each address that is found, or the address and each name. Each field takes a value or a list. Besides, a rule has an
 //! `action` (`allow`, `deny`, or `report`, which allows and logs what `deny` would have done: a hundred lines at
 //! once, ten a second from then on, and how many there were besides) and
 //! may have a `name` for the log. Next to `rules` and `default` stand `allow_private`, `allow_unresolved`, `own`,

@@ -181,6 +181,17 @@ impl Request {
         Ok(self)
     }
 
+    /// Asks every policy that the request has passed about another target of the same request, as it is: a name that
+    /// a lookup has led to.
+    pub(crate) fn about(&self, target: Address) -> Result<Self, Refusal> {
+        let request = Self {
+            target,
+            ..self.clone()
+        };
+        self.guard.check(&request)?;
+        Ok(request)
+    }
+
     /// Asks every policy that the request has passed about another target of the same client,
     /// [completed](Self::complete): the destination of a datagram. Its addresses have to be approved as well, on the
     /// request that this returns.

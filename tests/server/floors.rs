@@ -83,6 +83,7 @@ const CONNECTORS: &[&str] = &[
     "associate",
     "upstream",
     "failover",
+    "name_service",
     "proxy_url",
     "route",
     "tls",

@@ -7,16 +7,23 @@ use std::{
     task::{Context, Poll},
 };
 
-use hickory_resolver::{TokioResolver, net::NetError, proto::rr::Name};
+use hickory_resolver::{
+    TokioResolver,
+    net::NetError,
+    proto::rr::{Name, RData, rdata::PTR},
+};
 use tower_service::Service;
 
 use super::{
-    Lookup,
+    Lookup, ReverseLookup,
     known::{Answer, Asked, Source},
     resolv_conf::Current,
     shared::{Ask, SharedLookups},
 };
-use crate::error::{BoxError, LookupErrorKind};
+use crate::{
+    error::{BoxError, LookupErrorKind},
+    proto::DomainName,
+};
 
 /// Lookups at once, unless told otherwise: they cost a socket each, and no thread.
 const CONCURRENCY: usize = 512;
@@ -31,7 +38,8 @@ const CONCURRENCY: usize = 512;
 /// and the bounds. Errors are [`LookupError`](crate::error::LookupError).
 #[derive(Clone)]
 pub struct HickoryResolver {
-    lookups: SharedLookups<Current>,
+    addresses: SharedLookups<Current, DomainName>,
+    names: SharedLookups<Current, IpAddr>,
 }
 
 impl HickoryResolver {
@@ -59,12 +67,14 @@ impl HickoryResolver {
     /// Bounds the lookups at once, of all clients together: at least one.
     #[must_use]
     pub fn with_concurrency(self, lookups: usize) -> Self {
-        Self::by(self.lookups.by, lookups)
+        Self::by(self.addresses.by, lookups)
     }
 
     fn by(resolver: Current, lookups: usize) -> Self {
+        let addresses = SharedLookups::new(resolver.clone(), lookups);
         Self {
-            lookups: SharedLookups::new(resolver, lookups),
+            names: SharedLookups::beside(resolver, &addresses),
+            addresses,
         }
     }
 }
@@ -85,17 +95,33 @@ impl<L: Into<Lookup>> Service<L> for HickoryResolver {
     }
 
     fn call(&mut self, lookup: L) -> Self::Future {
-        Box::pin(self.lookups.clone().resolve(lookup.into()))
+        let Lookup { name, client } = lookup.into();
+        Box::pin(self.addresses.clone().resolve(name, client))
     }
 }
 
-impl Ask for Current {
-    fn ask(&self, asked: Asked) {
+impl Service<ReverseLookup> for HickoryResolver {
+    type Response = Vec<DomainName>;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Vec<DomainName>, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, lookup: ReverseLookup) -> Self::Future {
+        let ReverseLookup { address, client } = lookup;
+        Box::pin(self.names.clone().resolve(address, client))
+    }
+}
+
+impl Ask<DomainName> for Current {
+    fn ask(&self, asked: Asked<DomainName>) {
         let resolver = self.get();
         // Bounded by the turns. Those who wait are several, and each may leave.
         tokio::spawn(async move {
             // With its dot the name is absolute: no search domain applies.
-            let name = match Name::from_ascii(format!("{}.", asked.name())) {
+            let name = match Name::from_ascii(format!("{}.", asked.question())) {
                 Ok(name) => name,
                 Err(error) => return asked.answer(Err((LookupErrorKind::NotFound, error.into()))),
             };
@@ -103,8 +129,36 @@ impl Ask for Current {
                 found = resolver.lookup_ip(name) => found,
                 () = asked.abandoned() => return,
             };
-            let answer: Answer = match found {
+            let answer: Answer<IpAddr> = match found {
                 Ok(found) => Ok((found.iter().collect(), Source::NameServer)),
+                Err(error) => Err((kind(&error), error.into())),
+            };
+            asked.answer(answer);
+        });
+    }
+}
+
+impl Ask<IpAddr> for Current {
+    fn ask(&self, asked: Asked<IpAddr>) {
+        let resolver = self.get();
+        tokio::spawn(async move {
+            let found = tokio::select! {
+                found = resolver.reverse_lookup(*asked.question()) => found,
+                () = asked.abandoned() => return,
+            };
+            let answer: Answer<DomainName> = match found {
+                Ok(found) => Ok((
+                    found
+                        .answers()
+                        .iter()
+                        .filter_map(|record| match &record.data {
+                            // What is no name of a host, an IP literal above all, is none.
+                            RData::PTR(PTR(name)) => DomainName::new(&name.to_ascii()).ok(),
+                            _ => None,
+                        })
+                        .collect(),
+                    Source::NameServer,
+                )),
                 Err(error) => Err((kind(&error), error.into())),
             };
             asked.answer(answer);

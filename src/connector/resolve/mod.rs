@@ -1,11 +1,17 @@
 //! Resolvers: services from names to addresses.
 //!
-//! A resolver is a tower service from a [`Lookup`], a name and for whom, to addresses: see [`Resolve`].
+//! A resolver is a tower service from a [`Lookup`], a name and for whom, to addresses: see [`Resolve`]. A reverse
+//! resolver is one from a [`ReverseLookup`], an address and for whom, to names: see [`ReverseResolve`].
+//!
+//! | resolver | names | addresses |
+//! |---|---|---|
+//! | [`SystemResolver`] | by `getaddrinfo(3)` | by `getnameinfo(3)`, with the feature `reverse-dns` |
+//! | `HickoryResolver` (feature `hickory`) | asks name servers itself | the same |
+//! | [`UpstreamResolver`](super::upstream::UpstreamResolver) | RESOLVE, by a SOCKS5 proxy | RESOLVE_PTR |
 //!
 //! # Shares
 //!
-//! [`SystemResolver`] and `HickoryResolver` (feature `hickory`) bound what lookups cost, and no client
-//! hurts another:
+//! All of them bound what lookups cost, names and addresses together, and no client hurts another:
 //!
 //! * **Turns.** So many lookups run at once. A user, or the network of an anonymous client, takes a further turn
 //!   only while it has less than a quarter of those that are free, so that one is left for the next, however
@@ -24,14 +30,17 @@ mod hickory;
 mod hosts;
 mod known;
 mod lookup;
+#[cfg(feature = "reverse-dns")]
+mod name_info;
 #[cfg(feature = "hickory")]
 mod resolv_conf;
+mod reverse;
 mod shared;
 mod special;
 mod system;
 mod turns;
 
-use std::{future::Future, net::IpAddr};
+use std::{fmt, future::Future, net::IpAddr};
 
 use futures_util::{FutureExt, TryFutureExt};
 use tower::ServiceExt;
@@ -39,10 +48,18 @@ use tower_service::Service;
 
 #[cfg(feature = "hickory")]
 pub use self::hickory::HickoryResolver;
-pub use self::{lookup::Lookup, system::SystemResolver};
+pub(super) use self::{
+    known::{Answer, Asked, Question, Source},
+    shared::{Ask, SharedLookups},
+};
+pub use self::{
+    lookup::Lookup,
+    reverse::{ReverseLookup, ReverseResolve},
+    system::SystemResolver,
+};
 use crate::{
     error::{BoxError, Refusal, is_exhausted, own_reply_code},
-    proto::ReplyCode,
+    proto::{DomainName, ReplyCode},
 };
 
 /// A resolver: a `Service<Lookup>` whose response is a list of addresses, best first.
@@ -103,16 +120,41 @@ pub(super) async fn addresses_of<R: Resolve>(
         )
         .into()),
         Ok(addresses) => Ok(addresses),
-        // A resolver may choose the reply itself.
-        Err(error) if own_reply_code(&*error).is_some() => Err(error),
-        Err(error) => {
-            // Without descriptors nothing is known of the name.
-            let code = match is_exhausted(&*error) {
-                true => ReplyCode::GENERAL_FAILURE,
-                false => ReplyCode::HOST_UNREACHABLE,
-            };
-            let refusal = Refusal::new(code, format!("{name} could not be resolved"));
-            Err(refusal.with_source(error).into())
-        }
+        Err(error) => Err(unresolved(&name, error)),
     }
+}
+
+/// Looks up the names of an address that has to have one.
+///
+/// # Errors
+///
+/// Those of [`addresses_of`].
+pub(super) async fn names_of<R: ReverseResolve>(
+    resolver: R,
+    lookup: ReverseLookup,
+) -> Result<Vec<DomainName>, BoxError> {
+    let address = lookup.address;
+    match resolver.names_of(lookup).await {
+        Ok(names) if names.is_empty() => Err(Refusal::new(
+            ReplyCode::HOST_UNREACHABLE,
+            format!("{address} has no name"),
+        )
+        .into()),
+        Ok(names) => Ok(names),
+        Err(error) => Err(unresolved(&address, error)),
+    }
+}
+
+/// Gives the error of a resolver a reply code, unless it has one: it may choose the reply itself.
+fn unresolved(what: &dyn fmt::Display, error: BoxError) -> BoxError {
+    if own_reply_code(&*error).is_some() {
+        return error;
+    }
+    // Without descriptors nothing is known of the name.
+    let code = match is_exhausted(&*error) {
+        true => ReplyCode::GENERAL_FAILURE,
+        false => ReplyCode::HOST_UNREACHABLE,
+    };
+    let refusal = Refusal::new(code, format!("{what} could not be resolved"));
+    refusal.with_source(error).into()
 }

@@ -1,12 +1,10 @@
 //! Lookups that clients share without hurting each other.
 
-use std::net::IpAddr;
-
 use super::{
-    Lookup,
-    known::{Asked, Found, Known},
+    health::Health,
+    known::{Asked, Found, Known, Question},
     special,
-    turns::Turns,
+    turns::{Key, Turns},
 };
 use crate::error::{BoxError, LookupError, LookupErrorKind};
 
@@ -14,40 +12,54 @@ use crate::error::{BoxError, LookupError, LookupErrorKind};
 const TRIES: usize = 4;
 
 /// Starts lookups, which end by themselves.
-pub(super) trait Ask: Clone + Send + Sync + 'static {
+pub(in crate::connector) trait Ask<Q: Question>:
+    Clone + Send + Sync + 'static
+{
     /// Starts a lookup.
-    fn ask(&self, asked: Asked);
+    fn ask(&self, asked: Asked<Q>);
 }
 
-/// Looks names up by `A`: one lookup for each name at a time, in [turns](Turns). Clones share them.
-#[derive(Clone)]
-pub(super) struct SharedLookups<A> {
+/// Looks names up by `A`: one lookup for each name or address at a time, in [turns](Turns). Clones share them.
+pub(in crate::connector) struct SharedLookups<A, Q: Question> {
     pub(super) by: A,
     pub(super) turns: Turns,
-    known: Known,
+    known: Known<Q>,
 }
 
-impl<A: Ask> SharedLookups<A> {
-    pub(super) fn new(by: A, most: usize) -> Self {
+impl<A: Ask<Q>, Q: Question> SharedLookups<A, Q> {
+    pub(in crate::connector) fn new(by: A, most: usize) -> Self {
+        Self::in_turns(by, Turns::new(most), Some(Health::default()))
+    }
+
+    /// Creates those for the names of addresses, which share their turns with the lookups of names. Whether name
+    /// servers work is not told by them: of many networks no server knows the names.
+    pub(in crate::connector) fn beside<B, R: Question>(by: A, other: &SharedLookups<B, R>) -> Self {
+        Self::in_turns(by, other.turns.clone(), None)
+    }
+
+    fn in_turns(by: A, turns: Turns, health: Option<Health>) -> Self {
         Self {
             by,
-            turns: Turns::new(most),
-            known: Known::default(),
+            turns,
+            known: Known::new(health),
         }
     }
 
-    /// Looks up a name, or waits for the lookup that runs.
-    pub(super) async fn resolve(self, lookup: Lookup) -> Result<Vec<IpAddr>, BoxError> {
-        let Lookup { name, client } = lookup;
-        special::refuse(&name)?;
-        let mut found = self.known.find(&name);
+    /// Looks up a name or an address for a client, or waits for the lookup that runs.
+    pub(in crate::connector) async fn resolve(
+        self,
+        question: Q,
+        client: Key,
+    ) -> Result<Vec<Q::Found>, BoxError> {
+        special::refuse(&question.name())?;
+        let mut found = self.known.find(&question);
         for _ in 0..TRIES {
             let waiting = match found {
                 Found::Failed(error) => return Err(error.into()),
                 Found::Running(waiting) => waiting,
                 Found::Nothing => {
                     let turn = self.turns.take(client.clone()).await?;
-                    match self.known.start(&name, turn) {
+                    match self.known.start(&question, turn) {
                         Ok((asked, waiting)) => {
                             self.by.ask(asked);
                             waiting
@@ -60,11 +72,21 @@ impl<A: Ask> SharedLookups<A> {
                 }
             };
             match waiting.outcome().await {
-                Some(Ok(addresses)) => return Ok(addresses.to_vec()),
+                Some(Ok(found)) => return Ok(found.to_vec()),
                 Some(Err(error)) => return Err(error.into()),
-                None => found = self.known.find(&name),
+                None => found = self.known.find(&question),
             }
         }
-        Err(LookupError::new(name, LookupErrorKind::System, None).into())
+        Err(LookupError::new(question.name(), LookupErrorKind::System, None).into())
+    }
+}
+
+impl<A: Clone, Q: Question> Clone for SharedLookups<A, Q> {
+    fn clone(&self) -> Self {
+        Self {
+            by: self.by.clone(),
+            turns: self.turns.clone(),
+            known: self.known.clone(),
+        }
     }
 }

@@ -11,9 +11,11 @@ use std::{
 use tokio::task::spawn_blocking;
 use tower_service::Service;
 
+#[cfg(feature = "reverse-dns")]
+use super::ReverseLookup;
 use super::{
     Lookup, hosts,
-    known::{Answer, Asked, Source},
+    known::{Answer, Asked, Question, Source},
     shared::{Ask, SharedLookups},
 };
 use crate::{
@@ -24,7 +26,8 @@ use crate::{
 /// Lookups at once, unless told otherwise.
 const CONCURRENCY: usize = 128;
 
-/// The resolver of the system: `/etc/hosts`, and `getaddrinfo(3)` with whatever else is configured.
+/// The resolver of the system: `/etc/hosts`, and `getaddrinfo(3)` with whatever else is configured. With the
+/// feature `reverse-dns` it finds the names of addresses too, by `getnameinfo(3)`.
 ///
 /// Names are absolute, as if each had a dot at its end: `search`, `domain` and `ndots` of resolv.conf do not
 /// apply, so that no policy judges `db` while `db.corp.example` is looked up. A name in the hosts file is
@@ -36,13 +39,18 @@ const CONCURRENCY: usize = 128;
 #[derive(Clone)]
 pub struct SystemResolver {
     // In one allocation: connectors hold a resolver for each command, and connections hold connectors.
-    lookups: Arc<SharedLookups<Blocking>>,
+    lookups: Arc<Lookups>,
 }
 
-#[derive(Clone)]
-struct Blocking(Arc<Function>);
+struct Lookups {
+    addresses: SharedLookups<Blocking<DomainName>, DomainName>,
+    #[cfg(feature = "reverse-dns")]
+    names: SharedLookups<Blocking<IpAddr>, IpAddr>,
+}
 
-type Function = dyn Fn(&DomainName) -> io::Result<(Vec<IpAddr>, Source)> + Send + Sync;
+struct Blocking<Q: Question>(Arc<Function<Q>>);
+
+type Function<Q> = dyn Fn(&Q) -> io::Result<(Vec<<Q as Question>::Found>, Source)> + Send + Sync;
 
 impl SystemResolver {
     /// Creates a resolver of 128 lookups at once.
@@ -55,16 +63,16 @@ impl SystemResolver {
     /// threads unless the runtime was built with another number.
     #[must_use]
     pub fn with_concurrency(lookups: usize) -> Self {
-        Self {
-            lookups: Arc::new(SharedLookups::new(
-                Blocking(Arc::new(addresses_of)),
-                lookups,
-            )),
-        }
+        Self::by(
+            lookups,
+            addresses_of,
+            #[cfg(feature = "reverse-dns")]
+            super::name_info::names_of,
+        )
     }
 
     /// Creates a resolver that looks names up by this function in place of the system's, with the same bounds
-    /// and that many lookups at once. The function may block.
+    /// and that many lookups at once. The function may block. Of addresses it finds no name.
     ///
     /// Of its errors, [`NotFound`](io::ErrorKind::NotFound) is a name that does not exist,
     /// [`TimedOut`](io::ErrorKind::TimedOut) one for which no name server has an answer, and one with a number
@@ -74,9 +82,29 @@ impl SystemResolver {
     where
         F: Fn(&DomainName) -> io::Result<Vec<IpAddr>> + Send + Sync + 'static,
     {
-        let by = move |name: &DomainName| Ok((function(name)?, Source::NameServer));
+        Self::by(
+            lookups,
+            move |name: &DomainName| Ok((function(name)?, Source::NameServer)),
+            #[cfg(feature = "reverse-dns")]
+            |_: &IpAddr| Err(io::ErrorKind::NotFound.into()),
+        )
+    }
+
+    fn by(
+        lookups: usize,
+        addresses: impl Fn(&DomainName) -> io::Result<(Vec<IpAddr>, Source)> + Send + Sync + 'static,
+        #[cfg(feature = "reverse-dns")] names: impl Fn(&IpAddr) -> io::Result<(Vec<DomainName>, Source)>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Self {
+        let addresses = SharedLookups::new(Blocking(Arc::new(addresses)), lookups);
         Self {
-            lookups: Arc::new(SharedLookups::new(Blocking(Arc::new(by)), lookups)),
+            lookups: Arc::new(Lookups {
+                #[cfg(feature = "reverse-dns")]
+                names: SharedLookups::beside(Blocking(Arc::new(names)), &addresses),
+                addresses,
+            }),
         }
     }
 }
@@ -97,17 +125,40 @@ impl<L: Into<Lookup>> Service<L> for SystemResolver {
     }
 
     fn call(&mut self, lookup: L) -> Self::Future {
-        Box::pin(SharedLookups::clone(&self.lookups).resolve(lookup.into()))
+        let Lookup { name, client } = lookup.into();
+        Box::pin(self.lookups.addresses.clone().resolve(name, client))
     }
 }
 
-impl Ask for Blocking {
-    fn ask(&self, asked: Asked) {
+#[cfg(feature = "reverse-dns")]
+impl Service<ReverseLookup> for SystemResolver {
+    type Response = Vec<DomainName>;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Vec<DomainName>, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, lookup: ReverseLookup) -> Self::Future {
+        let ReverseLookup { address, client } = lookup;
+        Box::pin(self.lookups.names.clone().resolve(address, client))
+    }
+}
+
+impl<Q: Question> Clone for Blocking<Q> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<Q: Question> Ask<Q> for Blocking<Q> {
+    fn ask(&self, asked: Asked<Q>) {
         let Self(function) = self.clone();
         // The turn is over when the thread is free, not when nobody waits any more.
         spawn_blocking(move || {
-            let answer: Answer =
-                function(asked.name()).map_err(|error| (kind(&error), error.into()));
+            let answer: Answer<Q::Found> =
+                function(asked.question()).map_err(|error| (kind(&error), error.into()));
             asked.answer(answer);
         });
     }

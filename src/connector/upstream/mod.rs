@@ -2,7 +2,7 @@
 //!
 //! | connector | asks the proxy by | |
 //! |---|---|---|
-//! | [`Socks5Upstream`] | SOCKS5 (RFC 1928), by a [`Client`](crate::Client) | CONNECT; [BIND](Socks5Upstream::into_bind) and [UDP ASSOCIATE](Socks5Upstream::into_transports) too |
+//! | [`Socks5Upstream`] | SOCKS5 (RFC 1928), by a [`Client`](crate::Client) | CONNECT; [BIND](Socks5Upstream::into_bind) and [UDP ASSOCIATE](Socks5Upstream::into_transports) too; Tor's RESOLVE and RESOLVE_PTR as a [resolver](Socks5Upstream::into_resolver) |
 //! | `HttpUpstream` (feature `http-connect`) | HTTP/1.1 CONNECT (RFC 9110 section 9.3.6) | CONNECT |
 //!
 //! * **They nest.** The transport to the proxy is a connector itself,
@@ -85,6 +85,7 @@ mod future;
 mod http;
 mod outage;
 mod proxy;
+mod resolver;
 mod socks5;
 mod transport;
 
@@ -95,6 +96,7 @@ use self::proxy::Proxy;
 pub(super) use self::{associate::MakeUpstream, bind::UpstreamBind};
 pub use self::{
     dns::{DnsMode, RemoteDns},
+    resolver::UpstreamResolver,
     socks5::Socks5Upstream,
     transport::Transport,
 };

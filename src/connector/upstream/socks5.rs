@@ -7,6 +7,7 @@ use tower_service::Service;
 
 use super::{
     DnsMode, MakeUpstream, Proxy, RemoteDns, ResponseFuture, Transport, UpstreamBind,
+    UpstreamResolver,
     candidates::{first_that_works, logged},
 };
 use crate::{
@@ -99,6 +100,23 @@ impl<C, L, N> Socks5Upstream<C, L, N> {
     #[must_use]
     pub const fn into_transports(self) -> MakeUpstream<C, L, N> {
         MakeUpstream::new(self)
+    }
+}
+
+impl<C, L, N> Socks5Upstream<C, L, N>
+where
+    C: Transport + Sync,
+    L: ClientAuth<C::Io> + Clone + 'static,
+{
+    /// Turns this into a resolver that asks the same proxy, by RESOLVE and RESOLVE_PTR, as Tor knows them.
+    #[must_use]
+    pub fn into_resolver(self) -> UpstreamResolver<C, L> {
+        UpstreamResolver::new(Socks5Upstream {
+            proxy: self.proxy,
+            transport: self.transport,
+            client: self.client,
+            dns: RemoteDns,
+        })
     }
 }
 

@@ -1,5 +1,7 @@
 //! Which requests are executed at all.
 
+use std::net::SocketAddr;
+
 use crate::{
     error::Refusal,
     proto::{self, Address, Command, ReplyCode},
@@ -11,6 +13,14 @@ use crate::{
 ///
 /// For a target that nothing can be reached at.
 pub(crate) fn admit(command: Command, target: Address) -> Result<Address, Refusal> {
+    // A lookup leads to no port. What a client states in its place must not make a rule about ports match.
+    let target = match (command, target) {
+        (Command::RESOLVE | Command::RESOLVE_PTR, Address::Ip(address)) => {
+            Address::Ip(SocketAddr::new(address.ip(), 0))
+        }
+        (Command::RESOLVE | Command::RESOLVE_PTR, Address::Name(name, _)) => Address::Name(name, 0),
+        (_, target) => target,
+    };
     if command == Command::CONNECT && target.port() == 0 {
         return Err(Refusal::new(
             ReplyCode::GENERAL_FAILURE,

@@ -13,7 +13,7 @@ use crate::{
     error::{AuthError, BoxError, Refusal, ReplyCodes, SessionError, Step},
     io::{PrefixedStream, ReadError, lingering_close, read_message, refuse, write_reply},
     layer::connection::{Lines, Party, admit, deadline, dial, hold, malformed, span},
-    proto::{self, Address, Command, Decode, Greeting, Method, Selection},
+    proto::{self, Address, Command, Decode, Greeting, Method, Reply, ReplyCode, Selection},
     relay::Traffic,
     session::{
         Accepted, CloneService, Dial, Negotiate, Negotiation, Protocol, Replies, Request,
@@ -92,8 +92,7 @@ where
         refuse(client, &replies.failure(&refusal)).await;
         return (party, Err(SessionError::new(Step::Dial, refusal)));
     }
-    // What BIND and UDP ASSOCIATE lead to is of no use without it.
-    let is_told = config.reply_bound || request.command != Command::CONNECT;
+    let command = request.command;
     // For tunnels that write another reply, and for layers that label this one.
     request.reply_codes = replies.codes().clone();
     let tunnel = match dial(service, request, &mut client).await {
@@ -104,11 +103,24 @@ where
         }
         Err(gone) => return (party, Err(SessionError::new(Step::Reply, gone))),
     };
-    let bound = match is_told {
-        true => tunnel.bound(),
-        false => Address::UNSPECIFIED,
+    let bound = match command {
+        Command::CONNECT if !config.reply_bound => Address::UNSPECIFIED,
+        // What other commands lead to is of no use without it.
+        _ => tunnel.bound(),
     };
-    let written = write_reply(&mut client, &replies.success(bound)).await;
+    let (named, plain);
+    let reply: &[u8] = match command {
+        Command::RESOLVE_PTR => {
+            let code = ReplyCode::SUCCEEDED;
+            named = Reply { code, bound }.encode_with_name().to_vec();
+            &named
+        }
+        _ => {
+            plain = replies.success(bound);
+            &plain
+        }
+    };
+    let written = write_reply(&mut client, reply).await;
     let opened = written.map(|()| (tunnel, client));
     (
         party,

@@ -52,7 +52,7 @@ impl HandshakeLayer {
     /// Sets whether the reply to CONNECT tells the client from which address the target is connected
     /// (BND), which is the default. Otherwise it has zeros, which keep addresses of the machine and its
     /// network from clients that have no use for them. Those of BIND and UDP ASSOCIATE are where
-    /// somebody has to go, and are told in any case.
+    /// somebody has to go, and those of RESOLVE and RESOLVE_PTR what was asked for: they are told in any case.
     #[must_use]
     pub const fn reply_bound(mut self, whether: bool) -> Self {
         self.config.reply_bound = whether;

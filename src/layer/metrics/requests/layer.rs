@@ -77,6 +77,8 @@ const fn label(command: Command) -> &'static str {
         Command::CONNECT => "connect",
         Command::BIND => "bind",
         Command::UDP_ASSOCIATE => "udp",
+        Command::RESOLVE => "resolve",
+        Command::RESOLVE_PTR => "resolve_ptr",
         _ => "other",
     }
 }
