@@ -32,6 +32,7 @@ mod classify;
 pub(crate) mod client;
 mod exhausted;
 mod fault;
+mod foreign;
 #[cfg(feature = "http-connect")]
 pub(crate) mod http;
 mod lookup;
@@ -49,6 +50,7 @@ pub use self::tls::TlsError;
 pub use self::{
     auth::{AuthError, FailedAttempt},
     fault::Fault,
+    foreign::ForeignProtocol,
     lookup::{LookupError, LookupErrorKind},
     refusal::Refusal,
     reply_code::reply_code,

@@ -97,6 +97,47 @@ impl<Io> PrefixedStream<Io> {
 }
 
 impl<Io: AsyncRead + Unpin> PrefixedStream<Io> {
+    /// Reads ahead until there are so many octets, and returns all that were read ahead. What they say can
+    /// then be looked at before it is read.
+    ///
+    /// There are fewer if the stream ends before, or if more than 1,024 are asked for.
+    ///
+    /// ```
+    /// use tower_socks::io::PrefixedStream;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> std::io::Result<()> {
+    /// let mut io = PrefixedStream::new(&b"\x05\x01\x00"[..]);
+    /// assert_eq!(io.peek(1).await?.first(), Some(&5));
+    /// let mut greeting = [0; 3];
+    /// tokio::io::AsyncReadExt::read_exact(&mut io, &mut greeting).await?;
+    /// assert_eq!(greeting, [5, 1, 0]);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If the stream fails.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: what was read stays in the stream.
+    pub async fn peek(&mut self, octets: usize) -> io::Result<&[u8]> {
+        poll_fn(|cx| self.poll_peek(cx, octets)).await?;
+        Ok(self.buffered())
+    }
+
+    /// Ready once there are so many octets, or will be no more.
+    pub(crate) fn poll_peek(
+        &mut self,
+        cx: &mut Context<'_>,
+        octets: usize,
+    ) -> Poll<io::Result<()>> {
+        while self.buffered().len() < octets.min(CAPACITY) && !self.ended {
+            ready!(self.poll_fill(cx))?;
+        }
+        Poll::Ready(Ok(()))
+    }
+
     /// Reads ahead. Ready at the end of the stream and on an error; never once there is no more
     /// room.
     pub(super) fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -8,6 +8,7 @@
 //! | [`HandshakeLayer`](handshake::HandshakeLayer) | a service for negotiations | a service for accepted connections |
 //! | [`Socks4Layer`](socks4::Socks4Layer) | a service for what clients state | a service for accepted connections |
 //! | `HttpLayer` (feature `http-server`) | a service for negotiations | a service for accepted connections of HTTP clients |
+//! | [`MixedLayer`](mixed::MixedLayer) | a service for negotiations | the same, for several protocols on one port |
 //! | `FailedLoginsLayer` (feature `limit`) | a service for negotiations | the same, within a limit on failed logins |
 //! | [`AuthLayer`](auth::AuthLayer) | a service for requests | a service for negotiations |
 //! | `RequestMetricsLayer` (feature `metrics`) | a service for requests | the same, measured |
@@ -37,6 +38,7 @@ pub mod limit;
 pub mod meter;
 #[cfg(feature = "metrics")]
 pub mod metrics;
+pub mod mixed;
 pub mod proxy_protocol;
 pub mod request_fn;
 pub mod search_domain;

@@ -20,6 +20,7 @@ mod hostile;
 mod messages;
 #[cfg(feature = "users")]
 mod method_selection;
+mod mixed;
 mod names;
 #[cfg(feature = "users")]
 mod origin;

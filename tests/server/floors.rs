@@ -34,6 +34,7 @@ const HOUSE: &[(&str, &str)] = &[
     ("layer/connection", "proto io admission relay error session"),
     ("layer/handshake", "proto io admission relay error session layer/connection"),
     ("layer/socks4", "proto io admission relay error session layer/connection"),
+    ("layer/mixed", "proto io admission relay error session layer/connection layer/handshake layer/socks4 layer/http"),
     ("layer/auth", "proto io admission error session tls"),
     ("layer/http", "proto io admission relay error session layer/connection"),
     ("layer/proxy_protocol", "proto io admission relay error session layer/connection"),

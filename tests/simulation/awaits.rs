@@ -8,10 +8,12 @@ use std::{
 /// A file, how many times it waits (`.await` and `ready!`), how many of these the sweeps reach, and
 /// why not the rest.
 const WAITS: &[(&str, usize, usize, &str)] = &[
-    ("layer/connection/hold.rs", 2, 2, ""),
+    ("layer/connection/hold.rs", 7, 2, FOREIGN),
     ("layer/connection/dial.rs", 1, 1, ""),
-    ("layer/handshake/connection.rs", 11, 10, SHARES),
     ("layer/socks4/connection.rs", 10, 9, SHARES),
+    ("layer/connection/foreign.rs", 7, 0, FOREIGN),
+    ("layer/handshake/connection.rs", 12, 11, SHARES),
+    ("layer/mixed/connection.rs", 1, 0, FOREIGN),
     ("layer/auth/layer.rs", 5, 4, STATED),
     ("layer/auth/accept_user_id.rs", 1, 0, LOGINS),
     ("layer/auth/userpass.rs", 9, 7, LOGINS),
@@ -47,13 +49,14 @@ const WAITS: &[(&str, usize, usize, &str)] = &[
     ("io/client_stream.rs", 1, 0, FULL),
     ("io/control.rs", 1, 1, ""),
     ("io/raw_socket.rs", 2, 0, SLOW),
-    ("io/prefixed_stream.rs", 4, 3, FULL),
+    ("io/prefixed_stream.rs", 6, 5, FULL),
     ("relay/copier.rs", 10, 10, ""),
     ("relay/splice.rs", 3, 3, ""),
     ("io/meter.rs", 2, 2, ""),
     ("io/metered_stream.rs", 5, 5, ""),
 ];
 
+const FOREIGN: &str = "more than one protocol on a port: tests/protocol/mixed.rs";
 const SHARES: &str = "a user with too many sessions: tests/limits/sessions.rs";
 const LOGINS: &str = "an attempt that waits for others: tests/limits/logins.rs";
 const STATED: &str = "what is stated with a request: tests/protocol/stated.rs";
@@ -67,6 +70,7 @@ const ROOMS: &[&str] = &[
     "layer/connection",
     "layer/handshake",
     "layer/socks4",
+    "layer/mixed",
     "layer/auth",
     "session",
     "connector",

@@ -1,6 +1,6 @@
 //! The life of a connection, and its span.
 
-use std::{future::Future, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
+use std::{fmt, future::Future, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 use tracing::{Instrument, Span, field::Empty};
@@ -13,7 +13,7 @@ use crate::{
     error::{BoxError, SessionError, Step},
     io::ClientStream,
     relay::Traffic,
-    session::{Protocol, Tunnel},
+    session::Tunnel,
 };
 
 /// Executes one of several requests of a connection inside its own span, and logs how it ended.
@@ -43,7 +43,7 @@ pub(crate) fn deadline(started: Instant, limit: Duration) -> Instant {
 }
 
 /// Creates the span of a session.
-pub(crate) fn span(protocol: Protocol, peer: SocketAddr) -> Span {
+pub(crate) fn span(protocol: impl fmt::Display, peer: SocketAddr) -> Span {
     tracing::info_span!(
         target: TARGET,
         "session",
@@ -132,6 +132,22 @@ where
         };
         report(Of::Session, outcome.as_ref(), unended.end(), &lines, party);
         outcome.map_err(Into::into)
+    }
+    .instrument(span)
+}
+
+/// Holds a connection that nothing is served to until it is closed, and logs why.
+pub(super) fn hold_closing(
+    lines: Arc<Lines>,
+    span: Span,
+    party: Party,
+    closing: impl Future<Output = SessionError> + Send,
+) -> impl Future<Output = Result<Traffic, BoxError>> + Send {
+    async move {
+        let mut unended = Unended::new(Of::Session, Instant::now());
+        let error = closing.await;
+        report(Of::Session, Err(&error), unended.end(), &lines, party);
+        Err(error.into())
     }
     .instrument(span)
 }

@@ -6,6 +6,7 @@
 
 mod admit;
 mod dial;
+mod foreign;
 mod hold;
 mod lines;
 mod log;
@@ -14,10 +15,11 @@ mod log;
 pub(crate) use self::hold::before;
 #[cfg(feature = "http-server")]
 #[allow(unused_imports, reason = "forwarding is not here yet")]
-pub(crate) use self::hold::execute;
+pub(crate) use self::hold::{Opened, execute};
 pub(crate) use self::{
     admit::{admit, malformed},
     dial::dial,
-    hold::{Opened, deadline, hold, span},
+    foreign::{Seen, turn_away},
+    hold::{deadline, hold, span},
     lines::{Lines, Party},
 };

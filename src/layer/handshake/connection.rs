@@ -10,7 +10,7 @@ use tracing::Span;
 
 use crate::{
     admission::InHandshake,
-    error::{AuthError, BoxError, Refusal, ReplyCodes, SessionError, Step},
+    error::{AuthError, BoxError, ForeignProtocol, Refusal, ReplyCodes, SessionError, Step},
     io::{PrefixedStream, ReadError, lingering_close, read_message, refuse, write_reply},
     layer::connection::{Lines, Party, admit, deadline, dial, hold, malformed, span},
     proto::{self, Address, Command, Decode, Greeting, Method, Reply, ReplyCode, Selection},
@@ -23,15 +23,21 @@ use crate::{
 
 /// The settings of a [`HandshakeLayer`](super::HandshakeLayer).
 #[derive(Clone, Debug)]
-pub(super) struct Config {
+pub(crate) struct Config {
     pub(super) deadline: Duration,
     pub(super) reply_codes: ReplyCodes,
     /// Whether the reply to CONNECT has the address that the target is connected from.
     pub(super) reply_bound: bool,
 }
 
+impl Config {
+    pub(crate) const fn deadline(&self) -> Duration {
+        self.deadline
+    }
+}
+
 /// Serves a connection to its end, and logs how it ended.
-pub(super) fn serve<M, Io>(
+pub(crate) fn serve<M, Io>(
     config: Config,
     lines: Arc<Lines>,
     negotiator: M,
@@ -156,6 +162,12 @@ where
         extensions,
         ..
     } = accepted;
+    let seen = io.peek(1).await.map_err(ReadError::Io)?;
+    if let Some(protocol) = ForeignProtocol::of(seen)
+        && protocol != ForeignProtocol::Socks5
+    {
+        return Err(protocol.into());
+    }
     let greeting: Greeting = read_message(&mut io, &mut [0; Greeting::MAX_LEN]).await?;
     if greeting.methods.is_empty() {
         let selection = Selection {

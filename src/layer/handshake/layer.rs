@@ -42,6 +42,10 @@ impl HandshakeLayer {
         }
     }
 
+    pub(crate) const fn config(&self) -> &Config {
+        &self.config
+    }
+
     /// Sets the time that a client has, from the moment it is accepted, until its request is complete.
     #[must_use]
     pub const fn deadline(mut self, limit: Duration) -> Self {

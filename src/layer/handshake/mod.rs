@@ -30,6 +30,10 @@
 //! relayed is logged at info, and so is one that was refused, or whose target or upstream did not work. A
 //! client that speaks no SOCKS, is too slow or leaves is logged at debug, and our own failure at warn.
 //!
+//! A client of another protocol is closed without an answer, and the line says what it
+//! [looks like](crate::error::ForeignProtocol): HTTP, TLS, SOCKS4, SSH or a header of the PROXY protocol.
+//! [`MixedLayer`](super::mixed::MixedLayer) has an answer for some of them.
+//!
 //! **Lines of failures are bounded**, for one layer's service and its clones; those that exceed it are at
 //! debug, and counted. What was left out is said at most every 10 s, as the field `suppressed` of `more
 //! sessions ended like those before`, once another session has ended or the service is dropped:
@@ -75,4 +79,5 @@ mod connection;
 mod future;
 mod layer;
 
+pub(crate) use self::connection::serve;
 pub use self::layer::{Handshake, HandshakeLayer};

@@ -43,6 +43,12 @@ pub(crate) struct Config {
     pub(super) pseudonym: Arc<str>,
 }
 
+impl Config {
+    pub(crate) const fn deadline(&self) -> Duration {
+        self.deadline
+    }
+}
+
 /// Serves a connection to its end, and logs how it ended.
 pub(crate) fn serve<M, Io>(
     config: Config,

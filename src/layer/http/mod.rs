@@ -19,6 +19,5 @@ mod problem;
 mod status;
 mod target;
 
-#[allow(unused_imports, reason = "of the layer for several protocols")]
-pub(crate) use self::connection::{Config, serve};
+pub(crate) use self::connection::serve;
 pub use self::layer::{Http, HttpLayer};

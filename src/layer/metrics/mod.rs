@@ -14,6 +14,7 @@
 //! | [`socks_sessions_total`](names::SESSIONS) | sessions that have ended | `outcome` | [`SessionMetricsLayer`] |
 //! | [`socks_sessions_open`](names::SESSIONS_OPEN) | sessions that are open | | the same |
 //! | [`socks_authentication_failures_total`](names::AUTHENTICATION_FAILURES) | clients whose credentials were wrong | | the same |
+//! | [`socks_foreign_connections_total`](names::FOREIGN_CONNECTIONS) | connections in a protocol that is not served | `protocol`, what they look like | the same |
 //! | [`socks_requests_total`](names::REQUESTS) | requests | `command`, `reply_code` | [`RequestMetricsLayer`] |
 //! | [`socks_dial_seconds`](names::DIAL_SECONDS) | the time of dials | `command` | the same |
 //! | [`socks_tunnels_open`](names::TUNNELS_OPEN) | tunnels and associations that are open | `command` | the same |

@@ -18,6 +18,10 @@ pub const SESSIONS_WAITING: &str = crate::session::SESSIONS_WAITING;
 /// Clients whose credentials were wrong.
 pub const AUTHENTICATION_FAILURES: &str = "socks_authentication_failures_total";
 
+/// Connections in a protocol that is not served where they arrive, by `protocol`, what they look like: see
+/// [`ForeignProtocol::name`](crate::error::ForeignProtocol::name).
+pub const FOREIGN_CONNECTIONS: &str = "socks_foreign_connections_total";
+
 /// Requests that were replied to, by `command` and `reply_code`, a number.
 pub const REQUESTS: &str = "socks_requests_total";
 
@@ -63,6 +67,10 @@ pub fn describe() {
     describe_counter!(
         AUTHENTICATION_FAILURES,
         "Clients that failed to authenticate."
+    );
+    describe_counter!(
+        FOREIGN_CONNECTIONS,
+        "Connections in a protocol that is not served, by what they look like."
     );
     describe_counter!(REQUESTS, "Requests, by command and reply code.");
     describe_histogram!(DIAL_SECONDS, Unit::Seconds, "Time of dials, by command.");

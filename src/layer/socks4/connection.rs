@@ -29,6 +29,12 @@ pub(crate) struct Config {
     pub(super) reply_bound: bool,
 }
 
+impl Config {
+    pub(crate) const fn deadline(&self) -> Duration {
+        self.deadline
+    }
+}
+
 /// Serves a connection to its end, and logs how it ended.
 pub(crate) fn serve<M, Io>(
     config: Config,

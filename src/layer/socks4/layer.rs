@@ -39,6 +39,10 @@ impl Socks4Layer {
         }
     }
 
+    pub(crate) const fn config(&self) -> Config {
+        self.config
+    }
+
     /// Sets the time that a client has, from the moment it is accepted, until its request is complete and it
     /// is authenticated: 10 s by default.
     #[must_use]

@@ -61,4 +61,5 @@ mod connection;
 mod future;
 mod layer;
 
+pub(crate) use self::connection::serve;
 pub use self::layer::{Socks4, Socks4Layer};

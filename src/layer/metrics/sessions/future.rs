@@ -9,9 +9,9 @@ use metrics::{Gauge, counter, gauge};
 use pin_project_lite::pin_project;
 
 use crate::{
-    error::{AuthError, BoxError, Fault, SessionError, Step, find},
+    error::{AuthError, BoxError, Fault, ForeignProtocol, SessionError, Step, find},
     layer::metrics::{
-        names::{AUTHENTICATION_FAILURES, SESSIONS, SESSIONS_OPEN},
+        names::{AUTHENTICATION_FAILURES, FOREIGN_CONNECTIONS, SESSIONS, SESSIONS_OPEN},
         refusals::count_refusal,
     },
 };
@@ -48,6 +48,9 @@ where
                 // A greeting without an acceptable method is no login: probes and browsers do it.
                 if let Some(AuthError::Denied) = find(&**error) {
                     counter!(AUTHENTICATION_FAILURES).increment(1);
+                }
+                if let Some(protocol) = find::<ForeignProtocol>(&**error) {
+                    counter!(FOREIGN_CONNECTIONS, "protocol" => protocol.name()).increment(1);
                 }
                 let session = find::<SessionError>(&**error);
                 // Those of requests are counted where requests are.
