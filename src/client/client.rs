@@ -18,7 +18,7 @@ use super::{
 use crate::{
     error::Step,
     proto::{Address, Command, Credentials, DomainName, IntoAddress, ParseAddressError, Request},
-    session::Connected,
+    session::{Connected, Protocol},
 };
 
 /// Sends requests to a SOCKS5 proxy. See the [module](super).
@@ -195,7 +195,12 @@ impl<L> Client<L> {
         let peer = peer.into_address().map_err(ClientError::InvalidTarget)?;
         let (io, bound) = self.request(io, Command::BIND, peer).await?;
         let bound = resolve_wildcard(bound, proxy);
-        Ok(ProxyListener::new(io, bound, self.settings.accept_limit))
+        Ok(ProxyListener::new(
+            Protocol::Socks5,
+            io,
+            bound,
+            self.settings.accept_limit,
+        ))
     }
 
     /// Requests a relay for datagrams (RFC 1928 sections 4 and 7, UDP ASSOCIATE), and opens a socket

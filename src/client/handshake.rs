@@ -134,7 +134,7 @@ where
     }
 }
 
-async fn send<Io>(io: &mut Io, message: &[u8], step: Step) -> Result<(), ClientError>
+pub(super) async fn send<Io>(io: &mut Io, message: &[u8], step: Step) -> Result<(), ClientError>
 where
     Io: AsyncWrite + Unpin,
 {
@@ -147,7 +147,7 @@ where
         .map_err(|source| ClientError::Io { step, source })
 }
 
-fn read_error(step: Step, error: ReadError) -> ClientError {
+pub(super) fn read_error(step: Step, error: ReadError) -> ClientError {
     match error {
         ReadError::Closed => ClientError::Closed { step },
         ReadError::Malformed(source) => ClientError::NotSocks { step, source },

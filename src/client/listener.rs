@@ -2,23 +2,34 @@ use std::time::Duration;
 
 use tokio::{io::AsyncRead, time::timeout};
 
-use super::{ClientError, handshake::read_reply};
-use crate::{error::Step, proto::Address, session::Connected};
+use super::{ClientError, handshake, socks4};
+use crate::{
+    error::Step,
+    proto::Address,
+    session::{Connected, Protocol},
+};
 
 /// Listens at the proxy for one connection (RFC 1928 section 6, BIND). Returned by
-/// [`Client::bind`](super::Client::bind).
+/// [`Client::bind`](super::Client::bind) and [`Socks4Client::bind`](super::Socks4Client::bind).
 ///
 /// It lasts as long as its stream: dropping it tells the proxy to stop listening.
 #[derive(Debug)]
 pub struct ProxyListener<Io> {
+    /// In which the second reply comes.
+    protocol: Protocol,
     io: Io,
     bound: Address,
     limit: Duration,
 }
 
 impl<Io> ProxyListener<Io> {
-    pub(super) const fn new(io: Io, bound: Address, limit: Duration) -> Self {
-        Self { io, bound, limit }
+    pub(super) const fn new(protocol: Protocol, io: Io, bound: Address, limit: Duration) -> Self {
+        Self {
+            protocol,
+            io,
+            bound,
+            limit,
+        }
     }
 
     /// Returns the address that the peer has to connect to: BND of the first reply.
@@ -36,7 +47,7 @@ impl<Io> ProxyListener<Io> {
     ///
     /// # Errors
     ///
-    /// [`ClientError::Refused`] when the proxy replies that no peer came, or an unexpected one;
+    /// [`ClientError::Refused`] or [`ClientError::Rejected`] when the proxy replies that no peer came, or an unexpected one;
     /// [`ClientError::TimedOut`] without a reply within
     /// [`Client::accept_timeout`](super::Client::accept_timeout), which begins here; and the other
     /// errors of reading a reply.
@@ -50,11 +61,20 @@ impl<Io> ProxyListener<Io> {
         Io: AsyncRead + Unpin,
     {
         let Self {
+            protocol,
             mut io,
             bound,
             limit,
         } = self;
-        match timeout(limit, read_reply(&mut io, Step::Dial)).await {
+        let reply = async {
+            match protocol {
+                Protocol::Socks4 => socks4::read_reply(&mut io, Step::Dial).await,
+                Protocol::Socks5 | Protocol::Http => {
+                    handshake::read_reply(&mut io, Step::Dial).await
+                }
+            }
+        };
+        match timeout(limit, reply).await {
             Ok(Ok(peer)) => Ok((Connected::new(io, bound).through_proxy(), peer)),
             Ok(Err(error)) => Err(error),
             Err(source) => Err(ClientError::TimedOut {

@@ -156,6 +156,7 @@ mod client;
 mod handshake;
 mod listener;
 mod reply;
+mod socks4;
 mod udp;
 
 pub use crate::error::client::{ClientError, ClientFault};
@@ -164,5 +165,6 @@ pub use self::{
     auth::{ClientAuth, DefaultAuth},
     client::Client,
     listener::ProxyListener,
+    socks4::Socks4Client,
     udp::{ProxyReceiver, ProxySender, ProxySocket},
 };

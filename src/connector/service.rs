@@ -39,7 +39,11 @@ impl Connector {
 }
 
 impl<C, L, N>
-    Connector<Socks5Upstream<C, L, N>, UpstreamBind<C, L, N>, Associate<MakeUpstream<C, L, N>>>
+    Connector<
+        Socks5Upstream<C, L, N>,
+        UpstreamBind<Socks5Upstream<C, L, N>>,
+        Associate<MakeUpstream<C, L, N>>,
+    >
 where
     Socks5Upstream<C, L, N>: Clone,
 {

@@ -12,7 +12,7 @@ use super::{
     client::{ClientError, ClientFault},
     exhausted::{is_exhausted, is_own},
 };
-use crate::proto::{InvalidName, ParseAddressError, ReplyCode};
+use crate::proto::{InvalidName, ParseAddressError, ReplyCode, socks4::Unencodable};
 
 impl Fault {
     /// Returns whose fault it was that a request failed with this error. The outermost error of its
@@ -23,7 +23,7 @@ impl Fault {
     /// | [`Refusal`] | the one that it [states](Refusal::with_fault), or that of its code |
     /// | [`LookupError`](super::LookupError) | ours where name servers are down or this machine cannot ask, what its source says where an upstream was asked, and the target's otherwise |
     /// | a name or an address that is none | the client's |
-    /// | [`ClientError`](crate::ClientError), `HttpError` | the target's where the upstream says so (03 to 06, F0 to F7, 504), a refusal where it does not allow it (02, 403), the client's for a name that cannot be sent, ours without a socket, and the upstream's otherwise |
+    /// | [`ClientError`](crate::ClientError), `HttpError` | the target's where the upstream says so (03 to 06, F0 to F7, 504), a refusal where it does not allow it (02, 403), the client's for a name or an address that cannot be sent, ours without a socket, and the upstream's otherwise |
     /// | an I/O error for want of descriptors, buffers, memory or local ports | ours |
     /// | other I/O errors of a dial, `Elapsed` | the target's |
     /// | `Overloaded` | ours |
@@ -91,8 +91,12 @@ fn of_client(error: &ClientError) -> Fault {
             Fault::Server
         }
         // The file or the program states it.
-        ClientError::InvalidProxy(_) | ClientError::Socket(_) => Fault::Server,
-        ClientError::InvalidTarget(_) | ClientError::TooLarge { .. } => Fault::Client,
+        ClientError::InvalidProxy(_)
+        | ClientError::Socket(_)
+        | ClientError::Unencodable(Unencodable::UserId) => Fault::Server,
+        ClientError::InvalidTarget(_)
+        | ClientError::Unencodable(_)
+        | ClientError::TooLarge { .. } => Fault::Client,
         error => match error.fault() {
             ClientFault::Target(code) => of_upstream_reply(code),
             ClientFault::Refused

@@ -3,7 +3,7 @@ use std::{error::Error, fmt, io, net::SocketAddr, time::Duration};
 use tokio::time::error::Elapsed;
 
 use super::{BoxError, chain::find, exhausted::is_exhausted, step::Step};
-use crate::proto::{self, Address, Method, MethodSet, ParseAddressError, ReplyCode};
+use crate::proto::{self, Address, Method, MethodSet, ParseAddressError, ReplyCode, socks4};
 
 /// Says why a request to a proxy failed. [`fault`](Self::fault) sums it up.
 ///
@@ -50,14 +50,15 @@ pub enum ClientError {
     },
     /// The proxy was too slow.
     TimedOut {
-        /// The step at which it failed. [`Step::Dial`] while the peer of a BIND was awaited.
+        /// The step at which it failed. [`Step::Dial`] while the peer of a BIND was awaited, and
+        /// [`Step::Request`] while a SOCKS4 proxy said nothing.
         step: Step,
         /// The time that it had.
         limit: Duration,
         /// The timer that ran out.
         source: Elapsed,
     },
-    /// The proxy sent something that is not SOCKS5.
+    /// The proxy sent something that is not SOCKS5, or not SOCKS4 where it was asked by that.
     NotSocks {
         /// The step at which it failed.
         step: Step,
@@ -94,6 +95,10 @@ pub enum ClientError {
     /// The proxy's reply to RESOLVE has no address in it, or that to RESOLVE_PTR no name: what it has in
     /// their place.
     NotResolved(Address),
+    /// The SOCKS4 proxy rejects the request, or could not execute it: it does not tell which.
+    Rejected(socks4::ReplyCode),
+    /// The request cannot be told in SOCKS4: nothing was sent.
+    Unencodable(socks4::Unencodable),
     /// The proxy's relay for datagrams is at an address that nothing can be sent to.
     NoRelay(Address),
     /// The proxy's relay for datagrams is not at the proxy's own address: see
@@ -127,7 +132,7 @@ pub enum ClientFault {
     /// no proper SOCKS5. Another proxy may work.
     Proxy,
     /// The proxy works and refuses: it accepts none of our methods, denies access, does not allow the
-    /// request (02), or does not support it (07, 08).
+    /// request (02), or does not support it (07, 08). A SOCKS4 proxy asks our identd, and it disagrees.
     Refused,
     /// The proxy granted access and tried, and the target cannot be reached: 03 to 06, and 01 and all
     /// codes that RFC 1928 does not assign, which can mean anything.
@@ -160,7 +165,14 @@ impl ClientError {
                 | ReplyCode::ADDRESS_TYPE_NOT_SUPPORTED => ClientFault::Refused,
                 code => ClientFault::Target(code),
             },
+            Self::Rejected(code) => match *code {
+                socks4::ReplyCode::NO_IDENTD | socks4::ReplyCode::OTHER_USER => {
+                    ClientFault::Refused
+                }
+                _ => ClientFault::Target(self.reply_code()),
+            },
             Self::Socket(_)
+            | Self::Unencodable(_)
             | Self::InvalidProxy(_)
             | Self::InvalidTarget(_)
             | Self::TooLarge { .. } => ClientFault::Local,
@@ -177,6 +189,15 @@ impl ClientError {
             | Self::Authentication(_)
             | Self::NotOffered { .. }
             | Self::NotPipelined { .. } => true,
+            // SOCKS4 has no step before the request, whose reply begins with 0 whatever is asked.
+            Self::NotSocks {
+                source: proto::Error::Version { expected: 0, .. },
+                ..
+            } => true,
+            Self::Rejected(code) => matches!(
+                *code,
+                socks4::ReplyCode::NO_IDENTD | socks4::ReplyCode::OTHER_USER
+            ),
             Self::Io { step, .. }
             | Self::Closed { step }
             | Self::NotSocks { step, .. }
@@ -185,6 +206,7 @@ impl ClientError {
             }
             Self::Refused(_)
             | Self::NotResolved(_)
+            | Self::Unencodable(_)
             | Self::ForeignRelay { .. }
             | Self::NoRelay(_)
             | Self::Socket(_)
@@ -201,6 +223,9 @@ impl ClientError {
         match self {
             Self::Refused(code) => *code,
             Self::TimedOut { .. } => ReplyCode::TTL_EXPIRED,
+            Self::Unencodable(socks4::Unencodable::Target | socks4::Unencodable::Name) => {
+                ReplyCode::ADDRESS_TYPE_NOT_SUPPORTED
+            }
             Self::Unreachable { .. }
             | Self::Io { .. }
             | Self::Closed { .. }
@@ -211,6 +236,8 @@ impl ClientError {
             | Self::Denied
             | Self::Authentication(_)
             | Self::NotResolved(_)
+            | Self::Rejected(_)
+            | Self::Unencodable(socks4::Unencodable::UserId)
             | Self::ForeignRelay { .. }
             | Self::NoRelay(_)
             | Self::Socket(_)
@@ -258,10 +285,15 @@ impl ClientError {
                 }
                 _ => ErrorKind::Other,
             },
+            Self::Rejected(_) => match self.fault() {
+                ClientFault::Refused => ErrorKind::PermissionDenied,
+                _ => ErrorKind::Other,
+            },
             Self::NoRelay(_) | Self::ForeignRelay { .. } => ErrorKind::AddrNotAvailable,
-            Self::InvalidProxy(_) | Self::InvalidTarget(_) | Self::TooLarge { .. } => {
-                ErrorKind::InvalidInput
-            }
+            Self::InvalidProxy(_)
+            | Self::InvalidTarget(_)
+            | Self::Unencodable(_)
+            | Self::TooLarge { .. } => ErrorKind::InvalidInput,
         }
     }
 }
@@ -284,8 +316,15 @@ impl fmt::Display for ClientError {
             Self::TimedOut { step, limit, .. } => {
                 write!(f, "proxy took longer than {limit:?} ({step})")
             }
-            Self::NotSocks { step, .. } => {
-                write!(f, "what the proxy says is not SOCKS5 ({step}): check its address and port")
+            Self::NotSocks { step, source } => {
+                let version = match source {
+                    proto::Error::Version { expected: 0, .. } => 4,
+                    _ => 5,
+                };
+                write!(
+                    f,
+                    "what the proxy says is not SOCKS{version} ({step}): check its address and port"
+                )
             }
             Self::NotOffered { selected, offered } => write!(
                 f,
@@ -311,6 +350,8 @@ impl fmt::Display for ClientError {
                 f,
                 "proxy replied with {found}, which is not what a lookup leads to: does it know RESOLVE?"
             ),
+            Self::Rejected(code) => write!(f, "proxy replied: {code}"),
+            Self::Unencodable(_) => f.write_str("the request cannot be told in SOCKS4"),
             Self::NoRelay(address) => write!(
                 f,
                 "proxy takes datagrams at {address}, where nothing can be sent to: tell the client \
@@ -358,7 +399,9 @@ impl Error for ClientError {
             Self::Io { source, .. } | Self::Socket(source) => Some(source),
             Self::Unreachable { source, .. } | Self::Authentication(source) => Some(&**source),
             Self::InvalidProxy(source) | Self::InvalidTarget(source) => Some(source),
+            Self::Unencodable(source) => Some(source),
             Self::Refused(_)
+            | Self::Rejected(_)
             | Self::Closed { .. }
             | Self::NotOffered { .. }
             | Self::NotPipelined { .. }

@@ -18,6 +18,7 @@ mod optimistic;
 #[cfg(feature = "users")]
 mod proxies;
 mod rogue;
+mod socks4;
 mod udp;
 mod udp_replies;
 mod udp_rogue;

@@ -104,6 +104,16 @@ fn forms_of_urls() {
         ),
         ("socks5h://127.1:9", "127.0.0.1:9", "socks5h://127.0.0.1:9"),
         (
+            "socks4://127.1",
+            "127.0.0.1:1080",
+            "socks4://127.0.0.1:1080",
+        ),
+        (
+            "socks4a://joe@p.example:9",
+            "p.example:9",
+            "socks4a://joe:***@p.example:9",
+        ),
+        (
             "socks://joe:x@p.example",
             "p.example:1080",
             "socks5h://joe:***@p.example:1080",
@@ -137,8 +147,9 @@ fn mistakes_have_a_message_that_says_what_to_write_and_no_secret() {
         ("", "no scheme"),
         ("proxy.example:1080", "no scheme"),
         ("joe:s3cret@proxy.example", "no scheme"),
-        ("socks4://p.example", "SOCKS4"),
-        ("socks4a://p.example", "SOCKS4"),
+        ("socks4://joe:s3cret@p.example", "no password"),
+        ("socks4a://joe:s3cret@p.example", "no password"),
+        ("socks4a://joe%00@p.example", "USERID"),
         #[cfg(not(feature = "tls"))]
         ("https://joe:s3cret@p.example", "takes the feature `tls`"),
         #[cfg(not(feature = "tls"))]
@@ -243,6 +254,20 @@ async fn what_the_url_says_is_what_the_proxy_hears() {
         .unwrap();
     let heard = logs[0].written().0;
     assert!(matches!(heard[3..7], [5, 1, 0, 1 | 4]), "{heard:?}");
+
+    // SOCKS4: a USERID, and a name with the a alone.
+    let granted = b"\x00\x5a\0\0\0\0\0\0";
+    let (way, logs) = canned([granted]);
+    let connector = url("socks4a://j%FFe@proxy.example").connector_via(way);
+    let target = Address::new("target.example", 80).unwrap();
+    connector.oneshot(target).await.unwrap();
+    let heard = logs[0].written().0;
+    assert_eq!(heard, b"\x04\x01\x00\x50\0\0\0\x01j\xffe\0target.example\0");
+    let (way, logs) = canned([granted]);
+    let connector = url("socks4://proxy.example").connector_via(way);
+    let target = Address::new("localhost", 80).unwrap();
+    connector.oneshot(target).await.unwrap();
+    assert_eq!(logs[0].written().0, b"\x04\x01\x00\x50\x7f\0\0\x01\0");
 
     let (way, logs) = canned([b"HTTP/1.1 200 OK\r\n\r\n"]);
     let connector = url("http://Aladdin:open%20sesame@proxy.example").connector_via(way);

@@ -19,4 +19,5 @@ mod limits;
 mod relays;
 #[cfg(feature = "users")]
 mod server;
+mod socks4;
 mod socks5;

@@ -2,7 +2,8 @@ use std::fmt;
 
 use crate::{
     client::{ClientError, ClientFault},
-    error::{BoxError, find},
+    error::{BoxError, Step, find},
+    proto::socks4::Unencodable,
 };
 
 /// Classifies failures: as the alternative's own, the request's or the target's.
@@ -59,7 +60,16 @@ impl Default for Classify {
 fn socks(error: &ClientError) -> FailureClass {
     match error {
         // Also for want of a socket, or by a mistake in its address: another one may do.
-        ClientError::Unreachable { .. } | ClientError::InvalidProxy(_) => FailureClass::Alternative,
+        ClientError::Unreachable { .. }
+        | ClientError::InvalidProxy(_)
+        | ClientError::Unencodable(Unencodable::UserId) => FailureClass::Alternative,
+        // Another one may speak more than SOCKS4.
+        ClientError::Unencodable(_) => FailureClass::Request,
+        // Of SOCKS4, where there is nothing before the request that it could have answered.
+        ClientError::TimedOut {
+            step: Step::Request,
+            ..
+        } => FailureClass::Silent,
         error if error.is_down() => FailureClass::Alternative,
         error if error.fault() == ClientFault::Proxy => FailureClass::Request,
         _ => FailureClass::Target,

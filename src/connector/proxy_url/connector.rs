@@ -11,7 +11,7 @@ use crate::{
     connector::{
         direct::Direct,
         resolve::SystemResolver,
-        upstream::{HttpUpstream, RemoteDns, Socks5Upstream, Transport},
+        upstream::{HttpUpstream, RemoteDns, Socks4Upstream, Socks5Upstream, Transport},
     },
     error::BoxError,
     io::BoxStream,
@@ -32,6 +32,10 @@ enum Upstream<C> {
     Socks5h(Socks5Upstream<C, DefaultAuth, RemoteDns>),
     /// `socks5`: names are resolved here.
     Socks5(Socks5Upstream<C, DefaultAuth, SystemResolver>),
+    /// `socks4a`: the proxy resolves names.
+    Socks4a(Socks4Upstream<C, RemoteDns>),
+    /// `socks4`: names are resolved here.
+    Socks4(Socks4Upstream<C, SystemResolver>),
     /// `http`: CONNECT, and the proxy resolves names.
     Http(HttpUpstream<C>),
 }
@@ -45,6 +49,16 @@ impl<C> ProxyConnector<C> {
         upstream: Socks5Upstream<ProxyTransport<C>, DefaultAuth, SystemResolver>,
     ) -> Self {
         Self(Upstream::Socks5(upstream))
+    }
+
+    pub(super) const fn socks4a(upstream: Socks4Upstream<ProxyTransport<C>>) -> Self {
+        Self(Upstream::Socks4a(upstream))
+    }
+
+    pub(super) const fn socks4(
+        upstream: Socks4Upstream<ProxyTransport<C>, SystemResolver>,
+    ) -> Self {
+        Self(Upstream::Socks4(upstream))
     }
 
     pub(super) const fn http(upstream: HttpUpstream<ProxyTransport<C>>) -> Self {
@@ -70,6 +84,8 @@ where
         ResponseFuture::upstream(match &mut self.0 {
             Upstream::Socks5h(upstream) => upstream.call(target),
             Upstream::Socks5(upstream) => upstream.call(target),
+            Upstream::Socks4a(upstream) => upstream.call(target),
+            Upstream::Socks4(upstream) => upstream.call(target),
             Upstream::Http(upstream) => upstream.call(target),
         })
     }

@@ -4,6 +4,8 @@ use super::InvalidProxyUrl;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
+    Socks4,
+    Socks4a,
     Socks5,
     Socks5h,
     /// SOCKS5 inside TLS; names are resolved by the proxy.
@@ -26,11 +28,8 @@ impl Kind {
                 tracing::debug!("the proxy's URL begins with socks://, taken for socks5h://");
                 Self::Socks5h
             }
-            "socks4" | "socks4a" => {
-                return Err(InvalidProxyUrl::new(
-                    "SOCKS4 is not spoken here, SOCKS5 is: socks5h://",
-                ));
-            }
+            "socks4" => Self::Socks4,
+            "socks4a" => Self::Socks4a,
             #[cfg(feature = "tls")]
             "socks5s" => Self::Socks5s,
             #[cfg(feature = "tls")]
@@ -43,7 +42,7 @@ impl Kind {
             }
             _ => {
                 return Err(InvalidProxyUrl::new(
-                    "the scheme is none of socks5h, socks5, socks5s, http and https",
+                    "the scheme is none of socks5h, socks5, socks5s, socks4a, socks4, http and https",
                 ));
             }
         })
@@ -51,6 +50,8 @@ impl Kind {
 
     pub(super) const fn scheme(self) -> &'static str {
         match self {
+            Self::Socks4 => "socks4",
+            Self::Socks4a => "socks4a",
             Self::Socks5 => "socks5",
             Self::Socks5h => "socks5h",
             Self::Socks5s => "socks5s",
@@ -61,7 +62,7 @@ impl Kind {
 
     pub(super) const fn port(self) -> u16 {
         match self {
-            Self::Socks5 | Self::Socks5h | Self::Socks5s => 1080,
+            Self::Socks4 | Self::Socks4a | Self::Socks5 | Self::Socks5h | Self::Socks5s => 1080,
             Self::Http => 80,
             Self::Https => 443,
         }

@@ -1,7 +1,7 @@
 //! Upstream proxies from URLs and from the environment.
 //!
-//! [`ProxyUrl`] reads `socks5://`, `socks5h://`, `socks5s://`, `http://` and `https://` URLs, and [`connector`](ProxyUrl::connector)
-//! makes a connector of one:
+//! [`ProxyUrl`] reads `socks5://`, `socks5h://`, `socks5s://`, `socks4://`, `socks4a://`, `http://` and `https://` URLs, and
+//! [`connector`](ProxyUrl::connector) makes a connector of one:
 //!
 //! | URL | connector | names are resolved |
 //! |---|---|---|
@@ -9,6 +9,8 @@
 //! | `socks5://proxy.example` | the same | here |
 //! | `socks5s://proxy.example` | the same, inside TLS | by the proxy |
 //! | `https://proxy.example` | [`HttpUpstream`](super::upstream::HttpUpstream), inside TLS | by the proxy |
+//! | `socks4a://joe@proxy.example` | [`Socks4Upstream`](super::upstream::Socks4Upstream), with a USERID | by the proxy |
+//! | `socks4://192.0.2.1:1080` | the same | here |
 //! | `http://[2001:db8::1]:3128` | [`HttpUpstream`](super::upstream::HttpUpstream) | by the proxy |
 //!
 //! The port is 1080 for SOCKS, 80 for HTTP and 443 for HTTPS where none is given. Names and passwords are

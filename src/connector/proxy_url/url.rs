@@ -5,11 +5,11 @@ use url::{Host, Url};
 
 use super::{ProxyConnector, kind::Kind, transport::ProxyTransport};
 use crate::{
-    client::Client,
+    client::{Client, Socks4Client},
     connector::{
         direct::Direct,
         resolve::SystemResolver,
-        upstream::{BasicAuth, HttpUpstream, Socks5Upstream, Transport},
+        upstream::{BasicAuth, HttpUpstream, Socks4Upstream, Socks5Upstream, Transport},
     },
     proto::{Address, Credentials},
 };
@@ -37,6 +37,7 @@ struct Login {
 #[derive(Clone)]
 enum Secret {
     Socks(Client),
+    Socks4(Socks4Client),
     Http(BasicAuth),
 }
 
@@ -47,19 +48,19 @@ impl ProxyUrl {
         &self.proxy
     }
 
-    /// Returns whether the proxy gets names as names, and resolves them: all but `socks5`.
+    /// Returns whether the proxy gets names as names, and resolves them: all but `socks5` and `socks4`.
     #[must_use]
     pub const fn has_remote_dns(&self) -> bool {
-        !matches!(self.kind, Kind::Socks5)
+        !matches!(self.kind, Kind::Socks5 | Kind::Socks4)
     }
 
-    /// Makes a client with the URL's credentials; `None` for an HTTP proxy. For BIND and UDP ASSOCIATE,
-    /// and for settings of your own; it speaks over a stream of [`transport`](Self::transport), and over
+    /// Makes a client with the URL's credentials; `None` for a proxy of another protocol than SOCKS5. For BIND and
+    /// UDP ASSOCIATE, and for settings of your own; it speaks over a stream of [`transport`](Self::transport), and over
     /// any other its password would go without TLS.
     #[must_use]
     pub fn client(&self) -> Option<Client> {
         match (self.kind, &self.login) {
-            (Kind::Http | Kind::Https, _) => None,
+            (Kind::Http | Kind::Https | Kind::Socks4 | Kind::Socks4a, _) => None,
             (
                 _,
                 Some(Login {
@@ -68,6 +69,22 @@ impl ProxyUrl {
                 }),
             ) => Some(client.clone()),
             _ => Some(Client::new()),
+        }
+    }
+
+    /// Makes a client with the URL's USERID; `None` for a proxy of another protocol than SOCKS4 and SOCKS4a.
+    #[must_use]
+    pub fn socks4_client(&self) -> Option<Socks4Client> {
+        match (self.kind, &self.login) {
+            (
+                Kind::Socks4 | Kind::Socks4a,
+                Some(Login {
+                    secret: Secret::Socks4(client),
+                    ..
+                }),
+            ) => Some(client.clone()),
+            (Kind::Socks4 | Kind::Socks4a, _) => Some(Socks4Client::new()),
+            _ => None,
         }
     }
 
@@ -129,6 +146,14 @@ impl ProxyUrl {
                     .via(transport)
                     .local_dns(SystemResolver::new()),
             ),
+            Kind::Socks4 | Kind::Socks4a => {
+                let client = self.socks4_client().unwrap_or_default();
+                let upstream = Socks4Upstream::new(proxy).client(client).via(transport);
+                match self.kind {
+                    Kind::Socks4a => ProxyConnector::socks4a(upstream),
+                    _ => ProxyConnector::socks4(upstream.local_dns(SystemResolver::new())),
+                }
+            }
             Kind::Http | Kind::Https => {
                 let mut upstream = HttpUpstream::new(proxy).via(transport);
                 if let Some(Login {
@@ -260,6 +285,16 @@ fn secret(kind: Kind, name: &[u8], password: &[u8]) -> Result<Secret, InvalidPro
             .ok_or(InvalidProxyUrl::new(
                 "the name or the password is longer than the 255 octets that SOCKS5 has room for",
             )),
+        // Nothing proves it.
+        Kind::Socks4 | Kind::Socks4a if !password.is_empty() => Err(InvalidProxyUrl::new(
+            "SOCKS4 has a USERID and no password: leave the password out",
+        )),
+        Kind::Socks4 | Kind::Socks4a if name.len() > 255 || name.contains(&0) => {
+            Err(InvalidProxyUrl::new(
+                "the USERID has a NUL in it, or more than the 255 octets of SOCKS4",
+            ))
+        }
+        Kind::Socks4 | Kind::Socks4a => Ok(Secret::Socks4(Socks4Client::new().user_id(name))),
         Kind::Http | Kind::Https => {
             let (Ok(name), Ok(password)) = (str::from_utf8(name), str::from_utf8(password)) else {
                 return Err(InvalidProxyUrl::new(

@@ -9,14 +9,14 @@ use std::{
 use tokio::io::{AsyncRead, AsyncWrite};
 use tower_service::Service;
 
-use super::{DnsMode, RemoteDns, ResponseFuture, Socks5Upstream, Transport, candidates::approved};
+use super::{ResponseFuture, candidates::approved, listen::Listen};
 use crate::{
     admission::{Place, Places},
-    client::{ClientAuth, DefaultAuth, ProxyListener},
-    connector::{direct::Direct, second_reply::second_reply},
+    client::ProxyListener,
+    connector::second_reply::second_reply,
     error::{BoxError, Refusal},
     io::ClientStream,
-    proto::{Address, Command},
+    proto::Address,
     relay::{Relay, Traffic},
     session::{Request, Tunnel, UserOrClient},
 };
@@ -27,14 +27,14 @@ use crate::{
 /// rejected. Of a name that is [resolved here](Socks5Upstream::local_dns), the first address that they
 /// allow is expected. A proxy that keeps the peer's address to itself, with zeros, has to be trusted.
 #[derive(Clone)]
-pub struct UpstreamBind<C = Direct, L = DefaultAuth, N = RemoteDns> {
-    upstream: Socks5Upstream<C, L, N>,
+pub struct UpstreamBind<U> {
+    upstream: U,
     places: Places<UserOrClient>,
     per_client: usize,
 }
 
-impl<C, L, N> UpstreamBind<C, L, N> {
-    pub(super) fn new(upstream: Socks5Upstream<C, L, N>) -> Self {
+impl<U> UpstreamBind<U> {
+    pub(super) fn new(upstream: U) -> Self {
         Self {
             upstream,
             places: Places::new("binds"),
@@ -51,13 +51,8 @@ impl<C, L, N> UpstreamBind<C, L, N> {
     }
 }
 
-impl<C, L, N> Service<Request> for UpstreamBind<C, L, N>
-where
-    C: Transport + Sync,
-    L: ClientAuth<C::Io> + Clone + 'static,
-    N: DnsMode + Sync,
-{
-    type Response = UpstreamBindTunnel<L::Stream>;
+impl<U: Listen> Service<Request> for UpstreamBind<U> {
+    type Response = UpstreamBindTunnel<U::Io>;
     type Error = BoxError;
     type Future = ResponseFuture<Self::Response>;
 
@@ -84,25 +79,14 @@ where
                 // The address is asked about once the peer is there, with its true port.
                 Address::Ip(_) => request.target.clone().canonical()?,
                 Address::Name(..) => {
-                    let candidates =
-                        approved(&request, upstream.dns.clone(), upstream.client.limit()).await?;
+                    let candidates = approved(&request, upstream.dns(), upstream.limit()).await?;
                     candidates
                         .into_iter()
                         .next()
                         .ok_or("the peer has no address")?
                 }
             };
-            let listening = async {
-                let stream = upstream.stream().await?;
-                let relay = stream.relay();
-                let client = upstream
-                    .client
-                    .clone()
-                    .via(&stream, upstream.proxy.address()?);
-                let listener = client.bind(stream.into_inner(), peer.clone()).await?;
-                Ok((listener, relay))
-            };
-            let (listener, relay) = upstream.logged(Command::BIND, &peer, listening.await)?;
+            let (listener, relay) = upstream.listen(&peer).await?;
             if peer.name().is_some() {
                 request.handed_on();
             }
@@ -119,7 +103,7 @@ where
     }
 }
 
-impl<C, L, N> fmt::Debug for UpstreamBind<C, L, N> {
+impl<U: fmt::Debug> fmt::Debug for UpstreamBind<U> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("UpstreamBind").field(&self.upstream).finish()
     }

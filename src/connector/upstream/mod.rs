@@ -3,6 +3,7 @@
 //! | connector | asks the proxy by | |
 //! |---|---|---|
 //! | [`Socks5Upstream`] | SOCKS5 (RFC 1928), by a [`Client`](crate::Client) | CONNECT; [BIND](Socks5Upstream::into_bind) and [UDP ASSOCIATE](Socks5Upstream::into_transports) too; Tor's RESOLVE and RESOLVE_PTR as a [resolver](Socks5Upstream::into_resolver) |
+//! | [`Socks4Upstream`] | SOCKS4 and SOCKS4a, by a [`Socks4Client`](crate::client::Socks4Client) | CONNECT; [BIND](Socks4Upstream::into_bind) too |
 //! | `HttpUpstream` (feature `http-connect`) | HTTP/1.1 CONNECT (RFC 9110 section 9.3.6) | CONNECT |
 //!
 //! * **They nest.** The transport to the proxy is a connector itself,
@@ -27,7 +28,7 @@
 //! * **Datagrams do not take the chain.** UDP ASSOCIATE is requested over it, and then they go from
 //!   here straight to the relay of the last proxy, as far as this machine can reach it. Connections
 //!   of BIND come back through the chain.
-//! * **HTTP proxies do CONNECT only.** [`with_connect`](crate::Connector::with_connect) leaves BIND
+//! * **HTTP proxies do CONNECT only, and SOCKS4 proxies no UDP.** [`with_connect`](crate::Connector::with_connect) leaves BIND
 //!   and UDP ASSOCIATE with this machine: put [`Unsupported`](super::Unsupported) in their places if
 //!   nothing may leave from here.
 //!
@@ -83,9 +84,12 @@ mod dns;
 mod future;
 #[cfg(feature = "http-connect")]
 mod http;
+mod ipv4_only;
+mod listen;
 mod outage;
 mod proxy;
 mod resolver;
+mod socks4;
 mod socks5;
 mod transport;
 
@@ -97,6 +101,7 @@ pub(super) use self::{associate::MakeUpstream, bind::UpstreamBind};
 pub use self::{
     dns::{DnsMode, RemoteDns},
     resolver::UpstreamResolver,
+    socks4::Socks4Upstream,
     socks5::Socks5Upstream,
     transport::Transport,
 };

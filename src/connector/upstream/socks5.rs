@@ -1,6 +1,7 @@
 use std::{
     fmt,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use tower_service::Service;
@@ -9,12 +10,14 @@ use super::{
     DnsMode, MakeUpstream, Proxy, RemoteDns, ResponseFuture, Transport, UpstreamBind,
     UpstreamResolver,
     candidates::{first_that_works, logged},
+    listen::Listen,
 };
 use crate::{
-    client::{Client, ClientAuth, ClientError, DefaultAuth},
+    client::{Client, ClientAuth, ClientError, DefaultAuth, ProxyListener},
     connector::direct::Direct,
     error::BoxError,
     proto::{Address, Command, IntoAddress},
+    relay::Relay,
     session::{Connected, Target},
 };
 
@@ -91,7 +94,7 @@ impl<C, L, N> Socks5Upstream<C, L, N> {
     /// Turns this into BIND by the same proxy: a service for
     /// [`Connector::with_bind`](crate::Connector::with_bind).
     #[must_use]
-    pub fn into_bind(self) -> UpstreamBind<C, L, N> {
+    pub fn into_bind(self) -> UpstreamBind<Self> {
         UpstreamBind::new(self)
     }
 
@@ -160,6 +163,38 @@ where
             Ok(stream.await?.with_relay(relay))
         };
         logged(&self.proxy, Command::CONNECT, &target, connecting.await)
+    }
+}
+
+impl<C, L, N> Listen for Socks5Upstream<C, L, N>
+where
+    C: Transport + Sync,
+    L: ClientAuth<C::Io, Stream: 'static> + Clone + 'static,
+    N: DnsMode + Sync,
+{
+    type Io = L::Stream;
+    type Dns = N;
+
+    fn dns(&self) -> N {
+        self.dns.clone()
+    }
+
+    fn limit(&self) -> Duration {
+        self.client.limit()
+    }
+
+    async fn listen(
+        &self,
+        peer: &Address,
+    ) -> Result<(ProxyListener<L::Stream>, Relay), ClientError> {
+        let listening = async {
+            let stream = self.stream().await?;
+            let relay = stream.relay();
+            let client = self.client.clone().via(&stream, self.proxy.address()?);
+            let listener = client.bind(stream.into_inner(), peer).await?;
+            Ok((listener, relay))
+        };
+        self.logged(Command::BIND, peer, listening.await)
     }
 }
 

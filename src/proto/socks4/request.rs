@@ -111,6 +111,8 @@ fn until_nul<'a>(reader: &mut Reader<'a>, too_long: Error) -> Result<&'a [u8], S
 pub enum Unencodable {
     /// The target is an IPv6 address, or one that stands for a name (0.0.0.x).
     Target,
+    /// The target is a name, and the proxy speaks SOCKS4 alone.
+    Name,
     /// USERID has a NUL in it, or more than 255 octets.
     UserId,
 }
@@ -119,6 +121,7 @@ impl fmt::Display for Unencodable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Target => "SOCKS4 has no place for the target's address",
+            Self::Name => "SOCKS4 has no place for names, only SOCKS4a",
             Self::UserId => "USERID has a NUL in it, or more than 255 octets",
         })
     }
