@@ -1,4 +1,4 @@
-//! A client for SOCKS5 and HTTP proxies: standard input goes to the target, and what comes back to
+//! A client for SOCKS5, SOCKS4 and HTTP proxies: standard input goes to the target, and what comes back to
 //! standard output.
 //!
 //! ```text
@@ -25,7 +25,7 @@ use tower_socks::{
 };
 
 const HELP: &str = "\
-A client for SOCKS5 and HTTP proxies.
+A client for SOCKS5, SOCKS4 and HTTP proxies.
 
     client --proxy URL connect HOST:PORT    a stream to the target
     client --proxy URL bind HOST:PORT       a stream from a peer at HOST; says where it has to
@@ -33,7 +33,8 @@ A client for SOCKS5 and HTTP proxies.
     client --proxy URL udp HOST:PORT        one datagram to the target, and its answer
 
     --proxy URL      socks5h://NAME:PASSWORD@HOST:PORT, socks5:// to resolve names here, http://;
-                     with feature tls socks5s:// and https://, inside TLS
+                     with feature tls socks5s:// and https://, inside TLS;
+                     socks4a://USERID@HOST:PORT, socks4:// to resolve names here
     --optimistic     ask for everything in one round trip (SOCKS5)
     -h, --help       this text
 
@@ -140,17 +141,23 @@ async fn run(task: Task) -> Result<(), BoxError> {
         };
         return talk(stream.into_inner()).await;
     }
-    let client = client.ok_or("an HTTP proxy knows nothing but connect")?;
+    let socks4 = proxy.socks4_client();
+    if client.is_none() && (socks4.is_none() || command != "bind") {
+        return Err("an HTTP proxy knows nothing but connect, and a SOCKS4 proxy no udp".into());
+    }
     let stream = proxy.transport().oneshot(proxy.address().clone());
     let stream = stream.await?.into_inner();
     if command == "bind" {
-        let listener = client.bind(stream, target).await?;
+        let listener = match (client, socks4) {
+            (Some(client), _) => client.bind(stream, target).await?,
+            (None, client) => client.unwrap_or_default().bind(stream, target).await?,
+        };
         eprintln!("listening at {}", listener.bound());
         let (stream, peer) = listener.accept().await?;
         eprintln!("{peer} is there");
         return talk(stream.into_inner()).await;
     }
-    let mut socket = client.associate(stream).await?;
+    let mut socket = client.unwrap_or_default().associate(stream).await?;
     let mut payload = Vec::new();
     stdin().read_to_end(&mut payload).await?;
     socket.send_to(&payload, &target).await?;

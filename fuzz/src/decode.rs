@@ -93,7 +93,7 @@ pub fn udp_header(data: &[u8]) {
 }
 
 /// There is one canonical form, and it can be written down and read.
-fn canonical(address: &tower_socks::proto::Address) {
+pub(crate) fn canonical(address: &tower_socks::proto::Address) {
     let Ok(canonical) = address.clone().canonical() else {
         return;
     };
@@ -103,7 +103,7 @@ fn canonical(address: &tower_socks::proto::Address) {
 }
 
 /// Decodes what may come in any number of pieces, and answers with the message, if it is one.
-fn survives<T: Decode + Debug>(data: &[u8]) -> Option<T> {
+pub(crate) fn survives<T: Decode + Debug>(data: &[u8]) -> Option<T> {
     let decoded = T::decode(data);
     match decoded {
         Ok(Decoded::Done(value, taken)) => {
@@ -143,7 +143,7 @@ fn pieces<T: Decode + Debug>(frame: &[u8]) {
 }
 
 /// Decodes what is a message and nothing else.
-fn whole<T: Decode + Debug>(frame: &[u8]) -> T {
+pub(crate) fn whole<T: Decode + Debug>(frame: &[u8]) -> T {
     match T::decode(frame) {
         Ok(Decoded::Done(value, taken)) if taken == frame.len() => value,
         other => panic!("{} octets decode to {other:?}", frame.len()),

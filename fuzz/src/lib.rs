@@ -24,6 +24,7 @@ mod proxy_url;
 mod rules;
 mod script;
 mod session;
+mod socks4;
 mod stream;
 mod text;
 
@@ -35,6 +36,7 @@ pub use self::{
     proxy_url::proxy_url,
     rules::rules,
     session::session,
+    socks4::{socks4_reply, socks4_request},
     text::address,
 };
 
@@ -56,6 +58,8 @@ pub const TARGETS: &[Target] = &[
     ("rules", rules),
     ("selection", selection),
     ("session", session),
+    ("socks4_reply", socks4_reply),
+    ("socks4_request", socks4_request),
     ("status", status),
     ("udp_header", udp_header),
 ];

@@ -59,8 +59,8 @@ fn shown(text: &str, url: &ProxyUrl) {
         let texts = format!("{shown} {:?} {:?}", url.client(), url.connector());
         assert!(!texts.contains(secret), "{texts}");
     }
-    let is_http = shown.starts_with("http://") || shown.starts_with("https://");
-    assert_eq!(url.client().is_none(), is_http);
+    assert_eq!(url.client().is_some(), shown.starts_with("socks5"));
+    assert_eq!(url.socks4_client().is_some(), shown.starts_with("socks4"));
     assert_ne!(url.address().port(), 0);
     assert_eq!(
         url.address().clone().canonical().as_ref(),

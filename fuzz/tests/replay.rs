@@ -86,6 +86,8 @@ replay! {
     rules
     selection
     session
+    socks4_reply
+    socks4_request
     status
     udp_header
 }

@@ -1,4 +1,4 @@
-//! A SOCKS5 client over any stream: RFC 1928 and RFC 1929 from the client's side.
+//! SOCKS clients over any stream: RFC 1928 and RFC 1929 from the client's side, and SOCKS4.
 //!
 //! [`Client`] sends a request over a stream that you open: a TCP connection to the proxy, TLS on top of
 //! one, a stream through another proxy. It does not dial, and it does not resolve: a name goes to the
@@ -11,6 +11,9 @@
 //! | UDP ASSOCIATE | [`Client::associate`] | [`ProxySocket`], which sends and receives datagrams |
 //! | RESOLVE (Tor's) | [`Client::resolve`] | the address of a name |
 //! | RESOLVE_PTR (Tor's) | [`Client::resolve_ptr`] | the name of an address |
+//!
+//! [`Socks4Client`] has the first two of them for proxies of SOCKS4 and SOCKS4a, and everything below is true of it
+//! as well.
 //!
 //! * **Nothing is read ahead.** The stream that is returned is the one that you passed, without a
 //!   wrapper. Bytes right behind the reply are its first, and a

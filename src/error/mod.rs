@@ -7,8 +7,9 @@
 //! |---|---|
 //! | [`Refusal`] | its own code |
 //! | [`LookupError`] | 04 host unreachable where it is the name's fault, 01 general failure where it is ours; where an upstream was asked, the code of its `ClientError` |
-//! | [`ClientError`](crate::ClientError), where another proxy has replied | the code of its reply, Tor's F0 to F7 among them |
+//! | [`ClientError`](crate::ClientError), where another proxy has replied | the code of its reply, Tor's F0 to F7 among them; 01 of one for SOCKS4, which has one code for all failures |
 //! | the same and `HttpError`, where the other proxy was too slow | 06 TTL expired |
+//! | [`ClientError`](crate::ClientError), where a SOCKS4 proxy cannot be told the target | 08 address type not supported |
 //! | `HttpError` with status 403, 504 | 02 not allowed, 06 TTL expired |
 //! | the same two otherwise, whatever they came from | 01 general failure |
 //! | `Elapsed`, tower's or tokio's | 06 TTL expired |

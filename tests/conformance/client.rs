@@ -9,7 +9,7 @@ use tokio::{
 };
 use tower_socks::{
     Client, ClientError, Connector, NoAuth,
-    client::ClientAuth,
+    client::{ClientAuth, Socks4Client},
     proto::{Address, Credentials, InvalidName, Method, ReplyCode},
 };
 
@@ -49,6 +49,9 @@ cases! {
     C8 c8_the_usable_size_is_told, "1928, 7", OURS,
         "The client says how much fits into a datagram: 65,507 octets less 10, 262 or 22.",
         "For each address type; the most passes a server of ours whole, and one octet more is an error.";
+    C9 c9_socks4_is_not_asked_for_what_it_cannot_say, "SOCKS4", OURS,
+        "Our SOCKS4 client refuses IPv6 targets, names without 4a and USERIDs that do not fit before an octet is sent.",
+        "IPv6, 0.0.0.5 that stands for a name, a name to a proxy without them, a NUL, 256 octets; each hears nothing.";
 }
 
 /// What the proxy heard, once the client had closed.
@@ -254,6 +257,26 @@ async fn c6_bytes_behind_the_reply_are_kept() -> Outcome {
         let mut heard = [0; 9];
         within("the greeting", stream.read_exact(&mut heard)).await?;
         ensure!(heard == *b"220 hello", "{}", shown(&heard));
+    }
+    Ok(())
+}
+
+async fn c9_socks4_is_not_asked_for_what_it_cannot_say() -> Outcome {
+    let plain = Socks4Client::new;
+    let long = [b'u'; 256];
+    for (client, target) in [
+        (plain(), "[2001:db8::1]:80"),
+        (plain(), "0.0.0.5:80"),
+        (plain().without_names(), "example.com:80"),
+        (plain().user_id("jo\0e"), "192.0.2.1:80"),
+        (plain().user_id(long), "192.0.2.1:80"),
+    ] {
+        let (io, heard) = proxy_saying(b"\x00\x5a\0\0\0\0\0\0").await?;
+        let error = client.connect(io, target).await.err();
+        let right = matches!(error, Some(ClientError::Unencodable(_)));
+        ensure!(right, "{target}: {error:?}");
+        let heard = heard.await.unwrap()?;
+        ensure!(heard.is_empty(), "the proxy hears {}", shown(&heard));
     }
     Ok(())
 }

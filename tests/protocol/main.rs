@@ -35,6 +35,8 @@ mod requests_literals;
 mod requests_replies;
 mod socks4;
 #[cfg(feature = "limit")]
+mod socks4_stack;
+#[cfg(feature = "limit")]
 mod socks4_user_ids;
 #[cfg(feature = "limit")]
 mod stated;

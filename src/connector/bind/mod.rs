@@ -10,7 +10,7 @@
 //!   NAT or a container's host. It listens before the first reply leaves.
 //! * **Only the expected peer is accepted**: one whose address is DST.ADDR. `0.0.0.0` and `::` mean
 //!   any peer; a policy may refuse that, and is asked about the peer in any case. Others are rejected,
-//!   and the wait goes on.
+//!   and the wait goes on; in SOCKS4 such a peer ends it, with 5B.
 //! * **After one peer the listener is closed**, as well as when the client closes, or after
 //!   [2 minutes](Bind::accept_timeout).
 //!

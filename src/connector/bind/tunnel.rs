@@ -13,10 +13,11 @@ use tokio::{
 use crate::{
     admission::{Backoff, Place, is_about_connection},
     connector::{port_range::TakenPort, second_reply::second_reply},
+    error::Refusal,
     io::ClientStream,
     proto::{Address, canonical},
     relay::{Relay, Traffic},
-    session::{Request, Tunnel, UserOrClient},
+    session::{Protocol, Request, Tunnel, UserOrClient},
 };
 
 /// How long accepting pauses, by the failures in a row.
@@ -105,6 +106,11 @@ impl Parts {
             let (stream, peer) = self.next_peer().await;
             let peer = canonical(peer);
             if !self.expected.includes(peer.ip()) {
+                // SOCKS4 has it so. In SOCKS5 the wait goes on, and a stranger ends nothing.
+                if self.request.protocol == Protocol::Socks4 {
+                    let refusal = Refusal::not_allowed(format!("{peer} is not the expected peer"));
+                    return Err(io::Error::other(refusal));
+                }
                 tracing::debug!(%peer, "peer rejected: not the expected one");
                 continue;
             }

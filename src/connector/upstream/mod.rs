@@ -19,7 +19,8 @@
 //!   each name that is forwarded, by [`Policy::check_name`](crate::session::Policy::check_name). What such
 //!   a name leads to, only the proxy knows: where that matters, resolve here. The proxy's own
 //!   address is the operator's choice, and no policy is asked about it.
-//! * **The proxy's own reply code reaches the client**, unknown numbers included. What goes wrong
+//! * **The proxy's own reply code reaches the client**, unknown numbers included; SOCKS4 has one for all failures,
+//!   which is 01 there. What goes wrong
 //!   between this machine and the proxy is 01, since it says nothing about the target. Errors are
 //!   [`ClientError`](crate::ClientError) or `HttpError` in a box, and say whose fault it was.
 //! * **Everything has a time limit**: the client's [`timeout`](crate::Client::timeout) bounds a lookup,

@@ -13,6 +13,8 @@
 //!   |  bytes                                  <-> bytes   |  Tunnel::run
 //! ```
 //!
+//! SOCKS4 has a layer of its own beside it, [`layer::socks4`](crate::layer::socks4).
+//!
 //! * **The deadline is absolute.** Greeting, authentication and request share it, so a client that
 //!   sends a byte at a time does not extend it. tower's [`Timeout`](tower::timeout::Timeout) above
 //!   this layer means something else: the age of a whole session.
