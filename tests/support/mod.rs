@@ -62,6 +62,13 @@ pub async fn within<F: Future>(test: F) -> F::Output {
         .expect("the dialogue came to a halt")
 }
 
+/// Bounds a test in which more than half a minute passes, on a paused clock.
+pub async fn within_an_hour<F: Future>(test: F) -> F::Output {
+    tokio::time::timeout(Duration::from_secs(3600), test)
+        .await
+        .expect("the dialogue came to a halt")
+}
+
 /// Lets the server come to rest. Under a paused clock only: that moves on once all tasks wait.
 pub async fn settle() {
     tokio::time::sleep(Duration::from_millis(1)).await;

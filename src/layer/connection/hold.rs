@@ -16,9 +16,23 @@ use crate::{
     session::Tunnel,
 };
 
+/// Creates the span of one of several requests of a connection. Of a method that anybody has invented it says no
+/// more.
+#[cfg(feature = "http-server")]
+pub(crate) fn request_span(method: &str) -> Span {
+    let known = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"];
+    let method = known.into_iter().find(|known| *known == method);
+    tracing::info_span!(
+        target: TARGET,
+        "request",
+        method = method.unwrap_or("other"),
+        user = Empty,
+        target = Empty,
+    )
+}
+
 /// Executes one of several requests of a connection inside its own span, and logs how it ended.
 #[cfg(feature = "http-server")]
-#[allow(dead_code, reason = "forwarding is not here yet")]
 pub(crate) async fn execute<F>(lines: &Lines, span: Span, work: F) -> Result<Traffic, SessionError>
 where
     F: Future<Output = (Party, Result<Traffic, SessionError>)>,

@@ -17,7 +17,7 @@ pub(super) enum Of {
     /// A session.
     Session,
     /// One of several requests of a session.
-    #[allow(dead_code, reason = "of HTTP")]
+    #[cfg_attr(not(feature = "http-server"), expect(dead_code, reason = "of HTTP"))]
     Request,
 }
 

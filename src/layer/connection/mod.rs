@@ -14,8 +14,7 @@ mod log;
 #[cfg(feature = "tls")]
 pub(crate) use self::hold::before;
 #[cfg(feature = "http-server")]
-#[allow(unused_imports, reason = "forwarding is not here yet")]
-pub(crate) use self::hold::{Opened, execute};
+pub(crate) use self::hold::{Opened, execute, request_span};
 pub(crate) use self::{
     admit::{admit, malformed},
     dial::dial,

@@ -7,7 +7,7 @@ use tokio::{
 
 use super::{
     authorization::Authorization,
-    connection::{Refused, Session, failed},
+    connection::{Refused, Session, TunnelOf, failed},
     page::Page,
 };
 use crate::{
@@ -31,7 +31,7 @@ where
     pub(super) async fn authenticate(
         &mut self,
         authorization: Authorization,
-    ) -> Result<(), Refused<<M::Service as Dial>::Tunnel>> {
+    ) -> Result<(), Refused<TunnelOf<M>>> {
         if self.client.is_known_by(&authorization) {
             return Ok(());
         }

@@ -5,9 +5,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{
     body::Body,
-    connection::{Ended, Session, failed},
+    connection::{Ended, Session, TunnelOf, failed},
     conversation::Reply,
     page::Page,
+    tunnel::HttpTunnel,
 };
 use crate::{
     error::{BoxError, SessionError, Step},
@@ -25,11 +26,7 @@ where
     Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     /// Dials, tells the client the outcome, and has its tunnel if that is a success.
-    pub(super) async fn connect(
-        &mut self,
-        reply: Reply,
-        address: Address,
-    ) -> Ended<<M::Service as Dial>::Tunnel> {
+    pub(super) async fn connect(&mut self, reply: Reply, address: Address) -> Ended<TunnelOf<M>> {
         let dial = match self.prepare(address) {
             Ok((request, service)) => {
                 self.span
@@ -55,7 +52,7 @@ where
         };
         // Without a length: what follows is the tunnel's.
         match self.respond(reply, Response::new(Body::empty())).await {
-            Ok(_) => Ended::Tunnel(tunnel),
+            Ok(_) => Ended::Tunnel(HttpTunnel::Connect(tunnel)),
             Err(broken) => failed(Step::Reply, broken),
         }
     }

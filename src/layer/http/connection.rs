@@ -22,10 +22,11 @@ use super::{
     page::Page,
     problem::Problem,
     target::Target,
+    tunnel::HttpTunnel,
 };
 use crate::{
     error::{BoxError, ReplyCodes, SessionError, Step},
-    io::{PrefixedStream, lingering_close},
+    io::{PrefixedStream, Raw, lingering_close},
     layer::connection::{Lines, Opened, Party, deadline, hold, span},
     relay::Traffic,
     session::{Accepted, CloneService, Dial, Identify, Protocol},
@@ -75,8 +76,10 @@ where
 }
 
 /// What a connection has come to, with the stream of the client.
-type Outcome<M, Io> =
-    Result<Opened<<<M as Identify>::Service as Dial>::Tunnel, PrefixedStream<Io>>, SessionError>;
+type Outcome<M, Io> = Result<Opened<HttpTunnel<TunnelOf<M>>, PrefixedStream<Io>>, SessionError>;
+
+/// The tunnel of CONNECT.
+pub(super) type TunnelOf<M> = <<M as Identify>::Service as Dial>::Tunnel;
 
 /// Serves the requests of a connection up to a tunnel.
 async fn establish<M, Io>(
@@ -157,13 +160,15 @@ where
 /// How the requests of a connection ended.
 pub(super) enum Ended<T> {
     /// In a tunnel, of which the client has been told.
-    Tunnel(T),
+    Tunnel(HttpTunnel<T>),
     /// By the client, between two requests, or by what it was told.
     Over,
     /// In a failure that the client has been told of: it has to read that.
     Told(SessionError),
     /// In a failure.
     Failed(SessionError),
+    /// In the middle of a response, which has a line of its own.
+    Cut,
 }
 
 impl<M, Io> Session<M, Io>
@@ -175,7 +180,7 @@ where
     Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     /// Executes one request after the other.
-    async fn run(&mut self) -> Ended<<M::Service as Dial>::Tunnel> {
+    async fn run(&mut self) -> Ended<TunnelOf<M>> {
         loop {
             let asked = match self.next().await {
                 Ok(Ok(Some(asked))) => asked,
@@ -215,7 +220,7 @@ where
     }
 
     /// Executes a request. Returns how the connection ended, if it did.
-    async fn execute(&mut self, asked: Asked) -> Option<Ended<<M::Service as Dial>::Tunnel>> {
+    async fn execute(&mut self, asked: Asked) -> Option<Ended<TunnelOf<M>>> {
         let Asked {
             mut request,
             target,
@@ -243,7 +248,7 @@ where
         }
         match target {
             Target::Tunnel(address) => Some(self.connect(reply, address).await),
-            Target::Origin(..) => self.tell(reply, Problem::Scheme.into(), true).await,
+            Target::Origin(address, path) => self.forward(request, reply, address, path).await,
         }
     }
 
@@ -290,7 +295,7 @@ where
     }
 
     /// Ends the connection, or hands over its stream.
-    async fn end(mut self, ended: Ended<<M::Service as Dial>::Tunnel>) -> Outcome<M, Io> {
+    async fn end(mut self, ended: Ended<TunnelOf<M>>) -> Outcome<M, Io> {
         let refused = self.refused.take();
         let stream = self.conversation.into_stream();
         match ended {
@@ -307,6 +312,13 @@ where
                 Err(error)
             }
             Ended::Failed(error) => Err(error),
+            Ended::Cut => {
+                // The end alone would make half of a response look like all of it.
+                if let Some(socket) = Raw::beneath(&stream) {
+                    let _ = socket.reset();
+                }
+                Ok(Opened::Over(self.traffic))
+            }
         }
     }
 }

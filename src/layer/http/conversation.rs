@@ -212,6 +212,13 @@ impl Service<Request<Incoming>> for Post {
     }
 }
 
+impl Broken {
+    /// Whether it was what the response is made of, and not the client.
+    pub(super) fn is_of_origin(&self) -> bool {
+        matches!(self, Self::Client(error) if error.is_user())
+    }
+}
+
 impl From<Broken> for io::Error {
     fn from(broken: Broken) -> Self {
         match broken {

@@ -74,6 +74,10 @@ impl HttpLayer {
     }
 
     /// The settings, for a layer that serves several protocols.
+    #[allow(
+        dead_code,
+        reason = "the layer for several protocols has its own features"
+    )]
     pub(crate) fn config(&self) -> Config {
         self.config.clone()
     }

@@ -59,6 +59,35 @@ impl Page {
         text: "Too many attempts with a wrong name or password. Wait a while, then try again.\n",
     };
 
+    /// Refused by policy.
+    pub(super) const DENIED: Self = Self {
+        status: StatusCode::FORBIDDEN,
+        error: "http_request_denied",
+        text: "The proxy does not allow this. Its operator can say why, and change it.\n",
+    };
+
+    /// Refused by a limit.
+    pub(super) const LIMITED: Self = Self {
+        status: StatusCode::TOO_MANY_REQUESTS,
+        error: "http_request_denied",
+        text: "A limit of the proxy has been reached. Wait a while, or close other connections, then \
+               try again.\n",
+    };
+
+    /// The origin sent no response, or none that can be passed on.
+    pub(super) const NO_RESPONSE: Self = Self {
+        status: StatusCode::BAD_GATEWAY,
+        error: "http_protocol_error",
+        text: "The host sent no proper response. Try again later.\n",
+    };
+
+    /// The origin was silent.
+    pub(super) const SLOW_RESPONSE: Self = Self {
+        status: StatusCode::GATEWAY_TIMEOUT,
+        error: "connection_read_timeout",
+        text: "The host did not respond in time. Try again later.\n",
+    };
+
     /// The verifier failed.
     pub(super) const NOT_VERIFIED: Self = Self {
         status: StatusCode::INTERNAL_SERVER_ERROR,

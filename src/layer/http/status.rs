@@ -20,8 +20,8 @@ impl Page {
                 .is_some_and(|rule| rule.starts_with("limit "))
         };
         match code {
-            _ if !is_mapped && is_limit() => LIMITED,
-            ReplyCode::NOT_ALLOWED => DENIED,
+            _ if !is_mapped && is_limit() => Self::LIMITED,
+            ReplyCode::NOT_ALLOWED => Self::DENIED,
             ReplyCode::GENERAL_FAILURE if !is_mapped && Fault::of(error) == Fault::Server => OURS,
             ReplyCode::NETWORK_UNREACHABLE => UNROUTABLE,
             ReplyCode::HOST_UNREACHABLE if !is_mapped && find::<LookupError>(error).is_some() => {
@@ -35,18 +35,6 @@ impl Page {
         }
     }
 }
-
-const DENIED: Page = Page {
-    status: StatusCode::FORBIDDEN,
-    error: "http_request_denied",
-    text: "The proxy does not allow this. Its operator can say why, and change it.\n",
-};
-
-const LIMITED: Page = Page {
-    status: StatusCode::TOO_MANY_REQUESTS,
-    error: "http_request_denied",
-    text: "A limit of the proxy has been reached. Wait a while, or close other connections, then try again.\n",
-};
 
 const OURS: Page = Page {
     status: StatusCode::INTERNAL_SERVER_ERROR,

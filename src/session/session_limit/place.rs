@@ -53,7 +53,8 @@ impl SessionPlace {
 }
 
 impl SessionHolder {
-    /// Counts the session for its user from here on.
+    /// Counts the session for its user from here on, once. Where another user goes on with a connection, it counts for
+    /// that one, and for nobody else.
     ///
     /// # Errors
     ///
@@ -69,8 +70,20 @@ impl SessionHolder {
         let Some(holds) = holds.as_mut() else {
             return Ok(()); // the session is over
         };
-        holds.user = places.users.enter_below(user.clone(), per_user);
-        if holds.user.is_some() {
+        if holds
+            .user
+            .as_ref()
+            .is_some_and(|count| *count.key() == user)
+        {
+            return Ok(());
+        }
+        let count = places.users.enter_below(user.clone(), per_user);
+        let entered = count.is_some();
+        leave(
+            std::mem::replace(&mut holds.user, count),
+            &places.users_at_limit,
+        );
+        if entered {
             return Ok(());
         }
         places.users_at_limit.reached(&user);

@@ -1,0 +1,161 @@
+//! One request to an origin, through a tunnel of its own.
+
+use std::{
+    future::{Future, poll_fn},
+    io,
+    pin::{Pin, pin},
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use http::{Request, Response};
+use hyper::{
+    body::Incoming,
+    client::conn::http1::{Builder, Connection},
+};
+use hyper_util::rt::TokioIo;
+use tokio::{
+    io::{AsyncWriteExt, DuplexStream},
+    time::timeout,
+};
+
+use super::{
+    conversation::BUFFER,
+    outgoing::{Upload, Watch},
+};
+use crate::{
+    error::BoxError,
+    io::{PrefixedStream, poll_discard},
+    relay::Traffic,
+    session::Tunnel,
+};
+
+/// Octets between the tunnel and hyper, in each direction.
+const PIPE: usize = 32 * 1024;
+
+/// For how long the end of the tunnel is awaited, once the response is complete.
+const END: Duration = Duration::from_millis(500);
+
+/// A tunnel that runs, and hyper at its near end.
+pub(super) struct Exchange {
+    tunnel: Option<Running>,
+    outcome: Option<io::Result<Traffic>>,
+    connection: Option<Connection<TokioIo<DuplexStream>, Upload>>,
+    is_done: bool,
+}
+
+/// A tunnel that runs.
+pub(super) type Running = Pin<Box<dyn Future<Output = io::Result<Traffic>> + Send>>;
+
+/// Why there is no response.
+#[derive(Debug)]
+pub(super) enum NoResponse {
+    /// hyper has given up.
+    Broken(hyper::Error),
+    /// Interim responses without end.
+    Flood,
+}
+
+impl From<NoResponse> for BoxError {
+    fn from(none: NoResponse) -> Self {
+        match none {
+            NoResponse::Broken(error) => error.into(),
+            NoResponse::Flood => "interim responses without end".into(),
+        }
+    }
+}
+
+impl Exchange {
+    /// Sends the request, and awaits the head of the response.
+    pub(super) async fn begin<T>(
+        tunnel: T,
+        request: Request<Upload>,
+        watch: &Watch,
+    ) -> (Self, Result<Response<Incoming>, NoResponse>)
+    where
+        T: Tunnel + 'static,
+    {
+        let (near, far) = tokio::io::duplex(PIPE);
+        let mut exchange = Self {
+            tunnel: Some(Box::pin(async move {
+                tunnel.run(PrefixedStream::new(far)).await
+            })),
+            outcome: None,
+            connection: None,
+            is_done: false,
+        };
+        let begun = Builder::new()
+            .max_buf_size(BUFFER)
+            .handshake(TokioIo::new(near))
+            .await;
+        let mut sender = match begun {
+            Ok((sender, connection)) => {
+                exchange.connection = Some(connection);
+                sender
+            }
+            Err(error) => return (exchange, Err(NoResponse::Broken(error))),
+        };
+        let response = {
+            let mut response = pin!(sender.send_request(request));
+            poll_fn(|cx| {
+                exchange.poll(cx);
+                if watch.is_flooded() {
+                    return Poll::Ready(Err(NoResponse::Flood));
+                }
+                response.as_mut().poll(cx).map_err(NoResponse::Broken)
+            })
+            .await
+        };
+        (exchange, response)
+    }
+
+    /// Moves bytes.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) {
+        if let Some(connection) = &mut self.connection
+            && !self.is_done
+        {
+            // How it failed, the response says, or its body.
+            self.is_done = connection.poll_without_shutdown(cx).is_ready();
+        }
+        if let Some(tunnel) = &mut self.tunnel
+            && let Poll::Ready(outcome) = tunnel.as_mut().poll(cx)
+        {
+            self.tunnel = None;
+            self.outcome = Some(outcome);
+        }
+    }
+
+    /// Ends the tunnel, since the response is complete: an origin that keeps its end open is left. Returns how the tunnel
+    /// ended, if it did by itself.
+    pub(super) async fn finish(mut self) -> Option<io::Result<Traffic>> {
+        let Some(connection) = self.connection.take() else {
+            return self.outcome;
+        };
+        let mut near = connection.into_parts().io.into_inner();
+        let Some(tunnel) = &mut self.tunnel else {
+            return self.outcome;
+        };
+        let end = async {
+            let _ = near.shutdown().await;
+            poll_fn(|cx| {
+                // What comes behind a response is nobody's.
+                while let Poll::Ready(Ok(true)) = poll_discard(cx, &mut near) {}
+                tunnel.as_mut().poll(cx)
+            })
+            .await
+        };
+        timeout(END, end).await.ok()
+    }
+
+    /// How the tunnel has ended, if it has.
+    pub(super) const fn outcome(&mut self) -> Option<io::Result<Traffic>> {
+        self.outcome.take()
+    }
+
+    /// Ends HTTP. Returns the tunnel, and its near end with what was read behind the response.
+    pub(super) fn into_parts(self) -> Option<(Running, PrefixedStream<DuplexStream>)> {
+        let parts = self.connection?.into_parts();
+        let near = PrefixedStream::with_bytes(parts.io.into_inner(), parts.read_buf.to_vec());
+        Some((self.tunnel?, near))
+    }
+}
