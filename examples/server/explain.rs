@@ -10,7 +10,7 @@ use tower_socks::{
     Identity, Request, Rules,
     connector::resolve::{Resolve, SystemResolver},
     proto::{Address, Command},
-    session::Check,
+    session::{Check, Protocol},
 };
 
 use crate::{
@@ -26,7 +26,7 @@ pub(crate) struct Question {
 }
 
 const FORM: &str = "expected something like 'user=joe connect example.com:443'; before the command \
-                    may stand user=NAME, group=NAME, client=ADDRESS and at=2026-11-23T08:30:00Z";
+                    may stand user=NAME, group=NAME, client=ADDRESS, protocol=NAME and at=2026-11-23T08:30:00Z";
 
 impl std::str::FromStr for Question {
     type Err = String;
@@ -36,6 +36,7 @@ impl std::str::FromStr for Question {
         let mut user = None;
         let mut groups = Vec::new();
         let mut client: Option<IpAddr> = None;
+        let mut protocol = Protocol::Socks5;
         let mut at = None;
         while let Some((key, value)) = words.peek().and_then(|word| word.split_once('=')) {
             match key {
@@ -47,6 +48,11 @@ impl std::str::FromStr for Question {
                             .parse()
                             .map_err(|_| format!("`{value}` is no address"))?,
                     );
+                }
+                "protocol" => {
+                    protocol = value
+                        .parse()
+                        .map_err(|problem| format!("`{value}` is {problem}"))?
                 }
                 "at" => {
                     let time: jiff::Timestamp = value
@@ -71,6 +77,7 @@ impl std::str::FromStr for Question {
             .parse()
             .map_err(|problem| format!("`{target}`: {problem}; {FORM}"))?;
         let mut request = Request::new(command, target.clone());
+        request.protocol = protocol;
         if let Some(user) = user {
             request.identity = Identity::named(user);
         }
