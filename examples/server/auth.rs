@@ -12,13 +12,19 @@ use tokio::sync::watch;
 use tower::Service;
 use tower_socks::{
     BoxError, Credentials, Identity, NoAuth, Refusal, Request, Rules, UserPass,
+    error::AuthError,
     io::ClientStream,
-    layer::auth::{Authenticate, BlockingVerifier, Verification},
+    layer::auth::{Authenticate, AuthenticateStated, BlockingVerifier, Verification},
     proto::Method,
-    session::{Negotiation, Policy},
+    session::{Negotiation, Policy, Stated},
 };
 
-use crate::{accounts::Accounts, logins::Logins, remembered::Remembered};
+use crate::{
+    accounts::Accounts,
+    certified::{ByCertificate, Certified},
+    logins::Logins,
+    remembered::Remembered,
+};
 
 /// Authenticates by username and password where there are users, and admits everyone where there
 /// are none.
@@ -40,12 +46,49 @@ impl ReloadableAuth {
     }
 }
 
+impl ReloadableAuth {
+    /// Who the client is, if it has shown a certificate to a listener that looks for names in them.
+    fn by_certificate<Io>(
+        &self,
+        negotiation: &Negotiation<Io>,
+    ) -> Option<Result<Identity, AuthError>> {
+        let certified = negotiation.extensions.get::<Certified>()?;
+        Some(certified.identity().ok_or(AuthError::Denied))
+    }
+}
+
+impl AuthenticateStated for ReloadableAuth {
+    async fn authenticate_stated(
+        &self,
+        negotiation: &Negotiation<Stated>,
+    ) -> Result<Identity, BoxError> {
+        match self.by_certificate(negotiation) {
+            Some(Ok(identity)) => return Ok(identity),
+            Some(Err(denied)) if self.accounts.borrow().is_empty() => return Err(denied.into()),
+            Some(Err(_)) | None => {}
+        }
+        if self.accounts.borrow().is_empty() {
+            NoAuth.authenticate_stated(negotiation).await
+        } else {
+            self.with_password.authenticate_stated(negotiation).await
+        }
+    }
+}
+
 impl<Io: ClientStream> Authenticate<Io> for ReloadableAuth {
     type Stream = Io;
 
     fn select(&self, negotiation: &Negotiation<Io>) -> Option<Method> {
+        let by_certificate = self.by_certificate(negotiation);
+        if let Some(Ok(_)) = by_certificate
+            && let Some(method) = NoAuth.select(negotiation)
+        {
+            return Some(method);
+        }
         if self.accounts.borrow().is_empty() {
-            NoAuth.select(negotiation)
+            NoAuth
+                .select(negotiation)
+                .filter(|_| by_certificate.is_none())
         } else {
             self.with_password.select(negotiation)
         }
@@ -57,7 +100,10 @@ impl<Io: ClientStream> Authenticate<Io> for ReloadableAuth {
         negotiation: Negotiation<Io>,
     ) -> Result<(Io, Identity), BoxError> {
         if method == Method::NO_AUTHENTICATION {
-            NoAuth.authenticate(method, negotiation).await
+            match self.by_certificate(&negotiation) {
+                Some(identity) => Ok((negotiation.io, identity?)),
+                None => NoAuth.authenticate(method, negotiation).await,
+            }
         } else {
             self.with_password.authenticate(method, negotiation).await
         }
@@ -137,7 +183,12 @@ pub(crate) struct UsersPolicy {
 
 impl UsersPolicy {
     fn admit(&self, request: &Request) -> Result<(), Refusal> {
-        if self.accounts.is_still(&request.identity) {
+        let vouched_for = request
+            .identity
+            .extensions()
+            .get::<ByCertificate>()
+            .is_some();
+        if vouched_for || self.accounts.is_still(&request.identity) {
             Ok(())
         } else {
             Err(Refusal::not_allowed(

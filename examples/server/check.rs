@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use crate::state::{Fixed, Settings};
+use crate::settings::{Fixed, Settings};
 
 /// Prints what would be in force, without serving.
 pub(crate) fn check(settings: &Settings) -> ExitCode {
@@ -19,6 +19,9 @@ pub(crate) fn check(settings: &Settings) -> ExitCode {
     } = &settings.fixed;
     let places: Vec<_> = doors.iter().map(ToString::to_string).collect();
     println!("listen    {}", places.join(", "));
+    for door in doors {
+        println!("          {}", door.describe());
+    }
     println!("users     {}", settings.accounts.len());
     println!("rules     {}", settings.rules.len());
     match upstream {

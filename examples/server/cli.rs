@@ -3,16 +3,16 @@
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
 
 use lexopt::{Arg, Parser};
-use tower_socks::Users;
+use tower_socks::{Users, proto::Network};
 
 use crate::{
     explain::Question,
-    listen::{self, Listen},
+    listen::{self, Listen, Protocols, ProxyProtocol, Tls, TopLevel},
 };
 
 /// What `--help` prints.
 pub(crate) const HELP: &str = "\
-A SOCKS5 server.
+A proxy server for SOCKS5, SOCKS4 and HTTP on one port.
 
 Usage: server [FLAGS]
        server hash-password    Read a password from standard input, print its hash
@@ -21,6 +21,14 @@ Usage: server [FLAGS]
                          file says, or 127.0.0.1:1080
   --user NAME:PASSWORD   Add this user; may be repeated. With any user given, clients
                          have to authenticate
+  --protocols NAMES      What clients may speak: one or more of socks5,socks4,http.
+                         Default: all of them
+  --tls-certificate FILE, --tls-key FILE
+                         Take TLS from clients, in front of all protocols. In PEM, the
+                         certificate with its chain
+  --proxy-protocol-from NETWORK
+                         Take the client from a PROXY header, which load balancers in this
+                         network have to send; may be repeated. Others are refused
   --open                 Listen on other addresses than loopback without any user
   --allow-private        Let clients reach loopback, private and other special-purpose
                          addresses, and this proxy itself
@@ -32,6 +40,9 @@ Usage: server [FLAGS]
                          E.g. --explain 'user=joe connect example.com:443'. Status 0 means
                          allowed, 1 refused
   --help                 Print this
+
+Clients: curl --proxy socks5h://127.0.0.1:1080 http://example.com/
+         curl --proxy http://127.0.0.1:1080 http://example.com/
 
 RUST_LOG chooses what is logged to stderr, e.g. RUST_LOG=tower_socks=debug. Default: info.
 SIGINT or SIGTERM: stop accepting, give sessions 30 s to end. SIGUSR1: log who is connected.
@@ -55,6 +66,10 @@ pub(crate) struct Flags {
     pub(crate) config: Option<PathBuf>,
     pub(crate) allow_private: bool,
     pub(crate) open: bool,
+    protocols: Option<Protocols>,
+    /// The certificate and its key.
+    tls: Option<(PathBuf, PathBuf)>,
+    balancers: Vec<Network>,
 }
 
 impl std::fmt::Debug for Flags {
@@ -76,6 +91,9 @@ impl Flags {
         let mut config = None;
         let mut question = None;
         let mut check = false;
+        let mut protocols = None;
+        let (mut certificate, mut key) = (None, None);
+        let mut balancers = Vec::new();
         let mut parser = Parser::from_iter(args);
         while let Some(arg) = parser.next().map_err(see_help)? {
             match arg {
@@ -85,6 +103,19 @@ impl Flags {
                 Arg::Long("check") => check = true,
                 Arg::Long("allow-private") => allow_private = true,
                 Arg::Long("config") => config = Some(parser.value().map_err(see_help)?.into()),
+                Arg::Long("protocols") => {
+                    let parsed = value(&mut parser, "--protocols")?.parse();
+                    protocols = Some(parsed.map_err(|problem| format!("--protocols: {problem}"))?);
+                }
+                Arg::Long("tls-certificate") => {
+                    certificate = Some(parser.value().map_err(see_help)?.into());
+                }
+                Arg::Long("tls-key") => key = Some(parser.value().map_err(see_help)?.into()),
+                Arg::Long("proxy-protocol-from") => {
+                    let network = listen::network(&value(&mut parser, "--proxy-protocol-from")?);
+                    let named = |problem| format!("--proxy-protocol-from {problem}");
+                    balancers.push(network.map_err(named)?);
+                }
                 Arg::Long("explain") => {
                     let text = value(&mut parser, "--explain")?;
                     let parsed = text.parse();
@@ -95,12 +126,21 @@ impl Flags {
                 other => return Err(see_help(other.unexpected())),
             }
         }
+        let tls = match (certificate, key) {
+            (Some(certificate), Some(key)) => Some((certificate, key)),
+            (None, None) => None,
+            (Some(_), None) => return Err("--tls-certificate needs --tls-key as well".into()),
+            (None, Some(_)) => return Err("--tls-key needs --tls-certificate as well".into()),
+        };
         let flags = Self {
             listen,
             users,
             config,
             allow_private,
             open,
+            protocols,
+            tls,
+            balancers,
         };
         Ok(match question {
             Some(question) => Start::Explain(flags, Box::new(question)),
@@ -116,6 +156,27 @@ impl Flags {
         } else {
             users.with(self.users.iter().cloned())
         }
+    }
+
+    /// Puts what the command line says into the place of what the file says. What it has no flag for stays, such as
+    /// whose certificates clients have to show.
+    pub(crate) fn top_level(&self, mut file: TopLevel) -> TopLevel {
+        if let Some(protocols) = self.protocols {
+            file.protocols = protocols;
+        }
+        if let Some((certificate, key)) = &self.tls {
+            let tls = file.tls.get_or_insert_with(Tls::default);
+            tls.certificate.clone_from(certificate);
+            tls.key.clone_from(key);
+        }
+        if !self.balancers.is_empty() {
+            let networks = self.balancers.clone();
+            match &mut file.proxy_protocol {
+                Some(stated) => stated.from.0 = networks,
+                none => *none = Some(ProxyProtocol::from(networks)),
+            }
+        }
+        file
     }
 
     /// Chooses where to listen: the file counts where the command line says nothing.

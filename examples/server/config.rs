@@ -10,8 +10,16 @@ use tower_socks::{
 };
 
 use crate::{
-    accounts::Accounts, hashes::Hashes, limits::Limits, listen::Listen, logins::Logins,
-    replies::Replies, search::Domain, status::Metrics, timeouts::Timeouts, upstream::Upstream,
+    accounts::Accounts,
+    hashes::Hashes,
+    limits::Limits,
+    listen::{Listen, Listener, Protocols, ProxyProtocol, Tls},
+    logins::Logins,
+    replies::Replies,
+    search::Domain,
+    status::Metrics,
+    timeouts::Timeouts,
+    upstream::Upstream,
 };
 
 /// What a file says. `server.toml` beside the examples explains every field.
@@ -20,6 +28,11 @@ use crate::{
 pub(crate) struct Config {
     /// Unless the command line says where.
     pub(crate) listen: Option<Listen>,
+    /// What clients speak, at listeners that do not say otherwise; the next two as well.
+    #[serde(default)]
+    pub(crate) protocols: Protocols,
+    pub(crate) tls: Option<Tls>,
+    pub(crate) proxy_protocol: Option<ProxyProtocol>,
     /// Clients need no authentication where there are no users, on any address.
     #[serde(default)]
     pub(crate) open: bool,
@@ -76,6 +89,9 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             listen: None,
+            protocols: Protocols::default(),
+            tls: None,
+            proxy_protocol: None,
             open: false,
             users: Users::default(),
             password_hashes: Hashes::default(),
@@ -114,6 +130,13 @@ impl Config {
         Accounts::new(self.users.clone(), self.password_hashes.clone())
     }
 
+    /// Whether a certificate can say who a client is.
+    fn has_certified_names(&self) -> bool {
+        let listeners = self.listen.iter().flat_map(|listen| &listen.0);
+        let own = listeners.filter_map(Listener::own_tls);
+        own.chain(&self.tls).any(Tls::identifies)
+    }
+
     fn parse(text: &str) -> Result<Self, (Option<Range<usize>>, String)> {
         // `Display` of these errors shows the line, which may hold a password: the message alone
         // does not.
@@ -124,7 +147,9 @@ impl Config {
             (span, format!("{}{message}", Place(error.path())))
         })?;
         let accounts = config.accounts().map_err(|problem| (None, problem))?;
-        let known = |user: &str| accounts.is_empty() || accounts.contains(user.as_bytes());
+        // The authorities of certificates know names that the file does not.
+        let is_closed_list = !accounts.is_empty() && !config.has_certified_names();
+        let known = |user: &str| !is_closed_list || accounts.contains(user.as_bytes());
         if let Err(problem) = config.acl.check_names(known) {
             return Err((find(text, problem.location()), format!("acl, {problem}")));
         }

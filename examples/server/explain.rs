@@ -14,7 +14,7 @@ use tower_socks::{
 };
 
 use crate::{
-    state::{Fixed, Settings},
+    settings::{Fixed, Settings},
     upstream::Upstream,
 };
 
@@ -26,7 +26,7 @@ pub(crate) struct Question {
 }
 
 const FORM: &str = "expected something like 'user=joe connect example.com:443'; before the command \
-                    may stand user=NAME, group=NAME, client=ADDRESS, protocol=NAME and at=2026-11-23T08:30:00Z";
+                    may stand user=NAME, group=NAME, client=ADDRESS, protocol=http and at=2026-11-23T08:30:00Z";
 
 impl std::str::FromStr for Question {
     type Err = String;
@@ -36,23 +36,22 @@ impl std::str::FromStr for Question {
         let mut user = None;
         let mut groups = Vec::new();
         let mut client: Option<IpAddr> = None;
-        let mut protocol = Protocol::Socks5;
         let mut at = None;
+        let mut protocol = Protocol::default();
         while let Some((key, value)) = words.peek().and_then(|word| word.split_once('=')) {
             match key {
                 "user" => user = Some(value),
                 "group" => groups.push(value),
+                "protocol" => {
+                    let parsed = value.parse();
+                    protocol = parsed.map_err(|problem| format!("`{value}`: {problem}"))?;
+                }
                 "client" => {
                     client = Some(
                         value
                             .parse()
                             .map_err(|_| format!("`{value}` is no address"))?,
                     );
-                }
-                "protocol" => {
-                    protocol = value
-                        .parse()
-                        .map_err(|problem| format!("`{value}` is {problem}"))?
                 }
                 "at" => {
                     let time: jiff::Timestamp = value

@@ -1,8 +1,9 @@
-//! A SOCKS5 server for the command line.
+//! A proxy server for the command line: SOCKS5, SOCKS4 and HTTP on one port.
 //!
 //! ```text
 //! cargo run --release --example server
 //! curl --proxy socks5h://127.0.0.1:1080 http://example.com/
+//! curl --proxy http://127.0.0.1:1080 http://example.com/
 //! ```
 //!
 //! Without flags it serves on 127.0.0.1:1080, to everyone on this machine. `--help` lists the flags.
@@ -11,6 +12,7 @@
 
 mod accounts;
 mod auth;
+mod certified;
 mod check;
 mod cli;
 mod config;
@@ -25,25 +27,24 @@ mod remembered;
 mod replies;
 mod search;
 mod serving;
+mod settings;
 mod signals;
 mod state;
 mod status;
 mod systemd;
 mod timeouts;
 mod upstream;
+mod warnings;
 
 use std::{process::ExitCode, time::Duration};
 
 use tokio::net::TcpListener;
-use tower::{Service, ServiceBuilder};
+use tower::{Layer, Service, ServiceBuilder};
 use tower_socks::{
     AclLayer, AuthLayer, BoxError, Request, Tunnel,
     layer::{
-        acl::recheck::RecheckLayer,
-        limit::LimitLayer,
-        meter::MeterLayer,
-        metrics::{RequestMetricsLayer, SessionMetricsLayer},
-        track::OpenTunnels,
+        acl::recheck::RecheckLayer, limit::LimitLayer, meter::MeterLayer,
+        metrics::RequestMetricsLayer, track::OpenTunnels,
     },
 };
 
@@ -52,7 +53,8 @@ use cli::{Flags, Start};
 use explain::{Question, answer};
 use listen::{Bound, Passed, Socket};
 use serving::Serving;
-use state::{Fixed, Settings, State};
+use settings::{Fixed, Settings};
+use state::State;
 use status::{Metrics, Status};
 
 fn main() -> ExitCode {
@@ -193,8 +195,6 @@ where
         tokio::spawn(status.serve(listener));
     }
     let stack = ServiceBuilder::new()
-        .layer(SessionMetricsLayer::new())
-        .layer(replies.handshake(&timeouts))
         .layer(logins.failed())
         .layer(AuthLayer::new(ReloadableAuth::new(
             state.accounts(),
@@ -211,10 +211,14 @@ where
         .layer(MeterLayer::new(limits.bandwidth()))
         .layer(MeterLayer::new(limits.quota()))
         .service(connector);
+    let front = replies.front(&timeouts);
     let mut serving = Serving::new(&fixed, signals::stop(timeouts.drain.0)?);
-    for (socket, door) in sockets.into_iter().zip(&bound.doors) {
+    for ((socket, door), tls) in sockets.into_iter().zip(&bound.doors).zip(state.tls()) {
+        let example = door.curl().map(|command| format!("; try: {command}"));
+        tracing::info!("{}{}", door.describe(), example.unwrap_or_default());
         tracing::info!(target: "listening", "listening on {door}");
-        serving.spawn(socket, stack.clone());
+        let stack = front.layer(door.protocols).layer(stack.clone());
+        serving.spawn(socket, door, tls, stack);
     }
     tokio::spawn(state.reload_at(reload, flags, bound.clone()));
     if let Some(address) = bound.status {

@@ -6,9 +6,11 @@ use serde::Deserialize;
 use tower_socks::{
     HandshakeLayer,
     connector::{bind::Bind, resolve::SystemResolver},
+    layer::{http::HttpLayer, mixed::MixedLayer, socks4::Socks4Layer},
+    session::Protocol,
 };
 
-use crate::timeouts::Timeouts;
+use crate::{listen::Protocols, timeouts::Timeouts};
 
 /// `[replies]`.
 #[derive(Clone, Debug, Deserialize)]
@@ -30,13 +32,44 @@ impl Default for Replies {
 }
 
 impl Replies {
-    pub(crate) fn handshake(&self, timeouts: &Timeouts) -> HandshakeLayer {
-        let layer = HandshakeLayer::new().deadline(timeouts.handshake.0);
-        layer.reply_bound(self.bound)
+    /// What answers clients, in each protocol.
+    pub(crate) fn front(&self, timeouts: &Timeouts) -> Front {
+        let limit = timeouts.handshake.0;
+        Front {
+            socks5: HandshakeLayer::new()
+                .deadline(limit)
+                .reply_bound(self.bound),
+            socks4: Socks4Layer::new().deadline(limit).reply_bound(self.bound),
+            http: HttpLayer::new().deadline(limit),
+        }
     }
 
     pub(crate) fn bind(&self) -> Bind<SystemResolver> {
         let addresses = self.bind_address.iter();
         addresses.fold(Bind::new(), |bind, address| bind.listen_address(*address))
+    }
+}
+
+/// The protocols of clients, with their settings. One for all listeners: HTTP knows a loop by a name that they share.
+pub(crate) struct Front {
+    socks5: HandshakeLayer,
+    socks4: Socks4Layer,
+    http: HttpLayer,
+}
+
+impl Front {
+    /// What serves these of them on one port.
+    pub(crate) fn layer(&self, protocols: Protocols) -> MixedLayer {
+        let mut mixed = MixedLayer::new();
+        if protocols.contains(Protocol::Socks5) {
+            mixed = mixed.socks5(self.socks5.clone());
+        }
+        if protocols.contains(Protocol::Socks4) {
+            mixed = mixed.socks4(self.socks4.clone());
+        }
+        if protocols.contains(Protocol::Http) {
+            mixed = mixed.http(self.http.clone());
+        }
+        mixed
     }
 }

@@ -1,16 +1,57 @@
 //! The servers of all doors, which share limits and end together.
 
-use tokio::{sync::watch, task::JoinSet};
+use tokio::{
+    net::{TcpListener, TcpStream, UnixListener, UnixStream},
+    sync::watch,
+    task::JoinSet,
+};
+use tower::{Layer, Service, ServiceBuilder};
 use tower_socks::{
-    BoxError, serve,
+    BoxError,
+    io::{Keepalive, PrefixedStream, TlsStream},
+    layer::{metrics::SessionMetricsLayer, tls::TlsLayer},
+    relay::Traffic,
+    serve,
     server::{AcceptService, HandshakeLimit, Listener, Serve, SessionLimit},
+    session::Accepted,
 };
 
 use crate::{
-    listen::{Socket, SocketFile},
+    certified,
+    listen::{Door, Socket, SocketFile, Tls},
+    settings::Fixed,
     signals::{self, Phase},
-    state::Fixed,
 };
+
+/// Serves the clients of a door, once it is known who they are and they speak in clear: the protocols that the door
+/// takes, over the stack of all doors.
+pub(crate) trait Serves<Io>:
+    Service<Accepted<Io>, Response = Traffic, Error = BoxError, Future: Send> + Clone + Send + 'static
+{
+}
+
+impl<S, Io> Serves<Io> for S where
+    S: Service<Accepted<Io>, Response = Traffic, Error = BoxError, Future: Send>
+        + Clone
+        + Send
+        + 'static
+{
+}
+
+/// Sets what only TCP has.
+trait Keep: Listener + Sized {
+    fn keepalive<S>(server: Serve<Self, S>, _: Keepalive) -> Serve<Self, S> {
+        server
+    }
+}
+
+impl Keep for UnixListener {}
+
+impl Keep for TcpListener {
+    fn keepalive<S>(server: Serve<Self, S>, keepalive: Keepalive) -> Serve<Self, S> {
+        server.keepalive(keepalive)
+    }
+}
 
 /// Starts servers.
 pub(crate) struct Serving {
@@ -32,27 +73,61 @@ impl Serving {
         }
     }
 
-    /// Serves with `stack` at a socket.
-    pub(crate) fn spawn<S>(&mut self, socket: Socket, stack: S)
+    /// Serves at a door.
+    pub(crate) fn spawn<S>(&mut self, socket: Socket, door: &Door, tls: Option<TlsLayer>, stack: S)
     where
-        S: AcceptService<tokio::net::TcpStream> + AcceptService<tokio::net::UnixStream>,
+        S: Serves<TcpStream>
+            + Serves<UnixStream>
+            + Serves<PrefixedStream<TcpStream>>
+            + Serves<PrefixedStream<UnixStream>>
+            + Serves<TlsStream>,
     {
         match socket {
-            Socket::Tcp(listener) => {
-                let server = serve(listener, stack).keepalive(self.fixed.timeouts.keepalive());
-                self.start(server, None);
-            }
-            Socket::Unix(listener, file) => self.start(serve(listener, stack), file),
+            Socket::Tcp(listener) => self.open(listener, None, door, tls, stack),
+            Socket::Unix(listener, file) => self.open(listener, file, door, tls, stack),
         }
     }
 
-    fn start<L, S>(&mut self, server: Serve<L, S>, file: Option<SocketFile>)
+    /// Puts the stack behind a header of the PROXY protocol and behind TLS, where the door has them. Each has its type:
+    /// nothing is put into a box, and plain sockets stay what they are for the relay.
+    fn open<L, S>(
+        &mut self,
+        listener: L,
+        file: Option<SocketFile>,
+        door: &Door,
+        tls: Option<TlsLayer>,
+        stack: S,
+    ) where
+        L: Keep,
+        S: Serves<L::Io> + Serves<PrefixedStream<L::Io>> + Serves<TlsStream>,
+    {
+        let limit = self.fixed.timeouts.handshake.0;
+        let headers = door.headers.as_ref().map(|headers| headers.layer(limit));
+        // Below the header: a load balancer that looks whether somebody is here is no session.
+        let sessions = SessionMetricsLayer::new();
+        match (headers, tls) {
+            (None, None) => self.start(listener, file, sessions.layer(stack)),
+            (Some(headers), None) => {
+                self.start(listener, file, headers.layer(sessions.layer(stack)));
+            }
+            (None, Some(tls)) => {
+                let stack = secured(tls, door, stack);
+                self.start(listener, file, sessions.layer(stack));
+            }
+            (Some(headers), Some(tls)) => {
+                let stack = secured(tls, door, stack);
+                self.start(listener, file, headers.layer(sessions.layer(stack)));
+            }
+        }
+    }
+
+    fn start<L, S>(&mut self, listener: L, file: Option<SocketFile>, stack: S)
     where
-        L: Listener,
+        L: Keep,
         S: AcceptService<L::Io>,
     {
         let mut stop = self.stop.clone();
-        let server = server
+        let server = L::keepalive(serve(listener, stack), self.fixed.timeouts.keepalive())
             .sessions(self.sessions.clone())
             .handshakes(self.handshakes.clone())
             .drain_limit(self.fixed.timeouts.drain.0)
@@ -69,4 +144,34 @@ impl Serving {
     pub(crate) async fn ended(self) -> Result<(), BoxError> {
         signals::ended(self.servers, self.stop).await
     }
+}
+
+/// Takes TLS in front of a stack, which learns whom a certificate names.
+fn secured<S, Io>(
+    tls: TlsLayer,
+    door: &Door,
+    stack: S,
+) -> impl Service<
+    Accepted<Io>,
+    Response = Traffic,
+    Error = BoxError,
+    Future = impl Future<Output = Result<Traffic, BoxError>> + Send + use<S, Io>,
+>
++ Clone
++ Send
++ 'static
++ use<S, Io>
+where
+    S: Serves<TlsStream>,
+    Io: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+{
+    let identifies = door.tls.as_ref().is_some_and(Tls::identifies);
+    let note: fn(Accepted<TlsStream>) -> Accepted<TlsStream> = match identifies {
+        true => certified::note,
+        false => std::convert::identity,
+    };
+    ServiceBuilder::new()
+        .layer(tls)
+        .map_request(note)
+        .service(stack)
 }

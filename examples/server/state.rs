@@ -1,143 +1,20 @@
-//! The state of the server: file and command line together, swapped as one by a reload.
-
-use std::os::unix::fs::MetadataExt;
+//! The state of the server, which a reload changes as one.
 
 use tokio::{signal::unix::Signal, sync::watch};
-use tower_socks::{BoxError, Rules, layer::acl::SwapPolicy, rules::RulesBuilder};
+use tower_socks::{
+    Rules,
+    layer::{acl::SwapPolicy, tls::TlsLayer},
+};
 
 use crate::{
     accounts::Accounts,
     auth::UsersPolicy,
     cli::Flags,
-    config::{Config, Log},
-    limits::Limits,
-    listen::{Bound, Door},
-    logins::Logins,
-    replies::Replies,
-    search::Domain,
-    status::Metrics,
+    listen::Bound,
+    settings::{Fixed, Settings},
     systemd,
-    timeouts::Timeouts,
-    upstream::Upstream,
+    warnings::warn_if_exposed,
 };
-
-/// Users and rules that have passed all checks.
-#[derive(Debug)]
-pub(crate) struct Settings {
-    pub(crate) accounts: Accounts,
-    pub(crate) rules: Rules,
-    /// Nobody has to authenticate, if there are no users: somebody has said so.
-    pub(crate) is_open: bool,
-    /// Whether the file has passwords or hashes of them.
-    has_secrets: bool,
-    /// What cannot change while the server runs.
-    pub(crate) fixed: Fixed,
-}
-
-/// Settings that are read at the start only.
-#[derive(Clone, Debug)]
-pub(crate) struct Fixed {
-    pub(crate) doors: Vec<Door>,
-    pub(crate) limits: Limits,
-    pub(crate) logins: Logins,
-    pub(crate) timeouts: Timeouts,
-    pub(crate) replies: Replies,
-    pub(crate) upstream: Option<Upstream>,
-    pub(crate) search_domain: Option<Domain>,
-    pub(crate) log: Log,
-    pub(crate) metrics: Option<Metrics>,
-}
-
-impl Fixed {
-    /// Whether two files say the same.
-    fn is_like(&self, other: &Self) -> bool {
-        let same_upstream = match (&self.upstream, &other.upstream) {
-            (Some(one), Some(another)) => one.is_same_as(another),
-            (None, None) => true,
-            _ => false,
-        };
-        // No other setting has a secret.
-        same_upstream && format!("{self:?}") == format!("{other:?}")
-    }
-}
-
-impl Settings {
-    /// Reads the file that the command line names, and checks everything. Nothing is listened on
-    /// yet, if nothing is bound.
-    pub(crate) fn load(flags: &Flags, bound: &Bound) -> Result<Self, BoxError> {
-        let Config {
-            listen,
-            open,
-            users,
-            password_hashes: hashes,
-            acl,
-            limits,
-            logins,
-            timeouts,
-            replies,
-            upstream,
-            search_domain,
-            log,
-            metrics,
-        } = match &flags.config {
-            Some(path) => Config::read(path)?,
-            None => Config::default(),
-        };
-        let has_secrets = !users.is_empty()
-            || !hashes.is_empty()
-            || upstream.as_ref().is_some_and(Upstream::has_password);
-        let users = flags.with_users(users);
-        let accounts = Accounts::new(users, hashes)?;
-        let doors = bound.stated(&flags.listen(listen));
-        acl.check_time_zone()?;
-        let is_open = open || flags.open;
-        let serving = match &*bound.doors {
-            [] => &doors,
-            bound => bound,
-        };
-        check_open(is_open, &accounts, serving)?;
-        // The dashboard is nothing to reach through the proxy: neither where it is, which a file cannot
-        // change, nor where it would be.
-        let stated = metrics.as_ref().map(|metrics| metrics.listen);
-        let listening = serving.iter().filter_map(|door| door.place.address());
-        let own = listening.chain(bound.status).chain(stated);
-        let acl = own.fold(acl, RulesBuilder::listening_on);
-        let acl = if flags.allow_private {
-            acl.allow_private()
-        } else {
-            acl
-        };
-        Ok(Self {
-            accounts,
-            rules: acl.build(),
-            is_open,
-            has_secrets,
-            fixed: Fixed {
-                doors,
-                limits,
-                logins,
-                timeouts,
-                replies,
-                upstream,
-                search_domain,
-                log,
-                metrics,
-            },
-        })
-    }
-}
-
-/// Checks that a listener that others reach has users, or is open on purpose.
-fn check_open(is_open: bool, accounts: &Accounts, doors: &[Door]) -> Result<(), String> {
-    let exposed = doors.iter().find(|door| door.is_exposed());
-    match exposed {
-        Some(door) if accounts.is_empty() && !is_open => Err(format!(
-            "anyone could use a proxy on {door}: add --user NAME:PASSWORD, or users to the file of \
-             --config, or --open (in the file: open = true) if that is meant"
-        )),
-        _ => Ok(()),
-    }
-}
 
 /// The settings in force: the stack asks them each time anew.
 #[derive(Debug)]
@@ -145,6 +22,8 @@ pub(crate) struct State {
     accounts: watch::Sender<Accounts>,
     policy: SwapPolicy<UsersPolicy>,
     has_secrets: bool,
+    /// What takes TLS at each door, in their order.
+    tls: Vec<Option<TlsLayer>>,
     fixed: Fixed,
 }
 
@@ -154,10 +33,17 @@ impl State {
             accounts,
             rules,
             has_secrets,
+            tls,
             fixed,
             is_open: _,
         } = settings;
+        let limit = fixed.timeouts.handshake.0;
+        let tls = tls.into_iter().map(|config| {
+            let layer = config.map(TlsLayer::new);
+            layer.map(|layer| layer.deadline(limit))
+        });
         Self {
+            tls: tls.collect(),
             accounts: watch::Sender::new(accounts.clone()),
             policy: SwapPolicy::new(UsersPolicy { accounts, rules }),
             has_secrets,
@@ -167,6 +53,11 @@ impl State {
 
     pub(crate) fn accounts(&self) -> watch::Receiver<Accounts> {
         self.accounts.subscribe()
+    }
+
+    /// What takes TLS at each door: a reload changes their certificates.
+    pub(crate) fn tls(&self) -> Vec<Option<TlsLayer>> {
+        self.tls.clone()
     }
 
     pub(crate) fn policy(&self) -> SwapPolicy<UsersPolicy> {
@@ -201,21 +92,23 @@ impl State {
 
     /// Reads the file again at each SIGHUP. With a mistake in it everything stays as it is.
     pub(crate) async fn reload_at(self, mut signal: Signal, flags: Flags, bound: Bound) {
-        warn_if_exposed(&flags, self.has_secrets);
+        warn_if_exposed(&flags, self.has_secrets, &bound);
         while signal.recv().await.is_some() {
             let Some(path) = flags.config.as_ref().map(|path| path.display().to_string()) else {
                 tracing::warn!("nothing to reload: started without --config");
                 continue;
             };
             systemd::reloading();
-            let (again, bound) = (flags.clone(), bound.clone());
+            let (again, in_force) = (flags.clone(), bound.clone());
             // Reading a file blocks, and so does sorting a million names.
-            let loaded = tokio::task::spawn_blocking(move || Settings::load(&again, &bound)).await;
+            let loaded =
+                tokio::task::spawn_blocking(move || Settings::load(&again, &in_force)).await;
             match loaded {
                 Ok(Ok(Settings {
                     mut accounts,
                     rules,
                     has_secrets,
+                    tls,
                     fixed,
                     is_open,
                 })) => {
@@ -225,10 +118,10 @@ impl State {
                         continue;
                     }
                     self.warn_of_what_is_gone(&path, &accounts, &rules);
-                    warn_if_exposed(&flags, has_secrets);
+                    warn_if_exposed(&flags, has_secrets, &bound);
                     if !fixed.is_like(&self.fixed) {
                         tracing::warn!(
-                            "{path}: listen, limits, logins, timeouts, replies, upstream, search_domain, log \
+                            "{path}: listen, protocols, tls, proxy_protocol, limits, logins, timeouts, replies, upstream, search_domain, log \
                              and metrics change with a restart only"
                         );
                     }
@@ -237,26 +130,25 @@ impl State {
                     self.accounts.send_replace(accounts.clone());
                     self.policy.swap(UsersPolicy { accounts, rules });
                     self.policy.recheck();
-                    tracing::info!(users = user_count, rules = rule_count, "reloaded {path}");
+                    let layers = self.tls.iter().zip(tls);
+                    let certificates = layers.filter_map(|(layer, config)| {
+                        layer
+                            .as_ref()
+                            .zip(config)
+                            .map(|(layer, config)| layer.replace(config))
+                    });
+                    let certificates = certificates.count();
+                    tracing::info!(
+                        users = user_count,
+                        rules = rule_count,
+                        certificates,
+                        "reloaded {path}"
+                    );
                 }
                 Ok(Err(error)) => tracing::error!("kept what was in force: {error}"),
                 Err(error) => tracing::error!("kept what was in force: {path}: {error}"),
             }
             systemd::ready();
         }
-    }
-}
-
-/// Warns about passwords that every user of this machine can read.
-fn warn_if_exposed(flags: &Flags, has_secrets: bool) {
-    let Some(path) = flags.config.as_ref().filter(|_| has_secrets) else {
-        return;
-    };
-    // Where it cannot be read, there are other messages.
-    if std::fs::metadata(path).is_ok_and(|file| file.mode() & 0o004 != 0) {
-        tracing::warn!(
-            "{}: has passwords, and everybody on this machine can read it: chmod o-r",
-            path.display()
-        );
     }
 }

@@ -18,7 +18,7 @@ use tower_socks::{
     proto::Address,
 };
 
-use crate::{state::Fixed, timeouts::Timeouts};
+use crate::{settings::Fixed, timeouts::Timeouts};
 
 /// `upstream`: the URL of a proxy, or of several that are chained.
 #[derive(Clone)]

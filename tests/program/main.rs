@@ -13,6 +13,8 @@ mod support;
 
 mod config;
 #[cfg(all(feature = "limit", feature = "metrics", feature = "proxy-url"))]
+mod doors;
+#[cfg(all(feature = "limit", feature = "metrics", feature = "proxy-url"))]
 mod escapes;
 #[cfg(all(feature = "limit", feature = "proxy-url"))]
 mod limits;

@@ -2,17 +2,24 @@
 
 mod bind;
 mod door;
+mod own;
 mod place;
+mod protocols;
+mod proxy_protocol;
 mod stated;
+mod tls;
 mod unix;
 
 use std::net::SocketAddr;
 
 pub(crate) use self::{
     bind::{Passed, Socket, bind, tcp},
-    door::{Bound, Door},
+    door::{Bound, Door, Headers, TopLevel},
     place::{Place, address},
+    protocols::Protocols,
+    proxy_protocol::{ProxyProtocol, network},
     stated::Listener,
+    tls::Tls,
     unix::SocketFile,
 };
 

@@ -4,7 +4,7 @@ use std::{fmt, path::PathBuf};
 
 use serde::{Deserialize, Deserializer, de};
 
-use super::{Listen, Place, address};
+use super::{Listen, Place, Protocols, ProxyProtocol, Tls, address, own::Own};
 
 /// A listener, and what it has for itself. Everything else is that of the top level.
 #[derive(Clone, Debug)]
@@ -14,6 +14,9 @@ pub(crate) struct Listener {
     pub(crate) mode: Mode,
     /// `FileDescriptorName` of the systemd socket that has these settings.
     pub(crate) name: Option<String>,
+    pub(super) protocols: Option<Protocols>,
+    pub(super) tls: Option<Own<Tls>>,
+    pub(super) proxy_protocol: Option<Own<ProxyProtocol>>,
 }
 
 impl Listener {
@@ -22,6 +25,17 @@ impl Listener {
             place,
             mode: Mode(0o660),
             name: None,
+            protocols: None,
+            tls: None,
+            proxy_protocol: None,
+        }
+    }
+
+    /// TLS settings that are stated for it alone.
+    pub(crate) const fn own_tls(&self) -> Option<&Tls> {
+        match &self.tls {
+            Some(Own::Stated(tls)) => Some(tls),
+            Some(Own::Switched(_)) | None => None,
         }
     }
 }
@@ -50,6 +64,9 @@ struct Table {
     path: Option<PathBuf>,
     mode: Option<Mode>,
     name: Option<String>,
+    protocols: Option<Protocols>,
+    tls: Option<Own<Tls>>,
+    proxy_protocol: Option<Own<ProxyProtocol>>,
 }
 
 impl Table {
@@ -67,6 +84,9 @@ impl Table {
         Ok(Listener {
             mode: self.mode.unwrap_or(default.mode),
             name: self.name,
+            protocols: self.protocols,
+            tls: self.tls,
+            proxy_protocol: self.proxy_protocol,
             ..default
         })
     }

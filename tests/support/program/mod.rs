@@ -1,5 +1,6 @@
 //! The example server as a program, from outside.
 
+pub mod certificates;
 pub mod file;
 pub mod http;
 
@@ -84,9 +85,14 @@ impl Server {
         }
     }
 
+    /// The next address that it says it listens on.
     pub fn listening(log: &mut impl BufRead) -> SocketAddr {
         let mut line = String::new();
-        log.read_line(&mut line).unwrap();
+        while !line.contains("listening on ") {
+            line.clear();
+            let read = log.read_line(&mut line).unwrap();
+            assert!(read > 0, "the log ended before anything was listened on");
+        }
         let (_, address) = line.trim_end().split_once("listening on ").unwrap();
         // In JSON, more follows.
         let address = address.split('"').next().unwrap();

@@ -5,7 +5,6 @@ use std::{net::IpAddr, sync::LazyLock};
 use tower_socks::{
     proto::Command,
     rules::{Action, Effect},
-    session::Protocol,
 };
 
 use super::{FORMS, SpecialPurpose, V4, V6, address, block, is_special, number};
@@ -17,7 +16,6 @@ pub struct Line {
     pub users: Vec<&'static str>,
     pub groups: Vec<&'static str>,
     pub clients: Vec<Place>,
-    pub protocols: Vec<Protocol>,
     pub commands: Vec<Command>,
     pub to: Vec<Place>,
     pub ports: Vec<(u16, u16)>,
@@ -139,7 +137,6 @@ impl Known {
 /// What is asked.
 #[derive(Clone, Debug)]
 pub struct Asked<'a> {
-    pub protocol: Protocol,
     pub command: Command,
     /// In small letters, without dots at its end.
     pub name: Option<String>,
@@ -218,7 +215,6 @@ impl Reading {
             && or_empty(&line.clients, |network| {
                 asked.client.is_some_and(|client| network.contains(client))
             })
-            && or_empty(&line.protocols, |protocol| asked.protocol == *protocol)
             && or_empty(&line.commands, |command| asked.command == *command);
         let port = match asked.port {
             Some(port) => or_empty(&line.ports, |(first, last)| {

@@ -13,7 +13,6 @@ use tower_socks::{
     Identity, Request, Rules,
     proto::{Address, Command},
     rules::{Action, Destination, Rule},
-    session::Protocol,
 };
 
 use super::{
@@ -147,18 +146,16 @@ pub fn line(often: Often) -> impl Strategy<Value = Line> {
         some(often.who, &CLIENT_NETWORKS),
     );
     let what = (
-        some(often.who, &Protocol::ALL),
         some(often.who, &COMMANDS),
         to,
         some(often.what, &PORT_RANGES),
     );
     (select(ACTIONS), who, what).prop_map(
-        |(action, (users, groups, clients), (protocols, commands, to, ports))| Line {
+        |(action, (users, groups, clients), (commands, to, ports))| Line {
             action,
             users,
             groups,
             clients: clients.into_iter().map(Place::new).collect(),
-            protocols,
             commands,
             to,
             ports,
@@ -222,10 +219,6 @@ pub fn rules(reading: &Reading) -> Rules {
             .commands
             .iter()
             .fold(rule, |rule, command| rule.command(*command));
-        rule = line
-            .protocols
-            .iter()
-            .fold(rule, |rule, protocol| rule.protocol(*protocol));
         for place in &line.to {
             rule = rule.to(place.text.parse::<Destination>().unwrap());
         }
@@ -239,7 +232,6 @@ pub fn rules(reading: &Reading) -> Rules {
 
 #[derive(Clone, Debug)]
 pub struct Client {
-    pub protocol: Protocol,
     pub command: Command,
     pub port: u16,
     user: Option<&'static str>,
@@ -259,15 +251,13 @@ pub enum Target {
 
 pub fn client() -> impl Strategy<Value = Client> {
     (
-        select(&Protocol::ALL[..]),
         select(&COMMANDS[..]),
         prop::option::weighted(0.8, select(&USERS[..])),
         subsequence(vec!["staff", "guests", "others"], 0..=2),
         select(&CLIENTS[..]),
         select(&PORTS[..]),
     )
-        .prop_map(|(protocol, command, user, groups, peer, port)| Client {
-            protocol,
+        .prop_map(|(command, user, groups, peer, port)| Client {
             command,
             port,
             user,
@@ -303,7 +293,6 @@ impl Client {
         let associates = self.command == Command::UDP_ASSOCIATE;
         let stated = goes_to.clone().filter(|_| !associates).unwrap_or(nowhere);
         let mut request = Request::new(self.command, stated);
-        request.protocol = self.protocol;
         request.peer = SocketAddr::new(ip(self.peer.0), 50000);
         request.local = SocketAddr::new(ip(LOCAL.0), LOCAL.1);
         let identity = self.user.map_or_else(Identity::anonymous, Identity::named);
@@ -328,7 +317,6 @@ impl Client {
             .filter(|(_, users)| self.user.is_some_and(|user| users.contains(&user)));
         let somewhere = name.is_some() || address.is_some();
         Asked {
-            protocol: self.protocol,
             command: self.command,
             name,
             somewhere,

@@ -1,0 +1,150 @@
+//! File and command line together, checked as a whole.
+
+use std::sync::Arc;
+
+use tower_socks::{BoxError, Rules, rules::RulesBuilder, tls::rustls::ServerConfig};
+
+use crate::{
+    accounts::Accounts,
+    cli::Flags,
+    config::{Config, Log},
+    limits::Limits,
+    listen::{Bound, Door, TopLevel},
+    logins::Logins,
+    replies::Replies,
+    search::Domain,
+    status::Metrics,
+    timeouts::Timeouts,
+    upstream::Upstream,
+};
+
+/// Users and rules that have passed all checks.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) accounts: Accounts,
+    pub(crate) rules: Rules,
+    /// Nobody has to authenticate, if there are no users: somebody has said so.
+    pub(crate) is_open: bool,
+    /// Whether the file has passwords or hashes of them.
+    pub(crate) has_secrets: bool,
+    /// The certificates of each door, in the order of those that are bound.
+    pub(crate) tls: Vec<Option<Arc<ServerConfig>>>,
+    /// What cannot change while the server runs.
+    pub(crate) fixed: Fixed,
+}
+
+/// Settings that are read at the start only.
+#[derive(Clone, Debug)]
+pub(crate) struct Fixed {
+    pub(crate) doors: Vec<Door>,
+    pub(crate) limits: Limits,
+    pub(crate) logins: Logins,
+    pub(crate) timeouts: Timeouts,
+    pub(crate) replies: Replies,
+    pub(crate) upstream: Option<Upstream>,
+    pub(crate) search_domain: Option<Domain>,
+    pub(crate) log: Log,
+    pub(crate) metrics: Option<Metrics>,
+}
+
+impl Fixed {
+    /// Whether two files say the same.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        let same_upstream = match (&self.upstream, &other.upstream) {
+            (Some(one), Some(another)) => one.is_same_as(another),
+            (None, None) => true,
+            _ => false,
+        };
+        // No other setting has a secret.
+        same_upstream && format!("{self:?}") == format!("{other:?}")
+    }
+}
+
+impl Settings {
+    /// Reads the file that the command line names, and checks everything. Nothing is listened on
+    /// yet, if nothing is bound.
+    pub(crate) fn load(flags: &Flags, bound: &Bound) -> Result<Self, BoxError> {
+        let Config {
+            listen,
+            protocols,
+            tls,
+            proxy_protocol,
+            open,
+            users,
+            password_hashes: hashes,
+            acl,
+            limits,
+            logins,
+            timeouts,
+            replies,
+            upstream,
+            search_domain,
+            log,
+            metrics,
+        } = match &flags.config {
+            Some(path) => Config::read(path)?,
+            None => Config::default(),
+        };
+        let has_secrets = !users.is_empty()
+            || !hashes.is_empty()
+            || upstream.as_ref().is_some_and(Upstream::has_password);
+        let users = flags.with_users(users);
+        let accounts = Accounts::new(users, hashes)?;
+        let top = flags.top_level(TopLevel {
+            protocols,
+            tls,
+            proxy_protocol,
+        });
+        let doors = bound.stated(&flags.listen(listen), &top)?;
+        acl.check_time_zone()?;
+        let is_open = open || flags.open;
+        let serving = match &*bound.doors {
+            [] => &doors,
+            bound => bound,
+        };
+        check_open(is_open, &accounts, serving)?;
+        let tls = serving.iter().map(Door::load_tls);
+        let tls = tls.collect::<Result<Vec<_>, _>>()?;
+        // The dashboard is nothing to reach through the proxy: neither where it is, which a file cannot
+        // change, nor where it would be.
+        let stated = metrics.as_ref().map(|metrics| metrics.listen);
+        let listening = serving.iter().filter_map(|door| door.place.address());
+        let own = listening.chain(bound.status).chain(stated);
+        let acl = own.fold(acl, RulesBuilder::listening_on);
+        let acl = if flags.allow_private {
+            acl.allow_private()
+        } else {
+            acl
+        };
+        Ok(Self {
+            accounts,
+            rules: acl.build(),
+            is_open,
+            has_secrets,
+            tls,
+            fixed: Fixed {
+                doors,
+                limits,
+                logins,
+                timeouts,
+                replies,
+                upstream,
+                search_domain,
+                log,
+                metrics,
+            },
+        })
+    }
+}
+
+/// Checks that a listener that others reach has users, or is open on purpose.
+fn check_open(is_open: bool, accounts: &Accounts, doors: &[Door]) -> Result<(), String> {
+    let exposed = doors.iter().find(|door| door.is_exposed());
+    match exposed {
+        Some(door) if accounts.is_empty() && !is_open => Err(format!(
+            "anyone could use a proxy on {door}: add --user NAME:PASSWORD, or users to the file of \
+             --config, or --open (in the file: open = true) if that is meant"
+        )),
+        _ => Ok(()),
+    }
+}

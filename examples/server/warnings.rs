@@ -1,0 +1,43 @@
+//! What an operator is warned about, at the start and after each reload.
+
+use std::{collections::BTreeSet, os::unix::fs::MetadataExt, path::Path};
+
+use crate::{
+    cli::Flags,
+    listen::{Bound, Headers},
+};
+
+/// Warns about passwords and keys that every user of this machine can read, and about networks from which everybody may
+/// say to be any client.
+pub(crate) fn warn_if_exposed(flags: &Flags, has_secrets: bool, bound: &Bound) {
+    let file = flags.config.as_deref().filter(|_| has_secrets);
+    if let Some(path) = file.filter(|path| is_exposed(path)) {
+        tracing::warn!(
+            "{}: has passwords, and everybody on this machine can read it: chmod o-r",
+            path.display()
+        );
+    }
+    let keys = bound.doors.iter().filter_map(|door| door.tls.as_ref());
+    let keys: BTreeSet<_> = keys.map(|tls| &tls.key).collect();
+    for key in keys.into_iter().filter(|key| is_exposed(key)) {
+        tracing::warn!(
+            "{}: is a private key, and everybody on this machine can read it: chmod o-r",
+            key.display()
+        );
+    }
+    for door in &bound.doors {
+        let Some(Headers::From(stated)) = &door.headers else {
+            continue;
+        };
+        if let Some(network) = stated.too_large() {
+            tracing::warn!(
+                "listener at {door}: PROXY headers are taken from {network}: everybody there can say to be any client"
+            );
+        }
+    }
+}
+
+/// Where a file cannot be read, there are other messages.
+fn is_exposed(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|file| file.mode() & 0o004 != 0)
+}
