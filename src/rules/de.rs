@@ -9,11 +9,11 @@ use serde::{
 
 use super::{
     builder::{Groups, RulesBuilder},
-    de_values::{CommandName, Text, some, stated},
+    de_values::{CommandName, ProtocolName, Text, some, stated},
     destination::Destination,
     network::Network,
     ports::PortRange,
-    rule::{Action, Rule},
+    rule::{Action, Protocols, Rule},
     rules::Rules,
     schedule::{TimeRange, Weekdays, Zone},
 };
@@ -127,6 +127,8 @@ struct RuleTable {
     groups: Vec<Box<str>>,
     #[serde(default, rename = "client", deserialize_with = "some")]
     clients: Vec<Network>,
+    #[serde(default, rename = "protocol", deserialize_with = "protocols")]
+    protocols: Protocols,
     #[serde(default, rename = "command", deserialize_with = "commands")]
     commands: Vec<Command>,
     #[serde(default, rename = "to", deserialize_with = "some")]
@@ -167,6 +169,12 @@ fn name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D:
 fn names<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Box<str>>, D::Error> {
     let names = some(deserializer)?;
     Ok(names.into_iter().map(|Text(name)| name).collect())
+}
+
+fn protocols<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Protocols, D::Error> {
+    let names: Vec<ProtocolName> = some(deserializer)?;
+    let protocols = names.into_iter().map(|ProtocolName(it)| it);
+    Ok(protocols.fold(Protocols::default(), Protocols::and))
 }
 
 fn commands<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Command>, D::Error> {

@@ -18,7 +18,7 @@ use super::{
     rule::Action,
     schedule::{TimeRange, Weekdays, Zone},
 };
-use crate::proto::Command;
+use crate::{proto::Command, session::Protocol};
 
 /// One value, or a list of at least one.
 ///
@@ -135,6 +135,20 @@ impl FromStr for CommandName {
     }
 }
 
+/// A protocol as configuration files name it.
+pub(super) struct ProtocolName(pub(super) Protocol);
+
+impl FromStr for ProtocolName {
+    type Err = InvalidCondition;
+
+    fn from_str(text: &str) -> Result<Self, InvalidCondition> {
+        let parsed = text.parse::<Protocol>();
+        parsed
+            .map(Self)
+            .map_err(|problem| InvalidCondition::new(format_args!("`{text}` is {problem}")))
+    }
+}
+
 macro_rules! from_text {
     ($($condition:ty: $expected:literal,)+) => {$(
         impl Expected for $condition {
@@ -151,6 +165,7 @@ macro_rules! from_text {
 
 from_text! {
     Action: "\"allow\", \"deny\" or \"report\"",
+    ProtocolName: "\"socks5\", \"socks4\" or \"http\"",
     CommandName: "\"connect\", \"bind\" or \"udp\"",
     Destination: "a name, `*.` and a name, an address or a network, as text",
     Network: "an address or a network, as text",

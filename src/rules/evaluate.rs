@@ -177,7 +177,8 @@ impl Compiled {
             return Match::No;
         };
         let clock = || query.moment(&self.zone);
-        let holds = (rule.commands.is_empty() || rule.commands.contains(&query.request.command))
+        let holds = rule.protocols.include(query.request.protocol)
+            && (rule.commands.is_empty() || rule.commands.contains(&query.request.command))
             && (!stated.users || matches.user.is_some_and(|found| found.includes(id)))
             && (!stated.groups || includes(&matches.groups, id))
             && (!stated.clients || includes(&matches.clients, id))

@@ -75,6 +75,7 @@
 //! | `user` | the client's name | `"joe"` |
 //! | `group` | a group of the client's, from `groups` or of its [`Identity`](crate::Identity) | `"staff"` |
 //! | `client` | the client's address | `"192.0.2.0/24"`, `"2001:db8::1"` |
+//! | `protocol` | the protocol in which the client asks | `"socks5"`, `"socks4"`, `"http"` |
 //! | `command` | the command of the request | `"connect"`, `"bind"`, `"udp"`, `"resolve"`, `"resolve_ptr"` |
 //! | `to` | the destination | [`Destination`]: a name; `*.` and a name for all below, without the name itself; a network |
 //! | `port` | the destination's port | `443`, `"8000-8999"` |
@@ -97,7 +98,7 @@
 //!
 //! Networks are in a prefix trie and names in a map of suffixes, and each rule has its home at its
 //! rarest condition. A decision takes the same time with a million names as with ten, unless a
-//! great many rules share all of their conditions but the ports, commands and times.
+//! great many rules share all of their conditions but the protocols, ports, commands and times.
 //!
 //! # Logs
 //!

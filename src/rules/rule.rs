@@ -7,7 +7,7 @@ use super::{
     ports::PortRange,
     schedule::{TimeRange, Weekdays},
 };
-use crate::proto::Command;
+use crate::{proto::Command, session::Protocol};
 
 /// What a rule does where it matches.
 ///
@@ -73,6 +73,7 @@ pub struct Rule {
     pub(super) users: Vec<Box<str>>,
     pub(super) groups: Vec<Box<str>>,
     pub(super) clients: Vec<Network>,
+    pub(super) protocols: Protocols,
     pub(super) commands: Vec<Command>,
     pub(super) destinations: Vec<Destination>,
     pub(super) ports: Vec<PortRange>,
@@ -90,6 +91,7 @@ impl Rule {
             users: Vec::new(),
             groups: Vec::new(),
             clients: Vec::new(),
+            protocols: Protocols(0),
             commands: Vec::new(),
             destinations: Vec::new(),
             ports: Vec::new(),
@@ -125,6 +127,13 @@ impl Rule {
     #[must_use]
     pub fn client(mut self, network: Network) -> Self {
         self.clients.push(network);
+        self
+    }
+
+    /// Requires that the client asks in this protocol.
+    #[must_use]
+    pub const fn protocol(mut self, protocol: Protocol) -> Self {
+        self.protocols = self.protocols.and(protocol);
         self
     }
 
@@ -173,6 +182,29 @@ impl Rule {
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
+    }
+}
+
+/// The protocols that a rule states, a bit each: there may be a million rules.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Protocols(u8);
+
+impl Protocols {
+    pub(super) const fn and(self, protocol: Protocol) -> Self {
+        Self(self.0 | bit(protocol))
+    }
+
+    /// Returns whether it is one of them, or none is stated.
+    pub(super) const fn include(self, protocol: Protocol) -> bool {
+        self.0 == 0 || self.0 & bit(protocol) != 0
+    }
+}
+
+const fn bit(protocol: Protocol) -> u8 {
+    match protocol {
+        Protocol::Socks5 => 1,
+        Protocol::Socks4 => 2,
+        Protocol::Http => 4,
     }
 }
 

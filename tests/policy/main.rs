@@ -42,6 +42,8 @@ mod rules_matrix;
 #[cfg(feature = "rules")]
 mod rules_names;
 #[cfg(feature = "rules")]
+mod rules_protocols;
+#[cfg(feature = "rules")]
 mod rules_self_connection;
 #[cfg(feature = "rules")]
 mod rules_special;

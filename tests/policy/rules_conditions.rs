@@ -206,6 +206,27 @@ fn a_time_that_is_none() {
 }
 
 #[test]
+fn a_protocol_that_is_none() {
+    const PROTOCOL: &str = "\"socks5\", \"socks4\" or \"http\"";
+    assert_problems(&[
+        (
+            "protocol = 'https'",
+            "`https` is not a protocol: use \"socks5\", \"socks4\" or \"http\"",
+        ),
+        ("protocol = 'SOCKS5'", "`SOCKS5` is not a protocol"),
+        ("protocol = ''", "`` is not a protocol"),
+        ("protocol = 5", PROTOCOL),
+        ("protocol = true", PROTOCOL),
+        ("protocol = []", EMPTY),
+        (
+            "protocol = ['http', 'gopher']",
+            "`gopher` is not a protocol",
+        ),
+        ("protocols = 'http'", "unknown field `protocols`"),
+    ]);
+}
+
+#[test]
 fn a_client_or_a_command_that_is_none() {
     assert_problems(&[
         ("user = 5", "expected a name, as text"),

@@ -58,6 +58,7 @@ impl MakeSpan for DefaultHooks {
             client.port = request.peer.port(),
             server.address = tracing::field::Empty,
             server.port = request.target.port(),
+            network.protocol.name = request.protocol.name(),
             network.transport = transport,
             user.name = %request.identity,
             socks.command = %request.command,

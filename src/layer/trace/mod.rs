@@ -12,7 +12,7 @@
 //! | [`on_close`](TraceLayer::on_close) | the tunnel has ended | `tunnel closed`, or `tunnel broken` after an error, at debug, with its traffic and its time |
 //!
 //! The fields are named as OpenTelemetry's semantic conventions have it: `client.address`,
-//! `client.port`, `server.address`, `server.port`, `network.transport`, `user.name`, and our own
+//! `client.port`, `server.address`, `server.port`, `network.protocol.name`, `network.transport`, `user.name`, and our own
 //! `socks.command` and `socks.reply_code`.
 //!
 //! It stands anywhere below [`AuthLayer`](crate::AuthLayer): above the policy it sees refusals as well.

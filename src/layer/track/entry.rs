@@ -17,7 +17,7 @@ use crate::{
     io::{Direction, Meter},
     proto::{Address, Command},
     relay::Traffic,
-    session::{Dialled, Identity, Request},
+    session::{Dialled, Identity, Protocol, Request},
 };
 
 /// Describes an open tunnel at the moment of the call.
@@ -30,6 +30,8 @@ pub struct OpenTunnel {
     pub client: SocketAddr,
     /// The client's identity.
     pub identity: Identity,
+    /// The protocol in which it was asked for.
+    pub protocol: Protocol,
     /// The command of its request.
     pub command: Command,
     /// The target of its request, as stated.
@@ -95,6 +97,7 @@ impl Entry {
             id: self.id,
             client: request.peer,
             identity: request.identity.clone(),
+            protocol: request.protocol,
             command: request.command,
             target: request.target.clone(),
             reached: request.extensions.get().and_then(Dialled::get),

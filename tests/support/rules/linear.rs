@@ -5,6 +5,7 @@ use std::{net::IpAddr, sync::LazyLock};
 use tower_socks::{
     proto::Command,
     rules::{Action, Effect},
+    session::Protocol,
 };
 
 use super::{FORMS, SpecialPurpose, V4, V6, address, block, is_special, number};
@@ -16,6 +17,7 @@ pub struct Line {
     pub users: Vec<&'static str>,
     pub groups: Vec<&'static str>,
     pub clients: Vec<Place>,
+    pub protocols: Vec<Protocol>,
     pub commands: Vec<Command>,
     pub to: Vec<Place>,
     pub ports: Vec<(u16, u16)>,
@@ -137,6 +139,7 @@ impl Known {
 /// What is asked.
 #[derive(Clone, Debug)]
 pub struct Asked<'a> {
+    pub protocol: Protocol,
     pub command: Command,
     /// In small letters, without dots at its end.
     pub name: Option<String>,
@@ -215,6 +218,7 @@ impl Reading {
             && or_empty(&line.clients, |network| {
                 asked.client.is_some_and(|client| network.contains(client))
             })
+            && or_empty(&line.protocols, |protocol| asked.protocol == *protocol)
             && or_empty(&line.commands, |command| asked.command == *command);
         let port = match asked.port {
             Some(port) => or_empty(&line.ports, |(first, last)| {

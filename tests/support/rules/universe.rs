@@ -13,6 +13,7 @@ use tower_socks::{
     Identity, Request, Rules,
     proto::{Address, Command},
     rules::{Action, Destination, Rule},
+    session::Protocol,
 };
 
 use super::{
@@ -146,16 +147,18 @@ pub fn line(often: Often) -> impl Strategy<Value = Line> {
         some(often.who, &CLIENT_NETWORKS),
     );
     let what = (
+        some(often.who, &Protocol::ALL),
         some(often.who, &COMMANDS),
         to,
         some(often.what, &PORT_RANGES),
     );
     (select(ACTIONS), who, what).prop_map(
-        |(action, (users, groups, clients), (commands, to, ports))| Line {
+        |(action, (users, groups, clients), (protocols, commands, to, ports))| Line {
             action,
             users,
             groups,
             clients: clients.into_iter().map(Place::new).collect(),
+            protocols,
             commands,
             to,
             ports,
@@ -219,6 +222,10 @@ pub fn rules(reading: &Reading) -> Rules {
             .commands
             .iter()
             .fold(rule, |rule, command| rule.command(*command));
+        rule = line
+            .protocols
+            .iter()
+            .fold(rule, |rule, protocol| rule.protocol(*protocol));
         for place in &line.to {
             rule = rule.to(place.text.parse::<Destination>().unwrap());
         }
@@ -232,6 +239,7 @@ pub fn rules(reading: &Reading) -> Rules {
 
 #[derive(Clone, Debug)]
 pub struct Client {
+    pub protocol: Protocol,
     pub command: Command,
     pub port: u16,
     user: Option<&'static str>,
@@ -251,13 +259,15 @@ pub enum Target {
 
 pub fn client() -> impl Strategy<Value = Client> {
     (
+        select(&Protocol::ALL[..]),
         select(&COMMANDS[..]),
         prop::option::weighted(0.8, select(&USERS[..])),
         subsequence(vec!["staff", "guests", "others"], 0..=2),
         select(&CLIENTS[..]),
         select(&PORTS[..]),
     )
-        .prop_map(|(command, user, groups, peer, port)| Client {
+        .prop_map(|(protocol, command, user, groups, peer, port)| Client {
+            protocol,
             command,
             port,
             user,
@@ -293,6 +303,7 @@ impl Client {
         let associates = self.command == Command::UDP_ASSOCIATE;
         let stated = goes_to.clone().filter(|_| !associates).unwrap_or(nowhere);
         let mut request = Request::new(self.command, stated);
+        request.protocol = self.protocol;
         request.peer = SocketAddr::new(ip(self.peer.0), 50000);
         request.local = SocketAddr::new(ip(LOCAL.0), LOCAL.1);
         let identity = self.user.map_or_else(Identity::anonymous, Identity::named);
@@ -317,6 +328,7 @@ impl Client {
             .filter(|(_, users)| self.user.is_some_and(|user| users.contains(&user)));
         let somewhere = name.is_some() || address.is_some();
         Asked {
+            protocol: self.protocol,
             command: self.command,
             name,
             somewhere,

@@ -1,0 +1,61 @@
+//! A second door opens no hole: each protocol against each feature of the stack behind it.
+//!
+//! One stack stands behind one port ([`stage`]), with everything in it that judges, bounds, counts or lists what
+//! clients do. Each [feature](features) is tried through each [door](door), and where it counts something, what came
+//! in through one door is missing at the next. Another protocol is another `Door`; another feature is another
+//! line below.
+
+#![cfg(all(
+    feature = "http-server",
+    feature = "limit",
+    feature = "metrics",
+    feature = "rules",
+    feature = "users"
+))]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    unreachable_pub
+)]
+
+mod bounds;
+mod door;
+mod features;
+mod stage;
+
+#[path = "../support/mod.rs"]
+mod support;
+
+macro_rules! matrix {
+    ($($file:ident: $($feature:ident)+;)+) => {$($(
+        mod $feature {
+            use crate::{$file, door::Door, support::within};
+
+            #[tokio::test(start_paused = true)]
+            async fn socks5() {
+                within($file::$feature(Door::Socks5)).await;
+            }
+
+            #[tokio::test(start_paused = true)]
+            async fn socks4() {
+                within($file::$feature(Door::Socks4)).await;
+            }
+
+            #[tokio::test(start_paused = true)]
+            async fn http() {
+                within($file::$feature(Door::Http)).await;
+            }
+        }
+    )+)+};
+}
+
+matrix! {
+    features:
+        rules_by_user rules_by_network rules_by_protocol rules_by_destination literals self_connection
+        recheck live_list metrics log_line early_data half_close reply_codes;
+    bounds:
+        failed_logins tunnels_by_user request_rate quota bandwidth sessions_per_client sessions_per_user
+        handshakes deadline drain;
+}
