@@ -33,6 +33,7 @@ mod client;
 mod connect;
 mod datagrams;
 mod document;
+mod mixed;
 mod replies;
 mod requests;
 mod selection;
@@ -57,6 +58,7 @@ const CASES: &[&[Case]] = &[
     associate::CASES,
     datagrams::CASES,
     client::CASES,
+    mixed::CASES,
     socks4::CASES,
 ];
 
@@ -80,8 +82,8 @@ fn every_line_is_there_once_and_in_order() {
     let lines = LINES
         .iter()
         .flat_map(|(kind, last)| (1..=*last).map(move |number| format!("{kind}{number}")));
-    // The rest of M is about one port for several protocols.
-    let of_socks4 = ["M3", "M4", "M5", "M6", "M7", "M9"].map(String::from);
+    // One port for several protocols, and then SOCKS4.
+    let of_socks4 = ["M1", "M2", "M8", "M3", "M4", "M5", "M6", "M7", "M9"].map(String::from);
     let expected: Vec<_> = lines.chain(of_socks4).collect();
     let found: Vec<_> = all().map(|case| case.id).collect();
     assert_eq!(found, expected);

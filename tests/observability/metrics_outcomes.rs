@@ -6,8 +6,12 @@ use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use tower::{Layer, ServiceBuilder, ServiceExt, service_fn};
 use tower_socks::{
     AuthLayer, HandshakeLayer, NoAuth, Refusal, Request,
-    layer::metrics::{RequestMetricsLayer, SessionMetricsLayer, names},
+    layer::{
+        metrics::{RequestMetricsLayer, SessionMetricsLayer, names},
+        mixed::MixedLayer,
+    },
     proto::{Address, Command, ReplyCode},
+    session::Accepted,
 };
 
 use crate::support::{
@@ -170,6 +174,51 @@ fn each_command_has_a_label_and_each_reply_a_number() {
                 "command=connect,reply_code=4 1",
                 "command=udp,reply_code=0 2",
                 "command=udp,reply_code=4 1",
+            ]
+        );
+    });
+}
+
+/// One count for each, by what it looks like, and no other.
+#[test]
+fn connections_in_a_protocol_that_is_not_served() {
+    recorded(async |numbers| {
+        let stack = ServiceBuilder::new()
+            .layer(SessionMetricsLayer::new())
+            .layer(MixedLayer::new().socks5(HandshakeLayer::new()))
+            .layer(AuthLayer::new(NoAuth))
+            .service(targets().0);
+        for said in [
+            &b"GET / HTTP/1.1\r\n\r\n"[..],
+            b"CONNECT a.example:443 HTTP/1.1\r\n\r\n",
+            b"\x16\x03\x01",
+            b"\x04\x01",
+            b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n",
+            b"SSH-2.0-a",
+            b"\x80",
+            // Not another protocol, but none of ours that is complete.
+            b"\x05",
+            b"",
+        ] {
+            let (mut client, server) = tokio::io::duplex(512);
+            let nowhere = ([127, 0, 0, 1], 0).into();
+            let session = stack
+                .clone()
+                .oneshot(Accepted::new(server, nowhere, nowhere));
+            let session = tokio::spawn(session);
+            client.say(said).await;
+            drop(client);
+            session.await.unwrap().unwrap_err();
+        }
+        assert_eq!(
+            counted(&numbers, names::FOREIGN_CONNECTIONS),
+            [
+                "protocol=http 2",
+                "protocol=other 1",
+                "protocol=proxy 1",
+                "protocol=socks4 1",
+                "protocol=ssh 1",
+                "protocol=tls 1",
             ]
         );
     });
