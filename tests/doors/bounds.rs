@@ -28,11 +28,11 @@ pub async fn failed_logins(door: Door) {
         let stage = Stage::new();
         let wrong = Some(match door {
             Door::Socks4 => ("eve", ""),
-            Door::Socks5 | Door::Http => ("joe", "wrong"),
+            Door::Socks5 | Door::Http | Door::Get => ("joe", "wrong"),
         });
         let failed = match door {
             Door::Socks4 => Answer::Code(0x5b),
-            Door::Socks5 | Door::Http => Answer::Login,
+            Door::Socks5 | Door::Http | Door::Get => Answer::Login,
         };
         let began = Instant::now();
         for _ in 0..5 {
@@ -62,9 +62,9 @@ pub async fn tunnels_by_user(door: Door) {
         tunnels: 2,
         ..Knobs::default()
     });
-    let first = stage.tunnel(door).await;
+    let _first = stage.tunnel(door).await;
     for second in Door::ALL {
-        let second = stage.tunnel(second).await;
+        let _second = stage.tunnel(second).await;
         assert_eq!(stage.tunnels.live(&"joe".into()), 2);
         for third in Door::ALL {
             let (answer, _) = stage.joe(third, TARGET).await;
@@ -72,20 +72,21 @@ pub async fn tunnels_by_user(door: Door) {
         }
         let ann = Some(("ann", "secret"));
         assert_eq!(
-            stage.ask_from(HOME, door, ann, TARGET).await.0,
+            stage.ask_from(HOME, Door::Http, ann, TARGET).await.0,
             Answer::Open
         );
-        drop(second);
         settle().await;
+        // Not by leaving: a target that is silent hears of that late, where its request is forwarded.
+        let newest = stage.open.list().last().map(|it| it.id);
+        assert_eq!(stage.open.close_where(|it| Some(it.id) == newest), 1);
+        settle().await;
+        assert_eq!(stage.tunnels.live(&"joe".into()), 1, "{second:?}");
     }
-    drop(first);
-    settle().await;
-    assert_eq!(stage.tunnels.live(&"joe".into()), 0);
 }
 
 pub async fn request_rate(door: Door) {
     let stage = Stage::with(Knobs {
-        requests_per_minute: 3,
+        requests_per_minute: 4,
         ..Knobs::default()
     });
     for door in from(door) {
@@ -103,9 +104,12 @@ pub async fn quota(door: Door) {
             quota: 20,
             ..Knobs::default()
         });
-        let mut client = stage.tunnel(door).await;
-        // Eight octets are used, and 24 are asked for.
-        client.write_all(b"a dozen more").await.unwrap();
+        let (_, mut client) = stage.joe(door, TARGET).await;
+        if door != Door::Get {
+            echoes(&mut client, b"ping").await;
+        }
+        // Eight octets are used, and 24 are asked for. A forwarded request with its head is too long by itself.
+        let _ = client.write_all(b"a dozen more").await;
         rest(&mut client).await;
         let (answer, _) = stage.joe(next, TARGET).await;
         assert_eq!(answer, next.limited(), "{next:?}");
@@ -113,7 +117,7 @@ pub async fn quota(door: Door) {
 }
 
 pub async fn bandwidth(door: Door) {
-    for next in Door::ALL {
+    for next in [Door::Socks5, Door::Socks4, Door::Http] {
         let stage = Stage::with(Knobs {
             down: 10_000,
             ..Knobs::default()

@@ -8,7 +8,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 pub enum Door {
     Socks5,
     Socks4,
+    /// CONNECT.
     Http,
+    /// A request for a whole URL, which is forwarded.
+    Get,
 }
 
 /// What a client is told.
@@ -24,13 +27,13 @@ pub enum Answer {
 }
 
 impl Door {
-    pub const ALL: [Self; 3] = [Self::Socks5, Self::Socks4, Self::Http];
+    pub const ALL: [Self; 4] = [Self::Socks5, Self::Socks4, Self::Http, Self::Get];
 
     pub const fn name(self) -> &'static str {
         match self {
             Self::Socks5 => "socks5",
             Self::Socks4 => "socks4",
-            Self::Http => "http",
+            Self::Http | Self::Get => "http",
         }
     }
 
@@ -63,8 +66,12 @@ impl Door {
                 let said = [&*head, name.as_bytes(), b"\0", host.as_bytes(), b"\0"];
                 vec![said.concat()]
             }
-            Self::Http => {
-                let mut head = format!("CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n");
+            Self::Http | Self::Get => {
+                let mut head = match self {
+                    Self::Http => format!("CONNECT {host}:{port} HTTP/1.1\r\n"),
+                    _ => format!("GET http://{host}:{port}/ HTTP/1.1\r\n"),
+                };
+                head += &format!("Host: {host}:{port}\r\n");
                 if login.is_some() {
                     let basic = BASE64_STANDARD.encode(format!("{name}:{password}"));
                     head += &format!("Proxy-Authorization: Basic {basic}\r\n");
@@ -121,7 +128,7 @@ impl Door {
                     code => Answer::Code(code.into()),
                 })
             }
-            Self::Http => {
+            Self::Http | Self::Get => {
                 let mut head = Vec::new();
                 while !head.ends_with(b"\r\n\r\n") {
                     head.push(client.read_u8().await?);
@@ -142,14 +149,14 @@ impl Door {
         match self {
             Self::Socks5 => Answer::Code(2),
             Self::Socks4 => Answer::Code(0x5b),
-            Self::Http => Answer::Code(403),
+            Self::Http | Self::Get => Answer::Code(403),
         }
     }
 
     /// What a refusal by a limit comes to.
     pub const fn limited(self) -> Answer {
         match self {
-            Self::Http => Answer::Code(429),
+            Self::Http | Self::Get => Answer::Code(429),
             Self::Socks5 | Self::Socks4 => self.denied(),
         }
     }

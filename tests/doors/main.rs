@@ -28,24 +28,41 @@ mod stage;
 #[path = "../support/mod.rs"]
 mod support;
 
+/// Through every door that leads to a tunnel.
+macro_rules! doors {
+    ($file:ident $feature:ident) => {
+        use crate::{door::Door, support::within, $file};
+
+        #[tokio::test(start_paused = true)]
+        async fn socks5() {
+            within($file::$feature(Door::Socks5)).await;
+        }
+
+        #[tokio::test(start_paused = true)]
+        async fn socks4() {
+            within($file::$feature(Door::Socks4)).await;
+        }
+
+        #[tokio::test(start_paused = true)]
+        async fn http() {
+            within($file::$feature(Door::Http)).await;
+        }
+    };
+}
+
+/// Features, and those that take a tunnel: a request that is forwarded has none.
 macro_rules! matrix {
-    ($($file:ident: $($feature:ident)+;)+) => {$($(
+    ($($file:ident: $($feature:ident)+, tunnels: $($of_tunnels:ident)*;)+) => {$($(
+        mod $of_tunnels {
+            doors!($file $of_tunnels);
+        }
+    )*$(
         mod $feature {
-            use crate::{$file, door::Door, support::within};
+            doors!($file $feature);
 
             #[tokio::test(start_paused = true)]
-            async fn socks5() {
-                within($file::$feature(Door::Socks5)).await;
-            }
-
-            #[tokio::test(start_paused = true)]
-            async fn socks4() {
-                within($file::$feature(Door::Socks4)).await;
-            }
-
-            #[tokio::test(start_paused = true)]
-            async fn http() {
-                within($file::$feature(Door::Http)).await;
+            async fn get() {
+                crate::support::within(crate::$file::$feature(crate::door::Door::Get)).await;
             }
         }
     )+)+};
@@ -54,8 +71,10 @@ macro_rules! matrix {
 matrix! {
     features:
         rules_by_user rules_by_network rules_by_protocol rules_by_destination literals self_connection
-        recheck live_list metrics log_line early_data half_close reply_codes;
+        recheck live_list metrics reply_codes,
+        tunnels: log_line early_data half_close;
     bounds:
-        failed_logins tunnels_by_user request_rate quota bandwidth sessions_per_client sessions_per_user
-        handshakes deadline drain;
+        failed_logins tunnels_by_user request_rate quota sessions_per_client sessions_per_user
+        handshakes deadline,
+        tunnels: bandwidth drain;
 }

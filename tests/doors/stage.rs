@@ -11,6 +11,7 @@ use tower::{ServiceBuilder, service_fn};
 use tower_socks::{
     AclLayer, AuthLayer, BoxError, HandshakeLayer, Identity, NoAuth, Request, Rules, UserPass,
     Users,
+    io::PrefixedStream,
     layer::{
         acl::{SwapPolicy, recheck::RecheckLayer},
         auth::AcceptUserId,
@@ -29,7 +30,10 @@ use tower_socks::{
     session::{Accepted, Connected},
 };
 
-use crate::door::{Answer, Door};
+use crate::{
+    door::{Answer, Door},
+    support::Script,
+};
 
 /// Where the clients arrive, and where most of them come from.
 pub const LISTENER: (&str, u16) = ("9.9.9.1", 1080);
@@ -89,7 +93,10 @@ pub fn rules(text: &str) -> Rules {
     toml::from_str(text).unwrap()
 }
 
-/// Echoes. Ports 1 and 2 are of hosts that refuse and that never answer.
+/// The body of what the target answers to GET: it never ends.
+pub const BODY: &[u8] = b"pong";
+
+/// Echoes, or answers a request of HTTP. Ports 1 and 2 are of hosts that refuse and that never answer.
 async fn dial(request: Request) -> Result<Connected<DuplexStream>, BoxError> {
     match request.target.port() {
         1 => return Err(io::Error::from(io::ErrorKind::ConnectionRefused).into()),
@@ -98,7 +105,18 @@ async fn dial(request: Request) -> Result<Connected<DuplexStream>, BoxError> {
     }
     let (near, far) = tokio::io::duplex(64 * 1024);
     tokio::spawn(async move {
-        let (mut read, mut write) = split(far);
+        let (read, mut write) = split(far);
+        let mut read = PrefixedStream::new(read);
+        if read
+            .peek(4)
+            .await
+            .is_ok_and(|seen| seen.starts_with(b"GET "))
+        {
+            let head = b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n";
+            let _ = write.write_all(&[head, BODY].concat()).await;
+            let _ = copy(&mut read, &mut tokio::io::sink()).await;
+            return;
+        }
         let _ = copy(&mut read, &mut write).await;
         let _ = write.shutdown().await;
     });
@@ -208,7 +226,10 @@ impl Stage {
     pub async fn tunnel(&self, door: Door) -> DuplexStream {
         let (answer, mut client) = self.joe(door, TARGET).await;
         assert_eq!(answer, Answer::Open, "{door:?}");
-        echoes(&mut client, b"ping").await;
+        match door {
+            Door::Get => client.hear(BODY).await,
+            Door::Socks5 | Door::Socks4 | Door::Http => echoes(&mut client, b"ping").await,
+        }
         client
     }
 
