@@ -19,6 +19,7 @@ mod client;
 mod datagrams;
 mod decode;
 mod http;
+mod http_session;
 mod pieces;
 mod proxy_url;
 mod rules;
@@ -33,6 +34,7 @@ pub use self::{
     datagrams::{association, proxy_socket},
     decode::{credentials, greeting, reply, request, selection, status, udp_header},
     http::http,
+    http_session::http_session,
     proxy_url::proxy_url,
     rules::rules,
     session::session,
@@ -51,6 +53,7 @@ pub const TARGETS: &[Target] = &[
     ("credentials", credentials),
     ("greeting", greeting),
     ("http", http),
+    ("http_session", http_session),
     ("proxy_socket", proxy_socket),
     ("proxy_url", proxy_url),
     ("reply", reply),

@@ -79,6 +79,7 @@ replay! {
     credentials
     greeting
     http
+    http_session
     proxy_socket
     proxy_url
     reply

@@ -25,7 +25,7 @@ use crate::{
     admission::{HandshakeLimit, held_back},
     error::BoxError,
     io::Keepalive,
-    session::{Limits, Senders, SessionLimit, announced},
+    session::{Draining, Limits, Senders, SessionLimit, announced},
 };
 
 /// Serves the connections of `listener` with `stack`. See the [module](super).
@@ -202,10 +202,14 @@ where
         let listening = listening?;
         let mut admissions = Admissions::new(limits);
         let mut tasks = Tasks::default();
+        let (drain, draining) = Draining::new();
         let mut backoff = Backoff::default();
         let mut sweep = pin!(sleep(SWEEP));
         loop {
-            let Arrival { accepted, place } = tokio::select! {
+            let Arrival {
+                mut accepted,
+                place,
+            } = tokio::select! {
                 biased;
                 () = &mut signal => break,
                 arrival = next(&mut listener, listening, &mut stack, &mut backoff, &mut admissions) => {
@@ -217,11 +221,13 @@ where
                     continue;
                 }
             };
+            accepted.drained_by(draining.clone());
             tasks.spawn(stack.serve(accepted), place);
         }
         // Clients that connect from here on are refused instead of kept waiting.
         drop(listener);
         drop(admissions);
+        let _ = drain.send(true);
         tasks.drain(drain_limit).await;
         Ok(())
     }

@@ -2,7 +2,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use tokio::time::Instant;
 
-use super::Extensions;
+use super::{Draining, Extensions};
 
 /// A connection that a listener accepted, before the first byte is read.
 ///
@@ -21,6 +21,8 @@ pub struct Accepted<Io> {
     pub extensions: Extensions,
     /// When the first layer began to serve it.
     started: Option<Instant>,
+    /// Tells when the server drains.
+    draining: Draining,
 }
 
 impl<Io> Accepted<Io> {
@@ -32,6 +34,7 @@ impl<Io> Accepted<Io> {
             local,
             extensions: Extensions::new(),
             started: None,
+            draining: Draining::default(),
         }
     }
 
@@ -43,6 +46,7 @@ impl<Io> Accepted<Io> {
             local: self.local,
             extensions: self.extensions,
             started: self.started,
+            draining: self.draining,
         }
     }
 
@@ -55,6 +59,7 @@ impl<Io> Accepted<Io> {
             local,
             extensions,
             started,
+            draining,
         } = self;
         let rest = Accepted {
             io: (),
@@ -62,6 +67,7 @@ impl<Io> Accepted<Io> {
             local,
             extensions,
             started,
+            draining,
         };
         (io, rest)
     }
@@ -70,6 +76,17 @@ impl<Io> Accepted<Io> {
     /// deadlines of all layers run from there.
     pub(crate) fn started(&mut self) -> Instant {
         *self.started.get_or_insert_with(Instant::now)
+    }
+
+    /// Has the connection told when its server drains.
+    pub(crate) fn drained_by(&mut self, draining: Draining) {
+        self.draining = draining;
+    }
+
+    /// Returns what tells when the server drains.
+    #[cfg_attr(not(feature = "http-server"), expect(dead_code, reason = "of HTTP"))]
+    pub(crate) fn draining(&self) -> Draining {
+        self.draining.clone()
     }
 
     /// Takes time out of what the deadlines count: the connection waited for us, and not we for its client.

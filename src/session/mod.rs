@@ -18,6 +18,7 @@ mod client_key;
 mod connected;
 mod credentials;
 mod dialled;
+mod draining;
 mod extensions;
 mod guard;
 mod identity;
@@ -37,7 +38,6 @@ mod target;
 mod tunnel;
 mod tunnel_ext;
 
-pub(crate) use self::allowed_or_refused::AllowedOrRefused;
 #[cfg(feature = "limit")]
 pub(crate) use self::login_attempts::{CountLogin, CountLogins};
 pub(crate) use self::replies::Replies;
@@ -71,3 +71,4 @@ pub(crate) use self::{
     senders::{Senders, announced},
     session_limit::{Entry, SessionHolder, SessionPlace},
 };
+pub(crate) use self::{allowed_or_refused::AllowedOrRefused, draining::Draining};

@@ -13,6 +13,7 @@ mod support;
 
 mod authentication;
 mod connect;
+mod draining;
 mod forward;
 mod origins;
 mod smuggling;

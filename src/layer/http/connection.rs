@@ -29,7 +29,7 @@ use crate::{
     io::{PrefixedStream, Raw, lingering_close},
     layer::connection::{Lines, Opened, Party, deadline, hold, span},
     relay::Traffic,
-    session::{Accepted, CloneService, Dial, Identify, Protocol},
+    session::{Accepted, CloneService, Dial, Draining, Identify, Protocol},
 };
 
 /// The settings of an [`HttpLayer`](super::HttpLayer).
@@ -97,6 +97,7 @@ where
     Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let limit = deadline(accepted.started(), config.deadline);
+    let draining = accepted.draining();
     let Accepted {
         io,
         peer,
@@ -129,6 +130,7 @@ where
         lines,
         span,
         limit: Some(limit),
+        draining,
         traffic: Traffic::default(),
         refused: None,
     };
@@ -151,6 +153,8 @@ where
     pub(super) span: Span,
     /// The deadline of a client that has not authenticated.
     pub(super) limit: Option<Instant>,
+    /// Tells when there are to be no more requests.
+    draining: Draining,
     /// What forwarded requests have moved.
     pub(super) traffic: Traffic,
     /// Why the last attempt to authenticate failed, if none has succeeded since.
@@ -203,7 +207,7 @@ where
     async fn next(&mut self) -> Result<Result<Option<Asked>, Broken>, Elapsed> {
         let waited = match self.limit {
             Some(limit) => timeout_at(limit, self.conversation.next()).await,
-            None => match timeout(self.config.idle, self.conversation.next()).await {
+            None => match timeout(self.config.idle, self.next_unless_drained()).await {
                 Err(_) if self.conversation.notes().lock().begun => {
                     timeout(self.config.deadline, self.conversation.next()).await
                 }
@@ -216,6 +220,19 @@ where
                 Ok(self.conversation.next().await)
             }
             waited => waited,
+        }
+    }
+
+    /// Waits for the next request; there is none once the server drains, unless it has begun.
+    async fn next_unless_drained(&mut self) -> Result<Option<Asked>, Broken> {
+        let begun = tokio::select! {
+            biased;
+            asked = self.conversation.next() => return asked,
+            () = self.draining.begun() => self.conversation.notes().lock().begun,
+        };
+        match begun {
+            true => self.conversation.next().await,
+            false => Ok(None),
         }
     }
 
@@ -238,6 +255,9 @@ where
                 return Some(self.tell_last(reply, problem.into(), error).await);
             }
         };
+        if self.limit.is_none() && self.draining.is_begun() {
+            return self.tell(reply, Page::DRAINING, true).await;
+        }
         let has_body = !hyper::body::Body::is_end_stream(request.body());
         match self.authenticate(authorization).await {
             Ok(()) => {}

@@ -88,6 +88,13 @@ impl Page {
         text: "The host did not respond in time. Try again later.\n",
     };
 
+    /// The server drains.
+    pub(super) const DRAINING: Self = Self {
+        status: StatusCode::SERVICE_UNAVAILABLE,
+        error: "proxy_internal_response",
+        text: "The proxy is about to stop. Connect again.\n",
+    };
+
     /// The verifier failed.
     pub(super) const NOT_VERIFIED: Self = Self {
         status: StatusCode::INTERNAL_SERVER_ERROR,
