@@ -54,16 +54,6 @@ pub enum Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            // The content type of a TLS handshake.
-            Self::Version {
-                expected,
-                found: 0x16,
-            } => {
-                write!(
-                    f,
-                    "version octet is 0x16, expected {expected:#04x}: this looks like TLS"
-                )
-            }
             Self::Version { expected, found } => {
                 write!(f, "version octet is {found:#04x}, expected {expected:#04x}")
             }
