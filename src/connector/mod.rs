@@ -42,6 +42,7 @@
 //! ```
 
 mod advertise;
+mod announcement;
 mod box_connector;
 mod future;
 #[cfg(feature = "http")]
@@ -66,4 +67,7 @@ pub mod route;
 pub mod tls;
 pub mod upstream;
 
-pub use self::{box_connector::BoxConnector, service::Connector, unsupported::Unsupported};
+pub use self::{
+    announcement::Announcement, box_connector::BoxConnector, service::Connector,
+    unsupported::Unsupported,
+};

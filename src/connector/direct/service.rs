@@ -1,15 +1,17 @@
 use std::{
     net::{IpAddr, SocketAddr},
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
 
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{io::AsyncWriteExt, net::TcpStream, time::timeout};
 use tower_service::Service;
 
 use super::{ResponseFuture, connect, happy_eyeballs};
 use crate::{
     connector::{
+        Announcement,
         resolve::{Lookup, Resolve, SystemResolver, addresses_of},
         unsupported::connect_only,
     },
@@ -31,6 +33,7 @@ const CANDIDATES: usize = 32;
 pub struct Direct<R = SystemResolver> {
     resolver: R,
     options: Options,
+    announcement: Option<Arc<Announcement>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +56,7 @@ impl Direct {
                 keepalive: Keepalive::new(),
                 relay: Relay::new(),
             },
+            announcement: None,
         }
     }
 }
@@ -70,6 +74,7 @@ impl<R> Direct<R> {
         Direct {
             resolver,
             options: self.options,
+            announcement: self.announcement,
         }
     }
 
@@ -104,6 +109,14 @@ impl<R> Direct<R> {
         self.options.relay = relay;
         self
     }
+
+    /// Announces clients to the targets that are listed, by a PROXY header before the first octet of theirs. It is
+    /// part of the dial, and within its limit.
+    #[must_use]
+    pub fn announce(mut self, announcement: Announcement) -> Self {
+        self.announcement = Some(Arc::new(announcement));
+        self
+    }
 }
 
 impl<R, T> Service<T> for Direct<R>
@@ -122,6 +135,7 @@ where
 
     fn call(&mut self, target: T) -> ResponseFuture {
         let options = self.options;
+        let announcement = self.announcement.clone();
         if let Err(refusal) = connect_only(&target) {
             return ResponseFuture::new(async { Err(refusal.into()) });
         }
@@ -133,10 +147,9 @@ where
                 let candidates = candidates
                     .into_iter()
                     .map(|approved| on_link(approved, address));
-                let connection = options.connect(candidates.collect());
-                let (address, stream) = timeout(options.limit, connection).await??;
-                target.reached(canonical(address));
-                Ok(stream)
+                let candidates = candidates.collect();
+                let dial = options.dial(candidates, target, announcement.as_deref());
+                timeout(options.limit, dial).await?
             }),
             Ok(Address::Name(name, port)) => {
                 let resolver = self.resolver.clone();
@@ -147,9 +160,8 @@ where
                         let addresses = addresses.into_iter();
                         let addresses = addresses.map(|ip| canonical(SocketAddr::new(ip, port)));
                         let candidates = options.approved(addresses, &target)?;
-                        let (address, stream) = options.connect(candidates).await?;
-                        target.reached(address);
-                        Ok(stream)
+                        let announcement = announcement.as_deref();
+                        options.dial(candidates, target, announcement).await
                     };
                     timeout(options.limit, dial).await?
                 })
@@ -204,6 +216,24 @@ impl Options {
             Some(refusal) if approved.is_empty() => Err(refusal),
             _ => Ok(approved),
         }
+    }
+
+    /// Connects to one of the candidates, and announces the client to it if it is listed.
+    async fn dial<T: Target>(
+        &self,
+        candidates: Vec<SocketAddr>,
+        target: T,
+        announcement: Option<&Announcement>,
+    ) -> Result<Connected<TcpStream>, BoxError> {
+        let (address, mut stream) = self.connect(candidates).await?;
+        let address = canonical(address);
+        target.reached(address);
+        if let Some(announcement) = announcement
+            && let Some(header) = announcement.to_target(&target, address)?
+        {
+            stream.get_mut().write_all(&header).await?;
+        }
+        Ok(stream)
     }
 
     /// Connects to one of the candidates.

@@ -52,7 +52,7 @@ where
         let Self { upstream } = self.clone();
         ResponseFuture::new(async move {
             let opening = async {
-                let stream = upstream.stream().await?;
+                let stream = upstream.stream(Some(&request)).await?;
                 let client = upstream
                     .client
                     .clone()

@@ -86,7 +86,7 @@ impl<U: Listen> Service<Request> for UpstreamBind<U> {
                         .ok_or("the peer has no address")?
                 }
             };
-            let (listener, relay) = upstream.listen(&peer).await?;
+            let (listener, relay) = upstream.listen(&request, &peer).await?;
             if peer.name().is_some() {
                 request.handed_on();
             }

@@ -7,6 +7,7 @@ use crate::{
     client::{ClientError, ProxyListener},
     proto::Address,
     relay::Relay,
+    session::Request,
 };
 
 /// Has another proxy listen for a peer: what BIND through it needs of an upstream.
@@ -22,9 +23,10 @@ pub trait Listen: Clone + fmt::Debug + Send + Sync + 'static {
     /// Returns the limit of a lookup.
     fn limit(&self) -> Duration;
 
-    /// Requests a listener, and logs what became of the request.
+    /// Requests a listener for a client's request, and logs what became of the request.
     fn listen(
         &self,
+        request: &Request,
         peer: &Address,
     ) -> impl Future<Output = Result<(ProxyListener<Self::Io>, Relay), ClientError>> + Send;
 }

@@ -1,9 +1,17 @@
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
-use super::outage::{Outage, UpstreamError};
+use tokio::{io::AsyncWriteExt, time::timeout};
+
+use super::{
+    Transport,
+    outage::{Outage, UpstreamError},
+};
 use crate::{
     client::ClientError,
+    connector::Announcement,
+    error::BoxError,
     proto::{Address, IntoAddress, ParseAddressError},
+    session::{Connected, Request},
 };
 
 /// The proxy of an upstream: its address, or why what was given is none, and whether it works. Clones
@@ -12,6 +20,8 @@ use crate::{
 pub(super) struct Proxy {
     address: Result<Address, ParseAddressError>,
     outage: Arc<Outage>,
+    /// How the client is announced to it.
+    announcement: Option<Arc<Announcement>>,
 }
 
 impl Proxy {
@@ -19,6 +29,41 @@ impl Proxy {
         Self {
             address: proxy.into_address(),
             outage: Arc::new(Outage::new()),
+            announcement: None,
+        }
+    }
+
+    pub(super) fn announce(&mut self, announcement: Announcement) {
+        self.announcement = Some(Arc::new(announcement));
+    }
+
+    /// Opens a stream to it, and announces the client of the request if it is to be told.
+    pub(super) async fn reach<C: Transport>(
+        &self,
+        transport: C,
+        request: Option<&Request>,
+        limit: Duration,
+    ) -> Result<Connected<C::Io>, ClientError> {
+        let proxy = self.address()?.clone();
+        let Some(announcement) = &self.announcement else {
+            return transport.reach(proxy, limit).await;
+        };
+        let unreachable = |source: BoxError| ClientError::Unreachable {
+            proxy: proxy.clone(),
+            source,
+        };
+        let header = announcement.to_proxy(request);
+        let header = header.map_err(|error| unreachable(error.into()))?;
+        let mut stream = transport.reach(proxy.clone(), limit).await?;
+        let io = stream.get_mut();
+        let writing = async {
+            io.write_all(&header).await?;
+            io.flush().await
+        };
+        match timeout(limit, writing).await {
+            Ok(Ok(())) => Ok(stream),
+            Ok(Err(error)) => Err(unreachable(error.into())),
+            Err(elapsed) => Err(unreachable(elapsed.into())),
         }
     }
 

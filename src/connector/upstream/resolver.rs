@@ -140,7 +140,7 @@ where
         let lookup = async move {
             let target = Address::Name(name, 0);
             let asking = async {
-                let stream = upstream.stream().await?.into_inner();
+                let stream = upstream.stream(None).await?.into_inner();
                 upstream
                     .client
                     .resolve_address(stream, target.clone())
@@ -162,7 +162,7 @@ where
         let address = *asked.question();
         let lookup = async move {
             let asking = async {
-                let stream = upstream.stream().await?.into_inner();
+                let stream = upstream.stream(None).await?.into_inner();
                 upstream.client.resolve_ptr(stream, address).await
             };
             let target = Address::Ip((address, 0).into());

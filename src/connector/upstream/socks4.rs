@@ -14,11 +14,11 @@ use super::{
 };
 use crate::{
     client::{ClientError, ProxyListener, Socks4Client},
-    connector::direct::Direct,
+    connector::{Announcement, direct::Direct},
     error::BoxError,
     proto::{Address, Command, IntoAddress},
     relay::Relay,
-    session::{Connected, Target},
+    session::{Connected, Request, Target},
 };
 
 /// Connects through a SOCKS4 or SOCKS4a proxy. See the [module](super).
@@ -86,6 +86,14 @@ impl<C, N> Socks4Upstream<C, N> {
         }
     }
 
+    /// Announces clients to the proxy, by a PROXY header in front of each request: the proxy has to expect it. What
+    /// the announcement lists makes no difference here.
+    #[must_use]
+    pub fn announce(mut self, announcement: Announcement) -> Self {
+        self.proxy.announce(announcement);
+        self
+    }
+
     /// Turns this into BIND by the same proxy: a service for
     /// [`Connector::with_bind`](crate::Connector::with_bind).
     #[must_use]
@@ -96,14 +104,18 @@ impl<C, N> Socks4Upstream<C, N> {
 
 impl<C: Transport, N: DnsMode> Socks4Upstream<C, N> {
     async fn connect<T: Target>(self, target: T) -> Result<Connected<C::Io>, BoxError> {
-        let connect = |candidate| self.connect_to(candidate);
+        let connect = |candidate| self.connect_to(candidate, target.request());
         let dns = Ipv4Only(self.dns.clone());
         first_that_works(&target, dns, self.client.limit(), connect).await
     }
 
-    async fn connect_to(&self, target: Address) -> Result<Connected<C::Io>, ClientError> {
+    async fn connect_to(
+        &self,
+        target: Address,
+        request: Option<&Request>,
+    ) -> Result<Connected<C::Io>, ClientError> {
         let connecting = async {
-            let transport = self.stream(Command::CONNECT, &target).await?;
+            let transport = self.stream(Command::CONNECT, &target, request).await?;
             let relay = transport.relay();
             let stream = self.client.connect(transport.into_inner(), &target);
             Ok(stream.await?.with_relay(relay))
@@ -116,13 +128,11 @@ impl<C: Transport, N: DnsMode> Socks4Upstream<C, N> {
         &self,
         command: Command,
         target: &Address,
+        request: Option<&Request>,
     ) -> Result<Connected<C::Io>, ClientError> {
         self.client.encode(command, target)?;
-        let proxy = self.proxy.address()?.clone();
-        self.transport
-            .clone()
-            .reach(proxy, self.client.limit())
-            .await
+        let (transport, limit) = (self.transport.clone(), self.client.limit());
+        self.proxy.reach(transport, request, limit).await
     }
 }
 
@@ -142,9 +152,13 @@ where
         self.client.limit()
     }
 
-    async fn listen(&self, peer: &Address) -> Result<(ProxyListener<C::Io>, Relay), ClientError> {
+    async fn listen(
+        &self,
+        request: &Request,
+        peer: &Address,
+    ) -> Result<(ProxyListener<C::Io>, Relay), ClientError> {
         let listening = async {
-            let stream = self.stream(Command::BIND, peer).await?;
+            let stream = self.stream(Command::BIND, peer, Some(request)).await?;
             let relay = stream.relay();
             let client = self.client.clone().via(&stream, self.proxy.address()?);
             let listener = client.bind(stream.into_inner(), peer).await?;

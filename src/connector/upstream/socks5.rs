@@ -14,11 +14,11 @@ use super::{
 };
 use crate::{
     client::{Client, ClientAuth, ClientError, DefaultAuth, ProxyListener},
-    connector::direct::Direct,
+    connector::{Announcement, direct::Direct},
     error::BoxError,
     proto::{Address, Command, IntoAddress},
     relay::Relay,
-    session::{Connected, Target},
+    session::{Connected, Request, Target},
 };
 
 /// Connects through a SOCKS5 proxy. See the [module](super).
@@ -91,6 +91,15 @@ impl<C, L, N> Socks5Upstream<C, L, N> {
         }
     }
 
+    /// Announces clients to the proxy, by a PROXY header in front of each connection, also those for
+    /// BIND, UDP ASSOCIATE and RESOLVE: the proxy has to expect it. What
+    /// the announcement lists makes no difference here.
+    #[must_use]
+    pub fn announce(mut self, announcement: Announcement) -> Self {
+        self.proxy.announce(announcement);
+        self
+    }
+
     /// Turns this into BIND by the same proxy: a service for
     /// [`Connector::with_bind`](crate::Connector::with_bind).
     #[must_use]
@@ -125,12 +134,12 @@ where
 
 impl<C: Transport, L, N> Socks5Upstream<C, L, N> {
     /// Opens a stream to the proxy.
-    pub(super) async fn stream(&self) -> Result<Connected<C::Io>, ClientError> {
-        let proxy = self.proxy.address()?.clone();
-        self.transport
-            .clone()
-            .reach(proxy, self.client.limit())
-            .await
+    pub(super) async fn stream(
+        &self,
+        request: Option<&Request>,
+    ) -> Result<Connected<C::Io>, ClientError> {
+        let (transport, limit) = (self.transport.clone(), self.client.limit());
+        self.proxy.reach(transport, request, limit).await
     }
 
     /// Logs what became of a request.
@@ -151,13 +160,17 @@ where
     N: DnsMode,
 {
     async fn connect<T: Target>(self, target: T) -> Result<Connected<L::Stream>, BoxError> {
-        let connect = |candidate| self.connect_to(candidate);
+        let connect = |candidate| self.connect_to(candidate, target.request());
         first_that_works(&target, self.dns.clone(), self.client.limit(), connect).await
     }
 
-    async fn connect_to(&self, target: Address) -> Result<Connected<L::Stream>, ClientError> {
+    async fn connect_to(
+        &self,
+        target: Address,
+        request: Option<&Request>,
+    ) -> Result<Connected<L::Stream>, ClientError> {
         let connecting = async {
-            let transport = self.stream().await?;
+            let transport = self.stream(request).await?;
             let relay = transport.relay();
             let stream = self.client.connect(transport.into_inner(), &target);
             Ok(stream.await?.with_relay(relay))
@@ -185,10 +198,11 @@ where
 
     async fn listen(
         &self,
+        request: &Request,
         peer: &Address,
     ) -> Result<(ProxyListener<L::Stream>, Relay), ClientError> {
         let listening = async {
-            let stream = self.stream().await?;
+            let stream = self.stream(Some(request)).await?;
             let relay = stream.relay();
             let client = self.client.clone().via(&stream, self.proxy.address()?);
             let listener = client.bind(stream.into_inner(), peer).await?;

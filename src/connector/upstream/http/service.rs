@@ -9,8 +9,8 @@ use tower_service::Service;
 
 use super::{BasicAuth, HttpError, InvalidHeader, header::Header, response};
 use crate::{
-    client::ClientError,
     connector::{
+        Announcement,
         direct::Direct,
         upstream::{
             DnsMode, Proxy, RemoteDns, ResponseFuture, Transport,
@@ -19,7 +19,7 @@ use crate::{
     },
     error::BoxError,
     proto::{Address, Command, IntoAddress},
-    session::{Connected, Target},
+    session::{Connected, Request, Target},
 };
 
 /// Connects through an HTTP proxy by CONNECT (RFC 9110 section 9.3.6). See the
@@ -101,6 +101,14 @@ impl<C, N> HttpUpstream<C, N> {
         Ok(self)
     }
 
+    /// Announces clients to the proxy, by a PROXY header in front of the request: the proxy has to expect it. What
+    /// the announcement lists makes no difference here.
+    #[must_use]
+    pub fn announce(mut self, announcement: Announcement) -> Self {
+        self.proxy.announce(announcement);
+        self
+    }
+
     /// Bounds the time to reach the proxy, and then that until its response: 30 s each by default. The
     /// latter includes the proxy's own dial. A lookup on this machine has as much.
     #[must_use]
@@ -130,18 +138,27 @@ impl<C, N> HttpUpstream<C, N> {
 
 impl<C: Transport, N: DnsMode> HttpUpstream<C, N> {
     async fn connect<T: Target>(self, target: T) -> Result<Connected<C::Io>, BoxError> {
-        let connect = |candidate| self.connect_to(candidate);
+        let connect = |candidate| self.connect_to(candidate, target.request());
         first_that_works(&target, self.dns.clone(), self.limit, connect).await
     }
 
-    async fn connect_to(&self, target: Address) -> Result<Connected<C::Io>, HttpError> {
-        let outcome = self.request(&target).await;
+    async fn connect_to(
+        &self,
+        target: Address,
+        client: Option<&Request>,
+    ) -> Result<Connected<C::Io>, HttpError> {
+        let outcome = self.request(&target, client).await;
         logged(&self.proxy, Command::CONNECT, &target, outcome)
     }
 
-    async fn request(&self, target: &Address) -> Result<Connected<C::Io>, HttpError> {
+    async fn request(
+        &self,
+        target: &Address,
+        client: Option<&Request>,
+    ) -> Result<Connected<C::Io>, HttpError> {
         let head = self.head(target);
-        let transport = self.stream().await.map_err(HttpError::Unreachable)?;
+        let reached = self.proxy.reach(self.transport.clone(), client, self.limit);
+        let transport = reached.await.map_err(HttpError::Unreachable)?;
         let relay = transport.relay();
         let mut io = transport.into_inner();
         let dialogue = async {
@@ -165,12 +182,6 @@ impl<C: Transport, N: DnsMode> HttpUpstream<C, N> {
         // HTTP has no BND: the proxy's local address is not known.
         let stream = Connected::new(io, Address::UNSPECIFIED).through_proxy();
         Ok(stream.with_relay(relay))
-    }
-
-    /// Opens a stream to the proxy.
-    async fn stream(&self) -> Result<Connected<C::Io>, ClientError> {
-        let proxy = self.proxy.address()?.clone();
-        self.transport.clone().reach(proxy, self.limit).await
     }
 
     /// Encodes the request, in the authority form of RFC 9112 section 3.2.3.
