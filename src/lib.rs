@@ -94,6 +94,7 @@
 //! | what | default | set by |
 //! |---|---|---|
 //! | a TLS handshake, from the accept; with a server, from the connect | 10 s | `TlsLayer::deadline`, `TlsConnector::handshake_timeout` |
+//! | a PROXY header, from when the connection is served | 10 s | [`ProxyProtocolLayer::deadline`](layer::proxy_protocol::ProxyProtocolLayer::deadline) |
 //! | greeting, authentication and request together | 10 s | [`HandshakeLayer::deadline`], [`Socks4Layer::deadline`](layer::socks4::Socks4Layer::deadline) |
 //! | a dial: names and all attempts | 20 s | [`Direct::connect_timeout`](crate::connector::direct::Direct::connect_timeout) |
 //! | writing a reply | 5 s | |

@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 
 use tower_socks::proto::{
-    Credentials, Decode, Decoded, Greeting, Method, Reply, Request, Selection, UdpHeader,
+    Credentials, Decode, Decoded, Greeting, Method, ProxyHeader, ProxyTlv, Reply, Request, Selection, UdpHeader,
     UserPassStatus,
 };
 
@@ -90,6 +90,31 @@ pub fn udp_header(data: &[u8]) {
     }
     assert_eq!(whole::<UdpHeader>(&frame), header);
     canonical(&header.address);
+}
+
+/// A header of the PROXY protocol.
+pub fn proxy_header(data: &[u8]) {
+    let Some(header) = survives::<ProxyHeader>(data) else {
+        return;
+    };
+    // What it says comes out as it came in, in one form and with a checksum of that.
+    let again: ProxyHeader = whole(&header.encode());
+    assert_eq!(again.version(), header.version());
+    assert_eq!(again.is_local(), header.is_local());
+    assert_eq!(again.source(), header.source());
+    assert_eq!(again.destination(), header.destination());
+    let others = |tlv: &ProxyTlv<'_>| tlv.kind != ProxyTlv::CRC32C;
+    assert!(again.tlvs().filter(others).eq(header.tlvs().filter(others)));
+    assert_eq!(again.tlvs().count(), header.tlvs().count());
+    assert_eq!(whole::<ProxyHeader>(&again.encode()), again);
+    // No client is at an address that limits do not count.
+    let source = header.source();
+    assert!(source.is_none_or(|source| !source.ip().to_canonical().is_unspecified()));
+    let _ = (header.alpn(), header.authority(), header.unique_id(), header.netns());
+    if let Some(tls) = header.tls() {
+        let _ = (tls.version(), tls.common_name(), tls.cipher(), tls.is_verified());
+        assert!(tls.tlvs().count() <= data.len() / 3);
+    }
 }
 
 /// There is one canonical form, and it can be written down and read.

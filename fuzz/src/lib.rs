@@ -32,7 +32,7 @@ mod text;
 pub use self::{
     client::client,
     datagrams::{association, proxy_socket},
-    decode::{credentials, greeting, reply, request, selection, status, udp_header},
+    decode::{credentials, greeting, proxy_header, reply, request, selection, status, udp_header},
     http::http,
     http_session::http_session,
     proxy_url::proxy_url,
@@ -54,6 +54,7 @@ pub const TARGETS: &[Target] = &[
     ("greeting", greeting),
     ("http", http),
     ("http_session", http_session),
+    ("proxy_header", proxy_header),
     ("proxy_socket", proxy_socket),
     ("proxy_url", proxy_url),
     ("reply", reply),

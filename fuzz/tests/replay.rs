@@ -80,6 +80,7 @@ replay! {
     greeting
     http
     http_session
+    proxy_header
     proxy_socket
     proxy_url
     reply

@@ -3,65 +3,52 @@
 //! # A PROXY header
 //!
 //! Behind a load balancer the peer of every connection is the balancer. One that speaks HAProxy's
-//! PROXY protocol puts a line with the true client in front, and one line of tower's `filter_async`
-//! above the handshake reads it:
+//! PROXY protocol puts a header with the client's address in front, and
+//! [`ProxyProtocolLayer`](crate::layer::proxy_protocol::ProxyProtocolLayer) above the handshake reads it. From there
+//! on that client is the `peer` of requests, rules, limits and log lines, and the header with its TLVs is in their
+//! extensions: here a tenant that the balancer states.
 //!
 //! ```
-//! use std::{io, time::Duration};
-//! use tokio::{io::{AsyncReadExt, AsyncWriteExt}, net::{TcpListener, TcpStream}, time::timeout};
+//! use tokio::{io::{AsyncReadExt, AsyncWriteExt}, net::{TcpListener, TcpStream}};
 //! use tower::ServiceBuilder;
-//! use tower_socks::{AuthLayer, Connector, HandshakeLayer, NoAuth, serve, session::Accepted};
-//! # use tower_socks::{Refusal, layer::request_fn::request_fn};
-//!
-//! /// Reads version 1: `PROXY TCP4 203.0.113.5 203.0.113.1 50000 1080\r\n`, 107 octets at most.
-//! async fn proxy_header(mut accepted: Accepted<TcpStream>) -> io::Result<Accepted<TcpStream>> {
-//!     let mut line = Vec::new();
-//!     while !line.ends_with(b"\r\n") && line.len() < 107 {
-//!         line.push(accepted.io.read_u8().await?); // not an octet of the greeting
-//!     }
-//!     let line = String::from_utf8_lossy(&line);
-//!     accepted.peer = match line.trim_end().split(' ').collect::<Vec<_>>()[..] {
-//!         ["PROXY", "TCP4", client, _, port, _] => format!("{client}:{port}").parse(),
-//!         ["PROXY", "TCP6", client, _, port, _] => format!("[{client}]:{port}").parse(),
-//!         _ => return Err(io::ErrorKind::InvalidData.into()),
-//!     }
-//!     .map_err(|_| io::ErrorKind::InvalidData)?;
-//!     Ok(accepted)
-//! }
+//! use tower_socks::{
+//!     AuthLayer, Connector, HandshakeLayer, NoAuth, Refusal,
+//!     layer::{proxy_protocol::ProxyProtocolLayer, request_fn::request_fn},
+//!     proto::{ProxyHeader, ProxyVersion},
+//!     serve,
+//! };
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), tower_socks::BoxError> {
+//! const TENANT: u8 = 0xe0;
 //! let stack = ServiceBuilder::new()
-//!     .filter_async(|accepted| async { timeout(Duration::from_secs(5), proxy_header(accepted)).await? })
+//!     .layer(ProxyProtocolLayer::trusting(["127.0.0.1/32".parse()?]))
 //!     .layer(HandshakeLayer::new())
 //!     .layer(AuthLayer::new(NoAuth))
-//! #   .layer(request_fn(async |request, next| {
-//! #       if request.peer != "203.0.113.5:50000".parse()? { return next.run(request).await; }
-//! #       Err(Refusal::new(tower_socks::proto::ReplyCode::TTL_EXPIRED, "seen").into())
-//! #   }))
+//!     .layer(request_fn(async |request, next| {
+//!         let header = request.extensions.get::<ProxyHeader>();
+//!         match header.and_then(|header| header.tlv(TENANT)) {
+//!             Some(b"known") => next.run(request).await,
+//!             _ => Err(Refusal::not_allowed("a tenant that nobody knows").into()),
+//!         }
+//!     }))
 //!     .service(Connector::direct());
 //! # let listener = TcpListener::bind("127.0.0.1:0").await?;
 //! # let address = listener.local_addr()?;
 //! # tokio::spawn(serve(listener, stack).into_future());
-//! # let mut client = TcpStream::connect(address).await?;
-//! # client.write_all(b"PROXY TCP4 203.0.113.5 203.0.113.1 50000 1080\r\n").await?;
-//! # client.write_all(b"\x05\x01\x00\x05\x01\x00\x01\xc0\x00\x02\x01\x00\x50").await?;
+//!
+//! // What the balancer writes.
+//! let header = ProxyHeader::new(ProxyVersion::V2, "203.0.113.5:50000".parse()?, address)
+//!     .with_tlv(TENANT, b"forged")?;
+//! let mut balancer = TcpStream::connect(address).await?;
+//! balancer.write_all(&header.encode()).await?;
+//! # balancer.write_all(b"\x05\x01\x00\x05\x01\x00\x01\xc0\x00\x02\x01\x00\x50").await?;
 //! # let mut heard = [0; 12];
-//! # client.read_exact(&mut heard).await?;
-//! # assert_eq!(heard, *b"\x05\x00\x05\x06\x00\x01\x00\x00\x00\x00\x00\x00");
-//! # let mut garbage = TcpStream::connect(address).await?;
-//! # garbage.write_all(b"GET / HTTP/1.1\r\n").await?;
-//! # assert_eq!(garbage.read(&mut heard).await.unwrap_or(0), 0);
+//! # balancer.read_exact(&mut heard).await?;
+//! # assert_eq!(heard, *b"\x05\x00\x05\x02\x00\x01\x00\x00\x00\x00\x00\x00");
 //! # Ok(())
 //! # }
 //! ```
-//!
-//! From there on the true client is the `peer` of requests, rules and log lines. Three things to mind: accept
-//! connections from the balancer alone, since anybody can write such a line; the deadline of
-//! [`HandshakeLayer`](crate::HandshakeLayer) begins after it, hence the `timeout`; and what counts
-//! connections where they are accepted
-//! ([`unauthenticated_per_client`](crate::server::Serve::unauthenticated_per_client)) still sees
-//! the balancer.
 //!
 //! # The name in a TLS handshake
 //!

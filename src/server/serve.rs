@@ -99,7 +99,9 @@ impl<L, S, F> Serve<L, S, F> {
     }
 
     /// Bounds how many connections of one client may be in the handshake at once; not bounded by
-    /// default. One more is closed at once. Clones of the limit count together.
+    /// default. One more is closed at once. Clones of the limit count together. Behind a
+    /// [`ProxyProtocolLayer`](crate::layer::proxy_protocol::ProxyProtocolLayer) a client is counted once its header
+    /// is read.
     ///
     /// A stack without [`HandshakeLayer`](crate::HandshakeLayer) does not say when a request is read:
     /// there all connections count.

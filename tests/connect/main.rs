@@ -11,6 +11,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod announce;
 mod bind;
 mod bind_addresses;
 mod bind_limits;

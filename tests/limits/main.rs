@@ -21,8 +21,16 @@ mod logins;
 mod meters;
 #[cfg(feature = "limit")]
 mod own;
+mod senders;
 #[cfg(feature = "users")]
 mod sessions;
+#[cfg(all(
+    feature = "limit",
+    feature = "metrics",
+    feature = "rules",
+    feature = "users"
+))]
+mod true_client;
 #[cfg(feature = "limit")]
 mod tunnels;
 #[cfg(feature = "limit")]

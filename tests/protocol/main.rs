@@ -28,6 +28,8 @@ mod origin;
 mod private_methods;
 #[cfg(all(feature = "rules", feature = "users"))]
 mod properties;
+mod proxy_header;
+mod proxy_protocol;
 mod readiness;
 mod requests;
 mod requests_errors;

@@ -28,3 +28,4 @@ mod sizes;
 #[cfg(feature = "rules")]
 mod swap;
 mod transports;
+mod true_client;

@@ -36,7 +36,8 @@ pub(super) fn decode(octets: &[u8]) -> Result<Decoded<ProxyHeader>, InvalidProxy
             false => InvalidProxyHeader::Signature,
         });
     };
-    let Some(rest) = octets.get(begin.len()..) else {
+    let line = octets.get(..LONGEST).unwrap_or(octets);
+    let Some(rest) = line.get(begin.len()..) else {
         // It can still be any of them, and the last is the shortest.
         let shortest = kinds
             .last()
@@ -44,7 +45,6 @@ pub(super) fn decode(octets: &[u8]) -> Result<Decoded<ProxyHeader>, InvalidProxy
         return Ok(Decoded::Need(shortest - octets.len()));
     };
     check(kind, rest)?;
-    let line = octets.get(..LONGEST).unwrap_or(octets);
     let Some(len) = line.windows(END.len()).position(|two| two == END) else {
         if octets.len() >= LONGEST {
             return Err(InvalidProxyHeader::TooLong);
