@@ -21,6 +21,7 @@ const KINDS: &[(char, &str)] = &[
     ('B', "BIND"),
     ('A', "UDP ASSOCIATE"),
     ('C', "Our client"),
+    ('P', "PROXY protocol"),
 ];
 
 /// Other servers, as `compare` has found them.
@@ -105,8 +106,12 @@ fn generated(cases: &[&Case], others: &Others) -> String {
             "test",
             "ours",
         ];
-        // Our client has nothing to do with other servers.
-        let columns: &[Other] = if *kind == 'C' { &[] } else { &others.server };
+        // Our client has nothing to do with other servers, and they are not behind a balancer here.
+        let columns: &[Other] = if ['C', 'P'].contains(kind) {
+            &[]
+        } else {
+            &others.server
+        };
         head.extend(columns.iter().map(|other| &*other.name));
         writeln!(text, "\n## {title}\n").unwrap();
         row(&mut text, &head);

@@ -34,6 +34,7 @@ mod connect;
 mod datagrams;
 mod document;
 mod mixed;
+mod proxy_protocol;
 mod replies;
 mod requests;
 mod selection;
@@ -60,6 +61,7 @@ const CASES: &[&[Case]] = &[
     client::CASES,
     mixed::CASES,
     socks4::CASES,
+    proxy_protocol::CASES,
 ];
 
 /// How many lines each kind has.
@@ -84,7 +86,9 @@ fn every_line_is_there_once_and_in_order() {
         .flat_map(|(kind, last)| (1..=*last).map(move |number| format!("{kind}{number}")));
     // One port for several protocols, and then SOCKS4.
     let of_socks4 = ["M1", "M2", "M8", "M3", "M4", "M5", "M6", "M7", "M9"].map(String::from);
-    let expected: Vec<_> = lines.chain(of_socks4).collect();
+    let of_proxy_protocol = (1..=8).map(|number| format!("P{number}"));
+    let lines = lines.chain(of_socks4).chain(of_proxy_protocol);
+    let expected: Vec<_> = lines.collect();
     let found: Vec<_> = all().map(|case| case.id).collect();
     assert_eq!(found, expected);
     for case in all() {

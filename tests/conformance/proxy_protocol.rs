@@ -75,7 +75,10 @@ async fn behind(layer: ProxyProtocolLayer) -> (Server, Seen) {
     let policy = move |request: &Request, _: Check| {
         let header = request.extensions.get::<ProxyHeader>();
         let authority = header.and_then(ProxyHeader::authority).map(str::to_owned);
-        notes.lock().unwrap().push((request.peer.to_string(), authority));
+        notes
+            .lock()
+            .unwrap()
+            .push((request.peer.to_string(), authority));
         Ok(())
     };
     let service = AclLayer::new(policy).layer(Connector::direct());
@@ -125,14 +128,19 @@ async fn p1_a_header_of_either_version() -> Outcome {
     }
     let seen = std::mem::take(&mut *seen.lock().unwrap());
     ensure!(
-        seen.iter().all(|(peer, _)| ["192.0.2.77:40000", "[2001:db8::7]:40000"].contains(&peer.as_str())),
+        seen.iter()
+            .all(|(peer, _)| ["192.0.2.77:40000", "[2001:db8::7]:40000"].contains(&peer.as_str())),
         "the policy saw {seen:?}"
     );
     let mut short = v2().encode();
     short[15] = 11;
     let mut datagram = v2().encode();
     datagram[13] = 0x12;
-    ends(&server, &[b"PROXY UNKNOWN ".as_slice(), &[b'a'; 93]].concat()).await?;
+    ends(
+        &server,
+        &[b"PROXY UNKNOWN ".as_slice(), &[b'a'; 93]].concat(),
+    )
+    .await?;
     ends(&server, &short).await?;
     ends(&server, &datagram).await
 }
@@ -177,7 +185,11 @@ async fn p3_a_forged_header_is_not_obeyed() -> Outcome {
 
 async fn p4_a_header_is_never_guessed() -> Outcome {
     let (server, seen) = behind(trusting().untrusted(Untrusted::Plain)).await;
-    for said in [&b"\x05"[..], b"\x05\x01\x00", b"\x05\x01\x00\x05\x01\x00\x01\x7f\x00\x00\x01\x00\x50"] {
+    for said in [
+        &b"\x05"[..],
+        b"\x05\x01\x00",
+        b"\x05\x01\x00\x05\x01\x00\x01\x7f\x00\x00\x01\x00\x50",
+    ] {
         ends(&server, said).await?;
     }
     ensure!(seen.lock().unwrap().is_empty(), "the policy was asked");
@@ -186,11 +198,20 @@ async fn p4_a_header_is_never_guessed() -> Outcome {
 
 async fn p5_checksum_and_tlvs() -> Outcome {
     let (server, seen) = behind(trusting()).await;
-    let header = v2().with_tlv(ProxyTlv::AUTHORITY, b"front.example").unwrap();
+    let header = v2()
+        .with_tlv(ProxyTlv::AUTHORITY, b"front.example")
+        .unwrap();
     let mut frame = header.with_checksum().unwrap().encode();
     works(&server, &frame, false).await?;
-    let authority = seen.lock().unwrap().pop().and_then(|(_, authority)| authority);
-    ensure!(authority.as_deref() == Some("front.example"), "{authority:?}");
+    let authority = seen
+        .lock()
+        .unwrap()
+        .pop()
+        .and_then(|(_, authority)| authority);
+    ensure!(
+        authority.as_deref() == Some("front.example"),
+        "{authority:?}"
+    );
     frame[20] ^= 0x40;
     ends(&server, &frame).await
 }
@@ -199,11 +220,17 @@ async fn p6_the_client_of_the_header_is_counted() -> Outcome {
     let stack = trusting().layer(stack(NoAuth, Connector::direct()));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    tokio::spawn(serve(listener, stack).unauthenticated_per_client(1).into_future());
+    tokio::spawn(
+        serve(listener, stack)
+            .unauthenticated_per_client(1)
+            .into_future(),
+    );
     let greets = async |client: usize| -> Result<TcpStream, crate::case::Miss> {
         let mut stream = TcpStream::connect(address).await.unwrap();
         let header = format!("PROXY TCP4 192.0.2.{client} 198.51.100.1 40000 1080\r\n");
-        stream.say(&[header.as_bytes(), b"\x05\x01\x00"].concat()).await?;
+        stream
+            .say(&[header.as_bytes(), b"\x05\x01\x00"].concat())
+            .await?;
         Ok(stream)
     };
     let mut held = Vec::new();
@@ -231,16 +258,25 @@ async fn p7_waiting_for_a_header_is_bounded() -> Outcome {
 
 async fn p8_listed_targets_are_told() -> Outcome {
     for (version, listed) in [
-        (ProxyVersion::V1, true), (ProxyVersion::V2, true), (ProxyVersion::V1, false),
+        (ProxyVersion::V1, true),
+        (ProxyVersion::V2, true),
+        (ProxyVersion::V1, false),
     ] {
-        let network = if listed { loopback() } else { "192.0.2.0/24".parse().unwrap() };
+        let network = if listed {
+            loopback()
+        } else {
+            "192.0.2.0/24".parse().unwrap()
+        };
         let announcement = Announcement::new(version).to([network]);
         let connector = Connector::direct().with_connect(Direct::new().announce(announcement));
-        let server = ours(HandshakeLayer::new().layer(AuthLayer::new(NoAuth).layer(connector))).await;
+        let server =
+            ours(HandshakeLayer::new().layer(AuthLayer::new(NoAuth).layer(connector))).await;
         let (listener, dst) = target().await;
         let mut client = server.client().await?;
         let from = client.local_addr().unwrap();
-        client.say(&[&[5, CONNECT, 0], dst.as_slice()].concat()).await?;
+        client
+            .say(&[&[5, CONNECT, 0], dst.as_slice()].concat())
+            .await?;
         let (mut reached, _) = arrival(&listener).await?;
         if listed {
             let header = ProxyHeader::new(version, from, listener.local_addr().unwrap()).encode();
