@@ -193,7 +193,10 @@ fn version_2_of_each_family() {
     let header = decoded(&v2(0x21, 0x31, &unix));
     assert_eq!((header.source(), header.authority()), (None, Some("a")));
     let none = [&[0; 4][..], &V4[4..]].concat();
+    let mapped = [&[0; 10][..], b"\xff\xff\0\0\0\0", &V6[16..]].concat();
     for frame in [
+        b"PROXY TCP6 ::ffff:0.0.0.0 2001:db8::1 1 2\r\n".to_vec(),
+        v2(0x21, 0x21, &mapped),
         v2(0x21, 0x00, b""),
         v2(0x21, 0x00, b"?"),
         v2(0x21, 0x11, &none),

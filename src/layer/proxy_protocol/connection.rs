@@ -1,6 +1,6 @@
 //! A connection up to what is behind its header.
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -11,7 +11,8 @@ use tower_service::Service;
 
 use super::{
     header::{self, HeaderError},
-    layer::{Shared, Untrusted},
+    layer::Shared,
+    lines::Lines,
     waiting::Waits,
 };
 use crate::{
@@ -25,10 +26,20 @@ use crate::{
 pub(super) enum Comes {
     /// A header is required. The number is that of its network.
     WithHeader(usize, Waits),
-    /// There is no room for one that waits for a header.
-    TooMany,
-    /// It is nobody's who may send one.
-    Untrusted,
+    /// It is nobody's who may send one, and served as it is.
+    Plain,
+}
+
+/// Closes one that waits for a header, where too many do.
+pub(super) fn too_many(sender: SocketAddr) -> BoxError {
+    tracing::debug!(%sender, "closed: too many wait for a PROXY header");
+    refused("too many wait for a PROXY header")
+}
+
+/// Closes one that is nobody's who may send a header.
+pub(super) fn untrusted(lines: &Lines, peer: SocketAddr) -> BoxError {
+    lines.stranger(peer);
+    refused("not from a network that sends PROXY headers")
 }
 
 /// Reads the header where there is one, counts the connection for its client, and serves it. `None` for one that has
@@ -46,17 +57,7 @@ where
     let accepted = accepted.map_io(PrefixedStream::new);
     let opened = match comes {
         Comes::WithHeader(number, waits) => behind_header(&shared, accepted, number, waits).await?,
-        Comes::TooMany => {
-            tracing::debug!(sender = %accepted.peer, "closed: too many wait for a PROXY header");
-            return Err(refused("too many wait for a PROXY header"));
-        }
-        Comes::Untrusted => match shared.settings.untrusted {
-            Untrusted::Plain => Some((accepted, None)),
-            Untrusted::Refuse => {
-                shared.lines.stranger(accepted.peer);
-                return Err(refused("not from a network that sends PROXY headers"));
-            }
-        },
+        Comes::Plain => Some((accepted, None)),
     };
     let Some((accepted, place)) = opened else {
         return Ok(None);

@@ -1,5 +1,6 @@
 use std::{
     fmt,
+    future::ready,
     sync::Arc,
     task::{Context, Poll},
     time::Duration,
@@ -11,7 +12,7 @@ use tower_service::Service;
 
 use super::{
     ResponseFuture,
-    connection::{Comes, open},
+    connection::{Comes, open, too_many, untrusted},
     lines::Lines,
     waiting::Waiting,
 };
@@ -164,14 +165,19 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    fn comes<Io>(&self, accepted: &Accepted<Io>) -> Comes {
-        let Some(number) = self.settings.senders.position(accepted.peer) else {
-            return Comes::Untrusted;
+    /// # Errors
+    ///
+    /// Why the connection is closed at once.
+    fn comes<Io>(&self, accepted: &Accepted<Io>) -> Result<Comes, BoxError> {
+        let peer = accepted.peer;
+        let Some(number) = self.settings.senders.position(peer) else {
+            return match self.settings.untrusted {
+                Untrusted::Plain => Ok(Comes::Plain),
+                Untrusted::Refuse => Err(untrusted(&self.lines, peer)),
+            };
         };
-        match self.waiting.enter(number) {
-            Some(waits) => Comes::WithHeader(number, waits),
-            None => Comes::TooMany,
-        }
+        let waits = self.waiting.enter(number).ok_or_else(|| too_many(peer))?;
+        Ok(Comes::WithHeader(number, waits))
     }
 }
 
@@ -215,7 +221,10 @@ where
     }
 
     fn call(&mut self, accepted: Accepted<Io>) -> ResponseFuture {
-        let comes = self.shared.comes(&accepted);
+        let comes = match self.shared.comes(&accepted) {
+            Ok(comes) => comes,
+            Err(error) => return ResponseFuture::new(ready(Err(error))),
+        };
         let shared = Arc::clone(&self.shared);
         // In a box of its own, which is gone when the session runs.
         let opening = Box::pin(open(shared, self.inner.clone(), accepted, comes));

@@ -75,10 +75,12 @@ impl ProxyHeader {
 
     pub(super) fn decoded(version: ProxyVersion, addresses: Addresses, tlvs: &[u8]) -> Self {
         let addresses = match addresses {
-            // No client has it.
-            Addresses::Stated((source, _)) if source.ip().is_unspecified() => Addresses::Unknown,
             Addresses::Stated((source, destination)) => {
-                Addresses::Stated((canonical(source), canonical(destination)))
+                match (canonical(source), canonical(destination)) {
+                    // No client has it, and limits would not count it.
+                    (source, _) if source.ip().is_unspecified() => Addresses::Unknown,
+                    both => Addresses::Stated(both),
+                }
             }
             other @ (Addresses::Local | Addresses::Unknown) => other,
         };
