@@ -146,7 +146,8 @@ async fn run(task: Task) -> Result<(), BoxError> {
         return Err("an HTTP proxy knows nothing but connect, and a SOCKS4 proxy no udp".into());
     }
     let stream = proxy.transport().oneshot(proxy.address().clone());
-    let stream = stream.await?.into_inner();
+    // As it is: where the proxy is says what its relay may be.
+    let stream = stream.await?;
     if command == "bind" {
         let listener = match (client, socks4) {
             (Some(client), _) => client.bind(stream, target).await?,
@@ -155,7 +156,7 @@ async fn run(task: Task) -> Result<(), BoxError> {
         eprintln!("listening at {}", listener.bound());
         let (stream, peer) = listener.accept().await?;
         eprintln!("{peer} is there");
-        return talk(stream.into_inner()).await;
+        return talk(stream.into_inner().into_inner()).await;
     }
     let mut socket = client.unwrap_or_default().associate(stream).await?;
     let mut payload = Vec::new();

@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use crate::{
     client::ClientError,
     datagram::is_unicast,
-    io::PrefixedStream,
+    io::{BoxStream, PrefixedStream, Raw},
     proto::{Address, unmapped},
     session::Connected,
 };
@@ -58,6 +58,14 @@ fn peer_address<Io: 'static>(io: &Io) -> Option<SocketAddr> {
         .or_else(|| {
             let connected: &Connected<TcpStream> = io.downcast_ref()?;
             (!connected.is_through_proxy()).then(|| connected.get_ref())
+        })
+        .or_else(|| {
+            // As of a transport that may speak TLS.
+            let connected: &Connected<BoxStream> = io.downcast_ref()?;
+            match Raw::beneath(connected.get_ref())? {
+                Raw::Tcp(stream) if !connected.is_through_proxy() => Some(stream),
+                _ => None,
+            }
         })?;
     stream.peer_addr().ok().map(unmapped)
 }
