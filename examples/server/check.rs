@@ -11,6 +11,7 @@ pub(crate) fn check(settings: &Settings) -> ExitCode {
         logins,
         timeouts,
         replies,
+        resolve,
         upstream,
         search_domain,
         doors,
@@ -35,6 +36,7 @@ pub(crate) fn check(settings: &Settings) -> ExitCode {
     println!("logins    {logins:?}");
     println!("timeouts  {timeouts:?}");
     println!("replies   {replies:?}");
+    println!("resolve   {resolve}");
     match metrics {
         Some(metrics) if metrics.has_dashboard() => {
             println!("metrics   {} with the page", metrics.listen);

@@ -29,6 +29,8 @@ Usage: server [FLAGS]
   --proxy-protocol-from NETWORK
                          Take the client from a PROXY header, which load balancers in this
                          network have to send; may be repeated. Others are refused
+  --resolve              Look names up for clients: the commands RESOLVE and RESOLVE_PTR
+                         of Tor's programs, such as torsocks
   --open                 Listen on other addresses than loopback without any user
   --allow-private        Let clients reach loopback, private and other special-purpose
                          addresses, and this proxy itself
@@ -66,6 +68,7 @@ pub(crate) struct Flags {
     pub(crate) config: Option<PathBuf>,
     pub(crate) allow_private: bool,
     pub(crate) open: bool,
+    pub(crate) resolve: bool,
     protocols: Option<Protocols>,
     /// The certificate and its key.
     tls: Option<(PathBuf, PathBuf)>,
@@ -91,6 +94,7 @@ impl Flags {
         let mut config = None;
         let mut question = None;
         let mut check = false;
+        let mut resolve = false;
         let mut protocols = None;
         let (mut certificate, mut key) = (None, None);
         let mut balancers = Vec::new();
@@ -100,6 +104,7 @@ impl Flags {
                 Arg::Long("listen") => listen.push(address(value(&mut parser, "--listen")?)?),
                 Arg::Long("user") => users.push(user(value(&mut parser, "--user")?)?),
                 Arg::Long("open") => open = true,
+                Arg::Long("resolve") => resolve = true,
                 Arg::Long("check") => check = true,
                 Arg::Long("allow-private") => allow_private = true,
                 Arg::Long("config") => config = Some(parser.value().map_err(see_help)?.into()),
@@ -138,6 +143,7 @@ impl Flags {
             config,
             allow_private,
             open,
+            resolve,
             protocols,
             tls,
             balancers,

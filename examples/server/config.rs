@@ -33,6 +33,9 @@ pub(crate) struct Config {
     pub(crate) protocols: Protocols,
     pub(crate) tls: Option<Tls>,
     pub(crate) proxy_protocol: Option<ProxyProtocol>,
+    /// Names are looked up for clients.
+    #[serde(default)]
+    pub(crate) resolve: bool,
     /// Clients need no authentication where there are no users, on any address.
     #[serde(default)]
     pub(crate) open: bool,
@@ -92,6 +95,7 @@ impl Default for Config {
             protocols: Protocols::default(),
             tls: None,
             proxy_protocol: None,
+            resolve: false,
             open: false,
             users: Users::default(),
             password_hashes: Hashes::default(),

@@ -70,7 +70,13 @@ impl std::str::FromStr for Question {
             "connect" => Command::CONNECT,
             "bind" => Command::BIND,
             "udp" => Command::UDP_ASSOCIATE,
-            _ => return Err(format!("`{command}` is not connect, bind or udp; {FORM}")),
+            "resolve" => Command::RESOLVE,
+            "resolve_ptr" => Command::RESOLVE_PTR,
+            _ => {
+                return Err(format!(
+                    "`{command}` is not connect, bind, udp, resolve or resolve_ptr; {FORM}"
+                ));
+            }
         };
         let target: Address = target
             .parse()

@@ -23,6 +23,7 @@ mod limits;
 mod listen;
 mod log;
 mod logins;
+mod lookups;
 mod remembered;
 mod replies;
 mod search;

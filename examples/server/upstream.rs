@@ -18,7 +18,7 @@ use tower_socks::{
     proto::Address,
 };
 
-use crate::{settings::Fixed, timeouts::Timeouts};
+use crate::{lookups::Lookups, settings::Fixed, timeouts::Timeouts};
 
 /// `upstream`: the URL of a proxy, or of several that are chained.
 #[derive(Clone)]
@@ -31,15 +31,21 @@ pub(crate) struct Upstream {
 /// Connects directly.
 pub(crate) fn direct(
     fixed: &Fixed,
-) -> Connector<Direct<Resolver>, Bind<Resolver>, Associate<MakeDirect<Resolver>>> {
+) -> Connector<Direct<Resolver>, Bind<Resolver>, Associate<MakeDirect<Resolver>>, Lookups> {
     let Fixed {
         limits,
         timeouts,
         replies,
+        resolve,
         ..
     } = fixed;
     let relay = timeouts.relay();
-    let resolver = LookupMetricsLayer::new().layer(SystemResolver::new());
+    let system = SystemResolver::new();
+    let resolver = LookupMetricsLayer::new().layer(system.clone());
+    let lookups = match resolve {
+        true => Lookups::new(resolver.clone(), system, timeouts.dial.0),
+        false => Lookups::refused(),
+    };
     let keepalive = timeouts.keepalive();
     let connect = Direct::new()
         .resolver(resolver.clone())
@@ -62,6 +68,7 @@ pub(crate) fn direct(
                 .per_client(limits.associations_per_user.get())
                 .rebind_after(timeouts.udp_rebind.0),
         )
+        .with_resolve(lookups)
 }
 
 /// Lookups are measured.
