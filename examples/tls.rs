@@ -1,61 +1,41 @@
-//! SOCKS5 over TLS, as server and client: a server with TLS in front of its handshake, and a connector that
-//! reaches it.
+//! SOCKS5 over TLS, as server and client: a server that knows its clients by their certificates, and a connector
+//! that reaches it.
 //!
-//! The certificate is made at the start, for `localhost`; the client checks it. The target is in
-//! this program too:
+//! The certificates are made at the start; both sides check them. The target is in this program too:
 //!
 //! ```text
-//! cargo run --example tls
+//! cargo run --features tls --example tls
 //! ```
 
 #![allow(clippy::print_stdout)]
 
-use std::{
-    net::SocketAddr,
-    sync::Arc,
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::net::SocketAddr;
 
-use rcgen::{CertifiedKey, generate_simple_self_signed};
+use rcgen::generate_simple_self_signed;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
-    time::timeout,
 };
-use tokio_rustls::{
-    TlsAcceptor, TlsConnector, client,
-    rustls::{
-        ClientConfig, RootCertStore, ServerConfig,
-        pki_types::{CertificateDer, PrivateKeyDer, ServerName},
-    },
-    server,
-};
-use tower::{Layer, Service, ServiceBuilder, ServiceExt, layer::layer_fn, service_fn};
+use tower::{ServiceBuilder, ServiceExt};
 use tower_socks::{
-    AuthLayer, BoxError, Client, Connector, HandshakeLayer, NoAuth,
-    connector::{direct::Direct, upstream::Socks5Upstream},
+    AuthLayer, BoxError, Client, Connector, HandshakeLayer, Identity,
+    connector::{tls::TlsConnector, upstream::Socks5Upstream},
+    layer::{auth::ClientCertificate, tls::TlsLayer},
     proto::Address,
     serve,
-    session::{Accepted, Connected},
+    tls::{Authorities, CertifiedKey, ClientCertificates, ClientSettings, ServerSettings},
 };
 
 #[tokio::main]
 async fn main() -> Result<(), BoxError> {
-    let CertifiedKey { cert, signing_key } =
-        generate_simple_self_signed(vec!["localhost".to_owned()])?;
-    let key = PrivateKeyDer::try_from(signing_key.serialize_der())?;
-    let proxy = proxy(cert.der().clone(), key).await?;
+    let (server, server_root) = certificate("localhost")?;
+    let (joe, joe_root) = certificate("joe.example")?;
+    let proxy = proxy(server, joe_root).await?;
     let target = target().await?;
 
     // The transport to the proxy is a TCP connection with TLS on top; the rest is as ever.
-    let mut roots = RootCertStore::empty();
-    roots.add(cert.der().clone())?;
-    let config = ClientConfig::builder()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    let tls = TlsConnector::from(Arc::new(config));
-    let transport = service_fn(move |proxy: Address| over_tls(tls.clone(), proxy));
+    let settings = ClientSettings::new(server_root).certificate(joe);
+    let transport = TlsConnector::new(settings.build()?);
     let upstream = Socks5Upstream::new(Address::new("localhost", proxy.port())?).via(transport);
 
     let mut stream = upstream.oneshot(target).await?;
@@ -71,81 +51,30 @@ async fn main() -> Result<(), BoxError> {
     Ok(())
 }
 
-/// Dials the proxy, and shakes hands with it.
-async fn over_tls(
-    tls: TlsConnector,
-    proxy: Address,
-) -> Result<Connected<client::TlsStream<TcpStream>>, BoxError> {
-    let stream = Direct::new().oneshot(proxy).await?;
-    let bound = stream.bound().clone();
-    let name = ServerName::try_from("localhost")?;
-    let stream = tls.connect(name, stream.into_inner()).await?;
-    Ok(Connected::new(stream, bound))
+/// Makes a key for a name, and its certificate as an authority. From files: `CertifiedKey::from_files`.
+fn certificate(name: &str) -> Result<(CertifiedKey, Authorities), BoxError> {
+    let own = generate_simple_self_signed([name.to_owned()])?;
+    let (chain, key) = (own.cert.pem(), own.signing_key.serialize_pem());
+    let key = CertifiedKey::from_pem(chain.as_bytes(), key.as_bytes())?;
+    Ok((key, Authorities::from_pem(chain.as_bytes())?))
 }
 
-async fn proxy(
-    certificate: CertificateDer<'static>,
-    key: PrivateKeyDer<'static>,
-) -> Result<SocketAddr, BoxError> {
-    let config = ServerConfig::builder()
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate], key)?;
-    let tls = TlsAcceptor::from(Arc::new(config));
+async fn proxy(own: CertifiedKey, clients: Authorities) -> Result<SocketAddr, BoxError> {
+    let settings =
+        ServerSettings::new(own).client_certificates(ClientCertificates::Required(clients));
+    let whose = ClientCertificate::new(|certificate| {
+        let name = certificate.dns_names().pop()?;
+        Some(Identity::named(name.strip_suffix(".example")?))
+    });
     let stack = ServiceBuilder::new()
-        .layer(tls_layer(tls)) // above the handshake, where connections are
+        .layer(TlsLayer::new(settings.build()?)) // above the handshake, where connections are
         .layer(HandshakeLayer::new())
-        .layer(AuthLayer::new(NoAuth))
+        .layer(AuthLayer::new(whose))
         .service(Connector::direct());
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
     tokio::spawn(serve(listener, stack).into_future());
     Ok(address)
-}
-
-fn tls_layer<S>(acceptor: TlsAcceptor) -> impl Layer<S, Service = Tls<S>> + Clone {
-    layer_fn(move |inner| Tls {
-        acceptor: acceptor.clone(),
-        inner,
-    })
-}
-
-/// A layer of ours: it takes connections, and hands on what is inside their TLS.
-#[derive(Clone)]
-struct Tls<S> {
-    acceptor: TlsAcceptor,
-    inner: S,
-}
-
-impl<S> Service<Accepted<TcpStream>> for Tls<S>
-where
-    S: Service<Accepted<server::TlsStream<TcpStream>>, Error = BoxError> + Clone + Send + 'static,
-    S::Future: Send,
-{
-    type Response = S::Response;
-    type Error = BoxError;
-    type Future = futures_util::future::BoxFuture<'static, Result<S::Response, BoxError>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        Poll::Ready(Ok(())) // the inner one is asked once it is its turn
-    }
-
-    fn call(&mut self, accepted: Accepted<TcpStream>) -> Self::Future {
-        let Self { acceptor, inner } = self.clone();
-        Box::pin(async move {
-            let Accepted {
-                io,
-                peer,
-                local,
-                extensions,
-                ..
-            } = accepted;
-            // A peer that does not shake hands must not keep its place for ever.
-            let io = timeout(Duration::from_secs(10), acceptor.accept(io)).await??;
-            let mut accepted = Accepted::new(io, peer, local);
-            accepted.extensions = extensions;
-            inner.oneshot(accepted).await
-        })
-    }
 }
 
 /// Says hello to each client.
