@@ -5,9 +5,10 @@ use std::{net::SocketAddr, sync::Arc};
 use tokio::{io::DuplexStream, net::TcpStream};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_socks::{
-    AuthLayer, BoxError, Client, Connector, HandshakeLayer, NoAuth,
-    connector::upstream::Socks5Upstream,
-    proto::Address,
+    AuthLayer, BoxError, Client, Connector, HandshakeLayer, NoAuth, Request,
+    client::Socks4Client,
+    connector::upstream::{Socks4Upstream, Socks5Upstream},
+    proto::{Address, Command},
     session::{Accepted, Connected},
 };
 
@@ -43,6 +44,9 @@ fn way(
     })
 }
 
+/// The reply of a SOCKS4 proxy.
+const GRANTED: &[u8] = b"\x00\x5a\x10\xe1\xc6\x33\x64\x07";
+
 #[test]
 fn upstreams() {
     at_every_poll("through a SOCKS5 proxy", 7, async || {
@@ -55,6 +59,21 @@ fn upstreams() {
                 alive.assert_dropped();
                 drop(listener);
             })
+    });
+    at_every_poll("through a SOCKS4 proxy", 2, async || {
+        let (near, far, alive) = held();
+        let upstream = Socks4Upstream::new(target()).via(way(near));
+        Case::new(upstream.oneshot(Address::from(here(80))))
+            .far(async { says(far, GRANTED).await })
+            .releases(move || alive.assert_dropped())
+    });
+    at_every_poll("BIND through a SOCKS4 proxy", 2, async || {
+        let (near, far, alive) = held();
+        let bind = Socks4Upstream::new(target()).via(way(near)).into_bind();
+        let request = Request::new(Command::BIND, Address::from(here(20)));
+        Case::new(bind.oneshot(request))
+            .far(async { says(far, GRANTED).await })
+            .releases(move || alive.assert_dropped())
     });
     #[cfg(feature = "http-connect")]
     at_every_poll("through an HTTP proxy", 18, async || {
@@ -99,5 +118,28 @@ fn clients() {
     });
     client_of_a_proxy("Client::associate", |client, io, _| async move {
         client.associate(io).await.unwrap()
+    });
+}
+
+#[test]
+fn clients_of_socks4() {
+    let all = [GRANTED, GRANTED].concat();
+    at_every_poll("Socks4Client::connect", 2, async || {
+        let (near, far, alive) = held();
+        let client = Socks4Client::new().user_id("joe");
+        Case::new(async move { client.connect(near, target()).await.unwrap() })
+            .far(async { says(far, GRANTED).await })
+            .releases(move || alive.assert_dropped())
+    });
+    at_every_poll("Socks4Client::bind and accept", 2, async || {
+        let (near, far, alive) = held();
+        let client = Socks4Client::new().proxy_address(here(0).ip());
+        let all = all.clone();
+        Case::new(async move {
+            let listener = client.bind(near, here(20)).await.unwrap();
+            listener.accept().await.unwrap()
+        })
+        .far(async move { says(far, &all).await })
+        .releases(move || alive.assert_dropped())
     });
 }
