@@ -16,7 +16,7 @@ use super::floors::{code, sources};
 const ONE_IDEA: &[&[&str]] = &[
     &[
         "connector::upstream::associate",
-        "connector::upstream::bind",
+        "connector::upstream::resolver",
         "connector::upstream::socks5",
     ],
     // A method of the trait, and what it makes of a transport.
