@@ -27,7 +27,7 @@ use tower_socks::{
     AclLayer, AuthLayer, BoxError, HandshakeLayer, NoAuth, Refusal, Request, Rules,
     datagram::Datagrams,
     io::PrefixedStream,
-    layer::{trace::TraceLayer, track::OpenTunnels},
+    layer::{mixed::MixedLayer, socks4::Socks4Layer, trace::TraceLayer, track::OpenTunnels},
     proto::{Address, Command, Decode, Greeting, Reply, ReplyCode, UdpHeader},
     relay::Relay,
     rules::Action,
@@ -145,6 +145,18 @@ fn sessions(c: &mut Criterion) {
         .layer(AuthLayer::new(NoAuth))
         .layer(AclLayer::new(Rules::builder(Action::Allow).build()))
         .service(nowhere());
+    let one_port = ServiceBuilder::new()
+        .layer(
+            MixedLayer::new()
+                .socks5(HandshakeLayer::new())
+                .socks4(Socks4Layer::new()),
+        )
+        .layer(AuthLayer::new(NoAuth))
+        .layer(AclLayer::new(Rules::builder(Action::Allow).build()))
+        .service(nowhere());
+    c.bench_function("session/in memory, one port", |b| {
+        b.iter(|| runtime.block_on(session(one_port.clone())));
+    });
     c.bench_function("session/in memory", |b| {
         b.iter(|| runtime.block_on(session(stack.clone())));
     });

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use crate::harness::{child::ProxyProcess, peers::visit, progress, proxy::Proxy, scale};
+use crate::harness::{child::ProxyProcess, peers::visit_by, progress, proxy::Proxy, scale};
 
 /// Calls, and those of them that failed with EAGAIN.
 type Calls = BTreeMap<String, (f64, f64)>;
@@ -25,7 +25,7 @@ pub(crate) fn run(target: SocketAddrV4) {
         return;
     }
     let mut columns = Vec::new();
-    for proxy in Proxy::BOTH {
+    for &proxy in Proxy::EACH {
         progress(format_args!("system calls: {}", proxy.name()));
         let idle = trace(proxy, target, 0);
         let mut busy = trace(proxy, target, connections);
@@ -41,7 +41,7 @@ pub(crate) fn run(target: SocketAddrV4) {
     progress(format_args!(""));
     println!("system calls per connection, {connections} connections one after the other");
     print!("{:<16}", "");
-    for proxy in Proxy::BOTH {
+    for proxy in Proxy::EACH {
         print!(" {:>18}", proxy.name());
     }
     println!();
@@ -78,7 +78,7 @@ fn trace(proxy: Proxy, target: SocketAddrV4, connections: usize) -> Calls {
     let strace = ["strace", "-f", "-qq", "-e", "signal=none", "-o", name];
     let traced = ProxyProcess::start_under(&strace, proxy, 0);
     for _ in 0..20 + connections {
-        visit(traced.address, target);
+        visit_by(proxy.spoken(), traced.address, target);
     }
     // The last session ends after its client has gone.
     sleep(Duration::from_millis(100));

@@ -3,8 +3,8 @@
 use std::{net::SocketAddrV4, thread, time::Duration};
 
 use crate::harness::{
-    child::ProxyProcess, clock::ProcessCpu, median, number, peers::visit, progress, proxy::Proxy,
-    scale,
+    child::ProxyProcess, clock::ProcessCpu, median, number, peers::visit_by, progress,
+    proxy::Proxy, scale,
 };
 
 const CLIENTS: usize = 4;
@@ -12,17 +12,20 @@ const CLIENTS: usize = 4;
 pub(crate) fn run(target: SocketAddrV4) {
     let connections = scale(number("--connections", 4_000), 20);
     let rounds = scale(number("--rounds", 9), 1);
-    // Both are up all the time; the one that has no clients sleeps.
-    let processes = Proxy::BOTH.map(|proxy| ProxyProcess::start(proxy, 0));
-    let mut samples = [const { Vec::new() }; 2];
-    for process in &processes {
-        visit_all(process, target, connections / 10);
+    // All are up all the time; those that have no clients sleep.
+    let started = Proxy::EACH
+        .iter()
+        .map(|proxy| (*proxy, ProxyProcess::start(*proxy, 0)));
+    let processes: Vec<_> = started.collect();
+    let mut samples = vec![Vec::new(); processes.len()];
+    for (proxy, process) in &processes {
+        visit_all(*proxy, process, target, connections / 10);
     }
     for round in 0..rounds {
-        for (process, samples) in processes.iter().zip(&mut samples) {
+        for ((proxy, process), samples) in processes.iter().zip(&mut samples) {
             progress(format_args!("CPU over TCP: round {round} of {rounds}"));
             let before = ProcessCpu::of(process.id());
-            visit_all(process, target, connections);
+            visit_all(*proxy, process, target, connections);
             let (all, user) = ProcessCpu::of(process.id()).since(before);
             let each = 1e6 / connections as f64;
             samples.push((all * each, user * each));
@@ -37,7 +40,7 @@ pub(crate) fn run(target: SocketAddrV4) {
     let above = median(paired.map(|((stack, _), (handwritten, _))| stack - handwritten));
     println!("CPU per connection over TCP, {rounds} rounds of {connections}, {CLIENTS} at a time");
     println!("{:<14} {:>10} {:>10}", "", "CPU us", "user us");
-    for (proxy, samples) in Proxy::BOTH.into_iter().zip(&samples) {
+    for ((proxy, _), samples) in processes.iter().zip(&samples) {
         println!(
             "{:<14} {:>10.1} {:>10.1}",
             proxy.name(),
@@ -50,14 +53,21 @@ pub(crate) fn run(target: SocketAddrV4) {
         "stack is above",
         user(&samples[0]) - user(&samples[1])
     );
+    let paired = samples[2].iter().zip(&samples[0]);
+    let above = median(paired.map(|((one_port, _), (stack, _))| one_port - stack));
+    println!(
+        "{:<14} {above:>10.1} {:>10.1}",
+        "one port above",
+        user(&samples[2]) - user(&samples[0])
+    );
 }
 
-fn visit_all(process: &ProxyProcess, target: SocketAddrV4, connections: usize) {
+fn visit_all(proxy: Proxy, process: &ProxyProcess, target: SocketAddrV4, connections: usize) {
     thread::scope(|scope| {
         for _ in 0..CLIENTS {
             scope.spawn(|| {
                 for _ in 0..connections / CLIENTS {
-                    visit(process.address, target);
+                    visit_by(proxy.spoken(), process.address, target);
                 }
             });
         }

@@ -51,24 +51,71 @@ pub(crate) async fn echo(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
     }
 }
 
+/// What a client speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Spoken {
+    Socks5,
+    Socks4,
+    #[cfg(feature = "http-server")]
+    Http,
+}
+
 /// Opens a tunnel to an echoing target, and sends one byte there and back.
 pub(crate) fn open_tunnel(proxy: SocketAddr, target: SocketAddrV4) -> TcpStream {
+    open_tunnel_by(Spoken::Socks5, proxy, target)
+}
+
+/// The same in a protocol.
+pub(crate) fn open_tunnel_by(spoken: Spoken, proxy: SocketAddr, target: SocketAddrV4) -> TcpStream {
     let mut stream = TcpStream::connect(proxy).unwrap();
     stream.set_nodelay(true).unwrap();
-    stream.write_all(&GREETING).unwrap();
-    stream.read_exact(&mut [0; 2]).unwrap();
-    stream.write_all(&connect_request(target)).unwrap();
-    let mut reply = [0; 10];
-    stream.read_exact(&mut reply).unwrap();
-    assert_eq!(reply[..4], [5, 0, 0, 1], "a reply that says yes");
+    match spoken {
+        Spoken::Socks5 => {
+            stream.write_all(&GREETING).unwrap();
+            stream.read_exact(&mut [0; 2]).unwrap();
+            stream.write_all(&connect_request(target)).unwrap();
+            let mut reply = [0; 10];
+            stream.read_exact(&mut reply).unwrap();
+            assert_eq!(reply[..4], [5, 0, 0, 1], "a reply that says yes");
+        }
+        Spoken::Socks4 => {
+            let [a, b, c, d] = target.ip().octets();
+            let [high, low] = target.port().to_be_bytes();
+            stream.write_all(&[4, 1, high, low, a, b, c, d, 0]).unwrap();
+            let mut reply = [0; 8];
+            stream.read_exact(&mut reply).unwrap();
+            assert_eq!(reply[..2], [0, 0x5a], "a reply that says yes");
+        }
+        #[cfg(feature = "http-server")]
+        Spoken::Http => {
+            let request = format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n");
+            stream.write_all(request.as_bytes()).unwrap();
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                let mut some = [0; 512];
+                let read = stream.read(&mut some).unwrap();
+                assert!(read > 0, "a response");
+                head.extend_from_slice(&some[..read]);
+            }
+            assert!(
+                head.starts_with(b"HTTP/1.1 200 "),
+                "a response that says yes"
+            );
+        }
+    }
     stream.write_all(b"!").unwrap();
     stream.read_exact(&mut [0; 1]).unwrap();
     stream
 }
 
 /// The same, and closes it. Waits until the proxy has closed its side too.
-pub(crate) fn visit(proxy: SocketAddr, target: SocketAddrV4) {
-    let mut stream = open_tunnel(proxy, target);
+pub(crate) fn visit_by(spoken: Spoken, proxy: SocketAddr, target: SocketAddrV4) {
+    let mut stream = open_tunnel_by(spoken, proxy, target);
     stream.shutdown(std::net::Shutdown::Write).unwrap();
     assert_eq!(stream.read(&mut [0; 1]).unwrap(), 0, "the end");
+}
+
+/// The same with SOCKS5.
+pub(crate) fn visit(proxy: SocketAddr, target: SocketAddrV4) {
+    visit_by(Spoken::Socks5, proxy, target);
 }

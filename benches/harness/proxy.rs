@@ -1,4 +1,4 @@
-//! The two proxies that are compared.
+//! The proxies that are compared.
 
 use std::time::Duration;
 
@@ -6,10 +6,13 @@ use tokio::net::TcpListener;
 use tower::{Service, ServiceBuilder};
 use tower_socks::{
     AclLayer, AuthLayer, BoxError, Connector, HandshakeLayer, NoAuth, Refusal, Request, Tunnel,
-    serve, server::Listener, session::Check,
+    layer::{mixed::MixedLayer, socks4::Socks4Layer},
+    serve,
+    server::Listener,
+    session::Check,
 };
 
-use super::handwritten;
+use super::{handwritten, peers::Spoken};
 
 /// Who serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,9 +21,26 @@ pub(crate) enum Proxy {
     Stack,
     /// A loop on tokio.
     Handwritten,
+    /// The stack behind a port for all protocols, and clients of SOCKS5.
+    OnePort,
+    /// The same, and clients of SOCKS4.
+    OnePortSocks4,
+    /// The same, and clients of HTTP, by CONNECT.
+    #[cfg(feature = "http-server")]
+    OnePortHttp,
 }
 
 impl Proxy {
+    /// All of them; those of the one port serve the same, and their clients differ.
+    pub(crate) const EACH: &[Self] = &[
+        Self::Stack,
+        Self::Handwritten,
+        Self::OnePort,
+        Self::OnePortSocks4,
+        #[cfg(feature = "http-server")]
+        Self::OnePortHttp,
+    ];
+
     pub(crate) const BOTH: [Self; 2] = [Self::Stack, Self::Handwritten];
 
     /// For tables and command lines.
@@ -28,12 +48,27 @@ impl Proxy {
         match self {
             Self::Stack => "stack",
             Self::Handwritten => "hand-written",
+            Self::OnePort => "one port",
+            Self::OnePortSocks4 => "its SOCKS4",
+            #[cfg(feature = "http-server")]
+            Self::OnePortHttp => "its HTTP",
         }
     }
 
     /// The proxy with this name.
     pub(crate) fn named(name: &str) -> Option<Self> {
-        Self::BOTH.into_iter().find(|proxy| proxy.name() == name)
+        let mut all = Self::EACH.iter().copied();
+        all.find(|proxy| proxy.name() == name)
+    }
+
+    /// What its clients speak.
+    pub(crate) const fn spoken(self) -> Spoken {
+        match self {
+            Self::Stack | Self::Handwritten | Self::OnePort => Spoken::Socks5,
+            Self::OnePortSocks4 => Spoken::Socks4,
+            #[cfg(feature = "http-server")]
+            Self::OnePortHttp => Spoken::Http,
+        }
     }
 
     /// Serves for ever.
@@ -41,6 +76,7 @@ impl Proxy {
         match self {
             Self::Stack => run_stack(listener, Connector::direct()).await,
             Self::Handwritten => Ok(handwritten::serve(listener).await?),
+            _ => run_one_port(listener).await,
         }
     }
 }
@@ -65,6 +101,27 @@ where
         .timeout(Duration::from_secs(30))
         .layer(AclLayer::new(no_mail))
         .service(connector);
+    serve(listener, stack).await
+}
+
+/// The same layers behind one port for all protocols.
+async fn run_one_port(listener: TcpListener) -> Result<(), BoxError> {
+    let no_mail = |request: &Request, _: Check| match request.target.port() {
+        25 => Err(Refusal::not_allowed("no mail")),
+        _ => Ok(()),
+    };
+    let protocols = MixedLayer::new()
+        .socks5(HandshakeLayer::new())
+        .socks4(Socks4Layer::new());
+    #[cfg(feature = "http-server")]
+    let protocols = protocols.http(tower_socks::layer::http::HttpLayer::new());
+    let stack = ServiceBuilder::new()
+        .concurrency_limit(10_000)
+        .layer(protocols)
+        .layer(AuthLayer::new(NoAuth))
+        .timeout(Duration::from_secs(30))
+        .layer(AclLayer::new(no_mail))
+        .service(Connector::direct());
     serve(listener, stack).await
 }
 

@@ -27,6 +27,7 @@ use tower_socks::{
         key,
         limit::{ConcurrentTunnels, LimitLayer},
         meter::{MakeMeter, MeterLayer},
+        mixed::MixedLayer,
         socks4::Socks4Layer,
         track::OpenTunnels,
     },
@@ -73,6 +74,8 @@ pub enum Verifier {
 pub enum Front {
     Socks5,
     Socks4,
+    /// A port for all protocols that serves SOCKS5 alone.
+    OnePort,
 }
 
 /// How much stands between authentication and the connector.
@@ -150,7 +153,11 @@ impl Counters {
             .layer(either(
                 front == Front::Socks5,
                 HandshakeLayer::new().deadline(DEADLINE),
-                Socks4Layer::new().deadline(DEADLINE),
+                either(
+                    front == Front::Socks4,
+                    Socks4Layer::new().deadline(DEADLINE),
+                    MixedLayer::new().socks5(HandshakeLayer::new().deadline(DEADLINE)),
+                ),
             ))
             .layer(AuthLayer::new((
                 // Decided on at run time, as it were.
