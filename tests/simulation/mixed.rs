@@ -12,7 +12,10 @@ const PAGE: &[u8] = b"HTTP/1.1 501 Not Implemented\r\n\
     Content-Type: text/plain; charset=utf-8\r\n\
     Content-Length: 189\r\n\
     Cache-Control: no-store\r\n\
-    Connection: close\r\n\r\n";
+    Connection: close\r\n\r\n\
+    This is the port of a proxy server for SOCKS5. HTTP is not served here.\n\
+    Enter it as the SOCKS host of a browser or system, not as an HTTP proxy; or use\n\
+    curl --proxy socks5h://HOST:PORT URL\n";
 
 /// A client that is turned away, with what it hears.
 fn turned_away(says: &[u8], hears: &[u8]) -> Scenario {
@@ -33,8 +36,9 @@ async fn socks5() {
 
 #[tokio::test(start_paused = true)]
 async fn http_and_socks4_are_told() {
-    let head = b"HEAD / HTTP/1.1\r\n\r\n";
-    play("one port, HEAD", turned_away(head, PAGE), 100).await;
+    // Not HEAD: half of that is no HEAD, and has a body.
+    let get = b"GET / HTTP/1.1\r\n\r\n";
+    play("one port, GET", turned_away(get, PAGE), 100).await;
     let socks4 = b"\x04\x01\x00\x50\xc0\x00\x02\x01joe\0";
     let rejected = b"\x00\x5b\0\0\0\0\0\0";
     play("one port, SOCKS4", turned_away(socks4, rejected), 40).await;
