@@ -33,6 +33,7 @@ mod client;
 mod connect;
 mod datagrams;
 mod document;
+mod http;
 mod mixed;
 mod proxy_protocol;
 mod replies;
@@ -62,6 +63,7 @@ const CASES: &[&[Case]] = &[
     mixed::CASES,
     socks4::CASES,
     proxy_protocol::CASES,
+    http::CASES,
 ];
 
 /// How many lines each kind has.
@@ -87,8 +89,9 @@ fn every_line_is_there_once_and_in_order() {
     // One port for several protocols, and then SOCKS4.
     let of_socks4 = ["M1", "M2", "M8", "M3", "M4", "M5", "M6", "M7", "M9"].map(String::from);
     let of_proxy_protocol = (1..=8).map(|number| format!("P{number}"));
+    let of_http = (1..=9).map(|number| format!("H{number}"));
     let lines = lines.chain(of_socks4).chain(of_proxy_protocol);
-    let expected: Vec<_> = lines.collect();
+    let expected: Vec<_> = lines.chain(of_http).collect();
     let found: Vec<_> = all().map(|case| case.id).collect();
     assert_eq!(found, expected);
     for case in all() {

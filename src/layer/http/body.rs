@@ -7,7 +7,7 @@ use std::{
 
 use hyper::body::{Bytes, Frame, Incoming, SizeHint};
 
-use super::gate::Notes;
+use super::notes::Notes;
 
 /// The body of a response to a client. Notes that hyper has all of it when it is dropped.
 pub(super) struct Body {

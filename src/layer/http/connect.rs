@@ -14,7 +14,7 @@ use crate::{
     error::{BoxError, SessionError, Step},
     layer::connection::admit,
     proto::{Address, Command},
-    session::{CloneService, Dial, Identify},
+    session::{CloneService, Dial, Identify, Request},
 };
 
 impl<M, Io> Session<M, Io>
@@ -58,10 +58,7 @@ where
     }
 
     /// Makes the request for an address, as of a client that may have one more session.
-    pub(super) fn prepare(
-        &self,
-        address: Address,
-    ) -> Result<(crate::Request, M::Service), BoxError> {
+    pub(super) fn prepare(&self, address: Address) -> Result<(Request, M::Service), BoxError> {
         self.client.admit()?;
         let target = admit(Command::CONNECT, address)?;
         self.client.request(target, &self.config.reply_codes)

@@ -7,7 +7,6 @@ use std::{
     time::Duration,
 };
 
-use http::Response;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     time::{Instant, error::Elapsed, timeout, timeout_at},
@@ -15,10 +14,10 @@ use tokio::{
 use tracing::Span;
 
 use super::{
-    body::Body,
     client::Client,
-    conversation::{Asked, Broken, Conversation, Reply, Then},
-    gate::{Gate, Notes},
+    conversation::{Asked, Broken, Conversation},
+    gate::Gate,
+    notes::Notes,
     page::Page,
     problem::Problem,
     target::Target,
@@ -270,48 +269,6 @@ where
             Target::Tunnel(address) => Some(self.connect(reply, address).await),
             Target::Origin(address, path) => self.forward(request, reply, address, path).await,
         }
-    }
-
-    /// Answers with a page, and goes on unless the connection has to end behind it.
-    pub(super) async fn tell<T>(
-        &mut self,
-        reply: Reply,
-        page: Page,
-        closes: bool,
-    ) -> Option<Ended<T>> {
-        match self.respond(reply, page.response(closes)).await {
-            Ok(Then::Next) if !closes => None,
-            Ok(_) => Some(match self.refused.take() {
-                Some(error) => Ended::Told(error),
-                None => Ended::Over,
-            }),
-            Err(broken) => Some(failed(Step::Reply, broken)),
-        }
-    }
-
-    /// Answers with a page, behind which the connection ends.
-    pub(super) async fn tell_last<T>(
-        &mut self,
-        reply: Reply,
-        page: Page,
-        error: SessionError,
-    ) -> Ended<T> {
-        // What was wrong says more than that the client did not wait to hear it.
-        match self.respond(reply, page.response(true)).await {
-            Ok(_) => Ended::Told(error),
-            Err(_) => Ended::Failed(error),
-        }
-    }
-
-    pub(super) async fn respond(
-        &mut self,
-        reply: Reply,
-        response: Response<Body>,
-    ) -> Result<Then, Broken> {
-        let patience = self.config.deadline;
-        self.conversation
-            .respond(reply, response, patience, |_| {})
-            .await
     }
 
     /// Ends the connection, or hands over its stream.

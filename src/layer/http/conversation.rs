@@ -21,11 +21,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use super::{
-    body::Body,
-    gate::{Gate, Notes},
-    problem::Problem,
-};
+use super::{body::Body, gate::Gate, notes::Notes, problem::Problem};
 use crate::io::PrefixedStream;
 
 /// Octets that hyper keeps of one direction at most: a head of the longest kind fits.
@@ -33,7 +29,7 @@ pub(super) const BUFFER: usize = 64 * 1024;
 
 /// A client's connection, once its first head is complete.
 ///
-/// hyper runs inside it, and whoever has it decides what happens next: there is no service that is called, and no
+/// hyper runs inside it, and its owner decides what happens next: there is no service that is called, and no
 /// task. A response is awaited like anything else.
 pub(super) struct Conversation<Io>
 where

@@ -3,16 +3,16 @@
 use std::{
     io,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, ready},
 };
 
-use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper::rt::{Read, ReadBufCursor};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{
     chunks::Chunks,
     head::{End, Framing, Head},
+    notes::Notes,
     problem::Problem,
 };
 use crate::io::{ClientStream, PrefixedStream};
@@ -30,12 +30,12 @@ const PLACEHOLDER: &[u8] = b"GET / HTTP/1.1\r\nhost: -\r\n\r\n";
 /// client sends behind CONNECT is still here when hyper is done. And while a request is executed, the client
 /// is watched: its end alone is a half-close, and hyper never hears of it.
 pub(super) struct Gate<Io> {
-    io: PrefixedStream<Io>,
+    pub(super) io: PrefixedStream<Io>,
     /// Octets that were read and not handed on: those from `start`.
     buffer: Vec<u8>,
     start: usize,
     state: State,
-    notes: Notes,
+    pub(super) notes: Notes,
 }
 
 enum State {
@@ -48,38 +48,6 @@ enum State {
     Chunked(Chunks),
     /// The message is complete, and its response is not.
     Held,
-}
-
-/// What the gate and the conversation tell each other, through hyper.
-#[derive(Clone, Default)]
-pub(super) struct Notes(Arc<Mutex<Noted>>);
-
-#[derive(Default)]
-pub(super) struct Noted {
-    /// The target of the head that hyper has got last, or what is wrong with it.
-    pub(super) head: Option<Result<String, Problem>>,
-    /// The response is complete: the next head may come.
-    pub(super) next: bool,
-    /// In place of the next head.
-    pub(super) refuse: Option<Problem>,
-    /// Octets of the next head have come.
-    pub(super) begun: bool,
-    /// The client has ended its direction, and no complete head is left.
-    pub(super) ended: bool,
-    /// The client takes no more for now.
-    pub(super) blocked: bool,
-    /// Octets that were written so far.
-    pub(super) written: u64,
-    /// hyper has all of the response.
-    pub(super) responded: bool,
-    /// Interim responses (1xx), to be written before the final one.
-    pub(super) interim: Vec<u8>,
-}
-
-impl Notes {
-    pub(super) fn lock(&self) -> MutexGuard<'_, Noted> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl<Io> Gate<Io> {
@@ -300,7 +268,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin + Send + 'static> Gate<Io> {
                     let mut notes = self.notes.lock();
                     if !notes.next {
                         drop(notes);
-                        // The end is a half-close: whoever asked waits for the response.
+                        // The end is a half-close: the client waits for the response.
                         return match ready!(self.io.poll_closed(cx)) {
                             Ok(()) => Poll::Pending,
                             Err(gone) => Poll::Ready(Err(gone)),
@@ -313,29 +281,6 @@ impl<Io: AsyncRead + AsyncWrite + Unpin + Send + 'static> Gate<Io> {
             }
         }
     }
-
-    /// Writes the interim responses.
-    fn poll_interim(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut notes = self.notes.lock();
-        while !notes.interim.is_empty() {
-            let written = ready!(Pin::new(&mut self.io).poll_write(cx, &notes.interim))?;
-            if written == 0 {
-                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
-            }
-            notes.interim.drain(..written);
-        }
-        Poll::Ready(Ok(()))
-    }
-
-    /// Notes whether the client takes what is written.
-    fn noted(&self, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        let mut notes = self.notes.lock();
-        notes.blocked = polled.is_pending();
-        if let Poll::Ready(Ok(written)) = polled {
-            notes.written = notes.written.saturating_add(written as u64);
-        }
-        polled
-    }
 }
 
 impl<Io: AsyncRead + AsyncWrite + Unpin + Send + 'static> Read for Gate<Io> {
@@ -345,50 +290,5 @@ impl<Io: AsyncRead + AsyncWrite + Unpin + Send + 'static> Read for Gate<Io> {
         mut cursor: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
         self.get_mut().poll_message(cx, &mut cursor)
-    }
-}
-
-impl<Io: AsyncRead + AsyncWrite + Unpin + Send + 'static> Write for Gate<Io> {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        octets: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        if this.poll_interim(cx)?.is_pending() {
-            return this.noted(Poll::Pending);
-        }
-        let polled = Pin::new(&mut this.io).poll_write(cx, octets);
-        this.noted(polled)
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        if this.poll_interim(cx)?.is_pending() {
-            this.notes.lock().blocked = true;
-            return Poll::Pending;
-        }
-        Pin::new(&mut this.io).poll_flush(cx)
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().io).poll_shutdown(cx)
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        octets: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        if this.poll_interim(cx)?.is_pending() {
-            return this.noted(Poll::Pending);
-        }
-        let polled = Pin::new(&mut this.io).poll_write_vectored(cx, octets);
-        this.noted(polled)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
     }
 }

@@ -1,6 +1,6 @@
 //! The head of a request: where it ends, and whether it can be read in one manner only (RFC 9112).
 //!
-//! hyper parses heads as well, and takes some that could be read otherwise by whoever comes next: lines that end
+//! hyper parses heads as well, and takes some that could be read otherwise by the next server: lines that end
 //! in LF alone, a length beside `Transfer-Encoding`. Here they are refused first.
 
 use super::problem::Problem;

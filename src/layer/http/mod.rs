@@ -90,14 +90,17 @@ mod fields;
 mod forward;
 mod future;
 mod gate;
+mod gate_writes;
 mod head;
 mod incoming;
 mod layer;
+mod notes;
 mod outgoing;
 mod page;
 mod problem;
 mod status;
 mod target;
+mod tell;
 mod tunnel;
 
 pub(crate) use self::connection::serve;

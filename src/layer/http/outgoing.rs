@@ -22,7 +22,7 @@ use hyper::{
 use super::{
     continues::{Continue, Wanted},
     fields::{append_via, has_come_through, has_token, strip},
-    gate::Notes,
+    notes::Notes,
     problem::Problem,
 };
 use crate::proto::Address;

@@ -1,0 +1,37 @@
+//! What the gate and the conversation tell each other.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::problem::Problem;
+
+/// What the gate and the conversation tell each other, through hyper.
+#[derive(Clone, Default)]
+pub(super) struct Notes(Arc<Mutex<Noted>>);
+
+#[derive(Default)]
+pub(super) struct Noted {
+    /// The target of the head that hyper has got last, or what is wrong with it.
+    pub(super) head: Option<Result<String, Problem>>,
+    /// The response is complete: the next head may come.
+    pub(super) next: bool,
+    /// In place of the next head.
+    pub(super) refuse: Option<Problem>,
+    /// Octets of the next head have come.
+    pub(super) begun: bool,
+    /// The client has ended its direction, and no complete head is left.
+    pub(super) ended: bool,
+    /// The client takes no more for now.
+    pub(super) blocked: bool,
+    /// Octets that were written so far.
+    pub(super) written: u64,
+    /// hyper has all of the response.
+    pub(super) responded: bool,
+    /// Interim responses (1xx), to be written before the final one.
+    pub(super) interim: Vec<u8>,
+}
+
+impl Notes {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Noted> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
