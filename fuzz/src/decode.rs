@@ -3,8 +3,8 @@
 use std::fmt::Debug;
 
 use tower_socks::proto::{
-    Credentials, Decode, Decoded, Greeting, Method, ProxyHeader, ProxyTlv, Reply, Request, Selection, UdpHeader,
-    UserPassStatus,
+    Credentials, Decode, Decoded, Greeting, Method, ProxyHeader, ProxyTlv, Reply, Request,
+    Selection, UdpHeader, UserPassStatus,
 };
 
 /// What a client opens the dialogue with.
@@ -110,9 +110,19 @@ pub fn proxy_header(data: &[u8]) {
     // No client is at an address that limits do not count.
     let source = header.source();
     assert!(source.is_none_or(|source| !source.ip().to_canonical().is_unspecified()));
-    let _ = (header.alpn(), header.authority(), header.unique_id(), header.netns());
+    let _ = (
+        header.alpn(),
+        header.authority(),
+        header.unique_id(),
+        header.netns(),
+    );
     if let Some(tls) = header.tls() {
-        let _ = (tls.version(), tls.common_name(), tls.cipher(), tls.is_verified());
+        let _ = (
+            tls.version(),
+            tls.common_name(),
+            tls.cipher(),
+            tls.is_verified(),
+        );
         assert!(tls.tlvs().count() <= data.len() / 3);
     }
 }

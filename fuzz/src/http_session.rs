@@ -73,9 +73,7 @@ async fn hold(client: &[u8], origin: Vec<u8>, size: usize) -> Vec<(String, Vec<u
                 let mut said = false;
                 let mut room = [0; 512];
                 while let Ok(read @ 1..) = far.read(&mut room).await {
-                    let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
-                    seen[index].1.extend_from_slice(&room[..read]);
-                    drop(seen);
+                    note(&seen, index, &room[..read]);
                     if !std::mem::replace(&mut said, true) {
                         let _ = far.write_all(&origin).await;
                         let _ = far.shutdown().await;
@@ -115,6 +113,11 @@ async fn hold(client: &[u8], origin: Vec<u8>, size: usize) -> Vec<(String, Vec<u
         .expect("nothing panics");
     let got = got.lock().unwrap_or_else(PoisonError::into_inner);
     got.clone()
+}
+
+fn note(got: &Got, index: usize, octets: &[u8]) {
+    let mut got = got.lock().unwrap_or_else(PoisonError::into_inner);
+    got[index].1.extend_from_slice(octets);
 }
 
 /// An origin has got one request at most, which can be read in one manner.
