@@ -135,57 +135,6 @@ fn what_is_no_socket_of_ours_stays() {
 }
 
 #[test]
-fn a_mistake_is_said_with_the_listener_and_its_field() {
-    for (listen, expected) in [
-        (
-            "[[listen]]\n",
-            "listener 1: a listener has an `address` or a `path`",
-        ),
-        (
-            "[[listen]]\naddress = \"127.0.0.1:0\"\npath = \"/x\"\n",
-            "listener 1: a listener has an `address` or a `path`, one of them",
-        ),
-        (
-            "[[listen]]\naddress = \"127.0.0.1:0\"\n[[listen]]\npath = \"/x\"\nmode = \"9\"\n",
-            "listener 2, mode: permissions",
-        ),
-        (
-            "[[listen]]\naddress = \"127.0.0.1:0\"\nmode = \"0600\"\n",
-            "listener 1: `mode`",
-        ),
-        (
-            "[[listen]]\npath = \"/x\"\nmode = 660\n",
-            "listener 1, mode: ",
-        ),
-        ("[[listen]]\npath = \"\"\n", "listener 1: the path is empty"),
-        (
-            "[[listen]]\naddress = \"1080\"\n",
-            "listener 1: 1080: expected ADDR:PORT",
-        ),
-        (
-            "[[listen]]\nadress = \"127.0.0.1:0\"\n",
-            "listener 1, adress: unknown field",
-        ),
-        (
-            "listen = [\"127.0.0.1:0\", \"x\"]\n",
-            "listener 2: x: expected ADDR:PORT",
-        ),
-        (
-            "listen = []\n",
-            "listen: nobody could connect to an empty list",
-        ),
-        (
-            "[[listen]]\npath = \"/x\"\nname = \"a\"\n[[listen]]\npath = \"/y\"\nname = \"a\"\n",
-            "listen: two listeners have one name",
-        ),
-    ] {
-        let file = File::new(listen);
-        let said = complaint(&["--config", file.path(), "--check"]);
-        assert!(said.contains(expected), "{listen}: {said}");
-    }
-}
-
-#[test]
 fn all_listeners_share_a_limit() {
     let path = Path::new();
     let file = path.file("[limits]\nsessions = 2\nsessions_per_client = 2\n");
@@ -220,4 +169,31 @@ fn check_lists_all_of_them() {
     assert!(said.contains("127.0.0.1:0"), "{said}");
     assert!(said.contains(path.0.to_str().unwrap()), "{said}");
     assert!(!path.0.exists());
+}
+
+/// What is not stated for a Unix socket it does not have; a header it can ask for.
+#[test]
+fn a_unix_socket_can_be_behind_a_balancer() {
+    let path = Path::new();
+    let file = path.file("proxy_protocol = true\n");
+    let said = complaint(&["--config", file.path(), "--check"]);
+    assert!(said.contains("anyone could use a proxy on"), "{said}");
+    let file = File::new(&format!(
+        "open = true\n{}",
+        fs::read_to_string(&file.0).unwrap()
+    ));
+    let mut server = start(&file);
+    server.says("listening on ");
+    let mut client = path.connect();
+    let header = b"PROXY TCP4 198.51.100.7 192.0.2.1 4711 1080\r\n\x05\x01\x00";
+    client.write_all(header).unwrap();
+    let mut selection = [0; 2];
+    client.read_exact(&mut selection).unwrap();
+    assert_eq!(selection, [5, 0]);
+    let target = TcpListener::bind("127.0.0.1:0").unwrap();
+    let request = connect_request(target.local_addr().unwrap());
+    client.write_all(&request).unwrap();
+    client.read_exact(&mut [0; 10]).unwrap();
+    drop((client, target));
+    server.says("peer=198.51.100.7:4711");
 }

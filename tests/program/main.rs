@@ -24,6 +24,8 @@ mod listeners;
 mod load;
 #[cfg(all(feature = "limit", feature = "proxy-url"))]
 mod logins;
+#[cfg(all(feature = "limit", feature = "metrics", feature = "proxy-url"))]
+mod mistakes;
 mod reload;
 #[cfg(all(feature = "limit", feature = "proxy-url"))]
 mod replies;

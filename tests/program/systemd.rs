@@ -117,3 +117,26 @@ fn a_socket_that_is_passed_is_no_open_proxy_either() {
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("anyone could use a proxy on"), "{said}");
 }
+
+#[test]
+fn a_socket_that_is_passed_has_the_settings_with_its_name() {
+    let file = File::new(
+        "[[listen]]\naddress = \"192.0.2.1:1080\"\nname = \"web\"\nprotocols = [\"http\"]\n",
+    );
+    for (name, selection) in [("web", 0xff), ("other", 0)] {
+        let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+        let script = format!(
+            "exec 3<&0 0</dev/null; LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES={name} exec \"$0\" \"$@\""
+        );
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", &script])
+            .arg(program())
+            .args(["--config", file.path()])
+            .stdin(Stdio::from(OwnedFd::from(socket)));
+        let server = Server::spawn(&mut command);
+        let mut client = server.connect();
+        let said = exchange(&mut client, b"\x05\x01\x00", 2);
+        assert_eq!(said, [5, selection], "{name}");
+    }
+}
