@@ -74,9 +74,10 @@ pub fn reply(data: &[u8]) {
     let again: Reply = whole(&reply.encode());
     assert_eq!(again.code, reply.code);
     assert_eq!(again.bound.port(), reply.bound.port());
-    // A server never says a name.
+    // A server never says a name, unless it was asked for one.
     assert_eq!(again.bound.ip(), reply.bound.ip().or(again.bound.ip()));
     assert!(again.bound.ip().is_some());
+    assert_eq!(whole::<Reply>(&reply.encode_with_name()), reply);
 }
 
 /// The header of a datagram.

@@ -2,14 +2,14 @@
 
 use std::{error::Error, fmt, sync::Arc};
 
-use super::{BoxError, Fault};
+use super::{BoxError, Fault, client::ClientError};
 use crate::proto::{DomainName, ReplyCode};
 
 /// Says why a name has led to no address, or an address to no name: the error of the resolvers of
 /// [this crate](crate::connector::resolve).
 ///
 /// Its [kind](Self::kind) says whose fault that was, and the reply code follows from it: 04 where it is the
-/// name's, 01 where it is ours, which is logged as such, and the upstream's own where one was asked.
+/// name's, 01 where it is ours, which is logged as such, or an upstream's.
 #[derive(Clone, Debug)]
 pub struct LookupError {
     name: DomainName,
@@ -30,8 +30,8 @@ pub enum LookupErrorKind {
     NameServers,
     /// This machine could not ask: no descriptors, no memory, a hosts file that cannot be read. 01.
     System,
-    /// The upstream that was asked cannot be reached, or refused to tell: what the
-    /// [`ClientError`](crate::ClientError) that is the source leads to.
+    /// The upstream that was asked cannot be reached, or did not tell: the source is its
+    /// [`ClientError`](crate::ClientError). 02 and 06 where it replied so, and 01 otherwise.
     Upstream,
 }
 
@@ -67,17 +67,22 @@ impl LookupError {
         }
     }
 
-    /// Returns the code of the failure reply, unless what it came from has one.
-    pub(super) const fn reply_code(&self) -> Option<ReplyCode> {
+    /// Returns the code of the failure reply.
+    pub(super) fn reply_code(&self) -> ReplyCode {
         match self.kind {
-            LookupErrorKind::NotFound | LookupErrorKind::NoAnswer => {
-                Some(ReplyCode::HOST_UNREACHABLE)
-            }
-            LookupErrorKind::NameServers | LookupErrorKind::System => {
-                Some(ReplyCode::GENERAL_FAILURE)
-            }
-            LookupErrorKind::Upstream => None,
+            LookupErrorKind::NotFound | LookupErrorKind::NoAnswer => ReplyCode::HOST_UNREACHABLE,
+            LookupErrorKind::NameServers | LookupErrorKind::System => ReplyCode::GENERAL_FAILURE,
+            // Other codes of the upstream's are about the lookup, and the client may have asked for a stream.
+            LookupErrorKind::Upstream => match self.upstream().map(ClientError::reply_code) {
+                Some(code @ (ReplyCode::NOT_ALLOWED | ReplyCode::TTL_EXPIRED)) => code,
+                _ => ReplyCode::GENERAL_FAILURE,
+            },
         }
+    }
+
+    fn upstream(&self) -> Option<&ClientError> {
+        let source: &(dyn Error + 'static) = self.source.as_deref()?;
+        source.downcast_ref()
     }
 }
 

@@ -6,7 +6,7 @@
 //! | error, found anywhere in the `source()` chain | REP |
 //! |---|---|
 //! | [`Refusal`] | its own code |
-//! | [`LookupError`] | 04 host unreachable where it is the name's fault, 01 general failure where it is ours; where an upstream was asked, the code of its `ClientError` |
+//! | [`LookupError`] | 04 host unreachable where it is the name's fault, 01 general failure where it is ours or an upstream's, which may have replied 02 or 06 |
 //! | [`ClientError`](crate::ClientError), where another proxy has replied | the code of its reply, Tor's F0 to F7 among them; 01 of one for SOCKS4, which has one code for all failures |
 //! | the same and `HttpError`, where the other proxy was too slow | 06 TTL expired |
 //! | [`ClientError`](crate::ClientError), where a SOCKS4 proxy cannot be told the target | 08 address type not supported |

@@ -39,7 +39,7 @@ fn own(cause: &(dyn Error + 'static)) -> Option<ReplyCode> {
         return Some(error.reply_code());
     }
     let refusal = cause.downcast_ref().map(Refusal::code);
-    let refusal = refusal.or_else(|| cause.downcast_ref().and_then(LookupError::reply_code));
+    let refusal = refusal.or_else(|| cause.downcast_ref().map(LookupError::reply_code));
     refusal.or_else(|| cause.downcast_ref().map(ClientError::reply_code))
 }
 

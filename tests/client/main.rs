@@ -17,6 +17,7 @@ mod methods;
 mod optimistic;
 #[cfg(feature = "users")]
 mod proxies;
+mod resolve;
 mod rogue;
 mod socks4;
 mod udp;

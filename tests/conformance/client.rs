@@ -52,6 +52,9 @@ cases! {
     C9 c9_socks4_is_not_asked_for_what_it_cannot_say, "SOCKS4", OURS,
         "Our SOCKS4 client refuses IPv6 targets, names without 4a and USERIDs that do not fit before an octet is sent.",
         "IPv6, 0.0.0.5 that stands for a name, a name to a proxy without them, a NUL, 256 octets; each hears nothing.";
+    C10 c10_codes_about_onion_services_have_names, "Tor's", OURS,
+        "Tor's codes F0 to F7 about an onion service have names, and are the target's fault.",
+        "Each in reply to CONNECT, and their neighbours, which have none.";
 }
 
 /// What the proxy heard, once the client had closed.
@@ -338,5 +341,25 @@ async fn c8_the_usable_size_is_told() -> Outcome {
         .and_then(|error| error.into_inner())
         .map(|error| error.to_string());
     ensure!(error.is_some(), "65,498 octets are sent");
+    Ok(())
+}
+
+async fn c10_codes_about_onion_services_have_names() -> Outcome {
+    let said = [b"\x05\x01\x00", CONNECT].concat();
+    let mut names = std::collections::HashSet::new();
+    for code in 0xef..=0xf8 {
+        let error = fails(&Client::new(), &[5, 0, 5, code], &said).await?;
+        let about_onions = (0xf0..=0xf7).contains(&code);
+        let name = error.to_string();
+        let named = name.starts_with("proxy replied: onion service");
+        ensure!(named == about_onions, "{code:02x}: {name}");
+        let is_targets = Fault::of(&error) == Fault::Target;
+        ensure!(
+            is_targets == about_onions,
+            "{code:02x}: {:?}",
+            Fault::of(&error)
+        );
+        ensure!(names.insert(name), "{code:02x} has the name of another one");
+    }
     Ok(())
 }

@@ -20,6 +20,7 @@ const KINDS: &[(char, &str)] = &[
     ('N', "CONNECT"),
     ('B', "BIND"),
     ('A', "UDP ASSOCIATE"),
+    ('X', "Tor's lookups"),
     ('C', "Our client"),
     ('P', "PROXY protocol"),
 ];

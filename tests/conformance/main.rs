@@ -34,6 +34,7 @@ mod connect;
 mod datagrams;
 mod document;
 mod http;
+mod lookups;
 mod mixed;
 mod proxy_protocol;
 mod replies;
@@ -59,6 +60,7 @@ const CASES: &[&[Case]] = &[
     bind::CASES,
     associate::CASES,
     datagrams::CASES,
+    lookups::CASES,
     client::CASES,
     mixed::CASES,
     socks4::CASES,
@@ -74,7 +76,8 @@ const LINES: &[(&str, usize)] = &[
     ("N", 4),
     ("B", 6),
     ("A", 15),
-    ("C", 9),
+    ("X", 6),
+    ("C", 10),
 ];
 
 fn all() -> impl Iterator<Item = &'static Case> {

@@ -29,6 +29,7 @@ mod links;
 #[cfg(target_os = "linux")]
 mod local_ports;
 mod lookups;
+mod name_service;
 mod policy;
 #[cfg(feature = "proxy-url")]
 mod proxy_url;

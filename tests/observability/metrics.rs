@@ -155,6 +155,26 @@ fn what_clients_invent_has_one_label() {
 }
 
 #[test]
+fn lookups_of_clients_have_labels_of_their_own() {
+    recorded(async |numbers| {
+        let service = RequestMetricsLayer::new().layer(tower_socks::Connector::direct());
+        for command in [Command::RESOLVE, Command::RESOLVE_PTR] {
+            let request = Request::new(command, Address::UNSPECIFIED);
+            assert!(service.clone().oneshot(request).await.is_err());
+        }
+        assert_eq!(
+            lines(&numbers),
+            [
+                "socks_dial_seconds{command=resolve} 1 times",
+                "socks_dial_seconds{command=resolve_ptr} 1 times",
+                "socks_requests_total{command=resolve,reply_code=7} 1",
+                "socks_requests_total{command=resolve_ptr,reply_code=7} 1",
+            ]
+        );
+    });
+}
+
+#[test]
 fn lookups() {
     recorded(async |numbers| {
         let resolver = LookupMetricsLayer::new().layer(service_fn(async |lookup: Lookup| {

@@ -17,6 +17,7 @@ mod http;
 #[cfg(feature = "http-connect")]
 mod limits;
 mod relays;
+mod resolver;
 #[cfg(feature = "users")]
 mod server;
 mod socks4;

@@ -96,7 +96,11 @@ impl Expected {
         };
         let host = octets(len + 2)?;
         let (host, port) = host.split_at(len);
-        let port = u16::from_be_bytes([port[0], port[1]]);
+        let port = match command {
+            // The port of a lookup means nothing.
+            Command::RESOLVE | Command::RESOLVE_PTR => 0,
+            _ => u16::from_be_bytes([port[0], port[1]]),
+        };
         let target = if name {
             let name = str::from_utf8(host).ok();
             name.and_then(|name| Address::new(name, port).ok())

@@ -37,7 +37,7 @@ const CONCURRENCY: usize = 128;
 /// `onion` are refused, and no hosts file is read. Clones share the bounds.
 ///
 /// Errors are [`LookupError`](crate::error::LookupError): 04 of the proxy is a name that has no address, and
-/// otherwise the [`ClientError`] is the source, and its reply code that of the request.
+/// otherwise the [`ClientError`] is the source.
 ///
 /// ```
 /// use tower_socks::{Connector, connector::{direct::Direct, upstream::Socks5Upstream}};
