@@ -10,6 +10,7 @@ use tokio::{
 use tower_socks::{
     Client, ClientError, Connector, NoAuth,
     client::{ClientAuth, Socks4Client},
+    error::Fault,
     proto::{Address, Credentials, InvalidName, Method, ReplyCode},
 };
 

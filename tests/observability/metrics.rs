@@ -165,8 +165,8 @@ fn lookups_of_clients_have_labels_of_their_own() {
         assert_eq!(
             lines(&numbers),
             [
-                "socks_dial_seconds{command=resolve} 1 times",
                 "socks_dial_seconds{command=resolve_ptr} 1 times",
+                "socks_dial_seconds{command=resolve} 1 times",
                 "socks_requests_total{command=resolve,reply_code=7} 1",
                 "socks_requests_total{command=resolve_ptr,reply_code=7} 1",
             ]

@@ -52,7 +52,7 @@ async fn saying(
                 client.say(b"\x05\x00").await;
                 let mut request = vec![0; 512];
                 let len = client.read(&mut request).await.unwrap();
-                note.send(request[..len].to_vec()).unwrap();
+                let _ = note.send(request[..len].to_vec());
                 client.write_all(reply).await.unwrap();
             });
         }
@@ -185,7 +185,7 @@ async fn one_connection_for_all_who_ask_for_a_name_and_none_below_onion() {
             .into_resolver()
             .with_concurrency(1);
         let asks = (0_u8..50).map(|client| {
-            let client = UserOrClient::User([client].as_slice().into());
+            let client = UserOrClient::User(client.to_string().as_str().into());
             addresses(&resolver, Lookup::new(name("a.example")).for_client(client))
         });
         for found in futures_util::future::join_all(asks).await {
