@@ -43,7 +43,7 @@ impl End {
     ///
     /// # Errors
     ///
-    /// As soon as there is an octet that cannot be in a head.
+    /// At the first octet that cannot be in a head.
     pub(super) fn find(&mut self, octets: &[u8]) -> Result<Option<usize>, Problem> {
         for octet in octets.get(self.seen..).unwrap_or_default() {
             if self.seen == 0 && !is_token(*octet) {

@@ -30,14 +30,14 @@
 //!   else could read differently (a length beside `Transfer-Encoding`, two lengths, folded lines, CR or LF alone, NUL): 400, and the
 //!   connection ends. Responses of that kind are 502. `Host` is made from the URL, `Connection` and what it lists,
 //!   `Proxy-*`, `TE` and `Upgrade` stay here, `Via` is added, and a request that comes back is 502.
-//! * **Bodies stream**, with some 200 KiB of buffers between the two ends. Interim responses and trailers come through, and
+//! * **Bodies stream**, with buffers of 64 KiB and 32 KiB at most in each direction between the two ends. Interim responses and trailers come through, and
 //!   `Upgrade` once both sides agree. A response that breaks off ends in a reset of the client's connection.
 //! * **Deadlines.** The first request of an authenticated client is complete 10 s after the accept, whatever comes before
 //!   it. A connection waits 60 s for the next request; its head has 10 s. While a response is awaited the limits of the tunnel
 //!   hold. A client that takes nothing of a response is left after the idle limit.
 //! * **A client that is gone cancels its dial**, if that is a reset; its end alone is a half-close.
 //! * **What it costs.** Of CONNECT nothing stays once the tunnel is open: its stream is the socket's, and is spliced. Until
-//!   then a connection has some 20 KiB, up to 32 KiB more for its head.
+//!   then a connection has the buffers of hyper, once its first head is complete, and up to 32 KiB for a head.
 //!
 //! A tunnel has the span and the line `session ended` that sessions have. Each forwarded request has a span `request`
 //! with `method`, `user` and `target` and a line `request ended` with the same fields as a session's; its connection has a
