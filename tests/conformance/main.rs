@@ -43,6 +43,7 @@ mod selection;
 mod server;
 mod socks4;
 mod talk;
+mod tls;
 mod userpass;
 
 #[path = "../support/mod.rs"]
@@ -66,6 +67,7 @@ const CASES: &[&[Case]] = &[
     socks4::CASES,
     proxy_protocol::CASES,
     http::CASES,
+    tls::CASES,
 ];
 
 /// How many lines each kind has.
@@ -93,8 +95,9 @@ fn every_line_is_there_once_and_in_order() {
     let of_socks4 = ["M1", "M2", "M8", "M3", "M4", "M5", "M6", "M7", "M9"].map(String::from);
     let of_proxy_protocol = (1..=8).map(|number| format!("P{number}"));
     let of_http = (1..=9).map(|number| format!("H{number}"));
+    let of_tls = (1..=6).map(|number| format!("T{number}"));
     let lines = lines.chain(of_socks4).chain(of_proxy_protocol);
-    let expected: Vec<_> = lines.chain(of_http).collect();
+    let expected: Vec<_> = lines.chain(of_http).chain(of_tls).collect();
     let found: Vec<_> = all().map(|case| case.id).collect();
     assert_eq!(found, expected);
     for case in all() {

@@ -17,6 +17,8 @@ pub mod sockets;
 #[cfg(target_os = "linux")]
 pub mod splice;
 pub mod targets;
+#[cfg(feature = "tls")]
+pub mod tls;
 pub mod udp;
 pub mod upstream;
 

@@ -22,4 +22,5 @@ mod keys;
 mod proxy_url;
 mod reload;
 mod streams;
-mod world;
+
+use support::tls as world;

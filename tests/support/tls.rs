@@ -19,7 +19,7 @@ use tower_socks::{
     },
 };
 
-use crate::support::{
+use super::{
     Client, stack,
     targets::{Dialer, Dialled, targets},
 };
