@@ -1,7 +1,7 @@
 # HAProxy in front of the server: PROXY headers of both versions, and its health checks.
 packages haproxy curl || { skip "haproxy cannot be installed"; return 0; }
 start_target
-start_server behind --proxy-protocol-from 127.0.0.0/8
+start_server behind --open --proxy-protocol-from 127.0.0.0/8
 
 v1=$(free_port) v2=$(free_port) checked=$(free_port) bare=$(free_port)
 cat >"$work/haproxy.cfg" <<END

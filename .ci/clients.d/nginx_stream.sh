@@ -1,7 +1,7 @@
 # nginx forwards streams with a PROXY header of version 1.
 packages nginx libnginx-mod-stream curl || { skip "nginx cannot be installed"; return 0; }
 start_target
-start_server behind --proxy-protocol-from 127.0.0.0/8
+start_server behind --open --proxy-protocol-from 127.0.0.0/8
 
 front=$(free_port)
 cat >"$work/nginx.conf" <<END

@@ -1,7 +1,7 @@
 # stunnel as a TLS front that states its clients (protocol = proxy).
 packages stunnel4 openssl curl || { skip "stunnel4 cannot be installed"; return 0; }
 start_target
-start_server behind --proxy-protocol-from 127.0.0.0/8
+start_server behind --open --proxy-protocol-from 127.0.0.0/8
 
 openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost \
   -keyout "$work/key.pem" -out "$work/cert.pem" 2>/dev/null
