@@ -14,7 +14,7 @@ use crate::{
 ///
 /// The source is the client's address, the destination that of the target, and to an upstream that on which the client
 /// reached us. A client without an address is UNKNOWN; a connection that no client asked for is LOCAL in version 2.
-/// Whoever is not prepared for it takes it for garbage.
+/// Who is not prepared for it takes it for garbage.
 ///
 /// ```
 /// use tower_socks::{connector::{Announcement, direct::Direct}, proto::ProxyVersion};

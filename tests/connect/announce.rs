@@ -207,9 +207,13 @@ async fn p8_to_an_upstream() {
         for command in [Command::BIND, Command::UDP_ASSOCIATE] {
             let mut request = request(target.clone());
             request.command = command;
+            // Where we have an address to open a socket on.
+            request.local = "127.0.0.1:1080".parse().unwrap();
             let dial = tokio::spawn(connector.clone().oneshot(request));
             let mut proxy = proxies.recv().await.unwrap();
-            proxy.hear(line).await;
+            proxy
+                .hear(b"PROXY TCP4 203.0.113.5 127.0.0.1 50000 1080\r\n")
+                .await;
             proxy.hear(HELLO).await;
             drop(proxy);
             assert!(dial.await.unwrap().is_err());

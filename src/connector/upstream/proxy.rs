@@ -3,8 +3,8 @@ use std::{fmt, sync::Arc, time::Duration};
 use tokio::{io::AsyncWriteExt, time::timeout};
 
 use super::{
-    Transport,
     outage::{Outage, UpstreamError},
+    transport::Transport,
 };
 use crate::{
     client::ClientError,

@@ -11,8 +11,8 @@ use tower_service::Service;
 
 use super::{
     header::{self, HeaderError},
-    layer::Shared,
     lines::Lines,
+    settings::{Shared, Untrusted},
     waiting::Waits,
 };
 use crate::{
@@ -30,14 +30,31 @@ pub(super) enum Comes {
     Plain,
 }
 
+/// Decides what is to be done.
+///
+/// # Errors
+///
+/// Why the connection is closed at once.
+pub(super) fn comes<Io>(shared: &Shared, accepted: &Accepted<Io>) -> Result<Comes, BoxError> {
+    let peer = accepted.peer;
+    let Some(number) = shared.settings.senders.position(peer) else {
+        return match shared.settings.untrusted {
+            Untrusted::Plain => Ok(Comes::Plain),
+            Untrusted::Refuse => Err(untrusted(&shared.lines, peer)),
+        };
+    };
+    let waits = shared.waiting.enter(number).ok_or_else(|| too_many(peer))?;
+    Ok(Comes::WithHeader(number, waits))
+}
+
 /// Closes one that waits for a header, where too many do.
-pub(super) fn too_many(sender: SocketAddr) -> BoxError {
+fn too_many(sender: SocketAddr) -> BoxError {
     tracing::debug!(%sender, "closed: too many wait for a PROXY header");
     refused("too many wait for a PROXY header")
 }
 
 /// Closes one that is nobody's who may send a header.
-pub(super) fn untrusted(lines: &Lines, peer: SocketAddr) -> BoxError {
+fn untrusted(lines: &Lines, peer: SocketAddr) -> BoxError {
     lines.stranger(peer);
     refused("not from a network that sends PROXY headers")
 }

@@ -1,5 +1,4 @@
 use std::{
-    fmt,
     future::ready,
     sync::Arc,
     task::{Context, Poll},
@@ -12,8 +11,9 @@ use tower_service::Service;
 
 use super::{
     ResponseFuture,
-    connection::{Comes, open, too_many, untrusted},
+    connection::{comes, open},
     lines::Lines,
+    settings::{Settings, Shared, Untrusted},
     waiting::Waiting,
 };
 use crate::{
@@ -33,31 +33,10 @@ pub struct ProxyProtocolLayer {
     settings: Settings,
 }
 
-#[derive(Clone)]
-pub(super) struct Settings {
-    pub(super) senders: Senders,
-    pub(super) untrusted: Untrusted,
-    pub(super) deadline: Duration,
-    pub(super) longest: usize,
-    pub(super) destination_as_local: bool,
-    waiting: usize,
-}
-
-/// What becomes of connections from networks that are not trusted. No header is looked for in either case.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Untrusted {
-    /// They are closed at once: clients are to come by the load balancer.
-    #[default]
-    Refuse,
-    /// They are served as what they are, with the address that they come from.
-    Plain,
-}
-
 impl ProxyProtocolLayer {
     /// Requires a header from peers in these networks, which are those of the load balancers, and refuses others.
     ///
-    /// Whoever is in them can be any client. Without a network nobody is trusted.
+    /// Who is in them can be any client. Without a network nobody is trusted.
     #[must_use]
     pub fn trusting(networks: impl IntoIterator<Item = Network>) -> Self {
         Self {
@@ -121,17 +100,6 @@ impl ProxyProtocolLayer {
     }
 }
 
-impl fmt::Debug for Settings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Settings")
-            .field("trusted", &self.senders.networks())
-            .field("unix_sockets", &self.senders.unix)
-            .field("untrusted", &self.untrusted)
-            .field("deadline", &self.deadline)
-            .finish_non_exhaustive()
-    }
-}
-
 impl<S> Layer<S> for ProxyProtocolLayer {
     type Service = ProxyProtocol<S>;
 
@@ -155,30 +123,6 @@ impl<S> Layer<S> for ProxyProtocolLayer {
 pub struct ProxyProtocol<S> {
     inner: S,
     shared: Arc<Shared>,
-}
-
-#[derive(Debug)]
-pub(super) struct Shared {
-    pub(super) settings: Settings,
-    pub(super) lines: Lines,
-    waiting: Waiting,
-}
-
-impl Shared {
-    /// # Errors
-    ///
-    /// Why the connection is closed at once.
-    fn comes<Io>(&self, accepted: &Accepted<Io>) -> Result<Comes, BoxError> {
-        let peer = accepted.peer;
-        let Some(number) = self.settings.senders.position(peer) else {
-            return match self.settings.untrusted {
-                Untrusted::Plain => Ok(Comes::Plain),
-                Untrusted::Refuse => Err(untrusted(&self.lines, peer)),
-            };
-        };
-        let waits = self.waiting.enter(number).ok_or_else(|| too_many(peer))?;
-        Ok(Comes::WithHeader(number, waits))
-    }
 }
 
 impl<S> ProxyProtocol<S> {
@@ -221,7 +165,7 @@ where
     }
 
     fn call(&mut self, accepted: Accepted<Io>) -> ResponseFuture {
-        let comes = match self.shared.comes(&accepted) {
+        let comes = match comes(&self.shared, &accepted) {
             Ok(comes) => comes,
             Err(error) => return ResponseFuture::new(ready(Err(error))),
         };

@@ -87,9 +87,11 @@ mod future;
 mod header;
 mod layer;
 mod lines;
+mod settings;
 mod waiting;
 
 pub use self::{
     future::ResponseFuture,
-    layer::{ProxyProtocol, ProxyProtocolLayer, Untrusted},
+    layer::{ProxyProtocol, ProxyProtocolLayer},
+    settings::Untrusted,
 };

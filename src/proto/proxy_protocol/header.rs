@@ -3,13 +3,13 @@ use std::{
     net::{IpAddr, SocketAddr},
 };
 
-use super::{InvalidProxyHeader, ProxyTls, ProxyTlv, ProxyTlvs, v1, v2};
+use super::{InvalidProxyHeader, ProxyTls, ProxyTlv, ProxyTlvs, addresses::Addresses, v1, v2};
 use crate::proto::{Decode, Decoded, Error, address::canonical};
 
 /// A header of HAProxy's PROXY protocol: what a load balancer says of the client whose connection it forwards.
 ///
 /// It is the first thing on the connection. Version 1 is a line of text of at most 107 octets, version 2 has at most
-/// 65,551. Whoever decodes one should take fewer: [`stated_len`](Self::stated_len) tells early.
+/// 65,551. A reader should take fewer: [`stated_len`](Self::stated_len) tells early.
 ///
 /// ```
 /// use tower_socks::proto::{Decode, Decoded, ProxyHeader, ProxyTlv, ProxyVersion};
@@ -43,17 +43,6 @@ pub enum ProxyVersion {
     V2,
 }
 
-/// What a header says of the two ends.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Addresses {
-    /// The sender opened the connection for itself.
-    Local,
-    /// It says nothing that can be used.
-    Unknown,
-    /// The client's, and the one that it connected to. Never IPv4-mapped.
-    Stated((SocketAddr, SocketAddr)),
-}
-
 impl ProxyHeader {
     /// Creates a header for a client at `source` that connected to `destination`.
     #[must_use]
@@ -73,7 +62,7 @@ impl ProxyHeader {
         Self::decoded(ProxyVersion::V2, Addresses::Local, &[])
     }
 
-    pub(super) fn decoded(version: ProxyVersion, addresses: Addresses, tlvs: &[u8]) -> Self {
+    fn decoded(version: ProxyVersion, addresses: Addresses, tlvs: &[u8]) -> Self {
         let addresses = match addresses {
             Addresses::Stated((source, destination)) => {
                 match (canonical(source), canonical(destination)) {
@@ -243,8 +232,18 @@ impl Decode for ProxyHeader {
         let decoded = match bytes.first() {
             // The shortest line of version 1; version 2 has an octet more.
             None => Ok(Decoded::Need(15)),
-            Some(b'P') => v1::decode(bytes),
-            Some(b'\r') => v2::decode(bytes),
+            Some(b'P') => v1::decode(bytes).map(|decoded| match decoded {
+                Decoded::Done(addresses, taken) => {
+                    Decoded::Done(Self::decoded(ProxyVersion::V1, addresses, &[]), taken)
+                }
+                Decoded::Need(missing) => Decoded::Need(missing),
+            }),
+            Some(b'\r') => v2::decode(bytes).map(|decoded| match decoded {
+                Decoded::Done((addresses, tlvs), taken) => {
+                    Decoded::Done(Self::decoded(ProxyVersion::V2, addresses, tlvs), taken)
+                }
+                Decoded::Need(missing) => Decoded::Need(missing),
+            }),
             Some(_) => Err(InvalidProxyHeader::Signature),
         };
         decoded.map_err(Error::ProxyHeader)

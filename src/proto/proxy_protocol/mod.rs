@@ -1,5 +1,6 @@
 //! The header of HAProxy's PROXY protocol, versions 1 and 2.
 
+mod addresses;
 mod crc32c;
 mod error;
 mod header;

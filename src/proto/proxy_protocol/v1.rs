@@ -5,7 +5,7 @@ use std::{
     str::FromStr,
 };
 
-use super::{InvalidProxyHeader, ProxyHeader, ProxyVersion, header::Addresses};
+use super::{InvalidProxyHeader, addresses::Addresses};
 use crate::proto::Decoded;
 
 /// The longest line, with its end.
@@ -27,7 +27,7 @@ enum Kind {
     Unknown,
 }
 
-pub(super) fn decode(octets: &[u8]) -> Result<Decoded<ProxyHeader>, InvalidProxyHeader> {
+pub(super) fn decode(octets: &[u8]) -> Result<Decoded<Addresses>, InvalidProxyHeader> {
     let starts = |begin: &[u8]| begin.iter().zip(octets).all(|(a, b)| a == b);
     let mut kinds = KINDS.into_iter().filter(|(_, begin, _)| starts(begin));
     let Some((kind, begin, shortest)) = kinds.next() else {
@@ -60,8 +60,7 @@ pub(super) fn decode(octets: &[u8]) -> Result<Decoded<ProxyHeader>, InvalidProxy
         Kind::V6 => Addresses::Stated(pair::<Ipv6Addr>(stated)?),
         Kind::Unknown => Addresses::Unknown,
     };
-    let header = ProxyHeader::decoded(ProxyVersion::V1, addresses, &[]);
-    Ok(Decoded::Done(header, len + END.len()))
+    Ok(Decoded::Done(addresses, len + END.len()))
 }
 
 /// Fails with the first octet that cannot be in such a line.

@@ -2,10 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::{
-    InvalidProxyHeader, ProxyHeader, ProxyVersion, crc32c::crc32c, header::Addresses,
-    tlv::ProxyTlvs,
-};
+use super::{InvalidProxyHeader, addresses::Addresses, crc32c::crc32c, tlv::ProxyTlvs};
 use crate::proto::Decoded;
 
 pub(super) const SIGNATURE: &[u8; 12] = b"\r\n\r\n\0\r\nQUIT\n";
@@ -18,7 +15,8 @@ const V4: usize = 2 * (4 + 2);
 const V6: usize = 2 * (16 + 2);
 const UNIX: usize = 2 * 108;
 
-pub(super) fn decode(octets: &[u8]) -> Result<Decoded<ProxyHeader>, InvalidProxyHeader> {
+/// Returns the addresses and the TLVs.
+pub(super) fn decode(octets: &[u8]) -> Result<Decoded<(Addresses, &[u8])>, InvalidProxyHeader> {
     if SIGNATURE.iter().zip(octets).any(|(a, b)| a != b) {
         return Err(InvalidProxyHeader::Signature);
     }
@@ -79,8 +77,7 @@ pub(super) fn decode(octets: &[u8]) -> Result<Decoded<ProxyHeader>, InvalidProxy
             return Err(InvalidProxyHeader::Checksum);
         }
     }
-    let header = ProxyHeader::decoded(ProxyVersion::V2, addresses, tlvs);
-    Ok(Decoded::Done(header, whole))
+    Ok(Decoded::Done((addresses, tlvs), whole))
 }
 
 /// Reads two addresses and two ports.
