@@ -53,6 +53,7 @@ mod no_proxy;
 #[cfg(feature = "tls")]
 mod tls;
 mod transport;
+mod unreachable;
 mod url;
 
 pub use self::{

@@ -7,7 +7,7 @@ use std::{
 
 use tokio::time::{Instant, timeout_at};
 
-use super::transport::beneath;
+use super::unreachable::beneath;
 use crate::{
     connector::{
         tls::{name_of, shake_hands},

@@ -6,8 +6,8 @@ use std::{
 
 use tower_service::Service;
 
+use super::unreachable::beneath;
 use crate::{
-    client::ClientError,
     connector::{direct::Direct, upstream::Transport},
     error::BoxError,
     io::BoxStream,
@@ -72,14 +72,6 @@ impl<C: Transport> Service<Address> for ProxyTransport<C> {
                 .map(|stream| stream.map_io(BoxStream::new))
                 .map_err(beneath)
         })
-    }
-}
-
-/// The error of the transport by itself: who asked says for which proxy.
-pub(super) fn beneath(error: ClientError) -> BoxError {
-    match error {
-        ClientError::Unreachable { source, .. } => source,
-        other => other.into(),
     }
 }
 
