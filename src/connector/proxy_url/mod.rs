@@ -48,6 +48,7 @@
 mod connector;
 mod env;
 mod future;
+mod invalid;
 mod kind;
 mod no_proxy;
 #[cfg(feature = "tls")]
@@ -59,7 +60,8 @@ mod url;
 pub use self::{
     connector::ProxyConnector,
     env::ProxyEnv,
+    invalid::InvalidProxyUrl,
     no_proxy::NoProxy,
     transport::{ProxyTransport, TransportFuture},
-    url::{InvalidProxyUrl, ProxyUrl},
+    url::ProxyUrl,
 };
