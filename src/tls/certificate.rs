@@ -19,7 +19,7 @@ impl Certificate {
     /// Takes a certificate that parses.
     pub(super) fn new(der: CertificateDer<'static>) -> Option<Self> {
         match X509Certificate::from_der(&der) {
-            Ok((rest, _)) if rest.is_empty() => Some(Self(der)),
+            Ok(([], _)) => Some(Self(der)),
             _ => None,
         }
     }

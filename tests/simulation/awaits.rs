@@ -22,8 +22,10 @@ const WAITS: &[(&str, usize, usize, &str)] = &[
     ("session/allowed_or_refused.rs", 1, 1, ""),
     ("io/message.rs", 6, 6, ""),
     ("session/box_tunnel.rs", 1, 1, ""),
+    ("session/admission.rs", 1, 0, BALANCER),
+    ("session/draining.rs", 2, 0, DRAIN),
     ("connector/direct/happy_eyeballs.rs", 5, 5, ""),
-    ("connector/direct/service.rs", 5, 5, ""),
+    ("connector/direct/service.rs", 7, 6, ANNOUNCED),
     ("connector/direct/connect.rs", 1, 1, ""),
     ("connector/bind/service.rs", 1, 1, ""),
     ("connector/second_reply.rs", 4, 4, ""),
@@ -48,8 +50,9 @@ const WAITS: &[(&str, usize, usize, &str)] = &[
     ("io/lingering_close.rs", 5, 5, ""),
     ("io/client_stream.rs", 1, 0, FULL),
     ("io/control.rs", 1, 1, ""),
-    ("io/raw_socket.rs", 2, 0, SLOW),
-    ("io/prefixed_stream.rs", 6, 5, FULL),
+    ("io/raw_socket.rs", 3, 0, SLOW),
+    ("io/tls_stream.rs", 4, 0, TLS),
+    ("io/prefixed_stream.rs", 7, 5, FULL),
     ("relay/copier.rs", 10, 10, ""),
     ("relay/splice.rs", 3, 3, ""),
     ("io/meter.rs", 2, 2, ""),
@@ -61,9 +64,13 @@ const FOREIGN: &str = "SOCKS5 where it is not served: tests/protocol/mixed.rs";
 const SHARES: &str = "a user with too many sessions: tests/limits/sessions.rs";
 const LOGINS: &str = "an attempt that waits for others: tests/limits/logins.rs";
 const STATED: &str = "what is stated with a request: tests/protocol/stated.rs";
+const ANNOUNCED: &str = "a target that the client is announced to: tests/connect/announce.rs";
+const BALANCER: &str = "a client behind a balancer, in the queue: tests/limits/senders.rs";
+const DRAIN: &str = "a server that drains: tests/http/draining.rs";
+const TLS: &str = "a stream of TLS: tests/tls";
 const ACCEPT: &str = "a connection that broke before it was accepted: tests/server/accept.rs";
 const SLOW: &str = "a slow receiver behind a reset: tests/relay/resets.rs";
-const FULL: &str = "a client behind more than is read ahead: tests/protocol/early_data.rs";
+const FULL: &str = "a client behind more than is read ahead, a PROXY header: tests/protocol/early_data.rs, proxy_protocol.rs";
 const UNWRITABLE: &str = "a UDP socket without room, which takes a slow network: .ci/namespaces";
 
 /// Where they are.

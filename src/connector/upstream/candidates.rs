@@ -4,7 +4,7 @@ use std::{future::Future, net::SocketAddr, time::Duration};
 
 use tokio::time::{Instant, timeout};
 
-use super::{DnsMode, Proxy, outage::UpstreamError};
+use super::{DnsMode, outage::UpstreamError, proxy::Proxy};
 use crate::{
     client::ClientFault,
     connector::{resolve::Lookup, unsupported::connect_only},

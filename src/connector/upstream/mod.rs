@@ -97,7 +97,6 @@ mod transport;
 pub(crate) use self::future::ResponseFuture;
 #[cfg(feature = "http-connect")]
 pub use self::http::{BasicAuth, HttpError, HttpUpstream, InvalidHeader};
-use self::proxy::Proxy;
 pub(super) use self::{associate::MakeUpstream, bind::UpstreamBind};
 pub use self::{
     dns::{DnsMode, RemoteDns},

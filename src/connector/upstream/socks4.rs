@@ -7,10 +7,11 @@ use std::{
 use tower_service::Service;
 
 use super::{
-    DnsMode, Proxy, RemoteDns, ResponseFuture, Transport, UpstreamBind,
+    DnsMode, RemoteDns, ResponseFuture, Transport, UpstreamBind,
     candidates::{first_that_works, logged},
     ipv4_only::Ipv4Only,
     listen::Listen,
+    proxy::Proxy,
 };
 use crate::{
     client::{ClientError, ProxyListener, Socks4Client},

@@ -7,10 +7,10 @@ use std::{
 use tower_service::Service;
 
 use super::{
-    DnsMode, MakeUpstream, Proxy, RemoteDns, ResponseFuture, Transport, UpstreamBind,
-    UpstreamResolver,
+    DnsMode, MakeUpstream, RemoteDns, ResponseFuture, Transport, UpstreamBind, UpstreamResolver,
     candidates::{first_that_works, logged},
     listen::Listen,
+    proxy::Proxy,
 };
 use crate::{
     client::{Client, ClientAuth, ClientError, DefaultAuth, ProxyListener},

@@ -40,7 +40,7 @@ pub(super) fn decode(octets: &[u8]) -> Result<Decoded<Addresses>, InvalidProxyHe
     let Some(rest) = line.get(begin.len()..) else {
         // It can still be any of them, and the last is the shortest.
         let shortest = kinds
-            .last()
+            .next_back()
             .map_or(shortest, |(_, _, least)| least.min(shortest));
         return Ok(Decoded::Need(shortest - octets.len()));
     };

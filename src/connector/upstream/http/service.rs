@@ -13,8 +13,9 @@ use crate::{
         Announcement,
         direct::Direct,
         upstream::{
-            DnsMode, Proxy, RemoteDns, ResponseFuture, Transport,
+            DnsMode, RemoteDns, ResponseFuture, Transport,
             candidates::{first_that_works, logged},
+            proxy::Proxy,
         },
     },
     error::BoxError,
