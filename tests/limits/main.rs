@@ -24,6 +24,7 @@ mod own;
 mod senders;
 #[cfg(feature = "users")]
 mod sessions;
+mod told;
 #[cfg(all(
     feature = "limit",
     feature = "metrics",

@@ -31,9 +31,9 @@ const BALANCER: &str = "10.0.0.1:7000";
 
 /// A port without a socket: connections come from any address.
 #[derive(Clone, Debug)]
-struct Port(mpsc::UnboundedSender<Accepted<DuplexStream>>);
+pub(super) struct Port(mpsc::UnboundedSender<Accepted<DuplexStream>>);
 
-struct Arrivals(mpsc::UnboundedReceiver<Accepted<DuplexStream>>);
+pub(super) struct Arrivals(mpsc::UnboundedReceiver<Accepted<DuplexStream>>);
 
 impl Listener for Arrivals {
     type Io = DuplexStream;
@@ -63,7 +63,7 @@ fn behind(layer: &ProxyProtocolLayer) -> Stack {
     layer.layer(stack(NoAuth, dialer))
 }
 
-fn port() -> (Port, Arrivals) {
+pub(super) fn port() -> (Port, Arrivals) {
     let (sender, receiver) = mpsc::unbounded_channel();
     (Port(sender), Arrivals(receiver))
 }
@@ -93,7 +93,7 @@ fn header(client: &str) -> Vec<u8> {
 
 impl Port {
     /// A connection from this peer.
-    fn from(&self, peer: &str) -> DuplexStream {
+    pub(super) fn from(&self, peer: &str) -> DuplexStream {
         let (client, near) = tokio::io::duplex(8192);
         let accepted = Accepted::new(near, peer.parse().unwrap(), LOCAL.parse().unwrap());
         self.0.send(accepted).unwrap();
@@ -127,7 +127,7 @@ async fn greeted(io: &mut DuplexStream) {
 }
 
 /// One that is closed at once, without a word.
-async fn closed_at_once(mut client: DuplexStream) {
+pub(super) async fn closed_at_once(mut client: DuplexStream) {
     let started = Instant::now();
     client.hear_end().await;
     assert_eq!(started.elapsed(), Duration::ZERO);

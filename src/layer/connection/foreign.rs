@@ -54,10 +54,15 @@ where
     };
     let span = span(looks_like, accepted.peer);
     let party = Party::stranger(accepted.peer);
+    // What counts the connection counts it until it is closed.
+    let Accepted {
+        io: mut client,
+        extensions: counted,
+        ..
+    } = accepted;
     let closing = async move {
-        match seen {
+        let error = match seen {
             Seen::LooksLike(protocol) => {
-                let mut client = accepted.io;
                 let told = timeout_at(deadline, tell(&mut client, protocol, &served)).await;
                 // A client that is gone, or was too slow, needs no close that lingers.
                 if let Ok(Ok(true)) = told {
@@ -66,7 +71,9 @@ where
                 SessionError::new(Step::Greeting, protocol)
             }
             Seen::Nothing(error) => SessionError::new(Step::Greeting, error),
-        }
+        };
+        drop(counted);
+        error
     };
     hold_closing(lines, span, party, closing)
 }

@@ -16,8 +16,8 @@ use crate::{
     proto::{self, Address, Command, Decode, Greeting, Method, Reply, ReplyCode, Selection},
     relay::Traffic,
     session::{
-        Accepted, CloneService, Dial, Negotiate, Negotiation, Protocol, Replies, Request,
-        SessionHolder, Tunnel,
+        Accepted, CloneService, Dial, Extensions, Negotiate, Negotiation, Protocol, Replies,
+        Request, SessionHolder, Tunnel,
     },
 };
 
@@ -82,8 +82,9 @@ where
     let opening = timeout_at(limit, open(&mut negotiator, accepted, &mut step)).await;
     let (mut client, service, mut request, share) = match opening {
         Ok(Ok(Opened::Asks(client, service, request, share))) => (client, service, request, share),
-        Ok(Ok(Opened::Garbles(client, refusal))) => {
+        Ok(Ok(Opened::Garbles(client, counted, refusal))) => {
             refuse(client, &replies.failure(&refusal)).await;
+            drop(counted);
             return (party, Err(SessionError::new(step, refusal)));
         }
         Ok(Err(error)) => return (party, Err(SessionError::new(step, error))),
@@ -138,8 +139,8 @@ where
 enum Opened<W, S> {
     /// With a request, or with more sessions than its user may have.
     Asks(W, S, Request, Result<(), Refusal>),
-    /// With something else in its place.
-    Garbles(W, Refusal),
+    /// With something else in its place. What counts the connection counts it until the client is told.
+    Garbles(W, Extensions, Refusal),
 }
 
 /// Performs everything up to the request, which the deadline bounds.
@@ -218,6 +219,6 @@ where
             }
             Ok(Opened::Asks(client, session.service, request, share))
         }
-        Err(refusal) => Ok(Opened::Garbles(client, refusal)),
+        Err(refusal) => Ok(Opened::Garbles(client, extensions, refusal)),
     }
 }
