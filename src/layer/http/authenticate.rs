@@ -7,8 +7,8 @@ use tokio::{
 
 use super::{
     authorization::Authorization,
-    connection::{Refused, Session, TunnelOf, failed},
     page::Page,
+    session::{Refused, Session, TunnelOf, failed},
 };
 use crate::{
     error::{AuthError, BoxError, Refusal, SessionError, Step, find},

@@ -5,9 +5,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{
     body::Body,
-    connection::{Ended, Session, TunnelOf, failed},
     conversation::Reply,
     page::Page,
+    session::{Ended, Session, TunnelOf, failed},
     tunnel::HttpTunnel,
 };
 use crate::{

@@ -187,10 +187,13 @@ where
 
 /// Takes requests from hyper.
 #[derive(Clone, Default)]
-struct Post(Arc<Mutex<Option<(Request<Incoming>, Reply)>>>);
+struct Post(Arc<Mutex<Option<Letter>>>);
+
+/// A request, and where its response goes.
+type Letter = (Request<Incoming>, Reply);
 
 impl Post {
-    fn take(&self) -> Option<(Request<Incoming>, Reply)> {
+    fn take(&self) -> Option<Letter> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }

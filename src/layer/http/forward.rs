@@ -8,13 +8,13 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tracing::Span;
 
 use super::{
-    connection::{Ended, Session, TunnelOf},
     conversation::{Reply, Then},
     exchange::Exchange,
     incoming,
     outgoing::{Outgoing, Watch},
     page::Page,
     problem::Problem,
+    session::{Ended, Session, TunnelOf},
     tunnel::HttpTunnel,
 };
 use crate::{

@@ -10,10 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{
-    connection::{self, Config},
-    future::ResponseFuture,
-};
+use super::{config::Config, connection, future::ResponseFuture};
 use crate::{
     error::{BoxError, ReplyCodes},
     io::PrefixedStream,

@@ -5,9 +5,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{
     body::Body,
-    connection::{Ended, Session, failed},
     conversation::{Broken, Reply, Then},
     page::Page,
+    session::{Ended, Session, failed},
 };
 use crate::{
     error::{SessionError, Step},

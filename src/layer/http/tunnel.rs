@@ -1,6 +1,6 @@
 //! What a connection becomes: the tunnel of CONNECT, or that of a request which changed to another protocol.
 
-use std::{future::Future, io, pin::pin, task::Poll, time::Duration};
+use std::{io, pin::pin, task::Poll, time::Duration};
 
 use tokio::io::DuplexStream;
 
@@ -41,38 +41,36 @@ impl<T: Tunnel> Tunnel for HttpTunnel<T> {
 }
 
 /// Copies between the client and the near end of the tunnel until the tunnel ends.
-fn relay<W: ClientStream>(
+async fn relay<W: ClientStream>(
     (tunnel, near): (Running, PrefixedStream<DuplexStream>),
     client: W,
-) -> impl Future<Output = io::Result<Traffic>> + Send {
-    async move {
-        let relay = Relay::new().idle_timeout(NEVER).half_close_timeout(NEVER);
-        let mut relay = pin!(relay.run(client, near));
-        let mut tunnel = tunnel;
-        let mut copied = None;
-        let mut ended = None;
-        std::future::poll_fn(|cx| {
-            if copied.is_none()
-                && let Poll::Ready(outcome) = relay.as_mut().poll(cx)
-            {
-                copied = Some(outcome);
-            }
-            if ended.is_none()
-                && let Poll::Ready(outcome) = tunnel.as_mut().poll(cx)
-            {
-                ended = Some(outcome);
-            }
-            match (&copied, &ended) {
-                // The client is gone, or the tunnel is cut: the other one is of no use.
-                (Some(Err(_)), _) | (_, Some(Err(_))) | (Some(_), Some(_)) => Poll::Ready(()),
-                _ => Poll::Pending,
-            }
-        })
-        .await;
-        match (copied, ended) {
-            (_, Some(outcome)) => outcome,
-            (Some(outcome), None) => outcome,
-            (None, None) => Ok(Traffic::default()),
+) -> io::Result<Traffic> {
+    let relay = Relay::new().idle_timeout(NEVER).half_close_timeout(NEVER);
+    let mut relay = pin!(relay.run(client, near));
+    let mut tunnel = tunnel;
+    let mut copied = None;
+    let mut ended = None;
+    std::future::poll_fn(|cx| {
+        if copied.is_none()
+            && let Poll::Ready(outcome) = relay.as_mut().poll(cx)
+        {
+            copied = Some(outcome);
         }
+        if ended.is_none()
+            && let Poll::Ready(outcome) = tunnel.as_mut().poll(cx)
+        {
+            ended = Some(outcome);
+        }
+        match (&copied, &ended) {
+            // The client is gone, or the tunnel is cut: the other one is of no use.
+            (Some(Err(_)), _) | (_, Some(Err(_))) | (Some(_), Some(_)) => Poll::Ready(()),
+            _ => Poll::Pending,
+        }
+    })
+    .await;
+    match (copied, ended) {
+        (_, Some(outcome)) => outcome,
+        (Some(outcome), None) => outcome,
+        (None, None) => Ok(Traffic::default()),
     }
 }
