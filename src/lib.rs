@@ -1,10 +1,10 @@
-//! SOCKS5 proxies composed from tower services.
+//! SOCKS and HTTP proxies composed from tower services.
 //!
 //! ```text
 //! async fn(Request) -> Result<Tunnel, Refusal>
 //! ```
 //!
-//! A SOCKS request goes in, a tunnel comes out, and everything between is a
+//! A request of SOCKS5, SOCKS4 or HTTP goes in, a tunnel comes out, and everything between is a
 //! [`tower::Service`](tower_service::Service).
 //!
 //! ```no_run
@@ -41,7 +41,7 @@
 //!
 //! | place | what flows there | tower's middleware there means |
 //! |---|---|---|
-//! | above [`HandshakeLayer`] | [`Accepted<Io>`](crate::session::Accepted) to [`Traffic`] | `timeout`: the age of a session; TLS or a PROXY-protocol header are layers here too |
+//! | above [`HandshakeLayer`] | [`Accepted<Io>`](crate::session::Accepted) to [`Traffic`] | `timeout`: the age of a session; [PROXY headers](layer::proxy_protocol) and TLS (feature `tls`) are layers here too |
 //! | between [`HandshakeLayer`] and [`AuthLayer`] | [`Negotiation<Io>`](session::Negotiation) to [`Authenticated<W, S>`](session::Authenticated) | `timeout`: authentication; `concurrency_limit`: verifications in flight |
 //! | below [`AuthLayer`] | [`Request`] to `impl` [`Tunnel`] | `timeout`: the dial, reply 06; `concurrency_limit`: dials in flight; `retry`, `buffer`, `balance`, `steer` and `filter` all work, since a [`Request`] is `Clone`; `rate_limit` is not `Clone`: `.buffer(n)` goes right above it |
 //! | inside [`Connector`] | [`Request`], one command each | per command, or per hop |
@@ -55,6 +55,19 @@
 //! Above [`AuthLayer`] an error closes the connection; below it an error becomes a
 //! [reply code](error). A stack in the wrong order does not compile, and the compiler says what is
 //! missing where.
+//!
+//! # One front door
+//!
+//! Clients of other protocols than SOCKS5 end in the same services: one authentication, one policy, one set of limits, one log.
+//!
+//! | layer | clients |
+//! |---|---|
+//! | [`HandshakeLayer`] | SOCKS5 |
+//! | [`Socks4Layer`](layer::socks4::Socks4Layer) | SOCKS4 and SOCKS4a |
+//! | `HttpLayer` (feature `http-server`) | HTTP: CONNECT, and requests for a whole URL |
+//! | [`MixedLayer`](layer::mixed::MixedLayer) | several of them on one port |
+//! | [`ProxyProtocolLayer`](layer::proxy_protocol::ProxyProtocolLayer), above these | behind a load balancer |
+//! | `TlsLayer` (feature `tls`), above these | inside TLS |
 //!
 //! # Guides
 //!
@@ -130,6 +143,7 @@
 //! | [`session`], [`server`] | near 1.0 | tower, tokio |
 //! | [`layer`]: handshake, auth, acl, trace, track | near 1.0 | tower; tracing in trace |
 //! | [`layer`]: limit, meter, request_fn | may change | |
+//! | [`layer`]: http, mixed, proxy_protocol, socks4, tls | may change | hyper in http, rustls in tls |
 //! | [`io`], [`datagram`] | may change: what streams and datagrams of your own implement | tokio |
 //! | [`client`] | near 1.0 | tokio |
 //! | [`connector`]: direct, bind, associate, upstream | near 1.0 | tower |
@@ -155,8 +169,10 @@
 //! | `http` | no | `http::Uri` is a target and [`Connected`](crate::session::Connected) a stream of hyper's: connectors fit hyper-util's client and tonic as they are |
 //! | `http-connect` | no | `HttpUpstream`, through HTTP proxies by CONNECT |
 //! | `proxy-url` | no | `ProxyUrl`, `ALL_PROXY` and `NO_PROXY`; with `http-connect` |
+//! | `http-server` | no | `HttpLayer`, clients of HTTP proxies, by hyper |
 //! | `tls` | no | `TlsLayer` for clients, and `TlsConnector` to proxies: rustls with ring; `https` and `socks5s` in `ProxyUrl` |
 //! | `hickory` | no | `HickoryResolver`, a resolver that needs no threads |
+//! | `reverse-dns` | no | `SystemResolver` finds names of addresses too, for RESOLVE_PTR |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
