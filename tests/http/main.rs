@@ -18,6 +18,7 @@ mod forward;
 mod origins;
 mod smuggling;
 mod statuses;
+mod trailers;
 
 use tower::Layer;
 use tower_socks::{

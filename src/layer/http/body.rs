@@ -7,7 +7,7 @@ use std::{
 
 use hyper::body::{Bytes, Frame, Incoming, SizeHint};
 
-use super::notes::Notes;
+use super::{fields::strip_trailers, notes::Notes};
 
 /// The body of a response to a client. Notes that hyper has all of it when it is dropped.
 pub(super) struct Body {
@@ -60,7 +60,9 @@ impl hyper::body::Body for Body {
         match &mut self.get_mut().source {
             Source::Text(text) if text.is_empty() => Poll::Ready(None),
             Source::Text(text) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(text))))),
-            Source::Origin(incoming) => Pin::new(incoming).poll_frame(cx),
+            Source::Origin(incoming) => Pin::new(incoming)
+                .poll_frame(cx)
+                .map(|frame| frame.map(|frame| frame.map(strip_trailers))),
         }
     }
 

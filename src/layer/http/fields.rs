@@ -4,6 +4,7 @@ use http::{
     HeaderMap, HeaderName, HeaderValue,
     header::{CONNECTION, TE, TRANSFER_ENCODING, UPGRADE, VIA},
 };
+use hyper::body::{Bytes, Frame};
 
 /// Removes what concerns one connection only: `Connection` and the fields that it lists, `TE`, `Upgrade` and the like,
 /// and everything that is between a client and a proxy.
@@ -24,6 +25,17 @@ pub(super) fn strip(fields: &mut HeaderMap) {
     }
     fields.remove("keep-alive");
     fields.remove("http2-settings");
+}
+
+/// Removes from trailers what is removed from a head: the next server may merge the two.
+pub(super) fn strip_trailers(frame: Frame<Bytes>) -> Frame<Bytes> {
+    match frame.into_trailers() {
+        Ok(mut trailers) => {
+            strip(&mut trailers);
+            Frame::trailers(trailers)
+        }
+        Err(data) => data,
+    }
 }
 
 /// Whether one of the values of a field, a list of tokens, has this one.

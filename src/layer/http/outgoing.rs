@@ -11,7 +11,7 @@ use std::{
 
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, Version,
-    header::{CONNECTION, EXPECT, HOST, MAX_FORWARDS, TE, UPGRADE},
+    header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, MAX_FORWARDS, TE, UPGRADE},
     uri::PathAndQuery,
 };
 use hyper::{
@@ -21,7 +21,7 @@ use hyper::{
 
 use super::{
     continues::{Continue, Wanted},
-    fields::{append_via, has_come_through, has_token, strip},
+    fields::{append_via, has_come_through, has_token, strip, strip_trailers},
     notes::Notes,
     problem::Problem,
 };
@@ -178,6 +178,8 @@ fn host(address: &Address) -> String {
 /// Passes an interim response on to the client, in front of the final one.
 fn pass_on(notes: &Notes, status: StatusCode, mut fields: HeaderMap) {
     strip(&mut fields);
+    // It has no body, and a client that looked for one would take the final response for it.
+    fields.remove(CONTENT_LENGTH);
     let mut text = format!(
         "HTTP/1.1 {} {}\r\n",
         status.as_str(),
@@ -224,7 +226,7 @@ impl Body for Upload {
         if matches!(frame, Some(Err(_))) {
             this.malformed.store(true, Ordering::Relaxed);
         }
-        Poll::Ready(frame)
+        Poll::Ready(frame.map(|frame| frame.map(strip_trailers)))
     }
 
     fn is_end_stream(&self) -> bool {
