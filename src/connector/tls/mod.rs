@@ -37,5 +37,6 @@
 mod future;
 mod service;
 
+#[cfg(feature = "proxy-url")]
 pub(in crate::connector) use self::service::{name_of, shake_hands};
 pub use self::{future::ResponseFuture, service::TlsConnector};
