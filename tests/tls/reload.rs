@@ -1,8 +1,14 @@
 //! Certificates change while it runs.
 
-use std::fs;
+use std::{fs, sync::Arc};
 
-use tower_socks::tls::{ClientCertificates, TlsInfo};
+use tower_socks::{
+    layer::tls::TlsLayer,
+    tls::{
+        ClientCertificates, TlsInfo,
+        rustls::{ClientConnection, pki_types::ServerName},
+    },
+};
 
 use crate::{
     support::{CONNECT, CONNECTED, Client, HELLO, HELLO_OK, Script},
@@ -89,6 +95,32 @@ async fn a_session_of_before_is_not_resumed() {
             .unwrap(),
     );
     exchange(true).await;
+}
+
+/// Early data would be accepted by the session, and lost: no client is told that it can send them.
+#[tokio::test(start_paused = true)]
+async fn early_data_are_not_offered() {
+    let world = World::new();
+    let with_early_data = || {
+        let mut config = (*world.settings().build().unwrap()).clone();
+        config.max_early_data_size = 16 * 1024;
+        config
+    };
+    let layer = TlsLayer::new(with_early_data());
+    let (server, _dialled) = server(&layer);
+    for _ in 0..2 {
+        let mut config = (*world.client()).clone();
+        config.enable_early_data = true;
+        let config = Arc::new(config);
+        let client = Client::new(server.clone());
+        let mut io = shake(config.clone(), client.io).await.unwrap();
+        io.say(HELLO).await;
+        io.hear(HELLO_OK).await;
+        let name = ServerName::try_from("localhost").unwrap();
+        let mut next = ClientConnection::new(config, name).unwrap();
+        assert!(next.early_data().is_none());
+        layer.replace(with_early_data());
+    }
 }
 
 /// What cannot be used is refused when it is read: nothing is replaced by it.

@@ -38,7 +38,7 @@ impl TlsLayer {
     /// that accepts early data is used without them.
     pub fn new(config: impl Into<Arc<ServerConfig>>) -> Self {
         Self {
-            config: Shared(Arc::new(RwLock::new(config.into()))),
+            config: Shared(Arc::new(RwLock::new(without_early_data(config.into())))),
             deadline: Duration::from_secs(10),
         }
     }
@@ -53,13 +53,21 @@ impl TlsLayer {
     /// Replaces the configuration, for connections that are accepted from now on. Those that are open, or in their
     /// handshake, are left alone. No session of before is resumed, unless the two share a store.
     pub fn replace(&self, config: impl Into<Arc<ServerConfig>>) {
-        let config = config.into();
+        let config = without_early_data(config.into());
         *self
             .config
             .0
             .write()
             .unwrap_or_else(PoisonError::into_inner) = config;
     }
+}
+
+/// Early data would be accepted, and read by nobody. They can be replayed, besides (RFC 8446 section 8).
+fn without_early_data(mut config: Arc<ServerConfig>) -> Arc<ServerConfig> {
+    if config.max_early_data_size != 0 {
+        Arc::make_mut(&mut config).max_early_data_size = 0;
+    }
+    config
 }
 
 impl fmt::Debug for TlsLayer {
