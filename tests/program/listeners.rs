@@ -10,11 +10,15 @@ use std::{
     },
     path::PathBuf,
     process::Command,
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        atomic::{AtomicU32, Ordering},
+        mpsc,
+    },
     time::Duration,
 };
 
 use rustix::process::Signal;
+use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::support::program::{Server, complaint, connect_request, exchange, file::File, program};
 
@@ -111,6 +115,33 @@ fn what_a_server_that_was_killed_has_left_is_taken_over() {
     let said = complaint(&["--config", file.path()]);
     assert!(said.contains("another server listens there"), "{said}");
     path.connect();
+}
+
+/// The system would have a client wait there.
+#[test]
+fn a_server_that_accepts_nobody_holds_nothing_up() {
+    let path = Path::new();
+    let hangs = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+    hangs.bind(&SockAddr::unix(&path.0).unwrap()).unwrap();
+    hangs.listen(0).unwrap();
+    let client = || {
+        let client = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+        client.set_nonblocking(true).unwrap();
+        let connected = client.connect(&SockAddr::unix(&path.0).unwrap());
+        connected.ok().map(|()| client)
+    };
+    let queue: Vec<_> = std::iter::from_fn(client).take(100).collect();
+    assert!((1..100).contains(&queue.len()));
+
+    let file = path.file("");
+    let (said, says) = mpsc::channel();
+    std::thread::spawn(move || said.send(complaint(&["--config", file.path()])));
+    let said = says.recv_timeout(Duration::from_secs(20));
+    // It would wait for ever otherwise, and so would the thread.
+    drop((queue, hangs));
+    let said = said.unwrap();
+    assert!(said.contains("another server listens there"), "{said}");
+    assert!(fs::metadata(&path.0).unwrap().file_type().is_socket());
 }
 
 #[test]

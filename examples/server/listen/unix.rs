@@ -67,18 +67,26 @@ fn remove_stale(path: &Path) -> io::Result<()> {
         let problem = "something is there that is no socket";
         return Err(io::Error::new(io::ErrorKind::AlreadyExists, problem));
     }
-    match std::os::unix::net::UnixStream::connect(path) {
+    match connect(path) {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {}
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Ok(_) => {
+        // One whose queue is full is not ready for more.
+        Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(error),
+        Ok(()) | Err(_) => {
             let problem = "another server listens there";
             return Err(io::Error::new(io::ErrorKind::AddrInUse, problem));
         }
-        Err(error) => return Err(error),
     }
     // What another server has put there meanwhile stays.
     match fs::symlink_metadata(path) {
         Ok(now) if identity(&now) == identity(&found) => fs::remove_file(path),
         _ => Ok(()),
     }
+}
+
+/// Looks whether somebody listens, without waiting until that one accepts.
+fn connect(path: &Path) -> io::Result<()> {
+    let socket = socket2::Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    socket.connect(&SockAddr::unix(path)?)
 }
