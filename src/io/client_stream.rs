@@ -54,13 +54,21 @@ impl<Io: AsyncRead + AsyncWrite + Unpin + Send + 'static> ClientStream for Prefi
                 return end;
             }
         }
-        // With bytes left to read, its readiness says nothing new.
+        self.poll_broken(cx).map(Err)
+    }
+}
+
+impl<Io: AsyncRead + Unpin + 'static> PrefixedStream<Io> {
+    /// Looks at the socket once a second; ready once it has an error. With bytes left to read, its readiness says
+    /// nothing new.
+    pub(crate) fn poll_broken(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
         loop {
             let Some(socket) = Raw::beneath(self.get_ref()) else {
                 return Poll::Pending;
             };
-            if let Some(error) = socket.take_error()? {
-                return Poll::Ready(Err(error));
+            match socket.take_error() {
+                Ok(None) => {}
+                Ok(Some(error)) | Err(error) => return Poll::Ready(error),
             }
             ready!(self.poll_watch(cx));
         }

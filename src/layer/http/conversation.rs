@@ -176,6 +176,12 @@ where
             return Ok(Poll::Ready(()));
         }
         let polled = self.connection.poll_without_shutdown(cx);
+        // Where nothing is left to read, hyper is done before the end of the response is out, and flushes when
+        // it is polled again.
+        let is_unflushed = matches!(polled, Poll::Ready(Ok(()))) && self.notes.lock().blocked;
+        if is_unflushed {
+            return Ok(Poll::Pending);
+        }
         self.is_over = polled.is_ready();
         match polled {
             Poll::Ready(Err(error)) => Err(Broken::Client(error)),

@@ -4,6 +4,7 @@ use std::{
     future::{Future, poll_fn},
     io,
     pin::{Pin, pin},
+    sync::atomic::Ordering,
     task::{Context, Poll},
     time::Duration,
 };
@@ -15,13 +16,15 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use tokio::{
-    io::{AsyncWriteExt, DuplexStream},
+    io::{AsyncWrite, AsyncWriteExt},
     time::timeout,
 };
 
 use super::{
     conversation::BUFFER,
+    notes::Notes,
     outgoing::{Upload, Watch},
+    pipe::{Near, pipe},
 };
 use crate::{
     error::BoxError,
@@ -30,9 +33,6 @@ use crate::{
     session::Tunnel,
 };
 
-/// Octets between the tunnel and hyper, in each direction.
-const PIPE: usize = 32 * 1024;
-
 /// For how long the end of the tunnel is awaited, once the response is complete.
 const END: Duration = Duration::from_millis(500);
 
@@ -40,8 +40,14 @@ const END: Duration = Duration::from_millis(500);
 pub(super) struct Exchange {
     tunnel: Option<Running>,
     outcome: Option<io::Result<Traffic>>,
-    connection: Option<Connection<TokioIo<DuplexStream>, Upload>>,
+    connection: Option<Connection<TokioIo<Near>, Upload>>,
     is_done: bool,
+    near: Near,
+    watch: Watch,
+    notes: Notes,
+    /// Whether the client has asked for another protocol.
+    upgrades: bool,
+    is_half_closed: bool,
 }
 
 /// A tunnel that runs.
@@ -70,12 +76,14 @@ impl Exchange {
     pub(super) async fn begin<T>(
         tunnel: T,
         request: Request<Upload>,
+        upgrades: bool,
         watch: &Watch,
+        notes: &Notes,
     ) -> (Self, Result<Response<Incoming>, NoResponse>)
     where
         T: Tunnel + 'static,
     {
-        let (near, far) = tokio::io::duplex(PIPE);
+        let (near, far) = pipe();
         let mut exchange = Self {
             tunnel: Some(Box::pin(async move {
                 tunnel.run(PrefixedStream::new(far)).await
@@ -83,6 +91,11 @@ impl Exchange {
             outcome: None,
             connection: None,
             is_done: false,
+            near: near.clone(),
+            watch: watch.clone(),
+            notes: notes.clone(),
+            upgrades,
+            is_half_closed: false,
         };
         let begun = Builder::new()
             .max_buf_size(BUFFER)
@@ -117,12 +130,29 @@ impl Exchange {
             // How it failed, the response says, or its body.
             self.is_done = connection.poll_without_shutdown(cx).is_ready();
         }
+        if !self.is_half_closed && self.has_nothing_to_say() {
+            self.is_half_closed = Pin::new(&mut self.near).poll_shutdown(cx).is_ready();
+        }
         if let Some(tunnel) = &mut self.tunnel
             && let Poll::Ready(outcome) = tunnel.as_mut().poll(cx)
         {
             self.tunnel = None;
+            if outcome.is_err() {
+                self.near.break_off();
+            }
             self.outcome = Some(outcome);
         }
+    }
+
+    /// Whether the client has ended its direction, and its request is out: then so does the tunnel, whose limit on
+    /// half-closed ones it is up to.
+    fn has_nothing_to_say(&self) -> bool {
+        let notes = self.notes.lock();
+        // What is behind a request for another protocol is for the origin.
+        notes.half_closed
+            && !(self.upgrades && notes.ahead)
+            && self.watch.uploaded.load(Ordering::Relaxed)
+            && self.near.is_flushed()
     }
 
     /// Ends the tunnel, since the response is complete: an origin that keeps its end open is left. Returns how the tunnel
@@ -153,7 +183,7 @@ impl Exchange {
     }
 
     /// Ends HTTP. Returns the tunnel, and its near end with what was read behind the response.
-    pub(super) fn into_parts(self) -> Option<(Running, PrefixedStream<DuplexStream>)> {
+    pub(super) fn into_parts(self) -> Option<(Running, PrefixedStream<Near>)> {
         let parts = self.connection?.into_parts();
         let near = PrefixedStream::with_bytes(parts.io.into_inner(), parts.read_buf.to_vec());
         Some((self.tunnel?, near))

@@ -118,7 +118,7 @@ where
             upgrade,
             watch,
         } = outgoing;
-        let begun = Exchange::begin(tunnel, request, &watch);
+        let begun = Exchange::begin(tunnel, request, upgrade.is_some(), &watch, &notes);
         let (mut exchange, response) = match self.conversation.during(begun).await {
             Ok(begun) => begun,
             Err(broken) => return left(Step::Relay, broken.into()),

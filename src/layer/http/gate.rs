@@ -15,7 +15,7 @@ use super::{
     notes::Notes,
     problem::Problem,
 };
-use crate::io::{ClientStream, PrefixedStream};
+use crate::io::PrefixedStream;
 
 /// Octets that are read at once: a head of usual size, and a piece of a body.
 const HEAD: usize = 2 * 1024;
@@ -76,8 +76,13 @@ impl<Io> Gate<Io> {
         PrefixedStream::with_bytes(io, ahead)
     }
 
-    fn left(&self) -> &[u8] {
+    pub(super) fn left(&self) -> &[u8] {
         self.buffer.get(self.start..).unwrap_or_default()
+    }
+
+    /// Returns `true` in the middle of a message, of which hyper may want no more for now.
+    pub(super) const fn is_within(&self) -> bool {
+        !matches!(self.state, State::Head(_) | State::Held)
     }
 
     fn taken(&mut self, octets: usize) {
@@ -268,11 +273,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin + Send + 'static> Gate<Io> {
                     let mut notes = self.notes.lock();
                     if !notes.next {
                         drop(notes);
-                        // The end is a half-close: the client waits for the response.
-                        return match ready!(self.io.poll_closed(cx)) {
-                            Ok(()) => Poll::Pending,
-                            Err(gone) => Poll::Ready(Err(gone)),
-                        };
+                        return self.poll_held(cx);
                     }
                     notes.next = false;
                     drop(notes);

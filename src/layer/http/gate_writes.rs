@@ -56,6 +56,10 @@ impl<Io: AsyncRead + AsyncWrite + Unpin + Send + 'static> Write for Gate<Io> {
             this.notes.lock().blocked = true;
             return Poll::Pending;
         }
+        // Who reads nothing of a body does not hear of a reset; a flush is asked for each time.
+        if let Poll::Ready(gone) = this.poll_within(cx) {
+            return Poll::Ready(Err(gone));
+        }
         Pin::new(&mut this.io).poll_flush(cx)
     }
 

@@ -20,6 +20,10 @@ pub(super) struct Noted {
     pub(super) begun: bool,
     /// The client has ended its direction, and no complete head is left.
     pub(super) ended: bool,
+    /// The client has ended its direction behind a complete request: it waits for the response, or has left.
+    pub(super) half_closed: bool,
+    /// It has sent something behind that request.
+    pub(super) ahead: bool,
     /// The client takes no more for now.
     pub(super) blocked: bool,
     /// Octets that were written so far.

@@ -44,6 +44,8 @@ pub(super) struct Outgoing {
 pub(super) struct Watch {
     /// What the client sends as a body is none.
     pub(super) malformed: Arc<AtomicBool>,
+    /// hyper has all of the request.
+    pub(super) uploaded: Arc<AtomicBool>,
     interim: Arc<AtomicU32>,
 }
 
@@ -112,6 +114,7 @@ impl Outgoing {
             body,
             waits: expects.then(|| held.wanted()),
             malformed: Arc::clone(&watch.malformed),
+            uploaded: Arc::clone(&watch.uploaded),
         });
         if expects {
             fields.insert(EXPECT, HeaderValue::from_static("100-continue"));
@@ -207,6 +210,13 @@ pub(super) struct Upload {
     body: Incoming,
     waits: Option<Wanted>,
     malformed: Arc<AtomicBool>,
+    uploaded: Arc<AtomicBool>,
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        self.uploaded.store(true, Ordering::Relaxed);
+    }
 }
 
 impl Body for Upload {

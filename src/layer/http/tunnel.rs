@@ -2,9 +2,7 @@
 
 use std::{io, pin::pin, task::Poll, time::Duration};
 
-use tokio::io::DuplexStream;
-
-use super::exchange::Running;
+use super::{exchange::Running, pipe::Near};
 use crate::{
     io::{ClientStream, PrefixedStream},
     proto::Address,
@@ -20,7 +18,7 @@ pub(super) enum HttpTunnel<T> {
     /// Of CONNECT.
     Connect(T),
     /// Of a request: it runs already, between the origin and this stream.
-    Upgraded(Box<(Running, PrefixedStream<DuplexStream>)>),
+    Upgraded(Box<(Running, PrefixedStream<Near>)>),
 }
 
 impl<T: Tunnel> Tunnel for HttpTunnel<T> {
@@ -42,7 +40,7 @@ impl<T: Tunnel> Tunnel for HttpTunnel<T> {
 
 /// Copies between the client and the near end of the tunnel until the tunnel ends.
 async fn relay<W: ClientStream>(
-    (tunnel, near): (Running, PrefixedStream<DuplexStream>),
+    (tunnel, near): (Running, PrefixedStream<Near>),
     client: W,
 ) -> io::Result<Traffic> {
     let relay = Relay::new().idle_timeout(NEVER).half_close_timeout(NEVER);
