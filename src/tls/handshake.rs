@@ -1,14 +1,19 @@
 //! Handshakes, as a server and as a client.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio_rustls::{
     TlsAcceptor,
-    rustls::{ClientConfig, ServerConfig, pki_types::ServerName},
+    rustls::{
+        self, CertificateError, ClientConfig, HandshakeKind, ServerConfig, pki_types::ServerName,
+    },
 };
 
-use super::{TlsInfo, looks_like::looks_like, opening::Opening};
+use super::{Certificate, TlsInfo, looks_like::looks_like, opening::Opening};
 use crate::{
     error::TlsError,
     io::{BoxStream, TlsStream, lingering_close},
@@ -46,10 +51,21 @@ where
             return Err(error);
         }
     }
-    match TlsAcceptor::from(config).accept(io).into_fallible().await {
+    match TlsAcceptor::from(Arc::clone(&config))
+        .accept(io)
+        .into_fallible()
+        .await
+    {
         Ok(stream) => {
             let (io, session) = stream.into_inner();
             let info = TlsInfo::new(&session, session.server_name());
+            // Nobody has looked at the certificate again.
+            let resumed = session.handshake_kind() == Some(HandshakeKind::Resumed);
+            if resumed && has_expired(&info, &config) {
+                lingering_close(io.io).await;
+                let expired = rustls::Error::InvalidCertificate(CertificateError::Expired);
+                return Err(TlsError::Handshake(expired));
+            }
             Ok((TlsStream::new(BoxStream::new(io.io), session), info))
         }
         Err((error, io)) => {
@@ -61,6 +77,16 @@ where
             Err(error)
         }
     }
+}
+
+/// Whether the certificates of a client, which were valid once, are so no longer.
+fn has_expired(info: &TlsInfo, config: &ServerConfig) -> bool {
+    let Some(now) = config.time_provider.current_time() else {
+        return true;
+    };
+    let now = SystemTime::UNIX_EPOCH + Duration::from_secs(now.as_secs());
+    let mut chain = info.chain.iter().cloned().filter_map(Certificate::new);
+    chain.any(|certificate| certificate.validity().1 < now)
 }
 
 /// Shakes hands with a server of this name. The caller bounds the time.

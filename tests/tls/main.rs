@@ -21,6 +21,7 @@ mod keys;
 #[cfg(feature = "proxy-url")]
 mod proxy_url;
 mod reload;
+mod resumption;
 mod streams;
 
 use support::tls as world;
