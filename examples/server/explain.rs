@@ -78,8 +78,11 @@ impl std::str::FromStr for Question {
                 ));
             }
         };
-        let target: Address = target
-            .parse()
+        let is_lookup = [Command::RESOLVE, Command::RESOLVE_PTR].contains(&command);
+        let target: Address = is_lookup
+            .then(|| Address::new(target, 0).ok())
+            .flatten()
+            .map_or_else(|| target.parse(), Ok)
             .map_err(|problem| format!("`{target}`: {problem}; {FORM}"))?;
         let mut request = Request::new(command, target.clone());
         request.protocol = protocol;
@@ -126,8 +129,13 @@ async fn explain(rules: &Rules, fixed: &Fixed, question: &Question) -> (Vec<Stri
     let at = at.unwrap_or_else(SystemTime::now);
     let stated = rules.explain_at(request, Check::Stated, at);
     let mut lines = vec![stated.to_string()];
-    if upstream.is_some() && request.command != Command::CONNECT {
-        lines.push("with an upstream, every command but CONNECT is refused".into());
+    let is_lookup = [Command::RESOLVE, Command::RESOLVE_PTR].contains(&request.command);
+    if is_lookup && !fixed.resolve {
+        lines.push("names are not looked up for clients: `resolve` is off".into());
+        return (lines, false);
+    }
+    if upstream.is_some() && request.command != Command::CONNECT && !is_lookup {
+        lines.push("with an upstream, BIND and UDP ASSOCIATE are refused".into());
         return (lines, false);
     }
     let Address::Name(name, port) = &request.target else {
@@ -137,6 +145,12 @@ async fn explain(rules: &Rules, fixed: &Fixed, question: &Question) -> (Vec<Stri
         return (lines, false);
     }
     if upstream.is_some_and(Upstream::has_remote_dns) {
+        if is_lookup {
+            lines.push(
+                "the upstream looks the name up; each address is judged before it is told".into(),
+            );
+            return (lines, true);
+        }
         let decision = rules.explain_at(request, Check::Name, at);
         lines.push(format!("{decision} (the upstream resolves the name)"));
         return (lines, !decision.is_refused());

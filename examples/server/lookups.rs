@@ -1,67 +1,65 @@
 //! `resolve`: RESOLVE and RESOLVE_PTR, which Tor's programs ask for.
 
 use std::{
-    future::{Ready, ready},
+    fmt,
     task::{Context, Poll},
     time::Duration,
 };
 
-use futures_util::future::Either;
-use tower::Service;
+use tower::{Service, util::BoxCloneSyncService};
 use tower_socks::{
     BoxError, Refusal, Request,
     connector::{
         name_service::{NameService, NameServiceTunnel},
-        resolve::SystemResolver,
+        resolve::{Resolve, ReverseResolve},
     },
-    layer::metrics::LookupMetrics,
     proto::ReplyCode,
 };
 
 /// Executes both, where the operator has said so.
-#[derive(Clone, Debug)]
-pub(crate) struct Lookups(Option<NameService<LookupMetrics<SystemResolver>, SystemResolver>>);
+#[derive(Clone)]
+pub(crate) struct Lookups(BoxCloneSyncService<Request, NameServiceTunnel, BoxError>);
 
 impl Lookups {
     /// Refuses both with 07.
-    pub(crate) const fn refused() -> Self {
-        Self(None)
+    pub(crate) fn refused() -> Self {
+        Self(BoxCloneSyncService::new(tower::service_fn(async |_| {
+            let code = ReplyCode::COMMAND_NOT_SUPPORTED;
+            let reason = "names are not looked up for clients: `resolve` is off";
+            Err(Refusal::new(code, reason).into())
+        })))
     }
 
-    /// Looks names up as connectors do, and those of addresses by the same system.
-    pub(crate) fn new(
-        names: LookupMetrics<SystemResolver>,
-        addresses: SystemResolver,
+    /// Asks whom connectors ask: the system or an upstream.
+    pub(crate) fn by(
+        names: impl Resolve + Sync,
+        addresses: impl ReverseResolve + Sync,
         limit: Duration,
     ) -> Self {
-        let service = NameService::new().resolver(names);
-        Self(Some(service.reverse_resolver(addresses).timeout(limit)))
+        let service = NameService::new()
+            .resolver(names)
+            .reverse_resolver(addresses);
+        Self(BoxCloneSyncService::new(service.timeout(limit)))
     }
 }
 
 impl Service<Request> for Lookups {
     type Response = NameServiceTunnel;
     type Error = BoxError;
-    type Future = Either<
-        Ready<Result<NameServiceTunnel, BoxError>>,
-        <NameService<LookupMetrics<SystemResolver>, SystemResolver> as Service<Request>>::Future,
-    >;
+    type Future =
+        <BoxCloneSyncService<Request, NameServiceTunnel, BoxError> as Service<Request>>::Future;
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        Poll::Ready(Ok(()))
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.0.poll_ready(cx)
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        match &mut self.0 {
-            Some(service) => Either::Right(service.call(request)),
-            None => {
-                let code = ReplyCode::COMMAND_NOT_SUPPORTED;
-                let refusal = Refusal::new(
-                    code,
-                    "names are not looked up for clients: `resolve` is off",
-                );
-                Either::Left(ready(Err(refusal.into())))
-            }
-        }
+        self.0.call(request)
+    }
+}
+
+impl fmt::Debug for Lookups {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lookups").finish_non_exhaustive()
     }
 }

@@ -155,7 +155,7 @@ async fn run(
     match &fixed.upstream {
         None => run_with(flags, sockets, status, bound, upstream::direct(&fixed)).await,
         Some(upstream) => {
-            let connector = upstream.connector(&timeouts);
+            let connector = upstream.connector(&timeouts, fixed.resolve);
             run_with(flags, sockets, status, bound, connector).await
         }
     }

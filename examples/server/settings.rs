@@ -99,12 +99,17 @@ impl Settings {
         });
         let doors = bound.stated(&flags.listen(listen), &top)?;
         acl.check_time_zone()?;
+        let resolve = resolve || flags.resolve;
+        if let (true, Some(upstream)) = (resolve, &upstream) {
+            upstream.check_lookups()?;
+        }
         let is_open = open || flags.open;
         let serving = match &*bound.doors {
             [] => &doors,
             bound => bound,
         };
         check_open(is_open, &accounts, serving)?;
+        check_passwords(&accounts, serving)?;
         let tls = serving.iter().map(Door::load_tls);
         let tls = tls.collect::<Result<Vec<_>, _>>()?;
         // The dashboard is nothing to reach through the proxy: neither where it is, which a file cannot
@@ -130,13 +135,24 @@ impl Settings {
                 logins,
                 timeouts,
                 replies,
-                resolve: resolve || flags.resolve,
+                resolve,
                 upstream,
                 search_domain,
                 log,
                 metrics,
             },
         })
+    }
+}
+
+/// Checks that where there are users, each listener takes a protocol in which they can say who they are.
+fn check_passwords(accounts: &Accounts, doors: &[Door]) -> Result<(), String> {
+    match doors.iter().find(|door| door.has_no_passwords()) {
+        Some(door) if !accounts.is_empty() => Err(format!(
+            "nobody gets in at {door}: there are users, and SOCKS4, which alone is taken there, has no passwords; \
+             take socks5 or http as well"
+        )),
+        _ => Ok(()),
     }
 }
 

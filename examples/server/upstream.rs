@@ -1,6 +1,6 @@
 //! `upstream` of the file: the connector, direct or through other proxies.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Deserializer, de};
 use tower::Layer;
@@ -43,7 +43,7 @@ pub(crate) fn direct(
     let system = SystemResolver::new();
     let resolver = LookupMetricsLayer::new().layer(system.clone());
     let lookups = match resolve {
-        true => Lookups::new(resolver.clone(), system, timeouts.dial.0),
+        true => Lookups::by(resolver.clone(), system, timeouts.dial.0),
         false => Lookups::refused(),
     };
     let keepalive = timeouts.keepalive();
@@ -90,19 +90,35 @@ impl Upstream {
         self.chain.last().is_some_and(ProxyUrl::has_remote_dns)
     }
 
+    /// Whether names can be looked up where requests for them are: by the last proxy in SOCKS5, or here.
+    pub(crate) fn check_lookups(&self) -> Result<(), String> {
+        match self.chain.last() {
+            Some(last) if last.has_remote_dns() && last.client().is_none() => Err(format!(
+                "resolve: names are resolved by {last}, which nobody can ask for an address: a proxy of socks5h:// \
+                 or socks5s:// can be, if it is Tor or like this one; leave `resolve` out with others"
+            )),
+            _ => Ok(()),
+        }
+    }
+
     /// Connects through all of them. BIND and UDP ASSOCIATE are refused with 07: they must not bypass
     /// the upstreams, and not all of those know these commands.
     pub(crate) fn connector(
         &self,
         timeouts: &Timeouts,
-    ) -> Connector<BoxConnector, Unsupported, Unsupported> {
+        resolve: bool,
+    ) -> Connector<BoxConnector, Unsupported, Unsupported, Lookups> {
         let direct = Direct::new()
             .keepalive(timeouts.keepalive())
             .connect_timeout(timeouts.dial.0)
             .relay(timeouts.relay());
         let mut transport = BoxConnector::<Address>::new(direct.clone());
         let mut out = BoxConnector::<Request>::new(direct);
+        let mut lookups = Lookups::refused();
         for url in &self.chain {
+            if resolve {
+                lookups = lookups_of(url, transport.clone(), timeouts.dial.0);
+            }
             out = BoxConnector::new(url.connector_via(transport.clone()));
             transport = BoxConnector::new(url.connector_via(transport));
         }
@@ -110,6 +126,20 @@ impl Upstream {
             .with_connect(out)
             .with_bind(Unsupported)
             .with_associate(Unsupported)
+            .with_resolve(lookups)
+    }
+}
+
+/// Looks names up where CONNECT has them looked up: by the proxy, which is reached by `transport`, or here.
+fn lookups_of(url: &ProxyUrl, transport: BoxConnector<Address>, limit: Duration) -> Lookups {
+    let measured = LookupMetricsLayer::new();
+    if !url.has_remote_dns() {
+        let system = SystemResolver::new();
+        return Lookups::by(measured.layer(system.clone()), system, limit);
+    }
+    match url.resolver_via(transport) {
+        Some(proxy) => Lookups::by(measured.layer(proxy.clone()), proxy, limit),
+        None => Lookups::refused(),
     }
 }
 

@@ -186,7 +186,12 @@ fn it_explains_what_an_upstream_would_be_asked() {
         ("connect any.example:25", 1, "refused by default"),
         ("connect good.example:25", 0, "allowed by rule 1"),
         ("connect 198.51.100.7:25", 0, "allowed by rule 1"),
-        ("udp 198.51.100.7:53", 1, "every command but CONNECT"),
+        (
+            "udp 198.51.100.7:53",
+            1,
+            "BIND and UDP ASSOCIATE are refused",
+        ),
+        ("resolve good.example:0", 1, "`resolve` is off"),
     ] {
         let (code, said) = explain(question);
         assert!(

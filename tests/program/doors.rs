@@ -256,24 +256,3 @@ fn a_balancer_says_who_the_client_is() {
     let said = complaint(&[&flags[..], &trusting[..2], &["--check"]].concat());
     assert!(said.contains("anyone could use a proxy on"), "{said}");
 }
-
-#[test]
-fn names_are_looked_up_where_somebody_has_said_so() {
-    let flags = ["--listen", "127.0.0.1:0", "--allow-private"];
-    let ask = |server: &Server, octets: usize| {
-        let mut client = server.connect();
-        assert_eq!(exchange(&mut client, b"\x05\x01\x00", 2), [5, 0]);
-        exchange(
-            &mut client,
-            b"\x05\xf0\x00\x03\x09localhost\x00\x00",
-            octets,
-        )
-    };
-    let server = Server::start(&flags, "info");
-    assert_eq!(ask(&server, 2), [5, 7]);
-    let server = Server::start(&[&flags[..], &["--resolve"]].concat(), "info");
-    assert_eq!(ask(&server, 10), [5, 0, 0, 1, 127, 0, 0, 1, 0, 0]);
-    // Its address is nobody's business unless rules say so.
-    let file = File::new("resolve = true\n");
-    assert_eq!(ask(&file.strict_server(), 2), [5, 2]);
-}

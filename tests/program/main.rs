@@ -25,6 +25,8 @@ mod load;
 #[cfg(all(feature = "limit", feature = "proxy-url"))]
 mod logins;
 #[cfg(all(feature = "limit", feature = "metrics", feature = "proxy-url"))]
+mod lookups;
+#[cfg(all(feature = "limit", feature = "metrics", feature = "proxy-url"))]
 mod mistakes;
 mod reload;
 #[cfg(all(feature = "limit", feature = "proxy-url"))]

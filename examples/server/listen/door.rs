@@ -113,6 +113,14 @@ impl Door {
         loaded.map_err(|problem| format!("listener at {self}, tls: {}", Chain(&*problem)).into())
     }
 
+    /// Whether no client can say who it is: neither by a password nor by a certificate.
+    pub(crate) fn has_no_passwords(&self) -> bool {
+        let has_passwords =
+            [Protocol::Socks5, Protocol::Http].map(|it| self.protocols.contains(it));
+        let is_named = self.tls.as_ref().is_some_and(Tls::identifies);
+        !has_passwords.contains(&true) && !is_named
+    }
+
     /// Whether others than the users of this machine can get here without a certificate. Behind a load balancer they
     /// are clients of anywhere.
     pub(crate) fn is_exposed(&self) -> bool {

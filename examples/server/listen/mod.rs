@@ -7,6 +7,7 @@ mod place;
 mod protocols;
 mod proxy_protocol;
 mod stated;
+mod texts;
 mod tls;
 mod unix;
 

@@ -42,6 +42,13 @@ impl fmt::Display for Place {
 
 /// An address as people write it, or how to write it.
 pub(crate) fn address(text: &str) -> Result<SocketAddr, String> {
-    text.parse()
-        .map_err(|_| format!("{text}: expected ADDR:PORT, such as 127.0.0.1:1080 or [::1]:1080"))
+    text.parse().map_err(|_| {
+        let form = "expected ADDR:PORT, such as 127.0.0.1:1080 or [::1]:1080";
+        match text.contains('/') {
+            true => {
+                format!("{text}: {form}; a Unix socket is the `path` of a [[listen]] in the file")
+            }
+            false => format!("{text}: {form}"),
+        }
+    })
 }

@@ -5,6 +5,8 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Deserializer, de};
 use tower_socks::session::Protocol;
 
+use super::texts::texts;
+
 /// At least one of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Protocols([bool; Protocol::ALL.len()]);
@@ -49,13 +51,13 @@ impl FromStr for Protocols {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        Self::new(text.split(','))
+        Self::new(text.split(',').map(str::trim))
     }
 }
 
 impl<'de> Deserialize<'de> for Protocols {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let names = Vec::<String>::deserialize(deserializer)?;
+        let names = texts(deserializer, "the name of a protocol, or a list of them")?;
         Self::new(names).map_err(de::Error::custom)
     }
 }

@@ -5,6 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, de};
 use tower_socks::{layer::proxy_protocol::Untrusted, proto::Network};
 
+use super::texts::texts;
+
 /// `[proxy_protocol]`, or that of one listener.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -57,7 +59,7 @@ pub(crate) fn network(text: &str) -> Result<Network, String> {
 
 impl<'de> Deserialize<'de> for Networks {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let texts = Vec::<String>::deserialize(deserializer)?;
+        let texts = texts(deserializer, "a network, or a list of them")?;
         if texts.is_empty() {
             return Err(de::Error::custom(
                 "nobody is in an empty list: leave the table out",

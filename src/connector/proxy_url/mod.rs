@@ -51,6 +51,7 @@ mod future;
 mod invalid;
 mod kind;
 mod no_proxy;
+mod resolver;
 #[cfg(feature = "tls")]
 mod tls;
 mod transport;
