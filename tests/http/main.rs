@@ -15,6 +15,7 @@ mod authentication;
 mod connect;
 mod draining;
 mod forward;
+mod guesses;
 mod leaving;
 mod origins;
 mod smuggling;

@@ -48,6 +48,12 @@ where
     .await
 }
 
+/// Logs an attempt to log in that failed, on a connection that goes on.
+#[cfg(feature = "http-server")]
+pub(crate) fn login_failed(lines: &Lines, error: &SessionError, began: Instant, party: Party) {
+    report(Of::Login, Err(error), began, lines, party);
+}
+
 /// The limit of a deadline that would be beyond what a clock can tell.
 const FAR: Duration = Duration::from_secs(60 * 60 * 24 * 365 * 30);
 

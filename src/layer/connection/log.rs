@@ -19,6 +19,9 @@ pub(super) enum Of {
     /// One of several requests of a session.
     #[cfg_attr(not(feature = "http-server"), expect(dead_code, reason = "of HTTP"))]
     Request,
+    /// An attempt to log in, one of several of a session.
+    #[cfg_attr(not(feature = "http-server"), expect(dead_code, reason = "of HTTP"))]
+    Login,
 }
 
 impl fmt::Display for Of {
@@ -26,6 +29,7 @@ impl fmt::Display for Of {
         f.write_str(match self {
             Self::Session => "session",
             Self::Request => "request",
+            Self::Login => "login",
         })
     }
 }

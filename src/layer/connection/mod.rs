@@ -14,7 +14,7 @@ mod log;
 #[cfg(feature = "tls")]
 pub(crate) use self::hold::before;
 #[cfg(feature = "http-server")]
-pub(crate) use self::hold::{Opened, execute, request_span};
+pub(crate) use self::hold::{Opened, execute, login_failed, request_span};
 pub(crate) use self::{
     admit::{admit, malformed},
     dial::dial,

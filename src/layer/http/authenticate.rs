@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     error::{AuthError, BoxError, Refusal, SessionError, Step, find},
+    layer::connection::{Party, login_failed},
     session::{CloneService, Dial, Identify},
 };
 
@@ -38,11 +39,12 @@ where
         let limit = self
             .limit
             .unwrap_or_else(|| Instant::now() + self.config.deadline);
+        let began = Instant::now();
         let question = self.client.ask(&authorization);
         let asking = timeout_at(limit, self.conversation.during(question)).await;
         let error = match asking {
             Ok(Ok(Ok(session))) => {
-                self.refused = None;
+                self.log_refused();
                 self.limit = None;
                 self.client
                     .is(authorization, session.identity, session.service);
@@ -53,9 +55,33 @@ where
             Err(elapsed) => elapsed.into(),
         };
         let page = page(&error);
-        self.refused = Some(SessionError::new(Step::Authentication, error));
+        // Who has guessed once and then states nothing has guessed.
+        if self.refused.is_none() || !states_nothing(&*error) {
+            self.log_refused();
+            self.refused = Some((SessionError::new(Step::Authentication, error), began));
+        }
         Err(Refused::Told(page))
     }
+
+    /// Logs the attempt to log in that something else follows: the end of the connection says nothing of it.
+    pub(super) fn log_refused(&mut self) {
+        let guessed = self.guessed();
+        if let Some((error, began)) = self.refused.take().filter(|_| guessed) {
+            let stranger = Party::stranger(self.client.peer());
+            login_failed(&self.lines, &error, began, stranger);
+        }
+    }
+
+    /// Whether the last attempt to log in has failed. Most clients state nothing at first, which is none.
+    pub(super) fn guessed(&self) -> bool {
+        self.refused
+            .as_ref()
+            .is_some_and(|(error, _)| !states_nothing(error))
+    }
+}
+
+fn states_nothing(error: &(dyn std::error::Error + 'static)) -> bool {
+    matches!(find(error), Some(AuthError::NoAcceptableMethod))
 }
 
 /// Nobody is told more than that it was not right, or that nobody could look.

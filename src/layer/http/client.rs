@@ -123,6 +123,10 @@ where
         Ok((request, known.service.clone()))
     }
 
+    pub(super) const fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+
     pub(super) const fn party(&self) -> Party {
         self.party
     }

@@ -50,8 +50,8 @@ where
     pub(super) draining: Draining,
     /// What forwarded requests have moved.
     pub(super) traffic: Traffic,
-    /// Why the last attempt to authenticate failed, if none has succeeded since.
-    pub(super) refused: Option<SessionError>,
+    /// Why the last attempt to authenticate failed, if none has succeeded since, and when it began.
+    pub(super) refused: Option<(SessionError, Instant)>,
 }
 
 /// How the requests of a connection ended.
@@ -167,7 +167,11 @@ where
 
     /// Ends the connection, or hands over its stream.
     pub(super) async fn end(mut self, ended: Ended<TunnelOf<M>>) -> Outcome<M, Io> {
-        let refused = self.refused.take();
+        let guessed = self.guessed();
+        if matches!(ended, Ended::Tunnel(_) | Ended::Told(_) | Ended::Cut) {
+            self.log_refused();
+        }
+        let refused = self.refused.take().map(|(error, _)| error);
         let stream = self.conversation.into_stream();
         match ended {
             Ended::Tunnel(tunnel) => Ok(Opened::Tunnel(tunnel, stream)),
@@ -182,7 +186,8 @@ where
                 lingering_close(stream).await;
                 Err(error)
             }
-            Ended::Failed(error) => Err(error),
+            // Who guesses and says no more has guessed wrong.
+            Ended::Failed(error) => Err(refused.filter(|_| guessed).unwrap_or(error)),
             Ended::Cut => {
                 // The end alone would make half of a response look like all of it.
                 if let Some(socket) = Raw::beneath(&stream) {

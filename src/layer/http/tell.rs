@@ -32,7 +32,7 @@ where
         match self.respond(reply, page.response(closes)).await {
             Ok(Then::Next) if !closes => None,
             Ok(_) => Some(match self.refused.take() {
-                Some(error) => Ended::Told(error),
+                Some((error, _)) => Ended::Told(error),
                 None => Ended::Over,
             }),
             Err(broken) => Some(failed(Step::Reply, broken)),
