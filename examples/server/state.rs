@@ -92,7 +92,12 @@ impl State {
 
     /// Reads the file again at each SIGHUP. With a mistake in it everything stays as it is.
     pub(crate) async fn reload_at(self, mut signal: Signal, flags: Flags, bound: Bound) {
-        warn_if_exposed(&flags, self.has_secrets, &bound);
+        warn_if_exposed(
+            &flags,
+            self.has_secrets,
+            &bound,
+            &self.policy.current().rules,
+        );
         while signal.recv().await.is_some() {
             let Some(path) = flags.config.as_ref().map(|path| path.display().to_string()) else {
                 tracing::warn!("nothing to reload: started without --config");
@@ -118,7 +123,7 @@ impl State {
                         continue;
                     }
                     self.warn_of_what_is_gone(&path, &accounts, &rules);
-                    warn_if_exposed(&flags, has_secrets, &bound);
+                    warn_if_exposed(&flags, has_secrets, &bound, &rules);
                     if !fixed.is_like(&self.fixed) {
                         tracing::warn!(
                             "{path}: listen, protocols, tls, proxy_protocol, resolve, limits, logins, timeouts, replies, \

@@ -1,6 +1,11 @@
 //! What an operator is warned about, at the start and after each reload.
 
-use std::{collections::BTreeSet, os::unix::fs::MetadataExt, path::Path};
+use std::{collections::BTreeSet, net::SocketAddr, os::unix::fs::MetadataExt, path::Path};
+
+use tower_socks::{
+    Request, Rules,
+    proto::{Address, Command},
+};
 
 use crate::{
     cli::Flags,
@@ -9,7 +14,7 @@ use crate::{
 
 /// Warns about passwords and keys that every user of this machine can read, and about networks from which everybody may
 /// say to be any client.
-pub(crate) fn warn_if_exposed(flags: &Flags, has_secrets: bool, bound: &Bound) {
+pub(crate) fn warn_if_exposed(flags: &Flags, has_secrets: bool, bound: &Bound, rules: &Rules) {
     let file = flags.config.as_deref().filter(|_| has_secrets);
     if let Some(path) = file.filter(|path| is_exposed(path)) {
         tracing::warn!(
@@ -34,7 +39,21 @@ pub(crate) fn warn_if_exposed(flags: &Flags, has_secrets: bool, bound: &Bound) {
                 "listener at {door}: PROXY headers are taken from {network}: everybody there can say to be any client"
             );
         }
+        if let Some(address) = door.trusts_itself_at().filter(|at| may_reach(rules, *at)) {
+            tracing::warn!(
+                "listener at {door}: PROXY headers are taken from {}, where clients can connect from through this very \
+                 proxy, and say to be any client: refuse them {address}",
+                address.ip()
+            );
+        }
     }
+}
+
+/// Whether a client without a name may connect there.
+fn may_reach(rules: &Rules, address: SocketAddr) -> bool {
+    let request = Request::new(Command::CONNECT, Address::Ip(address));
+    let stated = rules.explain(&request);
+    !stated.is_refused() && !rules.explain_address(&request, address).is_refused()
 }
 
 /// Where a file cannot be read, there are other messages.

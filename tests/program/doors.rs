@@ -256,3 +256,12 @@ fn a_balancer_says_who_the_client_is() {
     let said = complaint(&[&flags[..], &trusting[..2], &["--check"]].concat());
     assert!(said.contains("anyone could use a proxy on"), "{said}");
 }
+
+/// Who may connect to a proxy through itself comes from its own address.
+#[test]
+fn a_proxy_that_takes_headers_from_itself_warns() {
+    let flags = ["--listen", "127.0.0.1:0", "--open", "--allow-private"];
+    let trusting = ["--proxy-protocol-from", "127.0.0.0/8"];
+    let mut server = Server::start(&[&flags[..], &trusting].concat(), "info");
+    server.says("PROXY headers are taken from 127.0.0.1, where clients can connect from");
+}

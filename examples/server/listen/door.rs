@@ -129,6 +129,15 @@ impl Door {
         let is_closed = self.tls.as_ref().is_some_and(Tls::requires_certificates);
         (is_far || self.headers.is_some()) && !is_closed
     }
+
+    /// Where this server, if it connects to itself, is one that may send headers.
+    pub(crate) fn trusts_itself_at(&self) -> Option<SocketAddr> {
+        let Some(Headers::From(stated)) = &self.headers else {
+            return None;
+        };
+        let address = reachable(self.place.address()?);
+        stated.trusts(address.ip()).then_some(address)
+    }
 }
 
 impl Door {

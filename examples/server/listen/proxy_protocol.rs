@@ -1,6 +1,6 @@
 //! `[proxy_protocol]`: load balancers that state their clients.
 
-use std::fmt;
+use std::{fmt, net::IpAddr};
 
 use serde::{Deserialize, Deserializer, de};
 use tower_socks::{layer::proxy_protocol::Untrusted, proto::Network};
@@ -38,6 +38,11 @@ impl ProxyProtocol {
             Others::Refuse => Untrusted::Refuse,
             Others::Serve => Untrusted::Plain,
         }
+    }
+
+    /// Whether headers are taken from this address.
+    pub(crate) fn trusts(&self, address: IpAddr) -> bool {
+        self.from.0.iter().any(|network| network.contains(address))
     }
 
     /// A network that is larger than any that somebody runs load balancers in.
