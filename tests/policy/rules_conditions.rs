@@ -243,11 +243,11 @@ fn a_client_or_a_command_that_is_none() {
         ("command = 1", "expected \"connect\", \"bind\" or \"udp\""),
         (
             "command = 'tcp'",
-            "`tcp` is no command: write \"connect\", \"bind\" or \"udp\"",
+            "`tcp` is no command: write \"connect\", \"bind\", \"udp\", \"resolve\" or \"resolve_ptr\"",
         ),
         (
             "command = 'CONNECT'",
-            "write \"connect\", \"bind\" or \"udp\"",
+            "write \"connect\", \"bind\", \"udp\", \"resolve\" or \"resolve_ptr\"",
         ),
         (
             "command = { connect = {} }",
