@@ -166,7 +166,7 @@ macro_rules! from_text {
 from_text! {
     Action: "\"allow\", \"deny\" or \"report\"",
     ProtocolName: "\"socks5\", \"socks4\" or \"http\"",
-    CommandName: "\"connect\", \"bind\" or \"udp\"",
+    CommandName: "\"connect\", \"bind\", \"udp\", \"resolve\" or \"resolve_ptr\"",
     Destination: "a name, `*.` and a name, an address or a network, as text",
     Network: "an address or a network, as text",
     TimeRange: "a part of the day, such as \"08:00-18:00\"",

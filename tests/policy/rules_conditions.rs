@@ -240,7 +240,10 @@ fn a_client_or_a_command_that_is_none() {
         ("group = 5", "expected a name, as text"),
         ("group = ''", "an empty name"),
         ("group = []", EMPTY),
-        ("command = 1", "expected \"connect\", \"bind\" or \"udp\""),
+        (
+            "command = 1",
+            "expected \"connect\", \"bind\", \"udp\", \"resolve\" or \"resolve_ptr\"",
+        ),
         (
             "command = 'tcp'",
             "`tcp` is no command: write \"connect\", \"bind\", \"udp\", \"resolve\" or \"resolve_ptr\"",
@@ -251,7 +254,7 @@ fn a_client_or_a_command_that_is_none() {
         ),
         (
             "command = { connect = {} }",
-            "expected \"connect\", \"bind\" or \"udp\"",
+            "expected \"connect\", \"bind\", \"udp\", \"resolve\" or \"resolve_ptr\"",
         ),
         ("command = []", EMPTY),
         ("name = 5", "expected a name, as text"),
