@@ -19,4 +19,5 @@
 
 mod cases;
 mod drops;
+mod lookups;
 mod proxies;

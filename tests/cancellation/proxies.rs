@@ -26,7 +26,7 @@ async fn proxies(io: DuplexStream) {
 }
 
 /// A way to a proxy: a stream in memory, of which `far` is the other end.
-fn way(
+pub fn way(
     near: Held,
 ) -> impl Service<Address, Response = Connected<Held>, Error = BoxError, Future: Send>
 + Clone

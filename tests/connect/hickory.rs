@@ -18,15 +18,17 @@ use tokio::{
     task::JoinSet,
     time::{advance, timeout},
 };
-use tower::ServiceExt;
+use tower::{Layer, ServiceExt};
 use tower_socks::{
+    AclLayer, Connector, Refusal, Request, Tunnel,
     connector::{
         direct::Direct,
-        resolve::{HickoryResolver, Lookup},
+        name_service::NameService,
+        resolve::{HickoryResolver, Lookup, ReverseLookup},
     },
     error::reply_code,
-    proto::{Address, DomainName, ReplyCode},
-    session::UserOrClient,
+    proto::{Address, Command, DomainName, ReplyCode},
+    session::{Check, UserOrClient},
 };
 use tracing::Level;
 
@@ -35,7 +37,8 @@ use crate::support::log::Log;
 /// The names that a server was asked about.
 type Questions = Arc<Mutex<BTreeSet<String>>>;
 
-/// Knows `two.example`, and every name below `corp.example`, at an address of each family, and no other name.
+/// Knows `two.example`, and every name below `corp.example`, at an address of each family, and no other name; and two
+/// names of 192.0.2.7.
 async fn name_server() -> (SocketAddr, Questions) {
     let questions = Questions::default();
     let asked = Arc::clone(&questions);
@@ -77,18 +80,20 @@ fn answer(query: &[u8]) -> Vec<u8> {
     let name_len = query[12..].iter().position(|octet| *octet == 0).unwrap() + 1;
     let question = &query[12..12 + name_len + 4];
     let name = self::question(query);
-    let known = name == "two.example." || name.ends_with(".corp.example.");
+    let reverse = name == "7.2.0.192.in-addr.arpa.";
+    let known = reverse || name == "two.example." || name.ends_with(".corp.example.");
     let kind = question[name_len + 1];
     let data = match (known, kind) {
-        (true, 1) => Ipv4Addr::LOCALHOST.octets().to_vec(),
-        (true, 28) => Ipv6Addr::LOCALHOST.octets().to_vec(),
+        (true, 12) if reverse => vec![&b"\x03two\x07example\0"[..], b"\x05other\x07example\0"],
+        (true, 1) if !reverse => vec![&[127, 0, 0, 1][..]],
+        (true, 28) if !reverse => vec![&[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1][..]],
         _ => Vec::new(),
     };
     let mut answer = query[..2].to_vec();
     answer.extend([0x81, if known { 0x80 } else { 0x83 }]);
-    answer.extend([0, 1, 0, u8::from(!data.is_empty()), 0, 0, 0, 0]);
+    answer.extend([0, 1, 0, data.len() as u8, 0, 0, 0, 0]);
     answer.extend(question);
-    if !data.is_empty() {
+    for data in data {
         answer.extend([0xc0, 12, 0, kind, 0, 1, 0, 0, 0, 60, 0, data.len() as u8]);
         answer.extend(data);
     }
@@ -145,6 +150,51 @@ async fn both_families_are_looked_up() {
     addresses.sort();
     let expected: [IpAddr; 2] = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
     assert_eq!(addresses, expected);
+}
+
+/// All of them, and no search domain applies here either.
+#[tokio::test]
+async fn names_of_an_address_are_looked_up() {
+    let (resolver, questions) = searching().await;
+    let names = |ip: &str| {
+        let lookup = ReverseLookup::new(ip.parse().unwrap());
+        resolver.clone().oneshot(lookup)
+    };
+    let mut found = names("192.0.2.7").await.unwrap();
+    found.sort_by_key(ToString::to_string);
+    let expected = ["other.example", "two.example"].map(|name| DomainName::new(name).unwrap());
+    assert_eq!(found, expected);
+    let error = names("2001:db8::7").await.unwrap_err();
+    assert_eq!(reply_code(&*error), ReplyCode::HOST_UNREACHABLE);
+    let asked = questions.lock().unwrap().clone();
+    assert_eq!(asked.len(), 2, "{asked:?}");
+    assert!(asked.contains("7.2.0.192.in-addr.arpa."), "{asked:?}");
+    assert!(
+        asked
+            .iter()
+            .any(|name| name.ends_with("8.b.d.0.1.0.0.2.ip6.arpa.")),
+        "{asked:?}"
+    );
+}
+
+/// By RESOLVE_PTR a client is told one that the policies approve of.
+#[tokio::test]
+async fn a_client_is_told_a_name_that_may_be_told() {
+    let resolver = resolver().await;
+    let names = NameService::new().reverse_resolver(resolver);
+    let policy = |request: &Request, _: Check| match &request.target {
+        Address::Name(name, _) if name.as_str().contains("two") => {
+            Err(Refusal::not_allowed("not that"))
+        }
+        _ => Ok(()),
+    };
+    let service = AclLayer::new(policy).layer(Connector::direct().with_resolve(names));
+    let target = "192.0.2.7:0".parse().unwrap();
+    let tunnel = service
+        .oneshot(Request::new(Command::RESOLVE_PTR, target))
+        .await;
+    let tunnel = tunnel.unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(tunnel.bound().to_string(), "other.example:0");
 }
 
 #[tokio::test]

@@ -54,6 +54,7 @@ mod bulk;
 mod connect;
 mod dial;
 mod fault;
+mod lookups;
 mod mixed;
 mod own;
 mod peer;

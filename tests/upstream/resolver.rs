@@ -15,7 +15,7 @@ use tokio::{
 use tower::Layer;
 use tower::{Service, ServiceExt};
 use tower_socks::{
-    AclLayer, BoxError, ClientError, Connector, NoAuth, Request, Rules, Tunnel,
+    AclLayer, BoxError, ClientError, Connector, NoAuth, Request, Rules, Tunnel, UserPass, Users,
     connector::{
         direct::Direct,
         name_service::NameService,
@@ -225,6 +225,28 @@ async fn what_an_upstream_says_is_judged_before_it_is_told_or_dialled() {
         let request = Request::new(Command::RESOLVE, Address::new("a.example", 0).unwrap());
         let tunnel = connector.oneshot(request).await.unwrap();
         assert_eq!(tunnel.bound().to_string(), "127.0.0.1:0");
+    })
+    .await;
+}
+
+/// With the name and the password of the URL.
+#[cfg(feature = "proxy-url")]
+#[tokio::test]
+async fn a_url_makes_one() {
+    use tower_socks::connector::proxy_url::ProxyUrl;
+
+    within(async {
+        let users = UserPass::new([("joe", "secret")].into_iter().collect::<Users>());
+        let names = NameService::new().resolver(answering(&[&["192.0.2.7"]]).0);
+        let proxy = proxy(stack(users, Connector::direct().with_resolve(names))).await;
+        let url: ProxyUrl = format!("socks5h://joe:secret@{proxy}").parse().unwrap();
+        let resolver = url.resolver().unwrap();
+        let found = resolver.oneshot(Lookup::new(name("a.example"))).await;
+        assert_eq!(found.unwrap(), ["192.0.2.7".parse::<IpAddr>().unwrap()]);
+        for other in ["socks4a://p", "http://p"] {
+            let other: ProxyUrl = other.parse().unwrap();
+            assert!(other.resolver().is_none(), "{other}");
+        }
     })
     .await;
 }
