@@ -273,3 +273,34 @@ async fn a_page_before_the_end_of_the_body_reaches_a_slow_reader() {
         }
     }
 }
+
+/// An origin that keeps its end open behind a complete response does not hold up who has another request.
+#[tokio::test(start_paused = true)]
+async fn an_origin_that_stays_does_not_hold_up_the_next_request() {
+    within(async {
+        let (dialer, mut dialled) = targets();
+        let mut client = Client::new(stack(NoAuth, dialer));
+        let mut stay = Vec::new();
+        let since = Instant::now();
+        for _ in 0..10 {
+            client.io.say(GET).await;
+            let (_, mut origin) = dialled.recv().await.unwrap();
+            head(&mut origin).await;
+            origin
+                .say(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")
+                .await;
+            stay.push(origin);
+            head(&mut client.io).await;
+            client.io.hear(b"hi").await;
+        }
+        assert!(since.elapsed() < Duration::from_secs(1));
+        // Where nobody waits it has half a second to end by itself.
+        let mut last = stay.pop().unwrap();
+        last.hear_end().await;
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        last.say(b"x").await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        assert!(last.write(b"x").await.is_err());
+    })
+    .await;
+}

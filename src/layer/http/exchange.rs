@@ -17,7 +17,7 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncWrite, AsyncWriteExt},
-    time::timeout,
+    time::{Instant, sleep_until},
 };
 
 use super::{
@@ -35,6 +35,9 @@ use crate::{
 
 /// For how long the end of the tunnel is awaited, once the response is complete.
 const END: Duration = Duration::from_millis(500);
+
+/// For how long it is awaited while the client has another request.
+const END_BEFORE_NEXT: Duration = Duration::from_millis(50);
 
 /// A tunnel that runs, and hyper at its near end.
 pub(super) struct Exchange {
@@ -174,7 +177,23 @@ impl Exchange {
             })
             .await
         };
-        timeout(END, end).await.ok()
+        let started = Instant::now();
+        let notes = &self.notes;
+        let next = async {
+            // Who watches the client wakes this one.
+            poll_fn(|_| match notes.lock().ahead {
+                true => Poll::Ready(()),
+                false => Poll::Pending,
+            })
+            .await;
+            sleep_until(started + END_BEFORE_NEXT).await;
+        };
+        tokio::select! {
+            biased;
+            outcome = end => Some(outcome),
+            () = next => None,
+            () = sleep_until(started + END) => None,
+        }
     }
 
     /// How the tunnel has ended, if it has.
