@@ -30,16 +30,32 @@ impl Lookups {
         })))
     }
 
-    /// Asks whom connectors ask: the system or an upstream.
-    pub(crate) fn by(
+    /// Asks the system, as connectors do.
+    pub(crate) fn here(
         names: impl Resolve + Sync,
         addresses: impl ReverseResolve + Sync,
         limit: Duration,
     ) -> Self {
-        let service = NameService::new()
-            .resolver(names)
-            .reverse_resolver(addresses);
-        Self(BoxCloneSyncService::new(service.timeout(limit)))
+        Self::by(NameService::new().timeout(limit), names, addresses)
+    }
+
+    /// Asks an upstream: policies are asked about each name before it is sent there.
+    pub(crate) fn upstream(
+        names: impl Resolve + Sync,
+        addresses: impl ReverseResolve + Sync,
+        limit: Duration,
+    ) -> Self {
+        let service = NameService::new().timeout(limit).hands_names_on(true);
+        Self::by(service, names, addresses)
+    }
+
+    fn by(
+        service: NameService,
+        names: impl Resolve + Sync,
+        addresses: impl ReverseResolve + Sync,
+    ) -> Self {
+        let service = service.resolver(names).reverse_resolver(addresses);
+        Self(BoxCloneSyncService::new(service))
     }
 }
 

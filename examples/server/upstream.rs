@@ -43,7 +43,7 @@ pub(crate) fn direct(
     let system = SystemResolver::new();
     let resolver = LookupMetricsLayer::new().layer(system.clone());
     let lookups = match resolve {
-        true => Lookups::by(resolver.clone(), system, timeouts.dial.0),
+        true => Lookups::here(resolver.clone(), system, timeouts.dial.0),
         false => Lookups::refused(),
     };
     let keepalive = timeouts.keepalive();
@@ -135,10 +135,10 @@ fn lookups_of(url: &ProxyUrl, transport: BoxConnector<Address>, limit: Duration)
     let measured = LookupMetricsLayer::new();
     if !url.has_remote_dns() {
         let system = SystemResolver::new();
-        return Lookups::by(measured.layer(system.clone()), system, limit);
+        return Lookups::here(measured.layer(system.clone()), system, limit);
     }
     match url.resolver_via(transport) {
-        Some(proxy) => Lookups::by(measured.layer(proxy.clone()), proxy, limit),
+        Some(proxy) => Lookups::upstream(measured.layer(proxy.clone()), proxy, limit),
         None => Lookups::refused(),
     }
 }

@@ -488,3 +488,28 @@ async fn the_system_knows_the_name_of_this_host() {
     assert_eq!(reply_code(&*error), ReplyCode::HOST_UNREACHABLE);
     assert_eq!(Fault::of(&*error), Fault::Target);
 }
+
+#[tokio::test]
+async fn a_name_that_is_handed_on_is_judged_before_it_leaves() {
+    for (hands_on, name, heard, asked) in [
+        (false, "db.internal", told("203.0.114.7"), 1),
+        (true, "db.internal", failure(2).to_vec(), 0),
+        (true, "example.com", told("203.0.114.7"), 1),
+    ] {
+        let count = Arc::new(AtomicUsize::new(0));
+        let counts = Arc::clone(&count);
+        let resolver = service_fn(move |_: Lookup| {
+            counts.fetch_add(1, Ordering::SeqCst);
+            async { Ok::<_, BoxError>(vec![IpAddr::from([203, 0, 114, 7])]) }
+        });
+        let names = NameService::new().resolver(resolver);
+        let names = Connector::direct().with_resolve(names.hands_names_on(hands_on));
+        let server = stack(NoAuth, AclLayer::new(Rules::default()).layer(names));
+        assert_eq!(
+            hears(server, &of_name(RESOLVE, name)).await,
+            heard,
+            "{name}"
+        );
+        assert_eq!(count.load(Ordering::SeqCst), asked, "{name}");
+    }
+}

@@ -33,6 +33,7 @@ pub struct NameService<R = SystemResolver, P = Unsupported> {
     reverse_resolver: P,
     limit: Duration,
     ipv6_first: bool,
+    handed_on: bool,
 }
 
 impl NameService {
@@ -44,6 +45,7 @@ impl NameService {
             reverse_resolver: Unsupported,
             limit: Duration::from_secs(20),
             ipv6_first: false,
+            handed_on: false,
         }
     }
 }
@@ -63,6 +65,7 @@ impl<R, P> NameService<R, P> {
             reverse_resolver: self.reverse_resolver,
             limit: self.limit,
             ipv6_first: self.ipv6_first,
+            handed_on: self.handed_on,
         }
     }
 
@@ -74,6 +77,7 @@ impl<R, P> NameService<R, P> {
             reverse_resolver,
             limit: self.limit,
             ipv6_first: self.ipv6_first,
+            handed_on: self.handed_on,
         }
     }
 
@@ -88,6 +92,15 @@ impl<R, P> NameService<R, P> {
     #[must_use]
     pub const fn ipv6_first(mut self, whether: bool) -> Self {
         self.ipv6_first = whether;
+        self
+    }
+
+    /// Sets whether the resolver hands names on to another proxy, as an
+    /// [`UpstreamResolver`](crate::connector::upstream::UpstreamResolver) does: policies are asked about each name as about one
+    /// that an upstream resolves, before it leaves. Not by default.
+    #[must_use]
+    pub const fn hands_names_on(mut self, whether: bool) -> Self {
+        self.handed_on = whether;
         self
     }
 }
@@ -107,11 +120,14 @@ where
     }
 
     fn call(&mut self, request: Request) -> ResponseFuture {
-        let (limit, ipv6_first) = (self.limit, self.ipv6_first);
+        let (limit, ipv6_first, handed_on) = (self.limit, self.ipv6_first, self.handed_on);
         match request.command {
             Command::RESOLVE => {
                 let resolver = self.resolver.clone();
                 ResponseFuture::new(async move {
+                    if handed_on && matches!(request.target, Address::Name(..)) {
+                        request.approve_name()?;
+                    }
                     let lookup = address(resolver, request, ipv6_first);
                     let found = SocketAddr::new(timeout(limit, lookup).await??, 0);
                     Ok(NameServiceTunnel::new(Address::Ip(found)))
