@@ -21,6 +21,7 @@ mod origins;
 mod smuggling;
 mod statuses;
 mod trailers;
+mod unflushed;
 
 use tower::Layer;
 use tower_socks::{

@@ -60,7 +60,10 @@ impl<Io: AsyncRead + AsyncWrite + Unpin + Send + 'static> Write for Gate<Io> {
         if let Poll::Ready(gone) = this.poll_within(cx) {
             return Poll::Ready(Err(gone));
         }
-        Pin::new(&mut this.io).poll_flush(cx)
+        // A stream inside another one, as of TLS, takes what is written before it is out.
+        let polled = Pin::new(&mut this.io).poll_flush(cx);
+        this.notes.lock().blocked = polled.is_pending();
+        polled
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

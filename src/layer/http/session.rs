@@ -110,7 +110,8 @@ where
         match waited {
             Err(_) if self.conversation.notes().lock().begun => {
                 self.conversation.notes().lock().refuse = Some(Problem::TooSlow);
-                Ok(self.conversation.next().await)
+                // It takes one poll, unless the client takes nothing of what it was told before.
+                timeout(self.config.deadline, self.conversation.next()).await
             }
             waited => waited,
         }
