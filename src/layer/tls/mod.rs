@@ -23,7 +23,7 @@
 //! TLS, and so does what a target sends to the port of a BIND.
 //!
 //! What it costs: bytes are encrypted and copied, and no longer moved by `splice(2)`. An idle tunnel keeps the state of
-//! its session, and a buffer of 4 KiB.
+//! its session, and the buffers of rustls.
 //!
 //! A handshake that failed has a line like the end of any session, with `outcome` "tls". Clients that do not speak TLS,
 //! leave, or do not like our certificate are at debug; where a certificate of ours has expired, a warning says so at
