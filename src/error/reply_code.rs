@@ -95,6 +95,10 @@ fn io_reply_code(error: &io::Error) -> Option<ReplyCode> {
     } else {
         47
     };
+    // A reply of another proxy says more than the kind that is nearest to it.
+    if error.get_ref().is_some_and(|inner| own(inner).is_some()) {
+        return None;
+    }
     match error.kind() {
         io::ErrorKind::ConnectionRefused => Some(ReplyCode::CONNECTION_REFUSED),
         io::ErrorKind::HostUnreachable => Some(ReplyCode::HOST_UNREACHABLE),
