@@ -88,10 +88,7 @@ async fn a_head_without_end_is_502() {
 #[tokio::test]
 async fn half_of_a_response_does_not_look_like_all_of_it() {
     for (request, said) in [
-        (
-            &REQUEST[..],
-            "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf",
-        ),
+        (REQUEST, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf"),
         (
             REQUEST,
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n",

@@ -208,7 +208,7 @@ async fn m3_an_address_that_is_not_ipv4_has_zeros_in_the_reply() {
                 });
                 Ok::<_, tower_socks::BoxError>(Connected::new(near, bound.parse()?))
             });
-            let mut client = Client::new(stack(dialer.clone()));
+            let mut client = Client::new(stack(dialer));
             client.io.say(CONNECT).await;
             client.io.hear(told).await;
             // The answer to RESOLVE is nothing but the address.
