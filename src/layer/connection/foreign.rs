@@ -14,13 +14,10 @@ use super::{
 use crate::{
     error::{BoxError, ForeignProtocol, SessionError, Step},
     io::{PrefixedStream, lingering_close},
-    proto::{Method, Selection},
+    proto::{Method, Selection, socks4},
     relay::Traffic,
     session::{Accepted, Protocol},
 };
-
-/// VN 0 and CD 5B, request rejected or failed, and six octets that say nothing.
-const SOCKS4_REJECTED: [u8; 8] = [0, 0x5b, 0, 0, 0, 0, 0, 0];
 
 /// The octets that tell HEAD from all other methods.
 const METHOD: usize = b"HEAD ".len();
@@ -94,7 +91,10 @@ where
             };
             client.write_all(&selection.encode()).await?;
         }
-        ForeignProtocol::Socks4 => client.write_all(&SOCKS4_REJECTED).await?,
+        ForeignProtocol::Socks4 => {
+            let rejected = socks4::Reply::rejected();
+            client.write_all(&rejected.encode()).await?;
+        }
         ForeignProtocol::Http => {
             let head_alone = client.peek(METHOD).await?.starts_with(b"HEAD ");
             client

@@ -13,7 +13,7 @@ use crate::{
     error::{BoxError, SessionError, Step},
     io::ClientStream,
     relay::Traffic,
-    session::Tunnel,
+    session::{Request, Tunnel},
 };
 
 /// Creates the span of one of several requests of a connection. Of a method that anybody has invented it says no
@@ -73,6 +73,13 @@ pub(crate) fn span(protocol: impl fmt::Display, peer: SocketAddr) -> Span {
         command = Empty,
         target = Empty,
     )
+}
+
+/// Records in the span of a session what its client asks for, and who that is.
+pub(crate) fn record(span: &Span, request: &Request) {
+    span.record("user", tracing::field::display(&request.identity));
+    span.record("command", tracing::field::display(request.command));
+    span.record("target", tracing::field::display(&request.target));
 }
 
 /// Holds a connection until what comes before its protocol is done, and logs how it ended where that fails.

@@ -9,15 +9,17 @@ use tokio::{
 use tracing::Span;
 
 use crate::{
-    admission::InHandshake,
     error::{AuthError, BoxError, ForeignProtocol, Refusal, ReplyCodes, SessionError, Step},
     io::{PrefixedStream, ReadError, lingering_close, read_message, refuse, write_reply},
-    layer::connection::{Lines, Party, admit, deadline, dial, hold, malformed, span},
+    layer::connection::{
+        Lines, Party, admit, count_for_user, deadline, dial, hold, leave_handshake, malformed,
+        record, span,
+    },
     proto::{self, Address, Command, Decode, Greeting, Method, Reply, ReplyCode, Selection},
     relay::Traffic,
     session::{
         Accepted, CloneService, Dial, Extensions, Negotiate, Negotiation, Protocol, Replies,
-        Request, SessionHolder, Tunnel,
+        Request, Tunnel,
     },
 };
 
@@ -91,9 +93,7 @@ where
         Err(elapsed) => return (party, Err(SessionError::new(step, elapsed))),
     };
     party = party.identified(&request.identity);
-    span.record("user", tracing::field::display(&request.identity));
-    span.record("command", tracing::field::display(request.command));
-    span.record("target", tracing::field::display(&request.target));
+    record(&span, &request);
 
     if let Err(refusal) = share {
         refuse(client, &replies.failure(&refusal)).await;
@@ -193,10 +193,7 @@ where
     };
     let session = negotiator.negotiate(negotiation).await?;
     // Refused once the client can be told so.
-    let share = match extensions.get::<SessionHolder>() {
-        Some(holder) => holder.authenticated(&session.identity),
-        None => Ok(()),
-    };
+    let share = count_for_user(&extensions, &session.identity);
 
     *step = Step::Request;
     let mut client = session.io;
@@ -214,9 +211,7 @@ where
             request.local = local;
             request.identity = session.identity;
             request.extensions = extensions;
-            if let Some(connection) = request.extensions.get::<InHandshake>() {
-                connection.request_read();
-            }
+            leave_handshake(&request.extensions);
             Ok(Opened::Asks(client, session.service, request, share))
         }
         Err(refusal) => Ok(Opened::Garbles(client, extensions, refusal)),

@@ -6,13 +6,10 @@ use tokio::time::Instant;
 
 use super::authorization::Authorization;
 use crate::{
-    admission::InHandshake,
     error::{BoxError, Refusal, ReplyCodes},
-    layer::connection::Party,
+    layer::connection::{Party, count_for_user, leave_handshake},
     proto::{Address, Command, MethodSet},
-    session::{
-        CloneService, Extensions, Identify, Identity, Negotiation, Protocol, Request, SessionHolder,
-    },
+    session::{CloneService, Extensions, Identify, Identity, Negotiation, Protocol, Request},
 };
 
 /// For how long nobody is asked again about the same name and password on the same connection.
@@ -90,12 +87,10 @@ where
     ///
     /// If its user has too many.
     pub(super) fn admit(&self) -> Result<(), Refusal> {
-        if let Some(connection) = self.extensions.get::<InHandshake>() {
-            connection.request_read();
-        }
-        match (self.extensions.get::<SessionHolder>(), &self.known) {
-            (Some(holder), Some(known)) => holder.authenticated(&known.identity),
-            _ => Ok(()),
+        leave_handshake(&self.extensions);
+        match &self.known {
+            Some(known) => count_for_user(&self.extensions, &known.identity),
+            None => Ok(()),
         }
     }
 

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     error::{BoxError, SessionError, Step},
-    layer::connection::admit,
+    layer::connection::{admit, record},
     proto::{Address, Command},
     session::{CloneService, Dial, Identify, Request},
 };
@@ -29,12 +29,7 @@ where
     pub(super) async fn connect(&mut self, reply: Reply, address: Address) -> Ended<TunnelOf<M>> {
         let dial = match self.prepare(address) {
             Ok((request, service)) => {
-                self.span
-                    .record("user", tracing::field::display(&request.identity));
-                self.span
-                    .record("command", tracing::field::display(request.command));
-                self.span
-                    .record("target", tracing::field::display(&request.target));
+                record(&self.span, &request);
                 // A client that is gone cancels it.
                 self.conversation.during(service.dial(request)).await
             }

@@ -9,15 +9,17 @@ use tokio::{
 use tracing::Span;
 
 use crate::{
-    admission::InHandshake,
     error::{BoxError, Refusal, ReplyCodes, SessionError, Step},
     io::{PrefixedStream, ReadError, read_message, refuse, write_reply},
-    layer::connection::{Lines, Party, admit, deadline, dial, hold, malformed, span},
+    layer::connection::{
+        Lines, Party, admit, count_for_user, deadline, dial, hold, leave_handshake, malformed,
+        record, span,
+    },
     proto::{self, Address, Command, Decode, MethodSet, ReplyCode, socks4},
     relay::Traffic,
     session::{
         Accepted, CloneService, Dial, Extensions, Identify, Negotiation, Protocol, Replies,
-        Request, SessionHolder, Stated, Tunnel,
+        Request, Stated, Tunnel,
     },
 };
 
@@ -88,9 +90,7 @@ where
         }
     };
     party = party.identified(&request.identity);
-    span.record("user", tracing::field::display(&request.identity));
-    span.record("command", tracing::field::display(request.command));
-    span.record("target", tracing::field::display(&request.target));
+    record(&span, &request);
 
     if let Err(refusal) = share.and_then(|()| executable(request.command)) {
         refuse(client, &replies.failure(&refusal)).await;
@@ -189,13 +189,8 @@ where
     let session = negotiator.identify(negotiation).await?;
     let extensions: &Extensions = &accepted.extensions;
     // Refused once the client can be told so.
-    let share = match extensions.get::<SessionHolder>() {
-        Some(holder) => holder.authenticated(&session.identity),
-        None => Ok(()),
-    };
-    if let Some(connection) = extensions.get::<InHandshake>() {
-        connection.request_read();
-    }
+    let share = count_for_user(extensions, &session.identity);
+    leave_handshake(extensions);
     let mut request = Request::new(command, target);
     request.peer = accepted.peer;
     request.local = accepted.local;
