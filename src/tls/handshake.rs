@@ -13,10 +13,10 @@ use tokio_rustls::{
     },
 };
 
-use super::{Certificate, TlsInfo, looks_like::looks_like, opening::Opening};
+use super::{Certificate, TlsInfo, looks_like::looks_like};
 use crate::{
     error::TlsError,
-    io::{BoxStream, TlsStream, lingering_close},
+    io::{BoxStream, PrefixedStream, TlsStream, lingering_close},
 };
 
 /// The content type of a handshake record, with which a client begins (RFC 8446 section 5.1).
@@ -37,8 +37,8 @@ pub(crate) async fn accept<Io>(
 where
     Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let mut io = Opening::new(io);
-    let first = io.first().await?;
+    let mut io = PrefixedStream::new(io);
+    let first = io.peek(1).await?;
     match first.first() {
         Some(&HANDSHAKE) => {}
         None => return Err(TlsError::Closed),
@@ -62,11 +62,11 @@ where
             // Nobody has looked at the certificate again.
             let resumed = session.handshake_kind() == Some(HandshakeKind::Resumed);
             if resumed && has_expired(&info, &config) {
-                lingering_close(io.io).await;
+                lingering_close(io).await;
                 let expired = rustls::Error::InvalidCertificate(CertificateError::Expired);
                 return Err(TlsError::Handshake(expired));
             }
-            Ok((TlsStream::new(BoxStream::new(io.io), session), info))
+            Ok((TlsStream::new(BoxStream::new(io), session), info))
         }
         Err((error, io)) => {
             let error = TlsError::from(error);

@@ -37,7 +37,6 @@ mod handshake;
 mod info;
 mod invalid;
 mod looks_like;
-mod opening;
 mod pem;
 mod server_settings;
 
