@@ -31,6 +31,8 @@ mod auth;
 mod chain;
 mod classify;
 pub(crate) mod client;
+mod client_io;
+mod client_text;
 mod exhausted;
 mod fault;
 mod foreign;
