@@ -10,7 +10,7 @@ use super::resolve::{ReverseLookup, ReverseResolve};
 use crate::{
     error::{BoxError, Refusal},
     io::ClientStream,
-    proto::{Address, Command, DomainName, ReplyCode},
+    proto::{Address, Command, DomainName, ReplyCode, UdpOverTcp},
     relay::Traffic,
     session::{Request, Target, Tunnel},
 };
@@ -42,10 +42,17 @@ pub(super) fn refusal(command: Command) -> Refusal {
 ///
 /// # Errors
 ///
-/// The refusal with 07 of a request with another command.
+/// The refusal with 07 of a request with another command, and of one for UDP over TCP: another proxy would execute
+/// it, and no policy of ours would be asked about the destinations of datagrams.
 pub(super) fn connect_only<T: Target>(target: &T) -> Result<(), Refusal> {
     match target.request() {
         Some(request) if request.command != Command::CONNECT => Err(refusal(request.command)),
+        Some(request) if UdpOverTcp::of(request.command, &request.target).is_some() => {
+            Err(Refusal::new(
+                ReplyCode::COMMAND_NOT_SUPPORTED,
+                "UDP over TCP is not supported",
+            ))
+        }
         _ => Ok(()),
     }
 }

@@ -32,16 +32,20 @@ mod batch_socket;
 mod datagrams;
 mod filter;
 mod fragments;
+#[allow(dead_code)] // until the tunnel and the client use it
+mod frames;
 mod own_relays;
 mod receive_errors;
 mod send;
 mod socket_options;
 mod transport;
 
+#[allow(unused_imports)]
 pub(crate) use self::{
     batch_socket::BatchSocket,
     datagrams::is_unicast,
     fragments::Fragments,
+    frames::{FrameReader, FrameWriter, Framed},
     own_relays::{OwnRelay, is_own_relay},
     send::{poll_send_all, poll_send_front},
 };

@@ -36,11 +36,22 @@ pub enum Address {
     Name(DomainName, u16),
 }
 
-impl Address {
-    pub(super) const IPV4: u8 = 0x01;
-    pub(super) const NAME: u8 = 0x03;
-    pub(super) const IPV6: u8 = 0x04;
+/// The octets that tell the forms of an address apart.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct AddressTypes {
+    pub(super) ipv4: u8,
+    pub(super) ipv6: u8,
+    pub(super) name: u8,
+}
 
+/// ATYP of RFC 1928 section 5.
+pub(super) const SOCKS5: AddressTypes = AddressTypes {
+    ipv4: 0x01,
+    ipv6: 0x04,
+    name: 0x03,
+};
+
+impl Address {
     /// Octets of the shortest form: ATYP, the length of an empty name, and the port.
     pub(super) const SHORTEST: usize = 4;
 
@@ -101,15 +112,32 @@ impl Address {
         })
     }
 
+    /// Octets of ATYP, ADDR and PORT.
+    pub(super) fn encoded_len(&self) -> usize {
+        match self {
+            Self::Ip(SocketAddr::V4(_)) => 1 + 4 + 2,
+            Self::Ip(SocketAddr::V6(_)) => 1 + 16 + 2,
+            Self::Name(name, _) => 1 + 1 + name.len() + 2,
+        }
+    }
+
     pub(super) fn append_to<const N: usize>(&self, frame: Encoded<N>) -> Encoded<N> {
+        self.append_as(SOCKS5, frame)
+    }
+
+    pub(super) fn append_as<const N: usize>(
+        &self,
+        types: AddressTypes,
+        frame: Encoded<N>,
+    ) -> Encoded<N> {
         match self {
             Self::Ip(address) => match address.ip() {
-                IpAddr::V4(ip) => frame.push(&[Self::IPV4]).push(&ip.octets()),
-                IpAddr::V6(ip) => frame.push(&[Self::IPV6]).push(&ip.octets()),
+                IpAddr::V4(ip) => frame.push(&[types.ipv4]).push(&ip.octets()),
+                IpAddr::V6(ip) => frame.push(&[types.ipv6]).push(&ip.octets()),
             },
             Self::Name(name, _) => frame
                 .push(&[
-                    Self::NAME,
+                    types.name,
                     u8::try_from(name.as_str().len()).unwrap_or(u8::MAX),
                 ])
                 .push(name.as_str().as_bytes()),

@@ -14,6 +14,8 @@ impl Command {
     pub const BIND: Self = Self(0x02);
     /// X'03': a relay for datagrams.
     pub const UDP_ASSOCIATE: Self = Self(0x03);
+    /// X'05', FWD UDP: datagrams in the stream. An extension of hev's: see [`UdpOverTcp`](super::UdpOverTcp).
+    pub const FORWARD_UDP: Self = Self(0x05);
     /// X'F0': the address of a name. An extension of Tor's.
     pub const RESOLVE: Self = Self(0xf0);
     /// X'F1': the name of an address. An extension of Tor's.
@@ -32,6 +34,7 @@ impl fmt::Display for Command {
             Self::CONNECT => f.write_str("CONNECT"),
             Self::BIND => f.write_str("BIND"),
             Self::UDP_ASSOCIATE => f.write_str("UDP ASSOCIATE"),
+            Self::FORWARD_UDP => f.write_str("FWD UDP"),
             Self::RESOLVE => f.write_str("RESOLVE"),
             Self::RESOLVE_PTR => f.write_str("RESOLVE PTR"),
             Self(other) => write!(f, "{other:#04x}"),

@@ -47,6 +47,13 @@ pub enum Error {
     UserId,
     /// A reserved field of a datagram header is not zero (RFC 1928 section 7).
     Reserved,
+    /// HDRLEN of a frame is not the length of its header (FWD UDP).
+    HeaderLength {
+        /// HDRLEN.
+        stated: u8,
+        /// The octets of the header that came.
+        found: usize,
+    },
     /// A header of the PROXY protocol is none.
     ProxyHeader(InvalidProxyHeader),
 }
@@ -60,6 +67,9 @@ impl fmt::Display for Error {
             Self::AddressType(octet) => write!(f, "unknown address type {octet:#04x}"),
             Self::Name(reason) => write!(f, "{reason}"),
             Self::UserId => f.write_str("USERID has more than 255 octets"),
+            Self::HeaderLength { stated, found } => {
+                write!(f, "HDRLEN is {stated}, of a header of {found} octets")
+            }
             Self::ProxyHeader(reason) => write!(f, "{reason}"),
             Self::Reserved => f.write_str("reserved octets are not zero"),
         }

@@ -1,4 +1,4 @@
-//! Frames of RFC 1928, RFC 1929 and [SOCKS4](socks4): decoding and encoding, without I/O.
+//! Frames of RFC 1928, RFC 1929, [SOCKS4](socks4) and [UDP over TCP](UdpOverTcp): decoding and encoding, without I/O.
 //!
 //! Every frame decodes from a byte slice through [`Decode`], with one of three results:
 //!
@@ -45,6 +45,7 @@ mod reply;
 mod request;
 pub mod socks4;
 mod udp;
+mod udp_over_tcp;
 mod username_password;
 
 pub(crate) use self::address::{canonical, unmapped};
@@ -67,6 +68,7 @@ pub use self::{
     reply::{Reply, ReplyCode},
     request::Request,
     udp::UdpHeader,
+    udp_over_tcp::{FrameHeader, Framing, UdpOverTcp, UdpOverTcpRequest},
     username_password::{Credentials, Password, UserPassStatus},
 };
 

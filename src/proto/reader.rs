@@ -1,4 +1,7 @@
-use super::{Address, Decoded, Error, InvalidName};
+use super::{
+    Address, Decoded, Error, InvalidName,
+    address::{AddressTypes, SOCKS5},
+};
 
 /// Reads the fields of one message, and notes what is missing.
 #[derive(Debug)]
@@ -102,30 +105,38 @@ impl<'a> Reader<'a> {
 
     /// Reads ATYP, address and port (RFC 1928 section 5). A name that is an IP literal is an address.
     pub(super) fn address(&mut self) -> Result<Address, Stop> {
-        match self.octet()? {
-            Address::IPV4 => {
-                self.require(4 + 2)?;
-                let octets: [u8; 4] = self.array()?;
-                Ok(Address::Ip((octets, self.port()?).into()))
-            }
-            Address::IPV6 => {
-                self.require(16 + 2)?;
-                let octets: [u8; 16] = self.array()?;
-                Ok(Address::Ip((octets, self.port()?).into()))
-            }
-            Address::NAME => {
-                let len = usize::from(self.octet()?);
-                // The port too: a bad name is rejected only once the whole request is here, so that
-                // the failure reply does not cross the rest of it.
-                self.require(len + 2)?;
-                let name = self.slice(len)?;
-                let port = self.port()?;
-                let name = std::str::from_utf8(name).map_err(|_| InvalidName::Octet);
-                let address = name.and_then(|name| Address::new(name, port));
-                Ok(address.map_err(Error::from)?)
-            }
-            unknown => Err(Error::AddressType(unknown).into()),
+        self.address_as(SOCKS5)
+    }
+
+    /// Reads an address whose type is one of these. All of it is taken before a name is rejected.
+    pub(super) fn address_as(&mut self, types: AddressTypes) -> Result<Address, Stop> {
+        let kind = self.octet()?;
+        if kind == types.ipv4 {
+            self.require(4 + 2)?;
+            let octets: [u8; 4] = self.array()?;
+            Ok(Address::Ip((octets, self.port()?).into()))
+        } else if kind == types.ipv6 {
+            self.require(16 + 2)?;
+            let octets: [u8; 16] = self.array()?;
+            Ok(Address::Ip((octets, self.port()?).into()))
+        } else if kind == types.name {
+            let len = usize::from(self.octet()?);
+            // The port too: a bad name is rejected only once the whole request is here, so that
+            // the failure reply does not cross the rest of it.
+            self.require(len + 2)?;
+            let name = self.slice(len)?;
+            let port = self.port()?;
+            let name = std::str::from_utf8(name).map_err(|_| InvalidName::Octet);
+            let address = name.and_then(|name| Address::new(name, port));
+            Ok(address.map_err(Error::from)?)
+        } else {
+            Err(Error::AddressType(kind).into())
         }
+    }
+
+    /// Returns the octets that were read.
+    pub(super) const fn taken(&self) -> usize {
+        self.taken
     }
 
     pub(super) fn port(&mut self) -> Result<u16, Stop> {

@@ -3,7 +3,7 @@ use std::{error::Error, net::SocketAddr};
 use super::{Dialled, Extensions, Guard, Identity, Protocol, SearchDomain, replies::Replies};
 use crate::{
     error::{Refusal, ReplyCodes},
-    proto::{Address, Command, ReplyCode, canonical},
+    proto::{Address, Command, ReplyCode, UdpOverTcp, canonical},
 };
 
 /// A client's request, with all that is known about the client (RFC 1928 section 4).
@@ -178,6 +178,16 @@ impl Request {
             self.target = completed;
             self.guard.check(&self)?;
         }
+        Ok(self)
+    }
+
+    /// Turns the request into that for an association whose datagrams travel in the client's stream. The policies
+    /// that have judged it before are asked again.
+    pub(crate) fn into_association(mut self, protocol: UdpOverTcp) -> Result<Self, Refusal> {
+        self.command = Command::UDP_ASSOCIATE;
+        self.target = Address::UNSPECIFIED;
+        self.extensions.insert(protocol);
+        self.guard.check(&self)?;
         Ok(self)
     }
 

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use crate::{
     error::Refusal,
-    proto::{self, Address, Command, ReplyCode},
+    proto::{self, Address, Command, ReplyCode, UdpOverTcp},
 };
 
 /// Brings the target of a request into canonical form, in which rules and policies take it.
@@ -21,7 +21,8 @@ pub(crate) fn admit(command: Command, target: Address) -> Result<Address, Refusa
         (Command::RESOLVE | Command::RESOLVE_PTR, Address::Name(name, _)) => Address::Name(name, 0),
         (_, target) => target,
     };
-    if command == Command::CONNECT && target.port() == 0 {
+    let is_host = UdpOverTcp::of(command, &target).is_none();
+    if command == Command::CONNECT && target.port() == 0 && is_host {
         return Err(Refusal::new(
             ReplyCode::GENERAL_FAILURE,
             "nothing can be reached at port 0",
@@ -38,6 +39,7 @@ pub(crate) fn malformed(error: proto::Error) -> Refusal {
         | proto::Error::Name(_)
         | proto::Error::UserId
         | proto::Error::Reserved
+        | proto::Error::HeaderLength { .. }
         | proto::Error::ProxyHeader(_) => ReplyCode::GENERAL_FAILURE,
     };
     Refusal::new(code, "malformed request").with_source(error)

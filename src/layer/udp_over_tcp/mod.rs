@@ -1,0 +1,48 @@
+//! Turns requests for UDP over TCP into UDP associations whose datagrams travel in the client's stream.
+//!
+//! UDP ASSOCIATE needs a second port, a client that can be reached by UDP, and one server for both. Behind a
+//! balancer of TCP connections, inside TLS, or on a network that carries TCP only, datagrams travel in the stream
+//! instead, as sing-box ([`UdpOverTcp::V1`] and [`V2`](UdpOverTcp::V2)) and hev's programs
+//! ([`ForwardUdp`](UdpOverTcp::ForwardUdp)) have it.
+//!
+//! Such a request is known by the name of its target or by its command, so it may come by SOCKS5, SOCKS4a or HTTP CONNECT,
+//! inside TLS or not. The layer makes it a request for [`UDP_ASSOCIATE`](Command::UDP_ASSOCIATE) with the
+//! [`UdpOverTcp`] in its extensions, and [`Associate`](crate::connector::associate::Associate) then opens no socket
+//! for the client.
+//!
+//! * **It stands right behind [`AuthLayer`](crate::AuthLayer)**, above policies, limits and metrics: to all of them
+//!   it is a UDP association, and a policy that refuses those refuses it. Policies that have judged the request before
+//!   it was turned are asked again.
+//! * **Each destination is asked of the policies**, with the same filtering, lookups, limits and counts as for UDP
+//!   ASSOCIATE.
+//! * **Without it** such requests are refused with 07.
+//!
+//! ```
+//! use tower::{ServiceBuilder, ServiceExt, service_fn};
+//! use tower_socks::{
+//!     BoxError, Request,
+//!     layer::udp_over_tcp::UdpOverTcpLayer,
+//!     proto::{Command, UdpOverTcp},
+//! };
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), BoxError> {
+//! let stack = ServiceBuilder::new()
+//!     .layer(UdpOverTcpLayer::new())
+//!     .service(service_fn(async |request: Request| Ok::<_, BoxError>(request)));
+//!
+//! let asked = Request::new(Command::CONNECT, "sp.v2.udp-over-tcp.arpa:0".parse()?);
+//! let request = stack.oneshot(asked).await?;
+//! assert_eq!(request.command, Command::UDP_ASSOCIATE);
+//! assert_eq!(request.extensions.get(), Some(&UdpOverTcp::V2));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [`UdpOverTcp`]: crate::proto::UdpOverTcp
+//! [`UdpOverTcp::V1`]: crate::proto::UdpOverTcp::V1
+//! [`Command::UDP_ASSOCIATE`]: crate::proto::Command::UDP_ASSOCIATE
+
+mod layer;
+
+pub use self::layer::{UdpOverTcpLayer, UdpOverTcpService};
