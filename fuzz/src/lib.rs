@@ -28,6 +28,7 @@ mod session;
 mod socks4;
 mod stream;
 mod text;
+mod udp_over_tcp;
 
 pub use self::{
     client::client,
@@ -40,6 +41,7 @@ pub use self::{
     session::session,
     socks4::{socks4_reply, socks4_request},
     text::address,
+    udp_over_tcp::udp_over_tcp,
 };
 
 /// A name of `fuzz_targets`, and what it runs.
@@ -66,4 +68,5 @@ pub const TARGETS: &[Target] = &[
     ("socks4_request", socks4_request),
     ("status", status),
     ("udp_header", udp_header),
+    ("udp_over_tcp", udp_over_tcp),
 ];

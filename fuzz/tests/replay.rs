@@ -92,6 +92,7 @@ replay! {
     socks4_request
     status
     udp_header
+    udp_over_tcp
 }
 
 #[test]
