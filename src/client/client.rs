@@ -10,10 +10,9 @@ use tokio::{
 };
 
 use super::{
-    ClientAuth, ClientError, DefaultAuth, ProxyListener, ProxySocket,
-    bnd::{self, ProxyAddress, Relays, resolve_wildcard},
+    ClientAuth, ClientError, DefaultAuth, ProxyListener,
+    bnd::{ProxyAddress, Relays, resolve_wildcard},
     handshake::{self, Pipelining},
-    udp::LocalSocket,
 };
 use crate::{
     error::Step,
@@ -203,68 +202,6 @@ impl<L> Client<L> {
         ))
     }
 
-    /// Requests a relay for datagrams (RFC 1928 sections 4 and 7, UDP ASSOCIATE), and opens a socket
-    /// towards it. The request does not say where the datagrams will come from, since a NAT between
-    /// here and the proxy may change that.
-    ///
-    /// The association lasts as long as `io`, which stays with the socket.
-    ///
-    /// # Errors
-    ///
-    /// [`ClientError`] says at which step it failed and whose fault it was; [`ClientError::NoRelay`] where
-    /// the proxy replies with a name (nothing is resolved here), a multicast address, port 0, or a
-    /// wildcard and its [address](Self::proxy_address) is not known; [`ClientError::ForeignRelay`] where
-    /// it replies with [somebody else's](Self::any_relay). `io` is closed.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropping the future closes `io`.
-    pub async fn associate<Io>(&self, io: Io) -> Result<ProxySocket<L::Stream>, ClientError>
-    where
-        L: ClientAuth<Io>,
-        Io: AsyncRead + AsyncWrite + Unpin + 'static,
-    {
-        self.associate_with(io, LocalSocket::any()).await
-    }
-
-    /// Requests a relay for datagrams from a socket bound to `local` (port 0 is any), which the request
-    /// states: some proxies expect datagrams from there only. Not for use behind a NAT.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`associate`](Self::associate), and [`ClientError::Socket`] where `local` is no
-    /// address of this machine, is in use, or is not of the family of the proxy's.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropping the future closes `io`.
-    pub async fn associate_from<Io>(
-        &self,
-        io: Io,
-        local: SocketAddr,
-    ) -> Result<ProxySocket<L::Stream>, ClientError>
-    where
-        L: ClientAuth<Io>,
-        Io: AsyncRead + AsyncWrite + Unpin + 'static,
-    {
-        self.associate_with(io, LocalSocket::bind(local)?).await
-    }
-
-    async fn associate_with<Io>(
-        &self,
-        io: Io,
-        local: LocalSocket,
-    ) -> Result<ProxySocket<L::Stream>, ClientError>
-    where
-        L: ClientAuth<Io>,
-        Io: AsyncRead + AsyncWrite + Unpin + 'static,
-    {
-        let proxy = self.settings.proxy.of(&io);
-        let target = Address::Ip(local.stated());
-        let (io, bound) = self.request(io, Command::UDP_ASSOCIATE, target).await?;
-        ProxySocket::open(io, local, bnd::relay(bound, proxy, self.settings.relays)?)
-    }
-
     /// Requests the address of a name (RESOLVE, X'F0'): of Tor, or another proxy that knows this extension of Tor's.
     /// The proxy resolves the name, and nothing is looked up here. An address in place of a name is sent too.
     ///
@@ -326,13 +263,18 @@ impl<L> Client<L> {
         }
     }
 
+    /// Returns the proxy's address, as far as it is known, and where its relays may be.
+    pub(super) fn relays<Io: 'static>(&self, io: &Io) -> (Option<SocketAddr>, Relays) {
+        (self.settings.proxy.of(io), self.settings.relays)
+    }
+
     /// Returns the limit of the time until the reply.
     pub(crate) const fn limit(&self) -> Duration {
         self.settings.limit
     }
 
     /// Exchanges all messages up to the reply, within the time limit.
-    async fn request<Io>(
+    pub(super) async fn request<Io>(
         &self,
         io: Io,
         command: Command,

@@ -9,6 +9,7 @@
 //! | CONNECT | [`Client::connect`] | [`Connected`](crate::session::Connected), the stream itself |
 //! | BIND | [`Client::bind`] | [`ProxyListener`], with both replies |
 //! | UDP ASSOCIATE | [`Client::associate`] | [`ProxySocket`], which sends and receives datagrams |
+//! | UDP over TCP | [`Client::udp_over_tcp`] | the same, whose datagrams travel in the stream |
 //! | RESOLVE (Tor's) | [`Client::resolve`] | the address of a name |
 //! | RESOLVE_PTR (Tor's) | [`Client::resolve_ptr`] | the name of an address |
 //!
@@ -24,7 +25,7 @@
 //!   [passes them on](crate::error::reply_code).
 //! * **Every request has a time limit.** One absolute [`timeout`](Client::timeout) bounds all messages.
 //!   Receiving a datagram has none, like reading from a stream.
-//! * **The proxy is not trusted.** A method that was not offered or a malformed reply is an error, a
+//! * **The proxy is not trusted.** A method that was not offered, a malformed reply or frame is an error, a
 //!   datagram from elsewhere than its relay is dropped, and nothing is a panic.
 //!
 //! Authentication is [none or username/password](DefaultAuth), or a [method of your own](ClientAuth).

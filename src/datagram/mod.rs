@@ -32,7 +32,6 @@ mod batch_socket;
 mod datagrams;
 mod filter;
 mod fragments;
-#[allow(dead_code)] // until the tunnel and the client use it
 mod frames;
 mod own_relays;
 mod receive_errors;
@@ -40,7 +39,6 @@ mod send;
 mod socket_options;
 mod transport;
 
-#[allow(unused_imports)]
 pub(crate) use self::{
     batch_socket::BatchSocket,
     datagrams::is_unicast,

@@ -122,6 +122,17 @@ pub enum ClientError {
         /// Octets that there is room for, to this target.
         most: usize,
     },
+    /// The proxy sent a malformed frame of UDP over TCP. The association is over: where the next frame begins is not
+    /// known.
+    BadFrame {
+        /// What is wrong with it.
+        source: proto::Error,
+    },
+    /// The socket has only one destination, and the datagram another; it was not sent.
+    OtherDestination {
+        /// The destination of the socket.
+        destination: Address,
+    },
 }
 
 /// Says whose fault an error was: [`ClientError::fault`].
@@ -137,7 +148,7 @@ pub enum ClientFault {
     /// The proxy granted access and tried, and the target cannot be reached: 03 to 06, and 01 and all
     /// codes that RFC 1928 does not assign, which can mean anything.
     Target(ReplyCode),
-    /// Our own: no socket, an invalid address, or too large a datagram.
+    /// Our own: no socket, an invalid address, or a datagram that is too large or cannot go there.
     Local,
 }
 
@@ -155,7 +166,8 @@ impl ClientError {
             | Self::NotPipelined { .. }
             | Self::NotResolved(_)
             | Self::NoRelay(_)
-            | Self::ForeignRelay { .. } => ClientFault::Proxy,
+            | Self::ForeignRelay { .. }
+            | Self::BadFrame { .. } => ClientFault::Proxy,
             Self::NoAcceptableMethod { .. } | Self::Denied | Self::Authentication(_) => {
                 ClientFault::Refused
             }
@@ -175,7 +187,8 @@ impl ClientError {
             | Self::Unencodable(_)
             | Self::InvalidProxy(_)
             | Self::InvalidTarget(_)
-            | Self::TooLarge { .. } => ClientFault::Local,
+            | Self::TooLarge { .. }
+            | Self::OtherDestination { .. } => ClientFault::Local,
         }
     }
 
@@ -212,7 +225,9 @@ impl ClientError {
             | Self::Socket(_)
             | Self::InvalidProxy(_)
             | Self::InvalidTarget(_)
-            | Self::TooLarge { .. } => false,
+            | Self::TooLarge { .. }
+            | Self::BadFrame { .. }
+            | Self::OtherDestination { .. } => false,
         }
     }
 
@@ -243,7 +258,9 @@ impl ClientError {
             | Self::Socket(_)
             | Self::InvalidProxy(_)
             | Self::InvalidTarget(_)
-            | Self::TooLarge { .. } => ReplyCode::GENERAL_FAILURE,
+            | Self::TooLarge { .. }
+            | Self::BadFrame { .. }
+            | Self::OtherDestination { .. } => ReplyCode::GENERAL_FAILURE,
         }
     }
 }
@@ -252,7 +269,7 @@ impl Error for ClientError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::TimedOut { source, .. } => Some(source),
-            Self::NotSocks { source, .. } => Some(source),
+            Self::NotSocks { source, .. } | Self::BadFrame { source } => Some(source),
             Self::Io { source, .. } | Self::Socket(source) => Some(source),
             Self::Unreachable { source, .. } | Self::Authentication(source) => Some(&**source),
             Self::InvalidProxy(source) | Self::InvalidTarget(source) => Some(source),
@@ -267,7 +284,8 @@ impl Error for ClientError {
             | Self::NotResolved(_)
             | Self::ForeignRelay { .. }
             | Self::NoRelay(_)
-            | Self::TooLarge { .. } => None,
+            | Self::TooLarge { .. }
+            | Self::OtherDestination { .. } => None,
         }
     }
 }

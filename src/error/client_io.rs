@@ -29,7 +29,8 @@ impl ClientError {
             Self::NotSocks { .. }
             | Self::NotOffered { .. }
             | Self::NotPipelined { .. }
-            | Self::NotResolved(_) => ErrorKind::InvalidData,
+            | Self::NotResolved(_)
+            | Self::BadFrame { .. } => ErrorKind::InvalidData,
             Self::NoAcceptableMethod { .. } | Self::Denied | Self::Authentication(_) => {
                 ErrorKind::PermissionDenied
             }
@@ -62,7 +63,8 @@ impl ClientError {
             Self::InvalidProxy(_)
             | Self::InvalidTarget(_)
             | Self::Unencodable(_)
-            | Self::TooLarge { .. } => ErrorKind::InvalidInput,
+            | Self::TooLarge { .. }
+            | Self::OtherDestination { .. } => ErrorKind::InvalidInput,
         }
     }
 }

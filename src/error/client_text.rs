@@ -81,6 +81,12 @@ impl fmt::Display for ClientError {
             Self::TooLarge { len, most } => {
                 write!(f, "payload of {len} octets, where there is room for {most}")
             }
+            Self::BadFrame { .. } => f.write_str(
+                "proxy sent a malformed frame of UDP over TCP: does it speak another version of that?",
+            ),
+            Self::OtherDestination { destination } => {
+                write!(f, "datagrams of this socket go to {destination} alone")
+            }
         }
     }
 }

@@ -21,5 +21,7 @@ mod resolve;
 mod rogue;
 mod socks4;
 mod udp;
+mod udp_over_tcp;
+mod udp_over_tcp_rogue;
 mod udp_replies;
 mod udp_rogue;

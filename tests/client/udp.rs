@@ -23,7 +23,7 @@ async fn associated_on(address: &str) -> Socket {
     let proxy = proxy_on(address, stack(NoAuth, Connector::direct())).await;
     let stream = TcpStream::connect(proxy).await.unwrap();
     let socket = Client::new().associate(stream).await.unwrap();
-    assert_eq!(socket.relay_addr().ip(), proxy.ip());
+    assert_eq!(socket.relay_addr().unwrap().ip(), proxy.ip());
     socket
 }
 

@@ -37,7 +37,7 @@ async fn associated_at(ip: &str) -> (ProxySocket<DuplexStream>, DuplexStream, Ud
         control.say(&success(bound)).await;
     });
     let socket = socket.unwrap();
-    assert_eq!(socket.relay_addr(), bound);
+    assert_eq!(socket.relay_addr(), Some(bound));
     (socket, control, relay)
 }
 
@@ -52,7 +52,7 @@ fn from_target(payload: &[u8]) -> Vec<u8> {
 
 async fn hears<Io>(socket: &mut ProxySocket<Io>, payload: &[u8])
 where
-    Io: tokio::io::AsyncRead + Unpin,
+    Io: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
 {
     let mut room = [0; 100];
     let (len, source) = socket.recv_from(&mut room).await.unwrap();

@@ -298,7 +298,7 @@ async fn c7_a_wildcard_is_the_proxys_address() -> Outcome {
             let socket = Client::new().associate(io).await;
             let relay = socket.as_ref().map(|socket| socket.relay_addr());
             ensure!(
-                relay.as_ref().ok() == Some(&proxy),
+                relay.as_ref().ok() == Some(&Some(proxy)),
                 "UDP at {relay:?}, not {proxy}"
             );
 

@@ -20,6 +20,7 @@ pub mod targets;
 #[cfg(feature = "tls")]
 pub mod tls;
 pub mod udp;
+pub mod udp_over_tcp;
 pub mod upstream;
 
 use std::{fmt::Debug, net::SocketAddr, time::Duration};

@@ -7,7 +7,7 @@ use crate::{client::ClientError, datagram::BatchSocket, proto::unmapped};
 
 /// The socket that datagrams are sent from, and what the request states of it.
 #[derive(Debug)]
-pub(in crate::client) struct LocalSocket {
+pub(super) struct LocalSocket {
     /// `None` is for any address of the relay's family, once that is known.
     socket: Option<BatchSocket>,
     stated: SocketAddr,
@@ -15,7 +15,7 @@ pub(in crate::client) struct LocalSocket {
 
 impl LocalSocket {
     /// Leaves address and port to the system.
-    pub(in crate::client) const fn any() -> Self {
+    pub(super) const fn any() -> Self {
         Self {
             socket: None,
             stated: SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0),
@@ -23,7 +23,7 @@ impl LocalSocket {
     }
 
     /// Binds to an address.
-    pub(in crate::client) fn bind(local: SocketAddr) -> Result<Self, ClientError> {
+    pub(super) fn bind(local: SocketAddr) -> Result<Self, ClientError> {
         let socket = BatchSocket::bind(local).map_err(ClientError::Socket)?;
         Ok(Self {
             stated: socket.local_addr().map_err(ClientError::Socket)?,
@@ -32,7 +32,7 @@ impl LocalSocket {
     }
 
     /// Returns DST of the request: zeros, as far as the address is not known.
-    pub(in crate::client) const fn stated(&self) -> SocketAddr {
+    pub(super) const fn stated(&self) -> SocketAddr {
         self.stated
     }
 }

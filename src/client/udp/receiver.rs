@@ -1,51 +1,61 @@
 use std::{
     future::poll_fn,
     io,
-    sync::Arc,
+    net::SocketAddr,
     task::{Context, Poll, ready},
 };
 
-use tokio::io::AsyncRead;
+use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::association::Association;
-use crate::{
-    client::ClientError,
-    datagram::Datagrams,
-    error::Step,
-    io::{Control, yield_turn},
-    proto::{Address, Decode, Decoded, UdpHeader},
-};
-
-/// Batches without a usable datagram, in one poll, before other tasks get their turn.
-const UNWANTED: usize = 4;
+use super::{framed::FrameReceiver, relay::RelayReceiver};
+use crate::{datagram::Datagrams, proto::Address};
 
 /// Receives datagrams: the half of a [`ProxySocket`](super::ProxySocket) that keeps the association.
 /// Dropping it ends that.
 #[derive(Debug)]
 pub struct ProxyReceiver<Io> {
-    io: Io,
-    control: Control,
-    association: Arc<Association>,
+    receiver: Receiver<Io>,
     /// Datagrams that arrived together with one that has been returned.
     waiting: Datagrams,
 }
 
+#[derive(Debug)]
+enum Receiver<Io> {
+    Relay(RelayReceiver<Io>),
+    Frames(FrameReceiver<Io>),
+}
+
 impl<Io> ProxyReceiver<Io> {
-    pub(super) const fn new(io: Io, association: Arc<Association>) -> Self {
+    pub(super) const fn from_relay(receiver: RelayReceiver<Io>) -> Self {
         Self {
-            io,
-            control: Control::new(),
-            association,
+            receiver: Receiver::Relay(receiver),
             waiting: Datagrams::new(),
         }
     }
 
-    pub(super) fn association(&self) -> &Association {
-        &self.association
+    pub(super) const fn in_frames(receiver: FrameReceiver<Io>) -> Self {
+        Self {
+            receiver: Receiver::Frames(receiver),
+            waiting: Datagrams::new(),
+        }
+    }
+
+    pub(super) fn relay_addr(&self) -> Option<SocketAddr> {
+        match &self.receiver {
+            Receiver::Relay(receiver) => Some(receiver.association.relay),
+            Receiver::Frames(_) => None,
+        }
+    }
+
+    pub(super) fn local_addr(&self) -> io::Result<SocketAddr> {
+        match &self.receiver {
+            Receiver::Relay(receiver) => receiver.association.socket.local_addr(),
+            Receiver::Frames(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
     }
 }
 
-impl<Io: AsyncRead + Unpin> ProxyReceiver<Io> {
+impl<Io: AsyncRead + AsyncWrite + Unpin> ProxyReceiver<Io> {
     /// Receives a datagram, and returns its length in octets and its source as the proxy states it.
     ///
     /// One that does not fit into `buf` is dropped, as it would otherwise have to be cut. Room for
@@ -53,8 +63,8 @@ impl<Io: AsyncRead + Unpin> ProxyReceiver<Io> {
     ///
     /// # Errors
     ///
-    /// [`ClientError::Closed`] or [`ClientError::Io`] inside the error once the association is over.
-    /// Datagrams that arrive then may be lost.
+    /// [`ClientError::Closed`](crate::ClientError::Closed) or [`ClientError::Io`](crate::ClientError::Io) inside the error once the association is over, and
+    /// [`ClientError::BadFrame`](crate::ClientError::BadFrame) after a frame that is none. Datagrams that arrive then may be lost.
     ///
     /// # Cancel safety
     ///
@@ -130,63 +140,27 @@ impl<Io: AsyncRead + Unpin> ProxyReceiver<Io> {
 
     /// Puts at least one datagram into `batch`.
     fn poll_socket(&mut self, cx: &mut Context<'_>, batch: &mut Datagrams) -> Poll<io::Result<()>> {
-        for _ in 0..UNWANTED {
-            let before = batch.len();
-            let association = &*self.association;
-            let received = association.socket.poll_recv(cx, |source, datagram| {
-                if association.is_relay(source)
-                    && let Some((source, payload)) = without_header(datagram)
-                {
-                    batch.push(source, payload);
-                }
-            });
-            if batch.len() > before {
-                return Poll::Ready(Ok(()));
-            }
-            match received {
-                Poll::Ready(Ok(_)) => {}
-                Poll::Ready(Err(error)) => {
-                    return Poll::Ready(Err(ClientError::Socket(error).into()));
-                }
-                Poll::Pending => return self.poll_end(cx).map(Err),
-            }
+        match &mut self.receiver {
+            Receiver::Relay(receiver) => receiver.poll_recv(cx, batch),
+            Receiver::Frames(receiver) => receiver.poll_recv(cx, batch),
         }
-        if let Poll::Ready(end) = self.poll_end(cx) {
-            return Poll::Ready(Err(end));
-        }
-        yield_turn(cx);
-        Poll::Pending
     }
 
-    /// Polls for the end of the association, which is the end of its control connection. What the proxy
-    /// sends on that means nothing, and too much of it is an error.
+    /// Polls for the end of the association, as far as that can be seen without a datagram.
     pub(super) fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
-        let step = Step::Relay;
-        if !self.association.has_ended() {
-            let ended = ready!(self.control.poll_end(cx, &mut self.io, |_| Ok(())));
-            self.association.end();
-            if let Err(source) = ended {
-                return Poll::Ready(ClientError::Io { step, source }.into());
-            }
+        match &mut self.receiver {
+            Receiver::Relay(receiver) => receiver.poll_end(cx),
+            // What has not been received may be before it.
+            Receiver::Frames(_) => Poll::Pending,
         }
-        Poll::Ready(ClientError::Closed { step }.into())
     }
 }
 
 impl<Io> Drop for ProxyReceiver<Io> {
     fn drop(&mut self) {
-        self.association.end();
+        match &self.receiver {
+            Receiver::Relay(receiver) => receiver.association.end(),
+            Receiver::Frames(receiver) => receiver.end(),
+        }
     }
-}
-
-/// Takes the header off a datagram of the relay's, and returns its source and payload. Malformed ones
-/// are dropped, and so are fragments, which an implementation without reassembly must drop (RFC 1928
-/// section 7).
-fn without_header(datagram: &[u8]) -> Option<(Address, &[u8])> {
-    let Ok(Decoded::Done(header, len)) = UdpHeader::decode(datagram) else {
-        return None;
-    };
-    let source = header.address.canonical().ok()?;
-    let payload = datagram.get(len..)?;
-    (header.fragment == 0).then_some((source, payload))
 }

@@ -1,70 +1,80 @@
 use std::{
     future::poll_fn,
     io,
-    net::SocketAddr,
-    sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
-use super::association::Association;
+use tokio::io::AsyncWrite;
+
+use super::{framed::FrameSender, relay, relay::RelaySender};
 use crate::{
     client::ClientError,
-    datagram::{Datagrams, poll_send_all},
-    error::Step,
-    proto::{Address, Encoded, IntoAddress, UdpHeader},
+    datagram::Datagrams,
+    proto::{Address, IntoAddress},
 };
-
-/// The largest payload of a datagram between us and the proxy, in octets (IPv4: 65,535 less the
-/// headers of IP and UDP).
-const LARGEST: usize = 65_507;
 
 /// Sends datagrams: a half of a [`ProxySocket`](super::ProxySocket). The other half keeps the
 /// association; once that is dropped or has seen its end, sending is an error.
 #[derive(Debug)]
-pub struct ProxySender {
-    association: Arc<Association>,
-    /// The rest of a batch, with its headers.
-    unsent: Datagrams,
+pub struct ProxySender<Io> {
+    sender: Sender<Io>,
 }
 
-impl ProxySender {
-    pub(super) const fn new(association: Arc<Association>) -> Self {
+#[derive(Debug)]
+enum Sender<Io> {
+    Relay(RelaySender),
+    Frames(FrameSender<Io>),
+}
+
+impl<Io> ProxySender<Io> {
+    pub(super) const fn to_relay(sender: RelaySender) -> Self {
         Self {
-            association,
-            unsent: Datagrams::new(),
+            sender: Sender::Relay(sender),
         }
     }
 
-    /// Returns the largest payload that can go to `target`, in octets: 65,507 less the header, which
-    /// takes 10 for an IPv4 address, 22 for an IPv6 address, and 262 for a name.
-    #[must_use]
-    pub const fn max_payload(&self, target: &Address) -> usize {
-        LARGEST
-            - match target {
-                Address::Ip(SocketAddr::V4(_)) => 10,
-                Address::Name(..) => 262,
-                // The RFC says 20, which leaves out the port.
-                Address::Ip(SocketAddr::V6(_)) => 22,
-            }
+    pub(super) const fn in_frames(sender: FrameSender<Io>) -> Self {
+        Self {
+            sender: Sender::Frames(sender),
+        }
     }
 
+    /// Returns the largest payload that can go to `target`, in octets: see
+    /// [`ProxySocket::max_payload`](super::ProxySocket::max_payload).
+    #[must_use]
+    pub fn max_payload(&self, target: &Address) -> usize {
+        match &self.sender {
+            Sender::Relay(_) => relay::max_payload(target),
+            Sender::Frames(sender) => sender.max_payload(target),
+        }
+    }
+}
+
+impl<Io: AsyncWrite + Unpin> ProxySender<Io> {
     /// Sends a datagram to `target`.
     ///
     /// # Errors
     ///
-    /// [`ClientError::TooLarge`] inside the error where it does not fit into a datagram to the proxy:
-    /// nothing is sent then, and never a part. [`ClientError::Closed`] once the association is over;
-    /// otherwise the error of the system.
+    /// [`ClientError::TooLarge`] inside the error where it does not fit into a datagram or frame to the proxy:
+    /// nothing is sent then, and never a part. [`ClientError::OtherDestination`] where a socket has only one.
+    /// [`ClientError::Closed`] once the association is over; otherwise the error of the system, or
+    /// [`ClientError::Io`] of the stream.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future: the datagram is not sent.
+    /// Dropping the future: the datagram is not sent, or goes with the next call of any half as a whole, where a
+    /// stream had taken a part of it.
     pub async fn send_to(&mut self, payload: &[u8], target: impl IntoAddress) -> io::Result<()> {
         let target = target.into_address().map_err(ClientError::InvalidTarget)?;
-        poll_fn(|cx| self.poll_send_to(cx, payload, &target)).await
+        poll_fn(|cx| self.poll_send_to(cx, payload, &target)).await?;
+        poll_fn(|cx| self.poll_flush(cx)).await
     }
 
     /// Polls for room to send a datagram to `target`, and sends it.
+    ///
+    /// Over a stream there is room once all datagrams before have left, and what the stream does not take at once is
+    /// kept: it leaves with the next call, be it of the half that receives. [`poll_flush`](Self::poll_flush) waits
+    /// for that.
     ///
     /// # Errors
     ///
@@ -75,25 +85,33 @@ impl ProxySender {
         payload: &[u8],
         target: &Address,
     ) -> Poll<io::Result<()>> {
-        self.check()?;
-        let header = header(target);
-        let most = LARGEST - header.len();
-        if payload.len() > most {
-            let len = payload.len();
-            return Poll::Ready(Err(ClientError::TooLarge { len, most }.into()));
+        match &mut self.sender {
+            Sender::Relay(sender) => sender.poll_send_to(cx, payload, target),
+            Sender::Frames(sender) => sender.poll_send_to(cx, payload, target),
         }
-        ready!(self.poll_unsent(cx));
-        let datagram = [&*header, payload].concat();
-        let Association { socket, relay, .. } = &*self.association;
-        socket.poll_send(cx, *relay, &datagram, datagram.len())
     }
 
-    /// Sends many datagrams, in few system calls where several of one size follow each other, and
-    /// removes them from `out`. Those that cannot be sent, too large ones for instance, are dropped.
+    /// Ready once nothing waits that an earlier call has taken.
     ///
     /// # Errors
     ///
-    /// [`ClientError::Closed`] inside the error once the association is over.
+    /// [`ClientError::Closed`] inside the error once the association is over, and [`ClientError::Io`] when the
+    /// stream failed.
+    pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.sender {
+            Sender::Relay(sender) => sender.poll_unsent(cx).map(Ok),
+            Sender::Frames(sender) => sender.poll_flush(cx),
+        }
+    }
+
+    /// Sends many datagrams, in few system calls, and removes them from `out`: to a relay where several of one size
+    /// follow each other, over a stream in any case. Those that cannot be sent, too large ones for instance, are
+    /// dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError::Closed`] inside the error once the association is over, and [`ClientError::Io`] when the
+    /// stream failed.
     ///
     /// # Cancel safety
     ///
@@ -108,40 +126,9 @@ impl ProxySender {
         cx: &mut Context<'_>,
         out: &mut Datagrams,
     ) -> Poll<io::Result<()>> {
-        self.check()?;
-        ready!(self.poll_unsent(cx));
-        if !out.is_empty() {
-            out.retain(|target, payload| payload.len() + header(target).len() <= LARGEST);
-            self.unsent.wrap(out, header);
-            out.clear();
-            ready!(self.poll_unsent(cx));
-        }
-        Poll::Ready(Ok(()))
-    }
-
-    /// Sends what is left of an earlier batch.
-    fn poll_unsent(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if !self.unsent.is_empty() {
-            let Association { socket, relay, .. } = &*self.association;
-            ready!(poll_send_all(socket, cx, *relay, &mut self.unsent));
-            // An idle association holds no buffer.
-            self.unsent = Datagrams::new();
-        }
-        Poll::Ready(())
-    }
-
-    fn check(&self) -> io::Result<()> {
-        match self.association.has_ended() {
-            true => Err(ClientError::Closed { step: Step::Relay }.into()),
-            false => Ok(()),
+        match &mut self.sender {
+            Sender::Relay(sender) => sender.poll_send_batch(cx, out),
+            Sender::Frames(sender) => sender.poll_send_batch(cx, out),
         }
     }
-}
-
-fn header(target: &Address) -> Encoded<262> {
-    let header = UdpHeader {
-        fragment: 0,
-        address: target.clone(),
-    };
-    header.encode()
 }

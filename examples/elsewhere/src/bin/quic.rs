@@ -38,7 +38,7 @@ struct ProxyUdp {
 }
 
 struct Sending {
-    sender: ProxySender,
+    sender: ProxySender<TcpStream>,
     /// A datagram that found the socket full, and goes before any other.
     unsent: Option<(Vec<u8>, Address)>,
 }
