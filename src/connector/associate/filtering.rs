@@ -1,6 +1,13 @@
 //! The destinations of an association, and whose datagrams may come back (RFC 4787 section 5).
 
-use std::{collections::HashMap, net::SocketAddr};
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use tokio::time::Instant;
 
@@ -17,6 +24,21 @@ pub enum Filtering {
     AddressDependent,
     /// Those of hosts that the client has sent to, from the port that it sent to.
     AddressAndPortDependent,
+}
+
+/// Set once all datagrams of an association have one destination, and the client is told no sources: then nobody
+/// else's may come back, whatever [`Filtering`] says. It rides in the extensions of the request.
+#[derive(Clone, Debug, Default)]
+pub(super) struct OneDestination(Arc<AtomicBool>);
+
+impl OneDestination {
+    pub(super) fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 /// The destinations of one association, each with what the policies decided.
@@ -156,7 +178,9 @@ impl Destinations {
         if self.is_open(source) {
             return true;
         }
+        let one = self.request.extensions.get::<OneDestination>();
         match self.filtering {
+            _ if one.is_some_and(OneDestination::is_set) => false,
             Filtering::EndpointIndependent => self.allows(source),
             Filtering::AddressDependent => self
                 .known

@@ -1,99 +1,66 @@
-//! The end of an association: with its control connection, or with the client's silence.
+//! The end of an association: by its client, or for the client's silence.
 
 use std::{
+    future::poll_fn,
     io,
-    pin::Pin,
+    pin::{Pin, pin},
     task::{Context, Poll, ready},
 };
 
 use tokio::time::Instant;
 
-use super::relay::DatagramRelay;
+use super::{client::ClientEnd, relay::DatagramRelay};
 use crate::{
     datagram::DatagramTransport,
-    io::{ClientStream, Control, Direction},
-    relay::{LazyTimer, RelayError, RelayErrorKind, after},
+    relay::{LazyTimer, RelayError, RelayErrorKind, Traffic, after},
 };
 
-impl<D: DatagramTransport> DatagramRelay<D> {
-    /// Ready with the end of the control connection, however that ends. What comes on it means nothing,
-    /// and is counted all the same.
+impl<D: DatagramTransport, C: ClientEnd> DatagramRelay<D, C> {
+    /// Moves datagrams until the association ends.
     ///
     /// # Errors
     ///
-    /// When the client sends too much on it, or more than the meters have room for.
-    pub(super) fn poll_control<W: ClientStream>(
-        &mut self,
-        cx: &mut Context<'_>,
-        control: &mut Control,
-        stream: &mut W,
-    ) -> Poll<io::Result<()>> {
-        let meters = &mut self.meters;
-        let mut is_refused = false;
-        let ended = ready!(control.poll_end(cx, stream, |octets| {
-            let admitted = meters.admit(Direction::Up, octets);
-            meters.moved(Direction::Up, admitted);
-            is_refused = admitted < octets;
-            match is_refused {
-                true => Err(io::ErrorKind::QuotaExceeded.into()),
-                false => Ok(()),
+    /// When it ends for a fault.
+    pub(super) async fn run(mut self) -> io::Result<Traffic> {
+        let mut timer = pin!(LazyTimer::new(self.idle));
+        poll_fn(|cx| {
+            if let Poll::Ready(end) = self.poll_control(cx) {
+                return Poll::Ready(end);
             }
-        }));
-        Poll::Ready(match ended {
-            Err(error) if is_refused => {
-                // The meter's own words, if it has any.
-                match self.poll_meters(cx, Direction::Up) {
-                    Poll::Ready(Err(error)) => Err(error),
-                    _ => Err(self.broken(RelayErrorKind::Limit, error)),
-                }
+            if let Poll::Ready(end) = self.poll(cx) {
+                return Poll::Ready(end);
             }
-            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                Err(self.broken(RelayErrorKind::Client, error))
-            }
-            Ok(()) | Err(_) => Ok(()),
+            self.poll_idle(cx, timer.as_mut())
         })
-    }
-
-    fn broken(&self, kind: RelayErrorKind, error: io::Error) -> io::Error {
-        RelayError::broken(kind, self.traffic, error)
+        .await?;
+        Ok(self.traffic())
     }
 
     /// Ready once the client has been silent for too long. Looks at the clock when the timer has fired.
-    pub(super) fn poll_idle(
+    fn poll_idle(
         &mut self,
         cx: &mut Context<'_>,
         mut timer: Pin<&mut LazyTimer>,
-    ) -> Poll<io::Error> {
+    ) -> Poll<io::Result<()>> {
         loop {
-            let idle = after(self.active, self.options.idle);
-            let queue = self.fragments.as_ref().map(|queue| queue.until());
-            let next = queue.map_or(idle, |until| until.min(idle));
-            let silent = self.client.until();
-            let next = silent.map_or(next, |until| until.min(next));
+            let idle = after(self.active, self.idle);
+            let next = self.client.due().map_or(idle, |due| due.min(idle));
             timer.as_mut().no_later_than(next);
             ready!(timer.as_mut().poll(cx));
             let now = Instant::now();
             if idle <= now {
-                return Poll::Ready(RelayError::timed_out(
+                return Poll::Ready(Err(RelayError::timed_out(
                     RelayErrorKind::Idle,
-                    self.traffic,
-                    self.options.idle,
-                ));
+                    self.traffic(),
+                    self.idle,
+                )));
             }
-            if queue.is_some_and(|until| until <= now) {
-                self.fragments = None;
+            if let Poll::Ready(end) = self.client.overdue(now, self.is_held_back) {
+                return Poll::Ready(end.map_err(|error| {
+                    RelayError::broken(RelayErrorKind::Client, self.traffic(), error)
+                }));
             }
-            if silent.is_some_and(|until| until <= now) {
-                if self.is_held_back {
-                    self.client.heard(now);
-                } else {
-                    self.client.release();
-                    if let Err(error) = self.socket.disconnect() {
-                        return Poll::Ready(self.broken(RelayErrorKind::Client, error));
-                    }
-                }
-            }
-            // The next round makes it earlier, for a queue that is left.
+            // The next round makes it earlier, for what is due before.
             timer.as_mut().set(idle);
         }
     }

@@ -75,7 +75,7 @@
 //! # }
 //! ```
 
-mod client_port;
+mod client;
 mod direct;
 mod filtering;
 mod future;

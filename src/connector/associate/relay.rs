@@ -9,11 +9,10 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::client_port::ClientPort;
+use super::client::{ClientEnd, Received};
 use crate::{
-    datagram::{BatchSocket, DatagramTransport, Datagrams, Fragments, is_own_relay, poll_send_all},
-    io::{Direction, DropReason, Drops, Meters, lend, yield_turn},
-    proto::{Decode, Decoded, UdpHeader, unmapped},
+    datagram::{DatagramTransport, Datagrams},
+    io::{Direction, Meters, lend, yield_turn},
     relay::{RelayError, RelayErrorKind, Traffic, dropped},
 };
 
@@ -29,37 +28,20 @@ thread_local! {
 struct Batches {
     up: Datagrams,
     down: Datagrams,
-    /// `down`, each datagram behind its header (RFC 1928 section 7).
+    /// `down`, in the form in which it goes to the client.
     encapsulated: Datagrams,
-}
-
-/// The limits of an association, and what it takes from its client.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct RelayOptions {
-    pub(super) idle: Duration,
-    pub(super) fragments: Fragmentation,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fragmentation {
-    Reassembled,
-    Dropped,
 }
 
 /// The datagrams of one association, in both directions.
 #[derive(Debug)]
-pub(super) struct DatagramRelay<D> {
-    pub(super) socket: BatchSocket,
+pub(super) struct DatagramRelay<D, C> {
     transport: D,
-    pub(super) client: ClientPort,
-    pub(super) options: RelayOptions,
-    pub(super) fragments: Option<Box<Fragments>>,
+    pub(super) client: C,
+    pub(super) idle: Duration,
     /// What the transport has not taken yet. Nothing more is received from the client until it has.
     unsent_up: Option<Box<Datagrams>>,
-    /// What the client's socket has not taken yet.
-    unsent_down: Option<Box<Datagrams>>,
-    pub(super) traffic: Traffic,
-    pub(super) meters: Meters,
+    traffic: Traffic,
+    meters: Meters,
     /// The client has sent a datagram in this poll, an empty one perhaps.
     heard: bool,
     /// The meters let nothing of the client's in, so it may be silent without its doing.
@@ -68,38 +50,18 @@ pub(super) struct DatagramRelay<D> {
     pub(super) active: Instant,
 }
 
-impl<D: DatagramTransport> DatagramRelay<D> {
-    pub(super) fn new(
-        socket: BatchSocket,
-        transport: D,
-        client: ClientPort,
-        options: RelayOptions,
-        meters: Meters,
-    ) -> Self {
-        let mut relay = Self {
-            socket,
+impl<D: DatagramTransport, C: ClientEnd> DatagramRelay<D, C> {
+    pub(super) fn new(transport: D, client: C, idle: Duration, meters: Meters) -> Self {
+        Self {
             transport,
             client,
-            options,
-            fragments: None,
+            idle,
             unsent_up: None,
-            unsent_down: None,
             traffic: Traffic::default(),
             meters,
             heard: false,
             is_held_back: false,
             active: Instant::now(),
-        };
-        relay.connect();
-        relay
-    }
-
-    /// Has the system do the sorting, where the client has one port.
-    fn connect(&mut self) {
-        if let Some(client) = self.client.only()
-            && BatchSocket::CAN_DISCONNECT
-        {
-            let _ = self.socket.connect(client);
         }
     }
 
@@ -108,8 +70,14 @@ impl<D: DatagramTransport> DatagramRelay<D> {
         self.traffic
     }
 
-    /// Moves datagrams in both directions. Ready only when the transport or the socket is broken.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+    /// Ready once the client has ended the association otherwise than by a datagram.
+    pub(super) fn poll_control(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.client.poll_control(cx, &mut self.meters, self.traffic)
+    }
+
+    /// Moves datagrams in both directions. Ready once the client has ended, or the transport or the client's end
+    /// is broken.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let outcome = lend(&BATCHES, Box::default, |batches| {
             self.poll_rounds(cx, batches)
         });
@@ -120,22 +88,19 @@ impl<D: DatagramTransport> DatagramRelay<D> {
         outcome
     }
 
-    fn poll_rounds(&mut self, cx: &mut Context<'_>, batches: &mut Batches) -> Poll<io::Error> {
+    fn poll_rounds(&mut self, cx: &mut Context<'_>, batches: &mut Batches) -> Poll<io::Result<()>> {
         // A direction that had nothing, and has not been given anything since, will wake this task.
         let (mut up, mut down) = (true, true);
         for _ in 0..ROUNDS {
             // Answers come to sockets that sending has opened, so sending goes first.
             if up {
-                match self.poll_up(cx, &mut batches.up) {
-                    Poll::Ready(Err(error)) => return Poll::Ready(error),
+                match self.poll_up(cx, &mut batches.up)? {
+                    Poll::Ready(false) => return Poll::Ready(Ok(())),
                     outcome => up = outcome.is_ready(),
                 }
             }
             if up || down || self.unsent_up.is_some() {
-                match self.poll_down(cx, batches) {
-                    Poll::Ready(Err(error)) => return Poll::Ready(error),
-                    outcome => down = outcome.is_ready(),
-                }
+                down = self.poll_down(cx, batches)?.is_ready();
             }
             if !up && !down {
                 return Poll::Pending;
@@ -145,54 +110,21 @@ impl<D: DatagramTransport> DatagramRelay<D> {
         Poll::Pending
     }
 
-    /// Moves one batch from the client.
-    fn poll_up(&mut self, cx: &mut Context<'_>, up: &mut Datagrams) -> Poll<io::Result<()>> {
-        if let Some(unsent) = &mut self.unsent_up {
-            let sent = self.transport.poll_send(cx, unsent)?;
-            self.meters.dropped(unsent.take_dropped());
-            ready!(sent);
-            self.unsent_up = None;
-        }
+    /// Moves one batch from the client. Ready with `false` at the client's end.
+    fn poll_up(&mut self, cx: &mut Context<'_>, up: &mut Datagrams) -> Poll<io::Result<bool>> {
+        let Poll::Ready(allowance) = self.poll_room(cx)? else {
+            let gone = self.client.poll_gone(cx);
+            return gone.map(|gone| self.client_end(gone.map(|()| false)));
+        };
         up.clear();
-        self.is_held_back = true;
-        let allowance = ready!(self.poll_meters(cx, Direction::Up))?;
-        self.is_held_back = false;
-        let before = self.traffic.up;
-        let (options, traffic, fragments) = (self.options, &mut self.traffic, &mut self.fragments);
-        let (client, heard) = (&mut self.client, &mut self.heard);
-        let known = client.only();
-        let mut drops = Drops::default();
-        let received = self.socket.poll_recv(cx, |source, datagram| {
-            let source = unmapped(source);
-            if let Err(reason) = client.check(source) {
-                return drops.add(reason, 1);
-            }
-            let Ok(Decoded::Done(header, len)) = UdpHeader::decode(datagram) else {
-                return drops.add(DropReason::Malformed, 1);
-            };
-            let payload = datagram.get(len..).unwrap_or_default();
-            client.took(source);
-            *heard = true;
-            if header.fragment == 0 {
-                traffic.up += payload.len() as u64;
-                up.push(header.address, payload);
-            } else if options.fragments == Fragmentation::Dropped {
-                drops.add(DropReason::Fragment, 1);
-            } else if let Some((target, whole)) =
-                Fragments::add(fragments, header.fragment, header.address, payload)
-            {
-                traffic.up += whole.len() as u64;
-                up.push(target, &whole);
-            }
-        });
-        self.meters.dropped(drops.take());
-        ready!(received)?;
-        if known.is_none() {
-            self.connect();
-        }
+        let mut received = Received::default();
+        let outcome = self.client.poll_recv(cx, allowance, up, &mut received);
+        self.meters.dropped(received.drops.take());
+        self.heard |= received.heard;
+        let goes_on = self.client_end(ready!(outcome))?;
         if !up.is_empty() {
-            let bytes = self.admit(Direction::Up, allowance, self.traffic.up - before, up);
-            self.traffic.up = before + bytes;
+            let bytes = self.admit(Direction::Up, allowance, received.octets, up);
+            self.traffic.up += bytes;
             self.count(Direction::Up, bytes, up.len());
             let sent = self.transport.poll_send(cx, up)?;
             self.meters.dropped(up.take_dropped());
@@ -200,7 +132,21 @@ impl<D: DatagramTransport> DatagramRelay<D> {
                 self.unsent_up = Some(Box::new(std::mem::take(up)));
             }
         }
-        Poll::Ready(Ok(()))
+        Poll::Ready(Ok(goes_on))
+    }
+
+    /// Ready with the octets that may come from the client, once the transport has taken what came before.
+    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if let Some(unsent) = &mut self.unsent_up {
+            let sent = self.transport.poll_send(cx, unsent)?;
+            self.meters.dropped(unsent.take_dropped());
+            ready!(sent);
+            self.unsent_up = None;
+        }
+        self.is_held_back = true;
+        let allowance = ready!(self.poll_meters(cx, Direction::Up))?;
+        self.is_held_back = false;
+        Poll::Ready(Ok(allowance))
     }
 
     /// Moves one batch to the client.
@@ -208,49 +154,33 @@ impl<D: DatagramTransport> DatagramRelay<D> {
         let Batches {
             down, encapsulated, ..
         } = batches;
-        let client = self.client.address();
-        if let (Some(unsent), Some(client)) = (&mut self.unsent_down, client) {
-            let sent = poll_send_all(&self.socket, cx, client, unsent);
-            self.meters.dropped(unsent.take_dropped());
-            ready!(sent);
-            self.unsent_down = None;
-        }
+        let ready = self.client.poll_ready(cx, &mut self.meters);
+        self.client_end(ready!(ready))?;
         down.clear();
         let allowance = ready!(self.poll_meters(cx, Direction::Down))?;
         let received = self.transport.poll_recv(cx, down)?;
         self.meters.dropped(down.take_dropped());
         ready!(received);
-        let Some(client) = client else {
-            return Poll::Ready(Ok(())); // nobody to send it to
-        };
-        if is_own_relay(client) {
-            let mut drops = Drops::default();
-            drops.add(DropReason::SelfConnection, down.len());
-            self.meters.dropped(drops.take());
-            return Poll::Ready(Ok(()));
+        self.client.filter(down);
+        if !down.is_empty() {
+            let payloads = down.iter().map(|(_, payload)| payload.len() as u64);
+            let bytes = self.admit(Direction::Down, allowance, payloads.sum(), down);
+            self.traffic.down += bytes;
+            self.count(Direction::Down, bytes, down.len());
+            let sent = self.client.send(cx, down, encapsulated);
+            self.client_end(sent)?;
         }
-        let payloads = down.iter().map(|(_, payload)| payload.len() as u64);
-        let bytes = self.admit(Direction::Down, allowance, payloads.sum(), down);
-        self.traffic.down += bytes;
-        self.count(Direction::Down, bytes, down.len());
-        encapsulated.wrap(down, |source| {
-            let header = UdpHeader {
-                fragment: 0,
-                address: source.clone(),
-            };
-            header.encode()
-        });
-        let sent = poll_send_all(&self.socket, cx, client, encapsulated);
-        self.meters.dropped(encapsulated.take_dropped());
-        if sent.is_pending() {
-            self.unsent_down = Some(Box::new(std::mem::take(encapsulated)));
-        }
+        self.meters.dropped(down.take_dropped());
         Poll::Ready(Ok(()))
+    }
+
+    fn client_end<T>(&self, outcome: io::Result<T>) -> io::Result<T> {
+        outcome.map_err(|error| C::broken(error, self.traffic))
     }
 
     /// Ready while the meters allow something to move in a direction. What comes in the meantime waits
     /// in the system, which drops what is too much.
-    pub(super) fn poll_meters(
+    fn poll_meters(
         &mut self,
         cx: &mut Context<'_>,
         direction: Direction,
@@ -287,7 +217,7 @@ impl<D: DatagramTransport> DatagramRelay<D> {
     }
 }
 
-impl<D> Drop for DatagramRelay<D> {
+impl<D, C> Drop for DatagramRelay<D, C> {
     fn drop(&mut self) {
         dropped::leave(self.traffic);
     }

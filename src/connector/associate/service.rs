@@ -10,11 +10,10 @@ use tower_service::Service;
 
 use super::{
     MakeDirect,
-    client_port::{ClientPort, ClientPorts},
+    client::{ClientPort, ClientPorts, Fragmentation},
+    filtering::OneDestination,
     future::ResponseFuture,
-    relay::{Fragmentation, RelayOptions},
-    tunnel::AssociateTunnel,
-    tunnel::Parts,
+    tunnel::{AssociateTunnel, Client, Parts},
 };
 use crate::{
     admission::Places,
@@ -24,7 +23,7 @@ use crate::{
     },
     datagram::{BatchSocket, DatagramTransport, OwnRelay},
     error::{BoxError, Refusal},
-    proto::{Address, unmapped},
+    proto::{Address, UdpOverTcp, unmapped},
     session::{Request, UserOrClient},
 };
 
@@ -44,8 +43,10 @@ pub struct Associate<S = MakeDirect> {
 struct Options {
     endpoint: Endpoint,
     per_client: usize,
-    relay: RelayOptions,
+    idle: Duration,
+    fragmentation: Fragmentation,
     ports: ClientPorts,
+    backlog: usize,
 }
 
 impl Associate {
@@ -73,13 +74,12 @@ impl<S> Associate<S> {
             options: Options {
                 endpoint: Endpoint::new(),
                 per_client: 64,
-                relay: RelayOptions {
-                    idle: Duration::from_secs(5 * 60),
-                    fragments: Fragmentation::Reassembled,
-                },
+                idle: Duration::from_secs(5 * 60),
+                fragmentation: Fragmentation::Reassembled,
                 ports: ClientPorts::One {
                     silence: Duration::from_secs(30),
                 },
+                backlog: 256 * 1024,
             },
         }
     }
@@ -114,14 +114,24 @@ impl<S> Associate<S> {
     /// no sign of its life.
     #[must_use]
     pub const fn idle_timeout(mut self, limit: Duration) -> Self {
-        self.options.relay.idle = limit;
+        self.options.idle = limit;
         self
     }
 
     /// Drops fragments (RFC 1928 section 7, FRAG) instead of putting them together.
     #[must_use]
     pub const fn drop_fragments(mut self) -> Self {
-        self.options.relay.fragments = Fragmentation::Dropped;
+        self.options.fragmentation = Fragmentation::Dropped;
+        self
+    }
+
+    /// Limits the octets that wait for a client whose datagrams travel in its stream
+    /// ([UDP over TCP](crate::layer::udp_over_tcp)) and that does not read them: 256 KiB by default. Datagrams beyond
+    /// that are dropped as [`DropReason::Overflow`](crate::io::DropReason::Overflow). A frame that was begun is kept
+    /// whatever its size.
+    #[must_use]
+    pub const fn backlog(mut self, octets: usize) -> Self {
+        self.options.backlog = octets;
         self
     }
 
@@ -162,7 +172,7 @@ where
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request) -> Self::Future {
+    fn call(&mut self, mut request: Request) -> Self::Future {
         let Self {
             make_transport,
             places,
@@ -175,7 +185,6 @@ where
                 address => address,
             };
             let (client, local) = (specified(request.peer), specified(request.local));
-            let client_port = ClientPort::new(client, &request.target, options.ports);
             let key = UserOrClient::of(&request).unwrap_or(UserOrClient::Client(client.ip()));
             let place = places
                 .take(key.clone(), options.per_client)
@@ -183,23 +192,41 @@ where
                     Refusal::not_allowed(format!("{key:?} has too many associations"))
                         .with_rule("limit associations")
                 })?;
-            let Opened {
-                socket,
-                address,
-                port,
-            } = options
-                .endpoint
-                .open(local, BatchSocket::bind, BatchSocket::local_addr)?;
-            let own = OwnRelay::new(socket.local_addr()?, address);
+            let (bound, client) = match request.extensions.get::<UdpOverTcp>().copied() {
+                Some(protocol) => {
+                    let one_destination = OneDestination::default();
+                    request.extensions.insert(one_destination.clone());
+                    let client = Client::Stream {
+                        protocol,
+                        backlog: options.backlog,
+                        one_destination,
+                    };
+                    (Address::UNSPECIFIED, client)
+                }
+                None => {
+                    let Opened {
+                        socket,
+                        address,
+                        port: taken,
+                    } = options
+                        .endpoint
+                        .open(local, BatchSocket::bind, BatchSocket::local_addr)?;
+                    let client = Client::Socket {
+                        own: OwnRelay::new(socket.local_addr()?, address),
+                        socket,
+                        port: ClientPort::new(client, &request.target, options.ports),
+                        fragmentation: options.fragmentation,
+                        taken,
+                    };
+                    (Address::Ip(address), client)
+                }
+            };
             let transport = make_transport.oneshot(request).await.map_err(Into::into)?;
             Ok(AssociateTunnel::new(Parts {
-                socket,
+                client,
                 transport,
-                bound: Address::Ip(address),
-                client: client_port,
-                options: options.relay,
-                own,
-                port,
+                bound,
+                idle: options.idle,
                 place,
             }))
         })

@@ -1,21 +1,17 @@
-use std::{
-    future::{Future, poll_fn},
-    io,
-    pin::pin,
-    task::Poll,
-};
+use std::{future::Future, io, time::Duration};
 
 use super::{
-    client_port::ClientPort,
-    relay::{DatagramRelay, RelayOptions},
+    client::{ClientFrames, ClientPort, ClientSocket, Fragmentation},
+    filtering::OneDestination,
+    relay::DatagramRelay,
 };
 use crate::{
     admission::Place,
     connector::port_range::TakenPort,
     datagram::{BatchSocket, DatagramTransport, OwnRelay},
-    io::{ClientStream, Control, MeteredStream},
-    proto::Address,
-    relay::{LazyTimer, Traffic},
+    io::{ClientStream, MeteredStream},
+    proto::{Address, UdpOverTcp},
+    relay::Traffic,
     session::{Tunnel, UserOrClient},
 };
 
@@ -30,15 +26,29 @@ pub struct AssociateTunnel<D> {
 
 #[derive(Debug)]
 pub(super) struct Parts<D> {
-    pub(super) socket: BatchSocket,
+    pub(super) client: Client,
     pub(super) transport: D,
     pub(super) bound: Address,
-    pub(super) client: ClientPort,
-    pub(super) options: RelayOptions,
-    /// Its addresses are known as ours for as long as the socket is there.
-    pub(super) own: OwnRelay,
-    pub(super) port: Option<TakenPort>,
+    pub(super) idle: Duration,
     pub(super) place: Place<UserOrClient>,
+}
+
+/// How the client sends and receives datagrams.
+#[derive(Debug)]
+pub(super) enum Client {
+    Socket {
+        socket: BatchSocket,
+        port: ClientPort,
+        fragmentation: Fragmentation,
+        /// Its addresses are known as ours for as long as the socket is there.
+        own: OwnRelay,
+        taken: Option<TakenPort>,
+    },
+    Stream {
+        protocol: UdpOverTcp,
+        backlog: usize,
+        one_destination: OneDestination,
+    },
 }
 
 impl<D> AssociateTunnel<D> {
@@ -60,34 +70,40 @@ impl<D: DatagramTransport> Tunnel for AssociateTunnel<D> {
     ) -> impl Future<Output = io::Result<Traffic>> + Send {
         Box::pin(async move {
             let Parts {
-                socket,
-                transport,
                 client,
-                options,
-                own,
-                port,
+                transport,
+                idle,
                 place,
                 ..
             } = *self.parts;
             let meters = MeteredStream::take(&mut stream);
-            let mut relay = DatagramRelay::new(socket, transport, client, options, meters);
-            let mut control = Control::new();
-            let mut timer = pin!(LazyTimer::new(options.idle));
-            let ended = poll_fn(|cx| {
-                if let Poll::Ready(end) = relay.poll_control(cx, &mut control, &mut stream) {
-                    return Poll::Ready(end);
+            // The place is free once the socket is gone, and before the client hears of it.
+            let _place = place;
+            match client {
+                Client::Socket {
+                    socket,
+                    port,
+                    fragmentation,
+                    own,
+                    taken,
+                } => {
+                    let _held = (own, taken);
+                    let client = ClientSocket::new(&mut stream, socket, port, fragmentation);
+                    DatagramRelay::new(transport, client, idle, meters)
+                        .run()
+                        .await
                 }
-                if let Poll::Ready(error) = relay.poll(cx) {
-                    return Poll::Ready(Err(error));
+                Client::Stream {
+                    protocol,
+                    backlog,
+                    one_destination,
+                } => {
+                    let client = ClientFrames::new(&mut stream, protocol, backlog, one_destination);
+                    DatagramRelay::new(transport, client, idle, meters)
+                        .run()
+                        .await
                 }
-                relay.poll_idle(cx, timer.as_mut()).map(Err)
-            })
-            .await;
-            let traffic = relay.traffic();
-            // The place is free once the socket is gone.
-            drop(relay);
-            drop((own, port, place));
-            ended.map(|()| traffic)
+            }
         })
     }
 }

@@ -1,9 +1,11 @@
 //! Datagrams in a stream, each in a frame: reading and writing by batches.
 
+mod error;
 mod reader;
 mod writer;
 
 pub(crate) use self::{
-    reader::{FrameReader, Framed},
+    error::{cut, malformed},
+    reader::FrameReader,
     writer::FrameWriter,
 };

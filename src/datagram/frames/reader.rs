@@ -6,6 +6,7 @@ use std::{
 
 use tokio::io::{AsyncRead, ReadBuf};
 
+use super::{cut, malformed};
 use crate::{
     io::{with_scratch, yield_turn},
     proto::{Address, Decoded, FrameHeader, Framing, InvalidName},
@@ -14,19 +15,25 @@ use crate::{
 /// Octets that are read at once, behind those of a frame that is not whole.
 const AT_ONCE: usize = 64 * 1024;
 
+/// Datagrams at once. Empty ones have frames of two octets, and each costs a system call.
+const MOST: usize = 256;
+
 /// Reads that make no frame whole, in one poll, before other tasks get their turn.
 const READS: usize = 4;
 
-/// A datagram of a frame: where it goes or comes from, and its payload.
+/// A datagram of a frame: where it goes or comes from, and its payload. A name that cannot be a host's costs this
+/// datagram alone.
 pub(crate) type Framed<'a> = (Option<Result<Address, InvalidName>>, &'a [u8]);
 
 /// Reads frames from a stream.
 #[derive(Debug)]
 pub(crate) struct FrameReader {
     framing: Framing,
-    /// Octets that were read and not taken: the beginning of a frame, or whole frames that were too many.
+    /// Octets that were read and not taken: the beginning of a frame, or frames that were too many. No more than
+    /// one read has brought, behind less than one frame.
     kept: Vec<u8>,
-    has_whole: bool,
+    /// Octets that `kept` must have at least before there is something in it to take.
+    wanted: usize,
 }
 
 impl FrameReader {
@@ -34,19 +41,20 @@ impl FrameReader {
     pub(crate) const fn new(framing: Framing, kept: Vec<u8>) -> Self {
         Self {
             framing,
-            has_whole: !kept.is_empty(),
             kept,
+            wanted: 1,
         }
     }
 
-    /// Reads once, and calls `each` with the datagram of each frame that is whole, one at least, until their
-    /// payloads have `most` octets together; frames that are left come first the next time. Ready with `false` at
-    /// the end of the stream.
+    /// Calls `each` with the datagram of each frame that is whole, until their payloads have `most` octets together,
+    /// or one datagram where that is larger; frames that are left come first the next time. Reads once, where none is
+    /// left of the last time. Ready with `false` at the end of the stream.
     ///
     /// # Errors
     ///
     /// That of the stream; [`io::ErrorKind::InvalidData`] where a frame is malformed, since nobody knows where the next
-    /// one begins, and [`io::ErrorKind::UnexpectedEof`] for an end within a frame.
+    /// one begins, and [`io::ErrorKind::UnexpectedEof`] for an end within a frame. What came before has been taken
+    /// by then.
     pub(crate) fn poll_read<Io: AsyncRead + Unpin>(
         &mut self,
         cx: &mut Context<'_>,
@@ -54,86 +62,99 @@ impl FrameReader {
         most: usize,
         mut each: impl FnMut(Framed<'_>),
     ) -> Poll<io::Result<bool>> {
-        if self.has_whole {
+        if self.kept.len() >= self.wanted {
             let kept = std::mem::take(&mut self.kept);
-            let (taken, frames) = self.take_frames(&kept, most, &mut each)?;
-            self.keep(kept, taken);
-            if frames > 0 {
+            let taken = self.take(&kept, most, &mut each)?;
+            self.keep(kept.get(taken..).unwrap_or_default());
+            if taken > 0 {
                 return Poll::Ready(Ok(true));
             }
         }
         for _ in 0..READS {
-            let frames = with_scratch(|buffer| {
-                // Room in front for what is kept, which is copied only once there is more.
-                let front = self.kept.len();
-                let room = buffer.get_mut(front..front + AT_ONCE).unwrap_or_default();
-                let mut room = ReadBuf::new(room);
-                ready!(Pin::new(&mut *io).poll_read(cx, &mut room))?;
-                let read = room.filled().len();
-                if read == 0 {
-                    return Poll::Ready(Ok(None));
-                }
-                if let Some(room) = buffer.get_mut(..front) {
-                    room.copy_from_slice(&self.kept);
-                }
-                let octets = buffer.get(..front + read).unwrap_or_default();
-                let (taken, frames) = self.take_frames(octets, most, &mut each)?;
-                self.kept.clear();
-                match octets.get(taken..) {
-                    Some(rest) if !rest.is_empty() => self.kept.extend_from_slice(rest),
-                    // An idle tunnel keeps no buffer.
-                    _ => self.kept = Vec::new(),
-                }
-                Poll::Ready(io::Result::Ok(Some(frames)))
-            });
-            match ready!(frames)? {
+            let taken = with_scratch(|buffer| self.poll_once(cx, io, buffer, most, &mut each));
+            match ready!(taken)? {
                 Some(0) => {}
                 Some(_) => return Poll::Ready(Ok(true)),
                 None if self.kept.is_empty() => return Poll::Ready(Ok(false)),
-                None => return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
+                None => return Poll::Ready(Err(cut())),
             }
         }
         yield_turn(cx);
         Poll::Pending
     }
 
-    fn keep(&mut self, mut octets: Vec<u8>, taken: usize) {
-        if taken < octets.len() {
-            octets.drain(..taken);
-            self.kept = octets;
+    /// Reads once. Ready with the octets of the frames that were taken, or `None` at the end.
+    fn poll_once<Io: AsyncRead + Unpin>(
+        &mut self,
+        cx: &mut Context<'_>,
+        io: &mut Io,
+        buffer: &mut [u8],
+        most: usize,
+        each: &mut impl FnMut(Framed<'_>),
+    ) -> Poll<io::Result<Option<usize>>> {
+        // Room in front for what is kept, which is copied only once there is something to take.
+        let front = self.kept.len();
+        let Some(room) = buffer.get_mut(front..front + AT_ONCE) else {
+            return Poll::Ready(Err(io::ErrorKind::OutOfMemory.into()));
+        };
+        let mut room = ReadBuf::new(room);
+        ready!(Pin::new(io).poll_read(cx, &mut room))?;
+        let read = room.filled().len();
+        if read == 0 {
+            return Poll::Ready(Ok(None));
         }
+        if front + read < self.wanted {
+            self.kept.extend_from_slice(room.filled());
+            return Poll::Ready(Ok(Some(0)));
+        }
+        if let Some(room) = buffer.get_mut(..front) {
+            room.copy_from_slice(&self.kept);
+        }
+        let octets = buffer.get(..front + read).unwrap_or_default();
+        let taken = self.take(octets, most, each)?;
+        self.keep(octets.get(taken..).unwrap_or_default());
+        Poll::Ready(Ok(Some(taken)))
     }
 
-    /// Takes whole frames from the front of `octets`. Returns the octets that they took, and their number.
-    fn take_frames(
+    /// Keeps what is left, in no more room than it takes: an idle tunnel keeps no buffer.
+    fn keep(&mut self, rest: &[u8]) {
+        self.kept = rest.to_vec();
+    }
+
+    /// Takes frames that are whole from the front of `octets`. Returns the octets of those.
+    fn take(
         &mut self,
         octets: &[u8],
         most: usize,
         each: &mut impl FnMut(Framed<'_>),
-    ) -> io::Result<(usize, usize)> {
-        let (mut taken, mut frames, mut payloads) = (0, 0, 0);
-        self.has_whole = false;
-        loop {
+    ) -> io::Result<usize> {
+        let (mut taken, mut payloads) = (0, 0_usize);
+        self.wanted = 1;
+        for frames in 0..MOST {
             let rest = octets.get(taken..).unwrap_or_default();
-            let header = self.framing.decode_header(rest);
-            let header =
-                header.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-            let Decoded::Done(FrameHeader { address, len }, header_len) = header else {
+            let (address, header_len, len) = match self.framing.decode_header(rest) {
+                Ok(Decoded::Done(FrameHeader { address, len }, header_len)) => {
+                    (address, header_len, usize::from(len))
+                }
+                Ok(Decoded::Need(missing)) => {
+                    self.wanted = rest.len() + missing;
+                    break;
+                }
+                // Those in front of it are sent first, and it is found again.
+                Err(_) if frames > 0 => break,
+                Err(error) => return Err(malformed(error)),
+            };
+            let Some(payload) = rest.get(header_len..header_len + len) else {
+                self.wanted = header_len + len;
                 break;
             };
-            let end = header_len + usize::from(len);
-            let Some(payload) = rest.get(header_len..end) else {
-                break;
-            };
-            if frames > 0 && payloads + payload.len() > most {
-                self.has_whole = true;
+            payloads += len;
+            if frames > 0 && payloads > most {
                 break;
             }
             each((address, payload));
-            taken += end;
-            frames += 1;
-            payloads += payload.len();
+            taken += header_len + len;
         }
-        Ok((taken, frames))
+        Ok(taken)
     }
 }

@@ -17,6 +17,9 @@ thread_local! {
     static FRAMES: Cell<Option<Vec<u8>>> = const { Cell::new(None) };
 }
 
+/// Octets of frames that are written at once, and one frame at least.
+const AT_ONCE: usize = 64 * 1024;
+
 /// Writes datagrams to a stream as frames, many in one system call.
 #[derive(Debug)]
 pub(crate) struct FrameWriter {
@@ -40,11 +43,10 @@ impl FrameWriter {
     }
 
     /// Writes all of `batch` as frames, and takes it out. What the stream does not take is kept, for
-    /// [`poll_flush`](Self::poll_flush).
+    /// [`poll_flush`](Self::poll_flush), up to `most` octets of frames, or one frame where that is larger.
     ///
-    /// Datagrams that would make that more than `most` octets, with the frames' headers, are dropped as
-    /// [`DropReason::Overflow`], and those that fit into no frame as [`DropReason::Unsendable`]: what was dropped is
-    /// noted in the batch.
+    /// Datagrams beyond that are dropped as [`DropReason::Overflow`], and those that fit into no frame as
+    /// [`DropReason::Unsendable`]: what was dropped is noted in the batch. Returns `true` if there were some beyond.
     ///
     /// # Errors
     ///
@@ -55,38 +57,54 @@ impl FrameWriter {
         io: &mut Io,
         batch: &mut Datagrams,
         most: usize,
-    ) -> io::Result<()> {
+    ) -> io::Result<bool> {
         if self.is_empty() {
-            return lend(&FRAMES, Vec::new, |frames| {
-                frames.clear();
-                self.encode(batch, most, frames);
-                let written = Self::poll_octets(cx, io, frames, &mut self.is_dirty)?;
-                if let Some(rest) = frames.get(written..).filter(|rest| !rest.is_empty()) {
+            lend(&FRAMES, Vec::new, |frames| {
+                while !batch.is_empty() && self.is_empty() {
+                    frames.clear();
+                    self.encode(batch, most.min(AT_ONCE), frames);
+                    let written = Self::poll_octets(cx, io, frames, &mut self.is_dirty)?;
+                    let rest = frames.get(written..).unwrap_or_default();
                     self.unsent = rest.to_vec();
+                    self.written = 0;
                 }
-                Ok(())
-            });
+                io::Result::Ok(())
+            })?;
+        } else if self.written > 0 {
+            self.unsent.drain(..self.written);
+            self.written = 0;
+        }
+        if batch.is_empty() {
+            return Ok(false);
         }
         let mut unsent = std::mem::take(&mut self.unsent);
-        unsent.drain(..self.written);
-        self.written = 0;
         self.encode(batch, most, &mut unsent);
         self.unsent = unsent;
-        Ok(())
+        let beyond = batch.len();
+        batch.dropped(DropReason::Overflow, beyond);
+        batch.clear();
+        Ok(beyond > 0)
     }
 
-    /// Appends the frames of a batch to `frames`.
+    /// Appends the frames of a batch to `frames`, as long as those have no more than `most` octets then, or one
+    /// at least. Takes those datagrams out, and drops what fits into no frame.
     fn encode(&self, batch: &mut Datagrams, most: usize, frames: &mut Vec<u8>) {
-        batch.retain_mut(|address, payload| {
-            let header = self.framing.encode_header(address, payload.len());
-            let header = header.ok_or(DropReason::Unsendable)?;
-            if frames.len() + header.len() + payload.len() > most {
-                return Err(DropReason::Overflow);
+        let (mut taken, mut unsendable) = (0, 0);
+        for (address, payload) in batch.iter() {
+            if let Some(header) = self.framing.encode_header(address, payload.len()) {
+                let len = frames.len() + header.len() + payload.len();
+                if !frames.is_empty() && len > most {
+                    break;
+                }
+                frames.extend_from_slice(&header);
+                frames.extend_from_slice(payload);
+            } else {
+                unsendable += 1;
             }
-            frames.extend_from_slice(&header);
-            frames.extend_from_slice(payload);
-            Ok(false)
-        });
+            taken += 1;
+        }
+        batch.take_first(taken);
+        batch.dropped(DropReason::Unsendable, unsendable);
     }
 
     /// Ready once the stream has everything, and is flushed.

@@ -13,7 +13,7 @@ use crate::{
 
 /// The ports of the client's address that count.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum ClientPorts {
+pub(in super::super) enum ClientPorts {
     /// The one that the request states, or that of the first valid datagram. After so much silence
     /// of the latter, that of the next.
     One { silence: Duration },
@@ -23,7 +23,7 @@ pub(super) enum ClientPorts {
 
 /// Where the datagrams of an association come from, and where answers go.
 #[derive(Debug)]
-pub(super) struct ClientPort {
+pub(in super::super) struct ClientPort {
     /// With the latest port, or 0 before the first.
     address: SocketAddr,
     /// No other port counts.
@@ -37,7 +37,7 @@ pub(super) struct ClientPort {
 
 impl ClientPort {
     /// A client at this address, whose request states where it will send from (RFC 1928 section 4).
-    pub(super) fn new(client: SocketAddr, stated: &Address, ports: ClientPorts) -> Self {
+    pub(in super::super) fn new(client: SocketAddr, stated: &Address, ports: ClientPorts) -> Self {
         let mut address = client;
         let port = stated_port(client, stated).unwrap_or(0);
         let silence = match ports {
@@ -56,12 +56,12 @@ impl ClientPort {
     }
 
     /// Returns where answers go, once that is known.
-    pub(super) fn address(&self) -> Option<SocketAddr> {
+    pub(in super::super) fn address(&self) -> Option<SocketAddr> {
         (self.address.port() != 0).then_some(self.address)
     }
 
     /// Returns the only address whose datagrams count, if there is one.
-    pub(super) fn only(&self) -> Option<SocketAddr> {
+    pub(in super::super) fn only(&self) -> Option<SocketAddr> {
         self.is_fixed.then_some(self.address)
     }
 
@@ -70,7 +70,7 @@ impl ClientPort {
     /// # Errors
     ///
     /// Why the datagram is dropped.
-    pub(super) fn check(&self, source: SocketAddr) -> Result<(), DropReason> {
+    pub(in super::super) fn check(&self, source: SocketAddr) -> Result<(), DropReason> {
         let is_client = is_same_host(self.address, source)
             && (!self.is_fixed || self.address.port() == source.port());
         match is_client {
@@ -82,24 +82,24 @@ impl ClientPort {
     }
 
     /// Notes a valid datagram of the client's.
-    pub(super) fn took(&mut self, source: SocketAddr) {
+    pub(in super::super) fn took(&mut self, source: SocketAddr) {
         self.address = source;
         self.is_fixed = self.silence.is_some();
     }
 
     /// Notes a sign of life.
-    pub(super) const fn heard(&mut self, now: Instant) {
+    pub(in super::super) const fn heard(&mut self, now: Instant) {
         self.heard = now;
     }
 
     /// Returns when the port is no longer the only one, unless the client is heard before.
-    pub(super) fn until(&self) -> Option<Instant> {
+    pub(in super::super) fn until(&self) -> Option<Instant> {
         let silence = self.silence.filter(|_| self.is_fixed && !self.is_stated)?;
         Some(after(self.heard, silence))
     }
 
     /// Lets the next valid datagram choose the port.
-    pub(super) const fn release(&mut self) {
+    pub(in super::super) const fn release(&mut self) {
         self.is_fixed = self.is_stated;
     }
 }
