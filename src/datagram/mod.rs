@@ -43,7 +43,7 @@ pub(crate) use self::{
     batch_socket::BatchSocket,
     datagrams::is_unicast,
     fragments::Fragments,
-    frames::{FrameReader, FrameWriter, cut, malformed},
+    frames::{FrameReader, FrameWriter, Framed, cut, malformed},
     own_relays::{OwnRelay, is_own_relay},
     send::{poll_send_all, poll_send_front},
 };

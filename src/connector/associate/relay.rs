@@ -33,7 +33,6 @@ struct Batches {
 }
 
 /// The datagrams of one association, in both directions.
-#[derive(Debug)]
 pub(super) struct DatagramRelay<D, C> {
     transport: D,
     pub(super) client: C,

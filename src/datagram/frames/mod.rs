@@ -6,6 +6,6 @@ mod writer;
 
 pub(crate) use self::{
     error::{cut, malformed},
-    reader::FrameReader,
+    reader::{FrameReader, Framed},
     writer::FrameWriter,
 };

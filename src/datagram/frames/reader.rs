@@ -1,5 +1,5 @@
 use std::{
-    io,
+    fmt, io,
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -26,7 +26,6 @@ const READS: usize = 4;
 pub(crate) type Framed<'a> = (Option<Result<Address, InvalidName>>, &'a [u8]);
 
 /// Reads frames from a stream.
-#[derive(Debug)]
 pub(crate) struct FrameReader {
     framing: Framing,
     /// Octets that were read and not taken: the beginning of a frame, or frames that were too many. No more than
@@ -156,5 +155,12 @@ impl FrameReader {
             taken += header_len + len;
         }
         Ok(taken)
+    }
+}
+
+/// Without the octets, which are payloads.
+impl fmt::Debug for FrameReader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "FrameReader({} octets)", self.kept.len())
     }
 }

@@ -1,6 +1,6 @@
 use std::{
     cell::Cell,
-    io,
+    fmt, io,
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -21,7 +21,6 @@ thread_local! {
 const AT_ONCE: usize = 64 * 1024;
 
 /// Writes datagrams to a stream as frames, many in one system call.
-#[derive(Debug)]
 pub(crate) struct FrameWriter {
     framing: Framing,
     /// Octets that the stream has not taken, from `written` on.
@@ -158,5 +157,16 @@ impl FrameWriter {
             }
         }
         Ok(written)
+    }
+}
+
+/// Without the octets, which are payloads.
+impl fmt::Debug for FrameWriter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "FrameWriter({} octets)",
+            self.unsent.len() - self.written
+        )
     }
 }

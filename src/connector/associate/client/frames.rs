@@ -23,7 +23,6 @@ const LAST: Duration = Duration::from_secs(5);
 const AT_ONCE: usize = 4 * 1024;
 
 /// A client whose datagrams are in frames, in its stream.
-#[derive(Debug)]
 pub(in super::super) struct ClientFrames<'a, W> {
     stream: &'a mut W,
     /// The beginning of the request of version 2.
@@ -38,7 +37,6 @@ pub(in super::super) struct ClientFrames<'a, W> {
     last: Option<Instant>,
 }
 
-#[derive(Debug)]
 struct Frames {
     reader: FrameReader,
     writer: FrameWriter,

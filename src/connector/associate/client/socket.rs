@@ -20,7 +20,6 @@ pub(in super::super) enum Fragmentation {
 }
 
 /// A client that sends to a socket of ours, for as long as its control connection lasts.
-#[derive(Debug)]
 pub(in super::super) struct ClientSocket<'a, W> {
     stream: &'a mut W,
     control: Control,
