@@ -1,0 +1,59 @@
+use tokio::net::{TcpListener, UdpSocket};
+use tower::{Service, ServiceBuilder};
+use tower_socks::{
+    AclLayer, BoxError, Connector, Request, Tunnel,
+    connector::{Unsupported, associate::MakeDirect},
+    layer::{
+        key,
+        limit::{ConcurrentTunnels, LimitLayer},
+        trace::TraceLayer,
+    },
+    serve,
+    server::SessionLimit,
+    session::Policy,
+};
+
+use super::{Bounds, Sessions, ShadowsocksLayer, serve_datagrams};
+use crate::keys::Keys;
+
+/// What is below the protocol: the same for streams and datagrams, and the same as in a SOCKS5 proxy, but for the
+/// service that executes UDP ASSOCIATE.
+pub fn stack(
+    policy: impl Policy,
+) -> impl Service<Request, Response: Tunnel, Error = BoxError, Future: Send> + Clone + Send + 'static
+{
+    let connector = Connector::direct()
+        .with_bind(Unsupported)
+        .with_associate(Sessions::new(MakeDirect::new()));
+    ServiceBuilder::new()
+        .layer(TraceLayer::new())
+        .layer(AclLayer::new(policy))
+        .layer(LimitLayer::new(ConcurrentTunnels::new(512, key::user)))
+        .service(connector)
+}
+
+/// Serves both, within bounds, until it is dropped.
+///
+/// # Errors
+///
+/// When a socket cannot be used.
+pub async fn run<S>(
+    streams: TcpListener,
+    datagrams: UdpSocket,
+    keys: Keys,
+    stack: S,
+) -> Result<(), BoxError>
+where
+    S: Service<Request, Response: Tunnel, Error = BoxError, Future: Send>,
+    S: Clone + Send + 'static,
+{
+    let service = ServiceBuilder::new()
+        .layer(ShadowsocksLayer::new(keys.clone()))
+        .service(stack.clone());
+    let sessions = SessionLimit::new(4_096).per_client(256);
+    let streams = serve(streams, service).sessions(sessions);
+    tokio::select! {
+        ended = streams.into_future() => ended,
+        ended = serve_datagrams(datagrams, keys, Bounds::default(), stack) => Ok(ended?),
+    }
+}

@@ -1,0 +1,8 @@
+//! Both sides of shadowsocks on loopback: what goes through, and what does not.
+
+mod crafted;
+mod policies;
+mod sessions;
+mod strangers;
+mod support;
+mod through;
