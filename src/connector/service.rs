@@ -42,13 +42,14 @@ impl<C, L, N>
     Connector<
         Socks5Upstream<C, L, N>,
         UpstreamBind<Socks5Upstream<C, L, N>>,
-        Associate<MakeUpstream<C, L, N>>,
+        Associate<MakeUpstream<Socks5Upstream<C, L, N>>>,
     >
 where
     Socks5Upstream<C, L, N>: Clone,
 {
     /// Sends CONNECT, BIND and UDP ASSOCIATE through another SOCKS5 proxy. Datagrams go straight to its
-    /// relay, whatever transport leads to the proxy: see [`upstream`](super::upstream).
+    /// relay, whatever transport leads to the proxy, unless they go by
+    /// [UDP over TCP](Socks5Upstream::udp_over_tcp): see [`upstream`](super::upstream).
     #[must_use]
     pub fn upstream(upstream: Socks5Upstream<C, L, N>) -> Self {
         Self {

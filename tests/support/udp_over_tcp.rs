@@ -2,8 +2,8 @@
 
 use tower_socks::proto::UdpOverTcp;
 
-pub const V1: &[u8] = b"\x05\x01\x00\x03\x14sp.udp-over-tcp.arpa\0\0";
-pub const V2: &[u8] = b"\x05\x01\x00\x03\x17sp.v2.udp-over-tcp.arpa\0\0";
+pub const V1: &[u8] = b"\x05\x01\x00\x03\x14sp.udp-over-tcp.arpa\x01\xbb";
+pub const V2: &[u8] = b"\x05\x01\x00\x03\x17sp.v2.udp-over-tcp.arpa\x01\xbb";
 pub const FORWARD_UDP: &[u8] = b"\x05\x05\x00\x01\0\0\0\0\0\0";
 
 /// What a client asks of a SOCKS5 proxy.

@@ -7,15 +7,19 @@ use tower_service::Service;
 
 use super::{future::ResponseFuture, transport::ProxyTransport};
 use crate::{
-    client::DefaultAuth,
+    client::{DefaultAuth, ProxySocket},
     connector::{
         direct::Direct,
         resolve::SystemResolver,
-        upstream::{HttpUpstream, RemoteDns, Socks4Upstream, Socks5Upstream, Transport},
+        upstream::{
+            HttpUpstream, MakeUpstream, OpenSocket, RemoteDns, Socks4Upstream, Socks5Upstream,
+            Transport,
+        },
     },
     error::BoxError,
     io::BoxStream,
-    session::{Connected, Target},
+    proto::UdpOverTcp,
+    session::{Connected, Request, Target},
 };
 
 /// Connects through the proxy of a [`ProxyUrl`](super::ProxyUrl). Returned by
@@ -63,6 +67,51 @@ impl<C> ProxyConnector<C> {
 
     pub(super) const fn http(upstream: HttpUpstream<ProxyTransport<C>>) -> Self {
         Self(Upstream::Http(upstream))
+    }
+
+    /// Sets the protocol by which [datagrams](Self::into_transports) go to the proxy in the stream: in place of
+    /// UDP ASSOCIATE at a SOCKS5 proxy, and of version 2 at any other.
+    #[must_use]
+    pub fn udp_over_tcp(self, protocol: UdpOverTcp) -> Self {
+        Self(match self.0 {
+            Upstream::Socks5h(upstream) => Upstream::Socks5h(upstream.udp_over_tcp(protocol)),
+            Upstream::Socks5(upstream) => Upstream::Socks5(upstream.udp_over_tcp(protocol)),
+            Upstream::Socks4a(upstream) => Upstream::Socks4a(upstream.udp_over_tcp(protocol)),
+            Upstream::Socks4(upstream) => Upstream::Socks4(upstream.udp_over_tcp(protocol)),
+            Upstream::Http(upstream) => Upstream::Http(upstream.udp_over_tcp(protocol)),
+        })
+    }
+
+    /// Turns this into datagrams by the same proxy: by UDP ASSOCIATE at a SOCKS5 proxy, unless
+    /// [set otherwise](Self::udp_over_tcp), and in the stream at any other. A service for
+    /// [`Associate::with_transports`](crate::connector::associate::Associate::with_transports).
+    #[must_use]
+    pub const fn into_transports(self) -> MakeUpstream<Self> {
+        MakeUpstream::new(self)
+    }
+}
+
+impl<C: Transport + Sync> OpenSocket for ProxyConnector<C> {
+    type Io = BoxStream;
+
+    fn resolves_names(&self) -> bool {
+        match &self.0 {
+            Upstream::Socks5h(upstream) => upstream.resolves_names(),
+            Upstream::Socks5(upstream) => upstream.resolves_names(),
+            Upstream::Socks4a(upstream) => upstream.resolves_names(),
+            Upstream::Socks4(upstream) => upstream.resolves_names(),
+            Upstream::Http(upstream) => upstream.resolves_names(),
+        }
+    }
+
+    async fn open_socket(&self, request: &Request) -> Result<ProxySocket<BoxStream>, BoxError> {
+        match &self.0 {
+            Upstream::Socks5h(upstream) => upstream.open_socket(request).await,
+            Upstream::Socks5(upstream) => upstream.open_socket(request).await,
+            Upstream::Socks4a(upstream) => upstream.open_socket(request).await,
+            Upstream::Socks4(upstream) => upstream.open_socket(request).await,
+            Upstream::Http(upstream) => upstream.open_socket(request).await,
+        }
     }
 }
 

@@ -20,7 +20,10 @@
 //!
 //! **TLS to the proxy** takes the feature `tls`. The proxy has to have a certificate for the host of the URL, a name or
 //! an address, by an authority of the platform, whose roots are read once; `ProxyUrl::with_tls` takes other roots, or
-//! a certificate of our own. The datagrams of an association go in the clear all the same.
+//! a certificate of our own. The datagrams of an association at a SOCKS5 proxy go in the clear all the same, unless
+//! they travel in the stream ([UDP over TCP](ProxyConnector::udp_over_tcp)).
+//!
+//! **Datagrams** go by [`ProxyConnector::into_transports`], through proxies of all schemes.
 //!
 //! [`ProxyEnv`] honours `ALL_PROXY` and `NO_PROXY`, as curl does. Nothing else in this crate reads the
 //! environment. What [`NoProxy`] did not understand is in [`NoProxy::left_out`].

@@ -7,39 +7,33 @@ use std::{
 use tokio::io::{AsyncRead, AsyncWrite};
 use tower_service::Service;
 
-use super::{DnsMode, RemoteDns, ResponseFuture, Socks5Upstream, Transport};
+use super::{ResponseFuture, open_socket::OpenSocket};
 use crate::{
-    client::{ClientAuth, DefaultAuth, ProxySocket},
-    connector::direct::Direct,
+    client::ProxySocket,
     datagram::{DatagramTransport, Datagrams, is_own_relay, is_unicast},
     error::{BoxError, Refusal},
     io::DropReason,
-    proto::{Address, Command},
+    proto::Address,
     session::Request,
 };
 
 /// Destinations of an association about which the policies' decisions are remembered.
 const KNOWN: usize = 256;
 
-/// Opens an association at another proxy for each of ours. See the [module](super).
-#[derive(Clone)]
-pub struct MakeUpstream<C = Direct, L = DefaultAuth, N = RemoteDns> {
-    upstream: Socks5Upstream<C, L, N>,
+/// Opens a socket at another proxy for each association of ours. See the [module](super).
+#[derive(Clone, Debug)]
+pub struct MakeUpstream<U> {
+    upstream: U,
 }
 
-impl<C, L, N> MakeUpstream<C, L, N> {
-    pub(super) const fn new(upstream: Socks5Upstream<C, L, N>) -> Self {
+impl<U> MakeUpstream<U> {
+    pub(in crate::connector) const fn new(upstream: U) -> Self {
         Self { upstream }
     }
 }
 
-impl<C, L, N> Service<Request> for MakeUpstream<C, L, N>
-where
-    C: Transport + Sync,
-    L: ClientAuth<C::Io, Stream: 'static> + Clone + 'static,
-    N: DnsMode + Sync,
-{
-    type Response = UpstreamTransport<L::Stream>;
+impl<U: OpenSocket> Service<Request> for MakeUpstream<U> {
+    type Response = UpstreamTransport<U::Io>;
     type Error = BoxError;
     type Future = ResponseFuture<Self::Response>;
 
@@ -51,34 +45,19 @@ where
     fn call(&mut self, request: Request) -> Self::Future {
         let Self { upstream } = self.clone();
         ResponseFuture::new(async move {
-            let opening = async {
-                let stream = upstream.stream(Some(&request)).await?;
-                let client = upstream
-                    .client
-                    .clone()
-                    .via(&stream, upstream.proxy.address()?);
-                client.associate(stream.into_inner()).await
-            };
-            let socket = upstream.logged(Command::UDP_ASSOCIATE, &request.target, opening.await)?;
             Ok(UpstreamTransport {
-                socket,
+                socket: upstream.open_socket(&request).await?,
                 version: request.guard.version(),
                 request,
-                remote_dns: N::REMOTE,
+                remote_dns: upstream.resolves_names(),
                 known: HashMap::new(),
             })
         })
     }
 }
 
-impl<C, L, N> fmt::Debug for MakeUpstream<C, L, N> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("MakeUpstream").field(&self.upstream).finish()
-    }
-}
-
-/// Sends and receives datagrams by an association at another proxy: the transport of
-/// [`MakeUpstream`].
+/// Sends and receives datagrams by a socket at another proxy, be it an association there or UDP over TCP: the
+/// transport of [`MakeUpstream`].
 ///
 /// The policies are asked about each destination. The filtering is that proxy's.
 pub struct UpstreamTransport<Io> {

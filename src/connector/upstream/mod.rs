@@ -3,8 +3,8 @@
 //! | connector | asks the proxy by | |
 //! |---|---|---|
 //! | [`Socks5Upstream`] | SOCKS5 (RFC 1928), by a [`Client`](crate::Client) | CONNECT; [BIND](Socks5Upstream::into_bind) and [UDP ASSOCIATE](Socks5Upstream::into_transports) too; Tor's RESOLVE and RESOLVE_PTR as a [resolver](Socks5Upstream::into_resolver) |
-//! | [`Socks4Upstream`] | SOCKS4 and SOCKS4a, by a [`Socks4Client`](crate::client::Socks4Client) | CONNECT; [BIND](Socks4Upstream::into_bind) too |
-//! | `HttpUpstream` (feature `http-connect`) | HTTP/1.1 CONNECT (RFC 9110 section 9.3.6) | CONNECT |
+//! | [`Socks4Upstream`] | SOCKS4 and SOCKS4a, by a [`Socks4Client`](crate::client::Socks4Client) | CONNECT; [BIND](Socks4Upstream::into_bind) and, by UDP over TCP, [UDP ASSOCIATE](Socks4Upstream::into_transports) too |
+//! | `HttpUpstream` (feature `http-connect`) | HTTP/1.1 CONNECT (RFC 9110 section 9.3.6) | CONNECT; by UDP over TCP UDP ASSOCIATE too |
 //!
 //! * **They nest.** The transport to the proxy is a connector itself,
 //!   [`Direct`](crate::connector::direct::Direct) by default: [`via`](Socks5Upstream::via) replaces
@@ -26,12 +26,17 @@
 //! * **Everything has a time limit**: the client's [`timeout`](crate::Client::timeout) bounds a lookup,
 //!   reaching the proxy, and then the dialogue, each by itself. No further address of a name is
 //!   tried once that time has passed.
-//! * **Datagrams do not take the chain.** UDP ASSOCIATE is requested over it, and then they go from
+//! * **Datagrams of UDP ASSOCIATE do not take the chain.** It is requested over it, and then they go from
 //!   here straight to the relay of the last proxy, as far as this machine can reach it. Connections
 //!   of BIND come back through the chain.
-//! * **HTTP proxies do CONNECT only, and SOCKS4 proxies no UDP.** [`with_connect`](crate::Connector::with_connect) leaves BIND
-//!   and UDP ASSOCIATE with this machine: put [`Unsupported`](super::Unsupported) in their places if
-//!   nothing may leave from here.
+//! * **Datagrams of UDP over TCP do.** They travel in the stream to the last proxy, through all others and their TLS,
+//!   and need no other port: with [`udp_over_tcp`](Socks5Upstream::udp_over_tcp), and in any case where the last proxy
+//!   is one of SOCKS4a or HTTP. That proxy has to know it, as sing-box and servers of this crate do. A lost
+//!   segment holds up all datagrams behind it.
+//! * **HTTP and SOCKS4 proxies have no UDP of their own, and HTTP no BIND.**
+//!   [`with_connect`](crate::Connector::with_connect) leaves BIND and UDP ASSOCIATE with this machine: give
+//!   [`with_associate`](crate::Connector::with_associate) the transports of the upstream, and put
+//!   [`Unsupported`](super::Unsupported) in their places if nothing may leave from here.
 //!
 //! # Example
 //!
@@ -87,6 +92,7 @@ mod future;
 mod http;
 mod ipv4_only;
 mod listen;
+mod open_socket;
 mod outage;
 mod proxy;
 mod resolver;
@@ -97,7 +103,7 @@ mod transport;
 pub(crate) use self::future::ResponseFuture;
 #[cfg(feature = "http-connect")]
 pub use self::http::{BasicAuth, HttpError, HttpUpstream, InvalidHeader};
-pub(super) use self::{associate::MakeUpstream, bind::UpstreamBind};
+pub(super) use self::{associate::MakeUpstream, bind::UpstreamBind, open_socket::OpenSocket};
 pub use self::{
     dns::{DnsMode, RemoteDns},
     resolver::UpstreamResolver,

@@ -7,17 +7,18 @@ use std::{
 use tower_service::Service;
 
 use super::{
-    DnsMode, RemoteDns, ResponseFuture, Transport, UpstreamBind,
+    DnsMode, MakeUpstream, RemoteDns, ResponseFuture, Transport, UpstreamBind,
     candidates::{first_that_works, logged},
     ipv4_only::Ipv4Only,
     listen::Listen,
+    open_socket::{OpenSocket, connect_target},
     proxy::Proxy,
 };
 use crate::{
-    client::{ClientError, ProxyListener, Socks4Client},
+    client::{ClientError, ProxyListener, ProxySocket, Socks4Client},
     connector::{Announcement, direct::Direct},
     error::BoxError,
-    proto::{Address, Command, IntoAddress},
+    proto::{Address, Command, IntoAddress, UdpOverTcp},
     relay::Relay,
     session::{Connected, Request, Target},
 };
@@ -26,13 +27,14 @@ use crate::{
 ///
 /// `C` is the transport to the proxy, and `N` where the names of targets are resolved. IPv6 targets are refused with
 /// 08, before the proxy is asked: of a name that is resolved here, the IPv4 addresses are used. UDP ASSOCIATE is
-/// unknown to SOCKS4.
+/// unknown to SOCKS4, and datagrams go by [UDP over TCP](Self::into_transports), to addresses of both families.
 #[derive(Clone)]
 pub struct Socks4Upstream<C = Direct, N = RemoteDns> {
     proxy: Proxy,
     transport: C,
     client: Socks4Client,
     dns: N,
+    udp_over_tcp: UdpOverTcp,
 }
 
 impl Socks4Upstream {
@@ -48,6 +50,7 @@ impl Socks4Upstream {
             transport: Direct::new(),
             client: Socks4Client::new(),
             dns: RemoteDns,
+            udp_over_tcp: UdpOverTcp::V2,
         }
     }
 }
@@ -61,6 +64,7 @@ impl<C, N> Socks4Upstream<C, N> {
             transport,
             client: self.client,
             dns: self.dns,
+            udp_over_tcp: self.udp_over_tcp,
         }
     }
 
@@ -84,6 +88,7 @@ impl<C, N> Socks4Upstream<C, N> {
             transport: self.transport,
             client: self.client,
             dns: resolver,
+            udp_over_tcp: self.udp_over_tcp,
         }
     }
 
@@ -100,6 +105,22 @@ impl<C, N> Socks4Upstream<C, N> {
     #[must_use]
     pub fn into_bind(self) -> UpstreamBind<Self> {
         UpstreamBind::new(self)
+    }
+
+    /// Sets the protocol by which [datagrams](Self::into_transports) go to the proxy: version 2 by default.
+    /// FWD UDP, which no CONNECT can ask for, refuses each association with 07.
+    #[must_use]
+    pub const fn udp_over_tcp(mut self, protocol: UdpOverTcp) -> Self {
+        self.udp_over_tcp = protocol;
+        self
+    }
+
+    /// Turns this into datagrams by the same proxy, by [UDP over TCP](Self::udp_over_tcp): a service for
+    /// [`Associate::with_transports`](crate::connector::associate::Associate::with_transports). It is asked for by
+    /// a name, which takes SOCKS4a, also where the names of targets are resolved here.
+    #[must_use]
+    pub const fn into_transports(self) -> MakeUpstream<Self> {
+        MakeUpstream::new(self)
     }
 }
 
@@ -166,6 +187,27 @@ where
             Ok((listener, relay))
         };
         logged(&self.proxy, Command::BIND, peer, listening.await)
+    }
+}
+
+impl<C, N> OpenSocket for Socks4Upstream<C, N>
+where
+    C: Transport + Sync,
+    N: DnsMode + Sync,
+{
+    type Io = C::Io;
+
+    fn resolves_names(&self) -> bool {
+        N::REMOTE
+    }
+
+    async fn open_socket(&self, request: &Request) -> Result<ProxySocket<C::Io>, BoxError> {
+        let target = connect_target(self.udp_over_tcp)?;
+        let stream = self.connect_to(target, Some(request)).await?;
+        Ok(ProxySocket::over_stream(
+            stream.into_inner(),
+            self.udp_over_tcp,
+        ))
     }
 }
 

@@ -10,13 +10,14 @@ use super::{
     DnsMode, MakeUpstream, RemoteDns, ResponseFuture, Transport, UpstreamBind, UpstreamResolver,
     candidates::{first_that_works, logged},
     listen::Listen,
+    open_socket::OpenSocket,
     proxy::Proxy,
 };
 use crate::{
-    client::{Client, ClientAuth, ClientError, DefaultAuth, ProxyListener},
+    client::{Client, ClientAuth, ClientError, DefaultAuth, ProxyListener, ProxySocket},
     connector::{Announcement, direct::Direct},
     error::BoxError,
-    proto::{Address, Command, IntoAddress},
+    proto::{Address, Command, IntoAddress, UdpOverTcp},
     relay::Relay,
     session::{Connected, Request, Target},
 };
@@ -31,6 +32,8 @@ pub struct Socks5Upstream<C = Direct, L = DefaultAuth, N = RemoteDns> {
     pub(super) transport: C,
     pub(super) client: Client<L>,
     pub(super) dns: N,
+    /// In place of UDP ASSOCIATE.
+    pub(super) udp_over_tcp: Option<UdpOverTcp>,
 }
 
 impl Socks5Upstream {
@@ -46,6 +49,7 @@ impl Socks5Upstream {
             transport: Direct::new(),
             client: Client::new(),
             dns: RemoteDns,
+            udp_over_tcp: None,
         }
     }
 }
@@ -59,6 +63,7 @@ impl<C, L, N> Socks5Upstream<C, L, N> {
             transport,
             client: self.client,
             dns: self.dns,
+            udp_over_tcp: self.udp_over_tcp,
         }
     }
 
@@ -70,6 +75,7 @@ impl<C, L, N> Socks5Upstream<C, L, N> {
             transport: self.transport,
             client,
             dns: self.dns,
+            udp_over_tcp: self.udp_over_tcp,
         }
     }
 
@@ -77,7 +83,8 @@ impl<C, L, N> Socks5Upstream<C, L, N> {
     /// (`socks5`): policies are then asked about each of them.
     ///
     /// Of a name with several addresses the next one is tried where the proxy could not reach the
-    /// one before. A datagram to a name is dropped, since it would have to wait for a lookup.
+    /// one before. A datagram to a name is dropped, since it would have to wait for a lookup. The name that
+    /// [UDP over TCP](Self::udp_over_tcp) is asked by is no target, and goes to the proxy in any case.
     #[must_use]
     pub fn local_dns<R>(self, resolver: R) -> Socks5Upstream<C, L, R>
     where
@@ -88,6 +95,7 @@ impl<C, L, N> Socks5Upstream<C, L, N> {
             transport: self.transport,
             client: self.client,
             dns: resolver,
+            udp_over_tcp: self.udp_over_tcp,
         }
     }
 
@@ -97,6 +105,22 @@ impl<C, L, N> Socks5Upstream<C, L, N> {
     #[must_use]
     pub fn announce(mut self, announcement: Announcement) -> Self {
         self.proxy.announce(announcement);
+        self
+    }
+
+    /// Asks for datagrams by UDP over TCP, in place of UDP ASSOCIATE: they take the stream to the proxy, and with it the
+    /// whole chain and its TLS. For proxies whose datagrams we cannot reach, and for those that offer nothing else.
+    ///
+    /// ```
+    /// use tower_socks::{Connector, connector::upstream::Socks5Upstream, proto::UdpOverTcp};
+    ///
+    /// let upstream = Socks5Upstream::new("proxy.example:1080").udp_over_tcp(UdpOverTcp::V2);
+    /// let connector = Connector::upstream(upstream);
+    /// # _ = connector;
+    /// ```
+    #[must_use]
+    pub const fn udp_over_tcp(mut self, protocol: UdpOverTcp) -> Self {
+        self.udp_over_tcp = Some(protocol);
         self
     }
 
@@ -110,7 +134,7 @@ impl<C, L, N> Socks5Upstream<C, L, N> {
     /// Turns this into datagrams by the same proxy: a service for
     /// [`Associate::with_transports`](crate::connector::associate::Associate::with_transports).
     #[must_use]
-    pub const fn into_transports(self) -> MakeUpstream<C, L, N> {
+    pub const fn into_transports(self) -> MakeUpstream<Self> {
         MakeUpstream::new(self)
     }
 }
@@ -128,6 +152,7 @@ where
             transport: self.transport,
             client: self.client,
             dns: RemoteDns,
+            udp_over_tcp: self.udp_over_tcp,
         })
     }
 }
@@ -209,6 +234,36 @@ where
             Ok((listener, relay))
         };
         self.logged(Command::BIND, peer, listening.await)
+    }
+}
+
+impl<C, L, N> OpenSocket for Socks5Upstream<C, L, N>
+where
+    C: Transport + Sync,
+    L: ClientAuth<C::Io, Stream: 'static> + Clone + 'static,
+    N: DnsMode + Sync,
+{
+    type Io = L::Stream;
+
+    fn resolves_names(&self) -> bool {
+        N::REMOTE
+    }
+
+    async fn open_socket(&self, request: &Request) -> Result<ProxySocket<L::Stream>, BoxError> {
+        let (command, target) = match self.udp_over_tcp {
+            Some(protocol) => (protocol.command(), &protocol.target()),
+            None => (Command::UDP_ASSOCIATE, &request.target),
+        };
+        let opening = async {
+            let stream = self.stream(Some(request)).await?;
+            let client = self.client.clone().via(&stream, self.proxy.address()?);
+            let io = stream.into_inner();
+            match self.udp_over_tcp {
+                Some(protocol) => client.udp_over_tcp_by(io, protocol).await,
+                None => client.associate(io).await,
+            }
+        };
+        Ok(self.logged(command, target, opening.await)?)
     }
 }
 

@@ -48,11 +48,12 @@ impl UdpOverTcp {
         }
     }
 
-    /// Returns the target of the request that asks for it, with port 0.
+    /// Returns the target of the request that asks for it. The port means nothing to who knows the name, and is 443:
+    /// HTTP proxies reject port 0 (RFC 9110 section 9.3.6), and many any other.
     #[must_use]
     pub fn target(self) -> Address {
         let name = self.host().map(DomainName::from_normal);
-        name.map_or(Address::UNSPECIFIED, |name| Address::Name(name, 0))
+        name.map_or(Address::UNSPECIFIED, |name| Address::Name(name, 443))
     }
 
     const fn host(self) -> Option<&'static str> {

@@ -9,17 +9,19 @@ use tower_service::Service;
 
 use super::{BasicAuth, HttpError, InvalidHeader, header::Header, response};
 use crate::{
+    client::ProxySocket,
     connector::{
         Announcement,
         direct::Direct,
         upstream::{
-            DnsMode, RemoteDns, ResponseFuture, Transport,
+            DnsMode, MakeUpstream, RemoteDns, ResponseFuture, Transport,
             candidates::{first_that_works, logged},
+            open_socket::{OpenSocket, connect_target},
             proxy::Proxy,
         },
     },
     error::BoxError,
-    proto::{Address, Command, IntoAddress},
+    proto::{Address, Command, IntoAddress, UdpOverTcp},
     session::{Connected, Request, Target},
 };
 
@@ -36,6 +38,7 @@ pub struct HttpUpstream<C = Direct, N = RemoteDns> {
     credentials: Option<BasicAuth>,
     headers: Vec<Header>,
     limit: Duration,
+    udp_over_tcp: UdpOverTcp,
 }
 
 impl HttpUpstream {
@@ -54,6 +57,7 @@ impl HttpUpstream {
             credentials: None,
             headers: Vec::new(),
             limit: Duration::from_secs(30),
+            udp_over_tcp: UdpOverTcp::V2,
         }
     }
 }
@@ -69,6 +73,7 @@ impl<C, N> HttpUpstream<C, N> {
             credentials: self.credentials,
             headers: self.headers,
             limit: self.limit,
+            udp_over_tcp: self.udp_over_tcp,
         }
     }
 
@@ -133,7 +138,23 @@ impl<C, N> HttpUpstream<C, N> {
             credentials: self.credentials,
             headers: self.headers,
             limit: self.limit,
+            udp_over_tcp: self.udp_over_tcp,
         }
+    }
+
+    /// Sets the protocol by which [datagrams](Self::into_transports) go to the proxy: version 2 by default.
+    /// FWD UDP, which no CONNECT can ask for, refuses each association with 07.
+    #[must_use]
+    pub const fn udp_over_tcp(mut self, protocol: UdpOverTcp) -> Self {
+        self.udp_over_tcp = protocol;
+        self
+    }
+
+    /// Turns this into datagrams by the same proxy, by [UDP over TCP](Self::udp_over_tcp): a service for
+    /// [`Associate::with_transports`](crate::connector::associate::Associate::with_transports).
+    #[must_use]
+    pub const fn into_transports(self) -> MakeUpstream<Self> {
+        MakeUpstream::new(self)
     }
 }
 
@@ -206,6 +227,27 @@ impl<C: Transport, N: DnsMode> HttpUpstream<C, N> {
         }
         request.push_str("\r\n");
         request
+    }
+}
+
+impl<C, N> OpenSocket for HttpUpstream<C, N>
+where
+    C: Transport + Sync,
+    N: DnsMode + Sync,
+{
+    type Io = C::Io;
+
+    fn resolves_names(&self) -> bool {
+        N::REMOTE
+    }
+
+    async fn open_socket(&self, request: &Request) -> Result<ProxySocket<C::Io>, BoxError> {
+        let target = connect_target(self.udp_over_tcp)?;
+        let stream = self.connect_to(target, Some(request)).await?;
+        Ok(ProxySocket::over_stream(
+            stream.into_inner(),
+            self.udp_over_tcp,
+        ))
     }
 }
 
