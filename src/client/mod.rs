@@ -152,6 +152,57 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # Datagrams in the stream
+//!
+//! Where only TCP or TLS reaches the proxy, datagrams travel in the stream: the socket is the same, and needs no
+//! port beside the proxy's. The proxy has to know UDP over TCP, as a server with a
+//! [`UdpOverTcpLayer`](crate::layer::udp_over_tcp::UdpOverTcpLayer) does. Through a proxy that is asked otherwise,
+//! [`ProxySocket::over_stream`] takes the stream that a connector has opened.
+//!
+//! ```
+//! use tokio::net::{TcpListener, TcpStream, UdpSocket};
+//! use tower_socks::{BoxError, Client, proto::Address};
+//! # use tower_socks::{AuthLayer, Connector, HandshakeLayer, NoAuth, serve};
+//! # use tower_socks::layer::udp_over_tcp::UdpOverTcpLayer;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), BoxError> {
+//! # let stack = tower::ServiceBuilder::new()
+//! #     .layer(HandshakeLayer::new())
+//! #     .layer(AuthLayer::new(NoAuth))
+//! #     .layer(UdpOverTcpLayer::new())
+//! #     .service(Connector::direct());
+//! # let listener = TcpListener::bind("127.0.0.1:0").await?;
+//! # let proxy = listener.local_addr()?;
+//! # tokio::spawn(serve(listener, stack).into_future());
+//! # let target = UdpSocket::bind("127.0.0.1:0").await?;
+//! # let address = Address::Ip(target.local_addr()?);
+//! # tokio::spawn(async move {
+//! #     let mut datagram = [0; 1500];
+//! #     while let Ok((len, source)) = target.recv_from(&mut datagram).await {
+//! #         target.send_to(&datagram[..len], source).await.unwrap();
+//! #     }
+//! # });
+//! let stream = TcpStream::connect(proxy).await?;
+//! let mut socket = Client::new().udp_over_tcp(stream).await?;
+//!
+//! // To what echoes.
+//! socket.send_to(b"ping", &address).await?;
+//! let mut datagram = [0; 1500];
+//! let (len, source) = socket.recv_from(&mut datagram).await?;
+//! assert_eq!((&datagram[..len], &source), (&b"ping"[..], &address));
+//!
+//! // With one destination, frames have no addresses.
+//! let stream = TcpStream::connect(proxy).await?;
+//! let mut socket = Client::new().udp_over_tcp_to(stream, &address).await?;
+//! socket.send_to(b"pong", &address).await?;
+//! let (len, _) = socket.recv_from(&mut datagram).await?;
+//! assert_eq!(&datagram[..len], b"pong");
+//! assert!(socket.send_to(b"", "192.0.2.1:53").await.is_err());
+//! # Ok(())
+//! # }
+//! ```
 
 mod auth;
 mod bnd;

@@ -293,7 +293,8 @@ async fn the_usable_size_is_told_and_true() {
                 batch.push(target.clone(), &vec![7; len]);
             }
             socket.send_batch(&mut batch).await.unwrap();
-            assert_eq!(log.written().1, before + 1);
+            // Large ones are written by pieces.
+            assert!((1..=2).contains(&(log.written().1 - before)));
         }
         let payloads: usize = sizes.iter().sum();
         assert!((payloads..payloads + 200).contains(&log.written().0.len()));

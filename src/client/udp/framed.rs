@@ -15,6 +15,7 @@ use super::{
 use crate::{
     client::ClientError,
     datagram::{Datagrams, FrameReader, Framed},
+    error::find,
     io::{DropReason, yield_turn},
     proto::{self, Address, Framing, UdpOverTcp, UdpOverTcpRequest},
 };
@@ -191,9 +192,9 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> FrameReceiver<Io> {
 
 /// Tells a frame that is none from a stream that failed.
 fn malformed(error: io::Error) -> ClientError {
-    match error.downcast::<proto::Error>() {
-        Ok(source) => ClientError::BadFrame { source },
-        Err(error) => broken(error),
+    match find::<proto::Error>(&error) {
+        Some(source) => ClientError::BadFrame { source: *source },
+        None => broken(error),
     }
 }
 
