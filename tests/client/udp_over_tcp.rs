@@ -21,8 +21,8 @@ use crate::support::{
 
 const ALL: [UdpOverTcp; 3] = [UdpOverTcp::V1, UdpOverTcp::V2, UdpOverTcp::ForwardUdp];
 
-/// Version 2: the frames have addresses, and this is the first of them.
-const EACH: &[u8] = b"\x00\x01\xc0\x00\x02\x01\x00\x35";
+/// Version 2: the frames have addresses, and the request has none.
+const EACH: &[u8] = b"\x00\x01\x00\x00\x00\x00\x00\x00";
 
 /// Version 2: all goes to 192.0.2.1:53.
 const ALL_TO: &[u8] = b"\x01\x01\xc0\x00\x02\x01\x00\x35";

@@ -14,7 +14,7 @@ use crate::{
     client::ClientError,
     datagram::{Datagrams, FrameWriter},
     error::Step,
-    proto::{Address, Framing, UdpOverTcpRequest},
+    proto::{Framing, UdpOverTcpRequest},
 };
 
 /// The stream, and what it has not taken yet. No half keeps it to itself while it waits.
@@ -93,10 +93,7 @@ impl<Io: AsyncWrite + Unpin> FrameStream<Io> {
         self.poll(Half::Sender, cx, |open, cx| {
             match open.request.take() {
                 // Behind the request.
-                Some(request) => {
-                    let first = batch.iter().next().map(|(destination, _)| destination);
-                    open.begin(request, first);
-                }
+                Some(request) => open.begin(&request),
                 None => ready!(open.poll_flush(cx))?,
             }
             open.is_unfinished = true;
@@ -112,7 +109,7 @@ impl<Io: AsyncWrite + Unpin> FrameStream<Io> {
     pub(super) fn poll_flush(&self, half: Half, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.poll(half, cx, |open, cx| {
             if let Some(request) = open.request.take() {
-                open.begin(request, None);
+                open.begin(&request);
                 open.is_unfinished = true;
             }
             open.poll_flush(cx)
@@ -152,14 +149,8 @@ impl<Io: AsyncWrite + Unpin> FrameStream<Io> {
 }
 
 impl<Io: AsyncWrite + Unpin> Open<Io> {
-    /// Puts the request in front of the first frame. Where frames have addresses it means nothing, and states the
-    /// first of them all the same: proxies that route by it get to see one.
-    fn begin(&mut self, mut request: UdpOverTcpRequest, first: Option<&Address>) {
-        if let Some(first) = first
-            && !request.is_connect
-        {
-            request.destination = first.clone();
-        }
+    /// Puts the request in front of the first frame.
+    fn begin(&mut self, request: &UdpOverTcpRequest) {
         self.writer = FrameWriter::new(self.framing, request.encode().to_vec());
     }
 

@@ -56,6 +56,8 @@ pub(super) fn halves<Io>(
     let request = match (protocol, &destination) {
         (UdpOverTcp::V2, destination) => Some(UdpOverTcpRequest {
             is_connect: destination.is_some(),
+            // Zeros where frames have addresses: sing-box looks a name up here and opens a socket of this family, and
+            // the stream ends with the first frame that cannot go by it. With zeros all can.
             destination: destination.clone().unwrap_or(Address::UNSPECIFIED),
         }),
         (UdpOverTcp::V1 | UdpOverTcp::ForwardUdp, _) => None,
