@@ -2,7 +2,6 @@
 //! holds for datagrams, which come whole, and for what comes on the control connection.
 
 use std::{
-    collections::BTreeMap,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -13,7 +12,7 @@ use tower_socks::{
     BoxError, Connector, Refusal, Request, Traffic,
     connector::associate::{Associate, MakeDirect},
     datagram::DatagramTransport,
-    io::{Direction, DropReason, Meter},
+    io::{Direction, Meter},
     layer::{
         key,
         meter::{ByteQuota, MakeMeter, MeterLayer},
@@ -26,6 +25,7 @@ use crate::support::{
     udp::{
         ASSOCIATE, Client, ClientScript, address,
         association::{Association, assert_silent, datagram, send_at_once, socket},
+        ear::Ear,
         stack, within,
     },
 };
@@ -45,64 +45,6 @@ impl<S> Session for S where
         + Send
         + 'static
 {
-}
-
-/// What one meter has heard.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Heard {
-    bytes: BTreeMap<&'static str, usize>,
-    datagrams: BTreeMap<&'static str, usize>,
-    dropped: BTreeMap<&'static str, usize>,
-}
-
-#[derive(Clone, Default)]
-struct Ear(Arc<Mutex<Heard>>);
-
-fn name(direction: Direction) -> &'static str {
-    match direction {
-        Direction::Up => "up",
-        Direction::Down => "down",
-    }
-}
-
-impl Meter for Ear {
-    fn moved(&mut self, direction: Direction, bytes: usize) {
-        *self
-            .0
-            .lock()
-            .unwrap()
-            .bytes
-            .entry(name(direction))
-            .or_default() += bytes;
-    }
-
-    fn datagrams(&mut self, direction: Direction, count: usize) {
-        *self
-            .0
-            .lock()
-            .unwrap()
-            .datagrams
-            .entry(name(direction))
-            .or_default() += count;
-    }
-
-    fn dropped(&mut self, reason: DropReason, count: usize) {
-        *self
-            .0
-            .lock()
-            .unwrap()
-            .dropped
-            .entry(reason.as_str())
-            .or_default() += count;
-    }
-}
-
-impl MakeMeter for Ear {
-    type Meter = Self;
-
-    fn meter(&self, _: &Request) -> Result<Option<Self>, Refusal> {
-        Ok(Some(self.clone()))
-    }
 }
 
 /// Counts bytes, and does not care for datagrams.

@@ -10,6 +10,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod destinations;
 mod frames;
 mod lifetime;
 mod tunnel;

@@ -5,9 +5,9 @@
 use std::{error::Error, io, net::SocketAddr};
 
 use tokio::net::{TcpStream, UdpSocket};
-use tower::{Layer, Service};
+use tower::{Layer, Service, util::MapResponse};
 use tower_socks::{
-    BoxError, NoAuth, SessionError, Traffic,
+    BoxError, NoAuth, Request, SessionError, Traffic, TunnelExt,
     layer::{
         auth::Auth,
         handshake::Handshake,
@@ -19,7 +19,7 @@ use tower_socks::{
 
 use crate::support::{
     Script,
-    udp::{self, Client, address, association::receive, name},
+    udp::{self, Client, address, association::receive, ear::Ear, name},
 };
 
 /// A protocol of UDP over TCP, in each of its modes.
@@ -88,6 +88,38 @@ pub fn stack<S: Clone>(service: S) -> Handshake<Auth<NoAuth, UdpOverTcpService<S
     udp::stack(UdpOverTcpLayer::new().layer(service))
 }
 
+/// The same, where a meter hears of everything.
+pub fn metered<S>(service: S, ear: &Ear) -> impl Session + use<S>
+where
+    S: Service<Request, Response: TunnelExt, Error: Into<BoxError>, Future: Send>
+        + Clone
+        + Send
+        + Sync
+        + 'static,
+{
+    let ear = ear.clone();
+    stack(MapResponse::new(service, move |tunnel| {
+        TunnelExt::metered(tunnel, ear.clone())
+    }))
+}
+
+/// A stack for accepted TCP connections.
+pub trait Session:
+    Service<Accepted<TcpStream>, Response = Traffic, Error = BoxError, Future: Send>
+    + Clone
+    + Send
+    + 'static
+{
+}
+
+impl<S> Session for S where
+    S: Service<Accepted<TcpStream>, Response = Traffic, Error = BoxError, Future: Send>
+        + Clone
+        + Send
+        + 'static
+{
+}
+
 /// A tunnel, seen from the client.
 #[derive(Debug)]
 pub struct Tunnel {
@@ -97,11 +129,7 @@ pub struct Tunnel {
 
 impl Tunnel {
     /// A tunnel after the reply, with nothing said in it.
-    pub async fn new<S>(mode: Mode, stack: S) -> Self
-    where
-        S: Service<Accepted<TcpStream>, Response = Traffic, Error = BoxError> + Send + 'static,
-        S::Future: Send,
-    {
+    pub async fn new(mode: Mode, stack: impl Session) -> Self {
         Self::of(mode, Client::new(stack).await).await
     }
 
@@ -114,11 +142,7 @@ impl Tunnel {
     }
 
     /// A tunnel whose client has said where its datagrams go, if it has to.
-    pub async fn to<S>(mode: Mode, stack: S, target: &[u8]) -> Self
-    where
-        S: Service<Accepted<TcpStream>, Response = Traffic, Error = BoxError> + Send + 'static,
-        S::Future: Send,
-    {
+    pub async fn to(mode: Mode, stack: impl Session, target: &[u8]) -> Self {
         let mut tunnel = Self::new(mode, stack).await;
         tunnel.client.io.say(&mode.first(target)).await;
         tunnel

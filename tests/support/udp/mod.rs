@@ -2,6 +2,7 @@
 
 pub mod association;
 pub mod binding;
+pub mod ear;
 pub mod policies;
 
 use std::{
