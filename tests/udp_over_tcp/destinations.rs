@@ -91,10 +91,7 @@ async fn a10_one_destination_that_cannot_be_reached_costs_its_datagrams() {
             let traffic = tunnel.close().await.unwrap();
             assert_eq!(traffic, Traffic { up: 12, down: 0 });
             // The lookup may be under way as the stream ends.
-            assert!(
-                ear.dropped().iter().all(|(of, _)| *of == reason),
-                "{reason}"
-            );
+            assert!(ear.drops().iter().all(|(of, _)| *of == reason), "{reason}");
         }
     })
     .await;
@@ -187,13 +184,13 @@ async fn a9_the_largest_datagrams_pass_whole_and_nothing_is_cut() {
                 let size = size.min(largest);
                 tunnel.echo(&target, &payload(size)).await;
             }
-            assert_eq!(ear.dropped(), []);
+            assert_eq!(ear.drops(), []);
             // LEN can say more than a datagram has.
             for size in [65_508, 65_535] {
                 tunnel.say(&at(&target), &payload(size)).await;
                 tunnel.echo(&target, b"ping").await;
             }
-            assert_eq!(ear.dropped(), [("unsendable", 2)], "{mode:?}");
+            assert_eq!(ear.drops(), [("unsendable", 2)], "{mode:?}");
         }
     })
     .await;
@@ -214,7 +211,7 @@ async fn o8_an_answer_that_fits_into_no_frame_is_dropped_and_not_cut() {
             target.send_to(&payload(size), source).await.unwrap();
             tunnel.echo(&target, b"ping").await;
         }
-        assert_eq!(ear.dropped(), [("unsendable", 3)]);
+        assert_eq!(ear.drops(), [("unsendable", 3)]);
     })
     .await;
 }
@@ -235,7 +232,7 @@ async fn a_datagram_to_a_relay_of_ours_is_dropped() {
                 tunnel.echo(&target, b"ping").await;
             }
             tunnel.close().await.unwrap();
-            assert_eq!(ear.dropped(), [("self_connection", 1)], "{mode:?}");
+            assert_eq!(ear.drops(), [("self_connection", 1)], "{mode:?}");
             assert_silent(&target);
         }
         association.echo(&socket("127.0.0.1").await, b"ping").await;

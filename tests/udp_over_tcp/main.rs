@@ -4,13 +4,17 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
-    clippy::panic
+    clippy::panic,
+    unreachable_pub
 )]
 
 #[path = "../support/mod.rs"]
 mod support;
 
+mod back_pressure;
 mod destinations;
+mod filtering;
 mod frames;
 mod lifetime;
+mod memory;
 mod tunnel;

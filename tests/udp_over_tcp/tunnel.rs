@@ -1,7 +1,5 @@
 //! A client's side of a tunnel: frames, octet by octet.
 
-#![allow(unreachable_pub)]
-
 use std::{error::Error, io, net::SocketAddr};
 
 use tokio::net::{TcpStream, UdpSocket};

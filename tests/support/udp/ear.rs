@@ -69,7 +69,7 @@ impl tower_socks::layer::meter::MakeMeter for Ear {
 
 impl Ear {
     /// How many datagrams were dropped, by reason.
-    pub fn dropped(&self) -> Vec<(&'static str, usize)> {
+    pub fn drops(&self) -> Vec<(&'static str, usize)> {
         let heard = self.0.lock().unwrap();
         heard
             .dropped
