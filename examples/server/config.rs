@@ -28,11 +28,13 @@ use crate::{
 pub(crate) struct Config {
     /// Unless the command line says where.
     pub(crate) listen: Option<Listen>,
-    /// What clients speak, at listeners that do not say otherwise; the next two as well.
+    /// What clients speak, at listeners that do not say otherwise; the next three as well.
     #[serde(default)]
     pub(crate) protocols: Protocols,
     pub(crate) tls: Option<Tls>,
     pub(crate) proxy_protocol: Option<ProxyProtocol>,
+    /// Datagrams may be carried in the streams of clients, where UDP is served at all.
+    pub(crate) udp_over_tcp: Option<bool>,
     /// Names are looked up for clients.
     #[serde(default)]
     pub(crate) resolve: bool,
@@ -95,6 +97,7 @@ impl Default for Config {
             protocols: Protocols::default(),
             tls: None,
             proxy_protocol: None,
+            udp_over_tcp: None,
             resolve: false,
             open: false,
             users: Users::default(),

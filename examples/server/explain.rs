@@ -9,12 +9,13 @@ use std::{
 use tower_socks::{
     Identity, Request, Rules,
     connector::resolve::{Resolve, SystemResolver},
-    proto::{Address, Command},
+    proto::{Address, Command, UdpOverTcp},
     session::{Check, Protocol},
 };
 
 use crate::{
     settings::{Fixed, Settings},
+    udp_over_tcp,
     upstream::Upstream,
 };
 
@@ -121,6 +122,20 @@ pub(crate) async fn answer(settings: &Settings, question: &Question) -> ExitCode
 /// what the server would ask them.
 async fn explain(rules: &Rules, fixed: &Fixed, question: &Question) -> (Vec<String>, bool) {
     let Question { request, at } = question;
+    let mut lines = Vec::new();
+    let request = match UdpOverTcp::of(request.command, &request.target) {
+        Some(protocol) => &udp_over_tcp::association(request.clone(), protocol),
+        None => request,
+    };
+    if request.extensions.get::<UdpOverTcp>().is_some() {
+        if !fixed.doors.iter().any(|door| door.udp_over_tcp) {
+            lines.push("UDP over TCP is off at all listeners: `udp_over_tcp`".into());
+            return (lines, false);
+        }
+        lines.push(
+            "UDP over TCP is judged as UDP ASSOCIATE; for a datagram ask `udp HOST:PORT`".into(),
+        );
+    }
     let request = match &fixed.search_domain {
         Some(domain) => &domain.complete(request.clone()),
         None => request,
@@ -128,7 +143,7 @@ async fn explain(rules: &Rules, fixed: &Fixed, question: &Question) -> (Vec<Stri
     let upstream = fixed.upstream.as_ref();
     let at = at.unwrap_or_else(SystemTime::now);
     let stated = rules.explain_at(request, Check::Stated, at);
-    let mut lines = vec![stated.to_string()];
+    lines.push(stated.to_string());
     let is_lookup = [Command::RESOLVE, Command::RESOLVE_PTR].contains(&request.command);
     if is_lookup && !fixed.resolve {
         lines.push("names are not looked up for clients: `resolve` is off".into());

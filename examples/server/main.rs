@@ -34,6 +34,7 @@ mod state;
 mod status;
 mod systemd;
 mod timeouts;
+mod udp_over_tcp;
 mod upstream;
 mod warnings;
 
@@ -195,12 +196,13 @@ where
         let status = Status::start(&metrics, open.clone(), state.policy())?;
         tokio::spawn(status.serve(listener));
     }
-    let stack = ServiceBuilder::new()
+    let auth = ServiceBuilder::new()
         .layer(logins.failed())
         .layer(AuthLayer::new(ReloadableAuth::new(
             state.accounts(),
             &logins,
-        )?))
+        )?));
+    let stack = ServiceBuilder::new()
         .timeout(timeouts.dial.0)
         .option_layer(search_domain.map(|domain| domain.layer()))
         .layer(RequestMetricsLayer::new())
@@ -218,7 +220,9 @@ where
         let example = door.curl().map(|command| format!("; try: {command}"));
         tracing::info!("{}{}", door.describe(), example.unwrap_or_default());
         tracing::info!(target: "listening", "listening on {door}");
-        let stack = front.layer(door.protocols).layer(stack.clone());
+        let carried = udp_over_tcp::layer(door.udp_over_tcp);
+        let stack = auth.service(carried.layer(stack.clone()));
+        let stack = front.layer(door.protocols).layer(stack);
         serving.spawn(socket, door, tls, stack);
     }
     tokio::spawn(state.reload_at(reload, flags, bound.clone()));

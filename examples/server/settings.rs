@@ -70,6 +70,7 @@ impl Settings {
             protocols,
             tls,
             proxy_protocol,
+            udp_over_tcp,
             resolve,
             open,
             users,
@@ -92,12 +93,16 @@ impl Settings {
             || upstream.as_ref().is_some_and(Upstream::has_password);
         let users = flags.with_users(users);
         let accounts = Accounts::new(users, hashes)?;
+        // With an upstream there is no UDP, and so none over TCP.
+        let has_udp = upstream.is_none();
         let top = flags.top_level(TopLevel {
             protocols,
             tls,
             proxy_protocol,
+            udp_over_tcp: udp_over_tcp.unwrap_or(has_udp),
         });
         let doors = bound.stated(&flags.listen(listen), &top)?;
+        check_udp(has_udp, &doors)?;
         acl.check_time_zone()?;
         let resolve = resolve || flags.resolve;
         if let (true, Some(upstream)) = (resolve, &upstream) {
@@ -142,6 +147,16 @@ impl Settings {
                 metrics,
             },
         })
+    }
+}
+
+/// Checks that where datagrams are carried in streams, datagrams are served at all.
+fn check_udp(has_udp: bool, doors: &[Door]) -> Result<(), String> {
+    match doors.iter().find(|door| door.udp_over_tcp) {
+        Some(door) if !has_udp => Err(format!(
+            "listener at {door}, udp_over_tcp: with this upstream there is no UDP; leave it out"
+        )),
+        _ => Ok(()),
     }
 }
 

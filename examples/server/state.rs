@@ -126,8 +126,8 @@ impl State {
                     warn_if_exposed(&flags, has_secrets, &bound, &rules);
                     if !fixed.is_like(&self.fixed) {
                         tracing::warn!(
-                            "{path}: listen, protocols, tls, proxy_protocol, resolve, limits, logins, timeouts, replies, \
-                             upstream, search_domain, log and metrics change with a restart only"
+                            "{path}: listen, protocols, tls, proxy_protocol, udp_over_tcp, resolve, limits, logins, timeouts, \
+                             replies, upstream, search_domain, log and metrics change with a restart only"
                         );
                     }
                     accounts.follow(&self.accounts.borrow());

@@ -38,3 +38,5 @@ mod sessions;
 mod status;
 #[cfg(all(feature = "limit", feature = "metrics", feature = "proxy-url"))]
 mod systemd;
+#[cfg(all(feature = "limit", feature = "proxy-url"))]
+mod udp_over_tcp;

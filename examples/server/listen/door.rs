@@ -24,6 +24,7 @@ pub(crate) struct TopLevel {
     pub(crate) protocols: Protocols,
     pub(crate) tls: Option<Tls>,
     pub(crate) proxy_protocol: Option<ProxyProtocol>,
+    pub(crate) udp_over_tcp: bool,
 }
 
 /// A listener, as it serves.
@@ -34,6 +35,8 @@ pub(crate) struct Door {
     pub(crate) protocols: Protocols,
     pub(crate) tls: Option<Tls>,
     pub(crate) headers: Option<Headers>,
+    /// Whether clients may have datagrams carried in their streams.
+    pub(crate) udp_over_tcp: bool,
 }
 
 /// From whom headers of the PROXY protocol are read.
@@ -104,6 +107,7 @@ impl Door {
             protocols: listener.protocols.unwrap_or(top.protocols),
             tls,
             headers,
+            udp_over_tcp: listener.udp_over_tcp.unwrap_or(top.udp_over_tcp),
         })
     }
 
@@ -151,7 +155,11 @@ impl Door {
             Some(headers) => format!(", behind PROXY headers from {headers}"),
             None => String::new(),
         };
-        format!("{self}: {}{tls}{headers}", self.protocols)
+        let carried = match self.udp_over_tcp {
+            true => ", with UDP over TCP",
+            false => "",
+        };
+        format!("{self}: {}{carried}{tls}{headers}", self.protocols)
     }
 
     /// A command that reaches it, if there is one.

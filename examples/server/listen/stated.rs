@@ -17,6 +17,7 @@ pub(crate) struct Listener {
     pub(super) protocols: Option<Protocols>,
     pub(super) tls: Option<Own<Tls>>,
     pub(super) proxy_protocol: Option<Own<ProxyProtocol>>,
+    pub(super) udp_over_tcp: Option<bool>,
 }
 
 impl Listener {
@@ -28,6 +29,7 @@ impl Listener {
             protocols: None,
             tls: None,
             proxy_protocol: None,
+            udp_over_tcp: None,
         }
     }
 
@@ -67,6 +69,7 @@ struct Table {
     protocols: Option<Protocols>,
     tls: Option<Own<Tls>>,
     proxy_protocol: Option<Own<ProxyProtocol>>,
+    udp_over_tcp: Option<bool>,
 }
 
 impl Table {
@@ -87,6 +90,7 @@ impl Table {
             protocols: self.protocols,
             tls: self.tls,
             proxy_protocol: self.proxy_protocol,
+            udp_over_tcp: self.udp_over_tcp,
             ..default
         })
     }
