@@ -2,13 +2,17 @@
 
 #![allow(missing_docs)]
 
+pub mod quic;
+
 use std::{io, net::SocketAddr};
 
 use tokio::net::TcpListener;
 use tower::ServiceBuilder;
-use tower_socks::{AuthLayer, Connector, HandshakeLayer, NoAuth, serve};
+use tower_socks::{
+    AuthLayer, Connector, HandshakeLayer, NoAuth, layer::udp_over_tcp::UdpOverTcpLayer, serve,
+};
 
-/// Starts a proxy for CONNECT and UDP ASSOCIATE on a free port, and returns its address.
+/// Starts a proxy for CONNECT, UDP ASSOCIATE and UDP over TCP on a free port, and returns its address.
 ///
 /// # Errors
 ///
@@ -17,6 +21,7 @@ pub async fn proxy() -> io::Result<SocketAddr> {
     let stack = ServiceBuilder::new()
         .layer(HandshakeLayer::new())
         .layer(AuthLayer::new(NoAuth))
+        .layer(UdpOverTcpLayer::new())
         .service(Connector::direct());
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
