@@ -33,6 +33,8 @@ mod client;
 mod connect;
 mod datagrams;
 mod document;
+mod framed;
+mod frames;
 mod http;
 mod lookups;
 mod mixed;
@@ -44,6 +46,7 @@ mod server;
 mod socks4;
 mod talk;
 mod tls;
+mod udp_over_tcp;
 mod userpass;
 
 #[path = "../support/mod.rs"]
@@ -68,6 +71,7 @@ const CASES: &[&[Case]] = &[
     proxy_protocol::CASES,
     http::CASES,
     tls::CASES,
+    udp_over_tcp::CASES,
 ];
 
 /// How many lines each kind has.
@@ -97,7 +101,8 @@ fn every_line_is_there_once_and_in_order() {
     let of_http = (1..=9).map(|number| format!("H{number}"));
     let of_tls = (1..=6).map(|number| format!("T{number}"));
     let lines = lines.chain(of_socks4).chain(of_proxy_protocol);
-    let expected: Vec<_> = lines.chain(of_http).chain(of_tls).collect();
+    let over_tcp = (1..=10).map(|number| format!("O{number}"));
+    let expected: Vec<_> = lines.chain(of_http).chain(of_tls).chain(over_tcp).collect();
     let found: Vec<_> = all().map(|case| case.id).collect();
     assert_eq!(found, expected);
     for case in all() {
