@@ -30,11 +30,13 @@ impl ProxyAddress {
     /// Completes what is known by the address of `proxy`, which `transport` leads to. The other end of a
     /// transport through another proxy is that one's, and what is no TCP connection has no address.
     pub(super) fn via<Io: 'static>(self, transport: &Connected<Io>, proxy: &Address) -> Self {
-        match (self, proxy.ip()) {
-            (Self::Peer, _) if peer_address(transport).is_some() => self,
-            (Self::Peer, Some(proxy)) => Self::Known(unmapped(proxy)),
-            (Self::Peer, None) => Self::Unknown,
-            _ => self,
+        let Self::Peer = self else {
+            return self;
+        };
+        // Now: what is inside the transport may be a stream of no type that is known here.
+        match peer_address(transport).or_else(|| proxy.ip().map(unmapped)) {
+            Some(proxy) => Self::Known(proxy),
+            None => Self::Unknown,
         }
     }
 

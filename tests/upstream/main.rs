@@ -22,3 +22,6 @@ mod resolver;
 mod server;
 mod socks4;
 mod socks5;
+mod udp_over_tcp;
+#[cfg(all(feature = "http", feature = "tls", feature = "proxy-url"))]
+mod udp_over_tcp_chains;

@@ -10,8 +10,9 @@
 //!   upstream both are within that one's limit as well.
 //! * **Failures are those of the upstream**: a certificate that is not believed takes it down for a
 //!   [`Failover`](super::failover), as a port that nobody listens at does.
-//! * **Datagrams are not covered.** An association by a SOCKS5 proxy over TLS is asked for inside TLS, and its datagrams
-//!   go in the clear between this machine and the proxy.
+//! * **Datagrams are covered in the stream only.** An association by a SOCKS5 proxy over TLS is asked for inside TLS,
+//!   and its datagrams go in the clear between this machine and the proxy, unless they travel by
+//!   [UDP over TCP](super::upstream::Socks5Upstream::udp_over_tcp).
 //!
 //! # Example
 //!
