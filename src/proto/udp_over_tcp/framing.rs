@@ -137,7 +137,7 @@ impl Framing {
 }
 
 /// Tells a name that cannot be a host's from an address that is not whole.
-fn host(read: Result<Address, Stop>) -> Result<Result<Address, InvalidName>, Stop> {
+pub(super) fn host(read: Result<Address, Stop>) -> Result<Result<Address, InvalidName>, Stop> {
     match read {
         Ok(address) => Ok(Ok(address)),
         Err(Stop::Error(Error::Name(invalid))) => Ok(Err(invalid)),

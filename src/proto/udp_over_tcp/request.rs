@@ -1,3 +1,4 @@
+use super::framing::host;
 use crate::proto::{Address, Decode, Decoded, Encoded, Error, Framing, reader::Reader};
 
 /// The first octets of a client in a stream of UDP over TCP, version 2; frames follow.
@@ -13,7 +14,8 @@ use crate::proto::{Address, Decode, Decoded, Encoded, Error, Framing, reader::Re
 pub struct UdpOverTcpRequest {
     /// All datagrams go to the destination and come from it, and frames have no address. Any octet but 0.
     pub is_connect: bool,
-    /// The destination. It means nothing where each frame has its own.
+    /// The destination. It means nothing where each frame has its own: a name that cannot be a host's is decoded as
+    /// [`UNSPECIFIED`](Address::UNSPECIFIED) then.
     pub destination: Address,
 }
 
@@ -40,9 +42,14 @@ impl Decode for UdpOverTcpRequest {
 
     fn decode(bytes: &[u8]) -> Result<Decoded<Self>, Error> {
         Reader::decode(bytes, 1 + Address::SHORTEST, |reader| {
+            let is_connect = reader.octet()? != 0;
+            let destination = match host(reader.address())? {
+                Err(_) if !is_connect => Address::UNSPECIFIED,
+                destination => destination.map_err(Error::from)?,
+            };
             Ok(Self {
-                is_connect: reader.octet()? != 0,
-                destination: reader.address()?,
+                is_connect,
+                destination,
             })
         })
     }
