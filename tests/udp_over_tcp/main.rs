@@ -17,4 +17,5 @@ mod filtering;
 mod frames;
 mod lifetime;
 mod memory;
+mod protocols;
 mod tunnel;

@@ -2,7 +2,10 @@
 
 use std::{error::Error, io, net::SocketAddr};
 
-use tokio::net::{TcpStream, UdpSocket};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpStream, UdpSocket},
+};
 use tower::{Layer, Service, util::MapResponse};
 use tower_socks::{
     BoxError, NoAuth, Request, SessionError, Traffic, TunnelExt,
@@ -87,13 +90,14 @@ pub fn stack<S: Clone>(service: S) -> Handshake<Auth<NoAuth, UdpOverTcpService<S
 }
 
 /// The same, where a meter hears of everything.
-pub fn metered<S>(service: S, ear: &Ear) -> impl Session + use<S>
+pub fn metered<S, Io>(service: S, ear: &Ear) -> impl Session<Io> + use<S, Io>
 where
     S: Service<Request, Response: TunnelExt, Error: Into<BoxError>, Future: Send>
         + Clone
         + Send
         + Sync
         + 'static,
+    Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let ear = ear.clone();
     stack(MapResponse::new(service, move |tunnel| {
@@ -101,17 +105,14 @@ where
     }))
 }
 
-/// A stack for accepted TCP connections.
-pub trait Session:
-    Service<Accepted<TcpStream>, Response = Traffic, Error = BoxError, Future: Send>
-    + Clone
-    + Send
-    + 'static
+/// A stack for accepted connections.
+pub trait Session<Io = TcpStream>:
+    Service<Accepted<Io>, Response = Traffic, Error = BoxError, Future: Send> + Clone + Send + 'static
 {
 }
 
-impl<S> Session for S where
-    S: Service<Accepted<TcpStream>, Response = Traffic, Error = BoxError, Future: Send>
+impl<S, Io> Session<Io> for S where
+    S: Service<Accepted<Io>, Response = Traffic, Error = BoxError, Future: Send>
         + Clone
         + Send
         + 'static

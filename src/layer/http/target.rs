@@ -1,7 +1,7 @@
 //! The request target (RFC 9112 section 3.2), and what of it is dialled.
 
 use super::problem::Problem;
-use crate::proto::Address;
+use crate::proto::{Address, Command, UdpOverTcp};
 
 /// What a request asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,18 +46,23 @@ impl Target {
     }
 }
 
-/// Parses `HOST:PORT`, of which CONNECT has both.
+/// Parses `HOST:PORT`, of which CONNECT has both. Where the name asks for UDP over TCP the port means nothing.
 fn tunnel(authority: &str) -> Result<Address, Problem> {
     const FORM: Problem = Problem::Malformed("CONNECT needs HOST:PORT");
 
     let (host, port) = split(authority)?;
-    address(host, port.ok_or(FORM)?)
+    let address = address(host, port.ok_or(FORM)?)?;
+    match UdpOverTcp::of(Command::CONNECT, &address) {
+        Some(_) => Ok(address),
+        None => with_port(address),
+    }
 }
 
 /// Parses the host and the port of a URL, 80 where it has none.
 fn origin(authority: &str) -> Result<Address, Problem> {
     let (host, port) = split(authority)?;
-    address(host, port.filter(|port| !port.is_empty()).unwrap_or("80"))
+    let port = port.filter(|port| !port.is_empty()).unwrap_or("80");
+    address(host, port).and_then(with_port)
 }
 
 /// Splits an authority into its host and, if there is a colon, its port.
@@ -80,10 +85,17 @@ fn split(authority: &str) -> Result<(&str, Option<&str>), Problem> {
 
 fn address(host: &str, port: &str) -> Result<Address, Problem> {
     let digits = !port.is_empty() && port.bytes().all(|octet| octet.is_ascii_digit());
-    let port = port.parse().ok().filter(|port| digits && *port != 0);
-    let port = port.ok_or(Problem::Malformed(
-        "the port is not a number from 1 to 65535",
-    ))?;
+    let port = port.parse().ok().filter(|_| digits).ok_or(PORT)?;
     Address::new(host, port)
         .map_err(|_| Problem::Malformed("the host is neither a name nor an address"))
+}
+
+const PORT: Problem = Problem::Malformed("the port is not a number from 1 to 65535");
+
+/// Nothing can be reached at port 0.
+fn with_port(address: Address) -> Result<Address, Problem> {
+    match address.port() {
+        0 => Err(PORT),
+        _ => Ok(address),
+    }
 }
