@@ -17,5 +17,6 @@ mod filtering;
 mod frames;
 mod lifetime;
 mod memory;
+mod policy;
 mod protocols;
 mod tunnel;
