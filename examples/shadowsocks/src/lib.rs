@@ -9,8 +9,8 @@
 #![forbid(unsafe_code)]
 
 mod address;
-pub mod echo;
 pub mod keys;
+pub mod loopback;
 mod receive;
 pub mod server;
 pub mod upstream;

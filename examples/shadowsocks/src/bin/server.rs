@@ -9,11 +9,11 @@
 //! `KEY:` and joe's as its password. Targets on loopback and in private networks are refused, unless
 //! `--allow-private` is behind the address.
 
-use std::{env, net::SocketAddr};
+use std::{env, future::poll_fn};
 
 use shadowsocks_example::{
-    echo,
     keys::Keys,
+    loopback::{both_sockets, datagram_echo, stream_echo},
     server::{run, stack},
     upstream::ShadowsocksUpstream,
 };
@@ -58,27 +58,25 @@ const JOE: &str = "am9lIGpvZSBqb2Ugam9lIGpvZSBqb2Ugam9lIGpvZSE=";
 
 /// Joe goes to an echo by a stream and by datagrams, and the policy says no to a port.
 async fn show() -> Result<(), BoxError> {
-    let (stream_echo, _running) = echo::streams().await?;
-    let (datagram_echo, _running) = echo::datagrams().await?;
+    let (stream_target, _running) = stream_echo().await?;
+    let (datagram_target, _running) = datagram_echo().await?;
     let policy = move |request: &Request, check: Check| match (check, check.address()) {
-        (Check::Address(_), Some(address)) if address.port() == stream_echo.port() => {
+        (Check::Address(_), Some(address)) if address.port() == stream_target.port() => {
             println!("{} is let through to the echo", request.identity);
             Ok(())
         }
-        (Check::Address(_), Some(address)) if address.port() != datagram_echo.port() => {
+        (Check::Address(_), Some(address)) if address.port() != datagram_target.port() => {
             println!("{} is refused port {}", request.identity, address.port());
             Err(Refusal::not_allowed("not there"))
         }
         _ => Ok(()),
     };
-    let streams = TcpListener::bind("127.0.0.1:0").await?;
-    let server: SocketAddr = streams.local_addr()?;
-    let datagrams = UdpSocket::bind(server).await?;
+    let (streams, datagrams, server) = both_sockets().await?;
     let keys = Keys::of_server(KEY, [("joe", JOE)])?;
     tokio::spawn(run(streams, datagrams, keys, stack(policy)));
 
     let mut client = ShadowsocksUpstream::new(Keys::of_user(server, KEY, Some(JOE))?);
-    let mut stream = client.call(Address::Ip(stream_echo)).await?;
+    let mut stream = client.call(Address::Ip(stream_target)).await?;
     stream.write_all(b"a stream").await?;
     let mut heard = [0; 8];
     stream.read_exact(&mut heard).await?;
@@ -91,11 +89,11 @@ async fn show() -> Result<(), BoxError> {
     let association = Request::new(Command::UDP_ASSOCIATE, Address::UNSPECIFIED);
     let mut transport = client.into_transports().oneshot(association).await?;
     let mut batch = Datagrams::new();
-    batch.push(Address::Ip(datagram_echo), b"a datagram");
-    std::future::poll_fn(|cx| transport.poll_send(cx, &mut batch)).await?;
-    std::future::poll_fn(|cx| transport.poll_recv(cx, &mut batch)).await?;
+    batch.push(Address::Ip(datagram_target), b"a datagram");
+    poll_fn(|cx| transport.poll_send(cx, &mut batch)).await?;
+    poll_fn(|cx| transport.poll_recv(cx, &mut batch)).await?;
     for (source, payload) in batch.iter() {
-        assert_eq!(source, &Address::Ip(datagram_echo));
+        assert_eq!(source, &Address::Ip(datagram_target));
         println!("{}", String::from_utf8_lossy(payload));
     }
     Ok(())

@@ -9,12 +9,17 @@
 //! `2022-blake3-aes-256-gcm`. Without `USER_KEY` the server has no users, and one key. Addresses of loopback and of
 //! private networks, which are those of the server, are refused, unless `--allow-private` is behind all that.
 
-use std::{env, net::SocketAddr};
+use std::env;
 
-use shadowsocks_example::{echo, keys::Keys, server, upstream::run};
+use shadowsocks_example::{
+    keys::Keys,
+    loopback::{both_sockets, datagram_echo, stream_echo},
+    server,
+    upstream::run,
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream, UdpSocket},
+    net::{TcpListener, TcpStream},
 };
 use tower_socks::{
     BoxError, Client, Refusal, Request, Rules, proto::Address, rules::Action, session::Check,
@@ -47,12 +52,10 @@ const JOE: &str = "am9lIGpvZSBqb2Ugam9lIGpvZSBqb2Ugam9lIGpvZSE=";
 /// A client of SOCKS5 reaches an echo through the proxy and a shadowsocks server, by a stream and by datagrams, and
 /// is refused one port by the proxy.
 async fn show() -> Result<(), BoxError> {
-    let (stream_echo, _running) = echo::streams().await?;
-    let (datagram_echo, _running) = echo::datagrams().await?;
+    let (stream_target, _running) = stream_echo().await?;
+    let (datagram_target, _running) = datagram_echo().await?;
 
-    let streams = TcpListener::bind("127.0.0.1:0").await?;
-    let server: SocketAddr = streams.local_addr()?;
-    let datagrams = UdpSocket::bind(server).await?;
+    let (streams, datagrams, server) = both_sockets().await?;
     let anywhere = |_: &Request, _: Check| Ok(());
     let keys = Keys::of_server(KEY, [("joe", JOE)])?;
     tokio::spawn(server::run(
@@ -76,7 +79,7 @@ async fn show() -> Result<(), BoxError> {
 
     let client = Client::new();
     let connect = || TcpStream::connect(address);
-    let mut stream = client.connect(connect().await?, stream_echo).await?;
+    let mut stream = client.connect(connect().await?, stream_target).await?;
     stream.write_all(b"a stream").await?;
     let mut heard = [0; 8];
     stream.read_exact(&mut heard).await?;
@@ -86,10 +89,10 @@ async fn show() -> Result<(), BoxError> {
     println!("{}", refused.err().ok_or("port 9 was not refused")?);
 
     let mut socket = client.associate(connect().await?).await?;
-    socket.send_to(b"a datagram", datagram_echo).await?;
+    socket.send_to(b"a datagram", datagram_target).await?;
     let mut payload = [0; 64];
     let (len, source) = socket.recv_from(&mut payload).await?;
-    assert_eq!(source, Address::Ip(datagram_echo));
+    assert_eq!(source, Address::Ip(datagram_target));
     println!("{}", String::from_utf8_lossy(&payload[..len]));
     Ok(())
 }

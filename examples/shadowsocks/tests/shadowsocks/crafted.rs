@@ -63,7 +63,36 @@ impl Sealed<'_> {
     }
 }
 
-/// What a server sends: its session, its number, the client's session, and address with payload.
+/// What a server sends to a user: `[session, number] in one block, {type, time, session of the client, padding, rest}`.
+pub fn answer(user: &str, session: u64, number: u64, client: u64, rest: &[u8]) -> Vec<u8> {
+    let user = self::user(user);
+    let mut packet = session.to_be_bytes().to_vec();
+    packet.extend(number.to_be_bytes());
+    let nonce = packet[4..].to_vec();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let mut body = vec![1];
+    body.extend(now.as_secs().to_be_bytes());
+    body.extend(client.to_be_bytes());
+    body.extend([0, 0]);
+    body.extend(rest);
+    body.extend([0; 16]);
+    UdpCipher::new(METHOD, user.key(), session).encrypt_packet(&nonce, &mut body);
+    let cipher = Aes256::new_from_slice(user.key()).unwrap();
+    cipher.encrypt_block(<&mut Block>::try_from(&mut packet[..]).unwrap());
+    packet.extend(body);
+    packet
+}
+
+/// The session and the number of a datagram that a client has sent.
+pub fn session_and_number(packet: &[u8]) -> (u64, u64) {
+    let mut block = packet[..16].to_vec();
+    let server = Aes256::new_from_slice(user(KEY).key()).unwrap();
+    server.decrypt_block(<&mut Block>::try_from(&mut block[..]).unwrap());
+    let number = |octets: &[u8]| u64::from_be_bytes(octets.try_into().unwrap());
+    (number(&block[..8]), number(&block[8..]))
+}
+
+/// Opens what a server sends: its session, its number, the client's session, and address with payload.
 pub fn open(key: &str, packet: &[u8]) -> (u64, u64, u64, Vec<u8>) {
     let user = user(key);
     let (mut block, mut body) = (packet[..16].to_vec(), packet[16..].to_vec());

@@ -2,6 +2,7 @@
 
 mod crafted;
 mod policies;
+mod responses;
 mod sessions;
 mod strangers;
 mod support;

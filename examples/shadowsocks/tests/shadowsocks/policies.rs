@@ -1,6 +1,6 @@
 //! A policy denies a destination, at either end.
 
-use shadowsocks_example::echo;
+use shadowsocks_example::loopback::datagram_echo;
 use tokio::{io::AsyncReadExt, net::TcpListener, time::timeout};
 use tower_socks::{
     ClientError,
@@ -11,8 +11,8 @@ use crate::support::{Asked, JOE, SHORT, associate, proxy, reach, server, soon};
 
 #[tokio::test]
 async fn a_policy_of_the_proxy_says_no() {
-    let (allowed, _echo) = echo::datagrams().await.unwrap();
-    let (denied, _echo) = echo::datagrams().await.unwrap();
+    let (allowed, _echo) = datagram_echo().await.unwrap();
+    let (denied, _echo) = datagram_echo().await.unwrap();
     let at_server = Asked::default();
     let server = server(&at_server, &[]).await;
     let proxy = proxy(server, JOE, &Asked::default(), &[denied.port()]).await;
@@ -45,8 +45,8 @@ async fn a_policy_of_the_proxy_says_no() {
 
 #[tokio::test]
 async fn a_policy_of_the_server_says_no() {
-    let (allowed, _echo) = echo::datagrams().await.unwrap();
-    let (denied, _echo) = echo::datagrams().await.unwrap();
+    let (allowed, _echo) = datagram_echo().await.unwrap();
+    let (denied, _echo) = datagram_echo().await.unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let server = server(&Asked::default(), &[denied.port(), port]).await;

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use shadowsocks_example::{
-    echo,
+    loopback::datagram_echo,
     server::{Bounds, serve_datagrams, stack},
 };
 use tokio::{net::UdpSocket, time::timeout};
@@ -50,7 +50,7 @@ impl Peer {
 
 #[tokio::test]
 async fn a_datagram_is_sent_once() {
-    let (target, _echo) = echo::datagrams().await.unwrap();
+    let (target, _echo) = datagram_echo().await.unwrap();
     let peer = Peer::new(server(&Asked::default(), &[]).await).await;
     for (number, payload) in [
         (7, "seven"),
@@ -79,7 +79,7 @@ async fn a_datagram_is_sent_once() {
 
 #[tokio::test]
 async fn the_server_counts_its_datagrams_in_a_session_of_its_own() {
-    let (target, _echo) = echo::datagrams().await.unwrap();
+    let (target, _echo) = datagram_echo().await.unwrap();
     let peer = Peer::new(server(&Asked::default(), &[]).await).await;
     let mut packet = vec![0; 2_048];
     let mut sessions = Vec::new();
@@ -100,7 +100,7 @@ async fn the_server_counts_its_datagrams_in_a_session_of_its_own() {
 
 #[tokio::test]
 async fn a_session_follows_its_client_to_another_port() {
-    let (target, _echo) = echo::datagrams().await.unwrap();
+    let (target, _echo) = datagram_echo().await.unwrap();
     let asked = Asked::default();
     let server = server(&asked, &[]).await;
     let (before, after) = (Peer::new(server).await, Peer::new(server).await);
@@ -122,7 +122,7 @@ async fn a_session_follows_its_client_to_another_port() {
 
 #[tokio::test]
 async fn who_has_no_key_or_a_wrong_clock_hears_nothing() {
-    let (target, _echo) = echo::datagrams().await.unwrap();
+    let (target, _echo) = datagram_echo().await.unwrap();
     let asked = Asked::default();
     let peer = Peer::new(server(&asked, &[]).await).await;
     let sealed = Sealed {
@@ -157,7 +157,7 @@ async fn who_has_no_key_or_a_wrong_clock_hears_nothing() {
 
 #[tokio::test]
 async fn an_address_that_ends_too_soon_costs_its_datagram_alone() {
-    let (target, _echo) = echo::datagrams().await.unwrap();
+    let (target, _echo) = datagram_echo().await.unwrap();
     let peer = Peer::new(server(&Asked::default(), &[]).await).await;
     let mut number = 0;
     let mut named = vec![3, 9];
@@ -182,7 +182,7 @@ async fn an_address_that_ends_too_soon_costs_its_datagram_alone() {
 
 #[tokio::test]
 async fn sessions_are_bounded_for_each_user_and_in_all() {
-    let (target, _echo) = echo::datagrams().await.unwrap();
+    let (target, _echo) = datagram_echo().await.unwrap();
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let peer = Peer::new(socket.local_addr().unwrap()).await;
     let bounds = Bounds {

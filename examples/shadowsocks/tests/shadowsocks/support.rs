@@ -6,9 +6,9 @@ use std::{
     time::Duration,
 };
 
-use shadowsocks_example::{keys::Keys, server, upstream};
+use shadowsocks_example::{keys::Keys, loopback::both_sockets, server, upstream};
 use tokio::{
-    net::{TcpListener, TcpStream, UdpSocket},
+    net::{TcpListener, TcpStream},
     time::timeout,
 };
 use tower_socks::{
@@ -69,16 +69,10 @@ impl Asked {
 
 /// Starts a server, for streams and datagrams at one port.
 pub async fn server(asked: &Asked, refused: &[u16]) -> SocketAddr {
-    loop {
-        let streams = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = streams.local_addr().unwrap();
-        // Somebody else may have the port for datagrams.
-        if let Ok(datagrams) = UdpSocket::bind(address).await {
-            let stack = server::stack(asked.refusing(refused.iter().copied()));
-            tokio::spawn(server::run(streams, datagrams, server_keys(), stack));
-            return address;
-        }
-    }
+    let (streams, datagrams, address) = both_sockets().await.unwrap();
+    let stack = server::stack(asked.refusing(refused.iter().copied()));
+    tokio::spawn(server::run(streams, datagrams, server_keys(), stack));
+    address
 }
 
 /// Starts a SOCKS5 proxy through a server.

@@ -1,6 +1,10 @@
 //! A client of SOCKS5, the proxy, the server, and a target.
 
-use shadowsocks_example::{echo, keys::Keys, upstream::ShadowsocksUpstream};
+use shadowsocks_example::{
+    keys::Keys,
+    loopback::{datagram_echo, stream_echo},
+    upstream::ShadowsocksUpstream,
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
@@ -12,7 +16,7 @@ use crate::support::{Asked, JANE, JOE, KEY, associate, proxy, reach, server, soo
 
 #[tokio::test]
 async fn a_stream_goes_through_and_the_server_knows_whose_it_is() {
-    let (target, _echo) = echo::streams().await.unwrap();
+    let (target, _echo) = stream_echo().await.unwrap();
     let (at_server, at_proxy) = (Asked::default(), Asked::default());
     let server = server(&at_server, &[]).await;
     let proxy = proxy(server, JANE, &at_proxy, &[]).await;
@@ -54,8 +58,8 @@ async fn a_target_that_speaks_first_is_heard() {
 
 #[tokio::test]
 async fn datagrams_of_all_sizes_go_through_with_their_sources() {
-    let (target, _echo) = echo::datagrams().await.unwrap();
-    let (other, _echo) = echo::datagrams().await.unwrap();
+    let (target, _echo) = datagram_echo().await.unwrap();
+    let (other, _echo) = datagram_echo().await.unwrap();
     let (at_server, at_proxy) = (Asked::default(), Asked::default());
     let server = server(&at_server, &[]).await;
     let proxy = proxy(server, JOE, &at_proxy, &[]).await;
@@ -86,8 +90,8 @@ async fn datagrams_of_all_sizes_go_through_with_their_sources() {
 
 #[tokio::test]
 async fn names_are_handed_on_and_resolved_by_the_server() {
-    let (streams, _echo) = echo::streams().await.unwrap();
-    let (datagrams, _echo) = echo::datagrams().await.unwrap();
+    let (streams, _echo) = stream_echo().await.unwrap();
+    let (datagrams, _echo) = datagram_echo().await.unwrap();
     let (at_server, at_proxy) = (Asked::default(), Asked::default());
     let server = server(&at_server, &[]).await;
     let proxy = proxy(server, JOE, &at_proxy, &[]).await;
@@ -129,7 +133,7 @@ async fn names_are_handed_on_and_resolved_by_the_server() {
 /// One server is reached through another, and that through a SOCKS5 proxy.
 #[tokio::test]
 async fn connectors_nest() {
-    let (target, _echo) = echo::streams().await.unwrap();
+    let (target, _echo) = stream_echo().await.unwrap();
     let (at_first, at_second) = (Asked::default(), Asked::default());
     let (first, second) = (server(&at_first, &[]).await, server(&at_second, &[]).await);
     let proxy = proxy(first, JOE, &Asked::default(), &[]).await;
