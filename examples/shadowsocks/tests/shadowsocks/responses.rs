@@ -144,11 +144,21 @@ async fn answers_of_others_and_answers_again_are_dropped() {
 #[tokio::test]
 async fn a_server_that_is_not_there_ends_nothing() {
     let server = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-    let (mut transport, _, _) = transport(&server).await;
+    let (mut transport, joe, session) = transport(&server).await;
+    let source = SocketAddr::from(([192, 0, 2, 1], 53));
+    let last = answer(JOE, 9, 0, session, &to(source, b"last words"));
+    server.send_to(&last, joe).await.unwrap();
     drop(server);
+    // The host says that nobody is there. The system tells so before it tells what came earlier.
+    send(&mut transport, b"into the void").await;
+    let mut batch = Datagrams::new();
+    soon(poll_fn(|cx| transport.poll_recv(cx, &mut batch)))
+        .await
+        .unwrap();
+    assert_eq!(batch.iter().next().unwrap().1, b"last words");
     for _ in 0..3 {
         send(&mut transport, b"into the void").await;
-        let mut batch = Datagrams::new();
+        batch.clear();
         let receiving = poll_fn(|cx| transport.poll_recv(cx, &mut batch));
         assert!(timeout(SHORT, receiving).await.is_err());
     }
