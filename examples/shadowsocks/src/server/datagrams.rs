@@ -1,12 +1,8 @@
-use std::{collections::HashMap, future::poll_fn, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{future::poll_fn, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
-use shadowsocks::{
-    ProxySocket, config::ServerUser, net::UdpSocket, relay::udprelay::proxy_socket::UdpSocketType,
-};
-use tokio::{
-    task::JoinSet,
-    time::{Instant, sleep},
-};
+use futures_util::future::{Either, select};
+use shadowsocks::{ProxySocket, net::UdpSocket, relay::udprelay::proxy_socket::UdpSocketType};
+use tokio::{task::JoinSet, time::sleep};
 use tower::{Service, ServiceExt};
 use tower_socks::{
     BoxError, Identity, Request, Traffic, Tunnel,
@@ -16,42 +12,26 @@ use tower_socks::{
 use tracing::Instrument;
 
 use super::{
-    associate::{Handed, STAMPED},
-    session::{Inlet, Outlet, session},
+    Bounds,
+    known::KnownSessions,
+    session::{FRAMES, Outlet, session},
 };
 use crate::{
     keys::Keys,
     receive::{Received, poll_receive},
-    window::Window,
 };
 
-/// How many sessions there may be. What would need one more is dropped.
-#[derive(Clone, Copy, Debug)]
-pub struct Bounds {
-    /// In all.
-    pub sessions: usize,
-    /// Of one user.
-    pub per_user: usize,
-}
+/// Octets in frames that are on their way into the stack, or out of it.
+const PIPE: usize = 64 * 1_024;
 
-impl Default for Bounds {
-    /// 1,024 in all and 128 of each user.
-    fn default() -> Self {
-        Self {
-            sessions: 1_024,
-            per_user: 128,
-        }
-    }
-}
-
-/// A session that was refused or has broken is tried again with the next datagram after this time.
-const AGAIN: Duration = Duration::from_secs(1);
+/// How long a socket that has failed is left alone.
+const REST: Duration = Duration::from_secs(1);
 
 /// Serves the datagrams of shadowsocks' clients that come to `socket`, until it is dropped, and all sessions with it.
 ///
-/// Each session of a user becomes a request for UDP ASSOCIATE to `dial`, at the bottom of which
-/// [`Sessions`](super::Sessions) executes it. A datagram that was sent before is dropped, and so is one that has no
-/// user's key, at the cost of one decryption.
+/// Each session of a user becomes a request for UDP ASSOCIATE to `dial`, as if its datagrams came in frames on a stream
+/// ([`UdpOverTcp`](tower_socks::proto::UdpOverTcp)). A datagram that has come before is dropped, and so is one that has
+/// no user's key, at the cost of a decryption.
 ///
 /// # Errors
 ///
@@ -69,12 +49,11 @@ where
     let local = socket.local_addr()?;
     let (kind, socket) = (UdpSocketType::Server, UdpSocket::from(socket));
     let socket = ProxySocket::from_socket(kind, keys.context, &keys.config, socket);
-    let mut server = Datagrams {
+    let mut server = Server {
         socket: Arc::new(socket),
         local,
-        bounds,
         dial,
-        known: HashMap::new(),
+        known: KnownSessions::new(bounds),
         running: JoinSet::new(),
     };
     loop {
@@ -82,33 +61,25 @@ where
         let received = poll_fn(|cx| poll_receive(&socket, cx, |datagram| server.take(datagram)));
         if let Err(error) = received.await {
             tracing::warn!(%error, "receiving datagrams");
-            sleep(AGAIN).await;
+            sleep(REST).await;
         }
-        while server.running.try_join_next().is_some() {}
+        while let Some(ended) = server.running.try_join_next() {
+            if let Err(error) = ended {
+                tracing::error!(%error, "a session panicked");
+            }
+        }
     }
 }
 
-/// The user, by the hash of the key, and the number that the client has given to the session.
-type Name = (bytes::Bytes, u64);
-
-struct Datagrams<S> {
+struct Server<S> {
     socket: Arc<ProxySocket<UdpSocket>>,
     local: SocketAddr,
-    bounds: Bounds,
     dial: S,
-    known: HashMap<Name, Known>,
+    known: KnownSessions,
     running: JoinSet<()>,
 }
 
-/// A session, for as long as one of its datagrams could be sent again.
-struct Known {
-    window: Window,
-    heard: Instant,
-    opened: Instant,
-    inlet: Inlet,
-}
-
-impl<S> Datagrams<S>
+impl<S> Server<S>
 where
     S: Service<Request, Response: Tunnel, Error: Into<BoxError>, Future: Send>,
     S: Clone + Send + 'static,
@@ -117,67 +88,23 @@ where
         let Some(user) = datagram.control.user.clone() else {
             return; // never: the keys of a server are those of users
         };
-        let session = datagram.control.client_session_id;
-        let name = (user.clone_identity_hash(), session);
-        let now = Instant::now();
-        if let Some(known) = self.known.get_mut(&name) {
-            if !known.window.take(datagram.control.packet_id) {
-                return;
-            }
-            known.heard = now;
-            if !known.inlet.is_closed() {
-                known.inlet.push(datagram);
-            } else if now >= known.opened + AGAIN {
-                known.opened = now;
-                let (inlet, outlet) = self::session(self.socket.clone(), user.clone(), &datagram);
-                inlet.push(datagram);
-                known.inlet = inlet;
-                self.open(&user, outlet);
-            }
-            return;
+        let create = |first: &Received<'_>| session(self.socket.clone(), user.clone(), first);
+        if let Some(opened) = self.known.push(&user, datagram, create) {
+            self.open(Identity::named(user.name()), opened);
         }
-        if !self.has_room(&name.0, now) {
-            tracing::debug!(user = user.name(), "too many sessions");
-            return;
-        }
-        let mut window = Window::new();
-        window.take(datagram.control.packet_id);
-        let (inlet, outlet) = self::session(self.socket.clone(), user.clone(), &datagram);
-        inlet.push(datagram);
-        let known = Known {
-            window,
-            heard: now,
-            opened: now,
-            inlet,
-        };
-        self.known.insert(name, known);
-        self.open(&user, outlet);
     }
 
-    /// Whether a user may have another session. Forgets those that have ended once it looks as if there were too many.
-    fn has_room(&mut self, user: &[u8], now: Instant) -> bool {
-        let Bounds { sessions, per_user } = self.bounds;
-        let of_user =
-            |known: &HashMap<Name, Known>| known.keys().filter(|name| name.0 == user).count();
-        let is_full = |known: &_| HashMap::len(known) >= sessions || of_user(known) >= per_user;
-        if is_full(&self.known) {
-            self.known
-                .retain(|_, known| !known.inlet.is_closed() || now < known.heard + STAMPED);
-        }
-        !is_full(&self.known)
-    }
-
-    /// Sends the session through the stack, and has its tunnel run.
-    fn open(&mut self, user: &ServerUser, session: Outlet) {
+    /// Sends a session through the stack, and has it run.
+    fn open(&mut self, user: Identity, session: Outlet) {
         let mut request = Request::new(Command::UDP_ASSOCIATE, Address::UNSPECIFIED);
         request.peer = session.peer();
         request.local = self.local;
-        request.identity = Identity::named(user.name());
-        request.extensions.insert(Handed::new(session));
+        request.identity = user;
+        request.extensions.insert(FRAMES);
         let span = tracing::info_span!("datagrams", peer = %request.peer, user = %request.identity);
         let dial = self.dial.clone();
         let running = async move {
-            match run(dial, request).await {
+            match run(dial, request, session).await {
                 Ok(Traffic { up, down }) => tracing::info!(up, down, "session ended"),
                 Err(error) => tracing::info!(%error, "session ended"),
             }
@@ -186,12 +113,17 @@ where
     }
 }
 
-async fn run<S>(dial: S, request: Request) -> Result<Traffic, BoxError>
+async fn run<S>(dial: S, request: Request, session: Outlet) -> Result<Traffic, BoxError>
 where
     S: Service<Request, Response: Tunnel, Error: Into<BoxError>>,
 {
     let tunnel = dial.oneshot(request).await.map_err(Into::into)?;
-    // A tunnel runs on a client's stream. There is none, and nobody looks at it.
-    let nothing = tokio::io::join(tokio::io::empty(), tokio::io::sink());
-    Ok(tunnel.run(PrefixedStream::new(nothing)).await?)
+    let (frames, stream) = tokio::io::duplex(PIPE);
+    let mut running = pin!(tunnel.run(PrefixedStream::new(stream)));
+    let carrying = pin!(session.carry(frames));
+    // The stack says how it ended, such as by a limit on idleness.
+    Ok(match select(&mut running, carrying).await {
+        Either::Left((ended, _)) => ended?,
+        Either::Right(_) => running.await?,
+    })
 }

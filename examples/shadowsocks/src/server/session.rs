@@ -1,4 +1,4 @@
-//! What the socket of all clients and the tunnel of one session have between them.
+//! What the socket of all clients and one session have between them.
 
 use std::{
     net::SocketAddr,
@@ -10,33 +10,39 @@ use shadowsocks::{
     ProxySocket, config::ServerUser, net::UdpSocket, relay::udprelay::options::UdpSocketControlData,
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
-use tower_socks::{datagram::Datagrams, proto::Address};
+use tower_socks::{
+    datagram::Datagrams,
+    proto::{Address, UdpOverTcp},
+};
 
-use crate::{address::theirs, keys::random_id, receive::Received};
+use crate::{keys::random_id, receive::Received};
 
-/// Datagrams that wait for the tunnel of a session, and their octets. One more is dropped.
+/// Datagrams that wait for a session to take them, and their octets. One more is dropped.
 const WAITING: (usize, usize) = (256, 128 * 1_024);
 
-/// Datagrams that a tunnel takes in one turn.
+/// Datagrams that a session takes in one turn.
 const BATCH: usize = 32;
+
+/// How a stack takes datagrams in frames, each with its address.
+pub(super) const FRAMES: UdpOverTcp = UdpOverTcp::V1;
 
 /// A datagram from the client, with the room that it takes.
 type Waiting = (Address, Vec<u8>, OwnedSemaphorePermit);
 
-/// The end of a session that belongs to the socket.
+/// The end that belongs to the socket.
 pub(super) struct Inlet {
     queue: mpsc::Sender<Waiting>,
     room: Arc<Semaphore>,
     peer: watch::Sender<SocketAddr>,
 }
 
-/// The end of a session that belongs to its tunnel.
+/// The end that belongs to the session.
 pub(super) struct Outlet {
     queue: mpsc::Receiver<Waiting>,
     peer: watch::Receiver<SocketAddr>,
-    socket: Arc<ProxySocket<UdpSocket>>,
+    pub(super) socket: Arc<ProxySocket<UdpSocket>>,
     /// The sessions of client and server, the user, and the number of the next datagram.
-    control: UdpSocketControlData,
+    pub(super) control: UdpSocketControlData,
 }
 
 /// Creates the ends of a session of `user`, by the first datagram of it.
@@ -66,7 +72,7 @@ pub(super) fn session(
 }
 
 impl Inlet {
-    /// Gives a datagram to the tunnel, and has answers go to where it came from. Without room it is dropped.
+    /// Gives a datagram to the session, and has answers go to where it came from. Without room it is dropped.
     pub(super) fn push(&self, datagram: Received<'_>) {
         self.peer.send_if_modified(|peer| {
             let moved = *peer != datagram.from;
@@ -81,7 +87,7 @@ impl Inlet {
         }
     }
 
-    /// Whether the tunnel is gone.
+    /// Whether the session has ended.
     pub(super) fn is_closed(&self) -> bool {
         self.queue.is_closed()
     }
@@ -93,37 +99,17 @@ impl Outlet {
         *self.peer.borrow()
     }
 
-    /// Takes what has come from the client, and returns its octets. `None` once nothing more can come.
-    pub(super) fn poll_take(
-        &mut self,
-        cx: &mut Context<'_>,
-        into: &mut Datagrams,
-    ) -> Poll<Option<u64>> {
-        let mut octets = 0;
-        while into.len() < BATCH {
-            match self.queue.poll_recv(cx) {
-                Poll::Ready(Some((address, payload, _room))) => {
-                    octets += payload.len() as u64;
-                    into.push(address, &payload);
-                }
-                Poll::Ready(None) if into.is_empty() => return Poll::Ready(None),
-                Poll::Pending if into.is_empty() => return Poll::Pending,
-                Poll::Ready(None) | Poll::Pending => break,
-            }
+    /// Takes what has come from the client.
+    pub(super) fn poll_take(&mut self, cx: &mut Context<'_>, into: &mut Datagrams) -> Poll<()> {
+        while into.len() < BATCH
+            && let Poll::Ready(Some((address, payload, _room))) = self.queue.poll_recv(cx)
+        {
+            into.push(address, &payload);
         }
-        Poll::Ready(Some(octets))
-    }
-
-    /// Sends a datagram to the client, as one from `source`. Returns whether it could be sent.
-    pub(super) async fn send(&mut self, source: &Address, payload: &[u8]) -> bool {
-        let peer = self.peer();
-        let (source, control) = (theirs(source), &self.control);
-        let sent = self
-            .socket
-            .send_to_with_ctrl(peer, &source, control, payload)
-            .await;
-        self.control.packet_id += 1;
-        sent.is_ok()
+        match into.is_empty() {
+            true => Poll::Pending,
+            false => Poll::Ready(()),
+        }
     }
 }
 
@@ -173,9 +159,7 @@ pub(super) mod tests {
                 let mut taken = 0;
                 while taken < most {
                     let mut batch = Datagrams::new();
-                    poll_fn(|cx| outlet.poll_take(cx, &mut batch))
-                        .await
-                        .unwrap();
+                    poll_fn(|cx| outlet.poll_take(cx, &mut batch)).await;
                     taken += batch.len();
                 }
                 assert_eq!(taken, most);

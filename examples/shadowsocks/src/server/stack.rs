@@ -2,34 +2,33 @@ use tokio::net::{TcpListener, UdpSocket};
 use tower::{Service, ServiceBuilder};
 use tower_socks::{
     AclLayer, BoxError, Connector, Request, Tunnel,
-    connector::{Unsupported, associate::MakeDirect},
+    connector::Unsupported,
     layer::{
         key,
         limit::{ConcurrentTunnels, LimitLayer},
         trace::TraceLayer,
+        udp_over_tcp::UdpOverTcpLayer,
     },
     serve,
     server::SessionLimit,
     session::Policy,
 };
 
-use super::{Bounds, Sessions, ShadowsocksLayer, serve_datagrams};
+use super::{Bounds, ShadowsocksLayer, serve_datagrams};
 use crate::keys::Keys;
 
-/// What is below the protocol: the same for streams and datagrams, and the same as in a SOCKS5 proxy, but for the
-/// service that executes UDP ASSOCIATE.
+/// What is below the protocol: the same for streams and datagrams, and the same as in a SOCKS5 proxy. Some clients of
+/// shadowsocks send UDP over TCP, which is no other here.
 pub fn stack(
     policy: impl Policy,
 ) -> impl Service<Request, Response: Tunnel, Error = BoxError, Future: Send> + Clone + Send + 'static
 {
-    let connector = Connector::direct()
-        .with_bind(Unsupported)
-        .with_associate(Sessions::new(MakeDirect::new()));
     ServiceBuilder::new()
+        .layer(UdpOverTcpLayer::new())
         .layer(TraceLayer::new())
         .layer(AclLayer::new(policy))
         .layer(LimitLayer::new(ConcurrentTunnels::new(512, key::user)))
-        .service(connector)
+        .service(Connector::direct().with_bind(Unsupported))
 }
 
 /// Serves both, within bounds, until it is dropped.

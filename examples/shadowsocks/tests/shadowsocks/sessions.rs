@@ -1,52 +1,20 @@
-//! Sessions of datagrams, with clients that are not as they should be.
+//! Sessions of datagrams at the server, octet by octet.
 
-use std::net::SocketAddr;
+use std::time::Duration;
 
 use shadowsocks_example::{
     loopback::datagram_echo,
     server::{Bounds, serve_datagrams, stack},
 };
-use tokio::{net::UdpSocket, time::timeout};
+use tokio::{net::UdpSocket, sync::mpsc};
+use tower::Layer;
+use tower_socks::{TunnelExt, layer::request_fn::request_fn};
 
 use crate::{
-    crafted::{Sealed, open, to},
-    support::{Asked, JANE, JOE, NOBODY, SHORT, server, server_keys, soon},
+    crafted::{open, to},
+    peer::Peer,
+    support::{Asked, JANE, JOE, server, server_keys, soon},
 };
-
-/// A client with a socket of its own.
-struct Peer(UdpSocket);
-
-impl Peer {
-    async fn new(server: SocketAddr) -> Self {
-        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-        socket.connect(server).await.unwrap();
-        Self(socket)
-    }
-
-    async fn send(&self, user: &str, session: u64, number: u64, rest: &[u8]) {
-        let sealed = Sealed {
-            user,
-            session,
-            number,
-            ahead: 0,
-            rest,
-        };
-        self.0.send(&sealed.octets()).await.unwrap();
-    }
-
-    /// The session that was answered, and the payload.
-    async fn hear(&self, user: &str) -> (u64, Vec<u8>) {
-        let mut packet = vec![0; 2_048];
-        let len = soon(self.0.recv(&mut packet)).await.unwrap();
-        let (_, _, session, rest) = open(user, &packet[..len]);
-        (session, rest[7..].to_vec())
-    }
-
-    async fn hears_nothing(&self) {
-        let heard = timeout(SHORT, self.0.recv(&mut [0; 2_048])).await;
-        assert!(heard.is_err(), "{heard:?}");
-    }
-}
 
 #[tokio::test]
 async fn a_datagram_is_sent_once() {
@@ -121,66 +89,6 @@ async fn a_session_follows_its_client_to_another_port() {
 }
 
 #[tokio::test]
-async fn who_has_no_key_or_a_wrong_clock_hears_nothing() {
-    let (target, _echo) = datagram_echo().await.unwrap();
-    let asked = Asked::default();
-    let peer = Peer::new(server(&asked, &[]).await).await;
-    let sealed = Sealed {
-        user: JOE,
-        session: 1,
-        number: 0,
-        ahead: 0,
-        rest: &to(target, b"right"),
-    };
-    let right = sealed.octets();
-    for len in 0..right.len() {
-        peer.0.send(&right[..len]).await.unwrap();
-    }
-    for at in 0..right.len() {
-        let mut wrong = right.clone();
-        wrong[at] ^= 1;
-        peer.0.send(&wrong).await.unwrap();
-    }
-    peer.send(NOBODY, 1, 0, &to(target, b"nobody")).await;
-    for ahead in [-40, 40] {
-        let sealed = Sealed { ahead, ..sealed };
-        peer.0.send(&sealed.octets()).await.unwrap();
-    }
-    peer.0.send(&right).await.unwrap();
-    assert_eq!(peer.hear(JOE).await, (1, b"right".to_vec()));
-    peer.hears_nothing().await;
-    assert_eq!(
-        asked.take(),
-        [format!("joe UDP ASSOCIATE {target} at 127.0.0.1")]
-    );
-}
-
-#[tokio::test]
-async fn an_address_that_ends_too_soon_costs_its_datagram_alone() {
-    let (target, _echo) = datagram_echo().await.unwrap();
-    let peer = Peer::new(server(&Asked::default(), &[]).await).await;
-    let mut number = 0;
-    let mut named = vec![3, 9];
-    named.extend(b"localhost");
-    named.extend(target.port().to_be_bytes());
-    let addressed = to(target, b"");
-    let none: &[u8] = &[9, 1, 2, 3, 4, 5, 6, 7];
-    for rest in [&named[..], &addressed, none] {
-        for len in 0..rest.len() {
-            peer.send(JANE, 1, number, &rest[..len]).await;
-            number += 1;
-        }
-    }
-    // A session of another user and the one of the same go on.
-    peer.send(JOE, 2, 0, &to(target, b"other")).await;
-    assert_eq!(peer.hear(JOE).await, (2, b"other".to_vec()));
-    named.extend(b"whole");
-    peer.send(JANE, 1, number, &named).await;
-    assert_eq!(peer.hear(JANE).await, (1, b"whole".to_vec()));
-    peer.hears_nothing().await;
-}
-
-#[tokio::test]
 async fn sessions_are_bounded_for_each_user_and_in_all() {
     let (target, _echo) = datagram_echo().await.unwrap();
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
@@ -206,4 +114,44 @@ async fn sessions_are_bounded_for_each_user_and_in_all() {
     // Those that are open go on.
     peer.send(JOE, 2, 1, &to(target, b"joe's")).await;
     assert_eq!(peer.hear(JOE).await.0, 2);
+}
+
+/// What a session has moved is counted where any tunnel's octets are, and a datagram after its end opens another.
+#[tokio::test]
+async fn a_session_ends_in_silence_and_is_opened_again() {
+    let (target, _echo) = datagram_echo().await.unwrap();
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let peer = Peer::new(socket.local_addr().unwrap()).await;
+    let (ended, mut ends) = mpsc::unbounded_channel();
+    let notes = request_fn(async move |request, next| {
+        let tunnel = next.run(request).await?;
+        Ok(tunnel.on_close(move |outcome| drop(ended.send(format!("{outcome:?}")))))
+    });
+    let stack = notes.layer(stack(Asked::default().refusing([])));
+    tokio::spawn(serve_datagrams(
+        socket,
+        server_keys(),
+        Bounds::default(),
+        stack,
+    ));
+    let mut answered = Vec::new();
+    for number in [0, 1] {
+        peer.send(JOE, 1, number, &to(target, b"payload")).await;
+        let mut packet = vec![0; 2_048];
+        let len = soon(peer.0.recv(&mut packet)).await.unwrap();
+        answered.push(open(JOE, &packet[..len]).0);
+
+        tokio::time::pause();
+        tokio::time::advance(Duration::from_secs(301)).await;
+        let how = ends.recv().await.unwrap();
+        assert!(
+            how.contains("Idle") && how.contains("up: 7, down: 7"),
+            "{how}"
+        );
+        tokio::time::resume();
+    }
+    assert_ne!(answered[0], answered[1]);
+    // Its numbers are remembered beyond its end.
+    peer.send(JOE, 1, 1, &to(target, b"again")).await;
+    peer.hears_nothing().await;
 }

@@ -10,7 +10,11 @@ use tokio::{
     net::TcpListener,
 };
 use tower::ServiceExt;
-use tower_socks::{connector::upstream::Socks5Upstream, proto::Address};
+use tower_socks::{
+    client::ProxySocket,
+    connector::upstream::Socks5Upstream,
+    proto::{Address, UdpOverTcp},
+};
 
 use crate::support::{Asked, JANE, JOE, KEY, associate, proxy, reach, server, soon};
 
@@ -152,4 +156,29 @@ async fn connectors_nest() {
         at_second.take(),
         [format!("jane CONNECT {target} at 127.0.0.1")]
     );
+}
+
+/// What some clients of shadowsocks do in place of sessions.
+#[tokio::test]
+async fn datagrams_go_through_in_a_stream_as_well() {
+    let (target, _echo) = datagram_echo().await.unwrap();
+    let (denied, _echo) = datagram_echo().await.unwrap();
+    let asked = Asked::default();
+    let server = server(&asked, &[denied.port()]).await;
+    let client = ShadowsocksUpstream::new(Keys::of_user(server, KEY, Some(JOE)).unwrap());
+    for protocol in [UdpOverTcp::V1, UdpOverTcp::V2] {
+        let carrier = protocol.target();
+        let stream = soon(client.clone().oneshot(carrier)).await.unwrap();
+        let mut socket = ProxySocket::over_stream(stream, protocol);
+        socket.send_to(b"denied", denied).await.unwrap();
+        socket.send_to(b"a datagram", target).await.unwrap();
+        let mut payload = [0; 64];
+        let (len, source) = soon(socket.recv_from(&mut payload)).await.unwrap();
+        assert_eq!(
+            (&payload[..len], source),
+            (&b"a datagram"[..], Address::Ip(target))
+        );
+        let at = |port| format!("joe UDP ASSOCIATE 127.0.0.1:{port} at 127.0.0.1");
+        assert_eq!(asked.take(), [at(denied.port()), at(target.port())]);
+    }
 }
