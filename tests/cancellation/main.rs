@@ -21,3 +21,4 @@ mod cases;
 mod drops;
 mod lookups;
 mod proxies;
+mod udp_over_tcp;

@@ -45,7 +45,7 @@ pub fn way(
 }
 
 /// The reply of a SOCKS4 proxy.
-const GRANTED: &[u8] = b"\x00\x5a\x10\xe1\xc6\x33\x64\x07";
+pub const GRANTED: &[u8] = b"\x00\x5a\x10\xe1\xc6\x33\x64\x07";
 
 #[test]
 fn upstreams() {

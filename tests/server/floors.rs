@@ -47,6 +47,7 @@ const HOUSE: &[(&str, &str)] = &[
     ("layer/tls", "proto io admission relay error session tls layer/connection"),
     ("layer/trace", "proto io relay error session"),
     ("layer/track", "proto io relay error session"),
+    ("layer/udp_over_tcp", "proto error session"),
     ("connector", "proto io admission relay datagram error session client rules tls"),
     ("server", "proto io admission error session"),
 

@@ -36,7 +36,7 @@ use crate::support::{
     within,
 };
 
-/// The request of version 2, before anybody has sent a datagram.
+/// The request of version 2.
 const EACH: &[u8] = b"\x00\x01\0\0\0\0\0\0";
 
 const SOCKS4_V2: &[u8] = b"\x04\x01\x01\xbb\0\0\0\x01\0sp.v2.udp-over-tcp.arpa\0";
@@ -51,6 +51,9 @@ const ESTABLISHED: &[u8] = b"HTTP/1.1 200 Connection established\r\n\r\n";
 
 /// A dialogue: what the proxy hears and says, in turn, up to the first frame.
 type Dialogue<'a> = &'a [(&'a [u8], &'a [u8])];
+
+/// Makes a frame of a payload, from or to 192.0.2.1:53.
+type Frame = fn(&[u8]) -> Vec<u8>;
 
 const SOCKS5: Dialogue<'static> = &[(HELLO, HELLO_OK), (V2, CONNECTED), (EACH, b"")];
 
@@ -154,7 +157,7 @@ impl Scene {
     }
 
     /// Datagrams go and come, the latter octet by octet.
-    async fn echoes(mut self, frame: fn(&[u8]) -> Vec<u8>) {
+    async fn echoes(mut self, frame: Frame) {
         self.send("192.0.2.1:53", b"ping").await;
         self.proxy.hear(&frame(b"ping")).await;
         self.send("192.0.2.1:53", b"").await;
@@ -173,7 +176,7 @@ impl Scene {
 #[tokio::test]
 async fn through_a_socks5_proxy_by_each_protocol() {
     within(async {
-        let each: [(_, Dialogue<'_>, fn(&[u8]) -> Vec<u8>); 3] = [
+        let each: [(_, Dialogue<'_>, Frame); 3] = [
             (
                 UdpOverTcp::V1,
                 &[(HELLO, HELLO_OK), (V1, CONNECTED)],
