@@ -6,6 +6,7 @@ use std::{
     sync::Arc,
 };
 
+use futures_util::FutureExt;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, copy, split},
     net::{TcpListener, TcpSocket, UdpSocket},
@@ -16,14 +17,14 @@ use tower::{
 };
 use tower_socks::{
     AuthLayer, BoxError, Connector, HandshakeLayer, NoAuth, Request, Tunnel, UserPass, Users,
-    connector::{direct::Direct, resolve::Lookup},
+    connector::{associate::Associate, direct::Direct, resolve::Lookup},
     io::PrefixedStream,
     layer::{
         key,
         limit::{ConcurrentTunnels, LimitLayer},
         track::OpenTunnels,
     },
-    proto::{Address, Command, Method, MethodSet},
+    proto::{Address, Command, Method, MethodSet, UdpOverTcp},
     relay::Relay,
     serve,
     server::Listener,
@@ -225,6 +226,31 @@ fn associations() {
                 says(client, b"").await
             })
             .releases(move || alive.assert_dropped())
+    });
+}
+
+#[test]
+fn associations_in_the_stream() {
+    at_every_poll("the tunnel of UDP over TCP", 4, async || {
+        let mut asked = request(Command::UDP_ASSOCIATE, Address::UNSPECIFIED);
+        asked.extensions.insert(UdpOverTcp::V2);
+        let mut service = Associate::new().per_client(1);
+        let association = service.call(asked.clone()).await.unwrap();
+        let (near, client, alive) = held();
+        Case::new(association.run(PrefixedStream::new(near)))
+            .far(async move {
+                let udp = UdpSocket::bind(here(0)).await.unwrap();
+                let to = udp.local_addr().unwrap().port().to_be_bytes();
+                let destination = [b"\x01\x7f\0\0\x01", &to[..]].concat();
+                let frame = [b"\0\x7f\0\0\x01", &to[..], b"\0\x04ping"].concat();
+                says(client, &[b"\0", &destination[..], &frame].concat()).await
+            })
+            .releases(move || {
+                alive.assert_dropped();
+                // The place of the client's only one is free.
+                let again = service.call(asked).now_or_never();
+                again.expect("no wait").expect("no other association");
+            })
     });
 }
 

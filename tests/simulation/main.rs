@@ -54,6 +54,7 @@ mod bulk;
 mod connect;
 mod dial;
 mod fault;
+mod frames;
 mod lookups;
 mod mixed;
 mod own;
