@@ -103,8 +103,8 @@ impl<L, S, F> Serve<L, S, F> {
     /// [`ProxyProtocolLayer`](crate::layer::proxy_protocol::ProxyProtocolLayer) a client is counted once its header
     /// is read.
     ///
-    /// A stack without [`HandshakeLayer`](crate::HandshakeLayer) does not say when a request is read:
-    /// there all connections count.
+    /// A stack without [`HandshakeLayer`](crate::HandshakeLayer) says when a request is read by
+    /// [`Request::count_connection`](crate::Request::count_connection); where it does not, all connections count.
     ///
     /// ```
     /// # use std::future::IntoFuture;

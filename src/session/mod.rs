@@ -16,6 +16,7 @@ mod allowed_or_refused;
 mod box_tunnel;
 mod client_key;
 mod connected;
+mod counts;
 mod credentials;
 mod dialled;
 mod draining;
@@ -68,6 +69,7 @@ pub use self::{
 };
 pub(crate) use self::{
     admission::{Closed, Deferred, Limits, admit},
+    counts::{count_for_user, leave_handshake},
     senders::{Senders, announced},
     session_limit::{Entry, SessionHolder, SessionPlace},
 };

@@ -21,6 +21,7 @@ mod logins;
 mod meters;
 #[cfg(feature = "limit")]
 mod own;
+mod own_protocol;
 mod senders;
 #[cfg(feature = "users")]
 mod sessions;

@@ -5,7 +5,6 @@
 //! waits for it.
 
 mod admit;
-mod counts;
 mod dial;
 mod foreign;
 mod hold;
@@ -18,7 +17,6 @@ pub(crate) use self::hold::before;
 pub(crate) use self::hold::{Opened, execute, login_failed, request_span};
 pub(crate) use self::{
     admit::{admit, malformed},
-    counts::{count_for_user, leave_handshake},
     dial::dial,
     foreign::{Seen, turn_away},
     hold::{deadline, hold, record, span},

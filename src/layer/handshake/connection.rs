@@ -11,15 +11,12 @@ use tracing::Span;
 use crate::{
     error::{AuthError, BoxError, ForeignProtocol, Refusal, ReplyCodes, SessionError, Step},
     io::{PrefixedStream, ReadError, lingering_close, read_message, refuse, write_reply},
-    layer::connection::{
-        Lines, Party, admit, count_for_user, deadline, dial, hold, leave_handshake, malformed,
-        record, span,
-    },
+    layer::connection::{Lines, Party, admit, deadline, dial, hold, malformed, record, span},
     proto::{self, Address, Command, Decode, Greeting, Method, Reply, ReplyCode, Selection},
     relay::Traffic,
     session::{
         Accepted, CloneService, Dial, Extensions, Negotiate, Negotiation, Protocol, Replies,
-        Request, Tunnel,
+        Request, Tunnel, count_for_user, leave_handshake,
     },
 };
 

@@ -7,9 +7,12 @@ use tokio::time::Instant;
 use super::authorization::Authorization;
 use crate::{
     error::{BoxError, Refusal, ReplyCodes},
-    layer::connection::{Party, count_for_user, leave_handshake},
+    layer::connection::Party,
     proto::{Address, Command, MethodSet},
-    session::{CloneService, Extensions, Identify, Identity, Negotiation, Protocol, Request},
+    session::{
+        CloneService, Extensions, Identify, Identity, Negotiation, Protocol, Request,
+        count_for_user, leave_handshake,
+    },
 };
 
 /// For how long nobody is asked again about the same name and password on the same connection.

@@ -11,15 +11,12 @@ use tracing::Span;
 use crate::{
     error::{BoxError, Refusal, ReplyCodes, SessionError, Step},
     io::{PrefixedStream, ReadError, read_message, refuse, write_reply},
-    layer::connection::{
-        Lines, Party, admit, count_for_user, deadline, dial, hold, leave_handshake, malformed,
-        record, span,
-    },
+    layer::connection::{Lines, Party, admit, deadline, dial, hold, malformed, record, span},
     proto::{self, Address, Command, Decode, MethodSet, ReplyCode, socks4},
     relay::Traffic,
     session::{
         Accepted, CloneService, Dial, Extensions, Identify, Negotiation, Protocol, Replies,
-        Request, Stated, Tunnel,
+        Request, Stated, Tunnel, count_for_user, leave_handshake,
     },
 };
 
