@@ -10,7 +10,7 @@ use tower_socks::{
         udp_over_tcp::UdpOverTcpLayer,
     },
     serve,
-    server::SessionLimit,
+    server::{HandshakeLimit, SessionLimit},
     session::Policy,
 };
 
@@ -49,8 +49,9 @@ where
     let service = ServiceBuilder::new()
         .layer(ShadowsocksLayer::new(keys.clone()))
         .service(stack.clone());
-    let sessions = SessionLimit::new(4_096).per_client(256);
-    let streams = serve(streams, service).sessions(sessions);
+    let streams = serve(streams, service)
+        .sessions(SessionLimit::new(4_096).per_client(1_024).per_user(512))
+        .handshakes(HandshakeLimit::per_client(64));
     tokio::select! {
         ended = streams.into_future() => ended,
         ended = serve_datagrams(datagrams, keys, Bounds::default(), stack) => Ok(ended?),

@@ -45,6 +45,7 @@ where
     span.record("user", display(&request.identity));
     span.record("target", display(&request.target));
     let outcome = async {
+        request.count_connection()?;
         let tunnel = dial_for(&mut client, dial, request).await?;
         Ok(tunnel.run(client).await?)
     };
