@@ -13,6 +13,7 @@ pub(crate) fn check(settings: &Settings) -> ExitCode {
         replies,
         resolve,
         upstream,
+        upstream_udp,
         search_domain,
         doors,
         metrics,
@@ -26,7 +27,7 @@ pub(crate) fn check(settings: &Settings) -> ExitCode {
     println!("users     {}", settings.accounts.len());
     println!("rules     {}", settings.rules.len());
     match upstream {
-        Some(upstream) => println!("upstream  {upstream}"),
+        Some(upstream) => println!("upstream  {upstream}\n          with UDP {upstream_udp}"),
         None => println!("upstream  none"),
     }
     if let Some(domain) = search_domain {

@@ -19,7 +19,7 @@ use crate::{
     search::Domain,
     status::Metrics,
     timeouts::Timeouts,
-    upstream::Upstream,
+    upstream::{Upstream, UpstreamUdp},
 };
 
 /// What a file says. `server.toml` beside the examples explains every field.
@@ -60,6 +60,8 @@ pub(crate) struct Config {
     pub(crate) replies: Replies,
     /// Direct, if there is none.
     pub(crate) upstream: Option<Upstream>,
+    /// How datagrams go through it.
+    pub(crate) upstream_udp: Option<UpstreamUdp>,
     /// No name is completed, if there is none.
     pub(crate) search_domain: Option<Domain>,
     #[serde(default)]
@@ -108,6 +110,7 @@ impl Default for Config {
             timeouts: Timeouts::default(),
             replies: Replies::default(),
             upstream: None,
+            upstream_udp: None,
             search_domain: None,
             log: Log::default(),
             metrics: None,

@@ -149,14 +149,23 @@ async fn explain(rules: &Rules, fixed: &Fixed, question: &Question) -> (Vec<Stri
         lines.push("names are not looked up for clients: `resolve` is off".into());
         return (lines, false);
     }
-    if upstream.is_some() && request.command != Command::CONNECT && !is_lookup {
-        lines.push("with an upstream, BIND and UDP ASSOCIATE are refused".into());
+    let is_udp = request.command == Command::UDP_ASSOCIATE;
+    if upstream.is_some() && request.command == Command::BIND {
+        lines.push("with an upstream, BIND is refused".into());
+        return (lines, false);
+    }
+    if upstream.is_some() && is_udp && !fixed.upstream_udp.is_on() {
+        lines.push("with an upstream, UDP ASSOCIATE is refused: `upstream_udp` is \"off\"".into());
         return (lines, false);
     }
     let Address::Name(name, port) = &request.target else {
         return (lines, !stated.is_refused());
     };
     if stated.is_refused() {
+        return (lines, false);
+    }
+    if upstream.is_some_and(|upstream| is_udp && !upstream.has_remote_dns()) {
+        lines.push("the upstream resolves no names, and a datagram waits for no lookup here: it is dropped".into());
         return (lines, false);
     }
     if upstream.is_some_and(Upstream::has_remote_dns) {

@@ -31,6 +31,8 @@ pub(crate) struct Limits {
     tunnels_per_user: Option<NonZeroUsize>,
     /// Associations of one user, or client.
     pub(crate) associations_per_user: NonZeroUsize,
+    /// What waits for a client of UDP over TCP that does not read.
+    pub(crate) backlog_bytes_per_association: NonZeroUsize,
     /// BINDs of one user, or client.
     pub(crate) binds_per_user: NonZeroUsize,
     requests_per_second: Option<NonZeroU32>,
@@ -48,6 +50,7 @@ impl Default for Limits {
             unauthenticated_per_client: NonZeroUsize::MIN.saturating_add(255),
             tunnels_per_user: None,
             associations_per_user: NonZeroUsize::MIN.saturating_add(63),
+            backlog_bytes_per_association: NonZeroUsize::MIN.saturating_add(256 * 1024 - 1),
             binds_per_user: NonZeroUsize::MIN.saturating_add(63),
             requests_per_second: None,
             upload_bytes_per_second: None,

@@ -152,11 +152,11 @@ async fn run(
     };
     let status = fixed.metrics.as_ref().map(Metrics::bind).transpose()?;
     let bound = bound.serving(&fixed.doors, &sockets, status.as_ref())?;
-    let timeouts = fixed.timeouts;
     match &fixed.upstream {
         None => run_with(flags, sockets, status, bound, upstream::direct(&fixed)).await,
         Some(upstream) => {
-            let connector = upstream.connector(&timeouts, fixed.resolve);
+            upstream.log_udp(fixed.upstream_udp);
+            let connector = upstream.connector(&fixed);
             run_with(flags, sockets, status, bound, connector).await
         }
     }

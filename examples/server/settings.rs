@@ -15,7 +15,7 @@ use crate::{
     search::Domain,
     status::Metrics,
     timeouts::Timeouts,
-    upstream::Upstream,
+    upstream::{Upstream, UpstreamUdp},
 };
 
 /// Users and rules that have passed all checks.
@@ -43,6 +43,7 @@ pub(crate) struct Fixed {
     pub(crate) replies: Replies,
     pub(crate) resolve: bool,
     pub(crate) upstream: Option<Upstream>,
+    pub(crate) upstream_udp: UpstreamUdp,
     pub(crate) search_domain: Option<Domain>,
     pub(crate) log: Log,
     pub(crate) metrics: Option<Metrics>,
@@ -81,6 +82,7 @@ impl Settings {
             timeouts,
             replies,
             upstream,
+            upstream_udp,
             search_domain,
             log,
             metrics,
@@ -93,8 +95,15 @@ impl Settings {
             || upstream.as_ref().is_some_and(Upstream::has_password);
         let users = flags.with_users(users);
         let accounts = Accounts::new(users, hashes)?;
-        // With an upstream there is no UDP, and so none over TCP.
-        let has_udp = upstream.is_none();
+        let has_udp = match (&upstream, upstream_udp) {
+            (None, None) => true,
+            (None, Some(_)) => return Err("upstream_udp: there is no `upstream`".into()),
+            (Some(upstream), udp) => {
+                let udp = udp.unwrap_or_default();
+                upstream.check_udp(udp)?;
+                udp.is_on()
+            }
+        };
         let top = flags.top_level(TopLevel {
             protocols,
             tls,
@@ -142,6 +151,7 @@ impl Settings {
                 replies,
                 resolve,
                 upstream,
+                upstream_udp: upstream_udp.unwrap_or_default(),
                 search_domain,
                 log,
                 metrics,
@@ -154,7 +164,8 @@ impl Settings {
 fn check_udp(has_udp: bool, doors: &[Door]) -> Result<(), String> {
     match doors.iter().find(|door| door.udp_over_tcp) {
         Some(door) if !has_udp => Err(format!(
-            "listener at {door}, udp_over_tcp: with this upstream there is no UDP; leave it out"
+            "listener at {door}, udp_over_tcp: there is no UDP through the upstream, unless `upstream_udp` says how; \
+             or leave it out"
         )),
         _ => Ok(()),
     }

@@ -9,7 +9,7 @@ use tokio::{
 };
 use tower_socks::{BoxError, layer::track::OpenTunnels};
 
-use crate::systemd;
+use crate::{systemd, udp_over_tcp};
 
 /// What becomes of sessions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -79,7 +79,7 @@ pub(crate) fn list_at_usr1(
                     target: "open",
                     peer = %tunnel.client,
                     user = %tunnel.identity,
-                    command = %tunnel.command,
+                    command = %udp_over_tcp::command(&tunnel),
                     target = %tunnel.target,
                     up = tunnel.traffic.up,
                     down = tunnel.traffic.down,

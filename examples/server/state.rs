@@ -127,7 +127,7 @@ impl State {
                     if !fixed.is_like(&self.fixed) {
                         tracing::warn!(
                             "{path}: listen, protocols, tls, proxy_protocol, udp_over_tcp, resolve, limits, logins, timeouts, \
-                             replies, upstream, search_domain, log and metrics change with a restart only"
+                             replies, upstream, upstream_udp, search_domain, log and metrics change with a restart only"
                         );
                     }
                     accounts.follow(&self.accounts.borrow());

@@ -3,7 +3,7 @@
 use tower::{filter::FilterLayer, util::Either};
 use tower_socks::{
     Refusal, Request,
-    layer::udp_over_tcp::UdpOverTcpLayer,
+    layer::{track::OpenTunnel, udp_over_tcp::UdpOverTcpLayer},
     proto::{Address, Command, ReplyCode, UdpOverTcp},
 };
 
@@ -34,6 +34,15 @@ pub(crate) fn association(mut request: Request, protocol: UdpOverTcp) -> Request
     request.target = Address::UNSPECIFIED;
     request.extensions.insert(protocol);
     request
+}
+
+/// What a list of open tunnels says that one does.
+pub(crate) fn command(tunnel: &OpenTunnel) -> String {
+    let command = tunnel.command;
+    match tunnel.udp_over_tcp {
+        Some(_) => format!("{command} over TCP"),
+        None => command.to_string(),
+    }
 }
 
 fn off() -> Refusal {

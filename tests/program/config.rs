@@ -189,8 +189,9 @@ fn it_explains_what_an_upstream_would_be_asked() {
         (
             "udp 198.51.100.7:53",
             1,
-            "BIND and UDP ASSOCIATE are refused",
+            "UDP ASSOCIATE is refused: `upstream_udp`",
         ),
+        ("bind 198.51.100.7:53", 1, "BIND is refused"),
         ("resolve good.example:0", 1, "`resolve` is off"),
     ] {
         let (code, said) = explain(question);

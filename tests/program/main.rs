@@ -13,6 +13,8 @@ mod support;
 
 mod config;
 #[cfg(all(feature = "limit", feature = "metrics", feature = "proxy-url"))]
+mod datagrams;
+#[cfg(all(feature = "limit", feature = "metrics", feature = "proxy-url"))]
 mod doors;
 #[cfg(all(feature = "limit", feature = "metrics", feature = "proxy-url"))]
 mod escapes;
@@ -40,3 +42,5 @@ mod status;
 mod systemd;
 #[cfg(all(feature = "limit", feature = "proxy-url"))]
 mod udp_over_tcp;
+#[cfg(all(feature = "limit", feature = "proxy-url"))]
+mod upstream_udp;

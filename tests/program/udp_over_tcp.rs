@@ -2,15 +2,11 @@
 
 use std::{net::SocketAddr, process::Command};
 
-use crate::support::program::{Server, complaint, connect_request, exchange, file::File, program};
+use crate::support::program::{
+    Server, carried::Carrier, complaint, connect_request, exchange, file::File, program,
+};
 
 const OPEN: &str = "[acl]\ndefault = \"allow\"\nallow_private = true\n";
-
-/// SOCKS5's CONNECT to a name, at port 0.
-fn connect_to(name: &str) -> Vec<u8> {
-    let length = u8::try_from(name.len()).unwrap();
-    [b"\x05\x01\x00\x03", &[length][..], name.as_bytes(), &[0; 2]].concat()
-}
 
 /// The first two octets of the reply.
 fn reply(server: &Server, request: &[u8]) -> Vec<u8> {
@@ -21,11 +17,7 @@ fn reply(server: &Server, request: &[u8]) -> Vec<u8> {
 
 /// The requests of all protocols.
 fn requests() -> [Vec<u8>; 3] {
-    [
-        connect_to("sp.udp-over-tcp.arpa"),
-        connect_to("sp.v2.udp-over-tcp.arpa"),
-        b"\x05\x05\x00\x01\x00\x00\x00\x00\x00\x00".to_vec(),
-    ]
+    [Carrier::V1, Carrier::V2, Carrier::ForwardUdp].map(Carrier::socks5)
 }
 
 #[test]
@@ -135,5 +127,5 @@ fn a_check_says_where_it_is() {
     assert!(!checked(&format!("{upstream}{OPEN}")).contains(with));
     let file = File::new(&format!("udp_over_tcp = true\n{upstream}{OPEN}"));
     let said = complaint(&["--config", file.path(), "--check"]);
-    assert!(said.contains("udp_over_tcp: with this upstream"), "{said}");
+    assert!(said.contains("udp_over_tcp: there is no UDP"), "{said}");
 }

@@ -3,6 +3,8 @@
 use serde::Serialize;
 use tower_socks::layer::track::{OpenTunnel, OpenTunnels};
 
+use crate::udp_over_tcp;
+
 /// Tunnels that the page gets: more than people look at.
 const MOST: usize = 200;
 
@@ -52,7 +54,7 @@ impl Row {
             client: tunnel.client.to_string(),
             user: tunnel.identity.to_string(),
             protocol: tunnel.protocol.name(),
-            command: tunnel.command.to_string(),
+            command: udp_over_tcp::command(&tunnel),
             target: tunnel.target.to_string(),
             seconds: tunnel.age.as_secs(),
             up: tunnel.traffic.up,

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use crate::{
     io::{Direction, Meter},
-    proto::{Address, Command},
+    proto::{Address, Command, UdpOverTcp},
     relay::Traffic,
     session::{Dialled, Identity, Protocol, Request},
 };
@@ -34,6 +34,8 @@ pub struct OpenTunnel {
     pub protocol: Protocol,
     /// The command of its request.
     pub command: Command,
+    /// The protocol that carries its datagrams in the client's stream, where it is such an association.
+    pub udp_over_tcp: Option<UdpOverTcp>,
     /// The target of its request, as stated.
     pub target: Address,
     /// The address that was dialled, if the connector has [recorded](Request::reached) it.
@@ -99,6 +101,7 @@ impl Entry {
             identity: request.identity.clone(),
             protocol: request.protocol,
             command: request.command,
+            udp_over_tcp: request.extensions.get().copied(),
             target: request.target.clone(),
             reached: request.extensions.get().and_then(Dialled::get),
             since: self.since,

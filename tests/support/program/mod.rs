@@ -1,5 +1,6 @@
 //! The example server as a program, from outside.
 
+pub mod carried;
 pub mod certificates;
 pub mod file;
 pub mod http;

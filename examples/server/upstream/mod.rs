@@ -1,11 +1,13 @@
 //! `upstream` of the file: the connector, direct or through other proxies.
 
+mod datagrams;
+
 use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Deserializer, de};
-use tower::Layer;
+use tower::{Layer, Service};
 use tower_socks::{
-    Connector, Request,
+    BoxError, Connector, Request, Tunnel,
     connector::{
         BoxConnector, Unsupported,
         associate::{Associate, MakeDirect},
@@ -18,12 +20,15 @@ use tower_socks::{
     proto::Address,
 };
 
-use crate::{lookups::Lookups, settings::Fixed, timeouts::Timeouts};
+use crate::{lookups::Lookups, settings::Fixed};
+
+pub(crate) use self::datagrams::UpstreamUdp;
 
 /// `upstream`: the URL of a proxy, or of several that are chained.
 #[derive(Clone)]
 pub(crate) struct Upstream {
-    chain: Vec<ProxyUrl>,
+    before: Vec<ProxyUrl>,
+    last: ProxyUrl,
     /// As the file has it, passwords included.
     stated: Vec<String>,
 }
@@ -54,7 +59,7 @@ pub(crate) fn direct(
         .bind()
         .resolver(resolver.clone())
         .keepalive(keepalive);
-    let associate = Associate::with_transports(MakeDirect::new().resolver(resolver));
+    let transports = MakeDirect::new().resolver(resolver);
     Connector::direct()
         .with_connect(connect.connect_timeout(timeouts.dial.0).relay(relay))
         .with_bind(
@@ -62,13 +67,20 @@ pub(crate) fn direct(
                 .per_client(limits.binds_per_user.get())
                 .relay(relay),
         )
-        .with_associate(
-            associate
-                .idle_timeout(timeouts.udp_idle.0)
-                .per_client(limits.associations_per_user.get())
-                .rebind_after(timeouts.udp_rebind.0),
-        )
+        .with_associate(associate(transports, fixed))
         .with_resolve(lookups)
+}
+
+/// Executes UDP ASSOCIATE by these transports, within the limits of the file.
+fn associate<S>(transports: S, fixed: &Fixed) -> Associate<S> {
+    let Fixed {
+        limits, timeouts, ..
+    } = fixed;
+    Associate::with_transports(transports)
+        .idle_timeout(timeouts.udp_idle.0)
+        .per_client(limits.associations_per_user.get())
+        .backlog(limits.backlog_bytes_per_association.get())
+        .rebind_after(timeouts.udp_rebind.0)
 }
 
 /// Lookups are measured.
@@ -87,45 +99,74 @@ impl Upstream {
 
     /// Whether names are resolved by the last proxy, and not here.
     pub(crate) fn has_remote_dns(&self) -> bool {
-        self.chain.last().is_some_and(ProxyUrl::has_remote_dns)
+        self.last.has_remote_dns()
     }
 
     /// Whether names can be looked up where requests for them are: by the last proxy in SOCKS5, or here.
     pub(crate) fn check_lookups(&self) -> Result<(), String> {
-        match self.chain.last() {
-            Some(last) if last.has_remote_dns() && last.client().is_none() => Err(format!(
+        let last = &self.last;
+        if last.has_remote_dns() && last.client().is_none() {
+            return Err(format!(
                 "resolve: names are resolved by {last}, which nobody can ask for an address: a proxy of socks5h:// \
                  or socks5s:// can be, if it is Tor or like this one; leave `resolve` out with others"
-            )),
-            _ => Ok(()),
+            ));
+        }
+        Ok(())
+    }
+
+    /// Says at the start what becomes of datagrams, and what to set.
+    pub(crate) fn log_udp(&self, udp: UpstreamUdp) {
+        let is_in_tls = self.last.to_string().starts_with("socks5s:");
+        match udp {
+            UpstreamUdp::Off => tracing::info!(
+                "requests go through {self}; BIND and UDP are refused, unless `upstream_udp` says how UDP goes there"
+            ),
+            UpstreamUdp::Associate if is_in_tls => tracing::warn!(
+                "upstream_udp: datagrams go to {self} outside of TLS; those of \"udp-over-tcp\" are inside"
+            ),
+            _ => tracing::info!("requests go through {self}, UDP by {udp}; BIND is refused"),
         }
     }
 
-    /// Connects through all of them. BIND and UDP ASSOCIATE are refused with 07: they must not bypass
-    /// the upstreams, and not all of those know these commands.
+    /// Whether datagrams can go through all of them.
+    pub(crate) fn check_udp(&self, udp: UpstreamUdp) -> Result<(), String> {
+        udp.check(&self.before, &self.last)
+    }
+
+    /// Connects through all of them. BIND is refused with 07, and so is UDP ASSOCIATE unless somebody has said how it
+    /// is to get there: nothing bypasses the upstreams, and not all of them know these commands.
     pub(crate) fn connector(
         &self,
-        timeouts: &Timeouts,
-        resolve: bool,
-    ) -> Connector<BoxConnector, Unsupported, Unsupported, Lookups> {
+        fixed: &Fixed,
+    ) -> impl Service<
+        Request,
+        Response = impl Tunnel + use<>,
+        Error = BoxError,
+        Future = impl Future + Send + use<>,
+    > + Clone
+    + Send
+    + Sync
+    + use<> {
+        let Fixed {
+            timeouts, resolve, ..
+        } = fixed;
         let direct = Direct::new()
             .keepalive(timeouts.keepalive())
             .connect_timeout(timeouts.dial.0)
             .relay(timeouts.relay());
-        let mut transport = BoxConnector::<Address>::new(direct.clone());
-        let mut out = BoxConnector::<Request>::new(direct);
-        let mut lookups = Lookups::refused();
-        for url in &self.chain {
-            if resolve {
-                lookups = lookups_of(url, transport.clone(), timeouts.dial.0);
-            }
-            out = BoxConnector::new(url.connector_via(transport.clone()));
-            transport = BoxConnector::new(url.connector_via(transport));
-        }
+        let direct = BoxConnector::<Address>::new(direct);
+        let transport = self.before.iter().fold(direct, |transport, url| {
+            BoxConnector::new(url.connector_via(transport))
+        });
+        let last = &self.last;
+        let lookups = match resolve {
+            true => lookups_of(last, transport.clone(), timeouts.dial.0),
+            false => Lookups::refused(),
+        };
         Connector::direct()
-            .with_connect(out)
+            .with_connect(last.connector_via(transport.clone()))
             .with_bind(Unsupported)
-            .with_associate(Unsupported)
+            .with_associate(datagrams::through(last, transport, fixed))
             .with_resolve(lookups)
     }
 }
@@ -146,10 +187,10 @@ fn lookups_of(url: &ProxyUrl, transport: BoxConnector<Address>, limit: Duration)
 /// Without passwords.
 impl fmt::Display for Upstream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (place, url) in self.chain.iter().enumerate() {
-            write!(f, "{}{url}", if place == 0 { "" } else { ", then " })?;
+        for url in &self.before {
+            write!(f, "{url}, then ")?;
         }
-        Ok(())
+        self.last.fmt(f)
     }
 }
 
@@ -177,7 +218,8 @@ impl<'de> de::Visitor<'de> for UpstreamVisitor {
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Upstream, E> {
         Ok(Upstream {
-            chain: vec![text.parse().map_err(E::custom)?],
+            before: Vec::new(),
+            last: text.parse().map_err(E::custom)?,
             stated: vec![text.to_owned()],
         })
     }
@@ -188,11 +230,13 @@ impl<'de> de::Visitor<'de> for UpstreamVisitor {
             chain.push(url.parse().map_err(de::Error::custom)?);
             stated.push(url);
         }
-        if chain.is_empty() {
-            return Err(de::Error::custom(
-                "an empty list is no upstream: leave it out to connect directly",
-            ));
-        }
-        Ok(Upstream { chain, stated })
+        let last = chain.pop().ok_or_else(|| {
+            de::Error::custom("an empty list is no upstream: leave it out to connect directly")
+        })?;
+        Ok(Upstream {
+            before: chain,
+            last,
+            stated,
+        })
     }
 }
