@@ -94,3 +94,44 @@ pub trait DatagramTransport: Send + 'static {
         FilterTransport::new(self, filter)
     }
 }
+
+/// For transports of several types in one place: through upstreams of several protocols, by rules or by failover.
+///
+/// ```
+/// use tower::{ServiceExt, util::BoxCloneSyncService};
+/// use tower_socks::{
+///     Connector, Request, BoxError, connector::associate::{Associate, MakeDirect},
+///     connector::upstream::{Socks4Upstream, Socks5Upstream}, datagram::DatagramTransport,
+/// };
+///
+/// type Transports = BoxCloneSyncService<Request, Box<dyn DatagramTransport>, BoxError>;
+///
+/// fn transports(scheme: &str, proxy: &str) -> Transports {
+///     fn boxed(transport: impl DatagramTransport) -> Box<dyn DatagramTransport> {
+///         Box::new(transport)
+///     }
+///     match scheme {
+///         "socks5" => {
+///             let upstream = Socks5Upstream::new(proxy);
+///             BoxCloneSyncService::new(upstream.into_transports().map_response(boxed))
+///         }
+///         _ => {
+///             let upstream = Socks4Upstream::new(proxy);
+///             BoxCloneSyncService::new(upstream.into_transports().map_response(boxed))
+///         }
+///     }
+/// }
+///
+/// let associate = Associate::with_transports(transports("socks4a", "proxy.example:1080"));
+/// let connector = Connector::direct().with_associate(associate);
+/// # _ = connector;
+/// ```
+impl<T: DatagramTransport + ?Sized> DatagramTransport for Box<T> {
+    fn poll_send(&mut self, cx: &mut Context<'_>, out: &mut Datagrams) -> Poll<io::Result<()>> {
+        (**self).poll_send(cx, out)
+    }
+
+    fn poll_recv(&mut self, cx: &mut Context<'_>, into: &mut Datagrams) -> Poll<io::Result<()>> {
+        (**self).poll_recv(cx, into)
+    }
+}

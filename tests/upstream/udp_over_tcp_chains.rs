@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use tokio::net::{TcpStream, UdpSocket};
-use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
+use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn, util::BoxCloneSyncService};
 use tower_socks::{
     AclLayer, AuthLayer, BoxError, Client, Connector, HandshakeLayer, NoAuth, Request,
     client::{ProxySocket, Socks4Client},
@@ -11,6 +11,7 @@ use tower_socks::{
         BoxConnector,
         associate::{Associate, MakeDirect},
         direct::Direct,
+        failover::Failover,
         proxy_url::ProxyUrl,
         resolve::Lookup,
         tls::TlsConnector,
@@ -24,7 +25,9 @@ use tower_socks::{
 };
 
 use crate::support::{
-    proxy, stack,
+    proxy,
+    sockets::closed_port,
+    stack,
     tls::World,
     upstream::{Asked, Diary},
     within,
@@ -205,6 +208,34 @@ async fn chains_of_any_mixture_carry_datagrams() {
         let chain = TlsConnector::new(world.client()).via(chain);
         let last = HttpUpstream::new(server).via(chain);
         echoes_through(last.into_transports()).await;
+    })
+    .await;
+}
+
+/// Of several protocols, where the first is down.
+#[tokio::test]
+async fn failover_takes_datagrams_to_the_next_upstream() {
+    type Boxed = Box<dyn DatagramTransport>;
+
+    fn boxed(transport: impl DatagramTransport) -> Boxed {
+        Box::new(transport)
+    }
+
+    within(async {
+        let (server, (port, _reserved)) = (last(None).await, closed_port());
+        let down = Socks5Upstream::new(("127.0.0.1", port)).udp_over_tcp(UdpOverTcp::V2);
+        let down = down.into_transports().map_response(boxed);
+        let up = HttpUpstream::new(server)
+            .into_transports()
+            .map_response(boxed);
+        let made = Failover::new([
+            (
+                "socks5",
+                BoxCloneSyncService::<_, Boxed, BoxError>::new(down),
+            ),
+            ("http", BoxCloneSyncService::new(up)),
+        ]);
+        echoes_through(made).await;
     })
     .await;
 }

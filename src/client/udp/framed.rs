@@ -1,6 +1,7 @@
 //! The halves of a socket whose datagrams travel in a stream.
 
 use std::{
+    cell::Cell,
     fmt, io,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -16,7 +17,7 @@ use crate::{
     client::ClientError,
     datagram::{Datagrams, FrameReader, Framed},
     error::find,
-    io::{DropReason, yield_turn},
+    io::{DropReason, lend, yield_turn},
     proto::{self, Address, Framing, UdpOverTcp, UdpOverTcpRequest},
 };
 
@@ -28,6 +29,11 @@ const LARGEST: usize = 65_507;
 
 /// Batches without a usable datagram, in one poll, before other tasks get their turn.
 const UNWANTED: usize = 4;
+
+thread_local! {
+    /// A batch of one.
+    static ONE: Cell<Option<Datagrams>> = const { Cell::new(None) };
+}
 
 /// Sends frames.
 #[derive(Debug)]
@@ -118,9 +124,11 @@ impl<Io: AsyncWrite + Unpin> FrameSender<Io> {
     ) -> Poll<io::Result<()>> {
         self.check()?;
         self.check_datagram(payload, target)?;
-        let mut datagram = Datagrams::new();
-        datagram.push(target.clone(), payload);
-        self.stream.poll_write(cx, &mut datagram)
+        lend(&ONE, Datagrams::new, |one| {
+            one.clear();
+            one.push(target.clone(), payload);
+            self.stream.poll_write(cx, one)
+        })
     }
 
     pub(super) fn poll_send_batch(
