@@ -2,7 +2,7 @@
 
 use std::{
     io::{Read, Write},
-    net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, TcpStream},
+    net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, TcpStream, UdpSocket},
     thread,
 };
 
@@ -41,6 +41,18 @@ pub(crate) fn start_echo() -> SocketAddrV4 {
     address
 }
 
+/// The same for datagrams at the same address.
+pub(crate) fn start_udp_echo(address: SocketAddrV4) {
+    let socket = UdpSocket::bind(address).unwrap();
+    thread::spawn(move || {
+        let mut bytes = [0; 64];
+        loop {
+            let (len, source) = socket.recv_from(&mut bytes).unwrap();
+            socket.send_to(&bytes[..len], source).unwrap();
+        }
+    });
+}
+
 /// Says what it hears until the stream ends.
 pub(crate) async fn echo(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
     let mut bytes = [0; 64];
@@ -58,6 +70,8 @@ pub(crate) enum Spoken {
     Socks4,
     #[cfg(feature = "http-server")]
     Http,
+    /// Version 2, by SOCKS5, with one destination.
+    UdpOverTcp,
 }
 
 /// Opens a tunnel to an echoing target, and sends one byte there and back.
@@ -85,6 +99,22 @@ pub(crate) fn open_tunnel_by(spoken: Spoken, proxy: SocketAddr, target: SocketAd
             let mut reply = [0; 8];
             stream.read_exact(&mut reply).unwrap();
             assert_eq!(reply[..2], [0, 0x5a], "a reply that says yes");
+        }
+        Spoken::UdpOverTcp => {
+            stream.write_all(&GREETING).unwrap();
+            stream.read_exact(&mut [0; 2]).unwrap();
+            let request = b"\x05\x01\0\x03\x17sp.v2.udp-over-tcp.arpa\0\0";
+            stream.write_all(request).unwrap();
+            let mut reply = [0; 10];
+            stream.read_exact(&mut reply).unwrap();
+            assert_eq!(reply[..4], [5, 0, 0, 1], "a reply that says yes");
+            // ISCONNECT in place of RSV, and the address as in a request.
+            let request = connect_request(target);
+            stream.write_all(&[&[1], &request[3..]].concat()).unwrap();
+            // LEN of the octet that follows, and of the one that comes back.
+            stream.write_all(&[0, 1, b'!']).unwrap();
+            stream.read_exact(&mut [0; 3]).unwrap();
+            return stream;
         }
         #[cfg(feature = "http-server")]
         Spoken::Http => {

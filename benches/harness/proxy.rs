@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tower::{Service, ServiceBuilder};
+use tower::{Layer, Service, ServiceBuilder};
 use tower_socks::{
     AclLayer, AuthLayer, BoxError, Connector, HandshakeLayer, NoAuth, Refusal, Request, Tunnel,
-    layer::{mixed::MixedLayer, socks4::Socks4Layer},
+    connector::associate::Associate,
+    layer::{mixed::MixedLayer, socks4::Socks4Layer, udp_over_tcp::UdpOverTcpLayer},
     serve,
     server::Listener,
     session::Check,
@@ -28,10 +29,23 @@ pub(crate) enum Proxy {
     /// The same, and clients of HTTP, by CONNECT.
     #[cfg(feature = "http-server")]
     OnePortHttp,
+    /// The stack with datagrams that travel in the stream, and clients of UDP over TCP.
+    UdpOverTcp,
 }
 
 impl Proxy {
-    /// All of them; those of the one port serve the same, and their clients differ.
+    /// All of them.
+    pub(crate) const ALL: &[Self] = &[
+        Self::Stack,
+        Self::Handwritten,
+        Self::OnePort,
+        Self::OnePortSocks4,
+        #[cfg(feature = "http-server")]
+        Self::OnePortHttp,
+        Self::UdpOverTcp,
+    ];
+
+    /// Those that connect; those of the one port serve the same, and their clients differ.
     pub(crate) const EACH: &[Self] = &[
         Self::Stack,
         Self::Handwritten,
@@ -52,12 +66,13 @@ impl Proxy {
             Self::OnePortSocks4 => "its SOCKS4",
             #[cfg(feature = "http-server")]
             Self::OnePortHttp => "its HTTP",
+            Self::UdpOverTcp => "UDP over TCP",
         }
     }
 
     /// The proxy with this name.
     pub(crate) fn named(name: &str) -> Option<Self> {
-        let mut all = Self::EACH.iter().copied();
+        let mut all = Self::ALL.iter().copied();
         all.find(|proxy| proxy.name() == name)
     }
 
@@ -68,6 +83,7 @@ impl Proxy {
             Self::OnePortSocks4 => Spoken::Socks4,
             #[cfg(feature = "http-server")]
             Self::OnePortHttp => Spoken::Http,
+            Self::UdpOverTcp => Spoken::UdpOverTcp,
         }
     }
 
@@ -75,6 +91,12 @@ impl Proxy {
     pub(crate) async fn run(self, listener: TcpListener) -> Result<(), BoxError> {
         match self {
             Self::Stack => run_stack(listener, Connector::direct()).await,
+            Self::UdpOverTcp => {
+                // All of them are one client's.
+                let associate = Associate::new().per_client(usize::MAX);
+                let connector = Connector::direct().with_associate(associate);
+                run_stack(listener, UdpOverTcpLayer::new().layer(connector)).await
+            }
             Self::Handwritten => Ok(handwritten::serve(listener).await?),
             _ => run_one_port(listener).await,
         }

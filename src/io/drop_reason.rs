@@ -3,7 +3,7 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DropReason {
-    /// It has no valid header of RFC 1928 section 7.
+    /// It has no valid header of RFC 1928 section 7, or is for a name that cannot be a host's.
     Malformed,
     /// It is a fragment, and fragments are not reassembled.
     Fragment,
@@ -17,9 +17,10 @@ pub enum DropReason {
     Unresolved,
     /// A meter has no room for it: a quota is used up.
     Limit,
-    /// Too many wait for lookups of names.
+    /// Too many wait: for lookups of names, or for a client whose datagrams travel in its stream and that does not
+    /// read them.
     Overflow,
-    /// The system did not send it: it is too large, or there is no route.
+    /// It is too large, for the system or for a frame of UDP over TCP, or there is no route.
     Unsendable,
     /// Another reason, of a datagram transport or a filter.
     Other,

@@ -82,7 +82,8 @@
 //! | `time` | the time of day | [`TimeRange`]: `"08:00-18:00"` |
 //! | `weekday` | the day | [`Weekdays`]: `"sat"`, `"mon-fri"` |
 //!
-//! For UDP, `to` and `port` are about the destination of each datagram, and for BIND about the peer,
+//! For UDP, whether by UDP ASSOCIATE or [over TCP](crate::layer::udp_over_tcp), `to` and `port` are about the
+//! destination of each datagram, and for BIND about the peer,
 //! with the port that the request states. A lookup (RESOLVE, RESOLVE_PTR) has port 0, and `to` is about the name
 //! and each address that is found, or the address and each name. Each field takes a value or a list. Besides, a rule has an
 //! `action` (`allow`, `deny`, or `report`, which allows and logs what `deny` would have done: a hundred lines at

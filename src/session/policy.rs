@@ -13,6 +13,9 @@ use crate::error::Refusal;
 /// All three questions have to be answered: none has an answer by default, since that would be a
 /// yes which nobody gave.
 ///
+/// A client whose datagrams travel [in its stream](crate::layer::udp_over_tcp) asks for UDP ASSOCIATE, whatever its
+/// request was, and each destination is asked about as that of any datagram.
+///
 /// A name comes in its [normal form](crate::proto::DomainName): one host has one name, in small letters
 /// and without a dot at the end.
 ///

@@ -21,6 +21,10 @@
 //!   a lookup but its own datagrams.
 //! * **Whole or not at all.** Up to 65,507 octets less the header; nothing is cut. Fragments (FRAG)
 //!   are reassembled, within bounds, or dropped on request.
+//! * **In the stream**, where [`UdpOverTcpLayer`](crate::layer::udp_over_tcp::UdpOverTcpLayer) has turned the request
+//!   into one for an association: then there is no socket for the client, BND is zeros, and its datagrams come and go
+//!   in frames. Everything else is the same: destinations, filtering, limits, counts and what is dropped. Where frames
+//!   have no address, only the one destination answers, whatever [`Filtering`] says.
 //! * **By batches.** Receiving and sending many datagrams takes one system call where the system can
 //!   do that, and the buffers belong to the thread.
 //!

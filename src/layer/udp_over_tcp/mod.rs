@@ -15,6 +15,18 @@
 //!   it was turned are asked again.
 //! * **Each destination is asked of the policies**, with the same filtering, lookups, limits and counts as for UDP
 //!   ASSOCIATE.
+//! * **The order is that of the stream.** A segment that is lost holds up all datagrams behind it, which UDP would not
+//!   do: for media, UDP ASSOCIATE is better where it works.
+//! * **Whole or not at all.** A datagram that fits into no frame is dropped, and nothing is cut. There are no fragments.
+//! * **Back-pressure.** What the transport does not take, and [meters](crate::io::Meter) that hold back, stop the
+//!   client, and nothing is lost for that. Towards a client that does not read, up to
+//!   [256 KiB](crate::connector::associate::Associate::backlog) of frames are kept; what is beyond is dropped and
+//!   counted as [`Overflow`](crate::io::DropReason::Overflow), and no socket is left unread. Up, one read of 64 KiB is
+//!   kept behind part of a frame. An idle tunnel keeps no buffer.
+//! * **A malformed frame ends the tunnel**, since nobody knows where the next one begins. A whole frame for a name that
+//!   cannot be a host's costs that datagram. The end of the stream ends the association, and so does the
+//!   [silence](crate::connector::associate::Associate::idle_timeout) of the client; octets that are no whole frame are no
+//!   sign of its life.
 //! * **Without it** such requests are refused with 07.
 //!
 //! ```
