@@ -6,17 +6,19 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use tokio::{
-    io::AsyncReadExt,
+    io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
+    time::Instant,
 };
-use tower::{Layer, Service, service_fn};
+use tower::{Layer, Service, ServiceExt, service_fn};
 #[cfg(feature = "http-connect")]
 use tower_socks::connector::upstream::HttpUpstream;
 use tower_socks::{
-    AclLayer, BoxError, Client, ClientError, Connector, NoAuth, Request,
+    AclLayer, BoxError, Client, ClientError, Connector, NoAuth, Request, Tunnel,
     client::ProxySocket,
     connector::{
         Announcement,
@@ -26,14 +28,19 @@ use tower_socks::{
     },
     datagram::DatagramTransport,
     error::reply_code,
-    proto::{Address, ProxyVersion, ReplyCode, UdpOverTcp},
+    io::PrefixedStream,
+    layer::udp_over_tcp::UdpOverTcpLayer,
+    proto::{Address, Command, ProxyVersion, ReplyCode, UdpOverTcp},
 };
+use tracing::Level;
 
 use crate::support::{
-    CONNECTED, HELLO, HELLO_OK, Script, proxy, stack, texts,
+    CONNECTED, HELLO, HELLO_OK, Script,
+    log::Log,
+    proxy, stack, texts,
     udp_over_tcp::{FORWARD_UDP, V1, V2, addressed, forwarded},
-    upstream::{Asked, Diary},
-    within,
+    upstream::{Asked, Diary, by_hand},
+    within, within_an_hour,
 };
 
 /// The request of version 2.
@@ -436,6 +443,22 @@ async fn the_end_of_the_stream_is_the_end_of_the_association() {
 }
 
 #[tokio::test]
+async fn a_malformed_frame_is_in_the_log_as_the_proxys_doing() {
+    within(async {
+        let (log, _guard) = Log::start(Level::INFO);
+        let mut scene = socks5_scene(Diary::default()).await;
+        scene.proxy.say(b"\x03\x06secret\x00\x35\x00\x00").await;
+        scene.proxy.hear_end().await;
+        scene.socket.recv_from(&mut [0; 64]).await.unwrap_err();
+        let text = log.text();
+        let said = "proxy sent a malformed frame of UDP over TCP";
+        assert!(text.contains(said), "{text}");
+        assert!(!text.contains("secret") && !text.contains("WARN"), "{text}");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn datagrams_come_while_the_proxy_reads_nothing() {
     within(async {
         let mut scene = socks5_scene(Diary::default()).await;
@@ -450,6 +473,45 @@ async fn datagrams_come_while_the_proxy_reads_nothing() {
         for _ in 0..10 {
             scene.proxy.hear(&frame).await;
         }
+    })
+    .await;
+}
+
+/// In memory from end to end: the client's stream, and that to the proxy.
+#[tokio::test(start_paused = true)]
+async fn a_proxy_that_reads_nothing_holds_back_the_client_and_silence_ends_it() {
+    within_an_hour(async {
+        let (way, mut far) = by_hand();
+        let upstream = Socks5Upstream::new("192.0.2.1:1080").via(way);
+        let made = upstream.udp_over_tcp(UdpOverTcp::V1).into_transports();
+        let idle = Duration::from_secs(60);
+        let associate = Associate::with_transports(made).idle_timeout(idle);
+        let layered = UdpOverTcpLayer::new().layer(associate);
+        let request = Request::new(Command::CONNECT, UdpOverTcp::V1.target());
+        let (tunnel, ()) = tokio::join!(layered.oneshot(request), async {
+            far.hear(HELLO).await;
+            far.say(HELLO_OK).await;
+            far.hear(V1).await;
+            far.say(CONNECTED).await;
+        });
+        let (mut client, near) = tokio::io::duplex(64 * 1024);
+        let running = tokio::spawn(tunnel.unwrap().run(PrefixedStream::new(near)));
+
+        let frame = addressed(&[7; 1_000]);
+        let mut written = 0;
+        let began = Instant::now();
+        while client.write_all(&frame).await.is_ok() {
+            written += 1_000;
+        }
+        let ended = texts(&running.await.unwrap().unwrap_err());
+        assert!(ended.contains("idle"), "{ended}");
+        assert!(began.elapsed() >= idle, "{:?}", began.elapsed());
+        // What two streams hold, one batch, and what was read with it.
+        assert!(written < 1_000_000, "{written} octets");
+        // Whole frames have left, but for the last.
+        let heard = far.hear_rest().await;
+        assert!(heard.len() > 60_000, "{} octets", heard.len());
+        assert!(heard.chunks_exact(frame.len()).all(|it| it == frame));
     })
     .await;
 }

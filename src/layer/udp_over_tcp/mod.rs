@@ -2,11 +2,11 @@
 //!
 //! UDP ASSOCIATE needs a second port, a client that can be reached by UDP, and one server for both. Behind a
 //! balancer of TCP connections, inside TLS, or on a network that carries TCP only, datagrams travel in the stream
-//! instead, as sing-box ([`UdpOverTcp::V1`] and [`V2`](UdpOverTcp::V2)) and hev's programs
-//! ([`ForwardUdp`](UdpOverTcp::ForwardUdp)) have it.
+//! instead, as sing-box ([`UdpOverTcp::V1`] and [`V2`](crate::proto::UdpOverTcp::V2)) and hev's programs
+//! ([`ForwardUdp`](crate::proto::UdpOverTcp::ForwardUdp)) have it.
 //!
 //! Such a request is known by the name of its target or by its command, so it may come by SOCKS5, SOCKS4a or HTTP CONNECT,
-//! inside TLS or not. The layer makes it a request for [`UDP_ASSOCIATE`](Command::UDP_ASSOCIATE) with the
+//! inside TLS or not. The layer makes it a request for [`UDP_ASSOCIATE`](crate::proto::Command::UDP_ASSOCIATE) with the
 //! [`UdpOverTcp`] in its extensions, and [`Associate`](crate::connector::associate::Associate) then opens no socket
 //! for the client.
 //!
@@ -53,7 +53,6 @@
 //!
 //! [`UdpOverTcp`]: crate::proto::UdpOverTcp
 //! [`UdpOverTcp::V1`]: crate::proto::UdpOverTcp::V1
-//! [`Command::UDP_ASSOCIATE`]: crate::proto::Command::UDP_ASSOCIATE
 
 mod layer;
 
