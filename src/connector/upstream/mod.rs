@@ -103,7 +103,9 @@ mod transport;
 pub(crate) use self::future::ResponseFuture;
 #[cfg(feature = "http-connect")]
 pub use self::http::{BasicAuth, HttpError, HttpUpstream, InvalidHeader};
-pub(super) use self::{associate::MakeUpstream, bind::UpstreamBind, open_socket::OpenSocket};
+#[cfg(feature = "proxy-url")]
+pub(super) use self::open_socket::OpenSocket;
+pub(super) use self::{associate::MakeUpstream, bind::UpstreamBind};
 pub use self::{
     dns::{DnsMode, RemoteDns},
     resolver::UpstreamResolver,
