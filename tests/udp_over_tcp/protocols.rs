@@ -150,6 +150,21 @@ async fn http_needs_a_port_and_no_other_host_has_port_0() {
     .await;
 }
 
+/// What is forwarded is no CONNECT: its octets are no frames, whatever its target is called.
+#[cfg(feature = "http-server")]
+#[tokio::test]
+async fn a_request_that_is_forwarded_opens_no_tunnel() {
+    within(async {
+        for host in ["sp.udp-over-tcp.arpa", "sp.v2.udp-over-tcp.arpa"] {
+            let mut client = Client::new(stack()).await;
+            let head = format!("GET http://{host}/ HTTP/1.1\r\nHost: {host}\r\n\r\n");
+            client.io.say(head.as_bytes()).await;
+            client.io.hear(b"HTTP/1.1 502 ").await;
+        }
+    })
+    .await;
+}
+
 #[cfg(feature = "tls")]
 mod tls {
     use tokio::io::AsyncWriteExt;
