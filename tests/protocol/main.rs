@@ -43,6 +43,7 @@ mod socks4_user_ids;
 #[cfg(feature = "limit")]
 mod stated;
 mod streams;
+mod udp_over_tcp;
 #[cfg(feature = "users")]
 mod userpass;
 #[cfg(feature = "users")]
