@@ -8,8 +8,8 @@ use crate::proto::ReplyCode;
 /// Says why an HTTP proxy did not connect. [`fault`](Self::fault) sums it up.
 ///
 /// [`error::reply_code`](crate::error::reply_code) makes 02 of status 403, 06 of 504 and of a proxy
-/// that is too slow, and 01 of everything else: HTTP does not tell the rest apart, and a guess would be
-/// worse.
+/// that is too slow, 07 where it does no UDP over TCP, and 01 of everything else: HTTP does not tell the rest apart,
+/// and a guess would be worse.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum HttpError {
@@ -28,6 +28,11 @@ pub enum HttpError {
     },
     /// The proxy sent something that is not HTTP/1, or a head without end.
     NotHttp(&'static str),
+    /// The response says that it does no UDP over TCP, to a CONNECT that asks for it.
+    NoUdpOverTcp {
+        /// The status code.
+        status: u16,
+    },
     /// The response has another status than one of success (2xx).
     Status {
         /// The status code.
@@ -39,6 +44,17 @@ pub enum HttpError {
 }
 
 impl HttpError {
+    /// Takes what would mean of other requests that no CONNECT is done.
+    pub(crate) fn of_udp_over_tcp(self) -> Self {
+        match self {
+            Self::Status {
+                status: status @ (405 | 501),
+                ..
+            } => Self::NoUdpOverTcp { status },
+            other => other,
+        }
+    }
+
     /// Returns whose fault it was.
     #[must_use]
     pub const fn fault(&self) -> ClientFault {
@@ -47,6 +63,7 @@ impl HttpError {
             Self::Io(_) | Self::Closed | Self::TimedOut { .. } | Self::NotHttp(_) => {
                 ClientFault::Proxy
             }
+            Self::NoUdpOverTcp { .. } => ClientFault::Refused,
             Self::Status { status, .. } => match status {
                 502..=504 => ClientFault::Target(self.reply_code()),
                 400..=499 | 501 | 505 => ClientFault::Refused,
@@ -62,7 +79,7 @@ impl HttpError {
             Self::Unreachable(error) => error.is_down(),
             Self::NotHttp(_) => true,
             Self::Status { status, .. } => matches!(status, 405 | 407 | 501),
-            Self::Io(_) | Self::Closed | Self::TimedOut { .. } => false,
+            Self::Io(_) | Self::Closed | Self::TimedOut { .. } | Self::NoUdpOverTcp { .. } => false,
         }
     }
 
@@ -70,6 +87,7 @@ impl HttpError {
     pub(super) const fn reply_code(&self) -> ReplyCode {
         match self {
             Self::Unreachable(error) => error.reply_code(),
+            Self::NoUdpOverTcp { .. } => ReplyCode::COMMAND_NOT_SUPPORTED,
             Self::Status { status: 403, .. } => ReplyCode::NOT_ALLOWED,
             Self::Status { status: 504, .. } | Self::TimedOut { .. } => ReplyCode::TTL_EXPIRED,
             Self::Io(_) | Self::Closed | Self::NotHttp(_) | Self::Status { .. } => {
@@ -92,6 +110,12 @@ impl fmt::Display for HttpError {
                 f,
                 "what the proxy says is not HTTP ({what}): check its address and port"
             ),
+            Self::NoUdpOverTcp { status } => {
+                write!(
+                    f,
+                    "HTTP proxy answered {status}: it does not do UDP over TCP"
+                )
+            }
             Self::Status { status, schemes } => {
                 write!(f, "HTTP proxy answered {status}")?;
                 match status {
@@ -120,7 +144,9 @@ impl Error for HttpError {
             Self::Unreachable(error) => error.source(),
             Self::Io(source) => Some(source),
             Self::TimedOut { source, .. } => Some(source),
-            Self::Status { .. } | Self::Closed | Self::NotHttp(_) => None,
+            Self::Status { .. } | Self::NoUdpOverTcp { .. } | Self::Closed | Self::NotHttp(_) => {
+                None
+            }
         }
     }
 }

@@ -56,9 +56,11 @@ impl SessionError {
                 Some(RelayErrorKind::Client) => Fault::Client,
                 Some(RelayErrorKind::Limit) => Fault::Refused,
                 _ if reply_code(&*self.source) == ReplyCode::NOT_ALLOWED => Fault::Refused,
+                // A proxy's, or this machine's; or the tunnel waited for somebody: BIND.
+                Some(RelayErrorKind::Transport) | None => {
+                    Fault::known(&*self.source).unwrap_or(Fault::Target)
+                }
                 Some(_) => Fault::Target,
-                // The tunnel waited for somebody: BIND.
-                None => Fault::known(&*self.source).unwrap_or(Fault::Target),
             },
         }
     }

@@ -30,6 +30,8 @@ pub enum RelayErrorKind {
     Client,
     /// The target's stream failed.
     Target,
+    /// The [transport](crate::datagram::DatagramTransport) of an association failed.
+    Transport,
     /// A [meter](crate::io::Meter) allowed no more bytes.
     Limit,
     /// No byte moved in either direction for as long as the idle limit.
@@ -79,6 +81,7 @@ impl fmt::Display for RelayError {
         match self.kind {
             RelayErrorKind::Client => f.write_str("the client's stream broke off"),
             RelayErrorKind::Target => f.write_str("the target's stream broke off"),
+            RelayErrorKind::Transport => f.write_str("the transport of datagrams failed"),
             RelayErrorKind::Limit => f.write_str("a limit has been reached"),
             // The limit goes by the name under which it is set.
             RelayErrorKind::Idle => write!(f, "idle for {} (idle_timeout)", self.end),

@@ -1,6 +1,6 @@
 //! Datagrams through upstreams of the example server: `upstream_udp`.
 
-use std::{net::SocketAddr, process::Command};
+use std::{io::Read, net::SocketAddr, process::Command};
 
 use crate::support::program::{
     Server,
@@ -241,4 +241,33 @@ fn it_explains_what_becomes_of_a_datagram() {
             "{question}: {said}"
         );
     }
+}
+
+/// It works for everything else, and the log is to say so.
+#[test]
+fn an_upstream_without_it_refuses_and_is_not_down() {
+    let off = File::new("udp_over_tcp = false\n").server();
+    for scheme in ["socks5h", "http", "socks4a"] {
+        let mut outer = through(&url(scheme, off.address), "udp-over-tcp");
+        let mut client = outer.connect();
+        assert_eq!(exchange(&mut client, b"\x05\x01\x00", 2), [5, 0]);
+        let code = exchange(&mut client, &Carrier::V2.socks5(), 10)[1];
+        // SOCKS4 has no codes that tell it apart.
+        assert_eq!(code, if scheme == "socks4a" { 1 } else { 7 }, "{scheme}");
+        drop(client);
+        outer.silent_until("session ended", "upstream does not work");
+    }
+}
+
+/// What had moved by then is in its line.
+#[test]
+fn an_upstream_that_goes_ends_the_association() {
+    let mut inner = Server::start(&FLAGS, "info");
+    let mut outer = through(&url("http", inner.address), "udp-over-tcp");
+    let mut stream = Carrier::V1.exchanges_by_socks5(&outer, echo());
+    inner.process.kill().unwrap();
+    assert!(matches!(stream.read(&mut [0]), Ok(0) | Err(_)));
+    let line = outer.says("session ended");
+    assert!(line.contains("outcome=broken up=1004 down=1004"), "{line}");
+    assert!(line.contains("the transport of datagrams failed"), "{line}");
 }

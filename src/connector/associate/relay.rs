@@ -125,7 +125,8 @@ impl<D: DatagramTransport, C: ClientEnd> DatagramRelay<D, C> {
             let bytes = self.admit(Direction::Up, allowance, received.octets, up);
             self.traffic.up += bytes;
             self.count(Direction::Up, bytes, up.len());
-            let sent = self.transport.poll_send(cx, up)?;
+            let sent = self.transport.poll_send(cx, up);
+            let sent = sent.map_err(|error| self.transport_failed(error))?;
             self.meters.dropped(up.take_dropped());
             if sent.is_pending() {
                 self.unsent_up = Some(Box::new(std::mem::take(up)));
@@ -137,9 +138,9 @@ impl<D: DatagramTransport, C: ClientEnd> DatagramRelay<D, C> {
     /// Ready with the octets that may come from the client, once the transport has taken what came before.
     fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         if let Some(unsent) = &mut self.unsent_up {
-            let sent = self.transport.poll_send(cx, unsent)?;
+            let sent = self.transport.poll_send(cx, unsent);
             self.meters.dropped(unsent.take_dropped());
-            ready!(sent);
+            ready!(sent).map_err(|error| self.transport_failed(error))?;
             self.unsent_up = None;
         }
         self.is_held_back = true;
@@ -157,9 +158,9 @@ impl<D: DatagramTransport, C: ClientEnd> DatagramRelay<D, C> {
         self.client_end(ready!(ready))?;
         down.clear();
         let allowance = ready!(self.poll_meters(cx, Direction::Down))?;
-        let received = self.transport.poll_recv(cx, down)?;
+        let received = self.transport.poll_recv(cx, down);
         self.meters.dropped(down.take_dropped());
-        ready!(received);
+        ready!(received).map_err(|error| self.transport_failed(error))?;
         self.client.filter(down);
         if !down.is_empty() {
             let payloads = down.iter().map(|(_, payload)| payload.len() as u64);
@@ -171,6 +172,10 @@ impl<D: DatagramTransport, C: ClientEnd> DatagramRelay<D, C> {
         }
         self.meters.dropped(down.take_dropped());
         Poll::Ready(Ok(()))
+    }
+
+    fn transport_failed(&self, error: io::Error) -> io::Error {
+        RelayError::broken(RelayErrorKind::Transport, self.traffic, error)
     }
 
     fn client_end<T>(&self, outcome: io::Result<T>) -> io::Result<T> {

@@ -243,7 +243,9 @@ where
 
     async fn open_socket(&self, request: &Request) -> Result<ProxySocket<C::Io>, BoxError> {
         let target = connect_target(self.udp_over_tcp)?;
-        let stream = self.connect_to(target, Some(request)).await?;
+        let outcome = self.request(&target, Some(request)).await;
+        let outcome = outcome.map_err(HttpError::of_udp_over_tcp);
+        let stream = logged(&self.proxy, Command::CONNECT, &target, outcome)?;
         Ok(ProxySocket::over_stream(
             stream.into_inner(),
             self.udp_over_tcp,
