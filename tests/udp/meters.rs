@@ -2,6 +2,7 @@
 //! holds for datagrams, which come whole, and for what comes on the control connection.
 
 use std::{
+    collections::BTreeMap,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -12,7 +13,7 @@ use tower_socks::{
     BoxError, Connector, Refusal, Request, Traffic,
     connector::associate::{Associate, MakeDirect},
     datagram::DatagramTransport,
-    io::{Direction, Meter},
+    io::{Direction, DropReason, Meter},
     layer::{
         key,
         meter::{ByteQuota, MakeMeter, MeterLayer},
