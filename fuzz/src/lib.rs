@@ -32,7 +32,7 @@ mod udp_over_tcp;
 
 pub use self::{
     client::client,
-    datagrams::{association, proxy_socket},
+    datagrams::{association, framed_association, framed_socket, proxy_socket},
     decode::{credentials, greeting, proxy_header, reply, request, selection, status, udp_header},
     http::http,
     http_session::http_session,
@@ -53,6 +53,8 @@ pub const TARGETS: &[Target] = &[
     ("association", association),
     ("client", client),
     ("credentials", credentials),
+    ("framed_association", framed_association),
+    ("framed_socket", framed_socket),
     ("greeting", greeting),
     ("http", http),
     ("http_session", http_session),

@@ -77,6 +77,8 @@ replay! {
     association
     client
     credentials
+    framed_association
+    framed_socket
     greeting
     http
     http_session

@@ -1,18 +1,14 @@
 use std::{
-    collections::VecDeque,
     convert::Infallible,
     future::{Future, poll_fn},
-    io,
     pin::pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::{Context, Poll, Waker},
+    task::Poll,
 };
 
 use tower::{ServiceExt, service_fn};
 use tower_socks::{
     Request, Tunnel,
     connector::associate::Associate,
-    datagram::{DatagramTransport, Datagrams},
     proto::{Address, Command},
 };
 
@@ -20,66 +16,12 @@ use super::{
     LIMIT, MARK, MOST, datagram,
     expected::{Expected, Terms},
     loopback, mark, runtime,
+    transport::Way,
 };
 use crate::{
     script::{Input, Script},
     stream::Scripted,
 };
-
-/// A way on that keeps what is sent, and answers what it is told to.
-#[derive(Clone, Debug, Default)]
-struct Way(Arc<Mutex<Kept>>);
-
-#[derive(Debug, Default)]
-struct Kept {
-    sent: Vec<(Address, Vec<u8>)>,
-    /// How often it is busy before it takes something.
-    busy: u8,
-    answers: VecDeque<(Address, Vec<u8>)>,
-    waker: Option<Waker>,
-}
-
-impl Way {
-    fn open(&self) -> MutexGuard<'_, Kept> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn has_mark(&self) -> bool {
-        self.open()
-            .sent
-            .last()
-            .is_some_and(|(_, last)| last == MARK)
-    }
-}
-
-impl DatagramTransport for Way {
-    fn poll_send(&mut self, cx: &mut Context<'_>, out: &mut Datagrams) -> Poll<io::Result<()>> {
-        let mut kept = self.open();
-        if kept.busy > 0 {
-            kept.busy -= 1;
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        let datagrams = out
-            .iter()
-            .map(|(target, payload)| (target.clone(), payload.to_vec()));
-        kept.sent.extend(datagrams);
-        out.clear();
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_recv(&mut self, cx: &mut Context<'_>, into: &mut Datagrams) -> Poll<io::Result<()>> {
-        let mut kept = self.open();
-        if kept.answers.is_empty() {
-            kept.waker = Some(cx.waker().clone());
-            return Poll::Pending;
-        }
-        while let Some((source, payload)) = kept.answers.pop_front() {
-            into.push(source, &payload);
-        }
-        Poll::Ready(Ok(()))
-    }
-}
 
 /// A server's association, whose client and whose targets send anything.
 ///
@@ -157,12 +99,7 @@ async fn associate(terms: Terms, mut input: Input<'_>) {
 
     // Answers have their source in front, and go to the one port.
     answers.push((mark(), MARK.to_vec()));
-    let waker = {
-        let mut kept = way.open();
-        kept.answers.extend(answers.iter().cloned());
-        kept.waker.take()
-    };
-    waker.into_iter().for_each(Waker::wake);
+    way.answer(&answers);
     until(tunnel.as_mut(), || way.open().answers.is_empty()).await;
     let mut heard = [0; 2048];
     for (source, payload) in answers {
@@ -174,7 +111,7 @@ async fn associate(terms: Terms, mut input: Input<'_>) {
 }
 
 /// Where an answer is from.
-fn source(kind: u8) -> Address {
+pub(super) fn source(kind: u8) -> Address {
     match kind & 0x10 {
         0 => Address::Ip(([192, 0, 2, kind], 53).into()),
         _ => Address::Ip(([0x2001, 0xdb8, 0, 0, 0, 0, 0, kind.into()], 53).into()),

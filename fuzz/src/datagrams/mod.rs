@@ -1,9 +1,13 @@
 //! Datagrams of anything, through a server's association and through our client's. Over sockets of
-//! the loopback, since there is no other way in.
+//! the loopback, where there is no other way in.
 
 mod association;
 mod expected;
+mod framed_association;
+mod framed_socket;
+mod frames;
 mod socket;
+mod transport;
 
 use std::{
     net::{Ipv4Addr, SocketAddr, UdpSocket},
@@ -13,7 +17,10 @@ use std::{
 use tokio::runtime::{Builder, Runtime};
 use tower_socks::proto::{Address, Decode, Decoded, UdpHeader};
 
-pub use self::{association::association, socket::proxy_socket};
+pub use self::{
+    association::association, framed_association::framed_association, framed_socket::framed_socket,
+    socket::proxy_socket,
+};
 
 /// As many as fit into the queue of a socket in any case.
 const MOST: usize = 24;
@@ -29,6 +36,15 @@ fn runtime() -> Runtime {
         .enable_all()
         .build()
         .expect("a runtime with sockets")
+}
+
+/// One whose clock is nobody's, and which has no sockets.
+fn timeless() -> Runtime {
+    Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .expect("a runtime without sockets")
 }
 
 fn loopback() -> (UdpSocket, SocketAddr) {

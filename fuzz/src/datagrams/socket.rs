@@ -99,7 +99,7 @@ fn heard(octets: &[u8]) -> impl Iterator<Item = (Address, Vec<u8>)> {
 }
 
 /// Some target, which the octets decide.
-fn target(octets: &[u8]) -> Address {
+pub(super) fn target(octets: &[u8]) -> Address {
     let name = String::from_utf8_lossy(octets);
     match DomainName::new(&name) {
         Ok(name) => Address::Name(name, 53),
