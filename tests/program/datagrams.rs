@@ -166,3 +166,39 @@ fn who_is_connected_says_that_datagrams_travel_in_tcp() {
     );
     drop(stream);
 }
+
+#[test]
+fn a_reload_closes_what_is_refused_now_and_judges_datagrams_anew() {
+    let (target, kept) = (echo(), echo());
+    let file = File::new(OPEN);
+    let mut server = file.server();
+    let v2 = Carrier::V2;
+    let mut stream = v2.exchanges_by_socks5(&server, target);
+    let deny = "[[acl.rules]]\naction = \"deny\"\ncommand = \"udp\"\n";
+    file.write(&format!("{OPEN}{deny}port = {}\n", target.port()));
+    server.signal(Signal::HUP);
+    server.says("reloaded");
+    // The association goes on, and that destination is refused.
+    let echoed = v2.frame(kept, b"yes");
+    let both = [v2.frame(target, b"no"), echoed.clone()].concat();
+    stream.write_all(&both).unwrap();
+    let mut heard = vec![0; echoed.len()];
+    stream.read_exact(&mut heard).unwrap();
+    assert_eq!(heard, echoed);
+
+    file.write(&format!("{OPEN}{deny}"));
+    server.signal(Signal::HUP);
+    server.says_all(["reloaded", "outcome=refused"]);
+    assert!(matches!(stream.read(&mut [0]), Ok(0) | Err(_)));
+}
+
+#[test]
+fn a_reload_does_not_switch_it_and_says_so() {
+    let file = File::new(OPEN);
+    let mut server = file.server();
+    file.write(&format!("udp_over_tcp = false\n{OPEN}"));
+    server.signal(Signal::HUP);
+    let line = server.says("change with a restart only");
+    assert!(line.contains("udp_over_tcp, "), "{line}");
+    drop(Carrier::V2.exchanges_by_socks5(&server, echo()));
+}
