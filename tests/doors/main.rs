@@ -21,6 +21,7 @@
 )]
 
 mod bounds;
+mod datagrams;
 mod door;
 mod features;
 mod stage;
@@ -52,7 +53,7 @@ macro_rules! doors {
 
 /// Features, and those that take a tunnel: a request that is forwarded has none.
 macro_rules! matrix {
-    ($($file:ident: $($feature:ident)+, tunnels: $($of_tunnels:ident)*;)+) => {$($(
+    ($($file:ident: $($feature:ident)*, tunnels: $($of_tunnels:ident)*;)+) => {$($(
         mod $of_tunnels {
             doors!($file $of_tunnels);
         }
@@ -65,7 +66,7 @@ macro_rules! matrix {
                 crate::support::within(crate::$file::$feature(crate::door::Door::Get)).await;
             }
         }
-    )+)+};
+    )*)+};
 }
 
 matrix! {
@@ -77,4 +78,8 @@ matrix! {
         failed_logins tunnels_by_user request_rate quota sessions_per_client sessions_per_user
         handshakes deadline,
         tunnels: bandwidth drain;
+    datagrams:
+        ,
+        tunnels: datagrams_rules datagrams_recheck datagrams_live_list datagrams_metrics datagrams_log_line
+        datagrams_tunnels_by_user datagrams_quota datagrams_bandwidth datagrams_drain datagrams_early;
 }

@@ -9,8 +9,9 @@ use tokio::{
 };
 use tower::{ServiceBuilder, service_fn};
 use tower_socks::{
-    AclLayer, AuthLayer, BoxError, HandshakeLayer, Identity, NoAuth, Request, Rules, UserPass,
-    Users,
+    AclLayer, AuthLayer, BoxError, Connector, HandshakeLayer, Identity, NoAuth, Request, Rules,
+    UserPass, Users,
+    connector::associate::Associate,
     io::PrefixedStream,
     layer::{
         acl::{SwapPolicy, recheck::RecheckLayer},
@@ -24,6 +25,7 @@ use tower_socks::{
         socks4::Socks4Layer,
         trace::TraceLayer,
         track::OpenTunnels,
+        udp_over_tcp::UdpOverTcpLayer,
     },
     serve,
     server::{Listener, SessionLimit},
@@ -31,6 +33,7 @@ use tower_socks::{
 };
 
 use crate::{
+    datagrams::Echo,
     door::{Answer, Door},
     support::Script,
 };
@@ -147,6 +150,10 @@ impl Stage {
         let tunnels =
             ConcurrentTunnels::new(knobs.tunnels, key::user as fn(&Request) -> Option<User>);
         let minute = NonZeroU32::new(knobs.requests_per_minute).unwrap();
+        let transports = service_fn(|_: Request| async { Ok::<_, BoxError>(Echo::default()) });
+        let connector = Connector::direct()
+            .with_connect(service_fn(dial))
+            .with_associate(Associate::with_transports(transports));
         let stack = ServiceBuilder::new()
             .layer(SessionMetricsLayer::new())
             .layer(
@@ -161,6 +168,7 @@ impl Stage {
                 AcceptUserId::new(claims),
                 NoAuth,
             )))
+            .layer(UdpOverTcpLayer::new())
             .layer(RequestMetricsLayer::new())
             .layer(TraceLayer::new())
             .layer(RecheckLayer::new(policy.clone()))
@@ -174,7 +182,7 @@ impl Stage {
             )))
             .layer(MeterLayer::new(Bandwidth::new(key::user).down(knobs.down)))
             .layer(open.layer())
-            .service(service_fn(dial));
+            .service(connector);
         let (arrivals, receiver) = mpsc::unbounded_channel();
         let (stop, stopped) = oneshot::channel::<()>();
         let serving = serve(Arrivals(receiver), stack)
