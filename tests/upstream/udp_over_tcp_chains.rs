@@ -24,7 +24,10 @@ use tower_socks::{
     proto::{Address, UdpOverTcp},
 };
 
+use tracing::Level;
+
 use crate::support::{
+    log::Log,
     proxy,
     sockets::closed_port,
     stack,
@@ -318,6 +321,26 @@ async fn halves_work_on_two_tasks_inside_tls() {
         receiving.await.unwrap();
         // With the half that receives the association is over.
         assert!(ended.await.unwrap().is_err());
+    })
+    .await;
+}
+
+/// Inside TLS an end that nobody has announced may be an attacker's cut.
+#[tokio::test]
+async fn dropping_the_socket_says_goodbye_inside_tls() {
+    within(async {
+        let (log, _guard) = Log::start(Level::INFO);
+        let world = World::new();
+        let (server, echo) = (last(Some(&world)).await, echo().await);
+        let connector = TlsConnector::new(world.client());
+        let stream = connector.oneshot(Address::from(server)).await.unwrap();
+        let mut socket = Client::new().udp_over_tcp(stream).await.unwrap();
+        echoes(&mut socket, echo).await;
+        drop(socket);
+        while !log.text().contains("outcome=") {
+            tokio::task::yield_now().await;
+        }
+        assert!(log.text().contains("outcome=done"), "{}", log.text());
     })
     .await;
 }

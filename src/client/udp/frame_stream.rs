@@ -32,9 +32,12 @@ struct Open<Io> {
     writer: FrameWriter,
     /// Something was written, and not all of it has left.
     is_unfinished: bool,
+    /// Says that this is the end, which inside TLS is more than closing. Not part of a bound, since that would be one of
+    /// who drops a socket.
+    shut: fn(&mut Io),
 }
 
-impl<Io> FrameStream<Io> {
+impl<Io: AsyncWrite + Unpin> FrameStream<Io> {
     pub(super) fn new(io: Io, framing: Framing, request: Option<UdpOverTcpRequest>) -> Self {
         Self {
             open: Mutex::new(Some(Open {
@@ -43,11 +46,19 @@ impl<Io> FrameStream<Io> {
                 request,
                 writer: FrameWriter::new(framing, Vec::new()),
                 is_unfinished: false,
+                shut,
             })),
             wakers: Arc::default(),
         }
     }
+}
 
+/// Shuts a stream down as far as that does not take waiting.
+fn shut<Io: AsyncWrite + Unpin>(io: &mut Io) {
+    let _ = Pin::new(io).poll_shutdown(&mut Context::from_waker(Waker::noop()));
+}
+
+impl<Io> FrameStream<Io> {
     fn lock(&self) -> MutexGuard<'_, Option<Open<Io>>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -56,7 +67,7 @@ impl<Io> FrameStream<Io> {
     pub(super) fn end(&self) -> bool {
         let open = self.lock().take();
         self.wakers.wake_both();
-        open.is_some()
+        open.map(|mut open| (open.shut)(&mut open.io)).is_some()
     }
 
     pub(super) fn has_ended(&self) -> bool {

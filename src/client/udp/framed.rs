@@ -53,7 +53,7 @@ pub(super) struct FrameReceiver<Io> {
 }
 
 /// Makes the halves of a stream in which a proxy expects frames. Nothing is written yet.
-pub(super) fn halves<Io>(
+pub(super) fn halves<Io: AsyncWrite + Unpin>(
     io: Io,
     protocol: UdpOverTcp,
     destination: Option<Address>,

@@ -59,6 +59,41 @@ impl<Io> ProxySocket<Io> {
         })
     }
 
+    /// Returns the address of the proxy's relay, which datagrams are sent to; `None` where they travel in the stream.
+    pub fn relay_addr(&self) -> Option<SocketAddr> {
+        self.receiver.relay_addr()
+    }
+
+    /// Returns the local address of the socket towards the relay. A NAT may show the proxy another one.
+    ///
+    /// # Errors
+    ///
+    /// When the system does not tell, and [`io::ErrorKind::Unsupported`] where datagrams travel in the stream, and
+    /// there is no such socket.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.receiver.local_addr()
+    }
+
+    /// Returns the largest payload that can go to `target`, in octets: 65,507 less the header, which
+    /// takes 10 for an IPv4 address, 22 for an IPv6 address, and 262 for a name, however short
+    /// (RFC 1928 section 7). In a stream it is 65,507, and with [`UdpOverTcp::ForwardUdp`] 1,500 less 7, 19, or 4 and
+    /// the length of the name.
+    ///
+    /// A datagram that is larger than the path's MTU travels in IP fragments, and is lost with any of
+    /// them: 1,200 octets less the header get through nearly everywhere. In a stream that is true behind the proxy
+    /// only.
+    #[must_use]
+    pub fn max_payload(&self, target: &Address) -> usize {
+        self.sender.max_payload(target)
+    }
+
+    /// Splits the socket into halves for two tasks. The one that receives keeps the association.
+    pub fn into_split(self) -> (ProxySender<Io>, ProxyReceiver<Io>) {
+        (self.sender, self.receiver)
+    }
+}
+
+impl<Io: AsyncRead + AsyncWrite + Unpin> ProxySocket<Io> {
     /// Sends and receives datagrams in a stream that leads to a proxy for UDP over TCP: one that a connector has opened
     /// to [`UdpOverTcp::target`], be it through proxies of HTTP or SOCKS4a. For
     /// [`UdpOverTcp::ForwardUdp`] it is one behind the reply to that command.
@@ -104,41 +139,6 @@ impl<Io> ProxySocket<Io> {
         }
     }
 
-    /// Returns the address of the proxy's relay, which datagrams are sent to; `None` where they travel in the stream.
-    pub fn relay_addr(&self) -> Option<SocketAddr> {
-        self.receiver.relay_addr()
-    }
-
-    /// Returns the local address of the socket towards the relay. A NAT may show the proxy another one.
-    ///
-    /// # Errors
-    ///
-    /// When the system does not tell, and [`io::ErrorKind::Unsupported`] where datagrams travel in the stream, and
-    /// there is no such socket.
-    pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.receiver.local_addr()
-    }
-
-    /// Returns the largest payload that can go to `target`, in octets: 65,507 less the header, which
-    /// takes 10 for an IPv4 address, 22 for an IPv6 address, and 262 for a name, however short
-    /// (RFC 1928 section 7). In a stream it is 65,507, and with [`UdpOverTcp::ForwardUdp`] 1,500 less 7, 19, or 4 and
-    /// the length of the name.
-    ///
-    /// A datagram that is larger than the path's MTU travels in IP fragments, and is lost with any of
-    /// them: 1,200 octets less the header get through nearly everywhere. In a stream that is true behind the proxy
-    /// only.
-    #[must_use]
-    pub fn max_payload(&self, target: &Address) -> usize {
-        self.sender.max_payload(target)
-    }
-
-    /// Splits the socket into halves for two tasks. The one that receives keeps the association.
-    pub fn into_split(self) -> (ProxySender<Io>, ProxyReceiver<Io>) {
-        (self.sender, self.receiver)
-    }
-}
-
-impl<Io: AsyncRead + AsyncWrite + Unpin> ProxySocket<Io> {
     /// Sends a datagram to `target`.
     ///
     /// # Errors
