@@ -108,3 +108,48 @@ impl fmt::Display for InvalidKey {
 }
 
 impl std::error::Error for InvalidKey {}
+
+#[cfg(test)]
+mod tests {
+    use super::Keys;
+
+    const KEY: &str = "c2VydmVyIHNlcnZlciBzZXJ2ZXIgc2VydmVyIHNlcnY=";
+    const JOE: &str = "am9lIGpvZSBqb2Ugam9lIGpvZSBqb2Ugam9lIGpvZSE=";
+    const SHORT: &str = "c2hvcnQga2V5";
+    const NONE: &str = "not base64!";
+
+    #[test]
+    fn a_mistake_is_named_and_no_key_is() {
+        let nobody: [(&str, &str); 0] = [];
+        let server = |key, users: &[(&'static str, &'static str)]| {
+            let keys = Keys::of_server(key, users.iter().copied());
+            keys.err().map(|error| error.to_string())
+        };
+        let user = |key, user| {
+            let keys = Keys::of_user(([127, 0, 0, 1], 1).into(), key, user);
+            keys.err().map(|error| error.to_string())
+        };
+        assert_eq!(server(KEY, &[("joe", JOE)]), None);
+        assert_eq!(user(KEY, Some(JOE)), None);
+        assert_eq!(user(KEY, None), None);
+        let invalid = Some("a key is 32 octets in base64".to_owned());
+        for wrong in [SHORT, NONE, ""] {
+            assert_eq!(server(wrong, &[("joe", JOE)]), invalid);
+            assert_eq!(server(KEY, &[("joe", wrong)]), invalid);
+            assert_eq!(user(wrong, None), invalid);
+            assert_eq!(user(KEY, Some(wrong)), invalid);
+            assert_eq!(user(wrong, Some(JOE)), invalid);
+        }
+        assert_eq!(server(KEY, &nobody).unwrap(), "a server needs a user");
+        let same = server(KEY, &[("joe", JOE), ("jane", JOE)]);
+        assert_eq!(same.unwrap(), "two users have the same key");
+    }
+
+    #[test]
+    fn a_key_is_somebodys_or_nobodys() {
+        let keys = Keys::of_server(KEY, [("joe", JOE)]).unwrap();
+        let joe = keys.identity(b"joe joe joe joe joe joe joe joe!");
+        assert_eq!(joe.unwrap().name(), Some(&b"joe"[..]));
+        assert!(keys.identity(b"server server server server serv").is_none());
+    }
+}

@@ -43,7 +43,11 @@ async fn main() -> Result<(), BoxError> {
     let key = env::var("KEY").map_err(|_| "the variable KEY is not set")?;
     let user = env::var("USER_KEY").ok();
     let keys = Keys::of_user(server.parse()?, &key, user.as_deref())?;
-    run(TcpListener::bind(listen).await?, keys, rules.build()).await
+    let listener = TcpListener::bind(listen).await?;
+    if !listener.local_addr()?.ip().is_loopback() {
+        return Err("it asks nobody for a password, so it serves this machine alone".into());
+    }
+    run(listener, keys, rules.build()).await
 }
 
 const KEY: &str = "c2VydmVyIHNlcnZlciBzZXJ2ZXIgc2VydmVyIHNlcnY=";

@@ -4,6 +4,7 @@ use tower_socks::{
     AclLayer, AuthLayer, BoxError, Connector, HandshakeLayer, NoAuth, Traffic,
     connector::{Unsupported, associate::Associate},
     serve,
+    server::SessionLimit,
     session::{Accepted, Policy},
 };
 
@@ -34,11 +35,14 @@ where
         .service(connector)
 }
 
-/// Serves it until it is dropped.
+/// Serves it, 1,024 sessions at once, until it is dropped.
 ///
 /// # Errors
 ///
 /// When the listener cannot be used.
 pub async fn run(listener: TcpListener, keys: Keys, policy: impl Policy) -> Result<(), BoxError> {
-    serve(listener, stack(keys, policy)).await
+    let sessions = SessionLimit::new(1_024);
+    serve(listener, stack(keys, policy))
+        .sessions(sessions)
+        .await
 }

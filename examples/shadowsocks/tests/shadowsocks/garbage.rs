@@ -21,13 +21,20 @@ async fn who_has_no_key_or_a_wrong_clock_hears_nothing() {
         rest: &to(target, b"right"),
     };
     let right = sealed.octets();
-    for len in 0..right.len() {
-        peer.0.send(&right[..len]).await.unwrap();
-    }
-    for at in 0..right.len() {
+    let shorter = (0..right.len()).map(|len| right[..len].to_vec());
+    let changed = (0..right.len()).map(|at| {
         let mut wrong = right.clone();
         wrong[at] ^= 1;
+        wrong
+    });
+    for (number, wrong) in shorter.chain(changed).enumerate() {
         peer.0.send(&wrong).await.unwrap();
+        // No more than there is room for in a socket.
+        if number % 32 == 0 {
+            peer.send(JANE, 2, number as u64, &to(target, b"room"))
+                .await;
+            assert_eq!(peer.hear(JANE).await, (2, b"room".to_vec()));
+        }
     }
     peer.send(NOBODY, 1, 0, &to(target, b"nobody")).await;
     for ahead in [-40, 40] {
@@ -37,10 +44,9 @@ async fn who_has_no_key_or_a_wrong_clock_hears_nothing() {
     peer.0.send(&right).await.unwrap();
     assert_eq!(peer.hear(JOE).await, (1, b"right".to_vec()));
     peer.hears_nothing().await;
-    assert_eq!(
-        asked.take(),
-        [format!("joe UDP ASSOCIATE {target} at 127.0.0.1")]
-    );
+    let expected =
+        ["jane", "joe"].map(|user| format!("{user} UDP ASSOCIATE {target} at 127.0.0.1"));
+    assert_eq!(asked.take(), expected);
 }
 
 #[tokio::test]
