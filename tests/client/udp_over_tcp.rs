@@ -470,6 +470,47 @@ async fn halves_work_on_two_tasks() {
     .await;
 }
 
+/// On threads of their own, while every other send is given up after one poll.
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn no_wakeup_is_lost_between_halves() {
+    within(async {
+        for room in [1, 7, 57, 1_000] {
+            let (socket, far) = narrow(room);
+            let (mut sender, mut receiver) = socket.into_split();
+            let echo = tokio::spawn(async move {
+                let (mut read, mut write) = tokio::io::split(far);
+                tokio::io::copy(&mut read, &mut write).await
+            });
+            let receiving = tokio::spawn(async move {
+                let (mut room, mut latest) = ([0; 100], 0);
+                while latest < 999 {
+                    let (len, _) = receiver.recv_from(&mut room).await.unwrap();
+                    assert_eq!(len, 50);
+                    let number = u32::from_be_bytes(room[..4].try_into().unwrap());
+                    assert!(number > latest, "{number} after {latest}");
+                    assert!(room[4..50] == [7; 46], "{number} is in pieces");
+                    latest = number;
+                }
+                receiver
+            });
+            for number in 1..1_000_u32 {
+                let mut payload = [7; 50];
+                payload[..4].copy_from_slice(&number.to_be_bytes());
+                let sent = sender.send_to(&payload, "192.0.2.1:53");
+                if number % 2 == 0 {
+                    timeout_now(sent).await;
+                } else {
+                    sent.await.unwrap();
+                }
+            }
+            // The association lasts until all is sent.
+            drop(receiving.await.unwrap());
+            echo.await.unwrap().unwrap();
+        }
+    })
+    .await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_half_that_receives_keeps_the_association() {
     within(async {
