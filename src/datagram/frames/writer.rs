@@ -41,6 +41,28 @@ impl FrameWriter {
         }
     }
 
+    /// Drops what [`write`](Self::write) would drop of `batch`, as far as that is known: with nothing that waits, the
+    /// stream may take more than `most` octets at once. What was dropped is noted in the batch. Returns `true` if there
+    /// were some beyond.
+    pub(crate) fn drop_beyond(&self, batch: &mut Datagrams, most: usize) -> bool {
+        if self.is_empty() {
+            return false;
+        }
+        let mut waiting = self.waiting();
+        let mut is_beyond = false;
+        batch.retain_mut(|address, payload| {
+            let header = self.framing.encode_header(address, payload.len());
+            let len = header.ok_or(DropReason::Unsendable)?.len() + payload.len();
+            if waiting + len > most {
+                is_beyond = true;
+                return Err(DropReason::Overflow);
+            }
+            waiting += len;
+            Ok(true)
+        });
+        is_beyond
+    }
+
     /// Writes all of `batch` as frames, and takes it out. What the stream does not take is kept, for
     /// [`poll_flush`](Self::poll_flush), up to `most` octets of frames, or one frame where that is larger.
     ///
@@ -135,7 +157,12 @@ impl FrameWriter {
 
     /// Whether the stream has taken everything.
     pub(crate) fn is_empty(&self) -> bool {
-        self.unsent.len() == self.written
+        self.waiting() == 0
+    }
+
+    /// Octets that the stream has not taken.
+    fn waiting(&self) -> usize {
+        self.unsent.len() - self.written
     }
 
     /// Writes until the stream takes no more, which wakes the task once it does. Returns the octets that it took.
@@ -163,10 +190,6 @@ impl FrameWriter {
 /// Without the octets, which are payloads.
 impl fmt::Debug for FrameWriter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "FrameWriter({} octets)",
-            self.unsent.len() - self.written
-        )
+        write!(f, "FrameWriter({} octets)", self.waiting())
     }
 }

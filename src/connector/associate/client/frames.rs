@@ -80,6 +80,16 @@ impl<'a, W> ClientFrames<'a, W> {
 }
 
 impl<W: ClientStream> ClientFrames<'_, W> {
+    /// Says once that datagrams are dropped.
+    fn overflows(&mut self) {
+        if !std::mem::replace(&mut self.is_overflown, true) {
+            tracing::debug!(
+                backlog = self.backlog,
+                "the client does not read: datagrams to it are dropped"
+            );
+        }
+    }
+
     /// Reads the request of version 2. Ready with `None` where the stream ends in front of it.
     fn poll_request(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Frames>>> {
         loop {
@@ -183,25 +193,30 @@ impl<W: ClientStream> ClientEnd for ClientFrames<'_, W> {
 
     /// Where frames have no address, only those of the one destination go to the client. The transport knows
     /// the addresses of a name.
-    fn filter(&self, down: &mut Datagrams) {
-        match &self.frames {
-            None => {
-                down.dropped(DropReason::Stranger, down.len());
-                down.clear();
-            }
-            Some(Frames {
-                destination: Some(destination),
-                ..
-            }) => down.retain_mut(|source, _| {
-                let is_it = match (&*destination, &*source) {
+    fn filter(&mut self, down: &mut Datagrams) {
+        let Some(Frames {
+            writer,
+            destination,
+            ..
+        }) = &self.frames
+        else {
+            down.dropped(DropReason::Stranger, down.len());
+            down.clear();
+            return;
+        };
+        if let Some(destination) = destination {
+            down.retain_mut(|source, _| {
+                let is_it = match (destination, &*source) {
                     (Address::Ip(destination), Address::Ip(source)) => {
                         destination.ip() == source.ip() && destination.port() == source.port()
                     }
                     (destination, source) => destination.port() == source.port(),
                 };
                 is_it.then_some(true).ok_or(DropReason::Stranger)
-            }),
-            Some(_) => {}
+            });
+        }
+        if writer.drop_beyond(down, self.backlog) {
+            self.overflows();
         }
     }
 
@@ -214,15 +229,11 @@ impl<W: ClientStream> ClientEnd for ClientFrames<'_, W> {
         let Some(Frames { writer, .. }) = &mut self.frames else {
             return Ok(());
         };
-        let overflows = writer.write(cx, self.stream, down, self.backlog)?;
-        if overflows && !self.is_overflown {
-            self.is_overflown = true;
-            tracing::debug!(
-                backlog = self.backlog,
-                "the client does not read: datagrams to it are dropped"
-            );
-        }
+        let is_beyond = writer.write(cx, self.stream, down, self.backlog)?;
         let _ = writer.poll_flush(cx, self.stream)?;
+        if is_beyond {
+            self.overflows();
+        }
         Ok(())
     }
 

@@ -64,8 +64,8 @@ pub(super) trait ClientEnd: Send {
     /// When the association ends for a fault.
     fn poll_ready(&mut self, cx: &mut Context<'_>, meters: &mut Meters) -> Poll<io::Result<()>>;
 
-    /// Drops what may not go to the client.
-    fn filter(&self, down: &mut Datagrams);
+    /// Drops what may not go to the client, or what it has no room for, before that is counted as received.
+    fn filter(&mut self, down: &mut Datagrams);
 
     /// Sends a batch and takes it out. What has to wait is kept. `room` is any batch, to make another of it.
     ///

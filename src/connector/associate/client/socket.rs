@@ -152,7 +152,7 @@ impl<W: ClientStream> ClientEnd for ClientSocket<'_, W> {
         Poll::Ready(Ok(()))
     }
 
-    fn filter(&self, down: &mut Datagrams) {
+    fn filter(&mut self, down: &mut Datagrams) {
         match self.port.address() {
             None => down.clear(), // nobody to send it to
             Some(client) if is_own_relay(client) => {
