@@ -21,7 +21,7 @@ impl<D: DatagramTransport, C: ClientEnd> DatagramRelay<D, C> {
     /// # Errors
     ///
     /// When it ends for a fault.
-    pub(super) async fn run(mut self) -> io::Result<Traffic> {
+    pub(super) async fn run(&mut self) -> io::Result<Traffic> {
         let mut timer = pin!(LazyTimer::new(self.idle));
         poll_fn(|cx| {
             if let Poll::Ready(end) = self.poll_control(cx) {

@@ -89,9 +89,8 @@ impl<D: DatagramTransport> Tunnel for AssociateTunnel<D> {
                 } => {
                     let _held = (own, taken);
                     let client = ClientSocket::new(&mut stream, socket, port, fragmentation);
-                    DatagramRelay::new(transport, client, idle, meters)
-                        .run()
-                        .await
+                    let mut relay = DatagramRelay::new(transport, client, idle, meters);
+                    relay.run().await
                 }
                 Client::Stream {
                     protocol,
@@ -99,9 +98,8 @@ impl<D: DatagramTransport> Tunnel for AssociateTunnel<D> {
                     one_destination,
                 } => {
                     let client = ClientFrames::new(&mut stream, protocol, backlog, one_destination);
-                    DatagramRelay::new(transport, client, idle, meters)
-                        .run()
-                        .await
+                    let mut relay = DatagramRelay::new(transport, client, idle, meters);
+                    relay.run().await
                 }
             }
         })
