@@ -107,4 +107,5 @@
 //!
 //! There, layers take an [`Accepted`](crate::session::Accepted) or a
 //! [`Negotiation`](crate::session::Negotiation), which have the client's stream;
-//! [Before the dial](super::before_the_dial) has one.
+//! [Before the dial](super::before_the_dial) has one. A protocol of your own is such a layer, too: it makes a `Request`, and
+//! says so by [`count_connection`](crate::Request::count_connection) (`examples/shadowsocks`).
