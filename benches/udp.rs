@@ -1,4 +1,4 @@
-//! What UDP ASSOCIATE costs.
+//! What UDP ASSOCIATE costs, and UDP over TCP beside it.
 //!
 //! ```text
 //! cargo bench --bench udp
@@ -14,7 +14,9 @@
 //!    one is sent. The proxy has one thread. `CPU us` is what its process used per echo, two
 //!    datagrams, with what the kernel does on its behalf; `user us` is the part of it outside the
 //!    kernel, as the kernel's clock tick sampled it. `echoes/s` is by the clock; clients and target
-//!    share the CPUs with the proxy. The larger a window, the more a batch can hold.
+//!    share the CPUs with the proxy. The larger a window, the more a batch can hold. Half of the rows are
+//!    UDP over TCP, version 2 with an address in each frame, through the same proxy in turn: its clients write one
+//!    frame with each system call and read what there is.
 //! 2. **memory.** What the resident memory of a proxy with two threads (`VmRSS`) grows by with each
 //!    of 1,000 more associations that have echoed and are quiet now; what the kernel keeps for
 //!    sockets is not part of it.
@@ -35,9 +37,12 @@
 mod harness;
 
 use std::{
-    io::{self, Read, Write},
+    io::{self, BufReader, Read, Write},
     net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream, UdpSocket},
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -57,15 +62,15 @@ const PARTS: [&str; 4] = ["echoes", "memory", "burst", "connects"];
 /// Octets of a datagram, without the header in front of it.
 const PAYLOAD: usize = 512;
 
-/// RSV, FRAG, ATYP, an IPv4 address and a port.
-const HEADER: usize = 10;
-
 const ASSOCIATIONS: usize = 4;
 
 const WINDOWS: [usize; 3] = [1, 8, 32];
 
 /// As many as a client address may have by default, and some room.
 const PER_CLIENT: usize = 50;
+
+/// For an answer.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 fn main() {
     serve_if_child();
@@ -88,22 +93,31 @@ fn main() {
 fn echoes(target: SocketAddrV4) {
     let count = scale(number("--echoes", 40_960), 256);
     let rounds = scale(number("--rounds", 5), 1);
-    let process = ProxyProcess::start(Proxy::Stack, 0);
-    let clients = open(&process, target, ASSOCIATIONS);
-    exchange(&clients, 32, count / 10);
-    let mut samples = [const { Vec::new() }; WINDOWS.len()];
+    let process = ProxyProcess::start(Proxy::UdpOverTcp, 0);
+    let kinds = [
+        ("ASSOCIATE", open(&process, target, ASSOCIATIONS)),
+        ("over TCP", open_frames(&process, target, ASSOCIATIONS)),
+    ];
+    for (_, clients) in &kinds {
+        exchange(clients, 32, count / 10);
+    }
+    let mut samples = [const { [const { Vec::new() }; WINDOWS.len()] }; 2];
     for round in 0..rounds {
-        for (window, samples) in WINDOWS.into_iter().zip(&mut samples) {
-            progress(format_args!("echoes: {window} in flight, round {round}"));
-            let before = ProcessCpu::of(process.id());
-            let started = Instant::now();
-            let count = exchange(&clients, window, count) as f64;
-            let clock = started.elapsed().as_secs_f64();
-            // The clock of a process is exact only at rest.
-            thread::sleep(Duration::from_millis(20));
-            let (all, user) = ProcessCpu::of(process.id()).since(before);
-            let each = 1e6 / count;
-            samples.push((all * each, user * each, count / clock));
+        for (at, window) in WINDOWS.into_iter().enumerate() {
+            for ((name, clients), samples) in kinds.iter().zip(&mut samples) {
+                progress(format_args!(
+                    "echoes: {name}, {window} in flight, round {round}"
+                ));
+                let before = ProcessCpu::of(process.id());
+                let started = Instant::now();
+                let count = exchange(clients, window, count) as f64;
+                let clock = started.elapsed().as_secs_f64();
+                // The clock of a process is exact only at rest.
+                thread::sleep(Duration::from_millis(20));
+                let (all, user) = ProcessCpu::of(process.id()).since(before);
+                let each = 1e6 / count;
+                samples[at].push((all * each, user * each, count / clock));
+            }
         }
     }
     progress(format_args!(""));
@@ -112,25 +126,36 @@ fn echoes(target: SocketAddrV4) {
          1 proxy thread"
     );
     println!(
-        "{:<24} {:>8} {:>8} {:>10}",
+        "{:<32} {:>8} {:>8} {:>10}",
         "", "CPU us", "user us", "echoes/s"
     );
-    let cpu = samples.each_ref().map(|samples| {
-        let cpu = samples.iter().map(|(all, ..)| *all);
-        median(cpu)
-    });
-    for ((window, cpu), samples) in WINDOWS.into_iter().zip(cpu).zip(&samples) {
-        // The ticks of all rounds: there are too few of them in one.
-        let user: f64 = samples.iter().map(|(_, user, _)| user).sum();
+    let mut last = Vec::new();
+    for ((name, _), samples) in kinds.iter().zip(&samples) {
+        let cpu = samples.each_ref().map(|samples| {
+            let cpu = samples.iter().map(|(all, ..)| *all);
+            median(cpu)
+        });
+        for ((window, cpu), samples) in WINDOWS.into_iter().zip(cpu).zip(samples) {
+            // The ticks of all rounds: there are too few of them in one.
+            let user: f64 = samples.iter().map(|(_, user, _)| user).sum();
+            println!(
+                "{:<32} {cpu:>8.2} {:>8.2} {:>10.0}",
+                format!("{name}, in flight on each: {window}"),
+                user / samples.len() as f64,
+                median(samples.iter().map(|(.., speed)| *speed)),
+            );
+        }
+        let [first, .., most] = cpu;
+        println!("{:<32} {:>7.2}x", "  the first to the last", first / most);
+        last.push(most);
+    }
+    if let [associate, over_tcp] = last[..] {
         println!(
-            "{:<24} {cpu:>8.2} {:>8.2} {:>10.0}",
-            format!("in flight on each: {window}"),
-            user / samples.len() as f64,
-            median(samples.iter().map(|(.., speed)| *speed)),
+            "{:<32} {:>7.2}x",
+            "over TCP to ASSOCIATE, the last",
+            over_tcp / associate
         );
     }
-    let [first, .., last] = cpu;
-    println!("{:<24} {:>7.2}x", "the first to the last", first / last);
 }
 
 /// Memory per association.
@@ -311,61 +336,130 @@ fn bind(address: Ipv4Addr) -> UdpSocket {
 
 /// The client of one association.
 struct Client {
-    /// The association ends with it.
-    _control: TcpStream,
-    socket: UdpSocket,
-    datagram: [u8; HEADER + PAYLOAD],
+    carrier: Carrier,
+    /// What goes out and comes back.
+    datagram: Vec<u8>,
+}
+
+/// What a client's datagrams travel in.
+enum Carrier {
+    Udp {
+        socket: UdpSocket,
+        /// The association ends with it.
+        _control: TcpStream,
+    },
+    Stream {
+        writes: TcpStream,
+        reads: Mutex<BufReader<TcpStream>>,
+    },
 }
 
 impl Client {
     /// Opens an association. There are several client addresses, since each may have a few only.
     fn open(proxy: SocketAddr, target: SocketAddrV4, index: usize) -> Self {
         let own = Ipv4Addr::new(127, 0, 0, 1 + (index / PER_CLIENT) as u8);
-        let control = socket2::Socket::new(
-            socket2::Domain::IPV4,
-            socket2::Type::STREAM,
-            Some(socket2::Protocol::TCP),
-        )
-        .unwrap();
-        control.bind(&SocketAddr::from((own, 0)).into()).unwrap();
-        control.connect(&proxy.into()).unwrap();
-        let mut control = TcpStream::from(control);
-        control.write_all(&GREETING).unwrap();
-        control.read_exact(&mut [0; 2]).unwrap();
+        let mut control = greeted(proxy, own);
         control.write_all(&[5, 3, 0, 1, 0, 0, 0, 0, 0, 0]).unwrap();
-        let mut reply = [0; 10];
-        control.read_exact(&mut reply).unwrap();
-        assert_eq!(reply[..4], [5, 0, 0, 1], "a reply that says yes");
-        let [.., a, b, c, d, high, low] = reply;
+        let [.., a, b, c, d, high, low] = replied(&mut control);
         let relay = SocketAddrV4::new([a, b, c, d].into(), u16::from_be_bytes([high, low]));
 
         let socket = bind(own);
         socket.connect(relay).unwrap();
-        socket
-            .set_read_timeout(Some(Duration::from_secs(2)))
-            .unwrap();
-        let mut datagram = [b'.'; HEADER + PAYLOAD];
-        datagram[..4].copy_from_slice(&[0, 0, 0, 1]);
-        datagram[4..8].copy_from_slice(&target.ip().octets());
-        datagram[8..HEADER].copy_from_slice(&target.port().to_be_bytes());
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        let [a, b, c, d] = target.ip().octets();
+        let [high, low] = target.port().to_be_bytes();
+        let mut datagram = vec![0, 0, 0, 1, a, b, c, d, high, low];
+        datagram.resize(datagram.len() + PAYLOAD, b'.');
         Self {
-            _control: control,
-            socket,
+            carrier: Carrier::Udp {
+                socket,
+                _control: control,
+            },
+            datagram,
+        }
+    }
+
+    /// Opens one whose datagrams travel in the stream.
+    fn open_frames(proxy: SocketAddr, target: SocketAddrV4, index: usize) -> Self {
+        let own = Ipv4Addr::new(127, 0, 0, 1 + (index / PER_CLIENT) as u8);
+        let mut stream = greeted(proxy, own);
+        let request = b"\x05\x01\0\x03\x17sp.v2.udp-over-tcp.arpa\0\0";
+        stream.write_all(request).unwrap();
+        replied(&mut stream);
+        stream.set_nodelay(true).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        // Each frame has an address, and that of the request means nothing.
+        stream.write_all(&[0, 1, 0, 0, 0, 0, 0, 0]).unwrap();
+        let [a, b, c, d] = target.ip().octets();
+        let [high, low] = target.port().to_be_bytes();
+        let [much, little] = (PAYLOAD as u16).to_be_bytes();
+        let mut datagram = vec![0, a, b, c, d, high, low, much, little];
+        datagram.resize(datagram.len() + PAYLOAD, b'.');
+        Self {
+            carrier: Carrier::Stream {
+                writes: stream.try_clone().unwrap(),
+                reads: BufReader::with_capacity(64 * 1024, stream).into(),
+            },
             datagram,
         }
     }
 
     fn send(&self) {
-        self.socket.send(&self.datagram).unwrap();
+        match &self.carrier {
+            Carrier::Udp { socket, .. } => {
+                socket.send(&self.datagram).unwrap();
+            }
+            Carrier::Stream { writes, .. } => {
+                let mut writes = writes;
+                writes.write_all(&self.datagram).unwrap();
+            }
+        }
     }
 
     /// Waits for an answer.
     fn receive(&self) -> io::Result<()> {
         let mut answer = [0; 2048];
-        let len = self.socket.recv(&mut answer)?;
+        let len = match &self.carrier {
+            Carrier::Udp { socket, .. } => socket.recv(&mut answer)?,
+            Carrier::Stream { reads, .. } => {
+                let len = self.datagram.len();
+                reads.lock().unwrap().read_exact(&mut answer[..len])?;
+                len
+            }
+        };
         assert_eq!(answer[..len], self.datagram, "what was sent");
         Ok(())
     }
+}
+
+/// A connection from this address, up to the request.
+fn greeted(proxy: SocketAddr, own: Ipv4Addr) -> TcpStream {
+    let stream = socket2::Socket::new(
+        socket2::Domain::IPV4,
+        socket2::Type::STREAM,
+        Some(socket2::Protocol::TCP),
+    )
+    .unwrap();
+    stream.bind(&SocketAddr::from((own, 0)).into()).unwrap();
+    stream.connect(&proxy.into()).unwrap();
+    let mut stream = TcpStream::from(stream);
+    stream.write_all(&GREETING).unwrap();
+    stream.read_exact(&mut [0; 2]).unwrap();
+    stream
+}
+
+/// The reply, which has to say yes.
+fn replied(stream: &mut TcpStream) -> [u8; 10] {
+    let mut reply = [0; 10];
+    stream.read_exact(&mut reply).unwrap();
+    assert_eq!(reply[..4], [5, 0, 0, 1], "a reply that says yes");
+    reply
+}
+
+fn open_frames(process: &ProxyProcess, target: SocketAddrV4, count: usize) -> Vec<Client> {
+    (0..count)
+        .map(|index| Client::open_frames(process.address, target, index))
+        .collect()
 }
 
 fn open(process: &ProxyProcess, target: SocketAddrV4, count: usize) -> Vec<Client> {
