@@ -159,7 +159,7 @@ fn ways_show_where_they_lead_and_no_password() {
         "Socks5Upstream { proxy: 192.0.2.1:1080, .. }",
         "HttpUpstream { proxy: 192.0.2.1:1080, ",
         "UpstreamBind(Socks5Upstream { ",
-        "MakeUpstream(Socks5Upstream { ",
+        "MakeUpstream { upstream: Socks5Upstream { ",
     ];
     for (text, begin) in all.iter().zip(begin) {
         assert!(text.starts_with(begin), "{text}");
