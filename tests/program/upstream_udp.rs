@@ -5,6 +5,7 @@ use std::{io::Read, net::SocketAddr, process::Command};
 use crate::support::program::{
     Server,
     carried::{Carrier, echo},
+    certificates::Authority,
     complaint, exchange,
     file::File,
     program,
@@ -270,4 +271,33 @@ fn an_upstream_that_goes_ends_the_association() {
     let line = outer.says("session ended");
     assert!(line.contains("outcome=broken up=1004 down=1004"), "{line}");
     assert!(line.contains("the transport of datagrams failed"), "{line}");
+}
+
+/// The proxy takes nothing else than TLS.
+#[test]
+fn datagrams_are_inside_the_tls_of_an_upstream() {
+    let target = echo();
+    let authority = Authority::new();
+    let (certificate, key) = authority.signs("").files();
+    let roots = File::new(&authority.pem);
+    let tls = [
+        "--tls-certificate",
+        certificate.path(),
+        "--tls-key",
+        key.path(),
+    ];
+    let mut inner = Server::start(&[&FLAGS[..], &tls].concat(), "info");
+    for (scheme, protocol) in [("https", "http"), ("socks5s", "socks5")] {
+        let upstream = url(scheme, inner.address);
+        let file = File::new(&format!(
+            "upstream = {upstream}\nupstream_udp = \"udp-over-tcp\"\n"
+        ));
+        let mut command = Command::new(program());
+        command.args(FLAGS).args(["--config", file.path()]);
+        let outer = Server::spawn(command.env("SSL_CERT_FILE", roots.path()));
+        drop(Carrier::V2.exchanges_by_socks5(&outer, target));
+        let line = inner.says("target=sp.v2.udp-over-tcp.arpa:");
+        assert!(line.contains(&format!("protocol={protocol}")), "{line}");
+        assert!(line.contains("up=1004 down=1004"), "{line}");
+    }
 }
