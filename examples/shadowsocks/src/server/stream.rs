@@ -11,7 +11,7 @@ use tower::{Service, ServiceExt};
 use tower_socks::{
     BoxError, Request, Traffic, Tunnel,
     io::{ClientStream, PrefixedStream},
-    proto::Command,
+    proto::{Command, UdpOverTcp},
     session::Accepted,
 };
 use tracing::{Span, field::display};
@@ -86,7 +86,8 @@ where
         }
     };
     let target = ours(address)?;
-    if target.port() == 0 {
+    // The name that stands for UDP over TCP has any port: sing-box says 0.
+    if target.port() == 0 && UdpOverTcp::of(Command::CONNECT, &target).is_none() {
         return Err("nothing can be reached at port 0".into());
     }
     let mut request = Request::new(Command::CONNECT, target);

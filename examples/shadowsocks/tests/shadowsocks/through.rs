@@ -166,8 +166,10 @@ async fn datagrams_go_through_in_a_stream_as_well() {
     let asked = Asked::default();
     let server = server(&asked, &[denied.port()]).await;
     let client = ShadowsocksUpstream::new(Keys::of_user(server, KEY, Some(JOE)).unwrap());
-    for protocol in [UdpOverTcp::V1, UdpOverTcp::V2] {
-        let carrier = protocol.target();
+    let (v1, v2) = (UdpOverTcp::V1, UdpOverTcp::V2);
+    for (protocol, port) in [(v1, 443), (v2, 443), (v1, 0), (v2, 0)] {
+        let name = protocol.target().name().unwrap().to_string();
+        let carrier = Address::new(&name, port).unwrap();
         let stream = soon(client.clone().oneshot(carrier)).await.unwrap();
         let mut socket = ProxySocket::over_stream(stream, protocol);
         socket.send_to(b"denied", denied).await.unwrap();
