@@ -12,8 +12,8 @@ use tower_socks::{
     Connector, Identity, NoAuth, Request, Traffic, Tunnel,
     error::{Fault, Step},
     io::PrefixedStream,
-    layer::track::OpenTunnels,
-    proto::{Address, Command},
+    layer::{track::OpenTunnels, udp_over_tcp::UdpOverTcpLayer},
+    proto::{Address, Command, UdpOverTcp},
     relay::{RelayError, RelayErrorKind},
 };
 
@@ -155,22 +155,33 @@ async fn a_closed_session_was_refused_and_its_bytes_are_told() {
 async fn associations_are_on_the_list_too() {
     within(async {
         let tunnels = OpenTunnels::new();
-        let proxy =
-            crate::support::proxy(stack(NoAuth, tunnels.layer().layer(Connector::direct()))).await;
-        let stream = TcpStream::connect(proxy).await.unwrap();
-        let mut socket = tower_socks::Client::new().associate(stream).await.unwrap();
+        let service = tunnels.layer().layer(Connector::direct());
+        let service = UdpOverTcpLayer::new().layer(service);
+        let proxy = crate::support::proxy(stack(NoAuth, service)).await;
         let target = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let address = Address::Ip(target.local_addr().unwrap());
-        socket.send_to(b"ping", &address).await.unwrap();
-        let mut room = [0; 8];
-        let (_, from) = target.recv_from(&mut room).await.unwrap();
-        target.send_to(b"hello", from).await.unwrap();
-        socket.recv_from(&mut room).await.unwrap();
-        let list = tunnels.list();
-        assert_eq!(list[0].command, Command::UDP_ASSOCIATE);
-        assert_eq!(list[0].traffic, Traffic { up: 4, down: 5 });
-        assert!(tunnels.close(list[0].id));
-        assert!(socket.recv_from(&mut room).await.is_err());
+        let client = tower_socks::Client::new();
+        for carrier in [None, Some(UdpOverTcp::V2)] {
+            let stream = TcpStream::connect(proxy).await.unwrap();
+            let mut socket = match carrier {
+                None => client.associate(stream).await.unwrap(),
+                Some(protocol) => client.udp_over_tcp_by(stream, protocol).await.unwrap(),
+            };
+            socket.send_to(b"ping", &address).await.unwrap();
+            let mut room = [0; 8];
+            let (_, from) = target.recv_from(&mut room).await.unwrap();
+            target.send_to(b"hello", from).await.unwrap();
+            socket.recv_from(&mut room).await.unwrap();
+            let list = tunnels.list();
+            assert_eq!(list[0].command, Command::UDP_ASSOCIATE);
+            assert_eq!(list[0].udp_over_tcp, carrier);
+            assert_eq!(list[0].traffic, Traffic { up: 4, down: 5 });
+            assert!(tunnels.close(list[0].id));
+            assert!(socket.recv_from(&mut room).await.is_err());
+            while tunnels.totals().open > 0 {
+                tokio::task::yield_now().await;
+            }
+        }
     })
     .await;
 }
