@@ -44,8 +44,10 @@ where
         .service(Connector::direct())
 }
 
-/// What a client says in SOCKS4a, and the reply to it.
-fn socks4a(host: &str, port: u16) -> (Vec<u8>, Vec<u8>) {
+/// What a client says, and the reply to it.
+type Dialogue = (Vec<u8>, Vec<u8>);
+
+fn socks4a(host: &str, port: u16) -> Dialogue {
     let port = port.to_be_bytes();
     let said = [
         b"\x04\x01",
@@ -59,7 +61,7 @@ fn socks4a(host: &str, port: u16) -> (Vec<u8>, Vec<u8>) {
 }
 
 #[cfg(feature = "http-server")]
-fn http(host: &str, port: u16) -> (Vec<u8>, Vec<u8>) {
+fn http(host: &str, port: u16) -> Dialogue {
     let head = format!("CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n");
     (head.into_bytes(), b"HTTP/1.1 200 OK\r\n".to_vec())
 }
@@ -68,7 +70,7 @@ fn http(host: &str, port: u16) -> (Vec<u8>, Vec<u8>) {
 async fn exchange<Io: AsyncRead + AsyncWrite + Unpin>(
     io: &mut Io,
     mode: Mode,
-    (said, reply): (Vec<u8>, Vec<u8>),
+    (said, reply): Dialogue,
 ) {
     let target: UdpSocket = socket("127.0.0.1").await;
     let to = at(&target);
@@ -88,7 +90,7 @@ async fn exchange<Io: AsyncRead + AsyncWrite + Unpin>(
 }
 
 /// Requests for it, each with the mode, what is said and the reply.
-fn requests() -> Vec<(Mode, (Vec<u8>, Vec<u8>), &'static str)> {
+fn requests() -> Vec<(Mode, Dialogue, &'static str)> {
     let mut requests = Vec::new();
     for (mode, host) in [
         (Mode::V1, "sp.udp-over-tcp.arpa"),

@@ -35,6 +35,7 @@ pub(super) struct Parts<D> {
 
 /// How the client sends and receives datagrams.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "in a box with all parts")]
 pub(super) enum Client {
     Socket {
         socket: BatchSocket,
