@@ -115,7 +115,8 @@ pub enum ClientError {
     InvalidProxy(ParseAddressError),
     /// The address that was given for the target is none: nothing was sent.
     InvalidTarget(ParseAddressError),
-    /// The payload of a datagram is too large; it was not sent.
+    /// The payload of a datagram is too large, or the name of its target, where there is room for 0 octets; it was not
+    /// sent.
     TooLarge {
         /// Octets of the payload.
         len: usize,

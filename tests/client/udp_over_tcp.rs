@@ -301,6 +301,41 @@ async fn the_usable_size_is_told_and_true() {
     }
 }
 
+/// HDRLEN has one octet. What cannot be sent is not reported as sent, be it empty.
+#[tokio::test]
+async fn a_name_that_no_header_has_room_for_is_an_error() {
+    let name = |len: usize| {
+        let name = "a".repeat(len);
+        Address::new(&name, 53).unwrap()
+    };
+    let (io, log) = Canned::new([""], Then::Waits);
+    let mut socket = ProxySocket::over_stream(io, UdpOverTcp::ForwardUdp);
+    for len in [249, 255] {
+        let target = name(len);
+        assert_eq!(socket.max_payload(&target), 0);
+        for payload in [&b""[..], b"a"] {
+            let error = socket.send_to(payload, &target).await.unwrap_err();
+            let ClientError::TooLarge { most: 0, .. } = inner(&error) else {
+                panic!("{error:?}");
+            };
+        }
+        let mut batch = Datagrams::new();
+        batch.push(target, b"");
+        batch.push(address("192.0.2.1:53"), b"next");
+        socket.send_batch(&mut batch).await.unwrap();
+        assert!(batch.is_empty());
+    }
+    let written = [forwarded(b"next"), forwarded(b"next")].concat();
+    assert_eq!(log.written().0, written);
+    // The longest one that has room.
+    let target = name(248);
+    let most = socket.max_payload(&target);
+    assert_eq!(most, 1_500 - 252);
+    socket.send_to(&vec![7; most], &target).await.unwrap();
+    let header = [&b"\x04\xe0\xff\x03\xf8"[..], &[b'a'; 248], b"\x00\x35"].concat();
+    assert!(log.written().0[written.len()..].starts_with(&header));
+}
+
 #[tokio::test]
 async fn the_largest_datagram_comes_whole_and_a_larger_frame_is_dropped() {
     let frames = [

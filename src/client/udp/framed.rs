@@ -108,9 +108,9 @@ impl<Io> FrameSender<Io> {
             return Err(ClientError::OtherDestination { destination });
         }
         let (len, most) = (payload.len(), self.max_payload(target));
-        match len > most {
-            true => Err(ClientError::TooLarge { len, most }),
-            false => Ok(()),
+        match len <= most && self.framing.fits(target) {
+            true => Ok(()),
+            false => Err(ClientError::TooLarge { len, most }),
         }
     }
 }

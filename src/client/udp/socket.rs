@@ -77,7 +77,7 @@ impl<Io> ProxySocket<Io> {
     /// Returns the largest payload that can go to `target`, in octets: 65,507 less the header, which
     /// takes 10 for an IPv4 address, 22 for an IPv6 address, and 262 for a name, however short
     /// (RFC 1928 section 7). In a stream it is 65,507, and with [`UdpOverTcp::ForwardUdp`] 1,500 less 7, 19, or 4 and
-    /// the length of the name.
+    /// the length of the name; nothing can go to a name of more than 248 octets by that, and it is 0.
     ///
     /// A datagram that is larger than the path's MTU travels in IP fragments, and is lost with any of
     /// them: 1,200 octets less the header get through nearly everywhere. In a stream that is true behind the proxy

@@ -87,14 +87,26 @@ impl Framing {
         })
     }
 
-    /// Returns the largest payload that fits into a frame with this address, in octets.
+    /// Returns the largest payload that fits into a frame with this address, in octets: 0 as well where the
+    /// address does not fit, which is a name of more than 248 octets in [`ForwardUdp`](Self::ForwardUdp).
     #[must_use]
     pub fn max_payload(self, address: &Address) -> usize {
         /// What fits into a datagram of UDP over IPv4.
         const LARGEST: usize = 65_507;
         match self {
             Self::Connected | Self::Addressed => LARGEST,
+            Self::ForwardUdp if !self.fits(address) => 0,
             Self::ForwardUdp => Self::FORWARD_UDP_LARGEST - address.encoded_len(),
+        }
+    }
+
+    /// Whether this address fits into a frame: HDRLEN has 8 bits.
+    pub(crate) fn fits(self, address: &Address) -> bool {
+        match self {
+            Self::Connected | Self::Addressed => true,
+            Self::ForwardUdp => {
+                u8::try_from(Self::FORWARD_UDP_FIXED + address.encoded_len()).is_ok()
+            }
         }
     }
 
