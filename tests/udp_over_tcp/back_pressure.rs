@@ -257,6 +257,31 @@ async fn meters_hold_datagrams_back_and_drop_none() {
     .await;
 }
 
+/// A client cannot send past its bandwidth, or its quota, by frames that are dropped for their names.
+#[tokio::test(start_paused = true)]
+async fn frames_for_names_that_are_none_are_metered() {
+    within(async {
+        let (far, grants) = (Far::default(), Grants::default());
+        let (mut client, _running) = run(associate(&far), UdpOverTcp::V1, grants.clone(), 64).await;
+        let garbage = [&b"\x02\x01 \0\x35\xff\xff"[..], &[0; 65_535]].concat();
+        let saying = tokio::spawn(async move {
+            for _ in 0..100 {
+                client.say(&garbage).await;
+            }
+        });
+        grants.grant(1);
+        settle().await;
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        assert_eq!(grants.1.drops(), [("malformed", 1)]);
+        assert!(!saying.is_finished());
+        grants.grant(65_536);
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        assert_eq!(grants.1.drops(), [("malformed", 3)]);
+        assert!(far.sent().is_empty());
+    })
+    .await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn empty_datagrams_in_masses_come_through() {
     within(async {

@@ -121,10 +121,12 @@ impl<D: DatagramTransport, C: ClientEnd> DatagramRelay<D, C> {
         self.meters.dropped(received.drops.take());
         self.heard |= received.heard;
         let goes_on = self.client_end(ready!(outcome))?;
-        if !up.is_empty() {
+        if received.octets > 0 || !up.is_empty() {
             let bytes = self.admit(Direction::Up, allowance, received.octets, up);
             self.traffic.up += bytes;
             self.count(Direction::Up, bytes, up.len());
+        }
+        if !up.is_empty() {
             let sent = self.transport.poll_send(cx, up);
             let sent = sent.map_err(|error| self.transport_failed(error))?;
             self.meters.dropped(up.take_dropped());

@@ -162,10 +162,11 @@ impl<W: ClientStream> ClientEnd for ClientFrames<'_, W> {
                 Some(address) => address.ok(),
                 None => destination.clone(),
             };
+            // Of what is dropped, too: a limit holds for all that a client may send us.
+            received.octets += payload.len() as u64;
             match address {
                 Some(address) => {
                     received.heard = true;
-                    received.octets += payload.len() as u64;
                     up.push(address, payload);
                 }
                 None => received.drops.add(DropReason::Malformed, 1),

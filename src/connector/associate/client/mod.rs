@@ -99,7 +99,7 @@ pub(super) trait ClientEnd: Send {
 /// What one call of [`ClientEnd::poll_recv`] has received.
 #[derive(Debug, Default)]
 pub(super) struct Received {
-    /// Octets of payloads.
+    /// Octets of payloads, also of those that are dropped where the client can be held back.
     pub(super) octets: u64,
     /// The client has sent a datagram, an empty one perhaps.
     pub(super) heard: bool,
