@@ -310,6 +310,15 @@ def malformed(port, certificate, door, kind, ipv4, _):
     assert stream.ends(), "it goes on behind a malformed frame"
 
 
+def forwarded(port, certificate):
+    """A request for a URL of such a name is no tunnel: its octets are no frames."""
+    for host in (V1, V2):
+        stream = Stream(port, certificate)
+        stream.write(b"GET http://" + host + b"/ HTTP/1.1\r\nHost: " + host + b"\r\n\r\n")
+        assert (status := stream.read(13)) == b"HTTP/1.1 502 ", status
+        stream.stream.close()
+
+
 def main():
     port, tls_port, certificate = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
     ipv4, ipv6 = targets()
@@ -328,6 +337,9 @@ def main():
                         print(f"{about}, {part.__name__}: {error!r}")
                         raise
                 print(about)
+    forwarded(port, None)
+    forwarded(tls_port, certificate)
+    print("and a URL of such a name")
 
 
 main()
