@@ -87,21 +87,22 @@ async fn associate(terms: u8, said: &[u8], answers: Vec<(Address, Vec<u8>)>, scr
         .await
         .expect("an association that does not end");
 
-    let (end, sent, written) = match begin(protocol, said) {
-        Err(end) => (end, Vec::new(), Vec::new()),
+    let (end, octets, sent, written) = match begin(protocol, said) {
+        Err(end) => (end, 0, Vec::new(), Vec::new()),
         Ok((framing, connected, rest)) => {
             let Frames { frames, end } = Frames::read(framing, connected.as_ref(), rest);
+            // Those that are dropped for their names have come, too.
+            let octets: usize = frames.iter().map(|(_, payload)| payload.len()).sum();
             let known = |(address, payload): (Option<Address>, _)| Some((address?, payload));
             let written = answers.iter().filter_map(|(source, payload)| {
                 let is_heard = connected.as_ref().is_none_or(|only| is_from(only, source));
                 is_heard.then(|| frame(framing, source, payload)).flatten()
             });
             let sent: Vec<_> = frames.into_iter().filter_map(known).collect();
-            (end, sent, written.collect())
+            (end, octets, sent, written.collect())
         }
     };
     assert_eq!(way.open().sent, sent);
-    let octets: usize = sent.iter().map(|(_, payload)| payload.len()).sum();
     match ended {
         Ok(traffic) => {
             assert_eq!(end, End::Whole);

@@ -75,8 +75,15 @@ async fn exchange(terms: u8, sends: Vec<Vec<u8>>, said: &[u8], script: Script) {
     let mut written = request.to_vec();
     for payload in sends {
         let to = connected.clone().unwrap_or_else(|| target(&payload));
-        soon(socket.send_to(&payload, &to)).await.expect("room");
-        written.extend(frame(framing, &to, &payload).expect("a frame"));
+        let sent = soon(socket.send_to(&payload, &to)).await;
+        // HDRLEN of FWD UDP has no room for the longest names.
+        match frame(framing, &to, &payload) {
+            Some(frame) => {
+                sent.expect("room");
+                written.extend(frame);
+            }
+            None => assert!(sent.is_err(), "{to} fits into no header"),
+        }
     }
     soon(poll_fn(|cx| socket.poll_flush(cx)))
         .await
