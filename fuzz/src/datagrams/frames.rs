@@ -1,5 +1,7 @@
 //! The frames of UDP over TCP once more, by themselves.
 
+use std::net::SocketAddr;
+
 use tower_socks::proto::{
     Address, Decode, Decoded, Framing, UdpHeader, UdpOverTcp, UdpOverTcpRequest,
 };
@@ -130,7 +132,14 @@ pub(super) fn begin(
         UdpOverTcp::ForwardUdp => Ok((Framing::ForwardUdp, None, octets)),
         UdpOverTcp::V2 => match UdpOverTcpRequest::decode(octets) {
             Ok(Decoded::Done(request, len)) => {
-                let destination = request.is_connect.then(|| request.destination.clone());
+                let destination = match &request.destination {
+                    // An address of IPv4 in one of IPv6 is the former.
+                    Address::Ip(address) => {
+                        Address::Ip(SocketAddr::new(address.ip().to_canonical(), address.port()))
+                    }
+                    name @ Address::Name(..) => name.clone(),
+                };
+                let destination = request.is_connect.then_some(destination);
                 Ok((request.framing(), destination, &octets[len..]))
             }
             Ok(Decoded::Need(_)) if octets.is_empty() => Err(End::Whole),
