@@ -116,6 +116,7 @@
 //! | a half-closed tunnel without traffic | 4 min | [`Relay::half_close_timeout`](relay::Relay::half_close_timeout) |
 //! | the peer of a BIND to come | 2 min | [`Bind::accept_timeout`](crate::connector::bind::Bind::accept_timeout) |
 //! | an association without datagrams of its client | 5 min | [`Associate::idle_timeout`](crate::connector::associate::Associate::idle_timeout) |
+//! | datagrams of a client of UDP over TCP that has closed, while a transport or meter holds them back | 5 s | |
 //! | silence until another port of the client's address takes an association over | 30 s | [`Associate::rebind_after`](crate::connector::associate::Associate::rebind_after) |
 //! | a connection that waits for a session to end | 5 s | [`SessionLimit::queue`](server::SessionLimit::queue) |
 //! | a lookup that waits for its turn, and for an answer | 5 s, 15 s | |

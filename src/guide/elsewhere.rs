@@ -45,7 +45,7 @@
 //! | redis | a stream | `MultiplexedConnection::new_with_config(&info, stream, config)` | `examples/elsewhere`, `redis` |
 //! | tokio-rustls | a stream | `TlsConnector::connect(name, stream)` | `examples/tls.rs` |
 //! | hickory-resolver | a runtime provider | `connect_tcp` of a `RuntimeProvider` of your own: DNS over TCP, TLS or HTTPS | |
-//! | quinn | an `AsyncUdpSocket` | one over [`ProxySocket`](crate::client::ProxySocket), the datagrams of a UDP ASSOCIATE | `examples/elsewhere`, `quic` |
+//! | quinn | an `AsyncUdpSocket` | one over [`ProxySocket`](crate::client::ProxySocket), the datagrams of a UDP ASSOCIATE, or of UDP over TCP | `examples/elsewhere`, `quic` and `quic_over_tcp` |
 //!
 //! `examples/elsewhere` is a package of its own with its own lock file, so that nobody who tests
 //! this crate compiles databases.
