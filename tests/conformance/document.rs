@@ -20,8 +20,12 @@ const KINDS: &[(char, &str)] = &[
     ('N', "CONNECT"),
     ('B', "BIND"),
     ('A', "UDP ASSOCIATE"),
+    ('O', "UDP over TCP"),
     ('X', "Tor's lookups"),
     ('C', "Our client"),
+    ('M', "SOCKS4, and several protocols on one port"),
+    ('H', "HTTP"),
+    ('T', "TLS"),
     ('P', "PROXY protocol"),
 ];
 
@@ -94,6 +98,10 @@ pub fn check(cases: &[&Case]) {
 
 fn generated(cases: &[&Case], others: &Others) -> String {
     let mut text = String::new();
+    for case in cases {
+        let is_listed = KINDS.iter().any(|(kind, _)| case.id.starts_with(*kind));
+        assert!(is_listed, "{} is in no section of the README", case.id);
+    }
     for (kind, title) in KINDS {
         let lines: Vec<_> = cases
             .iter()
@@ -107,8 +115,8 @@ fn generated(cases: &[&Case], others: &Others) -> String {
             "test",
             "ours",
         ];
-        // Our client has nothing to do with other servers, and they are not behind a balancer here.
-        let columns: &[Other] = if ['C', 'P'].contains(kind) {
+        // Our client has nothing to do with other servers; those are not behind a balancer here, and speak SOCKS5 alone.
+        let columns: &[Other] = if ['C', 'P', 'O', 'M', 'H', 'T'].contains(kind) {
             &[]
         } else {
             &others.server
