@@ -27,6 +27,7 @@ mod metered_stream;
 mod prefixed_stream;
 mod raw_socket;
 mod scratch;
+mod shut;
 #[cfg(feature = "tls")]
 mod tls_stream;
 mod yield_turn;
@@ -53,5 +54,6 @@ pub(crate) use self::{
     prefixed_stream::CAPACITY,
     raw_socket::{Raw, sent},
     scratch::{LARGEST, lend, with_scratch},
+    shut::shut,
     yield_turn::yield_turn,
 };

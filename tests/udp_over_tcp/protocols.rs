@@ -169,7 +169,7 @@ async fn a_request_that_is_forwarded_opens_no_tunnel() {
 
 #[cfg(feature = "tls")]
 mod tls {
-    use tokio::io::AsyncWriteExt;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tower::{Layer, ServiceExt};
     use tower_socks::session::Accepted;
 
@@ -180,6 +180,7 @@ mod tls {
             settle,
             tls::{World, shake},
             udp::{address, ear::Ear},
+            within_an_hour,
         },
         tunnel,
     };
@@ -197,6 +198,39 @@ mod tls {
                 drop(io);
                 let traffic = client.lingering_close().await.unwrap();
                 assert_eq!((traffic.up, traffic.down), (4, 5));
+            }
+        })
+        .await;
+    }
+
+    /// The end of an association is said inside TLS, where a stream that only stops may have been cut by anybody.
+    #[tokio::test(start_paused = true)]
+    async fn the_end_is_said_inside_tls() {
+        within_an_hour(async {
+            let world = World::new();
+            let associate = |mode: Option<Mode>| match mode {
+                Some(mode) => mode.request(),
+                None => b"\x05\x03\x00\x01\0\0\0\0\0\0".to_vec(),
+            };
+            for mode in [Some(Mode::V1), Some(Mode::ForwardUdp), None] {
+                let stack = world.layer().layer(stack());
+                let (io, near) = tokio::io::duplex(4_096);
+                let accepted = Accepted::new(
+                    near,
+                    "127.0.0.1:9".parse().unwrap(),
+                    "127.0.0.1:1080".parse().unwrap(),
+                );
+                let session = tokio::spawn(stack.oneshot(accepted));
+                let mut io = shake(world.client(), io).await.unwrap();
+                io.say(b"\x05\x01\x00").await;
+                io.hear(b"\x05\x00").await;
+                io.say(&associate(mode)).await;
+                io.hear(b"\x05\x00\x00\x01").await;
+                let mut bound = [0; 6];
+                io.read_exact(&mut bound).await.unwrap();
+                // Five minutes later.
+                assert_eq!(io.read(&mut bound).await.unwrap(), 0, "{mode:?}");
+                session.await.unwrap().unwrap_err();
             }
         })
         .await;

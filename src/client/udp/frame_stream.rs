@@ -14,6 +14,7 @@ use crate::{
     client::ClientError,
     datagram::{Datagrams, FrameWriter},
     error::Step,
+    io::shut,
     proto::{Framing, UdpOverTcpRequest},
 };
 
@@ -51,11 +52,6 @@ impl<Io: AsyncWrite + Unpin> FrameStream<Io> {
             wakers: Arc::default(),
         }
     }
-}
-
-/// Shuts a stream down as far as that does not take waiting.
-fn shut<Io: AsyncWrite + Unpin>(io: &mut Io) {
-    let _ = Pin::new(io).poll_shutdown(&mut Context::from_waker(Waker::noop()));
 }
 
 impl<Io> FrameStream<Io> {

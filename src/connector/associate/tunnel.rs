@@ -9,7 +9,7 @@ use crate::{
     admission::Place,
     connector::port_range::TakenPort,
     datagram::{BatchSocket, DatagramTransport, OwnRelay},
-    io::{ClientStream, MeteredStream},
+    io::{ClientStream, MeteredStream, shut},
     proto::{Address, UdpOverTcp},
     relay::Traffic,
     session::{Tunnel, UserOrClient},
@@ -78,9 +78,7 @@ impl<D: DatagramTransport> Tunnel for AssociateTunnel<D> {
                 ..
             } = *self.parts;
             let meters = MeteredStream::take(&mut stream);
-            // The place is free once the socket is gone, and before the client hears of it.
-            let _place = place;
-            match client {
+            let ended = match client {
                 Client::Socket {
                     socket,
                     port,
@@ -102,7 +100,11 @@ impl<D: DatagramTransport> Tunnel for AssociateTunnel<D> {
                     let mut relay = DatagramRelay::new(transport, client, idle, meters);
                     relay.run().await
                 }
-            }
+            };
+            // The place is free once the socket is gone, and before the client hears of it.
+            drop(place);
+            shut(&mut stream);
+            ended
         })
     }
 }
