@@ -59,6 +59,20 @@ impl<'a> Raw<'a> {
         }
     }
 
+    /// Bounds the octets that the system takes before it has sent those in front of them, where it can. What is on
+    /// its way does not count, so that nothing gets slower by it.
+    pub(crate) fn bound_unsent(self, octets: u32) -> io::Result<()> {
+        match self {
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            Self::Tcp(socket) => socket2::SockRef::from(socket).set_tcp_notsent_lowat(octets),
+            #[cfg(not(any(target_os = "linux", target_os = "android")))]
+            Self::Tcp(_) => Ok(()),
+            // Its buffer is small.
+            #[cfg(unix)]
+            Self::Unix(_) => Ok(()),
+        }
+    }
+
     /// Makes the end of the connection a reset, so that it does not look like a complete one.
     pub(crate) fn reset(self) -> io::Result<()> {
         match self {

@@ -10,6 +10,7 @@ use std::{
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpSocket},
     time::timeout,
 };
 use tower_socks::{
@@ -20,7 +21,7 @@ use tower_socks::{
 use tracing::Level;
 
 use crate::{
-    memory::{Far, associate, run},
+    memory::{Far, associate, run, run_on},
     support::{
         Script,
         log::Log,
@@ -85,6 +86,43 @@ async fn what_the_client_does_not_read_is_bounded_in_octets_and_counted() {
             let lines = log.matches("the client does not read").count();
             assert_eq!(lines, 1, "{log}");
         }
+    })
+    .await;
+}
+
+/// The buffers of the system are not where frames wait: they would hold megabytes for each client, all of them old.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn the_system_keeps_little_for_a_client_that_does_not_read() {
+    within(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(16 * 1024).unwrap();
+        let client = socket.connect(listener.local_addr().unwrap());
+        let (client, accepted) = tokio::join!(client, listener.accept());
+        let (far, ear) = (Far::default(), Ear::default());
+        let near = accepted.unwrap().0;
+        let running = run_on(associate(&far), UdpOverTcp::V1, ear.clone(), near).await;
+
+        let (sent, large) = (4_000, vec![7; 2_000]);
+        for number in 0..sent {
+            far.answer(HOST, &large);
+            while number % 10 == 0 && far.unread() > 0 {
+                tokio::task::yield_now().await;
+            }
+        }
+        while far.unread() > 0 {
+            tokio::task::yield_now().await;
+        }
+        let dropped: usize = ear.drops().iter().map(|(_, count)| count).sum();
+        let kept = (sent - dropped) * large.len();
+        assert!(
+            kept < 1024 * 1024,
+            "{kept} octets of {} wait",
+            sent * large.len()
+        );
+        drop(client);
+        let _ = running.await;
     })
     .await;
 }

@@ -7,7 +7,10 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use tokio::{io::DuplexStream, task::JoinHandle};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, DuplexStream},
+    task::JoinHandle,
+};
 use tower::{Service, ServiceExt, service_fn};
 use tower_socks::{
     BoxError, Request, Traffic, Tunnel, TunnelExt,
@@ -119,9 +122,22 @@ pub async fn run<S>(
 where
     S: Service<Request, Response: Tunnel + Send + 'static, Error = BoxError>,
 {
+    let (client, near) = tokio::io::duplex(octets);
+    (client, run_on(associate, protocol, meter, near).await)
+}
+
+/// Runs a tunnel on a stream.
+pub async fn run_on<S, Io>(
+    associate: S,
+    protocol: UdpOverTcp,
+    meter: impl Meter,
+    near: Io,
+) -> JoinHandle<io::Result<Traffic>>
+where
+    S: Service<Request, Response: Tunnel + Send + 'static, Error = BoxError>,
+    Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let tunnel = associate.oneshot(request(protocol)).await.unwrap();
     assert_eq!(tunnel.bound(), Address::UNSPECIFIED);
-    let (client, near) = tokio::io::duplex(octets);
-    let running = tunnel.metered(meter).run(PrefixedStream::new(near));
-    (client, tokio::spawn(running))
+    tokio::spawn(tunnel.metered(meter).run(PrefixedStream::new(near)))
 }

@@ -11,13 +11,16 @@ use super::{ClientEnd, Received};
 use crate::{
     connector::associate::filtering::OneDestination,
     datagram::{Datagrams, FrameReader, FrameWriter, cut, malformed},
-    io::{ClientStream, DropReason, Meters, with_scratch},
+    io::{ClientStream, DropReason, Meters, Raw, with_scratch},
     proto::{Address, Decode, Decoded, Framing, UdpOverTcp, UdpOverTcpRequest, canonical},
     relay::{RelayError, RelayErrorKind, Traffic, after},
 };
 
 /// The time for what has come, once the stream has ended behind it.
 const LAST: Duration = Duration::from_secs(5);
+
+/// Octets for the client that the system may have and not have sent.
+const UNSENT: u32 = 128 * 1024;
 
 /// Octets that are read at once in front of the first frame.
 const AT_ONCE: usize = 4 * 1024;
@@ -55,7 +58,7 @@ impl Frames {
     }
 }
 
-impl<'a, W> ClientFrames<'a, W> {
+impl<'a, W: ClientStream> ClientFrames<'a, W> {
     pub(in super::super) fn new(
         stream: &'a mut W,
         protocol: UdpOverTcp,
@@ -67,6 +70,10 @@ impl<'a, W> ClientFrames<'a, W> {
             UdpOverTcp::V2 => None,
             UdpOverTcp::ForwardUdp => Some(Framing::ForwardUdp),
         };
+        // Otherwise a client that does not read has megabytes in the system, and hears what is old.
+        if let Some(socket) = Raw::beneath(&*stream) {
+            let _ = socket.bound_unsent(UNSENT);
+        }
         Self {
             stream,
             request: Vec::new(),
