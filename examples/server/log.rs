@@ -3,7 +3,7 @@
 use std::{
     io::{self, IsTerminal, Write},
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
         mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
     },
@@ -20,6 +20,9 @@ const QUEUE: usize = 1024;
 
 /// How often it is said how many lines were dropped, and how long the end waits for the last lines.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// A line that takes so long to write is not read by anybody, for the moment at least.
+const STUCK: Duration = Duration::from_secs(5);
 
 /// Logs to standard error. `RUST_LOG` chooses what, `info` by default; where we listen is logged in
 /// any case, since scripts wait for it.
@@ -38,7 +41,9 @@ pub(crate) fn start(format: LogFormat) -> io::Result<Log> {
         dropped: Arc::clone(&dropped),
     };
     let thread = std::thread::Builder::new().name("log".into());
-    thread.spawn(move || write_all(&lines, &dropped))?;
+    let condition = Condition::default();
+    let progress = condition.clone();
+    thread.spawn(move || write_all(&lines, &dropped, &progress))?;
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(move || writer.clone())
@@ -49,7 +54,7 @@ pub(crate) fn start(format: LogFormat) -> io::Result<Log> {
         LogFormat::Text => log.with_ansi(io::stderr().is_terminal()).init(),
         LogFormat::Json => log.json().flatten_event(true).init(),
     }
-    Ok(Log { queue })
+    Ok(Log { queue, condition })
 }
 
 /// What the queue holds.
@@ -62,9 +67,59 @@ enum Entry {
 /// The log, for the end of the program.
 pub(crate) struct Log {
     queue: SyncSender<Entry>,
+    condition: Condition,
+}
+
+/// Whether lines can be written.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Condition(Arc<Mutex<Progress>>);
+
+#[derive(Debug, Default)]
+struct Progress {
+    /// When the write began that has not come back.
+    writing: Option<Instant>,
+    /// The last one failed.
+    failed: bool,
+}
+
+impl Condition {
+    /// Returns why lines are lost, if they are.
+    pub(crate) fn problem(&self) -> Option<&'static str> {
+        let progress = self.progress();
+        if progress
+            .writing
+            .is_some_and(|since| since.elapsed() >= STUCK)
+        {
+            Some("the log is stuck: nobody reads standard error")
+        } else if progress.failed {
+            Some("the log cannot be written to standard error")
+        } else {
+            None
+        }
+    }
+
+    /// Writes a line, and returns whether it is written.
+    fn write(&self, to: &mut impl Write, line: &[u8]) -> bool {
+        self.progress().writing = Some(Instant::now());
+        let failed = to.write_all(line).is_err();
+        *self.progress() = Progress {
+            writing: None,
+            failed,
+        };
+        !failed
+    }
+
+    fn progress(&self) -> MutexGuard<'_, Progress> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Log {
+    /// What becomes of its lines.
+    pub(crate) fn condition(&self) -> Condition {
+        self.condition.clone()
+    }
+
     /// Waits until what has been logged is written, for two seconds at most. Returns whether it is:
     /// otherwise nobody reads standard error, and who writes to it waits for ever.
     pub(crate) fn flush(&self) -> bool {
@@ -106,13 +161,20 @@ impl Write for Writer {
 }
 
 /// Writes what is queued, for as long as the program runs.
-fn write_all(lines: &Receiver<Entry>, dropped: &AtomicU64) {
+fn write_all(lines: &Receiver<Entry>, dropped: &AtomicU64, condition: &Condition) {
     let mut stderr = io::stderr();
-    let (mut told, mut last) = (0, Instant::now());
+    // Lines that it is said of that they were dropped, and of how many of them that is written.
+    let (mut told, mut written) = (0, 0);
+    let mut last = Instant::now();
     loop {
         match lines.recv_timeout(PATIENCE) {
-            // A full disk, or a reader that has gone, is no reason to stop.
-            Ok(Entry::Line(line)) => _ = stderr.write_all(&line),
+            Ok(Entry::Line(line)) if condition.write(&mut stderr, &line) => written = told,
+            // A full disk, or a reader that has gone, is no reason to stop. What is said of lines that are lost is
+            // said again until it is written, which shows when it can be.
+            Ok(Entry::Line(_)) => {
+                dropped.fetch_add(1, Ordering::Relaxed);
+                told = written;
+            }
             Ok(Entry::Flush(written)) => _ = written.try_send(()),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
@@ -123,7 +185,7 @@ fn write_all(lines: &Receiver<Entry>, dropped: &AtomicU64) {
             tracing::warn!(
                 target: "log",
                 dropped = all - told,
-                "lines dropped: standard error is not read fast enough"
+                "lines dropped: standard error is full, or not read fast enough"
             );
             // That line may be dropped as well; then it is said again.
             if dropped.load(Ordering::Relaxed) == all {

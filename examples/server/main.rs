@@ -54,10 +54,11 @@ use auth::ReloadableAuth;
 use cli::{Flags, Start};
 use explain::{Question, answer};
 use listen::{Bound, Passed, Socket};
+use log::Condition;
 use serving::Serving;
 use settings::{Fixed, Settings};
 use state::State;
-use status::{Metrics, Status};
+use status::{Health, Metrics, Status};
 
 fn main() -> ExitCode {
     let (flags, task) = match Flags::parse(std::env::args_os()) {
@@ -92,7 +93,7 @@ fn main() -> ExitCode {
         match task {
             Task::Explain(question) => Ok(answer(&settings, &question).await),
             Task::Check => Ok(check::check(&settings)),
-            Task::Serve => run(flags, settings.fixed, bound, passed)
+            Task::Serve => run(flags, settings.fixed, bound, passed, log.condition())
                 .await
                 .map(|()| ExitCode::SUCCESS),
         }
@@ -142,6 +143,7 @@ async fn run(
     fixed: Fixed,
     bound: Bound,
     passed: Vec<(String, Passed)>,
+    log: Condition,
 ) -> Result<(), BoxError> {
     descriptors::raise_limit();
     let sockets = if passed.is_empty() {
@@ -153,11 +155,14 @@ async fn run(
     let status = fixed.metrics.as_ref().map(Metrics::bind).transpose()?;
     let bound = bound.serving(&fixed.doors, &sockets, status.as_ref())?;
     match &fixed.upstream {
-        None => run_with(flags, sockets, status, bound, upstream::direct(&fixed)).await,
+        None => {
+            let connector = upstream::direct(&fixed);
+            run_with(flags, sockets, status, bound, log, connector).await
+        }
         Some(upstream) => {
             upstream.log_udp(fixed.upstream_udp);
             let connector = upstream.connector(&fixed);
-            run_with(flags, sockets, status, bound, connector).await
+            run_with(flags, sockets, status, bound, log, connector).await
         }
     }
 }
@@ -167,6 +172,7 @@ async fn run_with<C, T>(
     sockets: Vec<Socket>,
     status: Option<TcpListener>,
     bound: Bound,
+    log: Condition,
     connector: C,
 ) -> Result<(), BoxError>
 where
@@ -192,8 +198,10 @@ where
     let state = State::new(settings);
     let open = OpenTunnels::new();
     tokio::spawn(signals::list_at_usr1(open.clone())?);
+    let stop = signals::stop(&timeouts)?;
     if let (Some(metrics), Some(listener)) = (metrics, status) {
-        let status = Status::start(&metrics, open.clone(), state.policy())?;
+        let health = Health::new(stop.clone(), log);
+        let status = Status::start(&metrics, open.clone(), state.policy(), health)?;
         tokio::spawn(status.serve(listener));
     }
     let auth = ServiceBuilder::new()
@@ -215,7 +223,7 @@ where
         .layer(MeterLayer::new(limits.quota()))
         .service(connector);
     let front = replies.front(&timeouts);
-    let mut serving = Serving::new(&fixed, signals::stop(timeouts.drain.0)?);
+    let mut serving = Serving::new(&fixed, stop);
     for ((socket, door), tls) in sockets.into_iter().zip(&bound.doors).zip(state.tls()) {
         let example = door.curl().map(|command| format!("; try: {command}"));
         tracing::info!("{}{}", door.describe(), example.unwrap_or_default());

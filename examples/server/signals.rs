@@ -1,46 +1,74 @@
 //! SIGINT, SIGTERM, SIGHUP and SIGUSR1.
 
-use std::time::Duration;
-
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::watch,
     task::JoinSet,
+    time::sleep,
 };
 use tower_socks::{BoxError, layer::track::OpenTunnels};
 
-use crate::{systemd, udp_over_tcp};
+use crate::{systemd, timeouts::Timeouts, udp_over_tcp};
 
 /// What becomes of sessions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Phase {
     Served,
+    /// New ones are served, and whoever asks whether the server is ready hears that it is not.
+    Leaving,
     /// They have some time to end.
     Drained,
     Dropped,
 }
 
-/// Drained from the first SIGINT or SIGTERM on, dropped from the second one on.
-pub(crate) fn stop(drain: Duration) -> Result<watch::Receiver<Phase>, BoxError> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
+/// Leaving and drained from the first SIGINT or SIGTERM on, dropped from the second one on.
+pub(crate) fn stop(timeouts: &Timeouts) -> Result<watch::Receiver<Phase>, BoxError> {
+    let (drain, delay) = (timeouts.drain.0, timeouts.drain_delay);
+    let mut stop = Stop {
+        interrupt: signal(SignalKind::interrupt())?,
+        terminate: signal(SignalKind::terminate())?,
+    };
     let (phase, watched) = watch::channel(Phase::Served);
     tokio::spawn(async move {
-        for next in [Phase::Drained, Phase::Dropped] {
+        stop.asked().await;
+        systemd::stopping();
+        if let Some(delay) = delay {
+            let delay = delay.0;
+            tracing::info!(
+                "stopping in {delay:?}; sessions have {drain:?} to end then, a second signal drops them"
+            );
+            _ = phase.send(Phase::Leaving);
             tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
+                () = sleep(delay) => tracing::info!("no clients are accepted any more"),
+                () = stop.asked() => {
+                    _ = phase.send(Phase::Dropped);
+                    return;
+                }
             }
-            if next == Phase::Drained {
-                tracing::info!(
-                    "stopping; sessions have {drain:?} to end, a second signal drops them"
-                );
-                systemd::stopping();
-            }
-            _ = phase.send(next);
+        } else {
+            tracing::info!("stopping; sessions have {drain:?} to end, a second signal drops them");
         }
+        _ = phase.send(Phase::Drained);
+        stop.asked().await;
+        _ = phase.send(Phase::Dropped);
     });
     Ok(watched)
+}
+
+/// The signals to stop.
+struct Stop {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Stop {
+    /// Waits for one of them.
+    async fn asked(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
 }
 
 /// Waits for the servers to end, or for the second signal, which drops them.

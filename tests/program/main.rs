@@ -18,6 +18,8 @@ mod datagrams;
 mod doors;
 #[cfg(all(feature = "limit", feature = "metrics", feature = "proxy-url"))]
 mod escapes;
+#[cfg(all(feature = "limit", feature = "metrics", feature = "proxy-url"))]
+mod health;
 #[cfg(all(feature = "limit", feature = "proxy-url"))]
 mod limits;
 #[cfg(all(feature = "limit", feature = "metrics", feature = "proxy-url"))]

@@ -17,7 +17,7 @@ use crate::support::program::{
 };
 
 /// Where the numbers are, as the log says.
-fn status(server: &mut Server) -> SocketAddr {
+pub(crate) fn status(server: &mut Server) -> SocketAddr {
     let line = server.says("metrics at http://");
     let (_, address) = line.trim_end().split_once("http://").unwrap();
     address.trim_end_matches('/').parse().unwrap()

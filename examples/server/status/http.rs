@@ -1,4 +1,4 @@
-//! The address as an HTTP server: three pages, nothing that changes anything.
+//! The address as an HTTP server: a few pages, nothing that changes anything.
 
 use std::{collections::VecDeque, convert::Infallible, io, net::IpAddr, sync::Arc, time::Duration};
 
@@ -21,7 +21,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{Status, snapshot::Snapshot};
+use super::{Health, Status, snapshot::Snapshot};
 
 /// Connections at once: this is for a scraper and a few people. One more takes the place of the oldest, so
 /// that those that are slow or idle keep nobody out.
@@ -82,9 +82,16 @@ fn answer(status: &Status, request: &Request<Incoming>) -> Response<Full<Bytes>>
             let numbers = status.numbers();
             return response(StatusCode::OK, "text/plain; version=0.0.4", numbers);
         }
+        "/live" => return text(StatusCode::OK, "live\n"),
+        "/ready" => return ready(&status.health),
         "/" => true,
         "/status.json" => false,
-        _ => return text(StatusCode::NOT_FOUND, "there are / and /metrics\n"),
+        _ => {
+            return text(
+                StatusCode::NOT_FOUND,
+                "there are /, /metrics, /live and /ready\n",
+            );
+        }
     };
     if !status.dashboard {
         return text(
@@ -110,6 +117,18 @@ fn answer(status: &Status, request: &Request<Incoming>) -> Response<Full<Bytes>>
     }
 }
 
+/// Load balancers look at the status, and people at the lines.
+fn ready(health: &Health) -> Response<Full<Bytes>> {
+    let problems = health.problems();
+    if problems.is_empty() {
+        return text(StatusCode::OK, "ready\n");
+    }
+    let lines = problems
+        .into_iter()
+        .map(|problem| format!("not ready: {problem}\n"));
+    text(StatusCode::SERVICE_UNAVAILABLE, lines.collect::<String>())
+}
+
 /// Pages of others must not read who is connected by having a name of theirs lead here.
 fn is_asked_by_address(host: Option<&HeaderValue>) -> bool {
     let Some(host) = host.and_then(|host| host.to_str().ok()) else {
@@ -126,7 +145,7 @@ fn is_asked_by_address(host: Option<&HeaderValue>) -> bool {
     name == "localhost" || address.parse::<IpAddr>().is_ok()
 }
 
-fn text(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {
+fn text(status: StatusCode, text: impl Into<Bytes>) -> Response<Full<Bytes>> {
     response(status, "text/plain; charset=utf-8", text)
 }
 

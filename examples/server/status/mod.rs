@@ -1,5 +1,7 @@
-//! `[metrics]`: numbers for Prometheus at `/metrics`, and a page for people at `/`.
+//! `[metrics]`: numbers for Prometheus at `/metrics`, a page for people at `/`, and `/live` and `/ready` for load
+//! balancers and the like.
 
+mod health;
 mod http;
 mod snapshot;
 
@@ -17,6 +19,8 @@ use crate::{
     auth::UsersPolicy,
     listen::{self, address},
 };
+
+pub(crate) use self::health::Health;
 
 /// `[metrics]`.
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -55,12 +59,12 @@ fn escaped(value: &str) -> String {
 }
 
 /// What is shown.
-#[derive(Clone)]
 pub(crate) struct Status {
     numbers: PrometheusHandle,
     open: OpenTunnels,
     policy: SwapPolicy<UsersPolicy>,
     dashboard: bool,
+    health: Health,
 }
 
 impl Metrics {
@@ -78,6 +82,7 @@ impl Status {
         metrics: &Metrics,
         open: OpenTunnels,
         policy: SwapPolicy<UsersPolicy>,
+        health: Health,
     ) -> Result<Self, BoxError> {
         use metrics_exporter_prometheus::Matcher;
 
@@ -91,6 +96,7 @@ impl Status {
             open,
             policy,
             dashboard: metrics.has_dashboard(),
+            health,
         })
     }
 

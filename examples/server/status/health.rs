@@ -1,0 +1,37 @@
+//! Whether clients should be sent here.
+
+use tokio::sync::watch;
+
+use crate::{descriptors::Descriptors, log::Condition, signals::Phase};
+
+/// What `/ready` looks at.
+#[derive(Debug)]
+pub(crate) struct Health {
+    phase: watch::Receiver<Phase>,
+    log: Condition,
+    descriptors: Descriptors,
+}
+
+impl Health {
+    pub(crate) fn new(phase: watch::Receiver<Phase>, log: Condition) -> Self {
+        Self {
+            phase,
+            log,
+            descriptors: Descriptors::default(),
+        }
+    }
+
+    /// Returns what speaks against sending clients here.
+    pub(super) fn problems(&self) -> Vec<&'static str> {
+        let phase = match *self.phase.borrow() {
+            Phase::Served => None,
+            Phase::Leaving | Phase::Drained | Phase::Dropped => Some("the server is stopping"),
+        };
+        let descriptors = self
+            .descriptors
+            .are_nearly_gone()
+            .then_some("descriptors are nearly gone: raise their limit, or take fewer sessions");
+        let problems = [phase, descriptors, self.log.problem()];
+        problems.into_iter().flatten().collect()
+    }
+}
