@@ -41,6 +41,8 @@ Usage: server [FLAGS]
   --explain QUESTION     Say whether something would be allowed, by which rule, and end.
                          E.g. --explain 'user=joe connect example.com:443'. Status 0 means
                          allowed, 1 refused
+  --print-config         Print a file for --config that says all defaults, and end
+  --version              Print the version and the features, and end
   --help                 Print this
 
 Clients: curl --proxy socks5h://127.0.0.1:1080 http://example.com/
@@ -57,6 +59,8 @@ pub(crate) enum Start {
     Explain(Flags, Box<Question>),
     Check(Flags),
     HashPassword,
+    PrintConfig,
+    Version,
     Help,
 }
 
@@ -126,6 +130,8 @@ impl Flags {
                     let parsed = text.parse();
                     question = Some(parsed.map_err(|problem| format!("--explain: {problem}"))?);
                 }
+                Arg::Long("print-config") => return Ok(Start::PrintConfig),
+                Arg::Short('V') | Arg::Long("version") => return Ok(Start::Version),
                 Arg::Short('h') | Arg::Long("help") => return Ok(Start::Help),
                 Arg::Value(word) if word == "hash-password" => return Ok(Start::HashPassword),
                 other => return Err(see_help(other.unexpected())),

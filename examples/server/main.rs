@@ -10,6 +10,7 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod about;
 mod accounts;
 mod auth;
 mod certified;
@@ -66,10 +67,9 @@ fn main() -> ExitCode {
         Ok(Start::Explain(flags, question)) => (flags, Task::Explain(question)),
         Ok(Start::Check(flags)) => (flags, Task::Check),
         Ok(Start::HashPassword) => return hash_password(),
-        Ok(Start::Help) => {
-            print!("{}", cli::HELP);
-            return ExitCode::SUCCESS;
-        }
+        Ok(Start::Help) => return about::print(cli::HELP),
+        Ok(Start::Version) => return about::print(&about::version()),
+        Ok(Start::PrintConfig) => return about::print(&about::default_file()),
         Err(problem) => return complain(&problem, ExitCode::from(2)),
     };
     // Before anybody can connect, and again with the addresses that are listened on.

@@ -11,6 +11,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod about;
 mod config;
 #[cfg(all(feature = "limit", feature = "metrics", feature = "proxy-url"))]
 mod datagrams;

@@ -1,0 +1,114 @@
+//! What the example server prints of itself: its version, and a file with its defaults.
+
+use std::process::{Command, Stdio};
+
+use crate::support::program::{file::File, program};
+
+const REFERENCE: &str = include_str!("../../examples/server.toml");
+
+/// What it prints, with nothing to complain about.
+fn prints(flags: &[&str]) -> String {
+    let output = Command::new(program()).args(flags).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(output.stderr, b"");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// What would be in force with this file.
+fn check(text: &str) -> String {
+    let file = File::new(text);
+    prints(&["--config", file.path(), "--check"])
+}
+
+#[test]
+fn its_version_has_the_features() {
+    for flag in ["--version", "-V"] {
+        let said = prints(&[flag]);
+        let (version, features) = said.split_once('\n').unwrap();
+        assert_eq!(version, concat!("tower-socks ", env!("CARGO_PKG_VERSION")));
+        let features = features.trim_end().strip_prefix("features: ").unwrap();
+        // Those that the tests build it with.
+        assert_eq!(
+            features,
+            "http-connect, http-server, limit, metrics, proxy-url, reverse-dns, rules, tls, users"
+        );
+    }
+}
+
+/// All that it has are comments: it can be started with as it is, and nobody has a password that others know.
+#[test]
+fn the_file_that_it_prints_changes_nothing() {
+    let printed = prints(&["--print-config"]);
+    assert_eq!(check(&printed), check(""));
+    let settings = printed
+        .lines()
+        .map(str::trim_start)
+        .filter(|line| !line.is_empty() && !line.starts_with('#'));
+    assert_eq!(settings.count(), 0, "{printed}");
+}
+
+/// Its settings are those of the reference, which works.
+#[test]
+fn the_file_that_it_prints_is_the_reference() {
+    let printed = prints(&["--print-config"]);
+    let (_, printed) = printed.split_once("\n#\n").unwrap();
+    let uncommented = printed.lines().map(|line| match line.strip_prefix('#') {
+        Some(setting) if setting.starts_with(|next: char| next == '[' || next.is_lowercase()) => {
+            setting
+        }
+        _ => line,
+    });
+    let uncommented: Vec<_> = uncommented.collect();
+    assert_eq!(uncommented, REFERENCE.lines().collect::<Vec<_>>());
+}
+
+/// Besides users, rules and limits, which are examples, the reference says the defaults.
+#[test]
+fn the_reference_says_the_defaults() {
+    let (said, default) = (check(REFERENCE), check(""));
+    let line = |of: &str, name: &str| {
+        let line = of.lines().find(|line| line.starts_with(name));
+        line.unwrap_or_else(|| panic!("{name} in {of}")).to_owned()
+    };
+    for name in [
+        "listen ",
+        "         ",
+        "upstream ",
+        "logins ",
+        "timeouts ",
+        "replies ",
+        "resolve ",
+        "metrics ",
+        "log ",
+    ] {
+        // The door's line says whether there is UDP over TCP, and in which protocols.
+        assert_eq!(line(&said, name), line(&default, name), "{name}");
+    }
+    let limit = |of: &str, name: &str| {
+        let limits = line(of, "limits ");
+        let (_, value) = limits.split_once(&format!(" {name}: ")).unwrap();
+        value.split([',', ' ']).next().unwrap().to_owned()
+    };
+    for name in [
+        "sessions",
+        "unauthenticated_per_client",
+        "associations_per_user",
+        "backlog_bytes_per_association",
+        "binds_per_user",
+    ] {
+        assert_eq!(limit(&said, name), limit(&default, name), "{name}");
+    }
+}
+
+#[test]
+fn a_reader_that_has_gone_is_no_panic() {
+    for flag in ["--help", "--print-config", "--version"] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = Command::new(program());
+        command.arg(flag).stdout(writer).stderr(Stdio::piped());
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{flag}: {output:?}");
+        assert_eq!(output.stderr, b"", "{flag}");
+    }
+}
