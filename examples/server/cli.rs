@@ -7,6 +7,7 @@ use tower_socks::{Users, proto::Network};
 
 use crate::{
     explain::Question,
+    healthcheck::Healthcheck,
     listen::{self, Listen, Protocols, ProxyProtocol, Tls, TopLevel},
 };
 
@@ -41,6 +42,9 @@ Usage: server [FLAGS]
   --explain QUESTION     Say whether something would be allowed, by which rule, and end.
                          E.g. --explain 'user=joe connect example.com:443'. Status 0 means
                          allowed, 1 refused
+  --healthcheck WHERE    Ask a server how it is, and end with status 0 if it is well, 1 otherwise:
+                         ADDR:PORT or http://ADDR:PORT/ready for its [metrics], or
+                         socks5://ADDR:PORT or tcp://ADDR:PORT for a port of its clients
   --print-config         Print a file for --config that says all defaults, and end
   --version              Print the version and the features, and end
   --help                 Print this
@@ -59,6 +63,7 @@ pub(crate) enum Start {
     Explain(Flags, Box<Question>),
     Check(Flags),
     HashPassword,
+    Healthcheck(Healthcheck),
     PrintConfig,
     Version,
     Help,
@@ -129,6 +134,15 @@ impl Flags {
                     let text = value(&mut parser, "--explain")?;
                     let parsed = text.parse();
                     question = Some(parsed.map_err(|problem| format!("--explain: {problem}"))?);
+                }
+                Arg::Long("healthcheck") => {
+                    let text = value(&mut parser, "--healthcheck")?;
+                    let parsed = text.parse();
+                    let check = parsed.map_err(|problem| format!("--healthcheck {problem}"))?;
+                    return match parser.next().map_err(see_help)? {
+                        Some(more) => Err(see_help(more.unexpected())),
+                        None => Ok(Start::Healthcheck(check)),
+                    };
                 }
                 Arg::Long("print-config") => return Ok(Start::PrintConfig),
                 Arg::Short('V') | Arg::Long("version") => return Ok(Start::Version),

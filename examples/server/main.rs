@@ -20,6 +20,7 @@ mod config;
 mod descriptors;
 mod explain;
 mod hashes;
+mod healthcheck;
 mod limits;
 mod listen;
 mod log;
@@ -67,6 +68,7 @@ fn main() -> ExitCode {
         Ok(Start::Explain(flags, question)) => (flags, Task::Explain(question)),
         Ok(Start::Check(flags)) => (flags, Task::Check),
         Ok(Start::HashPassword) => return hash_password(),
+        Ok(Start::Healthcheck(check)) => return healthcheck::run(check),
         Ok(Start::Help) => return about::print(cli::HELP),
         Ok(Start::Version) => return about::print(&about::version()),
         Ok(Start::PrintConfig) => return about::print(&about::default_file()),

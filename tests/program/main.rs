@@ -21,6 +21,8 @@ mod doors;
 mod escapes;
 #[cfg(all(feature = "limit", feature = "metrics", feature = "proxy-url"))]
 mod health;
+#[cfg(all(feature = "limit", feature = "metrics", feature = "proxy-url"))]
+mod healthcheck;
 #[cfg(all(feature = "limit", feature = "proxy-url"))]
 mod limits;
 #[cfg(all(feature = "limit", feature = "metrics", feature = "proxy-url"))]
