@@ -10,7 +10,7 @@ use super::resolve::{ReverseLookup, ReverseResolve};
 use crate::{
     error::{BoxError, Refusal},
     io::ClientStream,
-    proto::{Address, Command, DomainName, ReplyCode, UdpOverTcp},
+    proto::{Address, Command, DomainName, ReplyCode},
     relay::Traffic,
     session::{Request, Target, Tunnel},
 };
@@ -47,13 +47,8 @@ pub(super) fn refusal(command: Command) -> Refusal {
 pub(super) fn connect_only<T: Target>(target: &T) -> Result<(), Refusal> {
     match target.request() {
         Some(request) if request.command != Command::CONNECT => Err(refusal(request.command)),
-        Some(request) if UdpOverTcp::of(request.command, &request.target).is_some() => {
-            Err(Refusal::new(
-                ReplyCode::COMMAND_NOT_SUPPORTED,
-                "UDP over TCP is not supported",
-            ))
-        }
-        _ => Ok(()),
+        Some(request) => request.refuse_udp_over_tcp(),
+        None => Ok(()),
     }
 }
 

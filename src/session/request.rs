@@ -97,9 +97,23 @@ impl Request {
     ///
     /// # Errors
     ///
-    /// The refusal of the first policy that says no.
+    /// The refusal of the first policy that says no, and one with 07 where the name asks for
+    /// [UDP over TCP](crate::layer::udp_over_tcp): the other proxy would execute that, and no policy would be asked
+    /// about the destinations of datagrams.
     pub fn approve_name(&self) -> Result<(), Refusal> {
+        self.refuse_udp_over_tcp()?;
         self.guard.check_name(self)
+    }
+
+    /// Refuses what no layer has turned into an association.
+    pub(crate) fn refuse_udp_over_tcp(&self) -> Result<(), Refusal> {
+        match UdpOverTcp::of(self.command, &self.target) {
+            None => Ok(()),
+            Some(_) => Err(Refusal::new(
+                ReplyCode::COMMAND_NOT_SUPPORTED,
+                "UDP over TCP is not supported",
+            )),
+        }
     }
 
     /// Returns the code of the failure reply that an error leads to: what

@@ -533,3 +533,31 @@ async fn a_client_cannot_ask_the_proxy_for_it_past_our_policies() {
     })
     .await;
 }
+
+/// A connector from outside the crate that hands names to another proxy asks before it does.
+#[tokio::test]
+async fn a_name_that_is_handed_on_does_not_ask_for_it() {
+    for name in [
+        "sp.udp-over-tcp.arpa",
+        "sp.v2.udp-over-tcp.arpa",
+        "SP.v2.UDP-over-TCP.arpa.",
+        "sp\u{3002}v2.udp-over-tcp\u{ff0e}arpa",
+        "\u{ff53}\u{ff50}.udp-over-tcp.arpa",
+    ] {
+        let target = Address::new(name, 443).unwrap();
+        let mut request = Request::new(Command::CONNECT, target);
+        let refused = request.approve_name().unwrap_err();
+        let code = reply_code(&refused);
+        assert_eq!(code, ReplyCode::COMMAND_NOT_SUPPORTED, "{name}");
+        // Of no other command, and as a destination, it is a name like any other.
+        request.command = Command::RESOLVE;
+        request.approve_name().unwrap();
+        request.command = Command::UDP_ASSOCIATE;
+        request.approve_name().unwrap();
+    }
+    for name in ["v2.udp-over-tcp.arpa", "sp.v3.udp-over-tcp.arpa"] {
+        let target = Address::new(name, 443).unwrap();
+        let request = Request::new(Command::CONNECT, target);
+        request.approve_name().unwrap();
+    }
+}

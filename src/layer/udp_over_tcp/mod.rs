@@ -27,7 +27,9 @@
 //!   cannot be a host's costs that datagram. The end of the stream ends the association, and so does the
 //!   [silence](crate::connector::associate::Associate::idle_timeout) of the client; octets that are no whole frame are no
 //!   sign of its life.
-//! * **Without it** such requests are refused with 07.
+//! * **Without it** such requests are refused with 07: by the connectors of this crate, and by
+//!   [`Request::approve_name`](crate::Request::approve_name), which one of your own asks before it hands a name to another
+//!   proxy. Otherwise that one would execute them, and no policy would be asked about a destination.
 //!
 //! ```
 //! use tower::{ServiceBuilder, ServiceExt, service_fn};
