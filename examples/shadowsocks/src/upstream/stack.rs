@@ -3,6 +3,7 @@ use tower::{Service, ServiceBuilder};
 use tower_socks::{
     AclLayer, AuthLayer, BoxError, Connector, HandshakeLayer, NoAuth, Traffic,
     connector::{Unsupported, associate::Associate},
+    layer::udp_over_tcp::UdpOverTcpLayer,
     serve,
     server::SessionLimit,
     session::{Accepted, Policy},
@@ -31,6 +32,7 @@ where
     ServiceBuilder::new()
         .layer(HandshakeLayer::new())
         .layer(AuthLayer::new(NoAuth))
+        .layer(UdpOverTcpLayer::new())
         .layer(AclLayer::new(policy))
         .service(connector)
 }

@@ -1,9 +1,13 @@
 //! A policy denies a destination, at either end.
 
 use shadowsocks_example::loopback::datagram_echo;
-use tokio::{io::AsyncReadExt, net::TcpListener, time::timeout};
+use tokio::{
+    io::AsyncReadExt,
+    net::{TcpListener, TcpStream},
+    time::timeout,
+};
 use tower_socks::{
-    ClientError,
+    Client, ClientError,
     proto::{Address, ReplyCode},
 };
 
@@ -24,23 +28,26 @@ async fn a_policy_of_the_proxy_says_no() {
             Err(ClientError::Refused(ReplyCode::NOT_ALLOWED))
         ));
     }
-    let mut socket = associate(proxy).await;
-    for host in ["127.0.0.1", "localhost"] {
-        let denied = Address::new(host, denied.port()).unwrap();
-        socket.send_to(b"denied", denied).await.unwrap();
+    let in_the_stream = TcpStream::connect(proxy).await.unwrap();
+    let in_the_stream = soon(Client::new().udp_over_tcp(in_the_stream)).await;
+    for mut socket in [associate(proxy).await, in_the_stream.unwrap()] {
+        for host in ["127.0.0.1", "localhost"] {
+            let denied = Address::new(host, denied.port()).unwrap();
+            socket.send_to(b"denied", denied).await.unwrap();
+        }
+        socket.send_to(b"allowed", allowed).await.unwrap();
+        let mut payload = [0; 64];
+        let (len, source) = soon(socket.recv_from(&mut payload)).await.unwrap();
+        assert_eq!(
+            (&payload[..len], source),
+            (&b"allowed"[..], Address::Ip(allowed))
+        );
+        // The server has not heard of any but this.
+        assert_eq!(
+            at_server.take(),
+            [format!("joe UDP ASSOCIATE {allowed} at 127.0.0.1")]
+        );
     }
-    socket.send_to(b"allowed", allowed).await.unwrap();
-    let mut payload = [0; 64];
-    let (len, source) = soon(socket.recv_from(&mut payload)).await.unwrap();
-    assert_eq!(
-        (&payload[..len], source),
-        (&b"allowed"[..], Address::Ip(allowed))
-    );
-    // The server has not heard of any but this.
-    assert_eq!(
-        at_server.take(),
-        [format!("joe UDP ASSOCIATE {allowed} at 127.0.0.1")]
-    );
 }
 
 #[tokio::test]
