@@ -68,6 +68,7 @@
 //! | [`MixedLayer`](layer::mixed::MixedLayer) | several of them on one port |
 //! | [`ProxyProtocolLayer`](layer::proxy_protocol::ProxyProtocolLayer), above these | behind a load balancer |
 //! | `TlsLayer` (feature `tls`), above these | inside TLS |
+//! | [`UdpOverTcpLayer`](layer::udp_over_tcp::UdpOverTcpLayer), right below [`AuthLayer`] | of each of them those whose datagrams travel in the stream |
 //!
 //! # Guides
 //!
@@ -93,7 +94,7 @@
 //! | [`Tunnel::run`], [`Relay::run`](relay::Relay::run) | both streams are closed, bytes in flight are lost |
 //! | the tunnel of BIND or UDP ASSOCIATE | its listener or its sockets are closed as well |
 //! | a request of a [`Client`], [`ProxyListener::accept`](client::ProxyListener::accept) | the stream to the proxy is closed |
-//! | [`ProxySocket::send_to`](client::ProxySocket::send_to) | the datagram is not sent; what is left of a [batch](client::ProxySocket::send_batch) goes with the next |
+//! | [`ProxySocket::send_to`](client::ProxySocket::send_to) | the datagram is not sent, or goes with the next where a stream had taken a part; what is left of a [batch](client::ProxySocket::send_batch) goes with the next |
 //! | [`ProxySocket::recv_from`](client::ProxySocket::recv_from) | nothing: a datagram is not lost |
 //! | [`Listener::accept`](crate::server::Listener::accept) | nothing: a connection is not lost |
 //! | reading a message ([`io`]) | the bytes that were read are lost |
@@ -116,7 +117,7 @@
 //! | a half-closed tunnel without traffic | 4 min | [`Relay::half_close_timeout`](relay::Relay::half_close_timeout) |
 //! | the peer of a BIND to come | 2 min | [`Bind::accept_timeout`](crate::connector::bind::Bind::accept_timeout) |
 //! | an association without datagrams of its client | 5 min | [`Associate::idle_timeout`](crate::connector::associate::Associate::idle_timeout) |
-//! | datagrams of a client of UDP over TCP that has closed, while a transport or meter holds them back | 5 s | |
+//! | datagrams of a client of UDP over TCP that has closed, while a transport or meter holds them back | 5 s; behind more than 1 KiB of them the end is not seen, and the association's limit holds | |
 //! | silence until another port of the client's address takes an association over | 30 s | [`Associate::rebind_after`](crate::connector::associate::Associate::rebind_after) |
 //! | a connection that waits for a session to end | 5 s | [`SessionLimit::queue`](server::SessionLimit::queue) |
 //! | a lookup that waits for its turn, and for an answer | 5 s, 15 s | |

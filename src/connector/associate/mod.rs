@@ -24,7 +24,8 @@
 //! * **In the stream**, where [`UdpOverTcpLayer`](crate::layer::udp_over_tcp::UdpOverTcpLayer) has turned the request
 //!   into one for an association: then there is no socket for the client, BND is zeros, and its datagrams come and go
 //!   in frames. Everything else is the same: destinations, filtering, limits, counts and what is dropped. Where frames
-//!   have no address, only the one destination answers, whatever [`Filtering`] says.
+//!   have no address, only the one destination answers, whatever [`Filtering`] says; behind an upstream that resolves its
+//!   name, that is any host that the upstream lets in with its port.
 //! * **By batches.** Receiving and sending many datagrams takes one system call where the system can
 //!   do that, and the buffers belong to the thread.
 //!
