@@ -153,7 +153,7 @@
 //! | `rules` | near 1.0, its file format too: new conditions may come | jiff's time zones |
 //! | features `http`, `hickory`, `metrics` | with their crates: a new major version of http, hyper, hickory-resolver or metrics is a breaking change of the feature alone | those crates |
 //! | feature `tls` | may change, and with rustls | rustls |
-//! | features `http-connect`, `proxy-url`, `users` | near 1.0 | |
+//! | features `http-connect`, `proxy-url`, `remember`, `users` | near 1.0 | |
 //!
 //! Log lines and the names of metrics count as public. The log targets `tower_socks` and
 //! `tower_socks::session`, that of the sessions' lines, are stable: others behind it, as in `tower_socks::layer`, are not. Types of dependencies
@@ -166,6 +166,7 @@
 //! |---|---|---|
 //! | `rules` | yes | `Rules`, a policy that is written down in TOML or JSON, safe by default |
 //! | `users` | yes | `Users`, names and passwords in memory, compared in constant time |
+//! | `remember` | no | `RememberLayer`: what a verifier has said is remembered for a short time |
 //! | `limit` | no | limits on tunnels, requests, bandwidth, bytes and failed logins |
 //! | `metrics` | no | sessions, requests, dials, tunnels and bytes through the `metrics` facade |
 //! | `http` | no | `http::Uri` is a target and [`Connected`](crate::session::Connected) a stream of hyper's: connectors fit hyper-util's client and tonic as they are |

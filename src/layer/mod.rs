@@ -11,6 +11,7 @@
 //! | [`MixedLayer`](mixed::MixedLayer) | a service for negotiations | the same, for several protocols on one port |
 //! | `FailedLoginsLayer` (feature `limit`) | a service for negotiations | the same, within a limit on failed logins |
 //! | [`AuthLayer`](auth::AuthLayer) | a service for requests | a service for negotiations |
+//! | `RememberLayer` (feature `remember`) | a verifier | the same, with its outcomes remembered |
 //! | [`UdpOverTcpLayer`](udp_over_tcp::UdpOverTcpLayer) | a service for requests | the same, with UDP over TCP as UDP ASSOCIATE |
 //! | `RequestMetricsLayer` (feature `metrics`) | a service for requests | the same, measured |
 //! | [`SearchDomainLayer`](search_domain::SearchDomainLayer) | a service for requests | the same, with names of a single label completed |

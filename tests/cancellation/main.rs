@@ -21,4 +21,6 @@ mod cases;
 mod drops;
 mod lookups;
 mod proxies;
+#[cfg(feature = "remember")]
+mod remembered;
 mod udp_over_tcp;

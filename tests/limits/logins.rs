@@ -68,11 +68,12 @@ where
 /// Takes 20 ms for each, and counts how many it looks at. The right password is the name.
 fn counting(
     looked: &Arc<AtomicUsize>,
-) -> impl Service<Credentials, Response = Identity, Error = AuthError, Future = impl Send>
+) -> impl Service<Credentials, Response = Identity, Error = AuthError, Future = impl Send + use<>>
 + Clone
 + Send
 + Sync
-+ 'static {
++ 'static
++ use<> {
     let looked = looked.clone();
     service_fn(move |credentials: Credentials| {
         looked.fetch_add(1, Relaxed);
@@ -422,6 +423,23 @@ async fn an_ipv6_host_has_one_network_to_fail_from() {
     assert_eq!((host.0, host.1.as_secs()), (true, 4));
     let neighbour = timed(server.clone(), "[2001:db8:1:3::1]:1", "joe", "secret").await;
     assert_eq!(neighbour, (true, Duration::ZERO));
+}
+
+#[cfg(feature = "remember")]
+#[tokio::test(start_paused = true)]
+async fn a_remembered_refusal_is_a_failed_login() {
+    let looked = Arc::new(AtomicUsize::new(0));
+    let remembered = tower_socks::layer::auth::remember::RememberLayer::new().unwrap();
+    let verifier = remembered
+        .wrong_for(Duration::from_secs(3600))
+        .layer(counting(&looked));
+    let server = guarded(FailedLoginsLayer::new(), verifier);
+    for failures in 0..10 {
+        let (right, took) = timed(server.clone(), "203.0.113.5:1", "joe", "wrong").await;
+        assert!(!right);
+        assert_eq!(took > Duration::from_millis(20), failures > 3, "{took:?}");
+    }
+    assert_eq!(looked.load(Relaxed), 1);
 }
 
 #[tokio::test(start_paused = true)]

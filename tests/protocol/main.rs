@@ -31,6 +31,8 @@ mod properties;
 mod proxy_header;
 mod proxy_protocol;
 mod readiness;
+#[cfg(feature = "remember")]
+mod remember;
 mod requests;
 mod requests_errors;
 mod requests_literals;

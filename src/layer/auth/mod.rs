@@ -15,7 +15,8 @@
 //! | several, in order of preference | tuples: `(UserPass::new(users), NoAuth)` |
 //! | chosen at run time | [`tower::util::Either`] |
 //!
-//! A verifier that blocks, such as a password hash, is wrapped in a [`BlockingVerifier`].
+//! A verifier that blocks, such as a password hash, is wrapped in a [`BlockingVerifier`]. What a verifier has said is
+//! remembered for a short time by a `RememberLayer` in front of it (module `remember`, feature `remember`).
 //!
 //! Answers are exact: `05 M` with an offered method, or `05 FF` and close. A method that fails
 //! closes the connection, and nothing that a client pipelined behind its credentials is executed.
@@ -75,6 +76,8 @@ mod combinators;
 mod future;
 mod layer;
 mod no_auth;
+#[cfg(feature = "remember")]
+pub mod remember;
 mod userpass;
 #[cfg(feature = "users")]
 mod users;
