@@ -3,19 +3,21 @@
 use std::io;
 
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
+use tokio::io::AsyncWriteExt;
 use tower::{Layer, ServiceBuilder, ServiceExt, service_fn};
 use tower_socks::{
     AuthLayer, HandshakeLayer, NoAuth, Refusal, Request,
     layer::{
         metrics::{RequestMetricsLayer, SessionMetricsLayer, names},
         mixed::MixedLayer,
+        socks4::Socks4Layer,
     },
     proto::{Address, Command, ReplyCode},
     session::Accepted,
 };
 
 use crate::support::{
-    CONNECT, HELLO, HELLO_OK, Script, exchange, failure,
+    CONNECT, Client, HELLO, HELLO_OK, Script, exchange, failure,
     targets::{Dialer, failing, targets},
 };
 
@@ -90,6 +92,56 @@ fn a_session_that_fails_is_counted_by_whose_fault_it_was() {
     let (heard, ended) = session(failing(|| io::Error::other("a bug")));
     assert_eq!(heard, failure(1));
     assert_eq!(ended, ["outcome=server 1"]);
+}
+
+/// The sessions that have ended since this was asked the last time.
+fn changed(numbers: &Snapshotter) -> Vec<String> {
+    let mut ended = counted(numbers, names::SESSIONS);
+    ended.retain(|line| !line.ends_with(" 0"));
+    ended
+}
+
+/// Health checks close at one octet or another, and that is no failure. Octets that mean nothing are one, and so is a
+/// client that is too slow.
+#[test]
+fn a_client_that_leaves_before_its_request_is_counted_as_that() {
+    recorded(async |numbers| {
+        tokio::time::pause();
+        let stack = ServiceBuilder::new()
+            .layer(SessionMetricsLayer::new())
+            .layer(
+                MixedLayer::new()
+                    .socks5(HandshakeLayer::new())
+                    .socks4(Socks4Layer::new()),
+            )
+            .layer(AuthLayer::new(NoAuth))
+            .service(failing(|| io::Error::other("nobody asks")));
+        for whole in [
+            &[HELLO, CONNECT].concat()[..],
+            b"\x04\x01\x00\x50\xc0\x00\x02\x01joe\x00",
+        ] {
+            for octets in 0..whole.len() {
+                let mut client = Client::new(stack.clone());
+                client.io.say(&whole[..octets]).await;
+                client.io.shutdown().await.unwrap();
+                client.io.hear_rest().await;
+                client.outcome().await.unwrap_err();
+                let ended = changed(&numbers);
+                assert_eq!(ended, ["outcome=left 1"], "{octets} of {whole:?}");
+            }
+            exchange(stack.clone(), whole).await;
+            assert_eq!(changed(&numbers), ["outcome=server 1"]);
+        }
+        for garbage in [&b"\x01arbage"[..], b"\x05\x01\x02", b"\x05\x01\x00\x04"] {
+            exchange(stack.clone(), garbage).await;
+            assert_eq!(changed(&numbers), ["outcome=client 1"]);
+        }
+        let mut slow = Client::new(stack);
+        slow.io.say(HELLO).await;
+        slow.io.hear(HELLO_OK).await;
+        slow.outcome().await.unwrap_err();
+        assert_eq!(changed(&numbers), ["outcome=client 1"]);
+    });
 }
 
 #[test]

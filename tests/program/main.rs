@@ -35,6 +35,8 @@ mod logins;
 mod lookups;
 #[cfg(all(feature = "limit", feature = "metrics", feature = "proxy-url"))]
 mod mistakes;
+#[cfg(all(feature = "limit", feature = "metrics", feature = "proxy-url"))]
+mod probes;
 mod reload;
 #[cfg(all(feature = "limit", feature = "proxy-url"))]
 mod replies;

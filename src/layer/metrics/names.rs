@@ -2,8 +2,8 @@
 
 use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 
-/// Sessions that have ended, by `outcome`: `done`, or whose fault it was, `client`, `refused`,
-/// `target`, `upstream` or `server`.
+/// Sessions that have ended, by `outcome`: `done`; `left` where the client closed before its request was read, as health
+/// checks do; or whose fault it was, `client`, `refused`, `target`, `upstream` or `server`; or `dropped`.
 pub const SESSIONS: &str = "socks_sessions_total";
 
 /// Sessions that are open, those in the handshake included.

@@ -8,6 +8,7 @@ use std::{
 use metrics::{Gauge, counter, gauge};
 use pin_project_lite::pin_project;
 
+use super::left::has_left;
 use crate::{
     error::{AuthError, BoxError, Fault, ForeignProtocol, SessionError, Step, find},
     layer::metrics::{
@@ -58,6 +59,7 @@ where
                     count_refusal(&**error);
                 }
                 match session.map(SessionError::fault) {
+                    Some(Fault::Client) if session.is_some_and(has_left) => "left",
                     Some(Fault::Client) => "client",
                     Some(Fault::Refused) => "refused",
                     Some(Fault::Target) => "target",

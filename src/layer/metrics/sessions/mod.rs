@@ -1,4 +1,5 @@
 mod future;
 mod layer;
+mod left;
 
 pub use self::layer::{SessionMetrics, SessionMetricsLayer};
