@@ -1,7 +1,10 @@
-# HAProxy in front of the server: PROXY headers of both versions, and its health checks.
+# HAProxy in front of the server: PROXY headers of both versions, and its health checks, of ports and of /ready.
 packages haproxy curl || { skip "haproxy cannot be installed"; return 0; }
 start_target
-start_server behind --open --proxy-protocol-from 127.0.0.0/8
+printf '[metrics]\nlisten = "127.0.0.1:0"\n[timeouts]\ndrain_delay = "1h"\n' >"$work/metrics.toml"
+start_server behind --open --proxy-protocol-from 127.0.0.0/8 --config "$work/metrics.toml"
+behind=${pids[-1]}
+pages=$(wait_for "$log" "metrics at" | sed 's|.*http://[^:]*:\([0-9]*\)/.*|\1|')
 
 v1=$(free_port) v2=$(free_port) checked=$(free_port) bare=$(free_port)
 cat >"$work/haproxy.cfg" <<END
@@ -34,6 +37,10 @@ listen without_a_word
   option tcp-check
   tcp-check connect addr 127.0.0.1 port $port
   server s $address check inter 100
+listen pages
+  bind 127.0.0.1:$(free_port)
+  option httpchk GET /ready
+  server s $address check port $pages inter 100 fall 2
 listen bare
   bind 127.0.0.1:$bare
   server s $address
@@ -49,7 +56,8 @@ done
 
 # Some dozens of checks of each kind, by then.
 sleep 2
-"$python" - "$work/haproxy.sock" >"$work/stats" <<'END'
+stats() {
+  "$python" - "$work/haproxy.sock" >"$work/stats" <<'END'
 import socket, sys
 with socket.socket(socket.AF_UNIX) as admin:
     admin.connect(sys.argv[1])
@@ -57,7 +65,9 @@ with socket.socket(socket.AF_UNIX) as admin:
     while data := admin.recv(65536):
         sys.stdout.buffer.write(data)
 END
-for name in checked port_alone without_a_word; do
+}
+stats
+for name in checked port_alone without_a_word pages; do
   grep -q "^$name,s,.*,UP," "$work/stats" || fail "haproxy, $name: $(grep "^$name,s," "$work/stats")"
 done
 grep WARN "$log" | grep -qv "through this very proxy" && fail "haproxy: a health check is in the log"
@@ -68,3 +78,11 @@ curl -sS --max-time 20 --proxy "socks5://127.0.0.1:$bare" "$url" >"$work/out" 2>
   fail "haproxy: a connection without a header is served"
 [ "$(grep -c "WARN.*no PROXY header from a trusted network" "$log")" = 1 ] || fail "haproxy: no warning"
 ok "haproxy, without send-proxy: refused, with one warning"
+
+kill -TERM "$behind"
+wait_for "$log" "stopping in" >/dev/null
+sleep 1
+stats
+grep -q "^pages,s,.*,DOWN," "$work/stats" || fail "haproxy, pages: $(grep "^pages,s," "$work/stats")"
+works "haproxy, a server that will stop: down by /ready, and who comes is served" "peer=127.0.0.9:.*outcome=done" \
+  curl -sS --max-time 20 --interface 127.0.0.9 --proxy "socks5://127.0.0.1:$v1" "$url"
