@@ -27,7 +27,7 @@ use tower_socks::{
         upstream::{Socks4Upstream, Socks5Upstream},
     },
     datagram::DatagramTransport,
-    error::reply_code,
+    error::{Fault, reply_code},
     io::PrefixedStream,
     layer::udp_over_tcp::UdpOverTcpLayer,
     proto::{Address, Command, ProxyVersion, ReplyCode, UdpOverTcp},
@@ -560,4 +560,53 @@ async fn a_name_that_is_handed_on_does_not_ask_for_it() {
         let request = Request::new(Command::CONNECT, target);
         request.approve_name().unwrap();
     }
+}
+
+/// A proxy that knows nothing of it looks for a host of that name.
+#[tokio::test]
+async fn a_proxy_that_does_not_know_the_name_is_told_from_a_target_that_does_not_answer() {
+    within(async {
+        let (listener, address) = listener().await;
+        let request = Request::new(Command::UDP_ASSOCIATE, Address::UNSPECIFIED);
+        let socks5: (&[u8], &[u8]) = (V2, b"\x05\x04\0\x01\0\0\0\0\0\0");
+        let socks4: (&[u8], &[u8]) = (
+            b"\x04\x01\x01\xbb\0\0\0\x01\0sp.v2.udp-over-tcp.arpa\0",
+            b"\0\x5b\0\0\0\0\0\0",
+        );
+        let through = Socks5Upstream::new(address).udp_over_tcp(UdpOverTcp::V2);
+        let dialogue = [(HELLO, HELLO_OK), socks5];
+        let (refused, _proxy) = tokio::join!(
+            through.into_transports().oneshot(request.clone()),
+            plays(&listener, &dialogue)
+        );
+        assert_is_the_proxys(&refused.unwrap_err(), "proxy replied: host unreachable");
+
+        let through = Socks4Upstream::new(address);
+        let dialogue = [socks4];
+        let (refused, _proxy) = tokio::join!(
+            through.into_transports().oneshot(request.clone()),
+            plays(&listener, &dialogue)
+        );
+        assert_is_the_proxys(&refused.unwrap_err(), "request rejected or failed");
+
+        #[cfg(feature = "http-connect")]
+        {
+            let through = HttpUpstream::new(address);
+            let connect = b"CONNECT sp.v2.udp-over-tcp.arpa:443 HTTP/1.1\r\nHost: sp.v2.udp-over-tcp.arpa:443\r\n\r\n";
+            let dialogue: [(&[u8], &[u8]); 1] = [(connect, b"HTTP/1.1 503 No\r\n\r\n")];
+            let (refused, _proxy) = tokio::join!(
+                through.into_transports().oneshot(request.clone()),
+                plays(&listener, &dialogue)
+            );
+            assert_is_the_proxys(&refused.unwrap_err(), "HTTP proxy answered 503");
+        }
+    })
+    .await;
+}
+
+fn assert_is_the_proxys(error: &BoxError, said: &str) {
+    let text = texts(&**error);
+    let opens_none = "the proxy opens no stream for UDP over TCP";
+    assert!(text.contains(opens_none) && text.contains(said), "{text}");
+    assert_eq!(Fault::of(&**error), Fault::Upstream);
 }

@@ -1,7 +1,8 @@
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::outage::UpstreamError;
 use crate::{
-    client::ProxySocket,
+    client::{ClientFault, ProxySocket},
     error::{BoxError, Fault, Refusal},
     proto::{Address, Command, ReplyCode, UdpOverTcp},
     session::Request,
@@ -36,5 +37,20 @@ pub(super) fn connect_target(protocol: UdpOverTcp) -> Result<Address, Refusal> {
             let refusal = Refusal::new(ReplyCode::COMMAND_NOT_SUPPORTED, reason);
             Err(refusal.with_fault(Fault::Server))
         }
+    }
+}
+
+/// Says what it means that a proxy cannot reach the name that stands for it: most often that it does no UDP over TCP.
+/// Otherwise the log would blame a target, and there is none.
+pub(super) fn not_opened<E: UpstreamError>(error: E) -> BoxError {
+    match error.fault() {
+        ClientFault::Target(code) => {
+            let refusal = Refusal::new(code, "the proxy opens no stream for UDP over TCP");
+            refusal
+                .with_source(error)
+                .with_fault(Fault::Upstream)
+                .into()
+        }
+        ClientFault::Refused | ClientFault::Proxy | ClientFault::Local => error.into(),
     }
 }

@@ -11,7 +11,7 @@ use super::{
     candidates::{first_that_works, logged},
     ipv4_only::Ipv4Only,
     listen::Listen,
-    open_socket::{OpenSocket, connect_target},
+    open_socket::{OpenSocket, connect_target, not_opened},
     proxy::Proxy,
 };
 use crate::{
@@ -203,7 +203,8 @@ where
 
     async fn open_socket(&self, request: &Request) -> Result<ProxySocket<C::Io>, BoxError> {
         let target = connect_target(self.udp_over_tcp)?;
-        let stream = self.connect_to(target, Some(request)).await?;
+        let stream = self.connect_to(target, Some(request)).await;
+        let stream = stream.map_err(not_opened)?;
         Ok(ProxySocket::over_stream(
             stream.into_inner(),
             self.udp_over_tcp,

@@ -10,7 +10,7 @@ use super::{
     DnsMode, MakeUpstream, RemoteDns, ResponseFuture, Transport, UpstreamBind, UpstreamResolver,
     candidates::{first_that_works, logged},
     listen::Listen,
-    open_socket::OpenSocket,
+    open_socket::{OpenSocket, not_opened},
     proxy::Proxy,
 };
 use crate::{
@@ -263,7 +263,11 @@ where
                 None => client.associate(io).await,
             }
         };
-        Ok(self.logged(command, target, opening.await)?)
+        let opened = self.logged(command, target, opening.await);
+        opened.map_err(|error| match self.udp_over_tcp {
+            Some(_) => not_opened(error),
+            None => error.into(),
+        })
     }
 }
 

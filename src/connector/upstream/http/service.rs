@@ -16,7 +16,7 @@ use crate::{
         upstream::{
             DnsMode, MakeUpstream, RemoteDns, ResponseFuture, Transport,
             candidates::{first_that_works, logged},
-            open_socket::{OpenSocket, connect_target},
+            open_socket::{OpenSocket, connect_target, not_opened},
             proxy::Proxy,
         },
     },
@@ -245,7 +245,7 @@ where
         let target = connect_target(self.udp_over_tcp)?;
         let outcome = self.request(&target, Some(request)).await;
         let outcome = outcome.map_err(HttpError::of_udp_over_tcp);
-        let stream = logged(&self.proxy, Command::CONNECT, &target, outcome)?;
+        let stream = logged(&self.proxy, Command::CONNECT, &target, outcome).map_err(not_opened)?;
         Ok(ProxySocket::over_stream(
             stream.into_inner(),
             self.udp_over_tcp,
