@@ -11,6 +11,8 @@ use crate::hashes::{Hashes, Memory};
 #[derive(Clone, Default)]
 pub(crate) struct Accounts {
     users: Users,
+    /// Without those of a file.
+    stated: Hashes,
     hashes: Hashes,
     /// Counts the reloads.
     generation: u64,
@@ -36,8 +38,31 @@ impl Accounts {
         }
         Ok(Self {
             users,
+            stated: hashes.clone(),
             hashes,
             ..Self::default()
+        })
+    }
+
+    /// Puts the users of a file beside those who are stated, in place of those of the file before.
+    ///
+    /// # Errors
+    ///
+    /// One is here and there.
+    pub(crate) fn with_file(&self, file: &Hashes) -> Result<Self, String> {
+        let twice = |name: &[u8]| {
+            format!(
+                "user \"{}\" is in the users_file, and is stated beside it: which of them counts?",
+                name.escape_ascii()
+            )
+        };
+        if let Some(name) = file.names().find(|name| self.users.contains(name)) {
+            return Err(twice(name));
+        }
+        let hashes = self.stated.with(file).map_err(twice)?;
+        Ok(Self {
+            hashes,
+            ..self.clone()
         })
     }
 
@@ -53,8 +78,9 @@ impl Accounts {
         self.users.contains(name) || self.hashes.get(name).is_some()
     }
 
-    /// Makes these the accounts after `old`: whose password was another one there has it since now.
-    pub(crate) fn follow(&mut self, old: &Self) {
+    /// Makes these the accounts after `old`: whose password was another one there has it since now. Returns their names,
+    /// and those that are gone.
+    pub(crate) fn follow(&mut self, old: &Self) -> Vec<Box<[u8]>> {
         self.generation = old.generation + 1;
         let names = self.users.names().chain(self.hashes.names());
         let changed = names.filter_map(|name| {
@@ -66,11 +92,18 @@ impl Accounts {
             Some((name.into(), since))
         });
         self.changed = Arc::new(changed.collect());
+        let new = self.changed.iter();
+        let new = new.filter(|(_, since)| **since == self.generation);
+        let gone = old.users.names().chain(old.hashes.names());
+        let gone = gone.filter(|name| !self.contains(name));
+        new.map(|(name, _)| name.clone())
+            .chain(gone.map(Into::into))
+            .collect()
     }
 
     fn is_same_as_in(&self, old: &Self, name: &[u8]) -> bool {
         match (self.hashes.get(name), old.hashes.get(name)) {
-            (Some(new), Some(old)) => new.octets() == old.octets(),
+            (Some(new), Some(old)) => new.is_same_as(old),
             (None, None) => self.users.same_password(&old.users, name),
             _ => false,
         }
@@ -92,12 +125,6 @@ impl Accounts {
         !self.hashes.is_empty()
     }
 
-    /// What the password of a name is compared with, if it is a hash.
-    pub(crate) fn hash_of(&self, name: &[u8]) -> [&[u8]; 2] {
-        let hash = self.hashes.get(name);
-        hash.map(|hash| hash.octets()).unwrap_or_default()
-    }
-
     /// Verifies a password as it is, which takes no time.
     pub(crate) fn verify_plain(&self, credentials: Credentials) -> Result<Identity, AuthError> {
         let verified = self.users.clone().call(credentials).into_inner();
@@ -115,15 +142,10 @@ impl Accounts {
         let right = self.hashes.verify(memory, name, password);
         let plain = self.verify_plain(credentials.clone());
         if right {
-            Ok(self.identity(name))
+            Ok(self.sign(Identity::named(name)))
         } else {
             plain
         }
-    }
-
-    /// The identity of a client whose password is known to be right.
-    pub(crate) fn identity(&self, name: &[u8]) -> Identity {
-        self.sign(Identity::named(name))
     }
 
     fn sign(&self, mut identity: Identity) -> Identity {

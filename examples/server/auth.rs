@@ -3,18 +3,20 @@
 use std::{
     fmt,
     net::SocketAddr,
-    sync::Arc,
     task::{Context, Poll},
 };
 
 use futures_util::future::{Either, Ready, ready};
 use tokio::sync::watch;
-use tower::Service;
+use tower::{Layer, Service};
 use tower_socks::{
     BoxError, Credentials, Identity, NoAuth, Refusal, Request, Rules, UserPass,
     error::AuthError,
     io::ClientStream,
-    layer::auth::{Authenticate, AuthenticateStated, BlockingVerifier, Verification},
+    layer::auth::{
+        Authenticate, AuthenticateStated, BlockingVerifier,
+        remember::{Remember, RememberLayer, ResponseFuture},
+    },
     proto::Method,
     session::{Negotiation, Policy, Stated},
 };
@@ -23,7 +25,6 @@ use crate::{
     accounts::Accounts,
     certified::{ByCertificate, Certified},
     logins::Logins,
-    remembered::Remembered,
 };
 
 /// Authenticates by username and password where there are users, and admits everyone where there
@@ -38,11 +39,12 @@ impl ReloadableAuth {
     pub(crate) fn new(
         accounts: watch::Receiver<Accounts>,
         logins: &Logins,
-    ) -> Result<Self, BoxError> {
-        Ok(Self {
-            with_password: UserPass::new(Verifier::new(accounts.clone(), logins)?),
+        remembered: &RememberLayer,
+    ) -> Self {
+        Self {
+            with_password: UserPass::new(Verifier::new(accounts.clone(), logins, remembered)),
             accounts,
-        })
+        }
     }
 }
 
@@ -114,26 +116,24 @@ impl<Io: ClientStream> Authenticate<Io> for ReloadableAuth {
 #[derive(Clone)]
 struct Verifier {
     accounts: watch::Receiver<Accounts>,
-    remembered: Arc<Remembered>,
-    hashing: BlockingVerifier,
+    hashing: Remember<BlockingVerifier>,
 }
 
 impl Verifier {
-    fn new(accounts: watch::Receiver<Accounts>, logins: &Logins) -> Result<Self, BoxError> {
-        let remembered = Arc::new(Remembered::new(logins.remember.0)?);
-        let (in_force, right) = (accounts.clone(), Arc::clone(&remembered));
+    fn new(
+        accounts: watch::Receiver<Accounts>,
+        logins: &Logins,
+        remembered: &RememberLayer,
+    ) -> Self {
+        let in_force = accounts.clone();
         let hashing = logins.verifier(move |memory, credentials| {
             let accounts = in_force.borrow().clone();
-            let identity = accounts.verify(memory, credentials)?;
-            let expected = accounts.hash_of(credentials.name());
-            right.verified(right.code(credentials, &expected));
-            Ok(identity)
+            accounts.verify(memory, credentials)
         });
-        Ok(Self {
+        Self {
             accounts,
-            remembered,
-            hashing,
-        })
+            hashing: remembered.layer(hashing),
+        }
     }
 }
 
@@ -146,7 +146,7 @@ impl fmt::Debug for Verifier {
 impl Service<Credentials> for Verifier {
     type Response = Identity;
     type Error = BoxError;
-    type Future = Either<Ready<Result<Identity, BoxError>>, Verification>;
+    type Future = Either<Ready<Result<Identity, BoxError>>, ResponseFuture>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         Poll::Ready(Ok(()))
@@ -155,21 +155,12 @@ impl Service<Credentials> for Verifier {
     fn call(&mut self, credentials: Credentials) -> Self::Future {
         // The last user may be gone since the method was selected: then nobody is admitted.
         let accounts = self.accounts.borrow().clone();
-        let name = credentials.name();
-        let expected = accounts.hash_of(name);
-        let is_hash = expected != <[&[u8]; 2]>::default();
-        if accounts.has_hashes() {
-            let code = self.remembered.code(&credentials, &expected);
-            if !self.remembered.knows(&code) {
-                return Either::Right(self.hashing.call(credentials));
-            }
+        match accounts.has_hashes() {
+            true => Either::Right(self.hashing.call(credentials)),
+            false => Either::Left(ready(
+                accounts.verify_plain(credentials).map_err(Into::into),
+            )),
         }
-        let verified = match is_hash {
-            true => Ok(accounts.identity(name)),
-            // What is remembered may be the password of before a reload.
-            false => accounts.verify_plain(credentials),
-        };
-        Either::Left(ready(verified.map_err(Into::into)))
     }
 }
 

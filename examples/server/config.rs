@@ -1,6 +1,10 @@
 //! The configuration file: users and rules, checked as a whole before anything of it is used.
 
-use std::{fmt, ops::Range, path::Path};
+use std::{
+    fmt,
+    ops::Range,
+    path::{Path, PathBuf},
+};
 
 use serde::Deserialize;
 use serde_path_to_error::Segment;
@@ -47,6 +51,8 @@ pub(crate) struct Config {
     /// Names and hashes of passwords.
     #[serde(default)]
     pub(crate) password_hashes: Hashes,
+    /// More of them, in a file of their own.
+    pub(crate) users_file: Option<PathBuf>,
     /// The rules, without what the command line adds.
     #[serde(default = "public")]
     pub(crate) acl: RulesBuilder,
@@ -104,6 +110,7 @@ impl Default for Config {
             open: false,
             users: Users::default(),
             password_hashes: Hashes::default(),
+            users_file: None,
             acl: public(),
             limits: Limits::default(),
             logins: Logins::default(),
@@ -157,8 +164,10 @@ impl Config {
             (span, format!("{}{message}", Place(error.path())))
         })?;
         let accounts = config.accounts().map_err(|problem| (None, problem))?;
-        // The authorities of certificates know names that the file does not.
-        let is_closed_list = !accounts.is_empty() && !config.has_certified_names();
+        // The authorities of certificates know names that the file does not, and so does a file of users, which changes by
+        // itself: a user who has left it must not keep the server from starting.
+        let is_closed_list =
+            !accounts.is_empty() && !config.has_certified_names() && config.users_file.is_none();
         let known = |user: &str| !is_closed_list || accounts.contains(user.as_bytes());
         if let Err(problem) = config.acl.check_names(known) {
             return Err((find(text, problem.location()), format!("acl, {problem}")));

@@ -1,4 +1,4 @@
-//! `[password_hashes]`: argon2 in the PHC format, and the memory in which it is computed.
+//! Hashes of passwords: argon2 in the PHC format with the memory in which it is computed, and bcrypt.
 
 use std::{
     collections::HashMap,
@@ -18,12 +18,40 @@ use tower_socks::BoxError;
 /// Names, each with a hash.
 #[derive(Clone, Default)]
 pub(crate) struct Hashes {
-    known: Arc<HashMap<Box<[u8]>, Hash>>,
+    known: Arc<HashMap<Box<[u8]>, Arc<Hash>>>,
     /// Names in order, from which those that are not there are compared with one.
     names: Arc<[Box<[u8]>]>,
 }
 
 impl Hashes {
+    pub(crate) fn new(known: HashMap<Box<[u8]>, Arc<Hash>>) -> Self {
+        let mut names: Vec<_> = known.keys().cloned().collect();
+        names.sort_unstable();
+        Self {
+            known: Arc::new(known),
+            names: names.into(),
+        }
+    }
+
+    /// Puts others beside these.
+    ///
+    /// # Errors
+    ///
+    /// A name that is in both.
+    pub(crate) fn with(&self, others: &Self) -> Result<Self, &[u8]> {
+        match (self.is_empty(), others.is_empty()) {
+            (_, true) => return Ok(self.clone()),
+            (true, _) => return Ok(others.clone()),
+            (false, false) => {}
+        }
+        if let Some(twice) = self.names().find(|name| others.get(name).is_some()) {
+            return Err(twice);
+        }
+        let all = self.known.iter().chain(&*others.known);
+        let all = all.map(|(name, hash)| (name.clone(), Arc::clone(hash)));
+        Ok(Self::new(all.collect()))
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.known.len()
     }
@@ -33,7 +61,7 @@ impl Hashes {
     }
 
     pub(crate) fn get(&self, name: &[u8]) -> Option<&Hash> {
-        self.known.get(name)
+        self.known.get(name).map(|hash| &**hash)
     }
 
     pub(crate) fn names(&self) -> impl Iterator<Item = &[u8]> {
@@ -67,38 +95,97 @@ impl fmt::Debug for Hashes {
 impl<'de> Deserialize<'de> for Hashes {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let stated = HashMap::<String, Hash>::deserialize(deserializer)?;
-        let known: HashMap<Box<[u8]>, Hash> = stated
+        let known: HashMap<Box<[u8]>, Arc<Hash>> = stated
             .into_iter()
-            .map(|(name, hash)| (name.into_bytes().into(), hash))
+            .map(|(name, hash)| (name.into_bytes().into(), Arc::new(hash)))
             .collect();
-        let mut names: Vec<_> = known.keys().cloned().collect();
-        names.sort_unstable();
-        if names.iter().any(|name| !(1..=255).contains(&name.len())) {
+        if known.keys().any(|name| !(1..=255).contains(&name.len())) {
             return Err(de::Error::custom(
                 "the name of a user must have 1 to 255 octets",
             ));
         }
-        Ok(Self {
-            known: Arc::new(known),
-            names: names.into(),
-        })
+        Ok(Self::new(known))
     }
 }
 
-/// A hash of argon2, with its costs and its salt.
-pub(crate) struct Hash {
-    argon2: Argon2<'static>,
-    salt: Box<[u8]>,
-    hash: Box<[u8]>,
+/// A hash, with its costs and its salt.
+pub(crate) enum Hash {
+    Argon2 {
+        argon2: Argon2<'static>,
+        salt: Box<[u8]>,
+        hash: Box<[u8]>,
+    },
+    /// As it is written.
+    Bcrypt(Box<str>),
 }
+
+/// Of bcrypt: a second or more for each login.
+const MAX_COST: u32 = 14;
+
+/// Of argon2, in KiB: more is a mistake, and one login could end the server for want of memory.
+const MAX_MEMORY: u32 = 1 << 20;
 
 impl Hash {
-    /// Salt and hash: another password has others.
-    pub(crate) fn octets(&self) -> [&[u8]; 2] {
-        [&self.salt, &self.hash]
+    /// Whether both have the same salt and the same hash: another password has others.
+    pub(crate) fn is_same_as(&self, other: &Self) -> bool {
+        match (self, other) {
+            (
+                Self::Argon2 { salt, hash, .. },
+                Self::Argon2 {
+                    salt: other_salt,
+                    hash: other_hash,
+                    ..
+                },
+            ) => (salt, hash) == (other_salt, other_hash),
+            (Self::Bcrypt(text), Self::Bcrypt(other)) => text == other,
+            _ => false,
+        }
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    /// Parses a hash in a file of users.
+    ///
+    /// # Errors
+    ///
+    /// What it is instead, and what to do.
+    pub(crate) fn of_file(text: &[u8]) -> Result<Self, String> {
+        let text = str::from_utf8(text).unwrap_or_default();
+        if ["$2y$", "$2b$"].iter().any(|kind| text.starts_with(kind)) {
+            return Self::bcrypt(text);
+        }
+        let is_a = |kinds: &[&str]| kinds.iter().any(|kind| text.starts_with(kind));
+        let what = match () {
+            () if is_a(&["$argon2"]) => {
+                return Self::argon2(text).ok_or_else(|| {
+                    "this is no hash of argon2, or takes more than 1 GiB: make one by `server hash-password`".into()
+                });
+            }
+            () if is_a(&["$2"]) => "this kind of bcrypt has had mistakes",
+            () if is_a(&["$apr1$", "$1$"]) => "hashes of MD5 are found too fast",
+            () if is_a(&["{SHA}"]) => "hashes of SHA-1 are found too fast",
+            () if is_a(&["$5$", "$6$", "$y$"]) => "hashes of crypt are not taken",
+            () => "this is no hash that is taken, and may be a password",
+        };
+        Err(format!(
+            "{what}: make one by `htpasswd -B` or `server hash-password`"
+        ))
+    }
+
+    fn bcrypt(text: &str) -> Result<Self, String> {
+        let parts = text.parse::<bcrypt::HashParts>();
+        match parts.map(|parts| parts.get_cost()) {
+            Ok(4..=MAX_COST) => Ok(Self::Bcrypt(text.into())),
+            Ok(cost) => Err(format!(
+                "bcrypt with a cost of {cost} is not taken, but 4 to {MAX_COST}: 10 takes some 0.1 s, and each step more \
+                 twice the time"
+            )),
+            Err(_) => Err(
+                "this is a part of a bcrypt hash, or has more behind it: a line is NAME:HASH"
+                    .into(),
+            ),
+        }
+    }
+
+    fn argon2(text: &str) -> Option<Self> {
         let parsed = PasswordHash::new(text).ok()?;
         let algorithm = Algorithm::try_from(parsed.algorithm.as_str()).ok()?;
         let version = match parsed.version {
@@ -106,7 +193,10 @@ impl Hash {
             None => Version::default(),
         };
         let params = Params::try_from(&parsed).ok()?;
-        Some(Self {
+        if params.m_cost() > MAX_MEMORY {
+            return None;
+        }
+        Some(Self::Argon2 {
             argon2: Argon2::new(algorithm, version, params),
             salt: parsed.salt?.as_ref().into(),
             hash: parsed.hash?.as_bytes().into(),
@@ -114,12 +204,20 @@ impl Hash {
     }
 
     fn verify(&self, memory: &mut Memory, password: &[u8]) -> bool {
-        let blocks = memory.blocks(self.argon2.params().block_count());
-        let mut computed = vec![0; self.hash.len()];
-        let done =
-            self.argon2
-                .hash_password_into_with_memory(password, &self.salt, &mut computed, blocks);
-        done.is_ok() && bool::from(computed.ct_eq(&self.hash))
+        match self {
+            Self::Argon2 { argon2, salt, hash } => {
+                let blocks = memory.blocks(argon2.params().block_count());
+                let mut computed = vec![0; hash.len()];
+                let done =
+                    argon2.hash_password_into_with_memory(password, salt, &mut computed, blocks);
+                done.is_ok() && bool::from(computed.ct_eq(hash))
+            }
+            // An octet 0 ends a password there: what is behind it would not count.
+            Self::Bcrypt(text) => {
+                let right = bcrypt::verify(password, text).unwrap_or(false);
+                right && !password.contains(&0)
+            }
+        }
     }
 }
 
@@ -127,7 +225,7 @@ impl<'de> Deserialize<'de> for Hash {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         // Not shown: it may be a password in a wrong place.
         let text = String::deserialize(deserializer).ok();
-        let hash = text.as_deref().and_then(Self::parse);
+        let hash = text.as_deref().and_then(Self::argon2);
         hash.ok_or_else(|| {
             de::Error::custom("this is no hash of argon2: make one by `server hash-password`")
         })

@@ -7,9 +7,12 @@ use std::{
 
 use serde::Deserialize;
 use tower_socks::{
-    Credentials, Identity,
+    BoxError, Credentials, Identity,
     error::AuthError,
-    layer::{auth::BlockingVerifier, limit::FailedLoginsLayer},
+    layer::{
+        auth::{BlockingVerifier, remember::RememberLayer},
+        limit::FailedLoginsLayer,
+    },
 };
 
 use crate::{hashes::Memory, timeouts::Span};
@@ -23,7 +26,9 @@ pub(crate) struct Logins {
     /// 256 for each core, if it is left out.
     hashes_waiting: Option<NonZeroUsize>,
     /// How long a name and a password that were right cost no hash.
-    pub(crate) remember: Span,
+    remember: Span,
+    /// The same of those that were wrong.
+    remember_wrong: Span,
     /// Of an address, or at a name.
     free_failures: u32,
     /// Before a password is looked at, after failures.
@@ -39,6 +44,7 @@ impl Default for Logins {
             hashes_at_once: None,
             hashes_waiting: None,
             remember: Span(Duration::from_secs(5 * 60)),
+            remember_wrong: Span(Duration::from_secs(5)),
             free_failures: 3,
             longest_delay: Span(Duration::from_secs(4)),
             at_once_per_client: NonZeroU32::MIN.saturating_add(63),
@@ -57,6 +63,13 @@ impl Logins {
             .at_once_per_client(self.at_once_per_client.get())
             .at_once_per_site(self.at_once_per_site.get())
             .at_once_per_name(self.at_once_per_name.get())
+    }
+
+    /// Remembers what was verified.
+    pub(crate) fn remembered(&self) -> Result<RememberLayer, BoxError> {
+        Ok(RememberLayer::new()?
+            .right_for(self.remember.0)
+            .wrong_for(self.remember_wrong.0))
     }
 
     /// Makes a verifier of a function that hashes.

@@ -21,12 +21,12 @@ mod descriptors;
 mod explain;
 mod hashes;
 mod healthcheck;
+mod htpasswd;
 mod limits;
 mod listen;
 mod log;
 mod logins;
 mod lookups;
-mod remembered;
 mod replies;
 mod search;
 mod serving;
@@ -197,7 +197,7 @@ where
         search_domain,
         ..
     } = fixed.clone();
-    let state = State::new(settings);
+    let state = State::new(settings)?;
     let open = OpenTunnels::new();
     tokio::spawn(signals::list_at_usr1(open.clone())?);
     let stop = signals::stop(&timeouts)?;
@@ -211,7 +211,8 @@ where
         .layer(AuthLayer::new(ReloadableAuth::new(
             state.accounts(),
             &logins,
-        )?));
+            state.remembered(),
+        )));
     let stack = ServiceBuilder::new()
         .timeout(timeouts.dial.0)
         .option_layer(search_domain.map(|domain| domain.layer()))

@@ -8,6 +8,7 @@ use crate::{
     accounts::Accounts,
     cli::Flags,
     config::{Config, Log},
+    htpasswd::UsersFile,
     limits::Limits,
     listen::{Bound, Door, TopLevel},
     logins::Logins,
@@ -22,6 +23,8 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) accounts: Accounts,
+    /// Where some of them are from.
+    pub(crate) users_file: Option<UsersFile>,
     pub(crate) rules: Rules,
     /// Nobody has to authenticate, if there are no users: somebody has said so.
     pub(crate) is_open: bool,
@@ -76,6 +79,7 @@ impl Settings {
             open,
             users,
             password_hashes: hashes,
+            users_file,
             acl,
             limits,
             logins,
@@ -94,7 +98,15 @@ impl Settings {
             || !hashes.is_empty()
             || upstream.as_ref().is_some_and(Upstream::has_password);
         let users = flags.with_users(users);
-        let accounts = Accounts::new(users, hashes)?;
+        let mut accounts = Accounts::new(users, hashes)?;
+        let users_file = match users_file {
+            Some(path) => {
+                let (file, users) = UsersFile::read(&path)?;
+                accounts = accounts.with_file(&users)?;
+                Some(file)
+            }
+            None => None,
+        };
         let has_udp = match (&upstream, upstream_udp) {
             (None, None) => true,
             (None, Some(_)) => return Err("upstream_udp: there is no `upstream`".into()),
@@ -139,6 +151,7 @@ impl Settings {
         };
         Ok(Self {
             accounts,
+            users_file,
             rules: acl.build(),
             is_open,
             has_secrets,

@@ -2,14 +2,15 @@
 
 use tokio::{signal::unix::Signal, sync::watch};
 use tower_socks::{
-    Rules,
-    layer::{acl::SwapPolicy, tls::TlsLayer},
+    BoxError, Rules,
+    layer::{acl::SwapPolicy, auth::remember::RememberLayer, tls::TlsLayer},
 };
 
 use crate::{
     accounts::Accounts,
     auth::UsersPolicy,
     cli::Flags,
+    htpasswd::UsersFile,
     listen::Bound,
     settings::{Fixed, Settings},
     systemd,
@@ -21,6 +22,8 @@ use crate::{
 pub(crate) struct State {
     accounts: watch::Sender<Accounts>,
     policy: SwapPolicy<UsersPolicy>,
+    remembered: RememberLayer,
+    users_file: Option<UsersFile>,
     has_secrets: bool,
     /// What takes TLS at each door, in their order.
     tls: Vec<Option<TlsLayer>>,
@@ -28,9 +31,10 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(crate) fn new(settings: Settings) -> Self {
+    pub(crate) fn new(settings: Settings) -> Result<Self, BoxError> {
         let Settings {
             accounts,
+            users_file,
             rules,
             has_secrets,
             tls,
@@ -42,13 +46,20 @@ impl State {
             let layer = config.map(TlsLayer::new);
             layer.map(|layer| layer.deadline(limit))
         });
-        Self {
+        Ok(Self {
+            remembered: fixed.logins.remembered()?,
+            users_file,
             tls: tls.collect(),
             accounts: watch::Sender::new(accounts.clone()),
             policy: SwapPolicy::new(UsersPolicy { accounts, rules }),
             has_secrets,
             fixed,
-        }
+        })
+    }
+
+    /// Remembers who was verified, until a reload says otherwise.
+    pub(crate) const fn remembered(&self) -> &RememberLayer {
+        &self.remembered
     }
 
     pub(crate) fn accounts(&self) -> watch::Receiver<Accounts> {
@@ -90,15 +101,66 @@ impl State {
         }
     }
 
-    /// Reads the file again at each SIGHUP. With a mistake in it everything stays as it is.
-    pub(crate) async fn reload_at(self, mut signal: Signal, flags: Flags, bound: Bound) {
+    /// Puts users and rules in force. The order is that in which nobody gets in who should not: verifiers have the new
+    /// users before what they have said of the old ones is forgotten, and what is let in meanwhile the policy refuses.
+    fn replace(&self, mut accounts: Accounts, rules: Rules) {
+        let changed = accounts.follow(&self.accounts.borrow());
+        self.accounts.send_replace(accounts.clone());
+        for name in changed {
+            self.remembered.forget(name);
+        }
+        self.policy.swap(UsersPolicy { accounts, rules });
+        self.policy.recheck();
+    }
+
+    /// Reads the users' file alone. With a mistake in it its users stay as they are.
+    async fn reload_users(&self) {
+        let Some(UsersFile { path, .. }) = self.users_file.clone() else {
+            return;
+        };
+        let in_force = self.accounts.borrow().clone();
+        let read = move || {
+            let (_, users) = UsersFile::read(&path)?;
+            Ok((in_force.with_file(&users)?, path))
+        };
+        let read = tokio::task::spawn_blocking(read).await;
+        match read.unwrap_or_else(|error| Err(error.to_string())) {
+            Ok((accounts, path)) => {
+                let users = accounts.len();
+                self.replace(accounts, self.policy.current().rules.clone());
+                tracing::info!(users, "reloaded {}", path.display());
+            }
+            Err(problem) => tracing::warn!("kept the users that were in force: {problem}"),
+        }
+    }
+
+    /// Reads the file again at each SIGHUP, and that of the users when it has changed as well. With a mistake in it
+    /// everything stays as it is.
+    pub(crate) async fn reload_at(mut self, mut signal: Signal, flags: Flags, bound: Bound) {
         warn_if_exposed(
             &flags,
             self.has_secrets,
+            self.users_file.as_ref(),
             &bound,
             &self.policy.current().rules,
         );
-        while signal.recv().await.is_some() {
+        loop {
+            let changed = async {
+                match &mut self.users_file {
+                    Some(file) => file.changed().await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                signal = signal.recv() => match signal {
+                    Some(()) => {}
+                    None => return,
+                },
+                () = changed => {
+                    self.reload_users().await;
+                    continue;
+                }
+            }
             let Some(path) = flags.config.as_ref().map(|path| path.display().to_string()) else {
                 tracing::warn!("nothing to reload: started without --config");
                 continue;
@@ -110,7 +172,8 @@ impl State {
                 tokio::task::spawn_blocking(move || Settings::load(&again, &in_force)).await;
             match loaded {
                 Ok(Ok(Settings {
-                    mut accounts,
+                    accounts,
+                    users_file,
                     rules,
                     has_secrets,
                     tls,
@@ -123,18 +186,16 @@ impl State {
                         continue;
                     }
                     self.warn_of_what_is_gone(&path, &accounts, &rules);
-                    warn_if_exposed(&flags, has_secrets, &bound, &rules);
+                    warn_if_exposed(&flags, has_secrets, users_file.as_ref(), &bound, &rules);
                     if !fixed.is_like(&self.fixed) {
                         tracing::warn!(
                             "{path}: listen, protocols, tls, proxy_protocol, udp_over_tcp, resolve, limits, logins, timeouts, \
                              replies, upstream, upstream_udp, search_domain, log and metrics change with a restart only"
                         );
                     }
-                    accounts.follow(&self.accounts.borrow());
                     let (user_count, rule_count) = (accounts.len(), rules.len());
-                    self.accounts.send_replace(accounts.clone());
-                    self.policy.swap(UsersPolicy { accounts, rules });
-                    self.policy.recheck();
+                    self.replace(accounts, rules);
+                    self.users_file = users_file;
                     let layers = self.tls.iter().zip(tls);
                     let certificates = layers.filter_map(|(layer, config)| {
                         layer

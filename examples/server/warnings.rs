@@ -9,14 +9,26 @@ use tower_socks::{
 
 use crate::{
     cli::Flags,
+    htpasswd::UsersFile,
     listen::{Bound, Headers},
 };
 
 /// Warns about passwords and keys that every user of this machine can read, and about networks from which everybody may
 /// say to be any client.
-pub(crate) fn warn_if_exposed(flags: &Flags, has_secrets: bool, bound: &Bound, rules: &Rules) {
+pub(crate) fn warn_if_exposed(
+    flags: &Flags,
+    has_secrets: bool,
+    users_file: Option<&UsersFile>,
+    bound: &Bound,
+    rules: &Rules,
+) {
     let file = flags.config.as_deref().filter(|_| has_secrets);
-    if let Some(path) = file.filter(|path| is_exposed(path)) {
+    let users = users_file.map(|file| &*file.path);
+    for path in file
+        .into_iter()
+        .chain(users)
+        .filter(|path| is_exposed(path))
+    {
         tracing::warn!(
             "{}: has passwords, and everybody on this machine can read it: chmod o-r",
             path.display()

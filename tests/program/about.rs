@@ -30,7 +30,7 @@ fn its_version_has_the_features() {
         // Those that the tests build it with.
         assert_eq!(
             features,
-            "http-connect, http-server, limit, metrics, proxy-url, reverse-dns, rules, tls, users"
+            "http-connect, http-server, limit, metrics, proxy-url, remember, reverse-dns, rules, tls, users"
         );
     }
 }

@@ -15,7 +15,7 @@ use tokio::net::TcpSocket;
 use crate::support::program::{Server, complaint, connect_request, exchange, file::File};
 
 /// A hash of `s3cret` with these costs: memory in KiB, and passes over it.
-fn hash(memory: u32, passes: u32) -> String {
+pub(crate) fn hash(memory: u32, passes: u32) -> String {
     let params = Params::new(memory, passes, 1, None).unwrap();
     let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
     argon2.hash_password(b"s3cret").unwrap().to_string()
@@ -29,7 +29,7 @@ fn credentials(name: &str, password: &str) -> Vec<u8> {
     said
 }
 
-fn log_in(server: &Server, name: &str, password: &str) -> (bool, TcpStream) {
+pub(crate) fn log_in(server: &Server, name: &str, password: &str) -> (bool, TcpStream) {
     let mut client = server.connect();
     assert_eq!(exchange(&mut client, b"\x05\x01\x02", 2), b"\x05\x02");
     let status = exchange(&mut client, &credentials(name, password), 2);

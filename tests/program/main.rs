@@ -51,3 +51,5 @@ mod systemd;
 mod udp_over_tcp;
 #[cfg(all(feature = "limit", feature = "proxy-url"))]
 mod upstream_udp;
+#[cfg(all(feature = "limit", feature = "proxy-url"))]
+mod users_file;
