@@ -59,8 +59,8 @@ impl<'a> Raw<'a> {
         }
     }
 
-    /// Bounds the octets that the system takes before it has sent those in front of them, where it can. What is on
-    /// its way does not count, so that nothing gets slower by it.
+    /// Bounds the octets that the system takes before it has sent those in front of them, where it can. What is in
+    /// flight does not count, so that nothing gets slower by it.
     pub(crate) fn bound_unsent(self, octets: u32) -> io::Result<()> {
         match self {
             #[cfg(any(target_os = "linux", target_os = "android"))]
