@@ -27,6 +27,7 @@ mod listen;
 mod log;
 mod logins;
 mod lookups;
+mod names;
 mod replies;
 mod search;
 mod serving;
@@ -46,6 +47,7 @@ use tokio::net::TcpListener;
 use tower::{Layer, Service, ServiceBuilder};
 use tower_socks::{
     AclLayer, AuthLayer, BoxError, Request, Tunnel,
+    connector::resolve::SystemResolver,
     layer::{
         acl::recheck::RecheckLayer, limit::LimitLayer, meter::MeterLayer,
         metrics::RequestMetricsLayer, track::OpenTunnels,
@@ -57,6 +59,7 @@ use cli::{Flags, Start};
 use explain::{Question, answer};
 use listen::{Bound, Passed, Socket};
 use log::Condition;
+use names::Names;
 use serving::Serving;
 use settings::{Fixed, Settings};
 use state::State;
@@ -158,13 +161,16 @@ async fn run(
     let bound = bound.serving(&fixed.doors, &sockets, status.as_ref())?;
     match &fixed.upstream {
         None => {
-            let connector = upstream::direct(&fixed);
-            run_with(flags, sockets, status, bound, log, connector).await
+            let system = SystemResolver::new();
+            let names = Names::new(system.clone());
+            let connector = upstream::direct(&fixed, system, &names);
+            let observed = (log, Some(names));
+            run_with(flags, sockets, status, bound, observed, connector).await
         }
         Some(upstream) => {
             upstream.log_udp(fixed.upstream_udp);
             let connector = upstream.connector(&fixed);
-            run_with(flags, sockets, status, bound, log, connector).await
+            run_with(flags, sockets, status, bound, (log, None), connector).await
         }
     }
 }
@@ -174,7 +180,7 @@ async fn run_with<C, T>(
     sockets: Vec<Socket>,
     status: Option<TcpListener>,
     bound: Bound,
-    log: Condition,
+    (log, names): (Condition, Option<Names>),
     connector: C,
 ) -> Result<(), BoxError>
 where
@@ -202,7 +208,7 @@ where
     tokio::spawn(signals::list_at_usr1(open.clone())?);
     let stop = signals::stop(&timeouts)?;
     if let (Some(metrics), Some(listener)) = (metrics, status) {
-        let health = Health::new(stop.clone(), log);
+        let health = Health::new(stop.clone(), log, names);
         let status = Status::start(&metrics, open.clone(), state.policy(), health)?;
         tokio::spawn(status.serve(listener));
     }

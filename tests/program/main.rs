@@ -35,6 +35,7 @@ mod logins;
 mod lookups;
 #[cfg(all(feature = "limit", feature = "metrics", feature = "proxy-url"))]
 mod mistakes;
+mod names;
 #[cfg(all(feature = "limit", feature = "metrics", feature = "proxy-url"))]
 mod probes;
 mod reload;

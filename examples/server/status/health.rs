@@ -2,21 +2,24 @@
 
 use tokio::sync::watch;
 
-use crate::{descriptors::Descriptors, log::Condition, signals::Phase};
+use crate::{descriptors::Descriptors, log::Condition, names::Names, signals::Phase};
 
 /// What `/ready` looks at.
 #[derive(Debug)]
 pub(crate) struct Health {
     phase: watch::Receiver<Phase>,
     log: Condition,
+    /// `None` where an upstream resolves them.
+    names: Option<Names>,
     descriptors: Descriptors,
 }
 
 impl Health {
-    pub(crate) fn new(phase: watch::Receiver<Phase>, log: Condition) -> Self {
+    pub(crate) fn new(phase: watch::Receiver<Phase>, log: Condition, names: Option<Names>) -> Self {
         Self {
             phase,
             log,
+            names,
             descriptors: Descriptors::default(),
         }
     }
@@ -31,7 +34,9 @@ impl Health {
             .descriptors
             .are_nearly_gone()
             .then_some("descriptors are nearly gone: raise their limit, or take fewer sessions");
-        let problems = [phase, descriptors, self.log.problem()];
+        let names = self.names.as_ref().is_some_and(Names::are_stuck);
+        let names = names.then_some("no name can be resolved");
+        let problems = [phase, descriptors, self.log.problem(), names];
         problems.into_iter().flatten().collect()
     }
 }

@@ -20,7 +20,11 @@ use tower_socks::{
     proto::Address,
 };
 
-use crate::{lookups::Lookups, settings::Fixed};
+use crate::{
+    lookups::Lookups,
+    names::{Names, Watched},
+    settings::Fixed,
+};
 
 pub(crate) use self::datagrams::UpstreamUdp;
 
@@ -33,9 +37,11 @@ pub(crate) struct Upstream {
     stated: Vec<String>,
 }
 
-/// Connects directly.
+/// Connects directly. What becomes of its lookups is noted.
 pub(crate) fn direct(
     fixed: &Fixed,
+    system: SystemResolver,
+    names: &Names,
 ) -> Connector<Direct<Resolver>, Bind<Resolver>, Associate<MakeDirect<Resolver>>, Lookups> {
     let Fixed {
         limits,
@@ -45,8 +51,7 @@ pub(crate) fn direct(
         ..
     } = fixed;
     let relay = timeouts.relay();
-    let system = SystemResolver::new();
-    let resolver = LookupMetricsLayer::new().layer(system.clone());
+    let resolver = LookupMetricsLayer::new().layer(names.watch(system.clone()));
     let lookups = match resolve {
         true => Lookups::here(resolver.clone(), system, timeouts.dial.0),
         false => Lookups::refused(),
@@ -83,8 +88,8 @@ fn associate<S>(transports: S, fixed: &Fixed) -> Associate<S> {
         .rebind_after(timeouts.udp_rebind.0)
 }
 
-/// Lookups are measured.
-type Resolver = LookupMetrics<SystemResolver>;
+/// Lookups are measured and watched.
+type Resolver = LookupMetrics<Watched<SystemResolver>>;
 
 impl Upstream {
     /// Whether two files say the same, passwords included.
