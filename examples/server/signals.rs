@@ -34,10 +34,10 @@ pub(crate) fn stop(timeouts: &Timeouts) -> Result<watch::Receiver<Phase>, BoxErr
         systemd::stopping();
         if let Some(delay) = delay {
             let delay = delay.0;
+            _ = phase.send(Phase::Leaving);
             tracing::info!(
                 "stopping in {delay:?}; sessions have {drain:?} to end then, a second signal drops them"
             );
-            _ = phase.send(Phase::Leaving);
             tokio::select! {
                 () = sleep(delay) => tracing::info!("no clients are accepted any more"),
                 () = stop.asked() => {
