@@ -83,10 +83,12 @@ pub(crate) async fn ended(
         Ok(())
     };
     tokio::select! {
-        outcome = all => outcome,
+        // Servers that stop by the second signal are none that have ended by themselves.
+        biased;
         Ok(_) = phase.wait_for(|phase| *phase == Phase::Dropped) => {
             Err("a second signal: sessions are dropped".into())
         }
+        outcome = all => outcome,
     }
 }
 
