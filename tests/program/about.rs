@@ -35,6 +35,17 @@ fn its_version_has_the_features() {
     }
 }
 
+/// A feature that is new is said as well.
+#[test]
+fn its_version_knows_all_features() {
+    let manifest: toml::Table = include_str!("../../Cargo.toml").parse().unwrap();
+    let known = include_str!("../../examples/server/about.rs");
+    let features = manifest["features"].as_table().unwrap().keys();
+    for feature in features.filter(|feature| *feature != "default") {
+        assert!(known.contains(&format!("\"{feature}\"")), "{feature}");
+    }
+}
+
 /// All that it has are comments: it can be started with as it is, and nobody has a password that others know.
 #[test]
 fn the_file_that_it_prints_changes_nothing() {
