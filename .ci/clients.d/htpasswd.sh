@@ -7,8 +7,8 @@ fi
 start_target
 url=http://$target/small
 users=$work/users
-htpasswd -cbB "$users" joe secret 2>"$work/htpasswd.log" || fail "htpasswd -cbB"
-htpasswd -bB -C 10 "$users" jane hidden 2>"$work/htpasswd.log" || fail "htpasswd -bB"
+htpasswd -cbB "$users" joe secret 2>"$work/tool.log" || fail "htpasswd -cbB"
+htpasswd -bB -C 10 "$users" jane hidden 2>"$work/tool.log" || fail "htpasswd -bB"
 chmod 600 "$users"
 printf 'users_file = "%s"\n[logins]\nfree_failures = 100\n' "$users" >"$work/users.toml"
 
@@ -38,18 +38,18 @@ done
 [ "$(as http jane:secret)" = 22 ] || fail "jane gets in with joe's password"
 ok "htpasswd -B, wrong passwords"
 
-htpasswd -bB "$users" joe other 2>"$work/htpasswd.log" || fail "htpasswd -bB"
+htpasswd -bB "$users" joe other 2>"$work/tool.log" || fail "htpasswd -bB"
 reloaded 1
 [ "$(as socks5h joe:secret)" = 97 ] || fail "joe gets in with the password of before"
 [ "$(as socks5h joe:other)" = 0 ] || fail "joe does not get in with the new password"
 ok "htpasswd -B, a changed password"
-htpasswd -D "$users" jane 2>"$work/htpasswd.log" || fail "htpasswd -D"
+htpasswd -D "$users" jane 2>"$work/tool.log" || fail "htpasswd -D"
 reloaded 2
 [ "$(as socks5h jane:hidden)" = 97 ] || fail "jane gets in although she is gone"
 ok "htpasswd -D"
 
 for kind in m s 2 5; do
-  htpasswd -b$kind "$users" weak secret 2>"$work/htpasswd.log" || fail "htpasswd -b$kind"
+  htpasswd -b$kind "$users" weak secret 2>"$work/tool.log" || fail "htpasswd -b$kind"
   said=$("$server" --config "$work/users.toml" --check 2>&1 || true)
   case $said in
     *"$users:2: user \"weak\": "*"make one by \`htpasswd -B\`"*) ok "htpasswd -$kind is refused with its line" ;;
