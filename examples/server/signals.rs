@@ -14,7 +14,7 @@ use crate::{systemd, timeouts::Timeouts, udp_over_tcp};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Phase {
     Served,
-    /// New ones are served, and whoever asks whether the server is ready hears that it is not.
+    /// New ones are served, and `/ready` says that the server is not.
     Leaving,
     /// They have some time to end.
     Drained,

@@ -21,7 +21,7 @@ use crate::{
     receive::{Received, poll_receive},
 };
 
-/// Octets in frames that are on their way into the stack, or out of it.
+/// Octets of frames that the pipe into the stack holds, and those of the one out of it.
 const PIPE: usize = 64 * 1_024;
 
 /// How long a socket that has failed is left alone.

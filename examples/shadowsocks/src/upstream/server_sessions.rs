@@ -59,7 +59,7 @@ mod tests {
         assert!(sessions.take(1, 0));
         assert!(!sessions.take(1, 0));
         assert!(sessions.take(2, 0)); // the server was restarted
-        assert!(sessions.take(1, 1)); // what was under way
+        assert!(sessions.take(1, 1)); // what the network still had
         assert!(!sessions.take(3, 0));
         advance(Duration::from_secs(59)).await;
         assert!(!sessions.take(3, 0));
