@@ -105,6 +105,20 @@ fn is_ipv4(name: &str) -> bool {
     addresses.is_ok_and(|mut them| them.all(|address| address.is_ipv4()))
 }
 
+/// What the client says comes to the target as `payload`, and its answer back as the client is to hear it.
+async fn echoes(
+    client: &mut impl Talk,
+    target: &UdpSocket,
+    payload: &[u8],
+    said: &[u8],
+    heard: &[u8],
+) -> Outcome {
+    client.say(said).await?;
+    let out = reaches(target, payload).await?;
+    target.send_to(payload, out).await.unwrap();
+    client.hear(heard).await
+}
+
 async fn o2_frames_of_version_1_have_other_types_of_address() -> Outcome {
     let server = server().await;
     let target = socket("127.0.0.1").await;
@@ -114,10 +128,7 @@ async fn o2_frames_of_version_1_have_other_types_of_address() -> Outcome {
     let heard = [b"\x00\x7f\0\0\x01", &port[..], b"\0\x04ping"].concat();
     let named = [b"\x02\x09127.0.0.1", &port[..], b"\0\x04ping"].concat();
     for said in [&heard, &named] {
-        client.say(said).await?;
-        let out = reaches(&target, b"ping").await?;
-        target.send_to(b"ping", out).await.unwrap();
-        client.hear(&heard).await?;
+        echoes(&mut client, &target, b"ping", said, &heard).await?;
     }
     if has_ipv6() {
         let target = socket("::1").await;
@@ -128,10 +139,7 @@ async fn o2_frames_of_version_1_have_other_types_of_address() -> Outcome {
             b"\0\0",
         ]
         .concat();
-        client.say(&frame).await?;
-        let out = reaches(&target, b"").await?;
-        target.send_to(b"", out).await.unwrap();
-        client.hear(&frame).await?;
+        echoes(&mut client, &target, b"", &frame, &frame).await?;
     }
     Ok(())
 }
@@ -150,10 +158,7 @@ async fn o3_fwd_udp_is_command_05() -> Outcome {
         let heard = [b"\0\x04\x0a\x01\x7f\0\0\x01", &port[..], b"ping"].concat();
         let named = [b"\0\x04\x10\x03\x09127.0.0.1", &port[..], b"ping"].concat();
         for said in [&heard, &named] {
-            client.say(said).await?;
-            let out = reaches(&target, b"ping").await?;
-            target.send_to(b"ping", out).await.unwrap();
-            client.hear(&heard).await?;
+            echoes(&mut client, &target, b"ping", said, &heard).await?;
         }
         if has_ipv6() {
             let target = socket("::1").await;
@@ -164,10 +169,7 @@ async fn o3_fwd_udp_is_command_05() -> Outcome {
                 b"v6",
             ]
             .concat();
-            client.say(&frame).await?;
-            let out = reaches(&target, b"v6").await?;
-            target.send_to(b"v6", out).await.unwrap();
-            client.hear(&frame).await?;
+            echoes(&mut client, &target, b"v6", &frame, &frame).await?;
         }
     }
     Ok(())

@@ -59,19 +59,17 @@ pub(super) fn halves<Io: AsyncWrite + Unpin>(
     destination: Option<Address>,
 ) -> (FrameSender<Io>, FrameReceiver<Io>) {
     let destination = destination.and_then(|it| it.canonical().ok());
-    let request = match (protocol, &destination) {
-        (UdpOverTcp::V2, destination) => Some(UdpOverTcpRequest {
-            is_connect: destination.is_some(),
-            // Zeros where frames have addresses: sing-box looks a name up here and opens a socket of this family, and
-            // the stream ends with the first frame that cannot go by it. With zeros all can.
-            destination: destination.clone().unwrap_or(Address::UNSPECIFIED),
-        }),
-        (UdpOverTcp::V1 | UdpOverTcp::ForwardUdp, _) => None,
-    };
-    let framing = match (&request, protocol) {
-        (Some(request), _) => request.framing(),
-        (None, UdpOverTcp::ForwardUdp) => Framing::ForwardUdp,
-        (None, UdpOverTcp::V1 | UdpOverTcp::V2) => Framing::Addressed,
+    let (framing, request) = match protocol.framing() {
+        Some(framing) => (framing, None),
+        None => {
+            let request = UdpOverTcpRequest {
+                is_connect: destination.is_some(),
+                // Zeros where frames have addresses: sing-box looks a name up here and opens a socket of this family,
+                // and the stream ends with the first frame that cannot go by it. With zeros all can.
+                destination: destination.clone().unwrap_or(Address::UNSPECIFIED),
+            };
+            (request.framing(), Some(request))
+        }
     };
     let stream = Arc::new(FrameStream::new(io, framing, request));
     let sender = FrameSender {

@@ -1,3 +1,4 @@
+use super::Framing;
 use crate::proto::{Address, Command, DomainName};
 
 /// A protocol that carries datagrams in a TCP stream.
@@ -54,6 +55,15 @@ impl UdpOverTcp {
     pub fn target(self) -> Address {
         let name = self.host().map(DomainName::from_normal);
         name.map_or(Address::UNSPECIFIED, |name| Address::Name(name, 443))
+    }
+
+    /// Returns the form of the frames, unless the [request](super::UdpOverTcpRequest) in the stream says it.
+    pub(crate) const fn framing(self) -> Option<Framing> {
+        match self {
+            Self::V1 => Some(Framing::Addressed),
+            Self::V2 => None,
+            Self::ForwardUdp => Some(Framing::ForwardUdp),
+        }
     }
 
     const fn host(self) -> Option<&'static str> {

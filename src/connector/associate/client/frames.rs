@@ -65,11 +65,6 @@ impl<'a, W: ClientStream> ClientFrames<'a, W> {
         backlog: usize,
         one_destination: OneDestination,
     ) -> Self {
-        let framing = match protocol {
-            UdpOverTcp::V1 => Some(Framing::Addressed),
-            UdpOverTcp::V2 => None,
-            UdpOverTcp::ForwardUdp => Some(Framing::ForwardUdp),
-        };
         // Otherwise a client that does not read has megabytes in the system, and hears what is old.
         if let Some(socket) = Raw::beneath(&*stream) {
             let _ = socket.bound_unsent(UNSENT);
@@ -77,7 +72,9 @@ impl<'a, W: ClientStream> ClientFrames<'a, W> {
         Self {
             stream,
             request: Vec::new(),
-            frames: framing.map(|framing| Frames::new(framing, Vec::new(), None)),
+            frames: protocol
+                .framing()
+                .map(|framing| Frames::new(framing, Vec::new(), None)),
             backlog,
             is_overflown: false,
             one_destination,
