@@ -13,6 +13,7 @@
 mod accepted;
 mod admission;
 mod allowed_or_refused;
+mod amounts;
 mod box_tunnel;
 mod client_key;
 mod connected;
@@ -46,6 +47,7 @@ pub(crate) use self::replies::Replies;
 pub(crate) use self::session_limit::{SESSIONS_LIMIT, SESSIONS_WAITING};
 pub use self::{
     accepted::Accepted,
+    amounts::{Amounts, Bytes, BytesPerSecond, InvalidAmount},
     box_tunnel::BoxTunnel,
     client_key::{User, UserOrClient},
     connected::Connected,

@@ -10,6 +10,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod amounts;
 #[cfg(feature = "limit")]
 mod bytes;
 #[cfg(feature = "limit")]
