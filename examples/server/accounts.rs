@@ -5,7 +5,10 @@ use std::{collections::HashMap, fmt, sync::Arc};
 use tower::Service;
 use tower_socks::{Credentials, Identity, Users, error::AuthError};
 
-use crate::hashes::{Hashes, Memory};
+use crate::{
+    directories::Directories,
+    hashes::{Hashes, Memory},
+};
 
 /// All users of one state of the file.
 #[derive(Clone, Default)]
@@ -14,6 +17,8 @@ pub(crate) struct Accounts {
     /// Without those of a file.
     stated: Hashes,
     hashes: Hashes,
+    /// Who knows others.
+    directories: Directories,
     /// Counts the reloads.
     generation: u64,
     /// The generation since which a name has its password, where that is not the first.
@@ -66,8 +71,19 @@ impl Accounts {
         })
     }
 
+    /// Lets directories be asked for those who are not here.
+    pub(crate) fn with_directories(mut self, directories: Directories) -> Self {
+        self.directories = directories;
+        self
+    }
+
+    pub(crate) const fn directories(&self) -> &Directories {
+        &self.directories
+    }
+
+    /// Whether nobody is asked for a password.
     pub(crate) fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.len() == 0 && self.directories.is_empty()
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -80,7 +96,12 @@ impl Accounts {
 
     /// Makes these the accounts after `old`: whose password was another one there has it since now. Returns their names,
     /// and those that are gone.
+    ///
+    /// Directories of which the same is stated stay, with their connections.
     pub(crate) fn follow(&mut self, old: &Self) -> Vec<Box<[u8]>> {
+        if self.directories.is_same_as(&old.directories) {
+            self.directories = old.directories.clone();
+        }
         self.generation = old.generation + 1;
         let names = self.users.names().chain(self.hashes.names());
         let changed = names.filter_map(|name| {
@@ -114,10 +135,22 @@ impl Accounts {
         let Some(name) = identity.name() else {
             return self.is_empty();
         };
-        // None in a question of --explain.
+        if let Some(is_asked) = self.directories.know(identity) {
+            // Whom the file knows by now has to log in there.
+            return is_asked && !self.contains(name);
+        }
+        // None in a question of --explain, which may be about a user of a directory.
+        if !self.directories.is_empty() && identity.extensions().get::<VerifiedBy>().is_none() {
+            return true;
+        }
         let verified = identity.extensions().get::<VerifiedBy>();
         let since = self.changed.get(name).copied().unwrap_or(0);
         self.contains(name) && verified.is_none_or(|by| by.0 >= since)
+    }
+
+    /// Whether directories are asked for a name.
+    pub(crate) fn asks_directories(&self, name: &[u8]) -> bool {
+        !self.directories.is_empty() && !self.contains(name)
     }
 
     /// Whether a verification takes the time of a hash. If one does, all do.

@@ -6,6 +6,7 @@ use std::{
     task::{Context, Poll},
 };
 
+use futures_util::future::BoxFuture;
 use futures_util::future::{Either, Ready, ready};
 use tokio::sync::watch;
 use tower::{Layer, Service};
@@ -14,7 +15,7 @@ use tower_socks::{
     error::AuthError,
     io::ClientStream,
     layer::auth::{
-        Authenticate, AuthenticateStated, BlockingVerifier,
+        Authenticate, AuthenticateStated, BlockingVerifier, Verification,
         remember::{Remember, RememberLayer, ResponseFuture},
     },
     proto::Method,
@@ -116,7 +117,8 @@ impl<Io: ClientStream> Authenticate<Io> for ReloadableAuth {
 #[derive(Clone)]
 struct Verifier {
     accounts: watch::Receiver<Accounts>,
-    hashing: Remember<BlockingVerifier>,
+    /// What takes its time.
+    slow: Remember<Slow>,
 }
 
 impl Verifier {
@@ -130,9 +132,13 @@ impl Verifier {
             let accounts = in_force.borrow().clone();
             accounts.verify(memory, credentials)
         });
+        let slow = Slow {
+            accounts: accounts.clone(),
+            hashing,
+        };
         Self {
             accounts,
-            hashing: remembered.layer(hashing),
+            slow: remembered.layer(slow),
         }
     }
 }
@@ -155,11 +161,40 @@ impl Service<Credentials> for Verifier {
     fn call(&mut self, credentials: Credentials) -> Self::Future {
         // The last user may be gone since the method was selected: then nobody is admitted.
         let accounts = self.accounts.borrow().clone();
-        match accounts.has_hashes() {
-            true => Either::Right(self.hashing.call(credentials)),
+        match accounts.has_hashes() || accounts.asks_directories(credentials.name()) {
+            true => Either::Right(self.slow.call(credentials)),
             false => Either::Left(ready(
                 accounts.verify_plain(credentials).map_err(Into::into),
             )),
+        }
+    }
+}
+
+/// Verifies by hashes, or by directories whom the file does not know.
+#[derive(Clone)]
+struct Slow {
+    accounts: watch::Receiver<Accounts>,
+    hashing: BlockingVerifier,
+}
+
+impl Service<Credentials> for Slow {
+    type Response = Identity;
+    type Error = BoxError;
+    type Future = Either<Verification, BoxFuture<'static, Result<Identity, BoxError>>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.hashing.poll_ready(cx)
+    }
+
+    fn call(&mut self, credentials: Credentials) -> Self::Future {
+        let accounts = self.accounts.borrow();
+        if accounts.asks_directories(credentials.name()) {
+            let directories = accounts.directories().clone();
+            Either::Right(Box::pin(
+                async move { directories.verify(credentials).await },
+            ))
+        } else {
+            Either::Left(self.hashing.call(credentials))
         }
     }
 }

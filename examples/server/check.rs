@@ -25,6 +25,9 @@ pub(crate) fn check(settings: &Settings) -> ExitCode {
         println!("          {}", door.describe());
     }
     println!("users     {}", settings.accounts.len());
+    for directory in settings.accounts.directories().names() {
+        println!("          and those of {directory}");
+    }
     println!("rules     {}", settings.rules.len());
     match upstream {
         Some(upstream) => println!("upstream  {upstream}\n          with UDP {upstream_udp}"),

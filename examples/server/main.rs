@@ -18,6 +18,7 @@ mod check;
 mod cli;
 mod config;
 mod descriptors;
+mod directories;
 mod explain;
 mod hashes;
 mod healthcheck;

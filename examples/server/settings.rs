@@ -8,6 +8,7 @@ use crate::{
     accounts::Accounts,
     cli::Flags,
     config::{Config, Log},
+    directories::Directories,
     htpasswd::UsersFile,
     limits::Limits,
     listen::{Bound, Door, TopLevel},
@@ -107,6 +108,8 @@ impl Settings {
             }
             None => None,
         };
+        // Each table of a directory makes one.
+        let accounts = accounts.with_directories(Directories::new([]));
         let has_udp = match (&upstream, upstream_udp) {
             (None, None) => true,
             (None, Some(_)) => return Err("upstream_udp: there is no `upstream`".into()),

@@ -78,14 +78,18 @@ impl State {
     /// Refuses to let everyone in where there were users, unless somebody has said that this is meant:
     /// a file that was emptied, or cut, looks the same.
     fn opens_nothing(&self, new: &Accounts, is_open: bool) -> Result<(), String> {
-        match self.accounts.borrow().len() {
-            users if users > 0 && new.is_empty() && !is_open => Err(format!(
-                "there were {users} users and now there are none, so that nobody would be asked for \
-                 a password: write `open = true` at the top of the file, or start with --open, if \
-                 that is meant"
-            )),
-            _ => Ok(()),
+        let in_force = self.accounts.borrow();
+        if in_force.is_empty() || !new.is_empty() || is_open {
+            return Ok(());
         }
+        let before = match in_force.len() {
+            0 => "there was a directory to ask and now there is none".to_owned(),
+            users => format!("there were {users} users and now there are none"),
+        };
+        Err(format!(
+            "{before}, so that nobody would be asked for a password: write \
+             `open = true` at the top of the file, or start with --open, if that is meant"
+        ))
     }
 
     /// A file that was cut has less in it, and that may open what was closed.
@@ -105,9 +109,15 @@ impl State {
     /// users before what they have said of the old ones is forgotten, and what is let in meanwhile the policy refuses.
     fn replace(&self, mut accounts: Accounts, rules: Rules) {
         let changed = accounts.follow(&self.accounts.borrow());
+        let are_others = !accounts
+            .directories()
+            .is_same_as(self.accounts.borrow().directories());
         self.accounts.send_replace(accounts.clone());
         for name in changed {
             self.remembered.forget(name);
+        }
+        if are_others {
+            self.remembered.clear();
         }
         self.policy.swap(UsersPolicy { accounts, rules });
         self.policy.recheck();

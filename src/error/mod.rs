@@ -45,6 +45,7 @@ mod session;
 mod step;
 #[cfg(feature = "tls")]
 mod tls;
+mod unknown_user;
 
 #[cfg(feature = "rules")]
 pub(crate) use self::chain::Escaped;
@@ -59,6 +60,7 @@ pub use self::{
     reply_code::reply_code,
     session::SessionError,
     step::Step,
+    unknown_user::UnknownUser,
 };
 pub(crate) use self::{
     chain::{Chain, find},
