@@ -1,9 +1,14 @@
 //! `--version`, `--print-config` and other texts that the program prints.
 
 use std::{
+    ffi::OsStr,
     io::{self, Write},
+    path::{Path, PathBuf},
     process::ExitCode,
 };
+
+/// What the program is called where it is installed. As an example of the crate it is `server`.
+pub(crate) const NAME: &str = "tower-socks";
 
 /// The reference. What is no default in it is an example: users, rules, some of the limits.
 const REFERENCE: &str = include_str!("../server.toml");
@@ -21,6 +26,22 @@ pub(crate) fn print(text: &str) -> ExitCode {
     }
 }
 
+/// Returns the reference, whose commands are those of a program that is called so.
+pub(crate) fn reference(program: &str) -> String {
+    REFERENCE.replace("`server ", &format!("`{program} "))
+}
+
+/// Returns the name that this process was started by, for messages and commands that are to be typed.
+pub(crate) fn program() -> String {
+    let path = std::env::args_os().next().map(PathBuf::from);
+    let name = path.as_deref().and_then(Path::file_name);
+    // Who starts it chooses the name: it is to be one word in one line.
+    let name = name
+        .and_then(OsStr::to_str)
+        .filter(|name| name.len() <= 64 && name.bytes().all(|octet| octet.is_ascii_graphic()));
+    name.unwrap_or(NAME).to_owned()
+}
+
 /// Returns name and version of the project, and the features that were compiled in.
 pub(crate) fn version() -> String {
     macro_rules! features {
@@ -33,8 +54,7 @@ pub(crate) fn version() -> String {
     );
     let features: Vec<_> = features.into_iter().flatten().collect();
     format!(
-        "{} {}\nfeatures: {}\n",
-        env!("CARGO_PKG_NAME"),
+        "{NAME} {}\nfeatures: {}\n",
         env!("CARGO_PKG_VERSION"),
         features.join(", ")
     )
@@ -46,7 +66,7 @@ pub(crate) fn default_file() -> String {
         "# Nothing is set in this file: take the # away in front of what you change, and of the [table] above it.\n\
          # What stands there is the default; users, rules and most of the limits are examples.\n#\n",
     );
-    for line in REFERENCE.lines() {
+    for line in reference(&program()).lines() {
         let text = line.trim_start();
         if !text.is_empty() && !text.starts_with('#') {
             file.push('#');

@@ -8,54 +8,9 @@ use tower_socks::{Users, proto::Network};
 use crate::{
     explain::Question,
     healthcheck::Healthcheck,
+    help::Shell,
     listen::{self, Listen, Protocols, ProxyProtocol, Tls, TopLevel},
 };
-
-/// What `--help` prints.
-pub(crate) const HELP: &str = "\
-A proxy server for SOCKS5, SOCKS4 and HTTP on one port.
-
-Usage: server [FLAGS]
-       server hash-password    Read a password from standard input, print its hash
-
-  --listen ADDR:PORT     Where to listen; may be repeated. Default: what the
-                         file says, or 127.0.0.1:1080
-  --user NAME:PASSWORD   Add this user; may be repeated. With any user given, clients
-                         have to authenticate
-  --protocols NAMES      What clients may speak: one or more of socks5,socks4,http.
-                         Default: all of them
-  --tls-certificate FILE, --tls-key FILE
-                         Take TLS from clients, in front of all protocols. In PEM, the
-                         certificate with its chain
-  --proxy-protocol-from NETWORK
-                         Take the client from a PROXY header, which load balancers in this
-                         network have to send; may be repeated. Others are refused
-  --resolve              Look names up for clients: the commands RESOLVE and RESOLVE_PTR
-                         of Tor's programs, such as torsocks
-  --open                 Listen on other addresses than loopback without any user
-  --allow-private        Let clients reach loopback, private and other special-purpose
-                         addresses, and this proxy itself
-  --config FILE          Take users, rules, limits and the rest from this file
-                         (examples/server.toml explains it). SIGHUP reads it again: all is
-                         checked first, and with a mistake in it everything stays as it is
-  --check                Check the file and the flags, say what would be in force, and end
-  --explain QUESTION     Say whether something would be allowed, by which rule, and end.
-                         E.g. --explain 'user=joe connect example.com:443'. Status 0 means
-                         allowed, 1 refused
-  --healthcheck WHERE    Ask a server how it is, and end with status 0 if it is well, 1 otherwise:
-                         ADDR:PORT or http://ADDR:PORT/ready for its [metrics], or
-                         socks5://ADDR:PORT or tcp://ADDR:PORT for a port of its clients
-  --print-config         Print a file for --config that says all defaults, and end
-  --version              Print the version and the features, and end
-  --help                 Print this
-
-Clients: curl --proxy socks5h://127.0.0.1:1080 http://example.com/
-         curl --proxy http://127.0.0.1:1080 http://example.com/
-
-RUST_LOG chooses what is logged to stderr, e.g. RUST_LOG=tower_socks=debug. Default: info.
-SIGINT or SIGTERM: stop accepting, give sessions 30 s to end. SIGUSR1: log who is connected.
-Under systemd it serves the sockets of its .socket unit, and says when it is ready.
-";
 
 #[derive(Debug)]
 pub(crate) enum Start {
@@ -65,6 +20,9 @@ pub(crate) enum Start {
     HashPassword,
     Healthcheck(Healthcheck),
     PrintConfig,
+    Manual,
+    FileManual,
+    Completions(Shell),
     Version,
     Help,
 }
@@ -145,6 +103,19 @@ impl Flags {
                     };
                 }
                 Arg::Long("print-config") => return Ok(Start::PrintConfig),
+                Arg::Long("man") => {
+                    return match &*value(&mut parser, "--man")? {
+                        "program" => Ok(Start::Manual),
+                        "file" => Ok(Start::FileManual),
+                        _ => Err("--man: expected program or file".into()),
+                    };
+                }
+                Arg::Long("completions") => {
+                    let shell = value(&mut parser, "--completions")?.parse();
+                    return shell
+                        .map(Start::Completions)
+                        .map_err(|problem| format!("--completions: {problem}"));
+                }
                 Arg::Short('V') | Arg::Long("version") => return Ok(Start::Version),
                 Arg::Short('h') | Arg::Long("help") => return Ok(Start::Help),
                 Arg::Value(word) if word == "hash-password" => return Ok(Start::HashPassword),

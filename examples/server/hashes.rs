@@ -15,6 +15,8 @@ use serde::{Deserialize, Deserializer, de};
 use subtle::ConstantTimeEq;
 use tower_socks::BoxError;
 
+use crate::about;
+
 /// Names, each with a hash.
 #[derive(Clone, Default)]
 pub(crate) struct Hashes {
@@ -156,7 +158,10 @@ impl Hash {
         let what = match () {
             () if is_a(&["$argon2"]) => {
                 return Self::argon2(text).ok_or_else(|| {
-                    "this is no hash of argon2, or takes more than 1 GiB: make one by `server hash-password`".into()
+                    format!(
+                        "this is no hash of argon2, or takes more than 1 GiB: {}",
+                        made_by()
+                    )
                 });
             }
             () if is_a(&["$2"]) => "this kind of bcrypt has had mistakes",
@@ -166,7 +171,8 @@ impl Hash {
             () => "this is no hash that is taken, and may be a password",
         };
         Err(format!(
-            "{what}: make one by `htpasswd -B` or `server hash-password`"
+            "{what}: make one by `htpasswd -B` or `{} hash-password`",
+            about::program()
         ))
     }
 
@@ -221,14 +227,17 @@ impl Hash {
     }
 }
 
+/// What there is to do about a hash that is not taken.
+fn made_by() -> String {
+    format!("make one by `{} hash-password`", about::program())
+}
+
 impl<'de> Deserialize<'de> for Hash {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         // Not shown: it may be a password in a wrong place.
         let text = String::deserialize(deserializer).ok();
         let hash = text.as_deref().and_then(Self::argon2);
-        hash.ok_or_else(|| {
-            de::Error::custom("this is no hash of argon2: make one by `server hash-password`")
-        })
+        hash.ok_or_else(|| de::Error::custom(format!("this is no hash of argon2: {}", made_by())))
     }
 }
 

@@ -22,6 +22,7 @@ mod directories;
 mod explain;
 mod hashes;
 mod healthcheck;
+mod help;
 mod htpasswd;
 mod limits;
 mod listen;
@@ -73,7 +74,10 @@ fn main() -> ExitCode {
         Ok(Start::Check(flags)) => (flags, Task::Check),
         Ok(Start::HashPassword) => return hash_password(),
         Ok(Start::Healthcheck(check)) => return healthcheck::run(check),
-        Ok(Start::Help) => return about::print(cli::HELP),
+        Ok(Start::Help) => return about::print(&help::text(&about::program())),
+        Ok(Start::Manual) => return about::print(&help::manual()),
+        Ok(Start::FileManual) => return about::print(&help::file_manual()),
+        Ok(Start::Completions(shell)) => return about::print(&shell.completions()),
         Ok(Start::Version) => return about::print(&about::version()),
         Ok(Start::PrintConfig) => return about::print(&about::default_file()),
         Err(problem) => return complain(&problem, ExitCode::from(2)),
@@ -124,7 +128,7 @@ enum Task {
 
 /// Prints a problem, one line and nothing else.
 fn complain(problem: &dyn std::fmt::Display, code: ExitCode) -> ExitCode {
-    eprintln!("server: {problem}");
+    eprintln!("{}: {problem}", about::program());
     code
 }
 

@@ -113,7 +113,7 @@ fn the_reference_says_the_defaults() {
 
 #[test]
 fn a_reader_that_has_gone_is_no_panic() {
-    for flag in ["--help", "--print-config", "--version"] {
+    for flag in ["--help", "--print-config", "--version", "--man=file"] {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
         let mut command = Command::new(program());

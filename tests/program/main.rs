@@ -33,6 +33,7 @@ mod load;
 mod logins;
 #[cfg(all(feature = "limit", feature = "metrics", feature = "proxy-url"))]
 mod lookups;
+mod manuals;
 #[cfg(all(feature = "limit", feature = "metrics", feature = "proxy-url"))]
 mod mistakes;
 mod names;
