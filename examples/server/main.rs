@@ -212,6 +212,9 @@ where
     let open = OpenTunnels::new();
     tokio::spawn(signals::list_at_usr1(open.clone())?);
     let stop = signals::stop(&timeouts)?;
+    if let Some(limit) = timeouts.drain_idle {
+        tokio::spawn(signals::end_idle(open.clone(), stop.clone(), limit.0));
+    }
     if let (Some(metrics), Some(listener)) = (metrics, status) {
         let health = Health::new(stop.clone(), log, names);
         let status = Status::start(&metrics, open.clone(), state.policy(), health)?;

@@ -1,5 +1,7 @@
 //! SIGINT, SIGTERM, SIGHUP and SIGUSR1.
 
+use std::time::Duration;
+
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::watch,
@@ -24,6 +26,10 @@ pub(crate) enum Phase {
 /// Leaving and drained from the first SIGINT or SIGTERM on, dropped from the second one on.
 pub(crate) fn stop(timeouts: &Timeouts) -> Result<watch::Receiver<Phase>, BoxError> {
     let (drain, delay) = (timeouts.drain.0, timeouts.drain_delay);
+    let idle = timeouts
+        .drain_idle
+        .map(|idle| format!(", idle ones {:?}", idle.0));
+    let idle = idle.unwrap_or_default();
     let mut stop = Stop {
         interrupt: signal(SignalKind::interrupt())?,
         terminate: signal(SignalKind::terminate())?,
@@ -36,7 +42,7 @@ pub(crate) fn stop(timeouts: &Timeouts) -> Result<watch::Receiver<Phase>, BoxErr
             let delay = delay.0;
             _ = phase.send(Phase::Leaving);
             tracing::info!(
-                "stopping in {delay:?}; sessions have {drain:?} to end then, a second signal drops them"
+                "stopping in {delay:?}; sessions have {drain:?} to end then{idle}, a second signal drops them"
             );
             tokio::select! {
                 () = sleep(delay) => tracing::info!("no clients are accepted any more"),
@@ -46,7 +52,9 @@ pub(crate) fn stop(timeouts: &Timeouts) -> Result<watch::Receiver<Phase>, BoxErr
                 }
             }
         } else {
-            tracing::info!("stopping; sessions have {drain:?} to end, a second signal drops them");
+            tracing::info!(
+                "stopping; sessions have {drain:?} to end{idle}, a second signal drops them"
+            );
         }
         _ = phase.send(Phase::Drained);
         stop.asked().await;
@@ -89,6 +97,21 @@ pub(crate) async fn ended(
             Err("a second signal: sessions are dropped".into())
         }
         outcome = all => outcome,
+    }
+}
+
+/// Ends the tunnels in which nothing moves, once they are drained.
+pub(crate) async fn end_idle(
+    open: OpenTunnels,
+    mut phase: watch::Receiver<Phase>,
+    limit: Duration,
+) {
+    if phase
+        .wait_for(|phase| *phase >= Phase::Drained)
+        .await
+        .is_ok()
+    {
+        open.close_idle(limit).await;
     }
 }
 

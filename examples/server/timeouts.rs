@@ -25,6 +25,8 @@ pub(crate) struct Timeouts {
     pub(crate) udp_rebind: Span,
     /// Sessions after the signal to stop.
     pub(crate) drain: Span,
+    /// Those in which nothing moves, if they have less.
+    pub(crate) drain_idle: Option<Span>,
     /// From that signal until clients are accepted no more.
     pub(crate) drain_delay: Option<Span>,
     /// An idle connection, until its peer is asked whether it is still there.
@@ -47,6 +49,7 @@ impl Default for Timeouts {
             udp_idle: seconds(5 * 60),
             udp_rebind: seconds(30),
             drain: seconds(30),
+            drain_idle: None,
             drain_delay: None,
             keepalive: seconds(60),
             keepalive_interval: seconds(10),

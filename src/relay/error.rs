@@ -38,6 +38,8 @@ pub enum RelayErrorKind {
     Idle,
     /// One direction had ended, and no byte moved in the other for as long as the half-close limit.
     HalfClosed,
+    /// No byte moved in either direction for as long as a drain gives to those that are idle.
+    Drained,
 }
 
 impl RelayError {
@@ -91,6 +93,9 @@ impl fmt::Display for RelayError {
                     "half-closed and idle for {} (half_close_timeout)",
                     self.end
                 )
+            }
+            RelayErrorKind::Drained => {
+                write!(f, "drained: idle for {} (drain_idle)", self.end)
             }
         }
     }

@@ -3,10 +3,15 @@
 use std::{future::IntoFuture, time::Duration};
 
 use tokio::net::{TcpListener, TcpStream};
-use tower_socks::{NoAuth, Refusal, serve};
+use tower::Layer;
+use tower_socks::{NoAuth, Refusal, layer::track::OpenTunnels, serve};
 
 use super::{page, stack};
-use crate::support::{Script, targets::failing, within};
+use crate::support::{
+    Client, Script,
+    targets::{failing, targets},
+    within,
+};
 
 const GET: &[u8] = b"GET http://a.test/ HTTP/1.1\r\nHost: a.test\r\n\r\n";
 
@@ -40,6 +45,31 @@ async fn h4_idle_connections_end_and_requests_that_have_begun_get_503() {
         busy.hear_end().await;
         drop((idle, busy));
         server.await.unwrap().unwrap();
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_waits_for_a_silent_origin_gets_503_too() {
+    within(async {
+        let tunnels = OpenTunnels::new();
+        let (dialer, mut dialled) = targets();
+        let mut client = Client::new(stack(NoAuth, tunnels.layer().layer(dialer)));
+        client.io.say(GET).await;
+        let (_, _silent) = dialled.recv().await.unwrap();
+        let drain = async {
+            tunnels.close_idle(Duration::from_secs(5)).await;
+        };
+        let told = async {
+            let (line, status, _) = page(&mut client.io).await;
+            assert_eq!(line, "HTTP/1.1 503 Service Unavailable");
+            assert_eq!(status, "tower-socks; error=proxy_internal_response");
+            client.io.hear_end().await;
+        };
+        tokio::select! {
+            () = drain => {}
+            () = told => {}
+        }
     })
     .await;
 }

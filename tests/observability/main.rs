@@ -26,6 +26,7 @@ mod debug;
     feature = "http-connect"
 ))]
 mod debug_services;
+mod drain;
 #[cfg(feature = "http-connect")]
 mod errors;
 #[cfg(all(feature = "limit", feature = "metrics"))]

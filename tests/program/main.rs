@@ -18,6 +18,8 @@ mod datagrams;
 #[cfg(all(feature = "limit", feature = "metrics", feature = "proxy-url"))]
 mod doors;
 #[cfg(all(feature = "limit", feature = "metrics", feature = "proxy-url"))]
+mod drain;
+#[cfg(all(feature = "limit", feature = "metrics", feature = "proxy-url"))]
 mod escapes;
 #[cfg(all(feature = "limit", feature = "metrics", feature = "proxy-url"))]
 mod health;

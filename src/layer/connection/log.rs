@@ -8,7 +8,7 @@ use tracing::Level;
 use super::lines::{Lines, Party, TARGET};
 use crate::{
     error::{Chain, Fault, SessionError, Step, find},
-    relay::{RelayError, Traffic, dropped},
+    relay::{RelayError, RelayErrorKind, Traffic, dropped},
 };
 
 /// What ends.
@@ -77,7 +77,9 @@ pub(super) fn report(
         }
         Err(error) => error,
     };
-    let traffic = find::<RelayError>(error).map_or_else(Traffic::default, RelayError::traffic);
+    let broken = find::<RelayError>(error);
+    let traffic = broken.map_or_else(Traffic::default, RelayError::traffic);
+    let is_drained = broken.is_some_and(|broken| broken.kind() == RelayErrorKind::Drained);
     let cause = Chain(error);
     let (outcome, level) = match error.fault() {
         // Octets have moved, which is worth a line at info whatever ended it.
@@ -85,6 +87,7 @@ pub(super) fn report(
             (Outcome::Is("broken"), Level::INFO)
         }
         Fault::Client => (Outcome::At(error.step()), Level::DEBUG),
+        Fault::Refused if is_drained => (Outcome::Is("drained"), Level::INFO),
         Fault::Refused => (Outcome::Is("refused"), Level::INFO),
         Fault::Target => (Outcome::Is("unreachable"), Level::INFO),
         Fault::Upstream => (Outcome::Is("upstream"), Level::INFO),

@@ -228,6 +228,7 @@ fn page(error: &io::Error) -> Page {
     match find::<RelayError>(error).map(RelayError::kind) {
         Some(RelayErrorKind::Limit) => Page::LIMITED,
         Some(RelayErrorKind::Idle | RelayErrorKind::HalfClosed) => Page::SLOW_RESPONSE,
+        Some(RelayErrorKind::Drained) => Page::DRAINING,
         _ if reply_code(error) == ReplyCode::NOT_ALLOWED => Page::DENIED,
         _ => Page::NO_RESPONSE,
     }

@@ -3,8 +3,8 @@
 use std::{
     net::SocketAddr,
     sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
     },
     task::Context,
     time::{Duration, SystemTime},
@@ -48,6 +48,15 @@ pub struct OpenTunnel {
     pub traffic: Traffic,
 }
 
+/// Why a tunnel is closed from the registry.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Closing {
+    /// Somebody has asked for it.
+    Asked,
+    /// It was idle for so long in a drain.
+    Drained(Duration),
+}
+
 /// Holds the request of an open tunnel, and its traffic.
 pub(super) struct Entry {
     pub(super) id: u64,
@@ -56,7 +65,7 @@ pub(super) struct Entry {
     started: Instant,
     up: AtomicU64,
     down: AtomicU64,
-    closed: AtomicBool,
+    closed: OnceLock<Closing>,
     task: AtomicWaker,
 }
 
@@ -69,20 +78,21 @@ impl Entry {
             started: Instant::now(),
             up: AtomicU64::new(0),
             down: AtomicU64::new(0),
-            closed: AtomicBool::new(false),
+            closed: OnceLock::new(),
             task: AtomicWaker::new(),
         }
     }
 
-    pub(super) fn close(&self) {
-        self.closed.store(true, Ordering::Release);
+    /// Has it closed. The first reason counts.
+    pub(super) fn close(&self, closing: Closing) {
+        _ = self.closed.set(closing);
         self.task.wake();
     }
 
-    /// Returns whether it is to be closed, and registers the task to be woken when it is.
-    pub(super) fn is_closed(&self, cx: &mut Context<'_>) -> bool {
+    /// Returns why it is to be closed, if it is, and registers the task to be woken when it is.
+    pub(super) fn closing(&self, cx: &mut Context<'_>) -> Option<Closing> {
         self.task.register(cx.waker());
-        self.closed.load(Ordering::Acquire)
+        self.closed.get().copied()
     }
 
     pub(super) fn traffic(&self) -> Traffic {

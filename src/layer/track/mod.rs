@@ -5,6 +5,9 @@
 //! selects. The traffic in it is live, and bulk data moves by `splice(2)` as without it. Metrics have
 //! sums alone, since a label for each client would be one that clients can invent.
 //!
+//! While a server drains, [`close_idle`](OpenTunnels::close_idle) ends those in which nothing moves, so that
+//! those that are busy have all of the time.
+//!
 //! It costs an entry for each open tunnel, of a few hundred bytes, and nothing once it has ended.
 //!
 //! # Example
@@ -48,6 +51,7 @@
 //! # }
 //! ```
 
+mod drain;
 mod entry;
 mod future;
 mod layer;

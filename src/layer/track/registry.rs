@@ -4,7 +4,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use super::entry::{Entry, OpenTunnel};
+use super::entry::{Closing, Entry, OpenTunnel};
 use crate::{relay::Traffic, session::Request};
 
 /// Lists and closes the open tunnels of a proxy. See the [module](super).
@@ -45,9 +45,10 @@ impl OpenTunnels {
     /// Returns all open tunnels, oldest first.
     #[must_use]
     pub fn list(&self) -> Vec<OpenTunnel> {
-        // Copied after the lock is released, so that no tunnel waits for it.
-        let open: Vec<_> = self.lock().open.values().cloned().collect();
-        open.iter().map(|entry| entry.snapshot()).collect()
+        self.entries()
+            .iter()
+            .map(|entry| entry.snapshot())
+            .collect()
     }
 
     /// Returns the sums over all tunnels.
@@ -67,14 +68,19 @@ impl OpenTunnels {
     /// Its session ends with an error, and the log calls it refused.
     pub fn close(&self, id: u64) -> bool {
         let entry = self.lock().open.get(&id).cloned();
-        entry.inspect(|entry| entry.close()).is_some()
+        entry.inspect(|entry| entry.close(Closing::Asked)).is_some()
     }
 
     /// Closes the tunnels for which `close` returns true, and returns how many they are.
     pub fn close_where(&self, mut close: impl FnMut(&OpenTunnel) -> bool) -> usize {
-        let open: Vec<_> = self.lock().open.values().cloned().collect();
+        let open = self.entries();
         let closing = open.iter().filter(|entry| close(&entry.snapshot()));
-        closing.inspect(|entry| entry.close()).count()
+        closing.inspect(|entry| entry.close(Closing::Asked)).count()
+    }
+
+    /// Copies the list, so that no tunnel waits for what is done with it.
+    pub(super) fn entries(&self) -> Vec<Arc<Entry>> {
+        self.lock().open.values().cloned().collect()
     }
 
     pub(super) fn enter(&self, request: Request) -> Place {

@@ -9,7 +9,10 @@ use std::{
 
 use pin_project_lite::pin_project;
 
-use super::{entry::Counter, registry::Place};
+use super::{
+    entry::{Closing, Counter},
+    registry::Place,
+};
 use crate::{
     error::Refusal,
     io::ClientStream,
@@ -58,12 +61,19 @@ impl<F: Future<Output = io::Result<Traffic>>> Future for Run<F> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let entry = &this.place.entry;
-        if entry.is_closed(cx) {
-            let refusal = io::Error::other(
-                Refusal::not_allowed("closed by the operator").with_rule("operator"),
-            );
-            let error = RelayError::broken(RelayErrorKind::Limit, entry.traffic(), refusal);
-            return Poll::Ready(Err(error));
+        if let Some(closing) = entry.closing(cx) {
+            let traffic = entry.traffic();
+            return Poll::Ready(Err(match closing {
+                Closing::Asked => {
+                    let refusal =
+                        Refusal::not_allowed("closed by the operator").with_rule("operator");
+                    let refusal = io::Error::other(refusal);
+                    RelayError::broken(RelayErrorKind::Limit, traffic, refusal)
+                }
+                Closing::Drained(limit) => {
+                    RelayError::timed_out(RelayErrorKind::Drained, traffic, limit)
+                }
+            }));
         }
         this.running.poll(cx)
     }
