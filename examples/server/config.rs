@@ -15,6 +15,7 @@ use tower_socks::{
 
 use crate::{
     accounts::Accounts,
+    directories::ldap,
     hashes::Hashes,
     limits::Limits,
     listen::{Listen, Listener, Protocols, ProxyProtocol, Tls},
@@ -53,6 +54,8 @@ pub(crate) struct Config {
     pub(crate) password_hashes: Hashes,
     /// More of them, in a file of their own.
     pub(crate) users_file: Option<PathBuf>,
+    /// Users of a directory.
+    pub(crate) ldap: Option<ldap::Table>,
     /// The rules, without what the command line adds.
     #[serde(default = "public")]
     pub(crate) acl: RulesBuilder,
@@ -111,6 +114,7 @@ impl Default for Config {
             users: Users::default(),
             password_hashes: Hashes::default(),
             users_file: None,
+            ldap: None,
             acl: public(),
             limits: Limits::default(),
             logins: Logins::default(),
@@ -154,6 +158,10 @@ impl Config {
         own.chain(&self.tls).any(Tls::identifies)
     }
 
+    fn has_directories(&self) -> bool {
+        self.ldap.is_some()
+    }
+
     fn parse(text: &str) -> Result<Self, (Option<Range<usize>>, String)> {
         // `Display` of these errors shows the line, which may hold a password: the message alone
         // does not.
@@ -164,6 +172,10 @@ impl Config {
             (span, format!("{}{message}", Place(error.path())))
         })?;
         let accounts = config.accounts().map_err(|problem| (None, problem))?;
+        // Directories know users and groups that the file does not.
+        if config.has_directories() {
+            return Ok(config);
+        }
         // The authorities of certificates know names that the file does not, and so does a file of users, which changes by
         // itself: a user who has left it must not keep the server from starting.
         let is_closed_list =

@@ -81,6 +81,7 @@ impl Settings {
             users,
             password_hashes: hashes,
             users_file,
+            ldap,
             acl,
             limits,
             logins,
@@ -97,6 +98,7 @@ impl Settings {
         };
         let has_secrets = !users.is_empty()
             || !hashes.is_empty()
+            || ldap.as_ref().is_some_and(|table| table.has_secret())
             || upstream.as_ref().is_some_and(Upstream::has_password);
         let users = flags.with_users(users);
         let mut accounts = Accounts::new(users, hashes)?;
@@ -108,8 +110,9 @@ impl Settings {
             }
             None => None,
         };
-        // Each table of a directory makes one.
-        let accounts = accounts.with_directories(Directories::new([]));
+        let ldap = ldap.map(|table| table.directory()).transpose()?;
+        let directories = Directories::new([ldap].into_iter().flatten());
+        let accounts = accounts.with_directories(directories);
         let has_udp = match (&upstream, upstream_udp) {
             (None, None) => true,
             (None, Some(_)) => return Err("upstream_udp: there is no `upstream`".into()),

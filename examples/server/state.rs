@@ -147,6 +147,7 @@ impl State {
     /// Reads the file again at each SIGHUP, and that of the users when it has changed as well. With a mistake in it
     /// everything stays as it is.
     pub(crate) async fn reload_at(mut self, mut signal: Signal, flags: Flags, bound: Bound) {
+        self.accounts.borrow().directories().warn();
         warn_if_exposed(
             &flags,
             self.has_secrets,
@@ -196,6 +197,7 @@ impl State {
                         continue;
                     }
                     self.warn_of_what_is_gone(&path, &accounts, &rules);
+                    accounts.directories().warn();
                     warn_if_exposed(&flags, has_secrets, users_file.as_ref(), &bound, &rules);
                     if !fixed.is_like(&self.fixed) {
                         tracing::warn!(

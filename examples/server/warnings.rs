@@ -69,6 +69,6 @@ fn may_reach(rules: &Rules, address: SocketAddr) -> bool {
 }
 
 /// Where a file cannot be read, there are other messages.
-fn is_exposed(path: &Path) -> bool {
+pub(crate) fn is_exposed(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|file| file.mode() & 0o004 != 0)
 }

@@ -5,13 +5,25 @@
 //! wrong password is the end of it, and so is a directory that cannot tell: otherwise who can silence one directory would be
 //! verified by another.
 
-use std::{fmt, sync::Arc};
+#[cfg(feature = "ldap")]
+pub(crate) mod ldap;
+#[cfg(feature = "ldap")]
+pub(crate) mod secret;
+#[cfg(not(feature = "ldap"))]
+pub(crate) mod unbuilt;
+
+#[cfg(not(feature = "ldap"))]
+pub(crate) use self::unbuilt::ldap;
+
+use std::{fmt, path::PathBuf, sync::Arc};
 
 use tower::{ServiceExt, util::BoxCloneSyncService};
 use tower_socks::{
     BoxError, Credentials, Identity,
     error::{AuthError, UnknownUser},
 };
+
+use crate::warnings::is_exposed;
 
 /// Asks a directory. It fails with [`UnknownUser`] where nobody has that name, with [`AuthError::Denied`] where the
 /// password is wrong, and with anything else where it cannot tell.
@@ -23,6 +35,10 @@ pub(crate) struct Directory {
     /// The table of the file that states it.
     pub(crate) name: &'static str,
     pub(crate) verifier: Verifier,
+    /// What an operator is warned about.
+    pub(crate) warnings: Vec<String>,
+    /// Files with a secret alone.
+    pub(crate) secret_files: Vec<PathBuf>,
     /// All that is stated of it, with its secrets: by which a reload knows whether it is another one. Never shown.
     pub(crate) stated: String,
 }
@@ -45,6 +61,22 @@ impl Directories {
 
     pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> {
         self.0.iter().map(|directory| directory.name)
+    }
+
+    /// Warns at the start and after each reload.
+    pub(crate) fn warn(&self) {
+        for directory in &*self.0 {
+            for warning in &directory.warnings {
+                tracing::warn!("{warning}");
+            }
+            let exposed = directory.secret_files.iter();
+            for file in exposed.filter(|file| is_exposed(file)) {
+                tracing::warn!(
+                    "{}: is a secret, and everybody on this machine can read it: chmod o-r",
+                    file.display()
+                );
+            }
+        }
     }
 
     /// Whether both ask the same directories in the same manner.

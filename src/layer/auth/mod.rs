@@ -74,8 +74,13 @@ mod blocking_verifier;
 mod client_certificate;
 mod combinators;
 mod future;
+#[cfg(feature = "ldap")]
+mod gate;
 mod layer;
+#[cfg(feature = "ldap")]
+pub mod ldap;
 mod no_auth;
+mod queue;
 #[cfg(feature = "remember")]
 pub mod remember;
 mod userpass;

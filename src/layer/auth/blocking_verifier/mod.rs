@@ -1,7 +1,7 @@
 //! Verification by code that blocks its thread, such as a password hash.
 
 mod future;
-mod queue;
+use super::queue;
 mod turns;
 mod verifier;
 

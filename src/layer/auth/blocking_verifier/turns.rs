@@ -12,10 +12,10 @@ use tokio::{
     time::{Duration, Instant},
 };
 
-use super::queue::{Entered, Place, Queue};
+use super::queue::{Entered, Place, Queue, too_many};
 use crate::{
     admission::{LimitEvents, client_network},
-    error::{AuthError, BoxError, Refusal},
+    error::{AuthError, BoxError},
     session::{Credentials, Identity},
 };
 
@@ -146,10 +146,6 @@ impl State {
         self.taken += usize::from(more);
         more
     }
-}
-
-fn too_many() -> Refusal {
-    Refusal::not_allowed("too many verifications wait").with_rule("limit verifications")
 }
 
 /// A turn that is taken. It belongs to the thread, whatever becomes of the futures that wait.

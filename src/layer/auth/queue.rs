@@ -7,8 +7,14 @@ use std::{
 
 use crate::{
     admission::{client_network, network_of},
+    error::Refusal,
     session::Credentials,
 };
+
+/// What finds no place, or loses it.
+pub(super) fn too_many() -> Refusal {
+    Refusal::not_allowed("too many verifications wait").with_rule("limit verifications")
+}
 
 /// A bounded queue in which sites are served by turns, in a site its clients, of a client the names that it
 /// states, and for a name who came first.
