@@ -7,6 +7,8 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use super::{Fullest, Fullness};
+
 /// Counts what is live, by key: connections, associations or tunnels. Clones share the counts.
 ///
 /// A key is remembered for as long as it has a [`Count`], and with it a `V` that all of them share.
@@ -16,6 +18,8 @@ pub(crate) struct Counts<K, V = ()> {
 
 struct Live<V> {
     count: usize,
+    /// As many as there may be, as far as that is known here.
+    most: usize,
     #[cfg_attr(not(feature = "limit"), expect(dead_code, reason = "a unit then"))]
     shared: V,
 }
@@ -35,6 +39,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Counts<K, V> {
         let mut live = self.lock();
         let entry = live.entry(key.clone()).or_insert_with(|| Live {
             count: 0,
+            most: usize::MAX,
             shared: shared(),
         });
         entry.count += 1;
@@ -58,12 +63,19 @@ impl<K: Hash + Eq + Clone> Counts<K> {
     pub(crate) fn enter_below(&self, key: K, most: usize) -> Option<Count<K>> {
         let mut live = self.lock();
         match live.entry(key.clone()) {
-            Entry::Occupied(entry) if entry.get().count >= most => return None,
-            Entry::Occupied(mut entry) => entry.get_mut().count += 1,
+            Entry::Occupied(mut entry) => {
+                let live = entry.get_mut();
+                live.most = most;
+                if live.count >= most {
+                    return None;
+                }
+                live.count += 1;
+            }
             Entry::Vacant(_) if most == 0 => return None,
             Entry::Vacant(entry) => {
                 entry.insert(Live {
                     count: 1,
+                    most,
                     shared: (),
                 });
             }
@@ -77,12 +89,33 @@ impl<K: Hash + Eq + Clone> Counts<K> {
     }
 }
 
+impl<K: Clone> Counts<K> {
+    /// Returns the keys with the largest share of what they may have. Looks at all keys.
+    pub(crate) fn fullest(&self, most: usize) -> Vec<Fullness<K>> {
+        let mut fullest = Fullest::new(most);
+        for (key, live) in &*self.lock() {
+            fullest.see(key, live.count as u64, live.most as u64);
+        }
+        fullest.into_vec()
+    }
+}
+
 impl<K: Clone, V> Counts<K, V> {
     /// Returns the key with the most, and how many it has. Looks at all keys.
     pub(crate) fn largest(&self) -> Option<(K, usize)> {
         let live = self.lock();
         let (key, most) = live.iter().max_by_key(|(_, live)| live.count)?;
         Some((key.clone(), most.count))
+    }
+}
+
+#[cfg(feature = "limit")]
+impl<K, V> Counts<K, V> {
+    /// Looks at all keys, with what those of each share.
+    pub(crate) fn each(&self, mut see: impl FnMut(&K, &V)) {
+        for (key, live) in &*self.lock() {
+            see(key, &live.shared);
+        }
     }
 }
 

@@ -3,10 +3,13 @@
 use std::{
     fmt,
     net::IpAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
-use super::{Count, Counts, LimitEvents, client_network};
+use super::{Count, Counts, Fullness, LimitEvents, client_network};
 
 /// Bounds the connections of each client that are in the handshake: accepted, with a request that has
 /// not been read yet. Clones share the counts.
@@ -21,7 +24,7 @@ use super::{Count, Counts, LimitEvents, client_network};
 pub struct HandshakeLimit(Arc<Shared>);
 
 struct Shared {
-    most: usize,
+    most: AtomicUsize,
     counts: Counts<IpAddr>,
     events: LimitEvents<IpAddr>,
 }
@@ -31,10 +34,28 @@ impl HandshakeLimit {
     #[must_use]
     pub fn per_client(most: usize) -> Self {
         Self(Arc::new(Shared {
-            most: most.max(1),
+            most: most.max(1).into(),
             counts: Counts::default(),
             events: LimitEvents::new("unauthenticated"),
         }))
+    }
+
+    /// Sets how many each client may have, of all clones. 0 is taken for 1. Those that are there stay.
+    pub fn set_per_client(&self, most: usize) {
+        self.0.most.store(most.max(1), Ordering::Relaxed);
+    }
+
+    /// Returns how many each client may have.
+    #[must_use]
+    pub fn most_per_client(&self) -> usize {
+        self.0.most.load(Ordering::Relaxed)
+    }
+
+    /// Returns the `most` client networks that have the largest share of theirs, the fullest first. Looks at all that have
+    /// any.
+    #[must_use]
+    pub fn fullest(&self, most: usize) -> Vec<Fullness<IpAddr>> {
+        self.0.counts.fullest(most)
     }
 
     /// Counts one more connection, unless its client has too many.
@@ -52,7 +73,9 @@ impl Shared {
         let Some(client) = client_network(client) else {
             return Some(None);
         };
-        let count = self.counts.enter_below(client, self.most);
+        let count = self
+            .counts
+            .enter_below(client, self.most.load(Ordering::Relaxed));
         if count.is_none() {
             self.events.reached(&client);
         }
@@ -71,7 +94,7 @@ impl Shared {
 impl fmt::Debug for HandshakeLimit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HandshakeLimit")
-            .field("per_client", &self.0.most)
+            .field("per_client", &self.most_per_client())
             .field("clients", &self.0.counts.keys())
             .finish()
     }

@@ -3,9 +3,11 @@
 mod backoff;
 mod client_network;
 mod counts;
+mod fullness;
 mod handshakes;
 mod limit_events;
 mod log_budget;
+mod permits;
 mod places;
 mod said;
 
@@ -15,11 +17,13 @@ pub(crate) use self::{
     backoff::{Backoff, is_about_connection},
     client_network::{client_network, network_of},
     counts::{Count, Counts},
+    fullness::Fullest,
     handshakes::InHandshake,
     limit_events::{LimitEvents, count_event, held_back},
     log_budget::LogBudget,
+    permits::Permits,
     places::{Place, Places},
     said::{Listened, answered, warned},
 };
 
-pub use self::handshakes::HandshakeLimit;
+pub use self::{fullness::Fullness, handshakes::HandshakeLimit};

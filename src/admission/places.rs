@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{Count, Counts, LimitEvents};
+use super::{Count, Counts, Fullness, LimitEvents};
 
 /// So many places for each key. Clones share them.
 pub(crate) struct Places<K> {
@@ -35,6 +35,11 @@ impl<K: Hash + Eq + Clone + Debug> Places<K> {
                 None
             }
         }
+    }
+
+    /// Returns the keys with the largest share of their places, the fullest first.
+    pub(crate) fn fullest(&self, most: usize) -> Vec<Fullness<K>> {
+        self.taken.fullest(most)
     }
 }
 

@@ -39,6 +39,7 @@ mod stated;
 mod target;
 mod tunnel;
 mod tunnel_ext;
+mod user_limit;
 
 #[cfg(feature = "limit")]
 pub(crate) use self::login_attempts::{CountLogin, CountLogins};
@@ -47,7 +48,7 @@ pub(crate) use self::replies::Replies;
 pub(crate) use self::session_limit::{SESSIONS_LIMIT, SESSIONS_WAITING};
 pub use self::{
     accepted::Accepted,
-    amounts::{Amounts, Bytes, BytesPerSecond, InvalidAmount},
+    amounts::{Amount, Amounts, Bytes, BytesPerSecond, InvalidAmount},
     box_tunnel::BoxTunnel,
     client_key::{User, UserOrClient},
     connected::Connected,
@@ -68,6 +69,7 @@ pub use self::{
     target::Target,
     tunnel::Tunnel,
     tunnel_ext::{HoldTunnel, MeteredTunnel, OnCloseTunnel, TunnelExt},
+    user_limit::UserLimit,
 };
 pub(crate) use self::{
     admission::{Closed, Deferred, Limits, admit},
@@ -76,3 +78,4 @@ pub(crate) use self::{
     session_limit::{Entry, SessionHolder, SessionPlace},
 };
 pub(crate) use self::{allowed_or_refused::AllowedOrRefused, draining::Draining};
+pub use crate::admission::Fullness;

@@ -16,15 +16,14 @@ use super::{
     tunnel::{AssociateTunnel, Client, Parts},
 };
 use crate::{
-    admission::Places,
     connector::{
         advertise::{Endpoint, Opened},
         port_range::PortRange,
     },
     datagram::{BatchSocket, DatagramTransport, OwnRelay},
-    error::{BoxError, Refusal},
+    error::BoxError,
     proto::{Address, UdpOverTcp, unmapped},
-    session::{Request, UserOrClient},
+    session::{Request, UserLimit},
 };
 
 /// Executes UDP ASSOCIATE. See the [module](super).
@@ -35,14 +34,13 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Associate<S = MakeDirect> {
     make_transport: S,
-    places: Places<UserOrClient>,
+    limit: UserLimit,
     options: Options,
 }
 
 #[derive(Clone, Debug)]
 struct Options {
     endpoint: Endpoint,
-    per_client: usize,
     idle: Duration,
     fragmentation: Fragmentation,
     ports: ClientPorts,
@@ -70,10 +68,9 @@ impl<S> Associate<S> {
     pub fn with_transports(make_transport: S) -> Self {
         Self {
             make_transport,
-            places: Places::new("associations"),
+            limit: UserLimit::associations(64),
             options: Options {
                 endpoint: Endpoint::new(),
-                per_client: 64,
                 idle: Duration::from_secs(5 * 60),
                 fragmentation: Fragmentation::Reassembled,
                 ports: ClientPorts::One {
@@ -105,8 +102,16 @@ impl<S> Associate<S> {
     /// Limits the associations that each user may have at once, and each client without a name: 64 by
     /// default. Further requests are refused with 02.
     #[must_use]
-    pub const fn per_client(mut self, limit: usize) -> Self {
-        self.options.per_client = limit;
+    pub fn per_client(mut self, limit: usize) -> Self {
+        self.limit = self.limit.with_most(limit);
+        self
+    }
+
+    /// Takes the places of a limit that others count in as well, in place of its own: another one that goes on after this
+    /// one, or one whose numbers change.
+    #[must_use]
+    pub fn limit(mut self, limit: UserLimit) -> Self {
+        self.limit = limit;
         self
     }
 
@@ -175,7 +180,7 @@ where
     fn call(&mut self, mut request: Request) -> Self::Future {
         let Self {
             make_transport,
-            places,
+            limit,
             options,
         } = self.clone();
         ResponseFuture::new(async move {
@@ -185,13 +190,7 @@ where
                 address => address,
             };
             let (client, local) = (specified(request.peer), specified(request.local));
-            let key = UserOrClient::of(&request).unwrap_or(UserOrClient::Client(client.ip()));
-            let place = places
-                .take(key.clone(), options.per_client)
-                .ok_or_else(|| {
-                    Refusal::not_allowed(format!("{key:?} has too many associations"))
-                        .with_rule("limit associations")
-                })?;
+            let place = limit.take(&request)?;
             let (bound, client) = match request.extensions.get::<UdpOverTcp>().copied() {
                 Some(protocol) => {
                     let one_destination = OneDestination::default();

@@ -1,6 +1,6 @@
 use std::{
     io,
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::{IpAddr, SocketAddr},
     ops::RangeInclusive,
     task::{Context, Poll},
     time::Duration,
@@ -19,17 +19,16 @@ use super::{
     tunnel::{Expected, Parts},
 };
 use crate::{
-    admission::Places,
     connector::{
         advertise::{Endpoint, Opened},
         port_range::PortRange,
         resolve::{Lookup, Resolve, SystemResolver, addresses_of},
     },
-    error::{BoxError, Refusal},
+    error::BoxError,
     io::Keepalive,
     proto::{Address, unmapped},
     relay::Relay,
-    session::{Request, UserOrClient},
+    session::{Request, UserLimit},
 };
 
 /// Peers that may be in the queue of the listener, those that will be rejected among them.
@@ -42,7 +41,7 @@ const LOOKUP_LIMIT: Duration = Duration::from_secs(20);
 #[derive(Clone, Debug)]
 pub struct Bind<R = SystemResolver> {
     resolver: R,
-    places: Places<UserOrClient>,
+    limit: UserLimit,
     options: Options,
 }
 
@@ -50,7 +49,6 @@ pub struct Bind<R = SystemResolver> {
 struct Options {
     endpoint: Endpoint,
     listen: ListenAddresses,
-    per_client: usize,
     limit: Duration,
     keepalive: Keepalive,
     relay: Relay,
@@ -63,11 +61,10 @@ impl Bind {
     pub fn new() -> Self {
         Self {
             resolver: SystemResolver::new(),
-            places: Places::new("binds"),
+            limit: UserLimit::binds(64),
             options: Options {
                 endpoint: Endpoint::new(),
                 listen: ListenAddresses::default(),
-                per_client: 64,
                 limit: Duration::from_secs(2 * 60),
                 keepalive: Keepalive::new(),
                 relay: Relay::new(),
@@ -88,7 +85,7 @@ impl<R> Bind<R> {
     pub fn resolver<T: Resolve>(self, resolver: T) -> Bind<T> {
         Bind {
             resolver,
-            places: self.places,
+            limit: self.limit,
             options: self.options,
         }
     }
@@ -124,8 +121,16 @@ impl<R> Bind<R> {
     /// Limits the BINDs that each user may have at once, and each client without a name: 64 by default.
     /// One counts from its request to the end of its tunnel. Further requests are refused with 02.
     #[must_use]
-    pub const fn per_client(mut self, limit: usize) -> Self {
-        self.options.per_client = limit;
+    pub fn per_client(mut self, limit: usize) -> Self {
+        self.limit = self.limit.with_most(limit);
+        self
+    }
+
+    /// Takes the places of a limit that others count in as well, in place of its own: another one that goes on after this
+    /// one, or one whose numbers change.
+    #[must_use]
+    pub fn limit(mut self, limit: UserLimit) -> Self {
+        self.limit = limit;
         self
     }
 
@@ -164,19 +169,11 @@ impl<R: Resolve> Service<Request> for Bind<R> {
     fn call(&mut self, request: Request) -> ResponseFuture {
         let Self {
             resolver,
-            places,
+            limit,
             options,
         } = self.clone();
         ResponseFuture::new(async move {
-            // A client without an address, on a Unix socket, is on this machine.
-            let here = UserOrClient::Client(Ipv4Addr::LOCALHOST.into());
-            let key = UserOrClient::of(&request).unwrap_or(here);
-            let place = places
-                .take(key.clone(), options.per_client)
-                .ok_or_else(|| {
-                    Refusal::not_allowed(format!("{key:?} has too many BINDs"))
-                        .with_rule("limit binds")
-                })?;
+            let place = limit.take(&request)?;
             let expected = match &request.target {
                 Address::Ip(address) if address.ip().is_unspecified() => Expected::Anyone,
                 Address::Ip(address) => Expected::One(vec![address.ip().to_canonical()]),

@@ -2,7 +2,7 @@ use std::{
     fmt,
     future::Future,
     io,
-    net::{IpAddr, Ipv4Addr},
+    net::IpAddr,
     task::{Context, Poll},
 };
 
@@ -11,14 +11,14 @@ use tower_service::Service;
 
 use super::{ResponseFuture, candidates::approved, listen::Listen};
 use crate::{
-    admission::{Place, Places},
+    admission::Place,
     client::ProxyListener,
     connector::second_reply::second_reply,
     error::{BoxError, Refusal},
     io::ClientStream,
     proto::Address,
     relay::{Relay, Traffic},
-    session::{Request, Tunnel, UserOrClient},
+    session::{Request, Tunnel, UserLimit, UserOrClient},
 };
 
 /// Executes BIND by another proxy: both replies are that proxy's. See the [module](super).
@@ -29,24 +29,30 @@ use crate::{
 #[derive(Clone)]
 pub struct UpstreamBind<U> {
     upstream: U,
-    places: Places<UserOrClient>,
-    per_client: usize,
+    limit: UserLimit,
 }
 
 impl<U> UpstreamBind<U> {
     pub(super) fn new(upstream: U) -> Self {
         Self {
             upstream,
-            places: Places::new("binds"),
-            per_client: 64,
+            limit: UserLimit::binds(64),
         }
     }
 
     /// Limits the BINDs that each user may have at once, and each client without a name: 64 by default.
     /// One counts from its request to the end of its tunnel. Further requests are refused with 02.
     #[must_use]
-    pub const fn per_client(mut self, limit: usize) -> Self {
-        self.per_client = limit;
+    pub fn per_client(mut self, limit: usize) -> Self {
+        self.limit = self.limit.with_most(limit);
+        self
+    }
+
+    /// Takes the places of a limit that others count in as well, in place of its own: another one that goes on after this
+    /// one, or one whose numbers change.
+    #[must_use]
+    pub fn limit(mut self, limit: UserLimit) -> Self {
+        self.limit = limit;
         self
     }
 }
@@ -62,18 +68,9 @@ impl<U: Listen> Service<Request> for UpstreamBind<U> {
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        let Self {
-            upstream,
-            places,
-            per_client,
-        } = self.clone();
+        let Self { upstream, limit } = self.clone();
         ResponseFuture::new(async move {
-            // A client without an address, on a Unix socket, is on this machine.
-            let here = UserOrClient::Client(Ipv4Addr::LOCALHOST.into());
-            let key = UserOrClient::of(&request).unwrap_or(here);
-            let place = places.take(key.clone(), per_client).ok_or_else(|| {
-                Refusal::not_allowed(format!("{key:?} has too many BINDs")).with_rule("limit binds")
-            })?;
+            let place = limit.take(&request)?;
             let peer = match &request.target {
                 Address::Ip(address) if address.ip().is_unspecified() => request.target.clone(),
                 // The address is asked about once the peer is there, with its true port.

@@ -71,12 +71,13 @@
 //! # }
 //! ```
 
-mod clock;
 mod concurrent_tunnels;
 mod failed_logins;
 mod future;
 mod layer;
+mod levels;
 mod limiter;
+mod pace;
 mod request_rate;
 mod tunnel;
 
@@ -85,6 +86,7 @@ pub use self::{
     failed_logins::{FailedLogins, FailedLoginsLayer},
     layer::{Limit, LimitLayer},
     limiter::{Admission, Limiter},
+    pace::Pace,
     request_rate::RequestRate,
     tunnel::LimitTunnel,
 };

@@ -1,37 +1,25 @@
-use std::{
-    fmt,
-    num::NonZeroU32,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::{fmt, num::NonZeroU32, sync::Arc, time::Duration};
 
-use governor::{
-    Quota, RateLimiter, clock::Clock, middleware::NoOpMiddleware,
-    state::keyed::DefaultKeyedStateStore,
-};
 use tokio::time::{Instant, sleep};
 
-use super::{
-    Admission, Limiter,
-    clock::{Moment, TokioClock},
-};
+use super::{Admission, Limiter, Pace, levels::Levels};
 use crate::layer::key::KeyExtractor;
-use crate::{admission::LimitEvents, error::Refusal, proto::ReplyCode, session::Request};
-
-/// Keys that may be remembered before the expired ones are looked for.
-const CROWD: usize = 4096;
-
-/// Requests between two looks at how many keys there are: counting them takes longer than a request.
-const LOOK: usize = 1024;
+use crate::{
+    admission::{Fullest, LimitEvents},
+    error::Refusal,
+    proto::ReplyCode,
+    session::{Amount, Fullness, Request},
+};
 
 /// Bounds the rate of each key's requests: a [`Limiter`] by the generic cell rate algorithm. See the
 /// [module](super).
 ///
 /// A key's share refills evenly: after a burst, one of 10 a second is admitted each 100 ms. Clones
 /// share the count.
+///
+/// The [`Pace`] of a key can [depend on the request](Self::by_request). What the key has asked for before is paid for at its
+/// latest pace. Keys are remembered until they have paid, 131,072 of them; with more, those that have the least to pay are
+/// forgotten.
 ///
 /// ```
 /// use std::{num::NonZeroU32, time::Duration};
@@ -64,45 +52,43 @@ const LOOK: usize = 1024;
 /// # }
 /// ```
 #[derive(Clone)]
-pub struct RequestRate<F: KeyExtractor> {
+pub struct RequestRate<F: KeyExtractor, A = Pace> {
     key: F,
+    pace: A,
     wait: Option<Duration>,
     code: ReplyCode,
     shared: Arc<Shared<F::Key>>,
 }
 
-struct Shared<K: std::hash::Hash + Eq + Clone> {
-    limiter: RateLimiter<K, DefaultKeyedStateStore<K>, TokioClock, NoOpMiddleware<Moment>>,
-    clock: TokioClock,
-    asked: AtomicUsize,
+struct Shared<K> {
+    levels: Levels<K>,
     at_limit: LimitEvents<K>,
-    /// Keys that there may be before the expired ones are looked for.
-    crowd: AtomicUsize,
 }
 
 impl<F: KeyExtractor> RequestRate<F> {
     /// Admits `most` requests a second of each key, and as many at once. One more is refused with 02.
     pub fn per_second(most: NonZeroU32, key: F) -> Self {
-        Self::new(Quota::per_second(most), key)
+        Self::by_request(Pace::per_second(most.get()), key)
     }
 
     /// Admits `most` requests a minute of each key, and as many at once. One more is refused with 02.
     pub fn per_minute(most: NonZeroU32, key: F) -> Self {
-        Self::new(Quota::per_minute(most), key)
+        Self::by_request(Pace::per_minute(most.get()), key)
     }
+}
 
-    fn new(quota: Quota, key: F) -> Self {
-        let clock = TokioClock::new();
+impl<F: KeyExtractor, A: Amount<Pace>> RequestRate<F, A> {
+    /// Admits the requests of a key at the pace that `pace` says of its latest request: a [`Pace`] for all, or a closure.
+    /// One more is refused with 02.
+    pub fn by_request(pace: A, key: F) -> Self {
         Self {
             key,
+            pace,
             wait: None,
             code: ReplyCode::NOT_ALLOWED,
             shared: Arc::new(Shared {
-                limiter: RateLimiter::dashmap_with_clock(quota, clock.clone()),
-                clock,
-                asked: AtomicUsize::new(0),
+                levels: Levels::new(),
                 at_limit: LimitEvents::new("requests"),
-                crowd: AtomicUsize::new(CROWD),
             }),
         }
     }
@@ -120,6 +106,15 @@ impl<F: KeyExtractor> RequestRate<F> {
         self.code = code;
         self
     }
+
+    /// Returns the `most` keys that have the largest share of their requests at once unpaid, the fullest first. Looks at
+    /// all keys.
+    #[must_use]
+    pub fn fullest(&self, most: usize) -> Vec<Fullness<F::Key>> {
+        let mut fullest = Fullest::new(most);
+        self.shared.levels.look(&mut fullest);
+        fullest.into_vec()
+    }
 }
 
 impl<K> Shared<K>
@@ -127,39 +122,25 @@ where
     K: std::hash::Hash + Eq + Clone + fmt::Debug,
 {
     /// Counts a request of the key, or returns how long it is until the key's turn.
-    fn turn(&self, key: &K) -> Option<Duration> {
-        self.forget_expired();
-        let denied = self.limiter.check_key(key).err();
-        match &denied {
+    fn turn(&self, key: &K, pace: Pace) -> Option<Duration> {
+        let denied = self.levels.turn(key, pace).err();
+        match denied {
             None => self.at_limit.left(key),
             Some(_) => self.at_limit.reached(key),
         }
-        denied.map(|denied| denied.wait_time_from(self.clock.now()))
-    }
-
-    /// Forgets expired keys, once there are many. Clients cannot fill the memory by coming from ever
-    /// new addresses.
-    fn forget_expired(&self) {
-        if self.asked.fetch_add(1, Ordering::Relaxed) % LOOK != LOOK - 1
-            || self.limiter.len() < self.crowd.load(Ordering::Relaxed)
-        {
-            return;
-        }
-        self.limiter.retain_recent();
-        self.limiter.shrink_to_fit();
-        let next = (self.limiter.len() * 2).max(CROWD);
-        self.crowd.store(next, Ordering::Relaxed);
+        denied
     }
 }
 
-impl<F: KeyExtractor> Limiter for RequestRate<F> {
+impl<F: KeyExtractor, A: Amount<Pace>> Limiter for RequestRate<F, A> {
     type Permit = ();
 
     fn admit(&self, request: &Request) -> Admission<()> {
-        let Some(key) = self.key.key(request) else {
+        let amount = self.pace.amount(request);
+        let Some((pace, key)) = amount.and_then(|pace| Some((pace, self.key.key(request)?))) else {
             return Admission::Permit(());
         };
-        let Some(mut turn) = self.shared.turn(&key) else {
+        let Some(mut turn) = self.shared.turn(&key, pace) else {
             return Admission::Permit(());
         };
         let code = self.code;
@@ -177,7 +158,7 @@ impl<F: KeyExtractor> Limiter for RequestRate<F> {
                     return Err(refusal(&key));
                 }
                 sleep(turn).await;
-                match shared.turn(&key) {
+                match shared.turn(&key, pace) {
                     None => return Ok(()),
                     Some(next) => turn = next,
                 }
@@ -186,10 +167,10 @@ impl<F: KeyExtractor> Limiter for RequestRate<F> {
     }
 }
 
-impl<F: KeyExtractor> fmt::Debug for RequestRate<F> {
+impl<F: KeyExtractor, A> fmt::Debug for RequestRate<F, A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RequestRate")
-            .field("keys", &self.shared.limiter.len())
+            .field("keys", &self.shared.levels.keys())
             .finish_non_exhaustive()
     }
 }

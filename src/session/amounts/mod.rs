@@ -1,13 +1,17 @@
 //! What one user may use.
 
+mod by_request;
 mod size;
 
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-pub use self::size::{Bytes, BytesPerSecond, InvalidAmount};
 use self::size::{Kind, OFF, Visitor};
+pub use self::{
+    by_request::Amount,
+    size::{Bytes, BytesPerSecond, InvalidAmount},
+};
 use super::Identity;
 
 /// What one user may use of what is limited: the amounts that a directory or an operator states.

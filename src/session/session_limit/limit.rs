@@ -5,10 +5,10 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::Semaphore;
 
-use super::{Queueing, SessionPlace, place::Shares, places::Places};
-use crate::session::UserOrClient;
+use super::{Queueing, SessionPlace, numbers::Numbers, places::Places};
+use crate::session::{Fullness, Identity, UserOrClient};
 
 /// Connections that may wait for a place at once.
 const QUEUE: usize = 1024;
@@ -72,13 +72,16 @@ pub(crate) const MOST: &str = "socks_sessions_limit";
 /// # Ok(())
 /// # }
 /// ```
+///
+/// All numbers can be set while sessions are live, on any clone. Those that are live stay, and nobody comes in who would
+/// exceed the new numbers.
 #[derive(Clone)]
-pub struct SessionLimit {
-    most: usize,
-    shares: Shares,
-    queue: usize,
-    wait: Duration,
-    places: Arc<Places>,
+pub struct SessionLimit(Arc<Shared>);
+
+/// What clones share. Those that were made before a builder's method have other numbers, and the same places.
+pub(super) struct Shared {
+    pub(super) numbers: Numbers,
+    pub(super) places: Arc<Places>,
 }
 
 impl SessionLimit {
@@ -87,70 +90,113 @@ impl SessionLimit {
     #[must_use]
     pub fn new(most: usize) -> Self {
         let most = most.clamp(1, Semaphore::MAX_PERMITS);
-        Self {
-            most,
-            shares: Shares {
-                per_client: share_of(most),
-                per_user: share_of(most),
-            },
-            queue: QUEUE,
-            wait: WAIT,
+        let share = share_of(most);
+        Self(Arc::new(Shared {
+            numbers: Numbers::new(share, QUEUE, WAIT),
             places: Arc::new(Places::new(most)),
-        }
+        }))
+    }
+
+    fn with(self, change: impl FnOnce(&mut Numbers)) -> Self {
+        let mut numbers = self.0.numbers.clone();
+        change(&mut numbers);
+        let places = Arc::clone(&self.0.places);
+        Self(Arc::new(Shared { numbers, places }))
     }
 
     /// Sets how many of them a client may have. 0 is taken for 1.
     #[must_use]
-    pub fn per_client(mut self, most: usize) -> Self {
-        self.shares.per_client = most.max(1);
-        self
+    pub fn per_client(self, most: usize) -> Self {
+        self.with(|numbers| numbers.set_per_client(most))
     }
 
     /// Sets how many of them a user may have. 0 is taken for 1.
     #[must_use]
-    pub fn per_user(mut self, most: usize) -> Self {
-        self.shares.per_user = most.max(1);
-        self
+    pub fn per_user(self, most: usize) -> Self {
+        self.with(|numbers| numbers.set_per_user(most))
+    }
+
+    /// Gives users numbers of their own: `most` says how many sessions the user of an identity may have. Where that is
+    /// `None`, as many as [any](Self::per_user).
+    #[must_use]
+    pub fn per_user_of(
+        self,
+        most: impl Fn(&Identity) -> Option<usize> + Send + Sync + 'static,
+    ) -> Self {
+        self.with(|numbers| numbers.by_identity = Some(Arc::new(most)))
     }
 
     /// Sets how many connections may wait for a place at once, and for how long, before they are closed.
     /// Without a place in this queue they are closed at once. The time of the handshake begins
     /// afterwards.
     #[must_use]
-    pub const fn queue(mut self, most: usize, wait: Duration) -> Self {
-        self.queue = most;
-        self.wait = wait;
-        self
+    pub fn queue(self, most: usize, wait: Duration) -> Self {
+        self.with(|numbers| numbers.set_queue(most, wait))
+    }
+
+    /// Sets how many sessions there may be, for all clones. Shares stay as they are. See [`new`](Self::new) for the
+    /// bounds.
+    pub fn set_most(&self, most: usize) {
+        self.0.places.permits.set(most.max(1));
+        self.announce();
+    }
+
+    /// Sets how many of them a client may have. 0 is taken for 1.
+    pub fn set_per_client(&self, most: usize) {
+        self.0.numbers.set_per_client(most);
+    }
+
+    /// Sets how many of them a user may have. 0 is taken for 1.
+    pub fn set_per_user(&self, most: usize) {
+        self.0.numbers.set_per_user(most);
+    }
+
+    /// Sets how many connections may wait from now on, and for how long.
+    pub fn set_queue(&self, most: usize, wait: Duration) {
+        self.0.numbers.set_queue(most, wait);
+    }
+
+    /// Sets the numbers to those of another limit: what a file says anew. Whom it counts, and what users have of their own,
+    /// stays.
+    pub fn set_like(&self, other: &Self) {
+        self.set_most(other.most());
+        self.0.numbers.set_like(&other.0.numbers);
     }
 
     /// Returns how many sessions are live.
     #[must_use]
     pub fn live(&self) -> usize {
-        self.most - self.places.free.available_permits().min(self.most)
+        self.0.places.permits.used()
     }
 
     /// Returns how many connections wait for a place.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        self.places.waiting.load(Ordering::Relaxed)
+        self.0.places.waiting.load(Ordering::Relaxed)
     }
 
     /// Returns how many sessions there may be.
     #[must_use]
-    pub const fn most(&self) -> usize {
-        self.most
+    pub fn most(&self) -> usize {
+        self.0.places.permits.most()
     }
 
     /// Returns who has the most sessions, and how many, if anybody has one. Looks at all of them.
     #[must_use]
     pub fn largest(&self) -> Option<(UserOrClient, usize)> {
-        self.places.largest()
+        self.0.places.largest()
+    }
+
+    /// Returns the `most` users and clients that have the largest share of theirs, the fullest first. Looks at all of them.
+    #[must_use]
+    pub fn fullest(&self, most: usize) -> Vec<Fullness<UserOrClient>> {
+        self.0.places.fullest(most)
     }
 
     /// Tells the metrics how many places there are: once there is a recorder.
     pub(crate) fn announce(&self) {
         #[cfg(feature = "metrics")]
-        metrics::gauge!(MOST).set(self.most as f64);
+        metrics::gauge!(MOST).set(self.most() as f64);
     }
 
     /// Takes a place for a connection from this address, or a place in the queue.
@@ -159,16 +205,17 @@ impl SessionLimit {
     ///
     /// Why there is none.
     pub(crate) fn enter(&self, client: IpAddr) -> Result<Entry, Full> {
-        let counted = self.places.count_client(client, self.shares.per_client);
+        let Shared { numbers, places } = &*self.0;
+        let counted = places.count_client(client, numbers.per_client());
         let client = counted.ok_or(Full::Client)?;
-        let permit = self.places.free.try_acquire();
-        if permit.map(SemaphorePermit::forget).is_ok() {
-            let place = SessionPlace::new(&self.places, self.shares, client);
+        if places.permits.try_take() {
+            let place = SessionPlace::new(Arc::clone(&self.0), client);
             return Ok(Entry::Place(place));
         }
-        self.places.note_full();
-        let queueing = Queueing::join(&self.places, self.queue, self.shares, client);
-        Ok(Entry::Queued(queueing.ok_or(Full::All)?, self.wait))
+        places.note_full();
+        let (most, wait) = numbers.queue();
+        let queueing = Queueing::join(&self.0, most, client);
+        Ok(Entry::Queued(queueing.ok_or(Full::All)?, wait))
     }
 }
 
@@ -196,9 +243,9 @@ pub(crate) enum Entry {
 impl fmt::Debug for SessionLimit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SessionLimit")
-            .field("most", &self.most)
-            .field("per_client", &self.shares.per_client)
-            .field("per_user", &self.shares.per_user)
+            .field("most", &self.most())
+            .field("per_client", &self.0.numbers.per_client())
+            .field("per_user", &self.0.numbers.per_user())
             .field("live", &self.live())
             .finish_non_exhaustive()
     }

@@ -1,6 +1,7 @@
 //! A bound on live sessions, and the share of it that each client and user may have.
 
 mod limit;
+mod numbers;
 mod place;
 mod places;
 mod queue;

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use super::places::Places;
+use super::limit::Shared;
 use crate::{
     admission::{Count, LimitEvents, client_network},
     error::Refusal,
@@ -19,8 +19,7 @@ pub(crate) struct SessionPlace(Arc<Holder>);
 pub(crate) struct SessionHolder(Arc<Holder>);
 
 struct Holder {
-    places: Arc<Places>,
-    shares: Shares,
+    limit: Arc<Shared>,
     holds: Mutex<Option<Holds>>,
 }
 
@@ -30,18 +29,10 @@ struct Holds {
     user: Option<Count<User>>,
 }
 
-/// How many of the places a client and a user may have.
-#[derive(Clone, Copy)]
-pub(super) struct Shares {
-    pub(super) per_client: usize,
-    pub(super) per_user: usize,
-}
-
 impl SessionPlace {
-    pub(super) fn new(places: &Arc<Places>, shares: Shares, client: Option<Count<IpAddr>>) -> Self {
+    pub(super) fn new(limit: Arc<Shared>, client: Option<Count<IpAddr>>) -> Self {
         Self(Arc::new(Holder {
-            places: Arc::clone(places),
-            shares,
+            limit,
             holds: Mutex::new(Some(Holds { client, user: None })),
         }))
     }
@@ -63,8 +54,8 @@ impl SessionHolder {
         let Some(name) = identity.name() else {
             return Ok(());
         };
-        let Holder { places, shares, .. } = &*self.0;
-        let per_user = shares.per_user;
+        let Shared { numbers, places } = &*self.0.limit;
+        let per_user = numbers.of_user(identity);
         let user = User::named(name);
         let mut holds = self.0.holds();
         let Some(holds) = holds.as_mut() else {
@@ -94,7 +85,7 @@ impl SessionHolder {
     /// Counts the session for another client than that of before: the one that it turned out to be. `false`
     /// if that one has its share.
     pub(crate) fn recount(&self, client: IpAddr) -> bool {
-        let Holder { places, shares, .. } = &*self.0;
+        let Shared { numbers, places } = &*self.0.limit;
         let mut holds = self.0.holds();
         let Some(holds) = holds.as_mut() else {
             return true; // the session is over
@@ -102,7 +93,7 @@ impl SessionHolder {
         if holds.client.as_ref().map(|count| *count.key()) == client_network(client) {
             return true;
         }
-        let Some(other) = places.count_client(client, shares.per_client) else {
+        let Some(other) = places.count_client(client, numbers.per_client()) else {
             return false;
         };
         let before = std::mem::replace(&mut holds.client, other);
@@ -122,7 +113,7 @@ impl Drop for SessionPlace {
         let Some(Holds { client, user }) = self.0.holds().take() else {
             return;
         };
-        let places = &self.0.places;
+        let places = &self.0.limit.places;
         leave(client, &places.clients_at_limit);
         leave(user, &places.users_at_limit);
         places.leave();

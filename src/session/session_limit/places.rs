@@ -6,17 +6,16 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::Semaphore;
-
 use crate::{
-    admission::{Count, Counts, LimitEvents, LogBudget, client_network, count_event},
-    session::{User, UserOrClient},
+    admission::{
+        Count, Counts, Fullest, LimitEvents, LogBudget, Permits, client_network, count_event,
+    },
+    session::{Fullness, User, UserOrClient},
 };
 
 /// Counts live sessions: what clones of a limit share.
 pub(super) struct Places {
-    pub(super) most: usize,
-    pub(super) free: Semaphore,
+    pub(super) permits: Permits,
     pub(super) waiting: AtomicUsize,
     pub(super) clients: Counts<IpAddr>,
     pub(super) users: Counts<User>,
@@ -30,8 +29,7 @@ pub(super) struct Places {
 impl Places {
     pub(super) fn new(most: usize) -> Self {
         Self {
-            most,
-            free: Semaphore::new(most),
+            permits: Permits::new(most),
             waiting: AtomicUsize::new(0),
             clients: Counts::default(),
             users: Counts::default(),
@@ -72,7 +70,7 @@ impl Places {
         let suppressed = before.field();
         tracing::warn!(
             limit = "sessions",
-            most = self.most,
+            most = self.permits.most(),
             largest = largest.as_ref().map(tracing::field::debug),
             held,
             suppressed,
@@ -94,11 +92,23 @@ impl Places {
         )
     }
 
+    /// Returns who has the largest share of what a user or a client may have.
+    pub(super) fn fullest(&self, most: usize) -> Vec<Fullness<UserOrClient>> {
+        let mut fullest = Fullest::new(most);
+        for it in self.users.fullest(most) {
+            fullest.see(&UserOrClient::User(it.key), it.used, it.most);
+        }
+        for it in self.clients.fullest(most) {
+            fullest.see(&UserOrClient::Client(it.key), it.used, it.most);
+        }
+        fullest.into_vec()
+    }
+
     /// Gives a place back.
     pub(super) fn leave(&self) {
-        self.free.add_permits(1);
+        self.permits.give_back();
         if self.full.load(Ordering::Relaxed)
-            && self.free.available_permits() > self.most / 20
+            && self.permits.free() > self.permits.most() / 20
             && self.full.swap(false, Ordering::Relaxed)
         {
             count_event("sessions", "released");

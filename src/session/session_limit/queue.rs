@@ -9,30 +9,24 @@ use std::{
 
 use tokio::time::timeout;
 
-use super::{SessionPlace, place::Shares, places::Places};
+use super::{SessionPlace, limit::Shared};
 use crate::admission::Count;
 
 /// A connection that waits for a place. Dropping it gives up its turn.
 pub(crate) struct Queueing {
     queued: Queued,
-    shares: Shares,
     client: Option<Count<IpAddr>>,
 }
 
 impl Queueing {
     /// Joins the queue, if fewer than `most` wait.
     pub(super) fn join(
-        places: &Arc<Places>,
+        limit: &Arc<Shared>,
         most: usize,
-        shares: Shares,
         client: Option<Count<IpAddr>>,
     ) -> Option<Self> {
-        let queued = Queued::enter(places, most)?;
-        Some(Self {
-            queued,
-            shares,
-            client,
-        })
+        let queued = Queued::enter(limit, most)?;
+        Some(Self { queued, client })
     }
 
     /// Waits for a place, first come, first served; `None` when the time is over.
@@ -40,42 +34,41 @@ impl Queueing {
         self,
         limit: Duration,
     ) -> impl Future<Output = Option<SessionPlace>> + Send {
-        let Self {
-            queued,
-            shares,
-            client,
-        } = self;
+        let Self { queued, client } = self;
         async move {
-            let places = Arc::clone(&queued.0);
-            // Nobody closes the semaphore.
-            let permit = timeout(limit, places.free.acquire()).await.ok()?.ok()?;
-            permit.forget();
-            Some(SessionPlace::new(&places, shares, client))
+            let shared = Arc::clone(&queued.0);
+            // Nobody closes the permits.
+            timeout(limit, shared.places.permits.take())
+                .await
+                .ok()?
+                .ok()?;
+            Some(SessionPlace::new(shared, client))
         }
     }
 }
 
 /// Counts as waiting until it is dropped.
-struct Queued(Arc<Places>);
+struct Queued(Arc<Shared>);
 
 impl Queued {
-    fn enter(places: &Arc<Places>, most: usize) -> Option<Self> {
+    fn enter(limit: &Arc<Shared>, most: usize) -> Option<Self> {
         let entered =
-            places
+            limit
+                .places
                 .waiting
                 .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |waiting| {
                     (waiting < most).then_some(waiting + 1)
                 });
         entered.is_ok().then(|| {
             count_waiting(1.0);
-            Self(Arc::clone(places))
+            Self(Arc::clone(limit))
         })
     }
 }
 
 impl Drop for Queued {
     fn drop(&mut self) {
-        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+        self.0.places.waiting.fetch_sub(1, Ordering::Relaxed);
         count_waiting(-1.0);
     }
 }

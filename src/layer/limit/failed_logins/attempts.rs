@@ -29,7 +29,7 @@ const LOOK: Backoff = Backoff::new(Duration::from_millis(10), Duration::from_mil
 const WAITING: u32 = 1_024;
 
 pub(super) struct Attempts {
-    pub(super) bounds: Bounds,
+    bounds: Mutex<Bounds>,
     state: Mutex<State>,
     names: RandomState,
     at_limit: LimitEvents<IpAddr>,
@@ -46,11 +46,23 @@ enum Turn {
 impl Attempts {
     pub(super) fn new(bounds: Bounds) -> Self {
         Self {
-            bounds,
+            bounds: Mutex::new(bounds),
             state: Mutex::default(),
             names: RandomState::new(),
             at_limit: LimitEvents::new("failed logins"),
         }
+    }
+
+    pub(super) fn bounds(&self) -> Bounds {
+        *self.lock_bounds()
+    }
+
+    pub(super) fn set_bounds(&self, bounds: Bounds) {
+        *self.lock_bounds() = bounds;
+    }
+
+    fn lock_bounds(&self) -> MutexGuard<'_, Bounds> {
+        self.bounds.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Begins an attempt by a method that states no names, if its client has failed too often.
@@ -64,7 +76,7 @@ impl Attempts {
     ) -> Result<Option<(Begun, Duration)>, Refusal> {
         let counted = Counted::Nameless(client);
         let failures = self.state().memory.failures(counted).failures;
-        if failures <= self.bounds.of(counted, 0).free {
+        if failures <= self.bounds().of(counted, 0).free {
             return Ok(None);
         }
         match self.begin(&[counted]) {
@@ -98,7 +110,7 @@ impl Attempts {
         attempt: &Attempt,
         since: Instant,
     ) -> Result<Begun, Refusal> {
-        let deadline = since + self.bounds.longest_delay * 3 / 2;
+        let deadline = since + self.bounds().longest_delay * 3 / 2;
         let mut waiting = None;
         for looks in 1.. {
             match self.begin(counted) {
@@ -128,13 +140,14 @@ impl Attempts {
 
     /// Begins an attempt, if all of those whom it counts for may make one more.
     fn begin(self: &Arc<Self>, counted: &[Counted]) -> Turn {
+        let bounds = self.bounds();
         let mut state = self.state();
         let mut delay = Duration::ZERO;
         let mut later = false;
         let mut below = None;
         for counted in counted {
             let record = state.memory.failures(*counted);
-            let allowed = self.bounds.of(*counted, record.all);
+            let allowed = bounds.of(*counted, record.all);
             let live = state.live.get(counted);
             let (open, slow) = live.map_or((0, 0), |live| (live.open, live.slow));
             let successes = live.map_or(0, |live| live.successes);
@@ -146,12 +159,12 @@ impl Attempts {
                 }
                 // What is open may fail as well.
                 let failures = record.failures.saturating_add(all) - allowed.free;
-                let backoff = Backoff::new(Duration::from_secs(1), self.bounds.longest_delay);
+                let backoff = Backoff::new(Duration::from_secs(1), bounds.longest_delay);
                 delay = delay.max(backoff.after(failures));
             } else {
                 // As many as may fail, and one more for each that has not. What is slow is bounded where it is.
                 let free = allowed.free.saturating_add(1) - record.failures;
-                let most = allowed.at_once.max(self.bounds.per_client);
+                let most = allowed.at_once.max(bounds.per_client);
                 later |= open >= free.saturating_add(successes).min(most.max(1));
                 if let Counted::Client(client) = counted {
                     below = Some(*client);
@@ -180,7 +193,7 @@ impl Attempts {
                 delay,
                 known: None,
             },
-            delay.min(self.bounds.longest_delay),
+            delay.min(bounds.longest_delay),
         )
     }
 
@@ -202,9 +215,10 @@ impl Attempts {
 
     fn failed(&self, counted: &[Counted]) {
         let mut slowed = None;
+        let bounds = self.bounds();
         let mut state = self.state();
         for counted in counted {
-            let free = self.bounds.of(*counted, 0).free;
+            let free = bounds.of(*counted, 0).free;
             let failures = state.memory.failed(*counted, free);
             if let Counted::Client(client) | Counted::Nameless(client) = counted
                 && failures > free

@@ -135,8 +135,14 @@ impl FailedLoginsLayer {
         self.with(|bounds| bounds.per_name = most)
     }
 
+    /// Sets all of these to those of another layer, for all clones and for the services that were made: what a file says
+    /// anew. What is remembered of failures stays, and attempts that wait go on waiting.
+    pub fn set_like(&self, other: &Self) {
+        self.attempts.set_bounds(other.attempts.bounds());
+    }
+
     fn with(self, change: impl FnOnce(&mut Bounds)) -> Self {
-        let mut bounds = self.attempts.bounds;
+        let mut bounds = self.attempts.bounds();
         change(&mut bounds);
         Self {
             attempts: Arc::new(Attempts::new(bounds)),
@@ -164,7 +170,7 @@ impl<S> Layer<S> for FailedLoginsLayer {
 impl fmt::Debug for FailedLoginsLayer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FailedLoginsLayer")
-            .field("bounds", &self.attempts.bounds)
+            .field("bounds", &self.attempts.bounds())
             .finish_non_exhaustive()
     }
 }

@@ -1,0 +1,67 @@
+use std::time::Duration;
+
+use crate::session::{Amount, Request};
+
+/// How many requests in a time, and how many at once: the amount of a [`RequestRate`](super::RequestRate).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    requests: u32,
+    period: Duration,
+    burst: u32,
+}
+
+impl Pace {
+    /// Allows so many requests a second, and as many at once. 0 allows none.
+    #[must_use]
+    pub const fn per_second(most: u32) -> Self {
+        Self::new(most, Duration::from_secs(1))
+    }
+
+    /// Allows so many requests a minute, and as many at once. 0 allows none.
+    #[must_use]
+    pub const fn per_minute(most: u32) -> Self {
+        Self::new(most, Duration::from_secs(60))
+    }
+
+    const fn new(requests: u32, period: Duration) -> Self {
+        Self {
+            requests,
+            period,
+            burst: requests,
+        }
+    }
+
+    /// Allows so many at once, after a pause. 0 allows none.
+    #[must_use]
+    pub const fn burst(mut self, most: u32) -> Self {
+        self.burst = most;
+        self
+    }
+
+    /// Returns how many may be made at once.
+    pub(super) const fn at_once(self) -> u32 {
+        if self.requests == 0 { 0 } else { self.burst }
+    }
+
+    /// Returns the time in which so many requests are paid.
+    pub(super) fn time_of(self, requests: f64) -> Duration {
+        match self.requests {
+            0 => Duration::MAX,
+            each => Duration::try_from_secs_f64(
+                requests.max(0.0) * self.period.as_secs_f64() / f64::from(each),
+            )
+            .unwrap_or(Duration::MAX),
+        }
+    }
+
+    /// Returns how many requests are paid in this time.
+    pub(super) fn paid_in(self, time: Duration) -> f64 {
+        time.as_secs_f64() * f64::from(self.requests) / self.period.as_secs_f64()
+    }
+}
+
+impl Amount<Self> for Pace {
+    fn amount(&self, _: &Request) -> Option<Self> {
+        Some(*self)
+    }
+}
