@@ -2,11 +2,16 @@
 
 use std::{
     io,
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
 };
 
-use super::port_range::{PortRange, TakenPort};
-use crate::{error::Refusal, proto::ReplyCode};
+use super::{
+    out_of_reach::is_out_of_reach,
+    port_range::{PortRange, TakenPort},
+};
+use crate::{admission::LogBudget, error::Refusal, proto::ReplyCode};
 
 /// Ports of the range that are tried where somebody else than we has taken them. Each costs a few system
 /// calls that never wait, and all of them 0.2 ms, so they need no thread of their own.
@@ -16,8 +21,31 @@ const TRIES: usize = 64;
 #[derive(Clone, Debug)]
 pub(super) struct Endpoint {
     /// Advertised instead of the address that is bound: that of a NAT or of a container's host.
-    pub(super) public: Option<IpAddr>,
+    public: PublicAddresses,
     pub(super) ports: PortRange,
+    /// What it is for, as the log calls it.
+    what: &'static str,
+    /// Bounds the lines about addresses that nobody can reach. Clones share it.
+    lines: Arc<LogBudget>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct PublicAddresses {
+    v4: Option<Ipv4Addr>,
+    v6: Option<Ipv6Addr>,
+}
+
+impl PublicAddresses {
+    /// The one of the family that is bound. The other one only where nobody outside could reach what is bound: a
+    /// forwarder may change the family as well.
+    fn instead_of(self, bound: IpAddr) -> Option<IpAddr> {
+        let (v4, v6) = (self.v4.map(IpAddr::V4), self.v6.map(IpAddr::V6));
+        let (same, other) = match bound {
+            IpAddr::V4(_) => (v4, v6),
+            IpAddr::V6(_) => (v6, v4),
+        };
+        same.or_else(|| other.filter(|other| is_out_of_reach(bound, *other)))
+    }
 }
 
 /// A socket that was opened.
@@ -32,14 +60,38 @@ pub(super) struct Opened<T> {
 
 impl Endpoint {
     /// Advertises the address that is bound, with any port.
-    pub(super) fn new() -> Self {
+    pub(super) fn new(what: &'static str) -> Self {
         Self {
-            public: None,
+            public: PublicAddresses::default(),
             ports: PortRange::new(0..=0),
+            what,
+            lines: Arc::new(LogBudget::new(1, Duration::from_secs(3600))),
         }
     }
 
-    /// Opens a socket on `local`, whatever its port, with `open`.
+    /// Advertises this one, where its family is bound.
+    pub(super) const fn add_public(&mut self, address: IpAddr) {
+        match address {
+            IpAddr::V4(address) => self.public.v4 = Some(address),
+            IpAddr::V6(address) => self.public.v6 = Some(address),
+        }
+    }
+
+    /// Says what to set where `peer` is to come to an address that it most likely cannot reach.
+    fn hint(&self, told: IpAddr, peer: IpAddr) {
+        if is_out_of_reach(told, peer)
+            && let Some(suppressed) = self.lines.take()
+        {
+            tracing::warn!(
+                %peer, %told, suppressed = suppressed.field(),
+                "{} tells an address that its peer most likely cannot reach: set `public_address` for it to that at which \
+                 others reach this server, and `ports` to those that are forwarded from there",
+                self.what,
+            );
+        }
+    }
+
+    /// Opens a socket on `local`, whatever its port, with `open`, for a peer to come to.
     ///
     /// # Errors
     ///
@@ -47,6 +99,7 @@ impl Endpoint {
     pub(super) fn open<T>(
         &self,
         local: SocketAddr,
+        peer: IpAddr,
         open: impl Fn(SocketAddr) -> io::Result<T>,
         address: impl Fn(&T) -> io::Result<SocketAddr>,
     ) -> Result<Opened<T>, Refusal> {
@@ -65,7 +118,13 @@ impl Endpoint {
             )
             .with_source(error)
         })?;
-        let advertised = self.public.unwrap_or(bound.ip());
+        let advertised = match self.public.instead_of(bound.ip()) {
+            Some(public) => public,
+            None => {
+                self.hint(bound.ip(), peer);
+                bound.ip()
+            }
+        };
         Ok(Opened {
             socket,
             address: SocketAddr::new(advertised, bound.port()),

@@ -47,6 +47,8 @@ mod box_connector;
 mod future;
 #[cfg(feature = "http")]
 mod hyper;
+mod out_of_reach;
+mod outgoing;
 mod port_range;
 mod second_reply;
 mod service;
@@ -68,6 +70,10 @@ pub mod tls;
 pub mod upstream;
 
 pub use self::{
-    announcement::Announcement, box_connector::BoxConnector, service::Connector,
+    announcement::Announcement,
+    box_connector::BoxConnector,
+    outgoing::{Family, Outgoing},
+    port_range::PortRange,
+    service::Connector,
     unsupported::Unsupported,
 };

@@ -8,9 +8,22 @@ use std::{
 /// Bits of a word.
 const BITS: u32 = u64::BITS;
 
-/// The ports of a range, and which of them are taken here. Clones share that.
+/// The ports of a range, and which of them are taken here. Clones share that: connectors that are given clones, one after
+/// the other or beside each other, do not try ports that the others have.
+///
+/// The range of 0 alone is any port that the system has free.
+///
+/// ```
+/// use tower_socks::connector::{PortRange, associate::Associate};
+///
+/// let ports = PortRange::from(40_000..=40_999);
+/// assert_eq!(ports.len(), 1_000);
+/// let inside = Associate::new().ports(ports.clone());
+/// let outside = Associate::new().ports(ports);
+/// # let _ = (inside, outside);
+/// ```
 #[derive(Clone, Debug)]
-pub(super) struct PortRange {
+pub struct PortRange {
     ports: RangeInclusive<u16>,
     taken: Arc<Mutex<Taken>>,
 }
@@ -31,7 +44,6 @@ pub(super) struct TakenPort {
 }
 
 impl PortRange {
-    /// The range of 0 alone is any port that the system has free.
     pub(super) fn new(ports: RangeInclusive<u16>) -> Self {
         Self {
             ports,
@@ -42,6 +54,18 @@ impl PortRange {
     /// Whether the system chooses the port.
     pub(super) fn is_any(&self) -> bool {
         self.ports == (0..=0)
+    }
+
+    /// Returns how many ports there are, taken or not.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.ports.len()
+    }
+
+    /// Returns whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.ports.is_empty()
     }
 
     /// Takes a port that nobody here has. It costs a look at each word of the range, at worst.
@@ -76,6 +100,12 @@ impl PortRange {
             }
         }
         None
+    }
+}
+
+impl From<RangeInclusive<u16>> for PortRange {
+    fn from(ports: RangeInclusive<u16>) -> Self {
+        Self::new(ports)
     }
 }
 

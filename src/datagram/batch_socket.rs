@@ -49,6 +49,14 @@ pub(crate) struct BatchSocket {
 impl BatchSocket {
     /// Binds a socket on which large datagrams are sent in IP fragments, as on any other.
     pub(crate) fn bind(address: SocketAddr) -> io::Result<Self> {
+        Self::bind_with(address, |_| Ok(()))
+    }
+
+    /// The same of a socket that `prepare` has seen before.
+    pub(crate) fn bind_with(
+        address: SocketAddr,
+        prepare: impl FnOnce(SockRef<'_>) -> io::Result<()>,
+    ) -> io::Result<Self> {
         let socket = socket2::Socket::new(
             socket2::Domain::for_address(address),
             socket2::Type::DGRAM.nonblocking(),
@@ -57,6 +65,7 @@ impl BatchSocket {
         if address.is_ipv6() {
             socket.set_only_v6(true)?;
         }
+        prepare(SockRef::from(&socket))?;
         socket.bind(&address.into())?;
         // Room for a burst while this thread is busy; as much as the system allows.
         let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);

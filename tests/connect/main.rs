@@ -30,6 +30,7 @@ mod links;
 mod local_ports;
 mod lookups;
 mod name_service;
+mod outgoing;
 mod policy;
 #[cfg(feature = "proxy-url")]
 mod proxy_url;

@@ -20,6 +20,8 @@ mod limits;
 #[cfg(feature = "limit")]
 mod meters;
 mod names;
+mod out_of_reach;
+mod outgoing;
 mod own_relays;
 mod policy;
 #[cfg(feature = "rules")]

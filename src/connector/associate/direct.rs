@@ -5,6 +5,7 @@ use std::{
     fmt, io,
     net::SocketAddr,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use super::{
@@ -12,10 +13,13 @@ use super::{
     lookups::Lookups,
 };
 use crate::{
-    connector::resolve::Resolve,
+    admission::LogBudget,
+    connector::{outgoing::Outgoing, resolve::Resolve},
     datagram::{BatchSocket, DatagramTransport, Datagrams, is_own_relay, poll_send_front},
+    error::{Chain, is_exhausted},
     io::{DropReason, yield_turn},
     proto::{Address, canonical},
+    session::Request,
 };
 
 /// Batches in one poll that the filtering rejects as a whole, before other tasks get their turn.
@@ -24,6 +28,7 @@ const REJECTED_BATCHES: usize = 4;
 /// Sends from sockets of this machine, and receives what the filtering lets in.
 pub struct DirectTransport<R> {
     sockets: Sockets,
+    outgoing: Outgoing,
     destinations: Destinations,
     lookups: Lookups<R>,
     /// What the sockets have not taken yet, with addresses in place of names.
@@ -31,11 +36,13 @@ pub struct DirectTransport<R> {
 }
 
 impl<R: Resolve> DirectTransport<R> {
-    pub(super) fn new(destinations: Destinations, resolver: R) -> Self {
+    pub(super) fn new(destinations: Destinations, resolver: R, outgoing: Outgoing) -> Self {
         Self {
             sockets: Sockets::default(),
+            lookups: Lookups::new(resolver, outgoing.order()),
+            // A socket is for all destinations of its family.
+            outgoing: outgoing.for_any_target(),
             destinations,
-            lookups: Lookups::new(resolver),
             unsent: Datagrams::new(),
         }
     }
@@ -69,6 +76,9 @@ impl<R: Resolve> DirectTransport<R> {
                 Address::Ip(address) if is_own_relay(*address) => {
                     return Err(DropReason::SelfConnection);
                 }
+                Address::Ip(address) if !self.outgoing.reaches(address.ip()) => {
+                    return Err(DropReason::Unsendable);
+                }
                 Address::Ip(address) if self.destinations.approve(*address) => *address,
                 Address::Ip(_) => return Err(DropReason::Refused),
                 Address::Name(name, _) => {
@@ -92,7 +102,11 @@ impl<R: Resolve> DirectTransport<R> {
 
     /// Takes the datagrams whose names have been resolved.
     fn poll_lookups(&mut self, cx: &mut Context<'_>) {
-        while let Poll::Ready((waiting, address)) = self.lookups.poll_resolved(cx, approves) {
+        let outgoing = &self.outgoing;
+        let approve = |request: &Request, address: SocketAddr| {
+            outgoing.reaches(address.ip()) && approves(request, address)
+        };
+        while let Poll::Ready((waiting, address)) = self.lookups.poll_resolved(cx, approve) {
             if is_own_relay(address) {
                 self.unsent
                     .dropped(DropReason::SelfConnection, waiting.len());
@@ -108,7 +122,7 @@ impl<R: Resolve> DirectTransport<R> {
     /// Ready once the sockets have taken everything.
     fn poll_unsent(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if !self.unsent.is_empty() {
-            ready!(self.sockets.poll_send(cx, &mut self.unsent));
+            ready!(self.sockets.poll_send(cx, &self.outgoing, &mut self.unsent));
             // An idle association keeps no room.
             let mut done = std::mem::take(&mut self.unsent);
             self.unsent.add_dropped(done.take_dropped());
@@ -125,7 +139,11 @@ struct Sockets {
 }
 
 impl Sockets {
-    fn for_destination(&mut self, address: SocketAddr) -> io::Result<&BatchSocket> {
+    fn for_destination(
+        &mut self,
+        address: SocketAddr,
+        outgoing: &Outgoing,
+    ) -> io::Result<&BatchSocket> {
         let slot = if address.is_ipv4() {
             &mut self.v4
         } else {
@@ -133,23 +151,28 @@ impl Sockets {
         };
         match slot {
             Some(socket) => Ok(socket),
-            None => Ok(slot.insert(BatchSocket::towards(address)?)),
+            None => Ok(slot.insert(outgoing.datagrams_towards(address)?)),
         }
     }
 
     /// Ready once `batch`, which has addresses only, is empty.
-    fn poll_send(&mut self, cx: &mut Context<'_>, batch: &mut Datagrams) -> Poll<()> {
+    fn poll_send(
+        &mut self,
+        cx: &mut Context<'_>,
+        outgoing: &Outgoing,
+        batch: &mut Datagrams,
+    ) -> Poll<()> {
         loop {
             let front = batch.iter().next().map(|(target, _)| target.ip());
             let Some(address) = front else {
                 return Poll::Ready(());
             };
-            match address.map(|address| (address, self.for_destination(address))) {
+            match address.map(|address| (address, self.for_destination(address, outgoing))) {
                 Some((address, Ok(socket))) => {
                     ready!(poll_send_front(socket, cx, address, batch));
                 }
                 Some((address, Err(error))) => {
-                    tracing::debug!(%address, %error, "no socket for a datagram");
+                    no_socket(address, &error);
                     batch.dropped(DropReason::Unsendable, 1);
                     batch.take_first(1);
                 }
@@ -163,13 +186,29 @@ impl Sockets {
     }
 }
 
+/// Says why there is no socket: where it is for lack of something here, as a warning, one a minute.
+fn no_socket(address: SocketAddr, error: &io::Error) {
+    static LINES: LogBudget = LogBudget::new(1, Duration::from_secs(60));
+    let error = Chain(error);
+    if !is_exhausted(error.0) {
+        tracing::debug!(%address, %error, "no socket for a datagram");
+    } else if let Some(suppressed) = LINES.take() {
+        let suppressed = suppressed.field();
+        tracing::warn!(%address, %error, suppressed, "no socket for a datagram");
+    }
+}
+
 impl<R: Resolve> DatagramTransport for DirectTransport<R> {
     fn poll_send(&mut self, cx: &mut Context<'_>, batch: &mut Datagrams) -> Poll<io::Result<()>> {
         self.renew();
         batch.add_dropped(self.unsent.take_dropped());
         ready!(self.poll_unsent(cx));
         self.resolve_and_filter(batch);
-        if self.sockets.poll_send(cx, batch).is_pending() {
+        if self
+            .sockets
+            .poll_send(cx, &self.outgoing, batch)
+            .is_pending()
+        {
             // Kept here, since names are addresses now: not to be resolved and filtered again.
             self.unsent = std::mem::take(batch);
             return Poll::Pending;

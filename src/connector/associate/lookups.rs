@@ -14,7 +14,10 @@ use futures_util::{
 use tokio::time::{Instant, timeout};
 
 use crate::{
-    connector::resolve::{Lookup, Resolve},
+    connector::{
+        Family,
+        resolve::{Lookup, Resolve},
+    },
     datagram::Datagrams,
     error::BoxError,
     io::{DropReason, Drops},
@@ -43,6 +46,8 @@ type Outcome = (Address, Result<Vec<IpAddr>, BoxError>);
 /// The lookups of one association, each for a name and a port.
 pub(super) struct Lookups<R> {
     resolver: R,
+    /// Which family goes first.
+    order: Family,
     resolved: HashMap<Address, Resolved>,
     waiting: HashMap<Address, Waiting>,
     running: FuturesUnordered<BoxFuture<'static, Outcome>>,
@@ -65,9 +70,10 @@ struct Waiting {
 }
 
 impl<R: Resolve> Lookups<R> {
-    pub(super) fn new(resolver: R) -> Self {
+    pub(super) fn new(resolver: R, order: Family) -> Self {
         Self {
             resolver,
+            order,
             resolved: HashMap::new(),
             waiting: HashMap::new(),
             running: FuturesUnordered::new(),
@@ -176,6 +182,10 @@ impl<R: Resolve> Lookups<R> {
             let Some(waiting) = self.waiting.remove(&target) else {
                 continue; // nothing waits any more
             };
+            let outcome = outcome.map(|mut addresses| {
+                self.order.sort(&mut addresses);
+                addresses
+            });
             let address = match outcome {
                 Ok(addresses) => addresses
                     .into_iter()

@@ -8,7 +8,11 @@ use tower_service::Service;
 
 use super::{Filtering, direct::DirectTransport, filtering::Destinations};
 use crate::{
-    connector::resolve::{Resolve, SystemResolver},
+    connector::{
+        Outgoing,
+        outgoing::ChosenOutgoing,
+        resolve::{Resolve, SystemResolver},
+    },
     session::Request,
 };
 
@@ -18,6 +22,7 @@ pub struct MakeDirect<R = SystemResolver> {
     resolver: R,
     filtering: Filtering,
     destinations: usize,
+    outgoing: ChosenOutgoing,
 }
 
 impl MakeDirect {
@@ -29,6 +34,7 @@ impl MakeDirect {
             resolver: SystemResolver::new(),
             filtering: Filtering::default(),
             destinations: 256,
+            outgoing: ChosenOutgoing::new(),
         }
     }
 }
@@ -47,6 +53,7 @@ impl<R> MakeDirect<R> {
             resolver,
             filtering: self.filtering,
             destinations: self.destinations,
+            outgoing: self.outgoing,
         }
     }
 
@@ -64,6 +71,28 @@ impl<R> MakeDirect<R> {
         self.destinations = limit;
         self
     }
+
+    /// Sets from where datagrams leave: addresses, an interface, families. Of a family that is not used they are
+    /// dropped as [`DropReason::Unsendable`](crate::io::DropReason::Unsendable).
+    ///
+    /// A socket is for all destinations of its family, so an address of the loopback that a client
+    /// [came to](Outgoing::as_reached) is not used.
+    #[must_use]
+    pub fn outgoing(mut self, outgoing: Outgoing) -> Self {
+        self.outgoing = ChosenOutgoing::Same(outgoing);
+        self
+    }
+
+    /// Asks this function for each association from where its datagrams leave. It always has the request, whose target
+    /// is no destination: see [`Request::destination`].
+    #[must_use]
+    pub fn outgoing_by<F>(mut self, outgoing: F) -> Self
+    where
+        F: Fn(Option<&Request>) -> Outgoing + Send + Sync + 'static,
+    {
+        self.outgoing = ChosenOutgoing::by(outgoing);
+        self
+    }
 }
 
 impl<R: Resolve> Service<Request> for MakeDirect<R> {
@@ -76,10 +105,12 @@ impl<R: Resolve> Service<Request> for MakeDirect<R> {
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
+        let outgoing = self.outgoing.of(Some(&request));
         let destinations = Destinations::new(request, self.filtering, self.destinations);
         ready(Ok(DirectTransport::new(
             destinations,
             self.resolver.clone(),
+            outgoing,
         )))
     }
 }

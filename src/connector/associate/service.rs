@@ -1,6 +1,5 @@
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
-    ops::RangeInclusive,
     task::{Context, Poll},
     time::Duration,
 };
@@ -17,8 +16,8 @@ use super::{
 };
 use crate::{
     connector::{
+        PortRange,
         advertise::{Endpoint, Opened},
-        port_range::PortRange,
     },
     datagram::{BatchSocket, DatagramTransport, OwnRelay},
     error::BoxError,
@@ -70,7 +69,7 @@ impl<S> Associate<S> {
             make_transport,
             limit: UserLimit::associations(64),
             options: Options {
-                endpoint: Endpoint::new(),
+                endpoint: Endpoint::new("UDP ASSOCIATE"),
                 idle: Duration::from_secs(5 * 60),
                 fragmentation: Fragmentation::Reassembled,
                 ports: ClientPorts::One {
@@ -83,19 +82,25 @@ impl<S> Associate<S> {
 
     /// Tells clients to send to this address instead of the one on which they reached us: the
     /// public one of a NAT or of a container's host, which has to forward the
-    /// [ports](Self::ports).
+    /// [ports](Self::ports). Call it once for each family: clients are told that of the family in which they
+    /// reached us, or the other one where the address that they reached is private.
+    ///
+    /// Without one, the log has a warning, one an hour at most, where a client most likely cannot reach the address
+    /// that it is told.
     #[must_use]
     pub const fn public_address(mut self, address: IpAddr) -> Self {
-        self.options.endpoint.public = Some(address);
+        self.options.endpoint.add_public(address);
         self
     }
 
     /// Takes the port of each association from this range; a free one by default. With all of them
     /// taken, on whatever address, requests are refused with 01. Of those that other programs have, 64
     /// are tried.
+    ///
+    /// Clones of a [`PortRange`] know of each other's ports.
     #[must_use]
-    pub fn ports(mut self, ports: RangeInclusive<u16>) -> Self {
-        self.options.endpoint.ports = PortRange::new(ports);
+    pub fn ports(mut self, ports: impl Into<PortRange>) -> Self {
+        self.options.endpoint.ports = ports.into();
         self
     }
 
@@ -207,9 +212,12 @@ where
                         socket,
                         address,
                         port: taken,
-                    } = options
-                        .endpoint
-                        .open(local, BatchSocket::bind, BatchSocket::local_addr)?;
+                    } = options.endpoint.open(
+                        local,
+                        client.ip(),
+                        BatchSocket::bind,
+                        BatchSocket::local_addr,
+                    )?;
                     let client = Client::Socket {
                         own: OwnRelay::new(socket.local_addr()?, address),
                         socket,

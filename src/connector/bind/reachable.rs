@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::tunnel::Expected;
-use crate::proto::Address;
+use crate::{connector::Outgoing, proto::Address};
 
 /// The addresses to listen on where nobody knows who will come.
 #[derive(Clone, Copy, Debug, Default)]
@@ -30,6 +30,7 @@ impl ListenAddresses {
         local: SocketAddr,
         dst: &Address,
         expected: &Expected,
+        outgoing: &Outgoing,
     ) -> io::Result<SocketAddr> {
         let Expected::One(peers) = expected else {
             return Ok(self.for_anyone(local, dst));
@@ -38,6 +39,9 @@ impl ListenAddresses {
         let Some(peer) = peers.iter().find(is_like_local).or(peers.first()) else {
             return Ok(self.for_anyone(local, dst));
         };
+        if let Some(address) = outgoing.address_towards(*peer) {
+            return Ok(SocketAddr::new(address, 0));
+        }
         match source_towards(*peer, local) {
             // Without a route there may be one from the peer all the same.
             Err(_) if is_like_local(&peer) && !local.ip().is_unspecified() => Ok(local),

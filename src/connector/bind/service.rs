@@ -1,7 +1,6 @@
 use std::{
     io,
     net::{IpAddr, SocketAddr},
-    ops::RangeInclusive,
     task::{Context, Poll},
     time::Duration,
 };
@@ -20,8 +19,9 @@ use super::{
 };
 use crate::{
     connector::{
+        Outgoing, PortRange,
         advertise::{Endpoint, Opened},
-        port_range::PortRange,
+        outgoing::ChosenOutgoing,
         resolve::{Lookup, Resolve, SystemResolver, addresses_of},
     },
     error::BoxError,
@@ -43,6 +43,7 @@ pub struct Bind<R = SystemResolver> {
     resolver: R,
     limit: UserLimit,
     options: Options,
+    outgoing: ChosenOutgoing,
 }
 
 #[derive(Clone, Debug)]
@@ -63,12 +64,13 @@ impl Bind {
             resolver: SystemResolver::new(),
             limit: UserLimit::binds(64),
             options: Options {
-                endpoint: Endpoint::new(),
+                endpoint: Endpoint::new("BIND"),
                 listen: ListenAddresses::default(),
                 limit: Duration::from_secs(2 * 60),
                 keepalive: Keepalive::new(),
                 relay: Relay::new(),
             },
+            outgoing: ChosenOutgoing::new(),
         }
     }
 }
@@ -87,14 +89,20 @@ impl<R> Bind<R> {
             resolver,
             limit: self.limit,
             options: self.options,
+            outgoing: self.outgoing,
         }
     }
 
     /// Tells clients this address instead of the one that is listened on: the public one of a NAT
-    /// or of a container's host, which has to forward the [ports](Self::ports).
+    /// or of a container's host, which has to forward the [ports](Self::ports). Call it once for each family: clients
+    /// are told that of the family that is listened on, or the other one where the address that is listened on is
+    /// private.
+    ///
+    /// Without one, the log has a warning, one an hour at most, where the peer, or the client where nobody knows the peer,
+    /// most likely cannot reach the address that is told.
     #[must_use]
     pub const fn public_address(mut self, address: IpAddr) -> Self {
-        self.options.endpoint.public = Some(address);
+        self.options.endpoint.add_public(address);
         self
     }
 
@@ -112,9 +120,30 @@ impl<R> Bind<R> {
     /// Takes the port of each listener from this range; a free one by default. With all of them
     /// taken, on whatever address, requests are refused with 01. Of those that other programs have, 64
     /// are tried.
+    ///
+    /// Clones of a [`PortRange`] know of each other's ports.
     #[must_use]
-    pub fn ports(mut self, ports: RangeInclusive<u16>) -> Self {
-        self.options.endpoint.ports = PortRange::new(ports);
+    pub fn ports(mut self, ports: impl Into<PortRange>) -> Self {
+        self.options.endpoint.ports = ports.into();
+        self
+    }
+
+    /// Sets from where connections would leave: it is there that a peer of DST is waited for, as that which is known of
+    /// it is where it would be connected to. Of families that are not used no peer is expected (reply 08 where nothing is
+    /// left). Where DST is zeros, [`listen_address`](Self::listen_address) says where.
+    #[must_use]
+    pub fn outgoing(mut self, outgoing: Outgoing) -> Self {
+        self.outgoing = ChosenOutgoing::Same(outgoing);
+        self
+    }
+
+    /// Asks this function for each request from where connections would leave. It always has the request.
+    #[must_use]
+    pub fn outgoing_by<F>(mut self, outgoing: F) -> Self
+    where
+        F: Fn(Option<&Request>) -> Outgoing + Send + Sync + 'static,
+    {
+        self.outgoing = ChosenOutgoing::by(outgoing);
         self
     }
 
@@ -171,6 +200,7 @@ impl<R: Resolve> Service<Request> for Bind<R> {
             resolver,
             limit,
             options,
+            outgoing,
         } = self.clone();
         ResponseFuture::new(async move {
             let place = limit.take(&request)?;
@@ -184,17 +214,25 @@ impl<R: Resolve> Service<Request> for Bind<R> {
                     Expected::One(canonical.collect())
                 }
             };
-            let local =
-                options
-                    .listen
-                    .reachable(unmapped(request.local), &request.target, &expected)?;
+            let outgoing = outgoing.of(Some(&request));
+            let expected = expected.within(&outgoing)?;
+            let client = unmapped(request.local);
+            let listen = &options.listen;
+            let local = listen.reachable(client, &request.target, &expected, &outgoing)?;
+            // Who is not known comes by the same interface as the client.
+            let (peer, outgoing) = match &expected {
+                Expected::One(peers) => (peers.first().copied(), outgoing),
+                Expected::Anyone => (None, Outgoing::new()),
+            };
+            let peer = peer.unwrap_or(unmapped(request.peer).ip());
             let Opened {
                 socket: listener,
                 address,
                 port,
             } = options.endpoint.open(
                 local,
-                |address| listen_on(address, options.keepalive),
+                peer,
+                |address| listen_on(address, options.keepalive, &outgoing),
                 TcpListener::local_addr,
             )?;
             Ok(BindTunnel::new(Parts {
@@ -211,7 +249,11 @@ impl<R: Resolve> Service<Request> for Bind<R> {
     }
 }
 
-fn listen_on(address: SocketAddr, keepalive: Keepalive) -> io::Result<TcpListener> {
+fn listen_on(
+    address: SocketAddr,
+    keepalive: Keepalive,
+    outgoing: &Outgoing,
+) -> io::Result<TcpListener> {
     let socket = match address {
         SocketAddr::V4(_) => TcpSocket::new_v4(),
         SocketAddr::V6(_) => TcpSocket::new_v6(),
@@ -221,6 +263,7 @@ fn listen_on(address: SocketAddr, keepalive: Keepalive) -> io::Result<TcpListene
     let options = socket2::SockRef::from(&socket);
     options.set_out_of_band_inline(true)?;
     keepalive.set(&options)?;
+    outgoing.bind_interface(options)?;
     // A port is free once its listener is gone, not only when the last connection is forgotten.
     // Elsewhere than on Unix the option means another thing.
     #[cfg(unix)]

@@ -12,10 +12,10 @@ use tokio::{
 
 use crate::{
     admission::{Backoff, Place, is_about_connection},
-    connector::{port_range::TakenPort, second_reply::second_reply},
+    connector::{Outgoing, port_range::TakenPort, second_reply::second_reply},
     error::Refusal,
     io::ClientStream,
-    proto::{Address, canonical},
+    proto::{Address, ReplyCode, canonical},
     relay::{Relay, Traffic},
     session::{Protocol, Request, Tunnel, UserOrClient},
 };
@@ -55,6 +55,21 @@ pub(super) enum Expected {
 }
 
 impl Expected {
+    /// Leaves out the addresses that are of no family in use.
+    pub(super) fn within(self, outgoing: &Outgoing) -> Result<Self, Refusal> {
+        let Self::One(mut peers) = self else {
+            return Ok(self);
+        };
+        peers.retain(|peer| outgoing.reaches(*peer));
+        match peers.is_empty() {
+            true => Err(Refusal::new(
+                ReplyCode::ADDRESS_TYPE_NOT_SUPPORTED,
+                "the peer would come by a family that is not used",
+            )),
+            false => Ok(Self::One(peers)),
+        }
+    }
+
     fn includes(&self, peer: IpAddr) -> bool {
         match self {
             Self::Anyone => true,

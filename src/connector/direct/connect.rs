@@ -1,51 +1,18 @@
 //! Opens one TCP connection.
 
-use std::{
-    io,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-};
+use std::{io, net::SocketAddr};
 
 use socket2::SockRef;
 use tokio::net::{TcpSocket, TcpStream};
 
-use crate::io::Keepalive;
-
-/// The local addresses to connect from.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Source {
-    v4: Option<Ipv4Addr>,
-    v6: Option<Ipv6Addr>,
-}
-
-impl Source {
-    pub(super) const fn add(&mut self, address: IpAddr) {
-        match address {
-            IpAddr::V4(address) => self.v4 = Some(address),
-            IpAddr::V6(address) => self.v6 = Some(address),
-        }
-    }
-
-    /// Whether a target can be connected to. Where only one family has a local address, the other one
-    /// is not used, or it would leave from an address that nobody has chosen.
-    pub(super) const fn has_family_of(&self, target: IpAddr) -> bool {
-        match (self.v4, self.v6) {
-            (None, None) | (Some(_), Some(_)) => true,
-            (Some(_), None) => target.is_ipv4(),
-            (None, Some(_)) => target.is_ipv6(),
-        }
-    }
-
-    fn for_target(&self, target: IpAddr) -> Option<IpAddr> {
-        match target {
-            IpAddr::V4(_) => self.v4.map(IpAddr::V4),
-            IpAddr::V6(_) => self.v6.map(IpAddr::V6),
-        }
-    }
-}
+use crate::{
+    connector::outgoing::{Outgoing, leaving},
+    io::Keepalive,
+};
 
 /// Connects to one address.
 pub(super) async fn connect(
-    source: Source,
+    outgoing: &Outgoing,
     keepalive: Keepalive,
     target: SocketAddr,
 ) -> io::Result<TcpStream> {
@@ -59,9 +26,11 @@ pub(super) async fn connect(
     let options = SockRef::from(&socket);
     options.set_out_of_band_inline(true)?;
     keepalive.set(&options)?;
-    if let Some(address) = source.for_target(target.ip()) {
+    outgoing.bind_interface(options)?;
+    if let Some(address) = outgoing.address_towards(target.ip()) {
         choose_port_late(&socket);
-        socket.bind(SocketAddr::new(address, 0))?;
+        let bound = socket.bind(SocketAddr::new(address, 0));
+        bound.map_err(|error| leaving(address, error))?;
     }
     socket.connect(target).await
 }

@@ -11,7 +11,8 @@ use tower_service::Service;
 use super::{ResponseFuture, connect, happy_eyeballs};
 use crate::{
     connector::{
-        Announcement,
+        Announcement, Outgoing,
+        outgoing::ChosenOutgoing,
         resolve::{Lookup, Resolve, SystemResolver, addresses_of},
         unsupported::connect_only,
     },
@@ -19,7 +20,7 @@ use crate::{
     io::Keepalive,
     proto::{Address, ReplyCode, canonical},
     relay::Relay,
-    session::{Connected, Target},
+    session::{Connected, Request, Target},
 };
 
 /// Addresses of one name that are tried: a name can have thousands, and every attempt is a packet to
@@ -33,12 +34,12 @@ const CANDIDATES: usize = 32;
 pub struct Direct<R = SystemResolver> {
     resolver: R,
     options: Options,
+    outgoing: ChosenOutgoing,
     announcement: Option<Arc<Announcement>>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Options {
-    source: connect::Source,
     limit: Duration,
     keepalive: Keepalive,
     relay: Relay,
@@ -51,11 +52,11 @@ impl Direct {
         Self {
             resolver: SystemResolver::new(),
             options: Options {
-                source: connect::Source::default(),
                 limit: Duration::from_secs(20),
                 keepalive: Keepalive::new(),
                 relay: Relay::new(),
             },
+            outgoing: ChosenOutgoing::new(),
             announcement: None,
         }
     }
@@ -74,6 +75,7 @@ impl<R> Direct<R> {
         Direct {
             resolver,
             options: self.options,
+            outgoing: self.outgoing,
             announcement: self.announcement,
         }
     }
@@ -91,8 +93,31 @@ impl<R> Direct<R> {
     /// On Linux a port can serve many connections at once, each to another target; elsewhere the ports of
     /// the address are the most connections that there can be.
     #[must_use]
-    pub const fn local_address(mut self, address: IpAddr) -> Self {
-        self.options.source.add(address);
+    pub fn local_address(mut self, address: IpAddr) -> Self {
+        let outgoing = match self.outgoing {
+            ChosenOutgoing::Same(outgoing) => outgoing,
+            ChosenOutgoing::By(_) => Outgoing::new(),
+        };
+        self.outgoing = ChosenOutgoing::Same(outgoing.address(address));
+        self
+    }
+
+    /// Sets from where connections leave: addresses, an interface, families. It takes the place of every
+    /// [`local_address`](Self::local_address) that was set before.
+    #[must_use]
+    pub fn outgoing(mut self, outgoing: Outgoing) -> Self {
+        self.outgoing = ChosenOutgoing::Same(outgoing);
+        self
+    }
+
+    /// Asks this function for each target from where its connection leaves. It has the request that the target is or
+    /// was made of, if it [has one](Target::request).
+    #[must_use]
+    pub fn outgoing_by<F>(mut self, outgoing: F) -> Self
+    where
+        F: Fn(Option<&Request>) -> Outgoing + Send + Sync + 'static,
+    {
+        self.outgoing = ChosenOutgoing::by(outgoing);
         self
     }
 
@@ -134,36 +159,41 @@ where
     }
 
     fn call(&mut self, target: T) -> ResponseFuture {
-        let options = self.options;
         let announcement = self.announcement.clone();
         if let Err(refusal) = connect_only(&target) {
             return ResponseFuture::new(async { Err(refusal.into()) });
         }
+        let dial = Dial {
+            options: self.options,
+            outgoing: self.outgoing.of(target.request()),
+        };
+        let limit = self.options.limit;
         match target.address() {
             Ok(Address::Ip(address)) => ResponseFuture::new(async move {
                 // What is asked about is what a dial would reach. The link of a link-local address
                 // is for the dial alone: rules are about the address.
-                let candidates = options.approved([canonical(address)], &target)?;
+                let candidates = dial.approved([canonical(address)], &target)?;
                 let candidates = candidates
                     .into_iter()
                     .map(|approved| on_link(approved, address));
                 let candidates = candidates.collect();
-                let dial = options.dial(candidates, target, announcement.as_deref());
-                timeout(options.limit, dial).await?
+                let dialled = dial.run(candidates, target, announcement.as_deref());
+                timeout(limit, dialled).await?
             }),
             Ok(Address::Name(name, port)) => {
                 let resolver = self.resolver.clone();
                 ResponseFuture::new(async move {
-                    let dial = async move {
+                    let dialled = async move {
                         let lookup = Lookup::of(name, target.request());
-                        let addresses = addresses_of(resolver, lookup).await?;
+                        let mut addresses = addresses_of(resolver, lookup).await?;
+                        dial.outgoing.order().sort(&mut addresses);
                         let addresses = addresses.into_iter();
                         let addresses = addresses.map(|ip| canonical(SocketAddr::new(ip, port)));
-                        let candidates = options.approved(addresses, &target)?;
+                        let candidates = dial.approved(addresses, &target)?;
                         let announcement = announcement.as_deref();
-                        options.dial(candidates, target, announcement).await
+                        dial.run(candidates, target, announcement).await
                     };
-                    timeout(options.limit, dial).await?
+                    timeout(limit, dialled).await?
                 })
             }
             Err(error) => ResponseFuture::new(async { Err(error) }),
@@ -185,7 +215,13 @@ fn on_link(approved: SocketAddr, stated: SocketAddr) -> SocketAddr {
     }
 }
 
-impl Options {
+/// One dial.
+struct Dial {
+    options: Options,
+    outgoing: Outgoing,
+}
+
+impl Dial {
     /// The addresses that every policy allows, in order.
     fn approved<T: Target>(
         &self,
@@ -198,7 +234,7 @@ impl Options {
             if approved.len() == CANDIDATES {
                 break;
             }
-            if !self.source.has_family_of(address.ip()) {
+            if !self.outgoing.reaches(address.ip()) {
                 refusal.get_or_insert_with(|| {
                     Refusal::new(
                         ReplyCode::ADDRESS_TYPE_NOT_SUPPORTED,
@@ -219,7 +255,7 @@ impl Options {
     }
 
     /// Connects to one of the candidates, and announces the client to it if it is listed.
-    async fn dial<T: Target>(
+    async fn run<T: Target>(
         &self,
         candidates: Vec<SocketAddr>,
         target: T,
@@ -241,17 +277,15 @@ impl Options {
         &self,
         candidates: Vec<SocketAddr>,
     ) -> Result<(SocketAddr, Connected<TcpStream>), BoxError> {
-        let Self {
-            source, keepalive, ..
-        } = *self;
+        let Self { options, outgoing } = self;
         let connection = happy_eyeballs::dial(candidates, |address| {
-            connect::connect(source, keepalive, address)
+            connect::connect(outgoing, options.keepalive, address)
         });
         let (address, stream) = connection.await?;
         let bound = Address::Ip(stream.local_addr()?);
         Ok((
             address,
-            Connected::new(stream, bound).with_relay(self.relay),
+            Connected::new(stream, bound).with_relay(options.relay),
         ))
     }
 }
