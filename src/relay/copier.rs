@@ -44,12 +44,15 @@ pub(super) struct Copier {
     /// The error for which the sink takes nothing more.
     pub(super) refused: Option<io::Error>,
     #[cfg(target_os = "linux")]
+    may_splice: bool,
+    #[cfg(target_os = "linux")]
     splice: Option<Splice>,
     pub(super) urgent: Urgent,
 }
 
 impl Copier {
-    pub(super) const fn new() -> Self {
+    #[cfg_attr(not(target_os = "linux"), expect(unused_variables))]
+    pub(super) const fn new(may_splice: bool) -> Self {
         Self {
             state: State::Open,
             moved: 0,
@@ -58,6 +61,8 @@ impl Copier {
             spilled: 0,
             dirty: false,
             refused: None,
+            #[cfg(target_os = "linux")]
+            may_splice,
             #[cfg(target_os = "linux")]
             splice: None,
             urgent: Urgent::new(),
@@ -264,7 +269,8 @@ impl Copier {
     /// Returns `true` if this direction is to splice: there is bulk data, and both ends are
     /// sockets.
     fn is_bulk<S: 'static, D: 'static>(&mut self, source: &S, sink: &D) -> bool {
-        if self.splice.is_none()
+        if self.may_splice
+            && self.splice.is_none()
             && self.read_size.is_bulk()
             && Raw::of(source).is_some()
             && Raw::of(sink).is_some()

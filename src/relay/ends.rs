@@ -29,12 +29,12 @@ pub(super) enum Closing {
 }
 
 impl<A: 'static, B: 'static> Ends<A, B> {
-    pub(super) const fn new(client: A, target: B) -> Self {
+    pub(super) const fn new(client: A, target: B, may_splice: bool) -> Self {
         Self {
             client,
             target,
-            up: Copier::new(),
-            down: Copier::new(),
+            up: Copier::new(may_splice),
+            down: Copier::new(may_splice),
             closing: Closing::Dropped,
         }
     }

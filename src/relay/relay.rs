@@ -25,6 +25,7 @@ use crate::io::{Direction, MeteredStream, lingering_close, sent};
 pub struct Relay {
     idle: Duration,
     half_close: Duration,
+    splice: bool,
 }
 
 impl Relay {
@@ -34,6 +35,7 @@ impl Relay {
         Self {
             idle: Duration::from_secs(2 * 3600 + 4 * 60),
             half_close: Duration::from_secs(4 * 60),
+            splice: true,
         }
     }
 
@@ -50,6 +52,15 @@ impl Relay {
     #[must_use]
     pub const fn half_close_timeout(mut self, limit: Duration) -> Self {
         self.half_close = limit;
+        self
+    }
+
+    /// Sets whether bulk data between raw sockets moves by `splice(2)`, where the system has it: it does by default.
+    /// Without, it is read and written as all other data is: for a sandbox or a kernel that does not take the call, or to
+    /// find out what it is worth.
+    #[must_use]
+    pub const fn splice(mut self, whether: bool) -> Self {
+        self.splice = whether;
         self
     }
 
@@ -71,7 +82,7 @@ impl Relay {
         A: AsyncRead + AsyncWrite + Unpin + 'static,
         B: AsyncRead + AsyncWrite + Unpin + 'static,
     {
-        let mut ends = Ends::new(client, target);
+        let mut ends = Ends::new(client, target, self.splice);
         async move {
             let broken = {
                 let Ends {

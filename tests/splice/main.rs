@@ -17,6 +17,8 @@ mod client;
 #[cfg(all(target_os = "linux", feature = "limit"))]
 mod limits;
 #[cfg(target_os = "linux")]
+mod off;
+#[cfg(target_os = "linux")]
 mod proxy_protocol;
 #[cfg(target_os = "linux")]
 mod relay;
