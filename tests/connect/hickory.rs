@@ -24,7 +24,7 @@ use tower_socks::{
     connector::{
         direct::Direct,
         name_service::NameService,
-        resolve::{HickoryResolver, Lookup, ReverseLookup},
+        resolve::{HickoryResolver, Lookup, NameServers, ReverseLookup},
     },
     error::reply_code,
     proto::{Address, Command, DomainName, ReplyCode},
@@ -175,6 +175,51 @@ async fn names_of_an_address_are_looked_up() {
             .any(|name| name.ends_with("8.b.d.0.1.0.0.2.ip6.arpa.")),
         "{asked:?}"
     );
+}
+
+/// Their port, the address that they are asked from, how long an answer may take, and what is kept of it.
+#[tokio::test]
+async fn name_servers_can_be_stated() {
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let server = socket.local_addr().unwrap();
+    let sources = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&sources);
+    tokio::spawn(async move {
+        let mut buffer = [0; 512];
+        loop {
+            let (len, client) = socket.recv_from(&mut buffer).await.unwrap();
+            seen.lock().unwrap().push(client.ip());
+            if question(&buffer[..len]) != "silent." {
+                let answer = answer(&buffer[..len]);
+                socket.send_to(&answer, client).await.unwrap();
+            }
+        }
+    });
+    let from: IpAddr = "127.0.0.9".parse().unwrap();
+    let two = || DomainName::new("two.example").unwrap();
+    for (cache, asked) in [(0, 4), (16, 2)] {
+        let servers = NameServers::new([server])
+            .timeout(Duration::from_millis(100))
+            .attempts(1)
+            .cache(cache)
+            .local_address(from);
+        let resolver = HickoryResolver::with_servers(&servers).unwrap();
+        for _ in 0..2 {
+            assert_eq!(resolver.clone().oneshot(two()).await.unwrap().len(), 2);
+        }
+        // One for each family.
+        let asked_from = std::mem::take(&mut *sources.lock().unwrap());
+        assert_eq!(asked_from, vec![from; asked], "{cache}");
+
+        let silent = resolver.oneshot(DomainName::new("silent").unwrap());
+        let error = timeout(Duration::from_secs(4), silent).await.unwrap();
+        assert_eq!(
+            reply_code(&*error.unwrap_err()),
+            ReplyCode::HOST_UNREACHABLE
+        );
+        sources.lock().unwrap().clear();
+    }
+    assert!(HickoryResolver::with_servers(&NameServers::new([])).is_err());
 }
 
 /// By RESOLVE_PTR a client is told one that the policies approve of.

@@ -15,7 +15,7 @@ use hickory_resolver::{
 use tower_service::Service;
 
 use super::{
-    Lookup, ReverseLookup,
+    Lookup, NameServers, ReverseLookup,
     known::{Answer, Asked, Source},
     resolv_conf::Current,
     shared::{Ask, SharedLookups},
@@ -62,6 +62,15 @@ impl HickoryResolver {
     #[cfg(unix)]
     pub fn from_file(path: impl Into<PathBuf>) -> Result<Self, BoxError> {
         Ok(Self::by(Current::of_file(path.into())?, CONCURRENCY))
+    }
+
+    /// Creates a resolver that asks these name servers, whatever the system has.
+    ///
+    /// # Errors
+    ///
+    /// When there is none.
+    pub fn with_servers(servers: &NameServers) -> Result<Self, BoxError> {
+        Ok(servers.resolver()?.into())
     }
 
     /// Bounds the lookups at once, of all clients together: at least one.

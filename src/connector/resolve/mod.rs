@@ -33,6 +33,8 @@ mod lookup;
 #[cfg(feature = "reverse-dns")]
 mod name_info;
 #[cfg(feature = "hickory")]
+mod name_servers;
+#[cfg(feature = "hickory")]
 mod resolv_conf;
 mod reverse;
 mod shared;
@@ -47,7 +49,7 @@ use tower::ServiceExt;
 use tower_service::Service;
 
 #[cfg(feature = "hickory")]
-pub use self::hickory::HickoryResolver;
+pub use self::{hickory::HickoryResolver, name_servers::NameServers};
 pub(super) use self::{
     known::{Answer, Asked, Question, Source},
     shared::{Ask, SharedLookups},

@@ -114,7 +114,10 @@ fn read(path: &PathBuf) -> Result<TokioResolver, BoxError> {
     built(config, options)
 }
 
-fn built(config: ResolverConfig, options: ResolverOpts) -> Result<TokioResolver, BoxError> {
+pub(super) fn built(
+    config: ResolverConfig,
+    options: ResolverOpts,
+) -> Result<TokioResolver, BoxError> {
     let provider = TokioRuntimeProvider::default();
     let mut builder = TokioResolver::builder_with_config(config, provider);
     *builder.options_mut() = options;
