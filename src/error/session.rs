@@ -54,7 +54,9 @@ impl SessionError {
             Step::Dial => Fault::of(&*self.source),
             Step::Relay => match find::<RelayError>(&*self.source).map(RelayError::kind) {
                 Some(RelayErrorKind::Client) => Fault::Client,
-                Some(RelayErrorKind::Limit | RelayErrorKind::Drained) => Fault::Refused,
+                Some(kind) if kind.is_refusal() || kind == RelayErrorKind::Drained => {
+                    Fault::Refused
+                }
                 _ if reply_code(&*self.source) == ReplyCode::NOT_ALLOWED => Fault::Refused,
                 // A proxy's, or this machine's; or the tunnel waited for somebody: BIND.
                 Some(RelayErrorKind::Transport) | None => {

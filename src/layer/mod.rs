@@ -20,6 +20,8 @@
 //! | `LimitLayer` (feature `limit`) | a service for requests | the same, within limits on tunnels and requests |
 //! | `MeterLayer` (feature `limit`) | a service for requests | the same, within limits on octets |
 //! | [`TraceLayer`](trace::TraceLayer) | a service for requests | the same, with hooks for logs |
+//! | [`RecordSessionsLayer`](record::RecordSessionsLayer) | a service for accepted connections | the same, with a record of each session |
+//! | [`RecordRequestsLayer`](record::RecordRequestsLayer) | a service for requests | the same, told to the record of the session |
 //! | [`request_fn`](request_fn::request_fn) | a service for requests | the same, inside an async closure |
 //! | [`TrackLayer`](track::TrackLayer) | a service for requests | the same, with a list of its open tunnels |
 //!
@@ -42,6 +44,7 @@ pub mod meter;
 pub mod metrics;
 pub mod mixed;
 pub mod proxy_protocol;
+pub mod record;
 pub mod request_fn;
 pub mod search_domain;
 pub mod socks4;

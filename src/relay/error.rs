@@ -34,12 +34,23 @@ pub enum RelayErrorKind {
     Transport,
     /// A [meter](crate::io::Meter) allowed no more bytes.
     Limit,
+    /// It was closed from [outside](crate::layer::track::OpenTunnels::close), by an operator.
+    Closed,
+    /// Its [policy](crate::layer::acl::recheck) has changed, and no longer allows it.
+    Policy,
     /// No byte moved in either direction for as long as the idle limit.
     Idle,
     /// One direction had ended, and no byte moved in the other for as long as the half-close limit.
     HalfClosed,
     /// No byte moved in either direction for as long as a drain gives to those that are idle.
     Drained,
+}
+
+impl RelayErrorKind {
+    /// Whether the tunnel was refused while it was open.
+    pub(crate) const fn is_refusal(self) -> bool {
+        matches!(self, Self::Limit | Self::Closed | Self::Policy)
+    }
 }
 
 impl RelayError {
@@ -85,6 +96,8 @@ impl fmt::Display for RelayError {
             RelayErrorKind::Target => f.write_str("the target's stream broke off"),
             RelayErrorKind::Transport => f.write_str("the transport of datagrams failed"),
             RelayErrorKind::Limit => f.write_str("a limit has been reached"),
+            RelayErrorKind::Closed => f.write_str("the tunnel was closed"),
+            RelayErrorKind::Policy => f.write_str("the policy has changed"),
             // The limit goes by the name under which it is set.
             RelayErrorKind::Idle => write!(f, "idle for {} (idle_timeout)", self.end),
             RelayErrorKind::HalfClosed => {

@@ -84,7 +84,6 @@ impl<Io> Accepted<Io> {
     }
 
     /// Returns what tells when the server drains.
-    #[cfg_attr(not(feature = "http-server"), expect(dead_code, reason = "of HTTP"))]
     pub(crate) fn draining(&self) -> Draining {
         self.draining.clone()
     }

@@ -42,15 +42,20 @@ use std::{
 #[derive(Clone, Debug, Default)]
 pub struct Dialled(Arc<Mutex<Used>>);
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Used {
     address: Option<SocketAddr>,
+    upstream: Option<Arc<str>>,
     handed_on: bool,
 }
 
 impl Dialled {
     pub(super) fn set(&self, address: SocketAddr) {
         self.lock().address = Some(address);
+    }
+
+    pub(super) fn set_upstream(&self, name: Arc<str>) {
+        self.lock().upstream = Some(name);
     }
 
     pub(super) fn set_handed_on(&self) {
@@ -66,6 +71,13 @@ impl Dialled {
     #[must_use]
     pub fn get(&self) -> Option<SocketAddr> {
         self.lock().address
+    }
+
+    /// Returns the name of the upstream through which it went, where a layer has
+    /// [named](super::Request::routed) one.
+    #[must_use]
+    pub fn upstream(&self) -> Option<Arc<str>> {
+        self.lock().upstream.clone()
     }
 
     /// Returns whether the request led to its name, which was handed to an upstream.

@@ -14,7 +14,6 @@ impl Draining {
     }
 
     /// Whether the server drains.
-    #[cfg_attr(not(feature = "http-server"), expect(dead_code, reason = "of HTTP"))]
     pub(crate) fn is_begun(&self) -> bool {
         self.0.as_ref().is_some_and(|begun| *begun.borrow())
     }

@@ -28,6 +28,7 @@ mod login_attempts;
 mod negotiation;
 mod policy;
 mod protocol;
+pub(crate) mod record;
 mod replies;
 mod request;
 mod sealed;

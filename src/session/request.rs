@@ -1,6 +1,9 @@
-use std::{error::Error, net::SocketAddr};
+use std::{error::Error, net::SocketAddr, sync::Arc};
 
-use super::{Dialled, Extensions, Guard, Identity, Protocol, SearchDomain, replies::Replies};
+use super::{
+    Dialled, Extensions, Guard, Identity, Protocol, SearchDomain, record::Destinations,
+    replies::Replies,
+};
 use crate::{
     error::{Refusal, ReplyCodes},
     proto::{Address, Command, ReplyCode, UdpOverTcp, canonical},
@@ -165,6 +168,25 @@ impl Request {
         if let Some(dialled) = self.extensions.get::<Dialled>() {
             dialled.set_handed_on();
         }
+    }
+
+    /// Says through which upstream the request goes, by a name for logs: its address, or what a file calls it. What
+    /// chooses between upstreams calls this, and of several alternatives the last that was tried is kept.
+    pub fn routed(&self, upstream: impl Into<Arc<str>>) {
+        if let Some(dialled) = self.extensions.get::<Dialled>() {
+            dialled.set_upstream(upstream.into());
+        }
+    }
+
+    /// Returns where the destinations of an association will be listed. A layer calls this before it calls the
+    /// service inside, and reads the list whenever it likes.
+    pub fn destinations(&mut self) -> Destinations {
+        if let Some(destinations) = self.extensions.get::<Destinations>() {
+            return destinations.clone();
+        }
+        let destinations = Destinations::default();
+        self.extensions.insert(destinations.clone());
+        destinations
     }
 
     /// Returns another target of the same client in the form in which it is judged and used: canonical, and

@@ -42,4 +42,5 @@ mod metrics_outcomes;
     feature = "users"
 ))]
 mod metrics_refusals;
+mod record;
 mod track;

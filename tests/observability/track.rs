@@ -117,7 +117,7 @@ async fn closing_one_ends_it_whatever_it_is_doing() {
             assert!(tunnels.close(id));
             let error = joe.running.await.unwrap().unwrap_err();
             let relayed: &RelayError = error.get_ref().unwrap().downcast_ref().unwrap();
-            assert_eq!(relayed.kind(), RelayErrorKind::Limit);
+            assert_eq!(relayed.kind(), RelayErrorKind::Closed);
             assert!(relayed.traffic().up >= 4);
             assert!(!tunnels.close(id));
             assert_eq!(tunnels.list().len(), 1);

@@ -42,6 +42,7 @@ const HOUSE: &[(&str, &str)] = &[
     ("layer/limit", "proto io admission relay error session layer/key"),
     ("layer/meter", "proto io admission relay error session layer/key"),
     ("layer/metrics", "proto io admission relay error session"),
+    ("layer/record", "proto io relay error session"),
     ("layer/request_fn", "error session"),
     ("layer/search_domain", "proto error session"),
     ("layer/tls", "proto io admission relay error session tls layer/connection"),

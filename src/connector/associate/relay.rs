@@ -14,6 +14,7 @@ use crate::{
     datagram::{DatagramTransport, Datagrams},
     io::{Direction, Meters, lend, yield_turn},
     relay::{RelayError, RelayErrorKind, Traffic, dropped},
+    session::record::Destinations,
 };
 
 /// Batches in each direction in one poll, before other tasks get their turn.
@@ -41,6 +42,8 @@ pub(super) struct DatagramRelay<D, C> {
     unsent_up: Option<Box<Datagrams>>,
     traffic: Traffic,
     meters: Meters,
+    /// Counts by destination, where somebody asks.
+    pub(super) destinations: Option<Destinations>,
     /// The client has sent a datagram in this poll, an empty one perhaps.
     heard: bool,
     /// The meters let nothing of the client's in, so it may be silent without its doing.
@@ -58,6 +61,7 @@ impl<D: DatagramTransport, C: ClientEnd> DatagramRelay<D, C> {
             unsent_up: None,
             traffic: Traffic::default(),
             meters,
+            destinations: None,
             heard: false,
             is_held_back: false,
             active: Instant::now(),
@@ -127,6 +131,9 @@ impl<D: DatagramTransport, C: ClientEnd> DatagramRelay<D, C> {
             self.count(Direction::Up, bytes, up.len());
         }
         if !up.is_empty() {
+            if let Some(destinations) = &self.destinations {
+                destinations.sent(up.iter());
+            }
             let sent = self.transport.poll_send(cx, up);
             let sent = sent.map_err(|error| self.transport_failed(error))?;
             self.meters.dropped(up.take_dropped());
@@ -169,6 +176,9 @@ impl<D: DatagramTransport, C: ClientEnd> DatagramRelay<D, C> {
             let bytes = self.admit(Direction::Down, allowance, payloads.sum(), down);
             self.traffic.down += bytes;
             self.count(Direction::Down, bytes, down.len());
+            if let Some(destinations) = &self.destinations {
+                destinations.received(down.iter());
+            }
             let sent = self.client.send(cx, down, encapsulated);
             self.client_end(sent)?;
         }

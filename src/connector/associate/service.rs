@@ -22,7 +22,7 @@ use crate::{
     datagram::{BatchSocket, DatagramTransport, OwnRelay},
     error::BoxError,
     proto::{Address, UdpOverTcp, unmapped},
-    session::{Request, UserLimit},
+    session::{Request, UserLimit, record::Destinations},
 };
 
 /// Executes UDP ASSOCIATE. See the [module](super).
@@ -228,11 +228,13 @@ where
                     (Address::Ip(address), client)
                 }
             };
+            let destinations = request.extensions.get::<Destinations>().cloned();
             let transport = make_transport.oneshot(request).await.map_err(Into::into)?;
             Ok(AssociateTunnel::new(Parts {
                 client,
                 transport,
                 bound,
+                destinations,
                 idle: options.idle,
                 place,
             }))

@@ -12,7 +12,7 @@ use crate::{
     io::{ClientStream, MeteredStream, shut},
     proto::{Address, UdpOverTcp},
     relay::Traffic,
-    session::{Tunnel, UserOrClient},
+    session::{Tunnel, UserOrClient, record::Destinations},
 };
 
 /// Relays the datagrams of one client: the tunnel of UDP ASSOCIATE.
@@ -29,6 +29,8 @@ pub(super) struct Parts<D> {
     pub(super) client: Client,
     pub(super) transport: D,
     pub(super) bound: Address,
+    /// Where datagrams go, for who asks.
+    pub(super) destinations: Option<Destinations>,
     pub(super) idle: Duration,
     pub(super) place: Place<UserOrClient>,
 }
@@ -73,6 +75,7 @@ impl<D: DatagramTransport> Tunnel for AssociateTunnel<D> {
             let Parts {
                 client,
                 transport,
+                destinations,
                 idle,
                 place,
                 ..
@@ -89,6 +92,7 @@ impl<D: DatagramTransport> Tunnel for AssociateTunnel<D> {
                     let _held = (own, taken);
                     let client = ClientSocket::new(&mut stream, socket, port, fragmentation);
                     let mut relay = DatagramRelay::new(transport, client, idle, meters);
+                    relay.destinations = destinations;
                     relay.run().await
                 }
                 Client::Stream {
@@ -98,6 +102,7 @@ impl<D: DatagramTransport> Tunnel for AssociateTunnel<D> {
                 } => {
                     let client = ClientFrames::new(&mut stream, protocol, backlog, one_destination);
                     let mut relay = DatagramRelay::new(transport, client, idle, meters);
+                    relay.destinations = destinations;
                     relay.run().await
                 }
             };

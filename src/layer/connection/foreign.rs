@@ -16,7 +16,7 @@ use crate::{
     io::{PrefixedStream, lingering_close},
     proto::{Method, Selection, socks4},
     relay::Traffic,
-    session::{Accepted, Protocol},
+    session::{Accepted, Protocol, record::Recording},
 };
 
 /// The octets that tell HEAD from all other methods.
@@ -49,7 +49,8 @@ where
         Seen::LooksLike(protocol) => protocol.name(),
         Seen::Nothing(_) => "none",
     };
-    let span = span(looks_like, accepted.peer);
+    let recording = Recording::of(&accepted.extensions).cloned();
+    let span = span(looks_like, accepted.peer, recording.as_ref());
     let party = Party::stranger(accepted.peer);
     // What counts the connection counts it until it is closed.
     let Accepted {
@@ -72,7 +73,7 @@ where
         drop(counted);
         error
     };
-    hold_closing(lines, span, party, closing)
+    hold_closing(lines, span, recording, party, closing)
 }
 
 /// Answers a client in its protocol. Returns whether there was anything to say.

@@ -5,15 +5,17 @@ use std::{fmt, future::Future, net::SocketAddr, pin::Pin, sync::Arc, time::Durat
 use tokio::time::Instant;
 use tracing::{Instrument, Span, field::Empty};
 
+#[cfg(feature = "http-server")]
+use super::log::report;
 use super::{
     lines::{Lines, Party, TARGET},
-    log::{Of, Unended, over, report},
+    log::{Of, Unended},
 };
 use crate::{
     error::{BoxError, SessionError, Step},
     io::ClientStream,
     relay::Traffic,
-    session::{Request, Tunnel},
+    session::{Accepted, Protocol, Request, Tunnel, record::Recording},
 };
 
 /// Creates the span of one of several requests of a connection. Of a method that anybody has invented it says no
@@ -33,15 +35,25 @@ pub(crate) fn request_span(method: &str) -> Span {
 
 /// Executes one of several requests of a connection inside its own span, and logs how it ended.
 #[cfg(feature = "http-server")]
-pub(crate) async fn execute<F>(lines: &Lines, span: Span, work: F) -> Result<Traffic, SessionError>
+///
+/// `work` tells whether the request goes on as the tunnel of the connection: then its record does as well.
+pub(crate) async fn execute<F>(
+    lines: &Lines,
+    span: Span,
+    recording: Option<Recording>,
+    work: F,
+) -> Result<Traffic, SessionError>
 where
-    F: Future<Output = (Party, Result<Traffic, SessionError>)>,
+    F: Future<Output = (Party, Result<Traffic, SessionError>, bool)>,
 {
     async move {
-        let mut unended = Unended::new(Of::Request, Instant::now());
+        let mut unended = Unended::new(Of::Request, Instant::now(), recording);
         unended.relays = true;
-        let (party, outcome) = work.await;
-        report(Of::Request, outcome.as_ref(), unended.end(), lines, party);
+        let (party, outcome, goes_on) = work.await;
+        if goes_on {
+            unended.recording = None;
+        }
+        unended.ended(outcome.as_ref(), lines, party);
         outcome
     }
     .instrument(span)
@@ -50,8 +62,17 @@ where
 
 /// Logs an attempt to log in that failed, on a connection that goes on.
 #[cfg(feature = "http-server")]
-pub(crate) fn login_failed(lines: &Lines, error: &SessionError, began: Instant, party: Party) {
+pub(crate) fn login_failed(
+    lines: &Lines,
+    error: &SessionError,
+    began: Instant,
+    party: Party,
+    recording: Option<&Recording>,
+) {
     report(Of::Login, Err(error), began, lines, party);
+    if let Some(recording) = recording {
+        recording.login_failed(error, began);
+    }
 }
 
 /// The limit of a deadline that would be beyond what a clock can tell.
@@ -63,12 +84,18 @@ pub(crate) fn deadline(started: Instant, limit: Duration) -> Instant {
 }
 
 /// Creates the span of a session.
-pub(crate) fn span(protocol: impl fmt::Display, peer: SocketAddr) -> Span {
+pub(crate) fn span(
+    protocol: impl fmt::Display,
+    peer: SocketAddr,
+    recording: Option<&Recording>,
+) -> Span {
+    let session = recording.map(|recording| tracing::field::display(recording.id()));
     tracing::info_span!(
         target: TARGET,
         "session",
         %peer,
         %protocol,
+        session,
         user = Empty,
         command = Empty,
         target = Empty,
@@ -80,6 +107,20 @@ pub(crate) fn record(span: &Span, request: &Request) {
     span.record("user", tracing::field::display(&request.identity));
     span.record("command", tracing::field::display(request.command));
     span.record("target", tracing::field::display(&request.target));
+    asks(request);
+}
+
+/// Notes in the record of a connection, if it has one, what its client asks for.
+pub(crate) fn asks(request: &Request) {
+    if let Some(recording) = Recording::of(&request.extensions) {
+        recording.asks(request);
+    }
+}
+
+/// Returns the record of a connection, if it has one, and notes the protocol in it.
+pub(crate) fn recording<Io>(accepted: &Accepted<Io>, protocol: Protocol) -> Option<Recording> {
+    let recording = Recording::of(&accepted.extensions).cloned();
+    recording.inspect(|recording| recording.speaks(protocol))
 }
 
 /// Holds a connection until what comes before its protocol is done, and logs how it ended where that fails.
@@ -87,23 +128,19 @@ pub(crate) fn record(span: &Span, request: &Request) {
 pub(crate) async fn before<T>(
     lines: &Lines,
     peer: SocketAddr,
+    recording: Option<Recording>,
     opening: impl Future<Output = Result<T, SessionError>>,
 ) -> Result<T, BoxError> {
     let span = tracing::info_span!(target: TARGET, "session", %peer);
     async {
-        let mut unended = Unended::new(Of::Session, Instant::now());
-        let opened = opening.await;
-        let started = unended.end();
-        match opened {
-            Ok(opened) => Ok(opened),
+        let mut unended = Unended::new(Of::Session, Instant::now(), recording);
+        match opening.await {
+            Ok(opened) => {
+                unended.end();
+                Ok(opened)
+            }
             Err(error) => {
-                report(
-                    Of::Session,
-                    Err(&error),
-                    started,
-                    lines,
-                    Party::stranger(peer),
-                );
+                unended.ended(Err(&error), lines, Party::stranger(peer));
                 Err(error.into())
             }
         }
@@ -134,6 +171,7 @@ impl<T, W> From<(T, W)> for Opened<T, W> {
 pub(crate) fn hold<T, W, O, F>(
     lines: Arc<Lines>,
     span: Span,
+    recording: Option<Recording>,
     opening: Pin<Box<F>>,
 ) -> impl Future<Output = Result<Traffic, BoxError>> + Send + 'static
 where
@@ -143,7 +181,7 @@ where
     F: Future<Output = (Party, Result<O, SessionError>)> + Send + 'static,
 {
     async move {
-        let mut unended = Unended::new(Of::Session, Instant::now());
+        let mut unended = Unended::new(Of::Session, Instant::now(), recording);
         let (party, opened) = opening.await;
         let outcome = match opened.map(Into::into) {
             Ok(Opened::Tunnel(tunnel, client)) => {
@@ -152,12 +190,12 @@ where
                 outcome.map_err(|error| SessionError::new(Step::Relay, error))
             }
             Ok(Opened::Over(traffic)) => {
-                over(traffic, unended.end(), &lines);
+                unended.over(traffic, &lines);
                 return Ok(traffic);
             }
             Err(error) => Err(error),
         };
-        report(Of::Session, outcome.as_ref(), unended.end(), &lines, party);
+        unended.ended(outcome.as_ref(), &lines, party);
         outcome.map_err(Into::into)
     }
     .instrument(span)
@@ -167,13 +205,14 @@ where
 pub(super) fn hold_closing(
     lines: Arc<Lines>,
     span: Span,
+    recording: Option<Recording>,
     party: Party,
     closing: impl Future<Output = SessionError> + Send,
 ) -> impl Future<Output = Result<Traffic, BoxError>> + Send {
     async move {
-        let mut unended = Unended::new(Of::Session, Instant::now());
+        let mut unended = Unended::new(Of::Session, Instant::now(), recording);
         let error = closing.await;
-        report(Of::Session, Err(&error), unended.end(), &lines, party);
+        unended.ended(Err(&error), &lines, party);
         Err(error.into())
     }
     .instrument(span)

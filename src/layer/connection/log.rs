@@ -9,6 +9,7 @@ use super::lines::{Lines, Party, TARGET};
 use crate::{
     error::{Chain, Fault, SessionError, Step, find},
     relay::{RelayError, RelayErrorKind, Traffic, dropped},
+    session::record::Recording,
 };
 
 /// What ends.
@@ -35,7 +36,7 @@ impl fmt::Display for Of {
 }
 
 /// Logs the end of a session without a tunnel, at debug: anybody can connect and leave.
-pub(super) fn over(traffic: Traffic, started: Instant, lines: &Lines) {
+fn over(traffic: Traffic, started: Instant, lines: &Lines) {
     lines.summarise();
     tracing::debug!(
         target: TARGET,
@@ -107,18 +108,42 @@ pub(super) fn report(
 pub(super) struct Unended {
     of: Of,
     started: Instant,
+    /// Of a request that goes on it is gone.
+    pub(super) recording: Option<Recording>,
     /// Octets may have moved, which is worth a line at info.
     pub(super) relays: bool,
     ended: bool,
 }
 
 impl Unended {
-    pub(super) const fn new(of: Of, started: Instant) -> Self {
+    pub(super) const fn new(of: Of, started: Instant, recording: Option<Recording>) -> Self {
         Self {
             of,
             started,
+            recording,
             relays: false,
             ended: false,
+        }
+    }
+
+    /// Logs and records how it has ended.
+    pub(super) fn ended(
+        &mut self,
+        outcome: Result<&Traffic, &SessionError>,
+        lines: &Lines,
+        party: Party,
+    ) {
+        report(self.of, outcome, self.end(), lines, party);
+        if let Some(recording) = &self.recording {
+            recording.ended(outcome);
+        }
+    }
+
+    /// Logs and records the end of a session without a tunnel.
+    pub(super) fn over(&mut self, traffic: Traffic, lines: &Lines) {
+        over(traffic, self.end(), lines);
+        if let Some(recording) = &self.recording {
+            recording.ended(Ok(&traffic));
         }
     }
 
@@ -136,13 +161,17 @@ impl Drop for Unended {
         if self.ended {
             return;
         }
+        let traffic = dropped::left();
+        if let Some(recording) = &self.recording {
+            recording.dropped(traffic);
+        }
+        let traffic = traffic.unwrap_or_default();
         let outcome = match std::thread::panicking() {
             true => "panicked",
             false => "dropped",
         };
         macro_rules! ended {
             ($level:ident) => {{
-                let traffic = dropped::left().unwrap_or_default();
                 let of = self.of;
                 tracing::$level!(
                     target: TARGET,

@@ -14,11 +14,11 @@ mod log;
 #[cfg(feature = "tls")]
 pub(crate) use self::hold::before;
 #[cfg(feature = "http-server")]
-pub(crate) use self::hold::{Opened, execute, login_failed, request_span};
+pub(crate) use self::hold::{Opened, asks, execute, login_failed, request_span};
 pub(crate) use self::{
     admit::{admit, malformed},
     dial::dial,
     foreign::{Seen, turn_away},
-    hold::{deadline, hold, record, span},
+    hold::{deadline, hold, record, recording, span},
     lines::{Lines, Party},
 };

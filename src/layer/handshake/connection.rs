@@ -11,7 +11,9 @@ use tracing::Span;
 use crate::{
     error::{AuthError, BoxError, ForeignProtocol, Refusal, ReplyCodes, SessionError, Step},
     io::{PrefixedStream, ReadError, lingering_close, read_message, refuse, write_reply},
-    layer::connection::{Lines, Party, admit, deadline, dial, hold, malformed, record, span},
+    layer::connection::{
+        Lines, Party, admit, deadline, dial, hold, malformed, record, recording, span,
+    },
     proto::{self, Address, Command, Decode, Greeting, Method, Reply, ReplyCode, Selection},
     relay::Traffic,
     session::{
@@ -49,9 +51,10 @@ where
         + 'static,
     Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let span = span(Protocol::Socks5, accepted.peer);
+    let recording = recording(&accepted, Protocol::Socks5);
+    let span = span(Protocol::Socks5, accepted.peer, recording.as_ref());
     let opening = Box::pin(establish(config, Some(negotiator), accepted, span.clone()));
-    hold(lines, span, opening)
+    hold(lines, span, recording, opening)
 }
 
 /// Performs everything up to the reply. Returns who the client is, the tunnel, and the client's stream to

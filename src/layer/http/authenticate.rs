@@ -68,7 +68,8 @@ where
         let guessed = self.guessed();
         if let Some((error, began)) = self.refused.take().filter(|_| guessed) {
             let stranger = Party::stranger(self.client.peer());
-            login_failed(&self.lines, &error, began, stranger);
+            let recording = self.client.recording();
+            login_failed(&self.lines, &error, began, stranger, recording.as_ref());
         }
     }
 

@@ -11,7 +11,7 @@ use crate::{
     proto::{Address, Command, MethodSet},
     session::{
         CloneService, Extensions, Identify, Identity, Negotiation, Protocol, Request,
-        count_for_user, leave_handshake,
+        count_for_user, leave_handshake, record::Recording,
     },
 };
 
@@ -119,6 +119,11 @@ where
         request.extensions = self.extensions.clone();
         request.reply_codes = reply_codes.clone();
         Ok((request, known.service.clone()))
+    }
+
+    /// Returns the record of the connection, if it has one.
+    pub(super) fn recording(&self) -> Option<Recording> {
+        Recording::of(&self.extensions).cloned()
     }
 
     pub(super) const fn peer(&self) -> SocketAddr {

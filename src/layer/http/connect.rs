@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     error::{BoxError, SessionError, Step},
-    layer::connection::{admit, record},
+    layer::connection::{admit, asks, record},
     proto::{Address, Command},
     session::{CloneService, Dial, Identify, Request},
 };
@@ -54,8 +54,14 @@ where
 
     /// Makes the request for an address, as of a client that may have one more session.
     pub(super) fn prepare(&self, address: Address) -> Result<(Request, M::Service), BoxError> {
-        self.client.admit()?;
-        let target = admit(Command::CONNECT, address)?;
-        self.client.request(target, &self.config.reply_codes)
+        let share = self.client.admit();
+        let asked = admit(Command::CONNECT, address)
+            .map_err(BoxError::from)
+            .and_then(|target| self.client.request(target, &self.config.reply_codes));
+        if let (Err(_), Ok((request, _))) = (&share, &asked) {
+            asks(request);
+        }
+        share?;
+        asked
     }
 }

@@ -24,7 +24,7 @@ use super::{
 use crate::{
     error::{BoxError, SessionError, Step},
     io::PrefixedStream,
-    layer::connection::{Lines, Party, deadline, hold, span},
+    layer::connection::{Lines, Party, deadline, hold, recording, span},
     relay::Traffic,
     session::{Accepted, CloneService, Dial, Identify, Protocol},
 };
@@ -43,7 +43,8 @@ where
         + 'static,
     Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let span = span(Protocol::Http, accepted.peer);
+    let recording = recording(&accepted, Protocol::Http);
+    let span = span(Protocol::Http, accepted.peer, recording.as_ref());
     let opening = Box::pin(establish(
         config,
         Arc::clone(&lines),
@@ -51,7 +52,7 @@ where
         accepted,
         span.clone(),
     ));
-    hold(lines, span, opening)
+    hold(lines, span, recording, opening)
 }
 
 /// Serves the requests of a connection up to a tunnel.

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     error::{BoxError, SessionError, Step, find, reply_code},
-    layer::connection::{execute, request_span},
+    layer::connection::{asks, execute, request_span},
     proto::{Address, ReplyCode},
     relay::{RelayError, RelayErrorKind, Traffic, dropped},
     session::{CloneService, Dial, Identify},
@@ -59,6 +59,7 @@ where
         path: String,
     ) -> Option<Ended<TunnelOf<M>>> {
         let lines = Arc::clone(&self.lines);
+        let recording = self.client.recording();
         let span = request_span(request.method().as_str());
         let mut ended = None;
         let work = async {
@@ -66,9 +67,10 @@ where
                 .forward_within(&Span::current(), request, reply, address, path)
                 .await;
             ended = forwarded.ended;
-            (self.client.party(), forwarded.outcome)
+            let upgraded = matches!(ended, Some(Ended::Tunnel(_)));
+            (self.client.party(), forwarded.outcome, upgraded)
         };
-        let outcome = execute(&lines, span, work).await;
+        let outcome = execute(&lines, span, recording, work).await;
         self.traffic += match &outcome {
             Ok(traffic) => *traffic,
             Err(error) => find(error).map_or_else(Traffic::default, RelayError::traffic),
@@ -100,6 +102,7 @@ where
             Ok((request, service)) => {
                 span.record("user", tracing::field::display(&request.identity));
                 span.record("target", tracing::field::display(&request.target));
+                asks(&request);
                 self.conversation.during(service.dial(request)).await
             }
             Err(error) => Ok(Err(error)),
@@ -216,7 +219,7 @@ fn moved(outcome: Option<io::Result<Traffic>>) -> Result<Traffic, SessionError> 
         Some(Ok(traffic)) => Ok(traffic),
         // The response was complete before it broke.
         Some(Err(error)) => match find::<RelayError>(&error) {
-            Some(broken) if broken.kind() != RelayErrorKind::Limit => Ok(broken.traffic()),
+            Some(broken) if !broken.kind().is_refusal() => Ok(broken.traffic()),
             _ => Err(SessionError::new(Step::Relay, error)),
         },
         None => Ok(dropped::left().unwrap_or_default()),
@@ -226,7 +229,7 @@ fn moved(outcome: Option<io::Result<Traffic>>) -> Result<Traffic, SessionError> 
 /// What a client is told of a tunnel that has broken off before there was a response.
 fn page(error: &io::Error) -> Page {
     match find::<RelayError>(error).map(RelayError::kind) {
-        Some(RelayErrorKind::Limit) => Page::LIMITED,
+        Some(RelayErrorKind::Limit | RelayErrorKind::Closed) => Page::LIMITED,
         Some(RelayErrorKind::Idle | RelayErrorKind::HalfClosed) => Page::SLOW_RESPONSE,
         Some(RelayErrorKind::Drained) => Page::DRAINING,
         _ if reply_code(error) == ReplyCode::NOT_ALLOWED => Page::DENIED,

@@ -11,7 +11,9 @@ use tracing::Span;
 use crate::{
     error::{BoxError, Refusal, ReplyCodes, SessionError, Step},
     io::{PrefixedStream, ReadError, read_message, refuse, write_reply},
-    layer::connection::{Lines, Party, admit, deadline, dial, hold, malformed, record, span},
+    layer::connection::{
+        Lines, Party, admit, deadline, dial, hold, malformed, record, recording, span,
+    },
     proto::{self, Address, Command, Decode, MethodSet, ReplyCode, socks4},
     relay::Traffic,
     session::{
@@ -45,9 +47,10 @@ where
     M: Identify<Service: Dial<Future: Send> + Send, Future: Send> + CloneService + Send + 'static,
     Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let span = span(Protocol::Socks4, accepted.peer);
+    let recording = recording(&accepted, Protocol::Socks4);
+    let span = span(Protocol::Socks4, accepted.peer, recording.as_ref());
     let opening = Box::pin(establish(config, Some(negotiator), accepted, span.clone()));
-    hold(lines, span, opening)
+    hold(lines, span, recording, opening)
 }
 
 /// Performs everything up to the reply. Returns who the client is, the tunnel, and the client's stream to

@@ -18,7 +18,7 @@ use crate::{
     error::{BoxError, SessionError, Step},
     io::TlsStream,
     layer::connection::{Lines, before, deadline},
-    session::Accepted,
+    session::{Accepted, record::Recording},
     tls::{self, rustls::ServerConfig},
 };
 
@@ -163,6 +163,7 @@ where
             // In a box, which is gone when the tunnel runs.
             let accepted = Box::pin(async move {
                 let peer = accepted.peer;
+                let recording = Recording::of(&accepted.extensions).cloned();
                 let limit = deadline(accepted.started(), limit);
                 let shake = timeout_at(limit, shake_hands(config.current(), accepted));
                 let shaken = async {
@@ -171,7 +172,7 @@ where
                         Err(elapsed) => Err(SessionError::new(Step::Tls, elapsed)),
                     }
                 };
-                before(&lines, peer, shaken).await
+                before(&lines, peer, recording, shaken).await
             });
             let accepted = accepted.await?;
             inner.oneshot(accepted).await

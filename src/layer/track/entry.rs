@@ -17,7 +17,7 @@ use crate::{
     io::{Direction, Meter},
     proto::{Address, Command, UdpOverTcp},
     relay::Traffic,
-    session::{Dialled, Identity, Protocol, Request},
+    session::{Dialled, Identity, Protocol, Request, record::Destinations},
 };
 
 /// Describes an open tunnel at the moment of the call.
@@ -40,6 +40,10 @@ pub struct OpenTunnel {
     pub target: Address,
     /// The address that was dialled, if the connector has [recorded](Request::reached) it.
     pub reached: Option<SocketAddr>,
+    /// The upstream through which it goes, where a layer has [named](Request::routed) one.
+    pub upstream: Option<Arc<str>>,
+    /// Where the datagrams of an association go.
+    pub destinations: Option<Destinations>,
     /// When it was opened, by this machine's clock.
     pub since: SystemTime,
     /// For how long it has been open.
@@ -114,6 +118,8 @@ impl Entry {
             udp_over_tcp: request.extensions.get().copied(),
             target: request.target.clone(),
             reached: request.extensions.get().and_then(Dialled::get),
+            upstream: request.extensions.get().and_then(Dialled::upstream),
+            destinations: request.extensions.get().cloned(),
             since: self.since,
             age: self.started.elapsed(),
             traffic: self.traffic(),

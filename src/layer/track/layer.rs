@@ -4,7 +4,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::{OpenTunnels, TrackTunnel, future::ResponseFuture};
-use crate::session::Request;
+use crate::{proto::Command, session::Request};
 
 /// Registers tunnels: the layer of [`OpenTunnels`]. See the [module](super).
 #[derive(Clone, Debug)]
@@ -67,6 +67,9 @@ impl<S: Service<Request>> Service<Request> for Track<S> {
     fn call(&mut self, mut request: Request) -> Self::Future {
         // From here on the connector says where it has dialled.
         request.dialled();
+        if request.command == Command::UDP_ASSOCIATE {
+            request.destinations();
+        }
         ResponseFuture::new(self.open.clone(), request.clone(), self.inner.call(request))
     }
 }

@@ -68,7 +68,7 @@ impl<F: Future<Output = io::Result<Traffic>>> Future for Run<F> {
                     let refusal =
                         Refusal::not_allowed("closed by the operator").with_rule("operator");
                     let refusal = io::Error::other(refusal);
-                    RelayError::broken(RelayErrorKind::Limit, traffic, refusal)
+                    RelayError::broken(RelayErrorKind::Closed, traffic, refusal)
                 }
                 Closing::Drained(limit) => {
                     RelayError::timed_out(RelayErrorKind::Drained, traffic, limit)

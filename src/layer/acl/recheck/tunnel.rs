@@ -120,11 +120,10 @@ impl<F: Future<Output = io::Result<Traffic>>> Future for Run<F> {
         // What another one has left is not of this tunnel.
         let _ = dropped::left();
         this.tunnel.set(None);
+        let traffic = dropped::left().unwrap_or_default();
         let refusal = io::Error::other(refusal);
-        Poll::Ready(Err(match dropped::left() {
-            Some(traffic) => RelayError::broken(RelayErrorKind::Limit, traffic, refusal),
-            None => refusal,
-        }))
+        let error = RelayError::broken(RelayErrorKind::Policy, traffic, refusal);
+        Poll::Ready(Err(error))
     }
 }
 

@@ -8,9 +8,8 @@ use std::{
 use metrics::{Gauge, counter, gauge};
 use pin_project_lite::pin_project;
 
-use super::left::has_left;
 use crate::{
-    error::{AuthError, BoxError, Fault, ForeignProtocol, SessionError, Step, find},
+    error::{AuthError, BoxError, Fault, ForeignProtocol, SessionError, Step, find, has_left},
     layer::metrics::{
         names::{AUTHENTICATION_FAILURES, FOREIGN_CONNECTIONS, SESSIONS, SESSIONS_OPEN},
         refusals::count_refusal,

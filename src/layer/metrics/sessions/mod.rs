@@ -1,5 +1,4 @@
 mod future;
 mod layer;
-mod left;
 
 pub use self::layer::{SessionMetrics, SessionMetricsLayer};

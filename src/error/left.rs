@@ -2,14 +2,12 @@
 
 use std::io;
 
-use crate::{
-    error::{Fault, SessionError, Step, find},
-    io::ReadError,
-};
+use super::{Fault, SessionError, Step, find};
+use crate::io::ReadError;
 
 /// Whether the client closed or reset its connection before its request was read. Load balancers do it all day to see
 /// whether somebody is here, with or without a greeting, and so do clients that have changed their mind.
-pub(super) fn has_left(error: &SessionError) -> bool {
+pub(crate) fn has_left(error: &SessionError) -> bool {
     let is_early = match error.step() {
         Step::ProxyHeader | Step::Tls | Step::Greeting | Step::Authentication | Step::Request => {
             true
@@ -21,7 +19,7 @@ pub(super) fn has_left(error: &SessionError) -> bool {
 
 fn is_end(error: &SessionError) -> bool {
     #[cfg(feature = "tls")]
-    if let Some(crate::error::TlsError::Closed) = find(error) {
+    if let Some(super::TlsError::Closed) = find(error) {
         return true;
     }
     if let Some(ReadError::Closed) = find(error) {

@@ -1,0 +1,22 @@
+//! What became of a session, collected while it lives, and given to sinks.
+
+mod counter;
+mod destinations;
+mod end;
+mod id;
+mod recording;
+mod sink;
+mod snapshot;
+
+pub(crate) use self::{
+    counter::Counter,
+    id::SessionIds,
+    recording::{Recording, Sinks},
+};
+pub use self::{
+    destinations::{Destination, Destinations},
+    end::{End, EndKind},
+    id::SessionId,
+    sink::Sink,
+    snapshot::Record,
+};

@@ -1,0 +1,64 @@
+use std::{sync::Arc, time::Duration};
+
+use super::Record;
+
+/// Takes the records of sessions: an access log, accounting, a feed of refusals.
+///
+/// The methods are called by the task that serves the session, or is dropping it, so they have to be quick and must
+/// not block: what a file or a server takes goes into a queue with a bound. Each is called at most once at a time
+/// for one session: `started`, any number of `interim`, `ended`. A session that was refused has no `started`.
+///
+/// ```
+/// use std::sync::atomic::{AtomicU64, Ordering};
+/// use tower_socks::layer::record::{Record, Sink};
+///
+/// /// Counts what was refused.
+/// #[derive(Default)]
+/// struct Refused(AtomicU64);
+///
+/// impl Sink for Refused {
+///     fn ended(&self, record: &Record) {
+///         if record.end.as_ref().is_some_and(|end| end.rule.is_some()) {
+///             self.0.fetch_add(1, Ordering::Relaxed);
+///         }
+///     }
+/// }
+/// ```
+pub trait Sink: Send + Sync + 'static {
+    /// A request is executed: its tunnel is open, and the client is about to be told.
+    fn started(&self, record: &Record) {
+        let _ = record;
+    }
+
+    /// A tunnel has been open for another [`interval`](Self::interval).
+    fn interim(&self, record: &Record) {
+        let _ = record;
+    }
+
+    /// A session has ended, or one of its requests, or an attempt to log in: [`Record::end`] says how.
+    fn ended(&self, record: &Record);
+
+    /// Returns how often [`interim`](Self::interim) is to be called for a tunnel; `None`, the default, for never. It is
+    /// asked each time, so it may change; of tunnels that open while it is `None` nothing is told later.
+    fn interval(&self) -> Option<Duration> {
+        None
+    }
+}
+
+impl<S: Sink + ?Sized> Sink for Arc<S> {
+    fn started(&self, record: &Record) {
+        (**self).started(record);
+    }
+
+    fn interim(&self, record: &Record) {
+        (**self).interim(record);
+    }
+
+    fn ended(&self, record: &Record) {
+        (**self).ended(record);
+    }
+
+    fn interval(&self) -> Option<Duration> {
+        (**self).interval()
+    }
+}
