@@ -40,6 +40,8 @@ mod manuals;
 mod mistakes;
 mod names;
 #[cfg(all(feature = "limit", feature = "metrics", feature = "proxy-url"))]
+mod page;
+#[cfg(all(feature = "limit", feature = "metrics", feature = "proxy-url"))]
 mod probes;
 mod reload;
 #[cfg(all(feature = "limit", feature = "proxy-url"))]

@@ -1,20 +1,36 @@
 //! `[metrics]`: numbers for Prometheus at `/metrics`, a page for people at `/`, and `/live` and `/ready` for load
 //! balancers and the like.
 
+mod answers;
 mod health;
-mod http;
+mod history;
+mod listing;
+mod numbers;
+mod page;
+mod row;
+mod selection;
+mod series;
+mod site;
 mod snapshot;
+mod sums;
 
-use std::{collections::HashSet, io, net::SocketAddr, sync::Arc, time::Duration};
-
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use serde::{Deserialize, Deserializer, de};
-use tokio::{net::TcpListener, time::interval};
-use tower_socks::{
-    BoxError,
-    layer::{acl::SwapPolicy, metrics::names, track::OpenTunnels},
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
 };
 
+use serde::{Deserialize, Deserializer, de};
+use tokio::{
+    net::TcpListener,
+    time::{MissedTickBehavior, interval},
+};
+use tower_socks::{
+    BoxError,
+    layer::{acl::SwapPolicy, track::OpenTunnels},
+};
+
+use self::{history::History, listing::Listing, numbers::Numbers, series::Series};
 use crate::{
     auth::UsersPolicy,
     listen::{self, address},
@@ -42,38 +58,28 @@ impl Metrics {
         let is_local = self.listen.ip().to_canonical().is_loopback();
         self.dashboard.unwrap_or(is_local)
     }
-}
 
-/// Upper bounds for the times of dials and lookups, in seconds.
-const TIMES: [f64; 12] = [
-    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0,
-];
-
-/// And for how long tunnels are open.
-const OPEN_TIMES: [f64; 8] = [0.1, 1.0, 10.0, 60.0, 600.0, 3600.0, 21_600.0, 86_400.0];
-
-/// The value of a label as the format of Prometheus has it.
-fn escaped(value: &str) -> String {
-    let value = value.replace('\\', "\\\\").replace('"', "\\\"");
-    value.replace('\n', "\\n")
-}
-
-/// What is shown.
-pub(crate) struct Status {
-    numbers: PrometheusHandle,
-    open: OpenTunnels,
-    policy: SwapPolicy<UsersPolicy>,
-    dashboard: bool,
-    health: Health,
-}
-
-impl Metrics {
     /// Listens.
     pub(crate) fn bind(&self) -> Result<TcpListener, BoxError> {
         let address = self.listen;
         listen::tcp(address, &[])
             .map_err(|error| format!("metrics: cannot listen on {address}: {error}").into())
     }
+}
+
+/// For how long the series are good enough for the page: to write them all down takes some time.
+const FRESH: Duration = Duration::from_secs(2);
+
+/// What is shown.
+pub(crate) struct Status {
+    started: Instant,
+    numbers: Numbers,
+    series: Mutex<Option<(Instant, Arc<Series>)>>,
+    open: OpenTunnels,
+    listing: Listing,
+    history: History,
+    dashboard: bool,
+    health: Health,
 }
 
 impl Status {
@@ -84,51 +90,54 @@ impl Status {
         policy: SwapPolicy<UsersPolicy>,
         health: Health,
     ) -> Result<Self, BoxError> {
-        use metrics_exporter_prometheus::Matcher;
-
-        let numbers = PrometheusBuilder::new()
-            .set_buckets(&TIMES)?
-            .set_buckets_for_metric(Matcher::Full(names::TUNNEL_SECONDS.into()), &OPEN_TIMES)?
-            .install_recorder()?;
-        names::describe();
         Ok(Self {
-            numbers,
+            started: Instant::now(),
+            numbers: Numbers::start(policy)?,
+            series: Mutex::default(),
             open,
-            policy,
+            listing: Listing::default(),
+            history: History::default(),
             dashboard: metrics.has_dashboard(),
             health,
         })
     }
 
-    /// Returns the numbers, without those of rules that are in force no more.
-    fn numbers(&self) -> String {
-        let policy = self.policy.current();
-        let rules: HashSet<String> = policy.rules.names().map(|name| escaped(&name)).collect();
-        let series = format!("{}{{reason=\"", names::REFUSALS);
-        let is_shown = |line: &str| {
-            let reason = line.strip_prefix(&series);
-            let reason = reason.and_then(|line| line.rsplit_once("\"}"));
-            reason.is_none_or(|(reason, _)| !reason.starts_with("rule ") || rules.contains(reason))
-        };
-        let mut shown = self.numbers.render();
-        if shown.lines().any(|line| !is_shown(line)) {
-            let lines = shown.split_inclusive('\n');
-            shown = lines.filter(|line| is_shown(line)).collect();
-        }
-        shown
+    /// Serves HTTP, for ever.
+    pub(crate) async fn serve(self, listener: TcpListener) {
+        let status = Arc::new(self);
+        tokio::spawn(Arc::clone(&status).keep());
+        site::serve(listener, status).await;
     }
 
-    /// Serves HTTP, for ever.
-    pub(crate) async fn serve(self, listener: TcpListener) -> io::Result<()> {
-        let numbers = self.numbers.clone();
-        tokio::spawn(async move {
-            // What is not scraped is not to pile up.
-            let mut often = interval(Duration::from_secs(5));
-            loop {
-                often.tick().await;
-                numbers.run_upkeep();
+    /// Does what is to be done every few seconds.
+    async fn keep(self: Arc<Self>) {
+        let mut often = interval(history::EVERY);
+        often.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            often.tick().await;
+            self.numbers.upkeep();
+            self.listing.tidy();
+            if self.dashboard {
+                let refused = self.series().refused();
+                self.history.sample(&self.open.totals(), refused);
             }
-        });
-        http::serve(listener, Arc::new(self)).await
+        }
+    }
+
+    /// Returns the numbers as they were a moment ago at most.
+    fn series(&self) -> Arc<Series> {
+        let mut last = self.last_series();
+        match &*last {
+            Some((at, series)) if at.elapsed() < FRESH => Arc::clone(series),
+            _ => {
+                let series = Arc::new(Series::parse(&self.numbers.text()));
+                *last = Some((Instant::now(), Arc::clone(&series)));
+                series
+            }
+        }
+    }
+
+    fn last_series(&self) -> MutexGuard<'_, Option<(Instant, Arc<Series>)>> {
+        self.series.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,64 +1,163 @@
-//! Open tunnels, as the dashboard asks for them.
+//! `/status.json`: the state of the server by now, as the page asks for it.
 
 use serde::Serialize;
-use tower_socks::layer::track::{OpenTunnel, OpenTunnels};
 
-use crate::udp_over_tcp;
+use super::{
+    Status,
+    listing::Listed,
+    row::Row,
+    selection::Selection,
+    series::Series,
+    sums::{self, Line},
+};
 
-/// Tunnels that the page gets: more than people look at.
-const MOST: usize = 200;
+/// Reasons of refusals that are shown.
+const REASONS: usize = 100;
 
 #[derive(Debug, Serialize)]
-pub(super) struct Snapshot {
+pub(super) struct Snapshot<'a> {
+    version: &'static str,
+    /// In seconds.
+    uptime: u64,
     /// Open now, and opened since the start.
     open: usize,
     opened: u64,
-    /// Bytes from clients and from targets, since the start.
+    /// Octets from clients and from targets, since the start.
     up: u64,
     down: u64,
-    /// The newest ones.
+    /// Requests refused since the start.
+    refused: u64,
+    /// What `/ready` says against this server.
+    problems: Vec<&'static str>,
+    /// Whether the page can close tunnels.
+    admin: bool,
+    process: Process,
+    limits: Vec<Limit>,
+    upstreams: Vec<Upstream<'a>>,
+    refusals: Vec<Refusal<'a>>,
+    events: Vec<LimitEvent<'a>>,
+    users: Vec<Line>,
+    targets: Vec<Line>,
+    /// Of the open ones, those that were asked for; from which on; and they.
+    matching: usize,
+    offset: usize,
     tunnels: Vec<Row>,
 }
 
 #[derive(Debug, Serialize)]
-struct Row {
-    id: u64,
-    client: String,
-    user: String,
-    protocol: &'static str,
-    command: String,
-    target: String,
-    seconds: u64,
-    up: u64,
-    down: u64,
+struct Process {
+    /// Octets of memory.
+    resident: Option<u64>,
+    descriptors: Option<u64>,
+    /// Seconds of all cores since the start.
+    cpu: Option<f64>,
 }
 
-impl Snapshot {
-    pub(super) fn of(tunnels: &OpenTunnels) -> Self {
-        let totals = tunnels.totals();
-        let newest = tunnels.list().into_iter().rev().take(MOST);
+/// How full something is.
+#[derive(Debug, Serialize)]
+struct Limit {
+    name: &'static str,
+    used: u64,
+    most: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct Upstream<'a> {
+    name: &'a str,
+    up: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Refusal<'a> {
+    reason: &'a str,
+    count: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct LimitEvent<'a> {
+    limit: &'a str,
+    event: &'a str,
+    count: u64,
+}
+
+impl<'a> Snapshot<'a> {
+    pub(super) fn of(
+        status: &Status,
+        series: &'a Series,
+        listed: &[Listed],
+        selection: &Selection,
+    ) -> Self {
+        let totals = status.open.totals();
+        let (matching, selected) = selection.of(listed);
+        let (users, targets) = sums::lines(listed);
+        let refusals = series.refusals.iter().take(REASONS);
+        let events = series.limits.iter().take(REASONS);
         Self {
+            version: env!("CARGO_PKG_VERSION"),
+            uptime: status.started.elapsed().as_secs(),
             open: totals.open,
             opened: totals.opened,
             up: totals.traffic.up,
             down: totals.traffic.down,
-            tunnels: newest.map(Row::of).collect(),
+            refused: series.refused(),
+            problems: status.health.problems(),
+            admin: false,
+            process: Process {
+                resident: whole(series, "process_resident_memory_bytes"),
+                descriptors: whole(series, "process_open_fds"),
+                cpu: series.get("process_cpu_seconds_total"),
+            },
+            limits: limits(series),
+            upstreams: series
+                .upstreams
+                .iter()
+                .map(|(name, up)| Upstream { name, up: *up })
+                .collect(),
+            refusals: refusals
+                .map(|(reason, count)| Refusal {
+                    reason,
+                    count: *count,
+                })
+                .collect(),
+            events: events
+                .map(|(limit, event, count)| LimitEvent {
+                    limit,
+                    event,
+                    count: *count,
+                })
+                .collect(),
+            users,
+            targets,
+            matching,
+            offset: selection.offset,
+            tunnels: selected.into_iter().map(Row::of).collect(),
         }
     }
 }
 
-impl Row {
-    fn of(tunnel: OpenTunnel) -> Self {
-        Self {
-            id: tunnel.id,
-            client: tunnel.client.to_string(),
-            user: tunnel.identity.to_string(),
-            protocol: tunnel.protocol.name(),
-            command: udp_over_tcp::command(&tunnel),
-            target: tunnel.target.to_string(),
-            seconds: tunnel.age.as_secs(),
-            up: tunnel.traffic.up,
-            down: tunnel.traffic.down,
-        }
-    }
+/// What has a bound, and how much of it is used.
+fn limits(series: &Series) -> Vec<Limit> {
+    use tower_socks::layer::metrics::names;
+
+    let known = [
+        ("sessions", names::SESSIONS_OPEN, names::SESSIONS_LIMIT),
+        ("descriptors", "process_open_fds", "process_max_fds"),
+    ];
+    let limit = |(name, used, most)| {
+        Some(Limit {
+            name,
+            used: whole(series, used).unwrap_or(0),
+            most: whole(series, most)?,
+        })
+    };
+    known.into_iter().filter_map(limit).collect()
+}
+
+/// A series that counts something.
+fn whole(series: &Series, name: &str) -> Option<u64> {
+    let value = series.get(name)?;
+    // Gauges of what there is are whole, and none is so large.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    let value = value as u64;
+    Some(value)
 }

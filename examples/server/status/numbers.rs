@@ -1,0 +1,66 @@
+//! `/metrics`: the numbers for Prometheus.
+
+use std::collections::HashSet;
+
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tower_socks::{
+    BoxError,
+    layer::{acl::SwapPolicy, metrics::names},
+};
+
+use crate::auth::UsersPolicy;
+
+/// Upper bounds for the times of dials and lookups, in seconds.
+const TIMES: [f64; 12] = [
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0,
+];
+
+/// And for how long tunnels are open.
+const OPEN_TIMES: [f64; 8] = [0.1, 1.0, 10.0, 60.0, 600.0, 3600.0, 21_600.0, 86_400.0];
+
+/// What is counted, from the start.
+pub(super) struct Numbers {
+    handle: PrometheusHandle,
+    policy: SwapPolicy<UsersPolicy>,
+}
+
+impl Numbers {
+    /// Counts from here on: before the first connection.
+    pub(super) fn start(policy: SwapPolicy<UsersPolicy>) -> Result<Self, BoxError> {
+        let handle = PrometheusBuilder::new()
+            .set_buckets(&TIMES)?
+            .set_buckets_for_metric(Matcher::Full(names::TUNNEL_SECONDS.into()), &OPEN_TIMES)?
+            .install_recorder()?;
+        names::describe();
+        Ok(Self { handle, policy })
+    }
+
+    /// Does what is to be done every few seconds, so that what is not scraped does not pile up.
+    pub(super) fn upkeep(&self) {
+        self.handle.run_upkeep();
+    }
+
+    /// Returns the numbers, without those of rules that are in force no more.
+    pub(super) fn text(&self) -> String {
+        let policy = self.policy.current();
+        let rules: HashSet<String> = policy.rules.names().map(|name| escaped(&name)).collect();
+        let series = format!("{}{{reason=\"", names::REFUSALS);
+        let is_shown = |line: &str| {
+            let reason = line.strip_prefix(&series);
+            let reason = reason.and_then(|line| line.rsplit_once("\"}"));
+            reason.is_none_or(|(reason, _)| !reason.starts_with("rule ") || rules.contains(reason))
+        };
+        let mut shown = self.handle.render();
+        if shown.lines().any(|line| !is_shown(line)) {
+            let lines = shown.split_inclusive('\n');
+            shown = lines.filter(|line| is_shown(line)).collect();
+        }
+        shown
+    }
+}
+
+/// The value of a label as the format of Prometheus has it.
+fn escaped(value: &str) -> String {
+    let value = value.replace('\\', "\\\\").replace('"', "\\\"");
+    value.replace('\n', "\\n")
+}

@@ -1,0 +1,204 @@
+//! The page of the example server: its parts, and what it asks for.
+
+use std::{
+    net::{SocketAddr, TcpListener, TcpStream},
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+
+use crate::{
+    status::status,
+    support::program::{Server, connect_request, exchange, file::File, http::get},
+};
+
+const METRICS: &str = "[metrics]\nlisten = \"127.0.0.1:0\"\n";
+
+/// A target that keeps connections open.
+fn target() -> SocketAddr {
+    let target = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = target.local_addr().unwrap();
+    std::thread::spawn(move || target.incoming().collect::<Vec<_>>());
+    address
+}
+
+/// Opens a tunnel as a user, whose password is `x`.
+fn tunnel(server: &Server, user: &str, target: SocketAddr) -> TcpStream {
+    let mut client = server.connect();
+    let length = u8::try_from(user.len()).unwrap();
+    let login = [
+        b"\x05\x01\x02\x01",
+        &[length][..],
+        user.as_bytes(),
+        b"\x01x",
+    ]
+    .concat();
+    assert_eq!(exchange(&mut client, &login, 4), b"\x05\x02\x01\x00");
+    assert_eq!(exchange(&mut client, &connect_request(target), 10)[1], 0);
+    client
+}
+
+fn json(status: SocketAddr, path: &str) -> Value {
+    let (head, body) = get(status, path);
+    assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}: {body}");
+    serde_json::from_str(&body).unwrap()
+}
+
+fn column(json: &Value, name: &str) -> Vec<String> {
+    let tunnels = json["tunnels"].as_array().unwrap().iter();
+    tunnels
+        .map(|tunnel| tunnel[name].as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn the_parts_of_the_page_are_there_and_load_nothing_from_elsewhere() {
+    let file = File::new(METRICS);
+    let mut server = file.server();
+    let status = status(&mut server);
+    let (_, page) = get(status, "/");
+    let mut parts = vec!["page.js".to_owned()];
+    for attribute in ["src=\"", "href=\""] {
+        let links = page.split(attribute).skip(1);
+        let links = links.map(|rest| rest.split_once('"').unwrap().0);
+        parts.extend(links.filter(|link| link.contains('.')).map(str::to_owned));
+    }
+    let mut seen = Vec::new();
+    while let Some(part) = parts.pop() {
+        let (head, text) = get(status, &format!("/{part}"));
+        assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{part}: {head}");
+        for header in [
+            "content-security-policy: default-src 'none'; style-src 'self'; script-src 'self'",
+            "x-content-type-options: nosniff",
+            "cross-origin-resource-policy: same-origin",
+        ] {
+            assert!(head.contains(header), "{part}: {header} in {head}");
+        }
+        assert!(!head.contains("unsafe-inline"), "{head}");
+        if part.ends_with(".json") {
+            continue;
+        }
+        // The name of SVG is one of these, and is never fetched.
+        let text = text.replace("http://www.w3.org/2000/svg", "");
+        for elsewhere in ["http://", "https://", "innerHTML", "style=", "onclick="] {
+            assert!(!text.contains(elsewhere), "{part}: {elsewhere}");
+        }
+        let imports = text.split("from \"./").skip(1);
+        let imports = imports.map(|rest| rest.split_once('"').unwrap().0.to_owned());
+        let new: Vec<_> = imports.filter(|import| !seen.contains(import)).collect();
+        seen.extend(new.iter().cloned());
+        parts.extend(new);
+    }
+    assert!(seen.contains(&"chart.js".to_owned()), "{seen:?}");
+}
+
+#[test]
+fn all_open_tunnels_are_reachable() {
+    let file = File::new(&format!(
+        "{METRICS}[users]\njoe = \"x\"\njane = \"x\"\n\"<b>\" = \"x\"\n"
+    ));
+    let mut server = file.server();
+    let status = status(&mut server);
+    let target = target();
+    let users = ["joe", "jane", "joe", "<b>", "jane"];
+    let _open = users.map(|user| tunnel(&server, user, target));
+
+    let all = json(status, "/status.json");
+    assert_eq!((&all["open"], &all["matching"]), (&5.into(), &5.into()));
+    // The newest first.
+    assert_eq!(column(&all, "user"), ["jane", "<b>", "joe", "jane", "joe"]);
+    let ids = |json: &Value| {
+        let tunnels = json["tunnels"].as_array().unwrap().iter();
+        tunnels
+            .map(|tunnel| tunnel["id"].as_u64().unwrap())
+            .collect::<Vec<_>>()
+    };
+    let mut paged = Vec::new();
+    for offset in [0, 2, 4] {
+        let page = json(status, &format!("/status.json?limit=2&offset={offset}"));
+        assert_eq!(page["offset"], offset);
+        paged.extend(ids(&page));
+    }
+    assert_eq!(paged, ids(&all));
+    assert!(ids(&json(status, "/status.json?offset=5")).is_empty());
+    assert!(ids(&json(status, "/status.json?limit=0")).is_empty());
+
+    let oldest = json(status, "/status.json?sort=age&order=desc");
+    assert_eq!(column(&oldest, "user"), users);
+    let sorted = json(status, "/status.json?sort=user");
+    assert_eq!(
+        column(&sorted, "user"),
+        ["<b>", "jane", "jane", "joe", "joe"]
+    );
+    let found = json(status, "/status.json?search=JANE");
+    assert_eq!((&found["open"], &found["matching"]), (&5.into(), &2.into()));
+    let found = json(status, "/status.json?user=%3Cb%3E");
+    assert_eq!(column(&found, "user"), ["<b>"]);
+    let none = json(status, "/status.json?user=j");
+    assert_eq!(none["matching"], 0);
+
+    let joe = &all["users"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|user| user["name"] == "joe");
+    assert_eq!(joe.unwrap()["open"], 2);
+    assert_eq!(all["targets"][0]["name"], "127.0.0.1");
+    assert_eq!(all["targets"][0]["tunnels"], 5);
+}
+
+#[test]
+fn questions_that_make_no_sense() {
+    let file = File::new(METRICS);
+    let mut server = file.server();
+    let status = status(&mut server);
+    for (query, problem) in [
+        ("sort=size", "sort is one of"),
+        ("order=up", "order is one of"),
+        ("limit=many", "limit has to be a number"),
+        ("offset=-1", "offset has to be a number"),
+        ("limit=99999999999999999999999", "limit has to be a number"),
+        ("sort=up&sort=down", "sort is there twice"),
+        ("page=2", "page is not known here"),
+        ("search=%zz", "not encoded"),
+        ("search=%ff", "not encoded"),
+        ("search=%", "not encoded"),
+        (&format!("search={}", "a".repeat(600)), "512 octets"),
+    ] {
+        let (head, body) = get(status, &format!("/status.json?{query}"));
+        assert!(head.starts_with("HTTP/1.1 400"), "{query}: {head}");
+        assert!(body.contains(problem), "{query}: {body}");
+    }
+    // As many as there can be is not as many as there are.
+    let all = json(
+        status,
+        "/status.json?limit=18446744073709551615&offset=18446744073709551615",
+    );
+    assert_eq!(all["tunnels"], Value::Array(Vec::new()));
+}
+
+#[test]
+fn the_last_hour_is_there_when_the_page_opens() {
+    let file = File::new(METRICS);
+    let mut server = file.server();
+    let status = status(&mut server);
+    let started = Instant::now();
+    let first = loop {
+        let history = json(status, "/history.json");
+        if history["next"] != 0 {
+            break history;
+        }
+        assert!(started.elapsed() < Duration::from_secs(20));
+        std::thread::sleep(Duration::from_millis(10));
+    };
+    assert_eq!(first["every"], 5);
+    let sample = first["samples"][0].as_array().unwrap();
+    assert_eq!(sample.len(), 6);
+    assert!(sample[0].as_u64().unwrap() > 1_700_000_000, "{sample:?}");
+    // What is known already is not told again.
+    let next = &first["next"];
+    let more = json(status, &format!("/history.json?since={next}"));
+    assert!(more["samples"].as_array().unwrap().len() <= 1, "{more}");
+    let far = json(status, "/history.json?since=18446744073709551615");
+    assert!(far["samples"].as_array().unwrap().is_empty(), "{far}");
+}
