@@ -20,7 +20,7 @@ pub(crate) use self::{
     fullness::Fullest,
     handshakes::InHandshake,
     limit_events::{LimitEvents, count_event, held_back},
-    log_budget::LogBudget,
+    log_budget::{LogBudget, Suppressed},
     permits::Permits,
     places::{Place, Places},
     said::{Listened, answered, warned},

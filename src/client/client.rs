@@ -6,7 +6,7 @@ use std::{
 
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    time::timeout,
+    time::{error::Elapsed, timeout},
 };
 
 use super::{
@@ -142,6 +142,44 @@ impl<L> Client<L> {
     pub(crate) fn via<Io: 'static>(mut self, transport: &Connected<Io>, proxy: &Address) -> Self {
         self.settings.proxy = self.settings.proxy.via(transport, proxy);
         self
+    }
+
+    /// Authenticates and requests nothing, to see whether the proxy works: what a probe does. Returns the stream, which
+    /// the caller closes.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`] says at which step it failed and whose fault it was. `io` is closed.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future closes `io`.
+    ///
+    /// ```
+    /// use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    /// use tower_socks::{Client, ClientError};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), tower_socks::BoxError> {
+    /// let (near, mut far) = tokio::io::duplex(64);
+    /// far.write_all(b"\x05\xff").await?;
+    /// let error = Client::new().authenticate(near).await.unwrap_err();
+    /// assert!(matches!(error, ClientError::NoAcceptableMethod { .. }));
+    /// let mut said = Vec::new();
+    /// far.read_to_end(&mut said).await?;
+    /// assert_eq!(said, b"\x05\x01\x00");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn authenticate<Io>(&self, io: Io) -> Result<L::Stream, ClientError>
+    where
+        L: ClientAuth<Io>,
+        Io: AsyncRead + AsyncWrite + Unpin,
+    {
+        let mut step = Step::Greeting;
+        let dialogue = handshake::authenticate(&self.auth, io, &mut step);
+        let outcome = timeout(self.settings.limit, dialogue).await;
+        outcome.unwrap_or_else(|source| Err(self.timed_out(step, source)))
     }
 
     /// Requests a stream to `target` (RFC 1928 section 4, CONNECT).
@@ -290,13 +328,16 @@ impl<L> Client<L> {
         let request = Request { command, target };
         let mut step = Step::Greeting;
         let dialogue = handshake::request(&self.auth, pipelining, io, &request, &mut step);
-        match timeout(limit, dialogue).await {
-            Ok(outcome) => outcome,
-            Err(source) => Err(ClientError::TimedOut {
-                step,
-                limit,
-                source,
-            }),
+        let outcome = timeout(limit, dialogue).await;
+        outcome.unwrap_or_else(|source| Err(self.timed_out(step, source)))
+    }
+
+    fn timed_out(&self, step: Step, source: Elapsed) -> ClientError {
+        let limit = self.settings.limit;
+        ClientError::TimedOut {
+            step,
+            limit,
+            source,
         }
     }
 }

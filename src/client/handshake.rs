@@ -49,8 +49,24 @@ where
 /// Sends greeting, sub-negotiation and request, each once the one before it is answered.
 async fn sequential<L, Io>(
     auth: &L,
-    mut io: Io,
+    io: Io,
     request: &Request,
+    step: &mut Step,
+) -> Result<L::Stream, ClientError>
+where
+    L: ClientAuth<Io>,
+    Io: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut io = authenticate(auth, io, step).await?;
+    *step = Step::Request;
+    send(&mut io, &request.encode(), *step).await?;
+    Ok(io)
+}
+
+/// Sends greeting and sub-negotiation, and returns the stream behind it.
+pub(super) async fn authenticate<L, Io>(
+    auth: &L,
+    mut io: Io,
     step: &mut Step,
 ) -> Result<L::Stream, ClientError>
 where
@@ -69,11 +85,7 @@ where
     if !message.is_empty() {
         send(&mut io, &message, *step).await?;
     }
-    let mut io = auth.finish(selected, io).await.map_err(auth_error)?;
-
-    *step = Step::Request;
-    send(&mut io, &request.encode(), *step).await?;
-    Ok(io)
+    auth.finish(selected, io).await.map_err(auth_error)
 }
 
 /// Sends the same in one write, on the assumption that the proxy selects `method` and grants access.

@@ -56,6 +56,7 @@ mod tunnel;
 mod unsupported;
 
 pub mod associate;
+pub mod balance;
 pub mod bind;
 pub mod direct;
 pub mod failover;

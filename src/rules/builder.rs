@@ -93,6 +93,12 @@ impl RulesBuilder {
         self
     }
 
+    /// Replaces the rules, and keeps all else: to [check](Self::check_names) others by the same groups.
+    #[must_use]
+    pub fn with_rules(self, rules: impl IntoIterator<Item = Rule>) -> Self {
+        self.rules(rules.into_iter().collect())
+    }
+
     /// Adds users to a group. A user may be in several.
     #[must_use]
     pub fn group<U: Into<Box<str>>>(
@@ -225,6 +231,16 @@ impl RulesBuilder {
             system_zone()?;
         }
         Ok(())
+    }
+
+    /// What conditions are read by: the groups, the time zone and the NAT64 prefixes, without all that decides.
+    pub(super) fn conditions(&self) -> Self {
+        Self {
+            nat64: self.nat64.clone(),
+            zone: self.zone.clone(),
+            groups: self.groups.clone(),
+            ..Self::new(Action::Deny)
+        }
     }
 
     /// Builds the rules. Takes a moment where they have a million values.

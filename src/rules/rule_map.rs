@@ -1,6 +1,7 @@
 use std::{fmt, sync::Arc};
 
 use super::{
+    builder::RulesBuilder,
     error::Undecided,
     rule::{Action, Rule},
     rules::Rules,
@@ -40,7 +41,29 @@ pub struct RuleMap<T> {
 impl<T> RuleMap<T> {
     /// Maps what each rule matches to a value.
     pub fn new(choices: impl IntoIterator<Item = (Rule, T)>) -> Self {
-        let mut builder = Rules::builder(Action::Deny).allow_private();
+        Self::of(Rules::builder(Action::Deny), choices)
+    }
+
+    /// Maps by rules that know the groups, the time zone and the NAT64 prefixes of others; what those others decide and
+    /// protect is of no account.
+    ///
+    /// ```
+    /// use tower_socks::{Identity, Request, Rules, proto::Command, rules::{Action, Rule, RuleMap}};
+    ///
+    /// let acl = Rules::builder(Action::Deny).group("staff", ["joe"]);
+    /// let routes = RuleMap::like(&acl, [(Rule::new(Action::Allow).group("staff"), "office")]);
+    ///
+    /// let mut request = Request::new(Command::CONNECT, "example.com:80".parse()?);
+    /// request.identity = Identity::named("joe");
+    /// assert_eq!(routes.choose(&request)?, Some(&"office"));
+    /// # Ok::<(), tower_socks::BoxError>(())
+    /// ```
+    pub fn like(rules: &RulesBuilder, choices: impl IntoIterator<Item = (Rule, T)>) -> Self {
+        Self::of(rules.conditions(), choices)
+    }
+
+    fn of(builder: RulesBuilder, choices: impl IntoIterator<Item = (Rule, T)>) -> Self {
+        let mut builder = builder.allow_private();
         let mut values = Vec::new();
         for (mut rule, value) in choices {
             rule.action = Action::Allow;

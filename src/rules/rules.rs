@@ -97,8 +97,18 @@ impl Rules {
 
     /// Finds the first rule that matches what is known of a request.
     pub(crate) fn choose(&self, request: &Request, check: Check) -> Choice {
+        self.choose_at(request, check, None)
+    }
+
+    /// Finds it at another time than now.
+    pub(crate) fn choose_at(
+        &self,
+        request: &Request,
+        check: Check,
+        at: Option<SystemTime>,
+    ) -> Choice {
         self.0
-            .choose(&Query::new(request, check, None, &self.0.nat64))
+            .choose(&Query::new(request, check, at, &self.0.nat64))
     }
 
     /// Returns what [`Refusal::rule`] says of each rule, in order: `rule 1 (no mail)`, or `rule 2` for one

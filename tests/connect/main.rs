@@ -12,6 +12,7 @@
 mod support;
 
 mod announce;
+mod balance;
 mod bind;
 mod bind_addresses;
 mod bind_limits;
@@ -19,6 +20,7 @@ mod bind_policy;
 mod direct;
 mod failover;
 mod failover_classify;
+mod failover_probes;
 mod failover_silence;
 #[cfg(feature = "hickory")]
 mod hickory;

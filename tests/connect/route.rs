@@ -7,13 +7,17 @@ use tokio::{
 use tower::{ServiceExt, util::BoxCloneSyncService};
 use tower_socks::{
     BoxError, Client, Connector, Identity, NoAuth, Request,
-    connector::{Unsupported, route::Router, upstream::Socks5Upstream},
+    connector::{
+        Unsupported, direct::Direct, name_service::NameService, route::Router,
+        upstream::Socks5Upstream,
+    },
+    error::reply_code,
     proto::{Address, Command, ReplyCode},
     rules::{Action, Destination, Rule},
     session::BoxTunnel,
 };
 
-use crate::support::{Script, proxy, stack, within};
+use crate::support::{Script, proxy, stack, upstream::resolver as hosts, within};
 
 fn to(destination: &str) -> Rule {
     Rule::new(Action::Allow).to(destination.parse::<Destination>().unwrap())
@@ -147,4 +151,49 @@ async fn towers_steer_chooses_between_connectors() {
         }
     })
     .await;
+}
+
+/// A name must not lead past the route that its address has.
+#[tokio::test]
+async fn an_address_of_a_name_that_has_another_route_is_refused() {
+    let target = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = target.local_addr().unwrap().port();
+    let here = || Connector::direct().with_connect(Direct::new().resolver(hosts(&["127.0.0.1"])));
+    let routes = || [(to("known.example"), here()), (to("127.0.0.0/8"), here())];
+    let router = Router::new(routes(), here());
+    let strict = router.clone().judge_addresses();
+    for (name, is_strict, allowed) in [
+        ("other.example", false, true),
+        ("other.example", true, false),
+        // The rule with the name comes first.
+        ("known.example", true, true),
+        // Its route is that of its address.
+        ("127.0.0.1", true, true),
+    ] {
+        let router = if is_strict {
+            strict.clone()
+        } else {
+            router.clone()
+        };
+        let request = Request::new(Command::CONNECT, Address::new(name, port).unwrap());
+        match within(router.oneshot(request)).await {
+            Ok(_) => assert!(allowed, "{name}"),
+            Err(error) => {
+                assert!(!allowed, "{name}: {error}");
+                assert!(
+                    error
+                        .to_string()
+                        .contains("has another route than the name"),
+                    "{error}"
+                );
+                assert_eq!(reply_code(&*error), ReplyCode::NOT_ALLOWED);
+            }
+        }
+    }
+    // Nothing is sent to what a lookup finds.
+    let resolve = NameService::new().resolver(hosts(&["127.0.0.1"]));
+    let lookup = Request::new(Command::RESOLVE, Address::new("other.example", 0).unwrap());
+    let names = Connector::direct().with_resolve(resolve);
+    let router = Router::new([(to("127.0.0.0/8"), names.clone())], names).judge_addresses();
+    assert!(within(router.oneshot(lookup)).await.is_ok());
 }

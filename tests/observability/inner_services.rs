@@ -10,7 +10,9 @@ use tower_socks::{
         key,
         limit::{FailedLoginsLayer, LimitLayer, RequestRate},
         meter::{ByteQuota, MeterLayer},
-        metrics::{LookupMetricsLayer, RequestMetricsLayer, SessionMetricsLayer},
+        metrics::{
+            LookupMetricsLayer, RequestMetricsLayer, SessionMetricsLayer, UpstreamMetricsLayer,
+        },
         trace::TraceLayer,
         track::OpenTunnels,
     },
@@ -41,6 +43,7 @@ async fn of_each_layer() {
     check!(SessionMetricsLayer::new());
     check!(RequestMetricsLayer::new());
     check!(LookupMetricsLayer::new());
+    check!(UpstreamMetricsLayer::new("paris"));
     check!(TraceLayer::new());
     check!(OpenTunnels::new().layer());
 }

@@ -7,7 +7,9 @@ use tower::{Layer, ServiceBuilder, ServiceExt, service_fn};
 use tower_socks::{
     AuthLayer, BoxError, HandshakeLayer, NoAuth, Request, UserPass, Users,
     connector::resolve::{Lookup, Resolve},
-    layer::metrics::{LookupMetricsLayer, RequestMetricsLayer, SessionMetricsLayer, names},
+    layer::metrics::{
+        LookupMetricsLayer, RequestMetricsLayer, SessionMetricsLayer, UpstreamMetricsLayer, names,
+    },
     proto::{Address, Command, DomainName},
 };
 
@@ -192,6 +194,57 @@ fn lookups() {
             [
                 "socks_resolve_seconds{outcome=failed} 1 times",
                 "socks_resolve_seconds{outcome=ok} 2 times",
+            ]
+        );
+    });
+}
+
+#[test]
+fn upstreams() {
+    recorded(async |numbers| {
+        let measured = UpstreamMetricsLayer::new("paris");
+        measured.touch();
+        measured.set_up(true);
+        measured.probe_failed();
+        let dial = |outcome: fn() -> Result<(), BoxError>| {
+            measured
+                .layer(service_fn(move |()| async move { outcome() }))
+                .oneshot(())
+        };
+        use tower::Service;
+        use tower_socks::{
+            ClientError::{Denied, Refused},
+            proto::ReplyCode,
+        };
+        assert!(dial(|| Ok(())).await.is_ok());
+        assert!(dial(|| Err(Denied.into())).await.is_err());
+        assert!(
+            dial(|| Err(Refused(ReplyCode::NOT_ALLOWED).into()))
+                .await
+                .is_err()
+        );
+        assert!(
+            dial(|| Err(Refused(ReplyCode::CONNECTION_REFUSED).into()))
+                .await
+                .is_err()
+        );
+        // The client has gone.
+        let mut service = measured.layer(service_fn(|()| {
+            std::future::pending::<Result<(), BoxError>>()
+        }));
+        drop(service.call(()));
+        assert_eq!(
+            lines(&numbers),
+            [
+                "socks_upstream_dial_seconds{upstream=paris} 5 times",
+                "socks_upstream_dials_total{upstream=paris,outcome=dropped} 1",
+                "socks_upstream_dials_total{upstream=paris,outcome=ok} 1",
+                "socks_upstream_dials_total{upstream=paris,outcome=refused} 1",
+                "socks_upstream_dials_total{upstream=paris,outcome=server} 0",
+                "socks_upstream_dials_total{upstream=paris,outcome=target} 1",
+                "socks_upstream_dials_total{upstream=paris,outcome=upstream} 1",
+                "socks_upstream_probe_failures_total{upstream=paris} 1",
+                "socks_upstream_up{upstream=paris} 1",
             ]
         );
     });

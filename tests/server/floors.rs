@@ -85,6 +85,7 @@ const CONNECTORS: &[&str] = &[
     "bind",
     "associate",
     "upstream",
+    "balance",
     "failover",
     "name_service",
     "proxy_url",
@@ -96,6 +97,8 @@ const CONNECTORS: &[&str] = &[
 const DEFAULTS: &[(&str, &str)] = &[
     ("upstream", "direct"),
     ("failover", "upstream"),
+    // A balancer is a failover whose order is another one for each request.
+    ("balance", "failover"),
     ("proxy_url", "direct"),
     ("proxy_url", "upstream"),
     ("proxy_url", "tls"),

@@ -10,7 +10,7 @@ use std::{
 
 use pin_project_lite::pin_project;
 
-use super::down::{Attempt, State};
+use super::{Classify, attempt::Attempt, down::State};
 use crate::{admission::Listened, error::BoxError};
 
 pin_project! {
@@ -26,9 +26,9 @@ pin_project! {
 }
 
 impl<F> Asking<F> {
-    pub(super) fn new(state: &Arc<State>, future: F) -> Self {
+    pub(super) fn new(state: &Arc<State>, classify: Classify, future: F) -> Self {
         Self {
-            attempt: Attempt::begin(state),
+            attempt: Attempt::begin(state, classify),
             future: Listened::new(future),
         }
     }

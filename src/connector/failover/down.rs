@@ -2,51 +2,82 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Mutex, PoisonError, atomic::AtomicUsize},
     time::Duration,
 };
 
 use tokio::time::Instant;
 
-use super::{Classify, FailureClass};
-use crate::{
-    admission::{Backoff, LogBudget, warned},
-    error::{BoxError, Chain},
-};
+use crate::admission::{Backoff, LogBudget, Suppressed, warned};
 
 /// How long an alternative is not tried after failures in a row.
 const BACKOFF: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
 
-/// A request that is dropped after so long has waited in vain: the client or a `timeout` had enough.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// Octets of an error that are kept.
+const ERROR: usize = 256;
 
 /// What is known of one alternative.
 #[derive(Debug)]
 pub(super) struct State {
     name: Box<str>,
-    classify: Classify,
     health: Mutex<Health>,
+    in_use: AtomicUsize,
     /// One that comes and goes has a few lines, and one in 10 s.
     lines: LogBudget,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, Default)]
 struct Health {
+    /// Of requests, since one was answered.
     failures: u32,
-    /// Whether the log knows that it is down.
-    told: bool,
-    /// Down until then.
+    /// Not tried until then, after failures of requests.
     down_until: Option<Instant>,
     /// When it has answered last.
     answered: Option<Instant>,
+    probes: Probed,
+    /// Why it is down, and since when.
+    outage: Option<(Instant, Box<str>)>,
+    /// Whether the log knows that it is down.
+    told: bool,
+}
+
+/// What probes have found.
+#[derive(Clone, Copy, Debug, Default)]
+struct Probed {
+    is_down: bool,
+    /// In a row.
+    successes: u32,
+    failures: u32,
+}
+
+/// How many probes in a row it takes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Turns {
+    pub(super) rise: u32,
+    pub(super) fall: u32,
+    /// Whether a success shows that requests would be executed as well.
+    pub(super) vouches: bool,
+}
+
+impl Health {
+    fn is_down(&self) -> bool {
+        self.failures > 0 || self.probes.is_down
+    }
+}
+
+/// What the log has to say about a failure.
+enum Line {
+    Down(Suppressed),
+    Again,
+    Still(u32),
 }
 
 impl State {
-    pub(super) fn new(name: impl Into<Box<str>>, classify: Classify) -> Self {
+    pub(super) fn new(name: Box<str>) -> Self {
         Self {
-            name: name.into(),
-            classify,
+            name,
             health: Mutex::default(),
+            in_use: AtomicUsize::new(0),
             lines: LogBudget::new(4, Duration::from_secs(10)),
         }
     }
@@ -55,137 +86,172 @@ impl State {
         &self.name
     }
 
-    /// Until when it is down, if it is.
+    pub(super) fn in_use(&self) -> &AtomicUsize {
+        &self.in_use
+    }
+
+    /// Whether it may be tried now.
+    pub(super) fn is_up(&self) -> bool {
+        self.lock(|health| {
+            let is_over = |until: Instant| until <= Instant::now();
+            !health.probes.is_down && health.down_until.is_none_or(is_over)
+        })
+    }
+
+    /// Until when it is down for failures of requests, if it is.
     pub(super) fn down_until(&self) -> Option<Instant> {
         self.lock(|health| health.down_until.filter(|until| *until > Instant::now()))
     }
 
+    pub(super) fn is_found_down(&self) -> bool {
+        self.lock(|health| health.probes.is_down)
+    }
+
+    /// For how long it has worked for nobody, and the error with which that began.
+    pub(super) fn outage(&self) -> Option<(Duration, String)> {
+        self.lock(|health| {
+            let outage = health.outage.as_ref();
+            outage.map(|(since, error)| (since.elapsed(), error.to_string()))
+        })
+    }
+
+    /// Notes that a request begins. Where the alternative has failed, that is one try: for all other requests
+    /// it stays down for as long as its last failure took it.
+    pub(super) fn tried(&self, begun: Instant) {
+        self.lock(|health| {
+            if health.down_until.is_some() {
+                health.down_until = begun.checked_add(BACKOFF.after(health.failures));
+            }
+        });
+    }
+
+    pub(super) fn has_answered_since(&self, begun: Instant) -> bool {
+        self.lock(|health| health.answered.is_some_and(|answered| answered >= begun))
+    }
+
     /// Notes a failure. `error` is what the log says, and `is_warned` whether it has said so as a
     /// warning.
-    fn failed(&self, error: &dyn fmt::Display, is_warned: bool) {
-        let (failures, line) = self.lock(|health| {
+    pub(super) fn failed(&self, error: &dyn fmt::Display, is_warned: bool) {
+        let line = self.lock(|health| {
+            let was_down = health.is_down();
+            health.probes.successes = 0;
             health.failures = health.failures.saturating_add(1);
             health.down_until = Instant::now().checked_add(BACKOFF.after(health.failures));
-            let line = (health.failures == 1).then(|| self.lines.take()).flatten();
-            health.told |= line.is_some();
-            (health.failures, line)
+            self.goes_down(health, was_down, error)
         });
+        self.say(line, error, is_warned);
+    }
+
+    /// Notes a probe that failed.
+    pub(super) fn probe_failed(&self, turns: Turns, error: &dyn fmt::Display, is_warned: bool) {
+        let line = self.lock(|health| {
+            let was_down = health.is_down();
+            let probes = &mut health.probes;
+            probes.successes = 0;
+            probes.failures = probes.failures.saturating_add(1);
+            probes.is_down |= probes.failures >= turns.fall;
+            let is_down = health.is_down();
+            is_down.then(|| self.goes_down(health, was_down, error))
+        });
+        match line {
+            Some(line) => self.say(line, error, is_warned),
+            None => tracing::debug!(upstream = %self.name, %error, "probe failed"),
+        }
+    }
+
+    fn goes_down(&self, health: &mut Health, was_down: bool, error: &dyn fmt::Display) -> Line {
+        if was_down {
+            return Line::Still(health.failures.max(health.probes.failures));
+        }
+        let mut text = error.to_string();
+        let cut = (0..=ERROR).rev().find(|at| text.is_char_boundary(*at));
+        text.truncate(cut.unwrap_or(0));
+        health.outage = Some((Instant::now(), text.into()));
+        match self.lines.take() {
+            Some(before) => {
+                health.told = true;
+                Line::Down(before)
+            }
+            None => Line::Again,
+        }
+    }
+
+    fn say(&self, line: Line, error: &dyn fmt::Display, is_warned: bool) {
         let upstream = &self.name;
         match line {
-            Some(before) if is_warned => {
+            Line::Down(before) if is_warned => {
                 let suppressed = before.field();
                 tracing::info!(%upstream, %error, suppressed, "upstream marked down");
             }
-            Some(before) => {
+            Line::Down(before) => {
                 let suppressed = before.field();
                 tracing::warn!(%upstream, %error, suppressed, "upstream marked down");
                 warned();
             }
-            None if failures == 1 => {
-                tracing::debug!(%upstream, %error, "upstream marked down once more");
+            Line::Again => tracing::debug!(%upstream, %error, "upstream marked down once more"),
+            Line::Still(failures) => {
+                tracing::debug!(%upstream, failures, %error, "upstream still down");
             }
-            None => tracing::debug!(%upstream, failures, %error, "upstream still down"),
         }
     }
 
-    /// Notes an answer.
-    fn answered(&self) {
-        let before = self.lock(|health| {
-            let answered = Health {
-                answered: Some(Instant::now()),
-                ..Health::default()
-            };
-            std::mem::replace(health, answered)
+    /// Notes an answer. One that probes have found down stays so until they find it up.
+    pub(super) fn answered(&self) {
+        self.recovers(|health| {
+            health.answered = Some(Instant::now());
+            let failures = std::mem::take(&mut health.failures);
+            health.down_until = None;
+            failures
         });
-        let (upstream, failures) = (&self.name, before.failures);
-        if before.told {
+    }
+
+    /// Notes a probe that has succeeded.
+    pub(super) fn probe_succeeded(&self, turns: Turns) {
+        self.recovers(|health| {
+            let probes = &mut health.probes;
+            probes.successes = probes.successes.saturating_add(1);
+            if turns.vouches {
+                health.answered = Some(Instant::now());
+            }
+            if !probes.is_down {
+                probes.failures = 0;
+            }
+            if probes.successes < turns.rise {
+                return 0;
+            }
+            probes.is_down = false;
+            let failures = std::mem::take(&mut probes.failures);
+            match turns.vouches {
+                true => {
+                    health.down_until = None;
+                    failures.max(std::mem::take(&mut health.failures))
+                }
+                false => failures,
+            }
+        });
+    }
+
+    /// Says so where a change that returns failures has brought it up.
+    fn recovers(&self, change: impl FnOnce(&mut Health) -> u32) {
+        let (is_up_again, told, failures) = self.lock(|health| {
+            let was_down = health.is_down();
+            let failures = change(health);
+            let is_up_again = was_down && !health.is_down();
+            if is_up_again {
+                health.outage = None;
+            }
+            let told = is_up_again && std::mem::take(&mut health.told);
+            (is_up_again, told, failures)
+        });
+        let upstream = &self.name;
+        if told {
             tracing::info!(%upstream, failures, "upstream up again");
-        } else if failures > 0 {
+        } else if is_up_again {
             tracing::debug!(%upstream, failures, "upstream up once more");
         }
     }
 
     fn lock<T>(&self, change: impl FnOnce(&mut Health) -> T) -> T {
         change(&mut self.health.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-/// A request to an alternative, until its outcome is recorded. One that is dropped without an
-/// outcome after some time counts as silence.
-#[derive(Debug)]
-pub(super) struct Attempt {
-    state: Arc<State>,
-    begun: Instant,
-    /// The alternative has answered something.
-    heard: bool,
-    recorded: bool,
-}
-
-impl Attempt {
-    /// Begins a request. Where the alternative has failed, that is one try: for all other requests it
-    /// stays down for as long as its last failure took it.
-    pub(super) fn begin(state: &Arc<State>) -> Self {
-        let begun = Instant::now();
-        state.lock(|health| {
-            if health.down_until.is_some() {
-                health.down_until = begun.checked_add(BACKOFF.after(health.failures));
-            }
-        });
-        Self {
-            state: Arc::clone(state),
-            begun,
-            heard: false,
-            recorded: false,
-        }
-    }
-
-    /// Records the outcome, of which the log may have a warning. Returns whether another alternative
-    /// might do better.
-    pub(super) fn record<T>(&mut self, outcome: &Result<T, BoxError>, is_warned: bool) -> bool {
-        self.recorded = true;
-        let Err(error) = outcome else {
-            self.state.answered();
-            return false;
-        };
-        match self.state.classify.class(error) {
-            FailureClass::Alternative => self.state.failed(&Chain(&**error), is_warned),
-            FailureClass::Silent => self.silent(&Chain(&**error), is_warned),
-            FailureClass::Request => {}
-            FailureClass::Target => {
-                self.state.answered();
-                return false;
-            }
-        }
-        true
-    }
-
-    /// Notes whether the alternative has answered something, if not yet the request.
-    pub(super) const fn hears(&mut self, anything: bool) {
-        self.heard = anything;
-    }
-
-    /// Records that the request was not answered within this time.
-    pub(super) fn time_out(&mut self, limit: Duration) {
-        self.recorded = true;
-        self.silent(&format_args!("no answer within {limit:?}"), false);
-    }
-
-    /// One that has answered others meanwhile is up: the target of this request is silent, and clients
-    /// choose targets.
-    fn silent(&self, error: &dyn fmt::Display, is_warned: bool) {
-        let answered = self.state.lock(|health| health.answered);
-        if answered.is_none_or(|answered| answered < self.begun) {
-            self.state.failed(error, is_warned);
-        }
-    }
-}
-
-impl Drop for Attempt {
-    fn drop(&mut self) {
-        let waited = self.begun.elapsed();
-        // Of one that speaks to us, a client that goes says only that the target is silent, which clients choose.
-        if !self.recorded && !self.heard && waited >= PATIENCE {
-            self.silent(&format_args!("no answer within {waited:?}"), false);
-        }
     }
 }

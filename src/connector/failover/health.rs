@@ -2,7 +2,6 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -11,7 +10,7 @@ use tokio::time::{Sleep, sleep_until};
 use tower::load::Load;
 use tower_service::Service;
 
-use super::{Classify, asking::Asking, down::State};
+use super::{Classify, Standing, asking::Asking};
 use crate::error::BoxError;
 
 /// Records whether a service is up or down. See the [module](super).
@@ -20,7 +19,8 @@ use crate::error::BoxError;
 /// to a minute; then one request at a time tries it. Clones share what is known.
 pub struct Health<S> {
     service: S,
-    state: Arc<State>,
+    standing: Standing,
+    classify: Classify,
     /// Runs out when it is up again.
     timer: Option<Pin<Box<Sleep>>>,
 }
@@ -30,7 +30,8 @@ impl<S> Health<S> {
     pub fn new(name: impl Into<Box<str>>, service: S) -> Self {
         Self {
             service,
-            state: Arc::new(State::new(name, Classify::default())),
+            standing: Standing::new(name),
+            classify: Classify::default(),
             timer: None,
         }
     }
@@ -38,22 +39,19 @@ impl<S> Health<S> {
     /// Classifies failures by this.
     #[must_use]
     pub fn classify(self, classify: Classify) -> Self {
-        Self {
-            state: Arc::new(State::new(self.state.name(), classify)),
-            ..self
-        }
+        Self { classify, ..self }
     }
 
     /// Returns the name that it has in the log.
     #[must_use]
     pub fn name(&self) -> &str {
-        self.state.name()
+        self.standing.name()
     }
 
     /// Returns whether it may be tried now.
     #[must_use]
     pub fn is_up(&self) -> bool {
-        self.state.down_until().is_none()
+        self.standing.is_up()
     }
 }
 
@@ -67,7 +65,7 @@ where
     type Future = HealthFuture<S::Future>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        while let Some(until) = self.state.down_until() {
+        while let Some(until) = self.standing.0.down_until() {
             let timer = self
                 .timer
                 .get_or_insert_with(|| Box::pin(sleep_until(until)));
@@ -82,7 +80,7 @@ where
 
     fn call(&mut self, target: T) -> Self::Future {
         HealthFuture {
-            asking: Asking::new(&self.state, self.service.call(target)),
+            asking: Asking::new(&self.standing.0, self.classify, self.service.call(target)),
         }
     }
 }
@@ -100,7 +98,8 @@ impl<S: Clone> Clone for Health<S> {
     fn clone(&self) -> Self {
         Self {
             service: self.service.clone(),
-            state: Arc::clone(&self.state),
+            standing: self.standing.clone(),
+            classify: self.classify,
             timer: None,
         }
     }
@@ -109,7 +108,7 @@ impl<S: Clone> Clone for Health<S> {
 impl<S> fmt::Debug for Health<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Health")
-            .field("name", &self.state.name())
+            .field("name", &self.standing.name())
             .field("is_up", &self.is_up())
             .finish_non_exhaustive()
     }

@@ -4,8 +4,11 @@
 //! * [`Health`] records whether one service is up or down, for a balancer of tower's: while it is down,
 //!   it is not ready until it may be tried again.
 //!
+//! * [`Probes`] ask an alternative every so often, and [`Standing`] is what they and all others know of it.
+//! * [`Balance`](super::balance::Balance) spreads requests over all that are up.
+//!
 //! Checks are passive: they are requests of clients, and nothing is sent for the sake of a check,
-//! unless [`Failover::checks`] does. An upstream is down once it does not work for anybody: the proxy
+//! unless [`Probes`] or [`Failover::checks`] do. An upstream is down once it does not work for anybody: the proxy
 //! could not be reached, spoke nonsense, or did not let us in. One that says nothing is down as well:
 //! within its [share of the time](Failover::share), or until a `timeout` or an impatient client ended
 //! the request after 2 s or more; unless it has answered another request meanwhile, since then the
@@ -77,13 +80,23 @@
 //! ```
 
 mod asking;
+mod attempt;
 mod classify;
 mod down;
 mod health;
+mod probes;
 mod service;
+mod standing;
+mod trying;
 
 pub use self::{
     classify::{Classify, FailureClass},
     health::Health,
+    probes::Probes,
     service::Failover,
+    standing::Standing,
+};
+pub(super) use self::{
+    standing::InUse,
+    trying::{Trying, up_first},
 };

@@ -1,18 +1,18 @@
 use std::{
     fmt,
     future::Future,
-    pin::pin,
-    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
-use tokio::time::{MissedTickBehavior, interval, timeout};
-use tower::ServiceExt;
+use tokio::time::{MissedTickBehavior, interval};
 use tower_service::Service;
 
-use super::{Classify, asking::Asking, down::State};
+use super::{
+    Classify, Standing,
+    trying::{Trying, up_first},
+};
 use crate::error::BoxError;
 
 /// Sends each request to the first alternative that works. See the [module](super).
@@ -22,24 +22,19 @@ use crate::error::BoxError;
 /// request's, and where it has said nothing within its [share of the time](Self::share). The outcome
 /// of the last one is the response. Clones share what is known about the alternatives.
 pub struct Failover<S> {
-    alternatives: Vec<(Arc<State>, S)>,
-    share: Duration,
+    alternatives: Vec<(Standing, S)>,
+    trying: Trying,
 }
-
-/// The time of an alternative behind which there is another one.
-const SHARE: Duration = Duration::from_secs(10);
 
 impl<S> Failover<S> {
     /// Creates a failover between these alternatives, best first, each under the name that it has in
-    /// the log.
-    pub fn new<N: Into<Box<str>>>(alternatives: impl IntoIterator<Item = (N, S)>) -> Self {
-        let alternatives = alternatives.into_iter().map(|(name, service)| {
-            let state = State::new(name, Classify::default());
-            (Arc::new(state), service)
-        });
+    /// the log, or with a [`Standing`] that others share.
+    pub fn new<N: Into<Standing>>(alternatives: impl IntoIterator<Item = (N, S)>) -> Self {
+        let alternatives = alternatives.into_iter();
+        let alternatives = alternatives.map(|(standing, service)| (standing.into(), service));
         Self {
             alternatives: alternatives.collect(),
-            share: SHARE,
+            trying: Trying::new(),
         }
     }
 
@@ -48,21 +43,15 @@ impl<S> Failover<S> {
     /// of them.
     #[must_use]
     pub const fn share(mut self, limit: Duration) -> Self {
-        self.share = limit;
+        self.trying.share = limit;
         self
     }
 
     /// Classifies failures by this.
     #[must_use]
-    pub fn classify(self, classify: Classify) -> Self {
-        let alternatives = self.alternatives.into_iter().map(|(state, service)| {
-            let state = State::new(state.name(), classify);
-            (Arc::new(state), service)
-        });
-        Self {
-            alternatives: alternatives.collect(),
-            ..self
-        }
+    pub const fn classify(mut self, classify: Classify) -> Self {
+        self.trying.classify = classify;
+        self
     }
 
     /// Returns active checks, for as long as the future is polled: spawn it. Each alternative is asked
@@ -96,16 +85,16 @@ impl<S> Failover<S> {
     {
         let Self {
             alternatives,
-            share,
+            trying,
         } = self.clone();
         async move {
             let mut turns = interval(period.max(Duration::from_millis(1)));
             turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
                 turns.tick().await;
-                let asking = alternatives
-                    .iter()
-                    .map(|(state, service)| ask(state, service.clone(), target.clone(), share));
+                let asking = alternatives.iter().map(|(standing, service)| {
+                    trying.ask(standing, service.clone(), target.clone())
+                });
                 let mut asking: FuturesUnordered<_> = asking.collect();
                 while asking.next().await.is_some() {}
             }
@@ -113,18 +102,14 @@ impl<S> Failover<S> {
     }
 
     /// The alternatives in the order in which they would be tried now.
-    fn order(&self) -> impl Iterator<Item = &(Arc<State>, S)> {
-        let is_up = |(state, _): &&(Arc<State>, S)| state.down_until().is_none();
-        let (up, mut down): (Vec<_>, Vec<_>) = self.alternatives.iter().partition(is_up);
-        // The one that has been down for the longest time has the best chances.
-        down.sort_by_key(|(state, _)| state.down_until());
-        up.into_iter().chain(down)
+    fn order(&self) -> impl Iterator<Item = &(Standing, S)> {
+        up_first(&self.alternatives, |(standing, _)| standing)
     }
 
     /// Returns the names of the alternatives in the order in which they would be tried now.
     #[must_use]
     pub fn names(&self) -> Vec<&str> {
-        self.order().map(|(state, _)| state.name()).collect()
+        self.order().map(|(standing, _)| standing.name()).collect()
     }
 }
 
@@ -146,48 +131,20 @@ where
     }
 
     fn call(&mut self, target: T) -> Self::Future {
-        let mut alternatives: Vec<_> = self.order().cloned().collect();
-        let last = alternatives.pop();
-        let share = self.share;
+        let alternatives: Vec<_> = self.order().cloned().collect();
+        let trying = self.trying;
         FailoverFuture::new(async move {
-            for (state, service) in alternatives {
-                if let Some(outcome) = ask(&state, service, target.clone(), share).await {
-                    return outcome;
-                }
-            }
-            let Some((state, service)) = last else {
-                return Err("failover has no alternatives".into());
-            };
-            let (outcome, _) = Asking::new(&state, service.oneshot(target)).await;
-            outcome
+            let outcome = trying.first_that_works(alternatives, target, |_| ()).await;
+            outcome.map(|(response, ())| response)
         })
     }
-}
-
-/// Asks an alternative, within a limit, and records what becomes of it. Returns the outcome, unless
-/// another one might do better.
-async fn ask<S, T>(
-    state: &Arc<State>,
-    service: S,
-    target: T,
-    limit: Duration,
-) -> Option<Result<S::Response, BoxError>>
-where
-    S: Service<T, Error: Into<BoxError>>,
-{
-    let mut asking = pin!(Asking::new(state, service.oneshot(target)));
-    let Ok((outcome, others)) = timeout(limit, asking.as_mut()).await else {
-        asking.time_out(limit);
-        return None;
-    };
-    (!others).then_some(outcome)
 }
 
 impl<S: Clone> Clone for Failover<S> {
     fn clone(&self) -> Self {
         Self {
             alternatives: self.alternatives.clone(),
-            share: self.share,
+            trying: self.trying,
         }
     }
 }

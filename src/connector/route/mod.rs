@@ -46,7 +46,8 @@
 //! with `[port 25 -> mail, user joe -> tor]` all of joe's datagrams go by `tor`, but none to port 25.
 //! Rules that are to route all datagrams of a user state no destination, or stand first.
 //!
-//! A name is routed as a name, and not resolved for that: networks in `to` match addresses only.
+//! A name is routed as a name, and not resolved for that: networks in `to` match addresses only. What a name leads to is
+//! refused with [`Router::judge_addresses`] where a rule would have sent that address elsewhere.
 
 mod policy;
 mod service;

@@ -30,6 +30,7 @@ pub(crate) fn request_span(method: &str) -> Span {
         method = method.unwrap_or("other"),
         user = Empty,
         target = Empty,
+        upstream = Empty,
     )
 }
 
@@ -99,6 +100,7 @@ pub(crate) fn span(
         user = Empty,
         command = Empty,
         target = Empty,
+        upstream = Empty,
     )
 }
 

@@ -8,6 +8,7 @@
 //! | [`SessionMetricsLayer`] | above [`HandshakeLayer`](crate::HandshakeLayer) | sessions and failed authentication |
 //! | [`RequestMetricsLayer`] | right below [`AuthLayer`](crate::AuthLayer), so that it counts refusals as well | requests, dials, tunnels, octets |
 //! | [`LookupMetricsLayer`] | on a resolver | lookups |
+//! | [`UpstreamMetricsLayer`] | on each of several upstreams | dials by it; the program tells it the rest |
 //!
 //! | name | counts or measures | labels | from |
 //! |---|---|---|---|
@@ -24,6 +25,10 @@
 //! | [`socks_datagrams_dropped_total`](names::DATAGRAMS_DROPPED) | datagrams that were dropped | `reason` | the same |
 //! | [`socks_refusals_total`](names::REFUSALS) | refusals | `reason`: the rule or limit | the same |
 //! | [`socks_limit_events_total`](names::LIMIT_EVENTS) | keys that reach a limit, and fall below it again | `limit`, `event` | the limits and the server themselves |
+//! | [`socks_upstream_up`](names::UPSTREAM_UP) | whether an upstream is up | `upstream`, its name | [`UpstreamMetricsLayer`] |
+//! | [`socks_upstream_probe_failures_total`](names::UPSTREAM_PROBE_FAILURES) | probes that failed | `upstream` | the same |
+//! | [`socks_upstream_dials_total`](names::UPSTREAM_DIALS) | dials | `upstream`, `outcome` | the same |
+//! | [`socks_upstream_dial_seconds`](names::UPSTREAM_DIAL_SECONDS) | the time of dials | `upstream` | the same |
 //! | [`socks_resolve_seconds`](names::RESOLVE_SECONDS) | the time to resolve a name | `outcome` | [`LookupMetricsLayer`] |
 //!
 //! No label has a value that a client can invent: no user, no target. What each client does is in the
@@ -61,6 +66,7 @@ mod refusals;
 mod requests;
 mod resolver;
 mod sessions;
+mod upstreams;
 
 pub mod names;
 
@@ -68,4 +74,5 @@ pub use self::{
     requests::{MetricsTunnel, RequestMetrics, RequestMetricsLayer},
     resolver::{LookupMetrics, LookupMetricsLayer},
     sessions::{SessionMetrics, SessionMetricsLayer},
+    upstreams::{UpstreamMetrics, UpstreamMetricsLayer},
 };

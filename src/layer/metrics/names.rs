@@ -55,6 +55,19 @@ pub const REFUSALS: &str = "socks_refusals_total";
 /// The limits count this themselves.
 pub const LIMIT_EVENTS: &str = crate::admission::LIMITS;
 
+/// Whether an upstream is up, 1 or 0, by `upstream`, its name.
+pub const UPSTREAM_UP: &str = "socks_upstream_up";
+
+/// Probes of upstreams that failed, by `upstream`.
+pub const UPSTREAM_PROBE_FAILURES: &str = "socks_upstream_probe_failures_total";
+
+/// Dials by an upstream, by `upstream` and `outcome`: `ok`; `refused`, by a policy here or by the upstream's own rules; `target`,
+/// `upstream` or `server`, whose fault it was; or `dropped`, as when the client goes or its time is over.
+pub const UPSTREAM_DIALS: &str = "socks_upstream_dials_total";
+
+/// The time of dials by an upstream, successful or not, in seconds, by `upstream`.
+pub const UPSTREAM_DIAL_SECONDS: &str = "socks_upstream_dial_seconds";
+
 /// Tells the recorder what the metrics mean, and their units. Once, after it is installed.
 pub fn describe() {
     describe_counter!(SESSIONS, "Sessions that have ended, by outcome.");
@@ -89,5 +102,13 @@ pub fn describe() {
     describe_counter!(DATAGRAMS, "Datagrams, by direction.");
     describe_counter!(DATAGRAMS_DROPPED, "Datagrams that were dropped, by reason.");
     describe_counter!(REFUSALS, "Refusals, by rule or limit.");
+    describe_gauge!(UPSTREAM_UP, "Whether an upstream is up.");
+    describe_counter!(UPSTREAM_PROBE_FAILURES, "Probes of upstreams that failed.");
+    describe_counter!(UPSTREAM_DIALS, "Dials by upstreams, by outcome.");
+    describe_histogram!(
+        UPSTREAM_DIAL_SECONDS,
+        Unit::Seconds,
+        "Time of dials by upstreams."
+    );
     describe_counter!(LIMIT_EVENTS, "Limits that were reached and released.");
 }

@@ -1,0 +1,4 @@
+mod future;
+mod layer;
+
+pub use self::layer::{UpstreamMetrics, UpstreamMetricsLayer};
