@@ -92,6 +92,11 @@ impl Credentials {
     pub const fn extensions(&self) -> &Extensions {
         &self.extensions
     }
+
+    /// Returns the same, to add to: what a verifier tells another one inside of it.
+    pub const fn extensions_mut(&mut self) -> &mut Extensions {
+        &mut self.extensions
+    }
 }
 
 /// Creates credentials of a client at an unknown address.

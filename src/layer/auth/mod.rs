@@ -69,17 +69,21 @@
 mod accept_user_id;
 mod authenticate;
 mod authenticate_stated;
+#[cfg(any(feature = "ldap", feature = "postgres"))]
+mod availability;
 mod blocking_verifier;
 #[cfg(feature = "tls")]
 mod client_certificate;
 mod combinators;
 mod future;
-#[cfg(feature = "ldap")]
+#[cfg(any(feature = "ldap", feature = "postgres"))]
 mod gate;
 mod layer;
 #[cfg(feature = "ldap")]
 pub mod ldap;
 mod no_auth;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 mod queue;
 #[cfg(feature = "remember")]
 pub mod remember;

@@ -10,20 +10,15 @@ use tokio::time::Instant;
 use tokio_rustls::rustls::ClientConfig;
 
 use super::{
+    super::availability::Availability,
     connection::{Connection, Times},
     error::{Failure, LdapError},
     url::Url,
 };
-use crate::{
-    admission::{Backoff, LogBudget},
-    error::{AuthError, BoxError},
-};
+use crate::error::{AuthError, BoxError};
 
 /// How long an idle connection is kept: less than what servers and firewalls do.
 const IDLE: Duration = Duration::from_secs(60);
-
-/// How long a server that has failed is left alone.
-const BACKOFF: Backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(4));
 
 pub(super) struct Servers {
     pub(super) all: Vec<Server>,
@@ -36,16 +31,13 @@ pub(super) struct Servers {
 pub(super) struct Server {
     pub(super) url: Url,
     state: Mutex<State>,
-    lines: LogBudget,
+    availability: Availability,
 }
 
 #[derive(Default)]
 struct State {
     searching: Vec<Connection>,
     binding: Vec<Connection>,
-    failures: u32,
-    /// Until then it is left alone.
-    away_until: Option<Instant>,
 }
 
 /// What a connection is for. One that has bound as a user is nobody's to search with.
@@ -72,9 +64,9 @@ impl Servers {
         most: usize,
     ) -> Self {
         let all = urls.into_iter().map(|url| Server {
+            availability: Availability::new(format!("LDAP server {url}")),
             url,
             state: Mutex::default(),
-            lines: LogBudget::new(4, Duration::from_secs(10)),
         });
         Self {
             all: all.collect(),
@@ -134,7 +126,7 @@ impl<'a> Round<'a> {
     pub(super) fn next(&mut self) -> Option<&'a Server> {
         loop {
             let server = self.rest.next()?;
-            if server.may_be_asked() {
+            if server.availability.may_be_asked() {
                 return Some(server);
             }
             let away = || LdapError::new(&server.url, Failure::Away);
@@ -146,7 +138,7 @@ impl<'a> Round<'a> {
     pub(super) fn judge<T>(&mut self, server: &Server, asked: Result<T, Failure>) -> Option<T> {
         let failure = match asked {
             Ok(answer) => {
-                server.answered();
+                server.availability.answered();
                 return Some(answer);
             }
             Err(failure) => failure,
@@ -154,7 +146,7 @@ impl<'a> Round<'a> {
         if failure.is_away() {
             server.failed(&failure);
         } else {
-            server.answered();
+            server.availability.answered();
             self.rest = [].iter();
         }
         self.last = Some(LdapError::new(&server.url, failure));
@@ -171,50 +163,16 @@ impl<'a> Round<'a> {
 }
 
 impl Server {
-    /// Whether it may be asked. Where it has been left alone for long enough, one who asks finds out for all.
-    pub(super) fn may_be_asked(&self) -> bool {
+    /// It has failed: its idle connections go as well.
+    fn failed(&self, failure: &Failure) {
         let mut state = self.state();
-        let now = Instant::now();
-        match state.away_until {
-            Some(until) if until > now => false,
-            Some(_) => {
-                state.away_until = Some(now + BACKOFF.after(state.failures));
-                true
-            }
-            None => true,
-        }
-    }
-
-    /// It has answered.
-    pub(super) fn answered(&self) {
-        let mut state = self.state();
-        state.away_until = None;
-        let failures = std::mem::take(&mut state.failures);
-        drop(state);
-        if failures > 0 && self.lines.take().is_some() {
-            tracing::info!("LDAP server {}: answers again", self.url);
-        }
-    }
-
-    /// It has failed: leave it alone for a time, and its idle connections go.
-    pub(super) fn failed(&self, failure: &Failure) {
-        let mut state = self.state();
-        state.failures = state.failures.saturating_add(1);
-        state.away_until = Some(Instant::now() + BACKOFF.after(state.failures));
-        let is_first = state.failures == 1;
         let idle = (
             std::mem::take(&mut state.searching),
             std::mem::take(&mut state.binding),
         );
         drop(state);
         drop(idle);
-        if is_first && let Some(suppressed) = self.lines.take() {
-            tracing::warn!(
-                suppressed = suppressed.field(),
-                "LDAP server {}: {failure}",
-                self.url
-            );
-        }
+        self.availability.failed(failure);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

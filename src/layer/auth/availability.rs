@@ -1,0 +1,84 @@
+//! Whether a server of a directory is asked, or left alone for a time after it has failed.
+
+use std::{
+    fmt,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use crate::admission::{Backoff, LogBudget};
+
+/// How long a server that has failed is left alone.
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(4));
+
+/// A server that is asked, or left alone.
+pub(super) struct Availability {
+    /// What the log calls it.
+    server: String,
+    state: Mutex<State>,
+    lines: LogBudget,
+}
+
+#[derive(Default)]
+struct State {
+    failures: u32,
+    /// Until then it is left alone.
+    away_until: Option<Instant>,
+}
+
+impl Availability {
+    pub(super) fn new(server: String) -> Self {
+        Self {
+            server,
+            state: Mutex::default(),
+            lines: LogBudget::new(4, Duration::from_secs(10)),
+        }
+    }
+
+    /// Whether it may be asked. Where it has been left alone for long enough, one who asks finds out for all.
+    pub(super) fn may_be_asked(&self) -> bool {
+        let mut state = self.state();
+        let now = Instant::now();
+        match state.away_until {
+            Some(until) if until > now => false,
+            Some(_) => {
+                state.away_until = Some(now + BACKOFF.after(state.failures));
+                true
+            }
+            None => true,
+        }
+    }
+
+    /// It has answered.
+    pub(super) fn answered(&self) {
+        let mut state = self.state();
+        state.away_until = None;
+        let failures = std::mem::take(&mut state.failures);
+        drop(state);
+        if failures > 0 && self.lines.take().is_some() {
+            tracing::info!("{}: answers again", self.server);
+        }
+    }
+
+    /// It has failed: it is left alone for a time, which doubles.
+    pub(super) fn failed(&self, failure: &dyn fmt::Display) {
+        let mut state = self.state();
+        state.failures = state.failures.saturating_add(1);
+        state.away_until = Some(Instant::now() + BACKOFF.after(state.failures));
+        let is_first = state.failures == 1;
+        drop(state);
+        if is_first && let Some(suppressed) = self.lines.take() {
+            tracing::warn!(
+                suppressed = suppressed.field(),
+                "{}: {failure}",
+                self.server
+            );
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
