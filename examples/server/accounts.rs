@@ -99,9 +99,7 @@ impl Accounts {
     ///
     /// Directories of which the same is stated stay, with their connections.
     pub(crate) fn follow(&mut self, old: &Self) -> Vec<Box<[u8]>> {
-        if self.directories.is_same_as(&old.directories) {
-            self.directories = old.directories.clone();
-        }
+        self.directories.follow(&old.directories);
         self.generation = old.generation + 1;
         let names = self.users.names().chain(self.hashes.names());
         let changed = names.filter_map(|name| {

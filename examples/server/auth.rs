@@ -22,6 +22,8 @@ use tower_socks::{
     session::{Negotiation, Policy, Stated},
 };
 
+#[cfg(feature = "postgres")]
+use crate::directories::postgres;
 use crate::{
     accounts::Accounts,
     certified::{ByCertificate, Certified},
@@ -129,6 +131,10 @@ impl Verifier {
     ) -> Self {
         let in_force = accounts.clone();
         let hashing = logins.verifier(move |memory, credentials| {
+            #[cfg(feature = "postgres")]
+            if let Some(verified) = postgres::verify_stored(memory, credentials) {
+                return verified;
+            }
             let accounts = in_force.borrow().clone();
             accounts.verify(memory, credentials)
         });
@@ -190,9 +196,9 @@ impl Service<Credentials> for Slow {
         let accounts = self.accounts.borrow();
         if accounts.asks_directories(credentials.name()) {
             let directories = accounts.directories().clone();
-            Either::Right(Box::pin(
-                async move { directories.verify(credentials).await },
-            ))
+            let hashing = self.hashing.clone();
+            let verify = async move { directories.verify(credentials, hashing).await };
+            Either::Right(Box::pin(verify))
         } else {
             Either::Left(self.hashing.call(credentials))
         }

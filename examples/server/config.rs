@@ -15,7 +15,7 @@ use tower_socks::{
 
 use crate::{
     accounts::Accounts,
-    directories::ldap,
+    directories::{ldap, postgres},
     hashes::Hashes,
     limits::Limits,
     listen::{Listen, Listener, Protocols, ProxyProtocol, Tls},
@@ -56,6 +56,10 @@ pub(crate) struct Config {
     pub(crate) users_file: Option<PathBuf>,
     /// Users of a directory.
     pub(crate) ldap: Option<ldap::Table>,
+    /// Users of a database.
+    pub(crate) postgres: Option<postgres::Table>,
+    /// The order in which they are asked, by the names of their tables.
+    pub(crate) directories: Option<Vec<String>>,
     /// The rules, without what the command line adds.
     #[serde(default = "public")]
     pub(crate) acl: RulesBuilder,
@@ -115,6 +119,8 @@ impl Default for Config {
             password_hashes: Hashes::default(),
             users_file: None,
             ldap: None,
+            postgres: None,
+            directories: None,
             acl: public(),
             limits: Limits::default(),
             logins: Logins::default(),
@@ -159,7 +165,7 @@ impl Config {
     }
 
     fn has_directories(&self) -> bool {
-        self.ldap.is_some()
+        self.ldap.is_some() || self.postgres.is_some()
     }
 
     fn parse(text: &str) -> Result<Self, (Option<Range<usize>>, String)> {

@@ -209,7 +209,7 @@ impl Hash {
         })
     }
 
-    fn verify(&self, memory: &mut Memory, password: &[u8]) -> bool {
+    pub(crate) fn verify(&self, memory: &mut Memory, password: &[u8]) -> bool {
         match self {
             Self::Argon2 { argon2, salt, hash } => {
                 let blocks = memory.blocks(argon2.params().block_count());

@@ -29,6 +29,8 @@ pub(crate) struct Logins {
     remember: Span,
     /// The same of those that were wrong.
     remember_wrong: Span,
+    /// How often users of directories are looked for again.
+    pub(crate) recheck: Span,
     /// Of an address, or at a name.
     free_failures: u32,
     /// Before a password is looked at, after failures.
@@ -45,6 +47,7 @@ impl Default for Logins {
             hashes_waiting: None,
             remember: Span(Duration::from_secs(5 * 60)),
             remember_wrong: Span(Duration::from_secs(5)),
+            recheck: Span(Duration::from_secs(10 * 60)),
             free_failures: 3,
             longest_delay: Span(Duration::from_secs(4)),
             at_once_per_client: NonZeroU32::MIN.saturating_add(63),

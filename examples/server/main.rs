@@ -220,6 +220,14 @@ where
         let status = Status::start(&metrics, open.clone(), state.policy(), health)?;
         tokio::spawn(status.serve(listener));
     }
+    let policy = state.policy();
+    tokio::spawn(directories::recheck::recheck(
+        logins.recheck.0,
+        state.accounts(),
+        open.clone(),
+        state.remembered().clone(),
+        move || policy.recheck(),
+    ));
     let auth = ServiceBuilder::new()
         .layer(logins.failed())
         .layer(AuthLayer::new(ReloadableAuth::new(

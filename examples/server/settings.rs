@@ -82,6 +82,8 @@ impl Settings {
             password_hashes: hashes,
             users_file,
             ldap,
+            postgres,
+            directories,
             acl,
             limits,
             logins,
@@ -99,6 +101,7 @@ impl Settings {
         let has_secrets = !users.is_empty()
             || !hashes.is_empty()
             || ldap.as_ref().is_some_and(|table| table.has_secret())
+            || postgres.as_ref().is_some_and(|table| table.has_secret())
             || upstream.as_ref().is_some_and(Upstream::has_password);
         let users = flags.with_users(users);
         let mut accounts = Accounts::new(users, hashes)?;
@@ -111,7 +114,9 @@ impl Settings {
             None => None,
         };
         let ldap = ldap.map(|table| table.directory()).transpose()?;
-        let directories = Directories::new([ldap].into_iter().flatten());
+        let postgres = postgres.map(|table| table.directory()).transpose()?;
+        let stated = [ldap, postgres].into_iter().flatten();
+        let directories = Directories::new(stated, directories.as_deref())?;
         let accounts = accounts.with_directories(directories);
         let has_udp = match (&upstream, upstream_udp) {
             (None, None) => true,

@@ -1,16 +1,15 @@
 //! `[ldap]` of the file: users of a directory.
 
-use std::{collections::BTreeMap, fs, num::NonZeroUsize, path::PathBuf};
+use std::{collections::BTreeMap, fs, num::NonZeroUsize, path::PathBuf, sync::Arc};
 
 use serde::Deserialize;
-use tower::util::BoxCloneSyncService;
 use tower_socks::{
     layer::auth::ldap::{Ldap, LdapBuilder},
     tls::{Authorities, ClientSettings},
 };
 
 use super::{
-    Directory,
+    Directory, Verifier,
     secret::{self, Secret},
 };
 use crate::timeouts::Span;
@@ -90,13 +89,17 @@ impl Table {
                 "ldap: passwords go to {server} in clear text: take ldaps:// or `start_tls = true`"
             )
         });
-        Ok(Directory {
-            name: "ldap",
-            warnings: warnings.collect(),
-            secret_files: self.password_file.iter().cloned().collect(),
-            stated: format!("{self:?}{password:?}{authorities}"),
-            verifier: BoxCloneSyncService::new(ldap),
-        })
+        let warnings: Vec<_> = warnings.collect();
+        let stated = format!("{self:?}{password:?}{authorities}");
+        let asked = ldap.clone();
+        let directory = Directory::new("ldap", Verifier::new(ldap), stated)
+            .warnings(warnings)
+            .secret_files(self.password_file.clone())
+            .knows(Arc::new(move |name| {
+                let asked = asked.clone();
+                Box::pin(async move { asked.knows(&name).await })
+            }));
+        Ok(directory)
     }
 
     /// Where users are.

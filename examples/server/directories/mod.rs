@@ -5,101 +5,138 @@
 //! wrong password is the end of it, and so is a directory that cannot tell: otherwise who can silence one directory would be
 //! verified by another.
 
+#[cfg_attr(
+    not(any(feature = "ldap", feature = "postgres")),
+    expect(dead_code, reason = "this build has none")
+)]
+mod directory;
+mod gone;
 #[cfg(feature = "ldap")]
 pub(crate) mod ldap;
-#[cfg(feature = "ldap")]
-pub(crate) mod secret;
-#[cfg(not(feature = "ldap"))]
-pub(crate) mod unbuilt;
+#[cfg(feature = "postgres")]
+pub(crate) mod postgres;
+pub(crate) mod recheck;
+#[cfg(any(feature = "ldap", feature = "postgres"))]
+mod secret;
+#[cfg(not(all(feature = "ldap", feature = "postgres")))]
+mod unbuilt;
 
-#[cfg(not(feature = "ldap"))]
-pub(crate) use self::unbuilt::ldap;
+use std::{fmt, sync::Arc, time::Instant};
 
-use std::{fmt, path::PathBuf, sync::Arc};
-
-use tower::{ServiceExt, util::BoxCloneSyncService};
 use tower_socks::{
     BoxError, Credentials, Identity,
     error::{AuthError, UnknownUser},
+    layer::auth::BlockingVerifier,
 };
 
-use crate::warnings::is_exposed;
-
-/// Asks a directory. It fails with [`UnknownUser`] where nobody has that name, with [`AuthError::Denied`] where the
-/// password is wrong, and with anything else where it cannot tell.
-pub(crate) type Verifier = BoxCloneSyncService<Credentials, Identity, BoxError>;
-
-/// A directory.
-#[derive(Clone)]
-pub(crate) struct Directory {
-    /// The table of the file that states it.
-    pub(crate) name: &'static str,
-    pub(crate) verifier: Verifier,
-    /// What an operator is warned about.
-    pub(crate) warnings: Vec<String>,
-    /// Files with a secret alone.
-    pub(crate) secret_files: Vec<PathBuf>,
-    /// All that is stated of it, with its secrets: by which a reload knows whether it is another one. Never shown.
-    pub(crate) stated: String,
-}
+pub(crate) use self::directory::Directory;
+#[cfg(any(feature = "ldap", feature = "postgres"))]
+use self::directory::Verifier;
+use self::gone::Gone;
+#[cfg(not(feature = "ldap"))]
+pub(crate) use self::unbuilt::ldap;
+#[cfg(not(feature = "postgres"))]
+pub(crate) use self::unbuilt::postgres;
 
 /// All of them, in the order in which they are asked.
 #[derive(Clone, Default)]
-pub(crate) struct Directories(Arc<[Directory]>);
+pub(crate) struct Directories {
+    all: Arc<[Directory]>,
+    gone: Gone,
+}
 
-/// In the extensions of an identity: the directory that knows it.
-struct ByDirectory(&'static str);
+/// In the extensions of an identity: the directory that knows it, and since when.
+struct ByDirectory {
+    directory: &'static str,
+    verified: Instant,
+}
 
 impl Directories {
-    pub(crate) fn new(all: impl IntoIterator<Item = Directory>) -> Self {
-        Self(all.into_iter().collect())
+    /// Collects those that are stated, in the order that is stated.
+    ///
+    /// # Errors
+    ///
+    /// The order does not name each of them once.
+    pub(crate) fn new(
+        stated: impl IntoIterator<Item = Directory>,
+        order: Option<&[String]>,
+    ) -> Result<Self, String> {
+        let mut stated: Vec<_> = stated.into_iter().collect();
+        let all = match order {
+            None => stated,
+            Some(order) => {
+                let mut all = Vec::new();
+                for name in order {
+                    let at = stated.iter().position(|directory| directory.name == name);
+                    let at = at.ok_or_else(|| {
+                        format!("directories: there is no table [{name}], or it is named twice")
+                    })?;
+                    all.push(stated.remove(at));
+                }
+                if let Some(left) = stated.first() {
+                    return Err(format!("directories: [{}] is not named", left.name));
+                }
+                all
+            }
+        };
+        Ok(Self {
+            all: all.into(),
+            gone: Gone::default(),
+        })
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.all.is_empty()
     }
 
     pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> {
-        self.0.iter().map(|directory| directory.name)
+        self.all.iter().map(|directory| directory.name)
     }
 
     /// Warns at the start and after each reload.
     pub(crate) fn warn(&self) {
-        for directory in &*self.0 {
-            for warning in &directory.warnings {
-                tracing::warn!("{warning}");
-            }
-            let exposed = directory.secret_files.iter();
-            for file in exposed.filter(|file| is_exposed(file)) {
-                tracing::warn!(
-                    "{}: is a secret, and everybody on this machine can read it: chmod o-r",
-                    file.display()
-                );
-            }
+        for directory in &*self.all {
+            directory.warn();
         }
     }
 
     /// Whether both ask the same directories in the same manner.
     pub(crate) fn is_same_as(&self, other: &Self) -> bool {
-        let stated = |all: &Self| -> Vec<_> {
-            let all = all.0.iter();
-            all.map(|one| (one.name, one.stated.clone())).collect()
-        };
-        stated(self) == stated(other)
+        let (own, others) = (self.all.iter(), other.all.iter());
+        own.len() == others.len()
+            && own
+                .zip(others)
+                .all(|(one, another)| one.is_same_as(another))
     }
 
-    /// Asks for a name that the file does not know.
+    /// Keeps what is known of the users of those before.
+    pub(crate) fn follow(&mut self, old: &Self) {
+        if self.is_same_as(old) {
+            self.all = Arc::clone(&old.all);
+        }
+        self.gone = old.gone.clone();
+    }
+
+    /// Asks for a name that the file does not know. Hashes of one are computed by `hashing`.
     ///
     /// # Errors
     ///
     /// [`AuthError::Denied`] for a wrong name or password, and [`AuthError::Verifier`] with the directory's name in it
     /// where that could not tell.
-    pub(crate) async fn verify(&self, credentials: Credentials) -> Result<Identity, BoxError> {
-        for directory in &*self.0 {
-            let verifier = directory.verifier.clone();
-            match verifier.oneshot(credentials.clone()).await {
+    pub(crate) async fn verify(
+        &self,
+        credentials: Credentials,
+        hashing: BlockingVerifier,
+    ) -> Result<Identity, BoxError> {
+        for directory in &*self.all {
+            // Before it is asked: who is found to be gone meanwhile is gone.
+            let by = ByDirectory {
+                directory: directory.name,
+                verified: Instant::now(),
+            };
+            let verifying = directory.verifier.verify(credentials.clone(), &hashing);
+            match verifying.await {
                 Ok(mut identity) => {
-                    let by = ByDirectory(directory.name);
                     identity.extensions_mut().insert(by);
                     return Ok(identity);
                 }
@@ -110,10 +147,13 @@ impl Directories {
         Err(AuthError::Denied.into())
     }
 
-    /// Whether a directory has verified an identity; and if so, whether it is still asked.
+    /// Whether a directory has verified an identity; and if so, whether it is still asked, and has not been found to
+    /// know it no longer.
     pub(crate) fn know(&self, identity: &Identity) -> Option<bool> {
-        let ByDirectory(by) = identity.extensions().get()?;
-        Some(self.names().any(|name| name == *by))
+        let by: &ByDirectory = identity.extensions().get()?;
+        let is_asked = self.names().any(|name| name == by.directory);
+        let name = identity.name().unwrap_or_default();
+        Some(is_asked && !self.gone.since(name, by.verified))
     }
 }
 

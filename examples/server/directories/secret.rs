@@ -13,6 +13,13 @@ use serde::Deserialize;
 #[derive(Clone, Deserialize)]
 pub(crate) struct Secret(String);
 
+impl Secret {
+    #[cfg(feature = "postgres")]
+    pub(super) fn text(&self) -> &str {
+        &self.0
+    }
+}
+
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("\"...\"")
@@ -63,7 +70,7 @@ pub(crate) fn load(stated: Option<&Secret>, file: Option<&Path>) -> Result<Optio
 }
 
 /// Where a file is.
-pub(crate) fn place(file: &Path) -> Result<PathBuf, String> {
+fn place(file: &Path) -> Result<PathBuf, String> {
     let Ok(name) = file.strip_prefix(format!("${CREDENTIALS}")) else {
         return Ok(file.into());
     };

@@ -38,3 +38,4 @@ macro_rules! unbuilt {
 }
 
 unbuilt!(ldap, "ldap", "LDAP");
+unbuilt!(postgres, "postgres", "PostgreSQL");

@@ -19,7 +19,7 @@ use super::{
     server::{Connection, Server},
 };
 use crate::{
-    error::{AuthError, BoxError, UnknownUser},
+    error::{AuthError, BoxError, UnknownUser, find},
     session::{Credentials, Identity},
 };
 
@@ -130,11 +130,18 @@ where
             let stored = StoredHash(hash.map(Into::into));
             credentials.extensions_mut().insert(stored);
             // For whom nobody knows as well, so that it takes as long.
-            let verified = verifier.call(credentials).await;
+            let verified = verifier.call(credentials).await.map_err(Into::into);
+            let is_denied = |error: &BoxError| matches!(find(&**error), Some(AuthError::Denied));
+            if let Err(error) = verified.as_ref()
+                && !is_denied(error)
+            {
+                // Nobody has looked at it.
+                return verified;
+            }
             let (Some(name), Some(found)) = (name, found) else {
                 return Err(UnknownUser.into());
             };
-            let verified = verified.map_err(Into::into)?;
+            let verified = verified?;
             if found.is_disabled || found.hash.is_none() {
                 return Err(AuthError::Denied.into());
             }

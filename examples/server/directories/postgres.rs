@@ -1,0 +1,144 @@
+//! `[postgres]` of the file: users of a database.
+
+use std::{
+    fs,
+    num::NonZeroUsize,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use serde::Deserialize;
+use tower::Layer;
+use tower_socks::{
+    Credentials, Identity,
+    error::AuthError,
+    layer::auth::postgres::{PostgresLayer, StoredHash},
+    tls::{Authorities, ClientSettings},
+};
+
+use super::{
+    Directory, Verifier,
+    secret::{self, Secret},
+};
+use crate::{
+    hashes::{Hash, Memory},
+    timeouts::Span,
+};
+
+/// `[postgres]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Table {
+    /// It may have a password.
+    database: Secret,
+    password: Option<Secret>,
+    password_file: Option<PathBuf>,
+    /// The platform's, if it is left out.
+    authorities: Option<PathBuf>,
+    query: String,
+    connections: Option<NonZeroUsize>,
+    waiting: Option<NonZeroUsize>,
+    connect_timeout: Option<Span>,
+    answer_timeout: Option<Span>,
+}
+
+impl Table {
+    /// Whether it has a password.
+    pub(crate) fn has_secret(&self) -> bool {
+        let database = self.database.text();
+        let user = database.split_once("://").map_or("", |(_, rest)| rest);
+        let user = user.split_once('@').map_or("", |(user, _)| user);
+        self.password.is_some() || database.contains("password") || user.contains(':')
+    }
+
+    /// Makes the directory. Nothing is connected yet.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the table, or with a file that it names.
+    pub(crate) fn directory(&self) -> Result<Directory, String> {
+        let fail = |problem: String| format!("postgres: {problem}");
+        let password = secret::load(self.password.as_ref(), self.password_file.as_deref());
+        let password = password.map_err(|problem| format!("postgres, password: {problem}"))?;
+        let builder = PostgresLayer::builder(self.database.text(), &self.query);
+        let mut builder = builder.map_err(|problem| format!("postgres, database: {problem}"))?;
+        if let Some(password) = &password {
+            builder = builder.password(password);
+        }
+        let mut authorities = String::new();
+        if let Some(file) = &self.authorities {
+            let read = fs::read(file);
+            let read =
+                read.map_err(|error| fail(format!("authorities {}: {error}", file.display())))?;
+            authorities = String::from_utf8_lossy(&read).into_owned();
+            let tls = Authorities::from_file(file).map(ClientSettings::new);
+            let tls = tls.and_then(ClientSettings::build);
+            builder = builder.tls(tls.map_err(|error| fail(format!("authorities: {error}")))?);
+        }
+        if let Some(most) = self.connections {
+            builder = builder.connections(most.get());
+        }
+        if let Some(most) = self.waiting {
+            builder = builder.waiting(most.get());
+        }
+        if let Some(longest) = self.connect_timeout {
+            builder = builder.connect_timeout(longest.0);
+        }
+        if let Some(longest) = self.answer_timeout {
+            builder = builder.answer_timeout(longest.0);
+        }
+        let layer = builder.build();
+        let layer = layer.map_err(|problem| fail(problem.to_string()))?;
+        let warnings: Vec<_> = layer
+            .clear_text()
+            .map(|server| {
+                format!("postgres: {server} is asked in clear text: leave `sslmode=disable` out")
+            })
+            .collect();
+        let asked = layer.clone().layer(());
+        let stated = format!("{self:?}{}{password:?}{authorities}", self.database.text());
+        let directory = Directory::new("postgres", Verifier::Hashes(layer), stated)
+            .warnings(warnings)
+            .secret_files(self.password_file.clone())
+            .knows(Arc::new(move |name| {
+                let asked = asked.clone();
+                Box::pin(async move { asked.knows(&name).await.map(Some) })
+            }));
+        Ok(directory)
+    }
+}
+
+/// Verifies a password by the hash that the database has; `None` where it was not asked.
+pub(crate) fn verify_stored(
+    memory: &mut Memory,
+    credentials: &Credentials,
+) -> Option<Result<Identity, AuthError>> {
+    /// Of no known password, with the costs of `server hash-password`.
+    const ANY: &str = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXRoaW5nb2ZzYWx0$\
+                       3bUUMlCZVx9iR8q4sTBm6H6bc6oBZjTQ2V7v0d0m8wM";
+    /// The last hash that was right or wrong: those of a database cost about the same, and a name that nobody has takes
+    /// the time of it.
+    static LAST: Mutex<Option<Arc<str>>> = Mutex::new(None);
+
+    credentials.extensions().get::<StoredHash>()?;
+    let password = credentials.password().as_bytes();
+    let last = || LAST.lock().unwrap_or_else(PoisonError::into_inner);
+    let Some(stored) = StoredHash::of(credentials) else {
+        let text = last().clone();
+        let hash = Hash::of_file(text.as_deref().unwrap_or(ANY).as_bytes());
+        _ = hash.map(|hash| hash.verify(memory, password));
+        return Some(Err(AuthError::Denied));
+    };
+    let hash = match Hash::of_file(stored.as_bytes()) {
+        Ok(hash) => hash,
+        Err(problem) => {
+            let problem = format!("postgres, the hash of a user: {problem}");
+            return Some(Err(AuthError::Verifier(problem.into())));
+        }
+    };
+    *last() = Some(stored.into());
+    Some(match hash.verify(memory, password) {
+        true => Ok(Identity::named(credentials.name())),
+        false => Err(AuthError::Denied),
+    })
+}
