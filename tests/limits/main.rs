@@ -25,6 +25,8 @@ mod meters;
 #[cfg(feature = "limit")]
 mod own;
 mod own_protocol;
+#[cfg(feature = "limit")]
+mod rates;
 mod senders;
 #[cfg(feature = "users")]
 mod sessions;

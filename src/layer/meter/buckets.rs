@@ -12,8 +12,11 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::token_bucket::Bucket;
-use crate::{admission::held_back, io::Direction};
+use super::{Rates, token_bucket::Bucket};
+use crate::{
+    admission::{Fullest, held_back},
+    io::Direction,
+};
 
 /// Keys without tunnels that are remembered because they have moved more than their rate allows.
 const MOST: usize = 16 * 1024;
@@ -21,18 +24,11 @@ const MOST: usize = 16 * 1024;
 /// Keys that there may be before those that are paid are looked for.
 const CROWD: usize = 64;
 
-/// Rates for each [`Direction`], in bytes a second.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Rates {
-    pub(super) up: Option<u64>,
-    pub(super) down: Option<u64>,
-}
-
 /// The buckets of one key, up and down.
 #[derive(Debug)]
 pub(super) struct Buckets {
-    up: Option<Bucket>,
-    down: Option<Bucket>,
+    up: Bucket,
+    down: Bucket,
     /// What the log says.
     key: Box<str>,
     tunnels: AtomicUsize,
@@ -41,18 +37,30 @@ pub(super) struct Buckets {
 impl Buckets {
     pub(super) fn new<K: fmt::Debug>(rates: Rates, key: &K) -> Arc<Self> {
         Arc::new(Self {
-            up: rates.up.map(Bucket::new),
-            down: rates.down.map(Bucket::new),
+            up: Bucket::new(rates.up, rates.up_burst),
+            down: Bucket::new(rates.down, rates.down_burst),
             key: format!("{key:?}").into(),
             tunnels: AtomicUsize::new(0),
         })
     }
 
-    pub(super) const fn of(&self, direction: Direction) -> Option<&Bucket> {
+    /// Returns the bucket of a direction, if it bounds anything.
+    pub(super) fn of(&self, direction: Direction) -> Option<&Bucket> {
+        Some(self.any(direction)).filter(|bucket| bucket.is_limited())
+    }
+
+    /// Returns the bucket of a direction, whether it bounds anything or not.
+    pub(super) const fn any(&self, direction: Direction) -> &Bucket {
         match direction {
-            Direction::Up => self.up.as_ref(),
-            Direction::Down => self.down.as_ref(),
+            Direction::Up => &self.up,
+            Direction::Down => &self.down,
         }
+    }
+
+    /// Sets the rates, of tunnels that are open as well.
+    fn set(&self, rates: Rates) {
+        self.up.set(rates.up, rates.up_burst);
+        self.down.set(rates.down, rates.down_burst);
     }
 
     pub(super) fn held_back(&self, direction: Direction, is: bool) {
@@ -65,8 +73,8 @@ impl Buckets {
 
     /// Returns when everything that has moved, in both directions, is paid for.
     fn paid(&self) -> Option<Instant> {
-        let paid = |bucket: &Option<Bucket>| bucket.as_ref().map(Bucket::paid);
-        paid(&self.up).max(paid(&self.down))
+        let paid = |direction| self.of(direction).map(Bucket::paid);
+        paid(Direction::Up).max(paid(Direction::Down))
     }
 
     fn is_idle(&self) -> bool {
@@ -100,7 +108,7 @@ impl Drop for Tunnel {
             return;
         }
         for direction in [Direction::Up, Direction::Down] {
-            if self.0.of(direction).is_some_and(Bucket::relieve) {
+            if self.0.any(direction).relieve() {
                 self.0.held_back(direction, false);
             }
         }
@@ -119,11 +127,16 @@ struct Keys<K> {
 }
 
 impl<K: Hash + Eq + Clone + fmt::Debug> Known<K> {
-    /// Returns the buckets of a key for a new tunnel of it.
-    pub(super) fn tunnel(&self, rates: Rates, key: K) -> Tunnel {
+    /// Returns the buckets of a key for a new tunnel of it. Rates that vary are those of the key from here on.
+    pub(super) fn tunnel(&self, rates: Rates, varies: bool, key: K) -> Tunnel {
         let mut keys = self.keys();
         if let Some(buckets) = keys.buckets.get(&key) {
-            return Tunnel::new(Arc::clone(buckets));
+            let tunnel = Tunnel::new(Arc::clone(buckets));
+            drop(keys);
+            if varies {
+                tunnel.set(rates);
+            }
+            return tunnel;
         }
         if keys.buckets.len() >= keys.crowd {
             keys.forget();
@@ -132,6 +145,36 @@ impl<K: Hash + Eq + Clone + fmt::Debug> Known<K> {
         let tunnel = Tunnel::new(Arc::clone(&buckets));
         keys.buckets.insert(key, buckets);
         tunnel
+    }
+}
+
+impl<K: Clone> Known<K> {
+    /// Sets the rates of all keys that are remembered.
+    pub(super) fn set(&self, rates: impl Fn(&K) -> Option<Rates>) {
+        // Not while they are locked: those that wait are woken.
+        let all: Vec<_> = {
+            let keys = self.keys();
+            let all = keys.buckets.iter();
+            all.map(|(key, buckets)| (key.clone(), Arc::clone(buckets)))
+                .collect()
+        };
+        for (key, buckets) in all {
+            buckets.set(rates(&key).unwrap_or_default());
+        }
+    }
+
+    /// Looks at how full the buckets are, the fuller one of each key.
+    pub(super) fn look(&self, fullest: &mut Fullest<K>) {
+        for (key, buckets) in &self.keys().buckets {
+            let levels = [Direction::Up, Direction::Down].map(|direction| buckets.of(direction));
+            let mut one = Fullest::new(1);
+            for (used, most) in levels.into_iter().flatten().map(Bucket::level) {
+                one.see(&(), used, most);
+            }
+            for level in one.into_vec() {
+                fullest.see(key, level.used, level.most);
+            }
+        }
     }
 }
 
@@ -196,20 +239,17 @@ mod tests {
 
     use super::*;
 
-    const RATES: Rates = Rates {
-        up: Some(1000),
-        down: None,
-    };
+    const RATES: Rates = Rates::new().up(1000);
 
     fn spend(known: &Known<usize>, key: usize, bytes: usize) {
-        let tunnel = known.tunnel(RATES, key);
+        let tunnel = known.tunnel(RATES, false, key);
         let _ = tunnel.of(Direction::Up).map(|bucket| bucket.charge(bytes));
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_is_paid_is_forgotten_and_what_is_not_is_bounded() {
         let known = Known::default();
-        let _held = known.tunnel(RATES, usize::MAX);
+        let _held = known.tunnel(RATES, false, usize::MAX);
         // Each has a day to pay, and one two days.
         spend(&known, usize::MAX - 1, 2 * 86_400_000);
         for key in 0..100_000 {
@@ -217,7 +257,7 @@ mod tests {
         }
         assert!(known.len() <= MOST + CROWD, "{}", known.len());
         assert_eq!(known.in_use(), 1);
-        let debtor = known.tunnel(RATES, usize::MAX - 1);
+        let debtor = known.tunnel(RATES, false, usize::MAX - 1);
         let paid = debtor.paid().unwrap();
         assert!(paid > Instant::now() + Duration::from_secs(86_400));
         drop(debtor);

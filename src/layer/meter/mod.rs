@@ -76,6 +76,7 @@ mod layer;
 mod make_meter;
 mod quota;
 mod quota_store;
+mod rates;
 mod token_bucket;
 mod tunnel;
 mod turn;
@@ -86,5 +87,6 @@ pub use self::{
     make_meter::MakeMeter,
     quota::ByteQuota,
     quota_store::{MemoryStore, QuotaStore},
+    rates::Rates,
     tunnel::MeterTunnel,
 };

@@ -31,15 +31,19 @@ const GRACE: Duration = Duration::from_millis(200);
 /// Holds a rate in bytes a second, how much of it is used, and who waits for more.
 #[derive(Debug)]
 pub(super) struct Bucket {
-    /// Bytes a second.
-    rate: f64,
     state: Mutex<State>,
+    /// Whether it has a rate at all.
+    limited: AtomicBool,
     /// Whether a tunnel has had to wait since it was last full.
     pressed: AtomicBool,
 }
 
 #[derive(Debug)]
 struct State {
+    /// Bytes a second.
+    rate: f64,
+    /// How far ahead of the rate bytes go, after a pause.
+    burst: Duration,
     /// When everything that has moved so far would have moved at that rate.
     paid: Instant,
     /// Tunnels that wait, first come, first served. Tickets only grow.
@@ -73,19 +77,72 @@ pub(super) enum Wait {
     Behind(Instant),
 }
 
+/// Returns a rate and its burst, as a time.
+fn numbers(rate: u64, burst: Option<u64>) -> (f64, Duration) {
+    let rate = rate.max(1) as f64;
+    let time = |bytes: u64| Duration::from_secs_f64((bytes as f64 / rate).min(1e6));
+    (rate, burst.map_or(BURST, time))
+}
+
 impl Bucket {
-    pub(super) fn new(rate: u64) -> Self {
+    /// Creates a bucket with this rate, in bytes a second, and these bytes at once; by default those of a tenth of a
+    /// second. Without a rate it bounds nothing until it has one.
+    pub(super) fn new(rate: Option<u64>, burst: Option<u64>) -> Self {
         let now = Instant::now();
+        let limited = rate.filter(|rate| *rate < u64::MAX);
+        let (rate, burst) = numbers(limited.unwrap_or(u64::MAX), burst);
         Self {
-            rate: rate.max(1) as f64,
             state: Mutex::new(State {
+                rate,
+                burst,
                 paid: now,
                 queue: VecDeque::new(),
                 next_ticket: 0,
                 first_since: now,
             }),
+            limited: AtomicBool::new(limited.is_some()),
             pressed: AtomicBool::new(false),
         }
+    }
+
+    /// Whether it bounds anything.
+    pub(super) fn is_limited(&self) -> bool {
+        self.limited.load(Ordering::Relaxed)
+    }
+
+    /// Sets rate and burst. What is not paid yet is paid at the new rate, and those that wait look again.
+    pub(super) fn set(&self, rate: Option<u64>, burst: Option<u64>) {
+        let limited = rate.filter(|rate| *rate < u64::MAX);
+        let (rate, burst) = numbers(limited.unwrap_or(u64::MAX), burst);
+        let mut state = self.state();
+        if limited.is_none() {
+            if self.limited.swap(false, Ordering::Relaxed) {
+                state.paid = Instant::now();
+                let woken: Vec<Waiting> = state.queue.drain(..).collect();
+                drop(state);
+                woken.into_iter().for_each(|it| it.waker.wake());
+            }
+            return;
+        }
+        let was_limited = self.limited.swap(true, Ordering::Relaxed);
+        if was_limited && state.rate == rate && state.burst == burst {
+            return;
+        }
+        let now = Instant::now();
+        let slower = if was_limited { state.rate / rate } else { 0.0 };
+        let scaled =
+            |time: Duration| Duration::from_secs_f64((time.as_secs_f64() * slower).min(1e6));
+        state.paid = match state.paid.checked_duration_since(now) {
+            Some(debt) => now + scaled(debt),
+            None => {
+                let saved = now.duration_since(state.paid).min(state.burst);
+                now.checked_sub(scaled(saved)).unwrap_or(now)
+            }
+        };
+        (state.rate, state.burst) = (rate, burst);
+        let first = state.queue.front().map(|first| first.waker.clone());
+        drop(state);
+        wake(first);
     }
 
     /// Asks for a turn, and returns how many bytes it is. Nothing is charged before they have moved.
@@ -108,7 +165,7 @@ impl Bucket {
                 woken = state.advance(now);
             }
             place.ticket = None;
-            let turn = place.balance.saturating_add(self.step(state.queue.len()));
+            let turn = place.balance.saturating_add(state.step());
             if turn > 0 || state.queue.is_empty() {
                 place.balance = 0;
                 Ok(usize::try_from(turn.max(SMALLEST)).unwrap_or(usize::MAX))
@@ -158,17 +215,30 @@ impl Bucket {
     pub(super) fn charge(&self, bytes: usize) -> bool {
         let now = Instant::now();
         let mut state = self.state();
-        let earliest = now.checked_sub(BURST).unwrap_or(now);
+        let earliest = now.checked_sub(state.burst).unwrap_or(now);
         let was_full = state.paid <= earliest && state.queue.is_empty();
-        let cost = Duration::from_secs_f64((bytes as f64 / self.rate).min(1e6));
+        let cost = Duration::from_secs_f64((bytes as f64 / state.rate).min(1e6));
         state.paid = state.paid.max(earliest) + cost;
         drop(state);
         was_full && self.relieve()
     }
 
-    /// Returns when all that has moved is paid for.
+    /// Returns when all that has moved is paid for, its burst included: it is as one that is new then.
     pub(super) fn paid(&self) -> Instant {
-        self.state().paid
+        let state = self.state();
+        let burst = state.burst;
+        // Of a burst of the ordinary size nothing is remembered.
+        state.paid + burst.saturating_sub(BURST)
+    }
+
+    /// Returns how much of its burst is used, and all of it, in bytes.
+    pub(super) fn level(&self) -> (u64, u64) {
+        let state = self.state();
+        let now = Instant::now();
+        let full = state.paid + state.burst;
+        let used = full.saturating_duration_since(now);
+        let bytes = |time: Duration| (time.as_secs_f64() * state.rate) as u64;
+        (bytes(used), bytes(state.burst))
     }
 
     /// Whether more has moved than a pause allows for.
@@ -186,19 +256,19 @@ impl Bucket {
         self.pressed.load(Ordering::Relaxed) && self.pressed.swap(false, Ordering::Relaxed)
     }
 
-    /// Returns how many bytes a turn is, with so many others that wait.
-    fn step(&self, others: usize) -> i64 {
-        let crowd = u32::try_from(others).unwrap_or(u32::MAX).saturating_add(1);
-        let time = STEP.min(ROUND / crowd);
-        ((self.rate * time.as_secs_f64()) as i64).max(SMALLEST)
-    }
-
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl State {
+    /// Returns how many bytes a turn is, with so many that wait.
+    fn step(&self) -> i64 {
+        let crowd = u32::try_from(self.queue.len()).unwrap_or(u32::MAX);
+        let time = STEP.min(ROUND / crowd.saturating_add(1));
+        ((self.rate * time.as_secs_f64()) as i64).max(SMALLEST)
+    }
+
     /// Joins the queue at its end.
     fn join(&mut self, waker: &Waker, now: Instant) -> u64 {
         if self.queue.is_empty() {
