@@ -14,6 +14,8 @@ mod amounts;
 #[cfg(feature = "limit")]
 mod bytes;
 #[cfg(feature = "limit")]
+mod calendar;
+#[cfg(feature = "limit")]
 mod changed;
 #[cfg(feature = "limit")]
 mod fairness;

@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | octets a second in each direction, of a key or of each tunnel | [`Bandwidth`] | held back: the sender feels it |
 //! | octets of a key in a period | [`ByteQuota`] | refused; open tunnels end |
+//! | octets of a key in days and months of the calendar, kept in a file | [`CalendarQuota`] | refused; open tunnels end |
 //! | whatever a [`Meter`](crate::io::Meter) can count | a [`MakeMeter`] of yours | as it says |
 //!
 //! [`MeterLayer`] makes a meter for each request and puts it on the tunnel, where it counts in both
@@ -71,6 +72,7 @@
 
 mod bandwidth;
 mod buckets;
+mod calendar;
 mod future;
 mod layer;
 mod make_meter;
@@ -83,6 +85,7 @@ mod turn;
 
 pub use self::{
     bandwidth::Bandwidth,
+    calendar::{CalendarQuota, CalendarStore, Periods, QuotaKey, Quotas, UnknownZone},
     layer::MeterLayer,
     make_meter::MakeMeter,
     quota::ByteQuota,

@@ -72,15 +72,14 @@ impl<F: KeyExtractor, S: QuotaStore<F::Key>> ByteQuota<F, S> {
     pub fn store(&self) -> &S {
         &self.shared.store
     }
-}
 
-impl<F: KeyExtractor, S: QuotaStore<F::Key>> MakeMeter for ByteQuota<F, S> {
-    type Meter = QuotaMeter<F::Key, S>;
+    /// Returns the key of a request.
+    pub(super) fn key(&self, request: &Request) -> Option<F::Key> {
+        self.key.key(request)
+    }
 
-    fn meter(&self, request: &Request) -> Result<Option<Self::Meter>, Refusal> {
-        let Some(key) = self.key.key(request) else {
-            return Ok(None);
-        };
+    /// Makes the meter of a tunnel of this key.
+    pub(super) fn meter_of(&self, key: F::Key) -> Result<QuotaMeter<F::Key, S>, Refusal> {
         let is_open = self.shared.store.has_left(&key);
         let meter = QuotaMeter {
             key,
@@ -91,7 +90,16 @@ impl<F: KeyExtractor, S: QuotaStore<F::Key>> MakeMeter for ByteQuota<F, S> {
             is_spent: false,
         };
         meter.judge(is_open)?;
-        Ok(Some(meter))
+        Ok(meter)
+    }
+}
+
+impl<F: KeyExtractor, S: QuotaStore<F::Key>> MakeMeter for ByteQuota<F, S> {
+    type Meter = QuotaMeter<F::Key, S>;
+
+    fn meter(&self, request: &Request) -> Result<Option<Self::Meter>, Refusal> {
+        let key = self.key.key(request);
+        key.map(|key| self.meter_of(key)).transpose()
     }
 }
 

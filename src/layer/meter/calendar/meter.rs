@@ -1,0 +1,121 @@
+use std::fmt;
+
+use super::{CalendarStore, Quotas};
+use crate::{
+    error::Refusal,
+    layer::{
+        key::KeyExtractor,
+        meter::{ByteQuota, MakeMeter, quota::QuotaMeter},
+    },
+    proto::ReplyCode,
+    session::{Amount, Fullness, Request},
+};
+
+/// Bounds the bytes of each key in days and months of the calendar, both directions together: a [`MakeMeter`].
+///
+/// It refuses and ends tunnels as a [`ByteQuota`] does. The [`Quotas`] of a key are what `A` says of its latest request, and
+/// its open tunnels have them at once; a request without any is not counted. Clones share the counts.
+///
+/// ```
+/// use tower_socks::{
+///     Identity, Request,
+///     layer::{
+///         key::{self, UserOrClient},
+///         meter::{CalendarQuota, CalendarStore, MakeMeter, Periods, Quotas},
+///     },
+///     session::Amounts,
+/// };
+/// # use tower_socks::{io::{Direction, Meter}, proto::{Address, Command}};
+///
+/// // Months begin on the 15th; the file is kept between restarts.
+/// # let folder = std::env::temp_dir().join(format!("quotas-{}", std::process::id()));
+/// # std::fs::create_dir_all(&folder)?;
+/// # let path = folder.join("quotas");
+/// let store = CalendarStore::<UserOrClient>::new(Quotas::new(), Periods::new().day_of_month(15));
+/// let store = store.open(&path)?;
+/// let quota = CalendarQuota::new(
+///     store.clone(),
+///     |request: &Request| Amounts::of(&request.identity).map(Quotas::from),
+///     key::user_or_client,
+/// );
+///
+/// # let mut request = Request::new(Command::CONNECT, Address::UNSPECIFIED);
+/// request.identity = Identity::named("joe");
+/// let amounts = Amounts::new().bytes_per_month(100);
+/// request.identity.extensions_mut().insert(amounts);
+/// let mut meter = quota.meter(&request)?.unwrap();
+/// meter.moved(Direction::Up, 100);
+/// drop(meter);
+/// let refusal = quota.meter(&request).unwrap_err();
+/// assert_eq!(refusal.to_string(), "\"joe\" has used its quota up");
+///
+/// // In a task: store.keep_saved(Duration::from_secs(10)).await; and at the end:
+/// store.save()?;
+/// assert!(std::fs::read_to_string(&path)?.contains("100 100 user:joe\n"));
+/// # std::fs::remove_dir_all(&folder)?;
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+pub struct CalendarQuota<F: KeyExtractor, A = Quotas> {
+    quota: ByteQuota<F, CalendarStore<F::Key>>,
+    quotas: A,
+}
+
+impl<F: KeyExtractor, A: Amount<Quotas>> CalendarQuota<F, A> {
+    /// Counts in this store. `quotas` says what the key of a request may use: [`Quotas`] for all, or a closure.
+    pub fn new(store: CalendarStore<F::Key>, quotas: A, key: F) -> Self {
+        Self {
+            quota: ByteQuota::with_store(store, key),
+            quotas,
+        }
+    }
+
+    /// Refuses with another code than 02.
+    #[must_use]
+    pub fn reply_code(mut self, code: ReplyCode) -> Self {
+        self.quota = self.quota.reply_code(code);
+        self
+    }
+
+    /// Returns the store that it counts in.
+    pub fn store(&self) -> &CalendarStore<F::Key> {
+        self.quota.store()
+    }
+
+    /// Returns the `most` keys that have used the largest share of a quota: see [`CalendarStore::fullest`].
+    #[must_use]
+    pub fn fullest(&self, most: usize) -> Vec<Fullness<F::Key>> {
+        self.store().fullest(most)
+    }
+}
+
+impl<F: KeyExtractor, A: Amount<Quotas>> MakeMeter for CalendarQuota<F, A> {
+    type Meter = QuotaMeter<F::Key, CalendarStore<F::Key>>;
+
+    fn meter(&self, request: &Request) -> Result<Option<Self::Meter>, Refusal> {
+        let Some(quotas) = self.quotas.amount(request) else {
+            return Ok(None);
+        };
+        let Some(key) = self.quota.key(request) else {
+            return Ok(None);
+        };
+        self.store().allow(&key, quotas);
+        self.quota.meter_of(key).map(Some)
+    }
+}
+
+impl<F: KeyExtractor, A: Clone> Clone for CalendarQuota<F, A> {
+    fn clone(&self) -> Self {
+        Self {
+            quota: self.quota.clone(),
+            quotas: self.quotas.clone(),
+        }
+    }
+}
+
+impl<F: KeyExtractor, A> fmt::Debug for CalendarQuota<F, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CalendarQuota")
+            .field("quota", &self.quota)
+            .finish_non_exhaustive()
+    }
+}
