@@ -17,6 +17,7 @@ mod certified;
 mod check;
 mod cli;
 mod config;
+mod container;
 mod descriptors;
 mod directories;
 mod explain;
@@ -262,6 +263,7 @@ where
     if let Some(address) = bound.status {
         tracing::info!("metrics at http://{address}/");
     }
+    container::log_defaults();
     systemd::ready();
     serving.ended().await
 }

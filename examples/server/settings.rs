@@ -8,6 +8,7 @@ use crate::{
     accounts::Accounts,
     cli::Flags,
     config::{Config, Log},
+    container,
     directories::Directories,
     htpasswd::UsersFile,
     limits::Limits,
@@ -212,7 +213,8 @@ fn check_open(is_open: bool, accounts: &Accounts, doors: &[Door]) -> Result<(), 
     match exposed {
         Some(door) if accounts.is_empty() && !is_open => Err(format!(
             "anyone could use a proxy on {door}: add --user NAME:PASSWORD, or users to the file of \
-             --config, or --open (in the file: open = true) if that is meant"
+             --config, or --open (in the file: open = true) if that is meant{}",
+            container::how_to_add_users()
         )),
         _ => Ok(()),
     }

@@ -13,6 +13,7 @@ mod support;
 
 mod about;
 mod config;
+mod container;
 #[cfg(all(feature = "limit", feature = "metrics", feature = "proxy-url"))]
 mod datagrams;
 #[cfg(all(feature = "limit", feature = "metrics", feature = "proxy-url"))]
