@@ -50,12 +50,46 @@ impl ProxyAddress {
     }
 }
 
-/// Returns the address of the other end of `io`, where that is a TCP connection straight to the proxy
-/// and not through another one.
+/// Returns the address of the other end of `io`, where that is a TCP connection straight to the proxy.
 fn peer_address<Io: 'static>(io: &Io) -> Option<SocketAddr> {
+    straight(io)?.peer_addr().ok().map(unmapped)
+}
+
+/// Our end of a TCP connection straight to the proxy: datagrams leave from there as well, since the proxy takes those of
+/// the client's address alone.
+#[derive(Clone, Debug)]
+pub(super) struct NearEnd {
+    pub(super) local: SocketAddr,
+    pub(super) proxy: IpAddr,
+    /// The interface that it is bound to.
+    pub(super) device: Option<Vec<u8>>,
+}
+
+impl NearEnd {
+    pub(super) fn of<Io: 'static>(io: &Io) -> Option<Self> {
+        let stream = straight(io)?;
+        Some(Self {
+            local: unmapped(stream.local_addr().ok()?),
+            proxy: unmapped(stream.peer_addr().ok()?).ip(),
+            device: device(stream),
+        })
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn device(stream: &TcpStream) -> Option<Vec<u8>> {
+    socket2::SockRef::from(stream).device().ok().flatten()
+}
+
+#[cfg(not(target_os = "linux"))]
+const fn device(_: &TcpStream) -> Option<Vec<u8>> {
+    None
+}
+
+/// Returns the TCP connection of `io` that leads straight to the proxy, and not through another one.
+fn straight<Io: 'static>(io: &Io) -> Option<&TcpStream> {
     let io: &dyn Any = io;
-    let stream = io
-        .downcast_ref::<TcpStream>()
+    io.downcast_ref::<TcpStream>()
         .or_else(|| io.downcast_ref().map(PrefixedStream::get_ref))
         .or_else(|| {
             let connected: &Connected<TcpStream> = io.downcast_ref()?;
@@ -68,8 +102,7 @@ fn peer_address<Io: 'static>(io: &Io) -> Option<SocketAddr> {
                 Raw::Tcp(stream) if !connected.is_through_proxy() => Some(stream),
                 _ => None,
             }
-        })?;
-    stream.peer_addr().ok().map(unmapped)
+        })
 }
 
 /// Puts the proxy's own address in place of a wildcard BND (C7), which means the address at which

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use futures_util::future::poll_fn;
-use tokio::net::{TcpStream, UdpSocket};
+use tokio::net::{TcpSocket, TcpStream, UdpSocket};
 use tower::service_fn;
 use tower_socks::{
     BoxError, Client, ClientError, Connector, NoAuth, Request,
@@ -25,6 +25,23 @@ async fn associated_on(address: &str) -> Socket {
     let socket = Client::new().associate(stream).await.unwrap();
     assert_eq!(socket.relay_addr().unwrap().ip(), proxy.ip());
     socket
+}
+
+/// The proxy takes datagrams of the client's address alone.
+#[tokio::test]
+async fn datagrams_leave_from_where_the_stream_to_the_proxy_does() {
+    within(async {
+        let proxy = proxy(stack(NoAuth, Connector::direct())).await;
+        let (target, to) = target().await;
+        let from = TcpSocket::new_v4().unwrap();
+        from.bind("127.0.0.9:0".parse().unwrap()).unwrap();
+        let stream = from.connect(proxy).await.unwrap();
+        let mut socket = Client::new().associate(stream).await.unwrap();
+        let local = socket.local_addr().unwrap();
+        assert_eq!(local.ip().to_string(), "127.0.0.9");
+        echo(&mut socket, &target, &to, b"ping").await;
+    })
+    .await;
 }
 
 async fn associated() -> Socket {

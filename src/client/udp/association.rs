@@ -1,23 +1,34 @@
 use std::{
+    io,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::atomic::{AtomicBool, Ordering},
 };
 
-use crate::{client::ClientError, datagram::BatchSocket, proto::unmapped};
+use socket2::SockRef;
+
+use crate::{
+    client::{ClientError, bnd::NearEnd},
+    datagram::BatchSocket,
+    proto::unmapped,
+};
 
 /// The socket that datagrams are sent from, and what the request states of it.
 #[derive(Debug)]
 pub(super) struct LocalSocket {
-    /// `None` is for any address of the relay's family, once that is known.
+    /// `None` until the relay is known.
     socket: Option<BatchSocket>,
+    /// Where the stream to the proxy leaves from.
+    near: Option<NearEnd>,
     stated: SocketAddr,
 }
 
 impl LocalSocket {
-    /// Leaves address and port to the system.
-    pub(super) const fn any() -> Self {
+    /// Leaves the port to the system, and the address too, unless the relay has that of the proxy: then it is the one
+    /// that the stream to the proxy leaves from.
+    pub(super) const fn beside(near: Option<NearEnd>) -> Self {
         Self {
             socket: None,
+            near,
             stated: SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0),
         }
     }
@@ -28,6 +39,7 @@ impl LocalSocket {
         Ok(Self {
             stated: socket.local_addr().map_err(ClientError::Socket)?,
             socket: Some(socket),
+            near: None,
         })
     }
 
@@ -35,6 +47,19 @@ impl LocalSocket {
     pub(super) const fn stated(&self) -> SocketAddr {
         self.stated
     }
+}
+
+#[cfg(target_os = "linux")]
+fn bind_device(socket: &SockRef<'_>, near: &NearEnd) -> io::Result<()> {
+    match &near.device {
+        Some(device) => socket.bind_device(Some(device)),
+        None => Ok(()),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn bind_device(_: &SockRef<'_>, _: &NearEnd) -> io::Result<()> {
+    Ok(())
 }
 
 /// The address of the proxy's relay, and our socket towards it.
@@ -49,9 +74,15 @@ impl Association {
     /// Opens a socket for the datagrams of `relay` and no others.
     pub(super) fn open(local: LocalSocket, relay: SocketAddr) -> Result<Self, ClientError> {
         let open = || {
-            let mut socket = match local.socket {
-                Some(socket) => socket,
-                None => BatchSocket::towards(relay)?,
+            let near = local.near.filter(|near| near.proxy == relay.ip());
+            let mut socket = match (local.socket, near) {
+                (Some(socket), _) => socket,
+                (None, Some(near)) => {
+                    let mut address = near.local;
+                    address.set_port(0);
+                    BatchSocket::bind_with(address, |socket| bind_device(&socket, &near))?
+                }
+                (None, None) => BatchSocket::towards(relay)?,
             };
             socket.connect(relay)?;
             Ok(socket)

@@ -32,7 +32,8 @@ impl<L> Client<L> {
         L: ClientAuth<Io>,
         Io: AsyncRead + AsyncWrite + Unpin + 'static,
     {
-        self.associate_with(io, LocalSocket::any()).await
+        let near = bnd::NearEnd::of(&io);
+        self.associate_with(io, LocalSocket::beside(near)).await
     }
 
     /// Requests a relay for datagrams from a socket bound to `local` (port 0 is any), which the request
