@@ -1,0 +1,17 @@
+//! Verifiers that ask a directory: what they send, what they make of answers, and what becomes of those that do not come.
+
+#![cfg(feature = "ldap")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic
+)]
+
+mod ldap;
+mod ldap_away;
+mod ldap_entries;
+mod ldap_names;
+#[cfg(feature = "postgres")]
+mod postgres;
+mod slapd;
