@@ -180,6 +180,10 @@ impl Config {
         let accounts = config.accounts().map_err(|problem| (None, problem))?;
         // Directories know users and groups that the file does not.
         if config.has_directories() {
+            config
+                .limits
+                .check(&config.acl, |_| true, true)
+                .map_err(|problem| (None, problem))?;
             return Ok(config);
         }
         // The authorities of certificates know names that the file does not, and so does a file of users, which changes by
@@ -190,6 +194,10 @@ impl Config {
         if let Err(problem) = config.acl.check_names(known) {
             return Err((find(text, problem.location()), format!("acl, {problem}")));
         }
+        config
+            .limits
+            .check(&config.acl, known, false)
+            .map_err(|problem| (None, problem))?;
         Ok(config)
     }
 }

@@ -60,6 +60,7 @@ use tower_socks::{
 use auth::ReloadableAuth;
 use cli::{Flags, Start};
 use explain::{Question, answer};
+use limits::InForce;
 use listen::{Bound, Passed, Socket};
 use log::Condition;
 use names::Names;
@@ -165,18 +166,20 @@ async fn run(
     };
     let status = fixed.metrics.as_ref().map(Metrics::bind).transpose()?;
     let bound = bound.serving(&fixed.doors, &sockets, status.as_ref())?;
+    let limits = InForce::new(&fixed.limits)?;
     match &fixed.upstream {
         None => {
             let system = SystemResolver::new();
             let names = Names::new(system.clone());
-            let connector = upstream::direct(&fixed, system, &names);
+            let connector = upstream::direct(&fixed, &limits, system, &names);
             let observed = (log, Some(names));
-            run_with(flags, sockets, status, bound, observed, connector).await
+            run_with(flags, sockets, status, bound, observed, limits, connector).await
         }
         Some(upstream) => {
             upstream.log_udp(fixed.upstream_udp);
-            let connector = upstream.connector(&fixed);
-            run_with(flags, sockets, status, bound, (log, None), connector).await
+            let connector = upstream.connector(&fixed, &limits);
+            let observed = (log, None);
+            run_with(flags, sockets, status, bound, observed, limits, connector).await
         }
     }
 }
@@ -187,6 +190,7 @@ async fn run_with<C, T>(
     status: Option<TcpListener>,
     bound: Bound,
     (log, names): (Condition, Option<Names>),
+    limits: InForce,
     connector: C,
 ) -> Result<(), BoxError>
 where
@@ -201,7 +205,6 @@ where
     let settings = Settings::load(&flags, &bound)?;
     let fixed = settings.fixed.clone();
     let Fixed {
-        limits,
         logins,
         timeouts,
         replies,
@@ -209,7 +212,7 @@ where
         search_domain,
         ..
     } = fixed.clone();
-    let state = State::new(settings)?;
+    let state = State::new(settings, limits.clone())?;
     let open = OpenTunnels::new();
     tokio::spawn(signals::list_at_usr1(open.clone())?);
     let stop = signals::stop(&timeouts)?;
@@ -243,13 +246,14 @@ where
         .layer(open.layer())
         .layer(RecheckLayer::new(state.policy()))
         .layer(AclLayer::new(state.policy()))
+        .map_request(limits.find())
         .layer(LimitLayer::new(limits.requests()))
         .layer(LimitLayer::new(limits.tunnels()))
         .layer(MeterLayer::new(limits.bandwidth()))
         .layer(MeterLayer::new(limits.quota()))
         .service(connector);
     let front = replies.front(&timeouts);
-    let mut serving = Serving::new(&fixed, stop);
+    let mut serving = Serving::new(&fixed, &limits, stop);
     for ((socket, door), tls) in sockets.into_iter().zip(&bound.doors).zip(state.tls()) {
         let example = door.curl().map(|command| format!("; try: {command}"));
         tracing::info!("{}{}", door.describe(), example.unwrap_or_default());
@@ -265,5 +269,8 @@ where
     }
     container::log_defaults();
     systemd::ready();
-    serving.ended().await
+    tokio::spawn(limits.clone().keep_saved());
+    let ended = serving.ended().await;
+    limits.save();
+    ended
 }

@@ -18,6 +18,7 @@ use tower_socks::{
 
 use crate::{
     certified,
+    limits::InForce,
     listen::{Door, Socket, SocketFile, Tls},
     settings::Fixed,
     signals::{self, Phase},
@@ -63,10 +64,10 @@ pub(crate) struct Serving {
 }
 
 impl Serving {
-    pub(crate) fn new(fixed: &Fixed, stop: watch::Receiver<Phase>) -> Self {
+    pub(crate) fn new(fixed: &Fixed, limits: &InForce, stop: watch::Receiver<Phase>) -> Self {
         Self {
-            sessions: fixed.limits.sessions(),
-            handshakes: fixed.limits.handshakes(),
+            sessions: limits.sessions(),
+            handshakes: limits.handshakes(),
             fixed: fixed.clone(),
             stop,
             servers: JoinSet::new(),

@@ -62,8 +62,18 @@ impl Fixed {
             (None, None) => true,
             _ => false,
         };
+        // These change with a reload.
+        let said = |fixed: &Self| {
+            let limits = Limits::default();
+            let fixed = Self {
+                limits,
+                ..fixed.clone()
+            };
+            format!("{fixed:?}")
+        };
+        let same_limits = self.limits.fixed() == other.limits.fixed();
         // No other setting has a secret.
-        same_upstream && format!("{self:?}") == format!("{other:?}")
+        same_upstream && same_limits && said(self) == said(other)
     }
 }
 
@@ -155,6 +165,7 @@ impl Settings {
         let stated = metrics.as_ref().map(|metrics| metrics.listen);
         let listening = serving.iter().filter_map(|door| door.place.address());
         let own = listening.chain(bound.status).chain(stated);
+        let limits = limits.with_groups(&acl);
         let acl = own.fold(acl, RulesBuilder::listening_on);
         let acl = if flags.allow_private {
             acl.allow_private()

@@ -11,6 +11,7 @@ use crate::{
     auth::UsersPolicy,
     cli::Flags,
     htpasswd::UsersFile,
+    limits::InForce,
     listen::Bound,
     settings::{Fixed, Settings},
     systemd,
@@ -28,10 +29,11 @@ pub(crate) struct State {
     /// What takes TLS at each door, in their order.
     tls: Vec<Option<TlsLayer>>,
     fixed: Fixed,
+    limits: InForce,
 }
 
 impl State {
-    pub(crate) fn new(settings: Settings) -> Result<Self, BoxError> {
+    pub(crate) fn new(settings: Settings, limits: InForce) -> Result<Self, BoxError> {
         let Settings {
             accounts,
             users_file,
@@ -54,6 +56,7 @@ impl State {
             policy: SwapPolicy::new(UsersPolicy { accounts, rules }),
             has_secrets,
             fixed,
+            limits,
         })
     }
 
@@ -201,10 +204,11 @@ impl State {
                     warn_if_exposed(&flags, has_secrets, users_file.as_ref(), &bound, &rules);
                     if !fixed.is_like(&self.fixed) {
                         tracing::warn!(
-                            "{path}: listen, protocols, tls, proxy_protocol, udp_over_tcp, resolve, limits, logins, timeouts, \
+                            "{path}: listen, protocols, tls, proxy_protocol, udp_over_tcp, resolve, quotas' file and days, logins, timeouts, \
                              replies, upstream, upstream_udp, search_domain, log and metrics change with a restart only"
                         );
                     }
+                    self.limits.set(&fixed.limits);
                     let (user_count, rule_count) = (accounts.len(), rules.len());
                     self.replace(accounts, rules);
                     self.users_file = users_file;

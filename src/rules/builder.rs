@@ -171,6 +171,12 @@ impl RulesBuilder {
         self
     }
 
+    /// Returns the members of the groups that are stated, each as a group and a user, group by group.
+    pub fn members(&self) -> impl Iterator<Item = (&str, &str)> {
+        let groups = self.groups.iter().flatten();
+        groups.flat_map(|(group, users)| users.iter().map(move |user| (&**group, &**user)))
+    }
+
     /// Checks for names that do not exist: groups of rules that are not among the
     /// [groups](Self::group), if there are any, and users for whom `is_user` says no. A slip of
     /// that kind would make a deny rule match nobody.

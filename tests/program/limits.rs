@@ -37,6 +37,54 @@ fn mistakes_are_told_with_their_place_and_without_secrets() {
             ":2:1: limits, tunnels: unknown field",
         ),
         (
+            "[limits]\nupload = \"10 Mbit\"",
+            ":2:10: limits, upload: `10 Mbit` is no rate: write it like 2000000, \"2 MB/s\" or \"10 Mbit/s\"",
+        ),
+        (
+            "[limits]\nbytes_per_day = \"5 GB/s\"",
+            ":2:17: limits, bytes_per_day: `5 GB/s` is no size: write it like",
+        ),
+        (
+            "[limits]\nbytes_per_day = 0",
+            ":2:17: limits, bytes_per_day: 0 would allow nothing",
+        ),
+        (
+            "[limits]\nbacklog_bytes_per_association = \"off\"",
+            "backlog_bytes_per_association: there has to be a limit",
+        ),
+        (
+            "[limits.users.joe]\ntunels = 1",
+            "limits, users, joe, tunels: unknown field `tunels`, expected one of `tunnels`",
+        ),
+        (
+            "[users]\njane = \"s3cret\"\n[limits.users.joe]\ntunnels = 1",
+            "limits, users: there is no user `joe`",
+        ),
+        (
+            "[acl]\ndefault = \"allow\"\n[acl.groups]\nstaff = [\"joe\"]\n[limits.groups.staf]\ntunnels = 1",
+            "limits, groups: there is no group `staf` with members: those of [acl.groups] are staff",
+        ),
+        (
+            "[limits]\nquota_day = 32",
+            "limits, quota_day: there is no day 32 of a month",
+        ),
+        (
+            "[limits]\nquota_time_zone = \"Europe/Atlantis\"",
+            "limits, quota_time_zone: `Europe/Atlantis` is no time zone",
+        ),
+        (
+            "[limits]\nquota_file = \"/nowhere/at/all\"",
+            "limits, quota_file: /nowhere/at/all: No such file or directory",
+        ),
+        (
+            "[timeouts]\ndial = \"off\"",
+            ":2:8: timeouts, dial: this cannot be off",
+        ),
+        (
+            "[timeouts]\nidle = \"of\"",
+            ":2:8: timeouts, idle: `of` is no time",
+        ),
+        (
             "[timeouts]\ndial = \"soon\"",
             ":2:8: timeouts, dial: `soon` is no time",
         ),
@@ -179,7 +227,7 @@ fn a_reload_says_what_needs_a_restart() {
     let mut server = file.server();
     server.signal(Signal::HUP);
     server.says("reloaded");
-    fs::write(&file.0, "[limits]\ntunnels_per_user = 3\n").unwrap();
+    fs::write(&file.0, "[limits]\nquota_day = 3\n").unwrap();
     server.signal(Signal::HUP);
     server.says("change with a restart only");
     server.says("reloaded");

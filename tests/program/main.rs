@@ -12,6 +12,8 @@
 mod support;
 
 mod about;
+#[cfg(all(feature = "limit", feature = "proxy-url"))]
+mod amounts;
 mod config;
 mod container;
 #[cfg(all(feature = "limit", feature = "metrics", feature = "proxy-url"))]

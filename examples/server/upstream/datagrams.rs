@@ -11,7 +11,7 @@ use tower_socks::{
 };
 
 use super::associate;
-use crate::settings::Fixed;
+use crate::{limits::InForce, settings::Fixed};
 
 /// `upstream_udp`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -81,6 +81,7 @@ pub(super) fn through(
     proxy: &ProxyUrl,
     transport: BoxConnector<Address>,
     fixed: &Fixed,
+    limits: &InForce,
 ) -> impl Service<
     Request,
     Response = impl Tunnel + use<>,
@@ -102,5 +103,5 @@ pub(super) fn through(
         )),
         _ => Ok(request),
     };
-    FilterLayer::new(refuse_if_off).layer(associate(connector.into_transports(), fixed))
+    FilterLayer::new(refuse_if_off).layer(associate(connector.into_transports(), fixed, limits))
 }

@@ -21,6 +21,7 @@ use tower_socks::{
 };
 
 use crate::{
+    limits::InForce,
     lookups::Lookups,
     names::{Names, Watched},
     settings::Fixed,
@@ -40,11 +41,11 @@ pub(crate) struct Upstream {
 /// Connects directly. What becomes of its lookups is noted.
 pub(crate) fn direct(
     fixed: &Fixed,
+    limits: &InForce,
     system: SystemResolver,
     names: &Names,
 ) -> Connector<Direct<Resolver>, Bind<Resolver>, Associate<MakeDirect<Resolver>>, Lookups> {
     let Fixed {
-        limits,
         timeouts,
         replies,
         resolve,
@@ -69,23 +70,21 @@ pub(crate) fn direct(
         .with_connect(connect.connect_timeout(timeouts.dial.0).relay(relay))
         .with_bind(
             bind.accept_timeout(timeouts.bind_accept.0)
-                .per_client(limits.binds_per_user.get())
+                .limit(limits.binds())
                 .relay(relay),
         )
-        .with_associate(associate(transports, fixed))
+        .with_associate(associate(transports, fixed, limits))
         .with_resolve(lookups)
 }
 
 /// Executes UDP ASSOCIATE by these transports, within the limits of the file.
-fn associate<S>(transports: S, fixed: &Fixed) -> Associate<S> {
-    let Fixed {
-        limits, timeouts, ..
-    } = fixed;
+fn associate<S>(transports: S, fixed: &Fixed, limits: &InForce) -> Associate<S> {
+    let Fixed { timeouts, .. } = fixed;
     Associate::with_transports(transports)
         .idle_timeout(timeouts.udp_idle.0)
-        .per_client(limits.associations_per_user.get())
-        .backlog(limits.backlog_bytes_per_association.get())
-        .rebind_after(timeouts.udp_rebind.0)
+        .limit(limits.associations())
+        .backlog(fixed.limits.backlog_bytes_per_association.get())
+        .rebind_after(timeouts.udp_rebind.limit())
 }
 
 /// Lookups are measured and watched.
@@ -143,6 +142,7 @@ impl Upstream {
     pub(crate) fn connector(
         &self,
         fixed: &Fixed,
+        limits: &InForce,
     ) -> impl Service<
         Request,
         Response = impl Tunnel + use<>,
@@ -171,7 +171,7 @@ impl Upstream {
         Connector::direct()
             .with_connect(last.connector_via(transport.clone()))
             .with_bind(Unsupported)
-            .with_associate(datagrams::through(last, transport, fixed))
+            .with_associate(datagrams::through(last, transport, fixed, limits))
             .with_resolve(lookups)
     }
 }
