@@ -46,6 +46,8 @@ mod names;
 mod page;
 #[cfg(all(feature = "limit", feature = "metrics", feature = "proxy-url"))]
 mod probes;
+#[cfg(all(feature = "limit", feature = "metrics", feature = "proxy-url"))]
+mod recipes;
 mod reload;
 #[cfg(all(feature = "limit", feature = "proxy-url"))]
 mod replies;
