@@ -17,6 +17,7 @@ pub(crate) fn check(settings: &Settings) -> ExitCode {
         search_domain,
         doors,
         metrics,
+        admin,
         log,
     } = &settings.fixed;
     let places: Vec<_> = doors.iter().map(ToString::to_string).collect();
@@ -47,6 +48,10 @@ pub(crate) fn check(settings: &Settings) -> ExitCode {
         }
         Some(metrics) => println!("metrics   {}", metrics.listen),
         None => println!("metrics   none"),
+    }
+    match admin {
+        Some(admin) => println!("admin     {admin}"),
+        None => println!("admin     none"),
     }
     println!("log       {:?}", log.format);
     ExitCode::SUCCESS

@@ -6,6 +6,7 @@ use lexopt::{Arg, Parser};
 use tower_socks::{Users, proto::Network};
 
 use crate::{
+    close::Closing,
     explain::Question,
     healthcheck::Healthcheck,
     help::Shell,
@@ -19,6 +20,7 @@ pub(crate) enum Start {
     Check(Flags),
     HashPassword,
     Healthcheck(Healthcheck),
+    Close(Closing),
     PrintConfig,
     Manual,
     FileManual,
@@ -119,6 +121,9 @@ impl Flags {
                 Arg::Short('V') | Arg::Long("version") => return Ok(Start::Version),
                 Arg::Short('h') | Arg::Long("help") => return Ok(Start::Help),
                 Arg::Value(word) if word == "hash-password" => return Ok(Start::HashPassword),
+                Arg::Value(word) if word == "close" => {
+                    return Closing::parse(&mut parser).map(Start::Close);
+                }
                 other => return Err(see_help(other.unexpected())),
             }
         }

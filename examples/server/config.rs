@@ -22,7 +22,7 @@ use crate::{
     logins::Logins,
     replies::Replies,
     search::Domain,
-    status::Metrics,
+    status::{Admin, Metrics},
     timeouts::Timeouts,
     upstream::{Upstream, UpstreamUdp},
 };
@@ -81,6 +81,8 @@ pub(crate) struct Config {
     pub(crate) log: Log,
     /// Nowhere, if there is none.
     pub(crate) metrics: Option<Metrics>,
+    /// Nobody closes tunnels, if there is none.
+    pub(crate) admin: Option<Admin>,
 }
 
 /// `[log]`.
@@ -131,6 +133,7 @@ impl Default for Config {
             search_domain: None,
             log: Log::default(),
             metrics: None,
+            admin: None,
         }
     }
 }

@@ -209,6 +209,7 @@ impl Hash {
         })
     }
 
+    /// Compares a password.
     pub(crate) fn verify(&self, memory: &mut Memory, password: &[u8]) -> bool {
         match self {
             Self::Argon2 { argon2, salt, hash } => {

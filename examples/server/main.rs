@@ -16,6 +16,7 @@ mod auth;
 mod certified;
 mod check;
 mod cli;
+mod close;
 mod config;
 mod container;
 mod descriptors;
@@ -53,7 +54,7 @@ use tower_socks::{
     connector::resolve::SystemResolver,
     layer::{
         acl::recheck::RecheckLayer, limit::LimitLayer, meter::MeterLayer,
-        metrics::RequestMetricsLayer, track::OpenTunnels,
+        metrics::RequestMetricsLayer, record::Recorder, track::OpenTunnels,
     },
 };
 
@@ -67,7 +68,7 @@ use names::Names;
 use serving::Serving;
 use settings::{Fixed, Settings};
 use state::State;
-use status::{Health, Metrics, Status};
+use status::{Admin, Health, Metrics, Status};
 
 fn main() -> ExitCode {
     let (flags, task) = match Flags::parse(std::env::args_os()) {
@@ -76,6 +77,7 @@ fn main() -> ExitCode {
         Ok(Start::Check(flags)) => (flags, Task::Check),
         Ok(Start::HashPassword) => return hash_password(),
         Ok(Start::Healthcheck(check)) => return healthcheck::run(check),
+        Ok(Start::Close(closing)) => return closing.run(),
         Ok(Start::Help) => return about::print(&help::text(&about::program())),
         Ok(Start::Manual) => return about::print(&help::manual()),
         Ok(Start::FileManual) => return about::print(&help::file_manual()),
@@ -209,6 +211,7 @@ where
         timeouts,
         replies,
         metrics,
+        admin,
         search_domain,
         ..
     } = fixed.clone();
@@ -219,9 +222,17 @@ where
     if let Some(limit) = timeouts.drain_idle {
         tokio::spawn(signals::end_idle(open.clone(), stop.clone(), limit.0));
     }
+    let recorder = Recorder::new([]);
     if let (Some(metrics), Some(listener)) = (metrics, status) {
         let health = Health::new(stop.clone(), log, names);
-        let status = Status::start(&metrics, open.clone(), state.policy(), health)?;
+        let status = Status::start(
+            &metrics,
+            admin.as_ref(),
+            open.clone(),
+            state.policy(),
+            health,
+        )?;
+        recorder.set_sinks(status.sink());
         tokio::spawn(status.serve(listener));
     }
     let policy = state.policy();
@@ -232,6 +243,9 @@ where
         state.remembered().clone(),
         move || policy.recheck(),
     ));
+    let control = admin.as_ref().map(Admin::bind).transpose()?.flatten();
+    // Its file goes at the end.
+    let _control = control.map(|control| control.serve(open.clone()));
     let auth = ServiceBuilder::new()
         .layer(logins.failed())
         .layer(AuthLayer::new(ReloadableAuth::new(
@@ -240,6 +254,7 @@ where
             state.remembered(),
         )));
     let stack = ServiceBuilder::new()
+        .layer(recorder.requests())
         .timeout(timeouts.dial.0)
         .option_layer(search_domain.map(|domain| domain.layer()))
         .layer(RequestMetricsLayer::new())
@@ -253,7 +268,7 @@ where
         .layer(MeterLayer::new(limits.quota()))
         .service(connector);
     let front = replies.front(&timeouts);
-    let mut serving = Serving::new(&fixed, &limits, stop);
+    let mut serving = Serving::new(&fixed, &limits, recorder, stop);
     for ((socket, door), tls) in sockets.into_iter().zip(&bound.doors).zip(state.tls()) {
         let example = door.curl().map(|command| format!("; try: {command}"));
         tracing::info!("{}{}", door.describe(), example.unwrap_or_default());

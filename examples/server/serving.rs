@@ -9,7 +9,7 @@ use tower::{Layer, Service, ServiceBuilder};
 use tower_socks::{
     BoxError,
     io::{Keepalive, PrefixedStream, TlsStream},
-    layer::{metrics::SessionMetricsLayer, tls::TlsLayer},
+    layer::{metrics::SessionMetricsLayer, record::Recorder, tls::TlsLayer},
     relay::Traffic,
     serve,
     server::{AcceptService, HandshakeLimit, Listener, Serve, SessionLimit},
@@ -58,16 +58,23 @@ impl Keep for TcpListener {
 pub(crate) struct Serving {
     sessions: SessionLimit,
     handshakes: HandshakeLimit,
+    recorder: Recorder,
     fixed: Fixed,
     stop: watch::Receiver<Phase>,
     servers: JoinSet<Result<(), BoxError>>,
 }
 
 impl Serving {
-    pub(crate) fn new(fixed: &Fixed, limits: &InForce, stop: watch::Receiver<Phase>) -> Self {
+    pub(crate) fn new(
+        fixed: &Fixed,
+        limits: &InForce,
+        recorder: Recorder,
+        stop: watch::Receiver<Phase>,
+    ) -> Self {
         Self {
             sessions: limits.sessions(),
             handshakes: limits.handshakes(),
+            recorder,
             fixed: fixed.clone(),
             stop,
             servers: JoinSet::new(),
@@ -105,7 +112,8 @@ impl Serving {
         let limit = self.fixed.timeouts.handshake.0;
         let headers = door.headers.as_ref().map(|headers| headers.layer(limit));
         // Below the header: a load balancer that looks whether somebody is here is no session.
-        let sessions = SessionMetricsLayer::new();
+        let recorded = self.recorder.sessions().listener(door.to_string());
+        let sessions = (SessionMetricsLayer::new(), recorded);
         match (headers, tls) {
             (None, None) => self.start(listener, file, sessions.layer(stack)),
             (Some(headers), None) => {

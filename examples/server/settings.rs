@@ -16,7 +16,7 @@ use crate::{
     logins::Logins,
     replies::Replies,
     search::Domain,
-    status::Metrics,
+    status::{Admin, Metrics},
     timeouts::Timeouts,
     upstream::{Upstream, UpstreamUdp},
 };
@@ -52,6 +52,7 @@ pub(crate) struct Fixed {
     pub(crate) search_domain: Option<Domain>,
     pub(crate) log: Log,
     pub(crate) metrics: Option<Metrics>,
+    pub(crate) admin: Option<Admin>,
 }
 
 impl Fixed {
@@ -105,10 +106,14 @@ impl Settings {
             search_domain,
             log,
             metrics,
+            admin,
         } = match &flags.config {
             Some(path) => Config::read(path)?,
             None => Config::default(),
         };
+        if let Some(admin) = &admin {
+            admin.check(metrics.as_ref().is_some_and(Metrics::has_dashboard))?;
+        }
         let has_secrets = !users.is_empty()
             || !hashes.is_empty()
             || ldap.as_ref().is_some_and(|table| table.has_secret())
@@ -191,6 +196,7 @@ impl Settings {
                 search_domain,
                 log,
                 metrics,
+                admin,
             },
         })
     }

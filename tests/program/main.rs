@@ -12,6 +12,8 @@
 mod support;
 
 mod about;
+#[cfg(all(feature = "limit", feature = "metrics", feature = "proxy-url"))]
+mod admin;
 #[cfg(all(feature = "limit", feature = "proxy-url"))]
 mod amounts;
 mod config;

@@ -1,6 +1,7 @@
 //! The page of the example server: its parts, and what it asks for.
 
 use std::{
+    io::{Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
     time::{Duration, Instant},
 };
@@ -15,7 +16,7 @@ use crate::{
 const METRICS: &str = "[metrics]\nlisten = \"127.0.0.1:0\"\n";
 
 /// A target that keeps connections open.
-fn target() -> SocketAddr {
+pub(crate) fn target() -> SocketAddr {
     let target = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = target.local_addr().unwrap();
     std::thread::spawn(move || target.incoming().collect::<Vec<_>>());
@@ -23,7 +24,7 @@ fn target() -> SocketAddr {
 }
 
 /// Opens a tunnel as a user, whose password is `x`.
-fn tunnel(server: &Server, user: &str, target: SocketAddr) -> TcpStream {
+pub(crate) fn tunnel(server: &Server, user: &str, target: SocketAddr) -> TcpStream {
     let mut client = server.connect();
     let length = u8::try_from(user.len()).unwrap();
     let login = [
@@ -38,7 +39,7 @@ fn tunnel(server: &Server, user: &str, target: SocketAddr) -> TcpStream {
     client
 }
 
-fn json(status: SocketAddr, path: &str) -> Value {
+pub(crate) fn json(status: SocketAddr, path: &str) -> Value {
     let (head, body) = get(status, path);
     assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}: {body}");
     serde_json::from_str(&body).unwrap()
@@ -201,4 +202,174 @@ fn the_last_hour_is_there_when_the_page_opens() {
     assert!(more["samples"].as_array().unwrap().len() <= 1, "{more}");
     let far = json(status, "/history.json?since=18446744073709551615");
     assert!(far["samples"].as_array().unwrap().is_empty(), "{far}");
+}
+
+/// Asks until an answer is as it should be.
+pub(crate) fn json_once(status: SocketAddr, path: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+    let started = Instant::now();
+    loop {
+        let seen = json(status, path);
+        if is_so(&seen) {
+            return seen;
+        }
+        assert!(started.elapsed() < Duration::from_secs(20), "{seen}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+const RULES: &str = "[users]\njoe = \"x\"\n[acl]\ndefault = \"allow\"\n[[acl.rules]]\nname = \"no <mail>\"\n\
+                     action = \"deny\"\nport = 25\n";
+
+#[test]
+fn refusals_failures_and_failed_logins_are_told_with_their_reasons() {
+    let file = File::new(&format!("{METRICS}{RULES}"));
+    let mut server = file.server();
+    let status = status(&mut server);
+    let login = |password: &[u8; 1]| {
+        let mut client = server.connect();
+        let login = [b"\x05\x01\x02\x01\x03joe\x01", &password[..]].concat();
+        (exchange(&mut client, &login, 4), client)
+    };
+    for _ in 0..2 {
+        assert_eq!(login(b"y").0[3], 1);
+    }
+    json_once(status, "/feed.json", |feed| feed["next"] == 2);
+    let mail: SocketAddr = "192.0.2.1:25".parse().unwrap();
+    assert_eq!(
+        exchange(&mut login(b"x").1, &connect_request(mail), 10)[1],
+        2
+    );
+    let closed = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    assert_eq!(
+        exchange(&mut login(b"x").1, &connect_request(closed), 10)[1],
+        5
+    );
+
+    let feed = json_once(status, "/feed.json", |feed| feed["next"] == 4);
+    let entries = feed["entries"].as_array().unwrap();
+    let told: Vec<_> = entries
+        .iter()
+        .map(|entry| {
+            ["kind", "user", "command", "target"].map(|name| entry[name].as_str().unwrap())
+        })
+        .collect();
+    let closed = closed.to_string();
+    let mut expected = vec![
+        ["failed", "joe", "CONNECT", &*closed],
+        ["refused", "joe", "CONNECT", "192.0.2.1:25"],
+        ["login", "joe", "", ""],
+    ];
+    // Sessions end in any order.
+    expected.sort_unstable();
+    let mut sorted = told.clone();
+    sorted.sort_unstable();
+    assert_eq!(sorted, expected, "{feed}");
+    let reason = |kind: &str| {
+        let entry = entries.iter().find(|entry| entry["kind"] == kind).unwrap();
+        assert_eq!(entry["client"], "127.0.0.1");
+        entry["reason"].as_str().unwrap()
+    };
+    assert!(reason("refused").contains("no <mail>"), "{feed}");
+    assert!(reason("failed").contains("refused"), "{feed}");
+    let login = entries
+        .iter()
+        .find(|entry| entry["kind"] == "login")
+        .unwrap();
+    assert_eq!(login["times"], 2, "{feed}");
+    // What was told already is not told again.
+    assert!(
+        json(status, "/feed.json?since=4")["entries"]
+            .as_array()
+            .unwrap()
+            .is_empty()
+    );
+}
+
+/// A client that is refused all the time leaves room for others.
+#[test]
+fn the_feed_has_a_share_for_each_client() {
+    let file = File::new(&format!("{METRICS}{RULES}"));
+    let mut server = file.server();
+    let status = status(&mut server);
+    let refused = |from: [u8; 4], port: u16| {
+        let socket =
+            socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        socket.bind(&SocketAddr::from((from, 0)).into()).unwrap();
+        socket.connect(&server.address.into()).unwrap();
+        let mut client = TcpStream::from(socket);
+        client
+            .set_read_timeout(Some(Duration::from_secs(20)))
+            .unwrap();
+        exchange(&mut client, b"\x05\x01\x02\x01\x03joe\x01x", 4);
+        // The target makes them different.
+        let octets = port.to_be_bytes();
+        let mail = SocketAddr::from(([192, 0, octets[0], octets[1]], 25));
+        assert_eq!(exchange(&mut client, &connect_request(mail), 10)[1], 2);
+    };
+    refused([127, 0, 0, 2], 1);
+    for number in 0..60 {
+        refused([127, 0, 0, 1], number);
+    }
+    let feed = json_once(status, "/feed.json", |feed| feed["next"] == 61);
+    let entries = feed["entries"].as_array().unwrap();
+    let of = |client: &str| {
+        entries
+            .iter()
+            .filter(|entry| entry["client"] == client)
+            .count()
+    };
+    assert_eq!((of("127.0.0.1"), of("127.0.0.2")), (25, 1), "{feed}");
+}
+
+#[test]
+fn sums_keep_what_has_ended() {
+    let file = File::new(&format!("{METRICS}[users]\njoe = \"x\"\n"));
+    let mut server = file.server();
+    let status = status(&mut server);
+    let target = target();
+    let brief = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = brief.local_addr().unwrap();
+    for _ in 0..3 {
+        let mut client = tunnel(&server, "joe", address);
+        client.write_all(b"four").unwrap();
+        brief.accept().unwrap().0.read_exact(&mut [0; 4]).unwrap();
+    }
+    let _open = tunnel(&server, "joe", target);
+    let sums = json_once(status, "/status.json", |seen| {
+        (&seen["users"][0]["open"], &seen["users"][0]["up"]) == (&1.into(), &12.into())
+    });
+    for sum in [&sums["users"][0], &sums["targets"][0]] {
+        assert_eq!(
+            (&sum["tunnels"], &sum["up"]),
+            (&4.into(), &12.into()),
+            "{sum}"
+        );
+    }
+    assert_eq!(sums["users"][0]["name"], "joe");
+}
+
+/// UDP ASSOCIATE has no target: its datagrams have.
+#[test]
+fn associations_show_their_destinations() {
+    let file = File::new(METRICS);
+    let mut server = file.server();
+    let status = status(&mut server);
+    let echo = crate::support::program::carried::echo();
+    let carrier = crate::support::program::carried::Carrier::V2;
+    let _open = carrier.exchanges_by_socks5(&server, echo);
+    let seen = json_once(status, "/status.json", |seen| {
+        seen["tunnels"][0]["destinations"].is_array()
+    });
+    let destination = &seen["tunnels"][0]["destinations"][0];
+    assert_eq!(destination["address"], echo.to_string(), "{seen}");
+    assert_eq!(
+        (&destination["datagrams_up"], &destination["datagrams_down"]),
+        (&3.into(), &3.into())
+    );
+    assert_eq!(seen["targets"][0]["name"], "127.0.0.1", "{seen}");
+    let found = json(status, &format!("/status.json?search={echo}"));
+    assert_eq!(found["matching"], 1, "{found}");
 }

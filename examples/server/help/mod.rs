@@ -135,10 +135,16 @@ const FLAGS: &[Flag] = &[
 ];
 
 /// Words that stand in place of flags.
-const COMMANDS: &[(&str, &str)] = &[(
-    "hash-password",
-    "Read a password from standard input, print its hash",
-)];
+const COMMANDS: &[(&str, &str)] = &[
+    (
+        "hash-password",
+        "Read a password from standard input, print its hash",
+    ),
+    (
+        "close",
+        "Close open tunnels of a server, over the socket of its [admin]: --socket PATH, and --user NAME or --id NUMBER",
+    ),
+];
 
 /// A subject with a line for each of its terms.
 struct Subject {

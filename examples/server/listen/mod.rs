@@ -19,9 +19,9 @@ pub(crate) use self::{
     place::{Place, address},
     protocols::Protocols,
     proxy_protocol::{ProxyProtocol, network},
-    stated::Listener,
+    stated::{Listener, Mode},
     tls::Tls,
-    unix::SocketFile,
+    unix::{SocketFile, listen as unix_socket},
 };
 
 /// `listen`: one listener or several.

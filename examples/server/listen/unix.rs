@@ -39,7 +39,7 @@ fn identity(file: &Metadata) -> Identity {
 /// # Errors
 ///
 /// Something is there that is no socket, or a socket at which somebody listens.
-pub(super) fn listen(path: &Path, mode: Mode) -> io::Result<(UnixListener, SocketFile)> {
+pub(crate) fn listen(path: &Path, mode: Mode) -> io::Result<(UnixListener, SocketFile)> {
     remove_stale(path)?;
     let socket = socket2::Socket::new(Domain::UNIX, Type::STREAM, None)?;
     socket.set_nonblocking(true)?;

@@ -14,35 +14,42 @@ use super::{
 impl Site for Status {
     const NAME: &'static str = "metrics";
 
-    async fn answer(self: Arc<Self>, request: Request<Incoming>, _: Peer) -> Answer {
+    async fn answer(self: Arc<Self>, request: Request<Incoming>, peer: Peer) -> Answer {
+        if let Some(admin) = &self.admin
+            && request.uri().path().starts_with("/admin/")
+        {
+            if !site::is_asked_by_address(request.headers()) {
+                return misdirected();
+            }
+            let answer = admin.answer(request, peer, &self.open).await;
+            self.listing.outdate();
+            return answer;
+        }
+        let path = request.uri().path();
+        let (part, data) = (page::part(path), Data::of(path));
+        let is_plain = matches!(path, "/metrics" | "/live" | "/ready");
+        if part.is_none() && data.is_none() && !is_plain {
+            let there_are = "there are /, /metrics, /live and /ready\n";
+            return text(StatusCode::NOT_FOUND, there_are);
+        }
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             return text(StatusCode::METHOD_NOT_ALLOWED, "only GET is known here\n");
         }
-        match request.uri().path() {
+        match path {
             "/metrics" => {
-                return response(
-                    StatusCode::OK,
-                    "text/plain; version=0.0.4",
-                    self.numbers.text(),
-                );
+                let kind = "text/plain; version=0.0.4";
+                return response(StatusCode::OK, kind, self.numbers.text());
             }
             "/live" => return text(StatusCode::OK, "live\n"),
             "/ready" => return ready(&self.health),
             _ => {}
-        }
-        let part = page::part(request.uri().path());
-        let data = Data::of(request.uri().path());
-        if part.is_none() && data.is_none() {
-            let there_are = "there are /, /metrics, /live and /ready\n";
-            return text(StatusCode::NOT_FOUND, there_are);
         }
         if !self.dashboard {
             let hint = "there is /metrics; for the page set dashboard = true in [metrics]\n";
             return text(StatusCode::NOT_FOUND, hint);
         }
         if !site::is_asked_by_address(request.headers()) {
-            let hint = "open this page by its address or as localhost\n";
-            return text(StatusCode::MISDIRECTED_REQUEST, hint);
+            return misdirected();
         }
         match (part, data) {
             (Some(part), _) => part,
@@ -57,6 +64,7 @@ impl Site for Status {
 enum Data {
     Status,
     History,
+    Feed,
 }
 
 impl Data {
@@ -64,6 +72,7 @@ impl Data {
         match path {
             "/status.json" => Some(Self::Status),
             "/history.json" => Some(Self::History),
+            "/feed.json" => Some(Self::Feed),
             _ => None,
         }
     }
@@ -82,6 +91,7 @@ impl Status {
                 json(&Snapshot::of(&self, &series, &listed, &selection))
             }
             Asked::History(since) => json(&self.history.since(since)),
+            Asked::Feed(since) => json(&self.watch.feed.since(since)),
         });
         answer.await.unwrap_or_else(|error| {
             tracing::warn!(%error, "metrics: no answer");
@@ -94,6 +104,7 @@ impl Status {
 enum Asked {
     Status(Selection),
     History(u64),
+    Feed(u64),
 }
 
 impl Asked {
@@ -102,10 +113,16 @@ impl Asked {
         let asked = match data {
             Data::Status => return Selection::parse(query).map(Self::Status),
             Data::History => Self::History(query.number("since")?.unwrap_or(0)),
+            Data::Feed => Self::Feed(query.number("since")?.unwrap_or(0)),
         };
         query.end()?;
         Ok(asked)
     }
+}
+
+fn misdirected() -> Answer {
+    let hint = "open this page by its address or as localhost\n";
+    text(StatusCode::MISDIRECTED_REQUEST, hint)
 }
 
 /// Load balancers look at the status, and people at the lines.

@@ -31,6 +31,7 @@ pub(super) struct Listing(Mutex<Option<Last>>);
 #[derive(Debug)]
 struct Last {
     at: Instant,
+    is_outdated: bool,
     /// By their numbers, and so by their age.
     listed: Arc<[Listed]>,
 }
@@ -42,6 +43,7 @@ impl Listing {
         let mut last = self.lock();
         if let Some(last) = &*last
             && last.at.elapsed() < FRESH
+            && !last.is_outdated
         {
             return Arc::clone(&last.listed);
         }
@@ -49,6 +51,7 @@ impl Listing {
         let listed = list(open, last.as_ref(), now);
         *last = Some(Last {
             at: now,
+            is_outdated: false,
             listed: Arc::clone(&listed),
         });
         listed
@@ -62,6 +65,13 @@ impl Listing {
             .is_some_and(|last| last.at.elapsed() > LONGEST)
         {
             *last = None;
+        }
+    }
+
+    /// Lists them anew at the next question, since some may be closed.
+    pub(super) fn outdate(&self) {
+        if let Some(last) = &mut *self.lock() {
+            last.is_outdated = true;
         }
     }
 

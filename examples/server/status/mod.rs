@@ -1,10 +1,13 @@
 //! `[metrics]`: numbers for Prometheus at `/metrics`, a page for people at `/`, and `/live` and `/ready` for load
 //! balancers and the like.
 
+mod admin;
 mod answers;
+mod feed;
 mod health;
 mod history;
 mod listing;
+mod network;
 mod numbers;
 mod page;
 mod row;
@@ -13,6 +16,7 @@ mod series;
 mod site;
 mod snapshot;
 mod sums;
+mod watch;
 
 use std::{
     net::SocketAddr,
@@ -27,16 +31,21 @@ use tokio::{
 };
 use tower_socks::{
     BoxError,
-    layer::{acl::SwapPolicy, track::OpenTunnels},
+    layer::{acl::SwapPolicy, record::Sink, track::OpenTunnels},
 };
 
-use self::{history::History, listing::Listing, numbers::Numbers, series::Series};
+use self::{history::History, listing::Listing, numbers::Numbers, series::Series, watch::Watch};
 use crate::{
     auth::UsersPolicy,
     listen::{self, address},
 };
 
-pub(crate) use self::health::Health;
+use self::admin::AdminPage;
+
+pub(crate) use self::{
+    admin::{Admin, CLOSE},
+    health::Health,
+};
 
 /// `[metrics]`.
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -78,7 +87,11 @@ pub(crate) struct Status {
     open: OpenTunnels,
     listing: Listing,
     history: History,
+    /// Shared with what records sessions.
+    watch: Arc<Watch>,
     dashboard: bool,
+    /// Where tunnels can be closed from the page.
+    admin: Option<AdminPage>,
     health: Health,
 }
 
@@ -86,6 +99,7 @@ impl Status {
     /// Counts from here on: before the first connection.
     pub(crate) fn start(
         metrics: &Metrics,
+        admin: Option<&Admin>,
         open: OpenTunnels,
         policy: SwapPolicy<UsersPolicy>,
         health: Health,
@@ -97,9 +111,18 @@ impl Status {
             open,
             listing: Listing::default(),
             history: History::default(),
+            watch: Arc::default(),
             dashboard: metrics.has_dashboard(),
+            admin: admin
+                .and_then(|admin| admin.password_hash.clone())
+                .map(AdminPage::new),
             health,
         })
+    }
+
+    /// Returns what has to hear of sessions, where there is a page to show them.
+    pub(crate) fn sink(&self) -> Option<Arc<dyn Sink>> {
+        self.dashboard.then(|| Arc::clone(&self.watch) as _)
     }
 
     /// Serves HTTP, for ever.

@@ -3,7 +3,14 @@
 use std::{cmp::Ordering, fmt::Write};
 
 use serde::Serialize;
-use tower_socks::{Identity, layer::track::OpenTunnel, proto::Address};
+use tower_socks::{
+    Identity,
+    layer::{
+        record::{self, Destinations},
+        track::OpenTunnel,
+    },
+    proto::Address,
+};
 
 use super::listing::Listed;
 use crate::udp_over_tcp;
@@ -19,6 +26,14 @@ pub(super) struct Row {
     /// The address that was dialled.
     #[serde(skip_serializing_if = "Option::is_none")]
     reached: Option<String>,
+    /// The upstream through which it goes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    upstream: Option<String>,
+    /// Where the datagrams of an association go: the first of them, and how many went to others.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    destinations: Vec<Destination>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    to_others: Option<u64>,
     seconds: u64,
     up: u64,
     down: u64,
@@ -27,11 +42,31 @@ pub(super) struct Row {
     down_rate: Option<u64>,
 }
 
+#[derive(Debug, Serialize)]
+struct Destination {
+    address: String,
+    datagrams_up: u64,
+    datagrams_down: u64,
+}
+
+impl Destination {
+    fn of(destination: &record::Destination) -> Self {
+        Self {
+            address: target(&destination.address),
+            datagrams_up: destination.datagrams_up,
+            datagrams_down: destination.datagrams_down,
+        }
+    }
+}
+
 impl Row {
     pub(super) fn of(listed: &Listed) -> Self {
         let tunnel = &listed.tunnel;
         let reached = tunnel.reached.map(|address| address.to_string());
         let target = target(&tunnel.target);
+        let destinations = tunnel.destinations.as_ref();
+        let first = destinations.map(Destinations::list).unwrap_or_default();
+        let rest = destinations.and_then(Destinations::rest);
         Self {
             id: tunnel.id,
             client: tunnel.client.to_string(),
@@ -40,6 +75,9 @@ impl Row {
             command: udp_over_tcp::command(tunnel),
             reached: reached.filter(|reached| *reached != target),
             target,
+            upstream: tunnel.upstream.as_deref().map(str::to_owned),
+            destinations: first.iter().map(Destination::of).collect(),
+            to_others: rest.map(|rest| rest.datagrams_up),
             seconds: tunnel.age.as_secs(),
             up: tunnel.traffic.up,
             down: tunnel.traffic.down,
@@ -82,6 +120,9 @@ pub(super) fn searched(text: &mut String, tunnel: &OpenTunnel) {
     );
     if let Some(reached) = tunnel.reached {
         _ = write!(text, "\n{reached}");
+    }
+    for one in tunnel.destinations.iter().flat_map(Destinations::list) {
+        _ = write!(text, "\n{}", target(&one.address));
     }
     text.make_ascii_lowercase();
 }

@@ -2,14 +2,7 @@
 
 use serde::Serialize;
 
-use super::{
-    Status,
-    listing::Listed,
-    row::Row,
-    selection::Selection,
-    series::Series,
-    sums::{self, Line},
-};
+use super::{Status, listing::Listed, row::Row, selection::Selection, series::Series, sums::Line};
 
 /// Reasons of refusals that are shown.
 const REASONS: usize = 100;
@@ -89,7 +82,7 @@ impl<'a> Snapshot<'a> {
     ) -> Self {
         let totals = status.open.totals();
         let (matching, selected) = selection.of(listed);
-        let (users, targets) = sums::lines(listed);
+        let (users, targets) = status.watch.sums.lines(listed);
         let refusals = series.refusals.iter().take(REASONS);
         let events = series.limits.iter().take(REASONS);
         Self {
@@ -101,7 +94,7 @@ impl<'a> Snapshot<'a> {
             down: totals.traffic.down,
             refused: series.refused(),
             problems: status.health.problems(),
-            admin: false,
+            admin: status.admin.is_some(),
             process: Process {
                 resident: whole(series, "process_resident_memory_bytes"),
                 descriptors: whole(series, "process_open_fds"),

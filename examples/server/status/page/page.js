@@ -1,7 +1,7 @@
 // Asks for the state of the server over and over, and shows it.
 
 import { describe, draw } from "./chart.js";
-import { bytes, duration, number, rate } from "./format.js";
+import { bytes, clock, duration, number, rate } from "./format.js";
 import { fill } from "./table.js";
 import * as tunnels from "./tunnels.js";
 
@@ -107,6 +107,34 @@ const refusals = [
   { label: "how often", number: true, text: it => number(it.count) },
 ];
 
+const kinds = { refused: "refused", failed: "failed", login: "failed login" };
+
+const entries = [
+  { label: "last at", text: it => clock(it.at, true) },
+  { label: "times", number: true, text: it => number(it.times) },
+  { label: "what", text: it => kinds[it.kind] },
+  { label: "client", text: it => it.client },
+  { label: "user", text: it => it.user },
+  { label: "request", text: it => [it.protocol, it.command, it.target].filter(text => text !== "").join(" ") },
+  { label: "reason", text: it => it.reason },
+];
+
+let isFeedLong = false;
+let feed = [];
+
+function showFeed() {
+  const shown = isFeedLong ? feed : feed.slice(0, 8);
+  fill(at("feed"), shown, it => it.number, entries, "nothing");
+  at("feed-more").hidden = feed.length <= 8;
+  say("feed-more", isFeedLong ? "Show fewer" : "Show all " + feed.length);
+  at("feed-more").setAttribute("aria-expanded", isFeedLong);
+}
+
+async function askFeed() {
+  feed = (await get("feed.json")).entries;
+  showFeed();
+}
+
 let before = null;
 
 function show(status) {
@@ -157,10 +185,11 @@ async function ask() {
     show(status);
     if (performance.now() - asked >= 5000 || asked === 0) {
       asked = performance.now();
-      await askHistory();
+      await Promise.all([askHistory(), askFeed()]);
     }
     say("state", isPaused ? "paused" : "live", "");
   } catch (error) {
+    console.error(error);
     say("state", "the server does not answer", "lost");
   }
   // A page that nobody looks at costs nothing.
@@ -176,6 +205,10 @@ at("pause").addEventListener("click", () => {
 });
 document.addEventListener("visibilitychange", () => {
   if (!document.hidden && !isPaused) ask();
+});
+at("feed-more").addEventListener("click", () => {
+  isFeedLong = !isFeedLong;
+  showFeed();
 });
 new ResizeObserver(drawHistory).observe(at("throughput"));
 tunnels.start(ask);

@@ -7,12 +7,24 @@ const at = id => document.getElementById(id);
 const perPage = 50;
 const asked = { search: "", sort: "age", order: "asc", offset: 0 };
 
+// What else is known of a target: where its name led to, through which upstream, and where datagrams go.
+function about(it) {
+  const parts = [];
+  if (it.reached) parts.push(it.reached);
+  if (it.upstream) parts.push("through " + it.upstream);
+  const some = it.destinations ?? [];
+  parts.push(...some.slice(0, 4).map(one => one.address + ": " + number(one.datagrams_up) + " up, " + number(one.datagrams_down) + " down"));
+  if (some.length > 4) parts.push("and " + (some.length - 4) + " more destinations");
+  if (it.to_others) parts.push(number(it.to_others) + " datagrams to others");
+  return parts.join("; ");
+}
+
 const columns = [
   { label: "client", text: it => it.client },
   { label: "user", text: it => it.user },
   { label: "protocol", text: it => it.protocol },
   { label: "command", text: it => it.command },
-  { label: "target", show: (cell, it) => sayMore(cell, it.target, it.reached) },
+  { label: "target", show: (cell, it) => sayMore(cell, it.target, about(it)) },
   { label: "open for", number: true, text: it => duration(it.seconds) },
   { label: "up", number: true, text: it => bytes(it.up) },
   { label: "down", number: true, text: it => bytes(it.down) },

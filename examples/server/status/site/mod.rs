@@ -1,6 +1,7 @@
 //! A small HTTP server, for addresses of the server's own: a few connections, each for a short time.
 
 mod answer;
+mod body;
 mod host;
 mod query;
 
@@ -20,7 +21,8 @@ use tokio::{
 
 pub(super) use self::{
     answer::{Answer, file, json, response, text},
-    host::is_asked_by_address,
+    body::body,
+    host::{is_asked_by_address, is_asked_by_own_page, port},
     query::Query,
 };
 

@@ -1,0 +1,11 @@
+//! `[admin]`: closing tunnels, from the page with a password, and over a Unix socket.
+
+mod attempts;
+mod close;
+mod page;
+mod settings;
+mod sign_ins;
+mod socket;
+
+pub(super) use self::page::AdminPage;
+pub(crate) use self::{settings::Admin, socket::PATH as CLOSE};
