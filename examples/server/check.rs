@@ -13,7 +13,6 @@ pub(crate) fn check(settings: &Settings) -> ExitCode {
         replies,
         resolve,
         upstream,
-        upstream_udp,
         search_domain,
         doors,
         metrics,
@@ -30,10 +29,7 @@ pub(crate) fn check(settings: &Settings) -> ExitCode {
         println!("          and those of {directory}");
     }
     println!("rules     {}", settings.rules.len());
-    match upstream {
-        Some(upstream) => println!("upstream  {upstream}\n          with UDP {upstream_udp}"),
-        None => println!("upstream  none"),
-    }
+    println!("{upstream}");
     if let Some(domain) = search_domain {
         println!("search    {domain}");
     }

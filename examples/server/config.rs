@@ -1,6 +1,7 @@
 //! The configuration file: users and rules, checked as a whole before anything of it is used.
 
 use std::{
+    collections::BTreeMap,
     fmt,
     ops::Range,
     path::{Path, PathBuf},
@@ -24,7 +25,7 @@ use crate::{
     search::Domain,
     status::{Admin, Metrics},
     timeouts::Timeouts,
-    upstream::{Upstream, UpstreamUdp},
+    upstream::{Rest, Route, Stated, UpstreamUdp},
 };
 
 /// What a file says. `server.toml` beside the examples explains every field.
@@ -72,9 +73,15 @@ pub(crate) struct Config {
     #[serde(default)]
     pub(crate) replies: Replies,
     /// Direct, if there is none.
-    pub(crate) upstream: Option<Upstream>,
+    pub(crate) upstream: Option<Rest>,
     /// How datagrams go through it.
     pub(crate) upstream_udp: Option<UpstreamUdp>,
+    /// Those that have names.
+    #[serde(default)]
+    pub(crate) upstreams: BTreeMap<String, Stated>,
+    /// What does not go where all else goes.
+    #[serde(default)]
+    pub(crate) routes: Vec<Route>,
     /// No name is completed, if there is none.
     pub(crate) search_domain: Option<Domain>,
     #[serde(default)]
@@ -130,6 +137,8 @@ impl Default for Config {
             replies: Replies::default(),
             upstream: None,
             upstream_udp: None,
+            upstreams: BTreeMap::new(),
+            routes: Vec::new(),
             search_domain: None,
             log: Log::default(),
             metrics: None,
@@ -201,6 +210,24 @@ impl Config {
             .limits
             .check(&config.acl, known, false)
             .map_err(|problem| (None, problem))?;
+        if !config.routes.is_empty() {
+            let rules = config.routes.iter().map(Route::rule).cloned();
+            let routes = config.acl.clone().with_rules(rules);
+            let checked = routes
+                .check_names(known)
+                .map_err(|problem| problem.to_string());
+            let checked = checked.and_then(|()| {
+                routes
+                    .check_time_zone()
+                    .map_err(|problem| problem.to_string())
+            });
+            if let Err(problem) = checked {
+                return Err((
+                    None,
+                    format!("routes, {}", problem.replacen("rule ", "route ", 1)),
+                ));
+            }
+        }
         Ok(config)
     }
 }
@@ -255,6 +282,7 @@ fn one_of(list: &str) -> Option<&'static str> {
     match list {
         "rules" => Some("rule"),
         "listen" => Some("listener"),
+        "routes" => Some("route"),
         _ => None,
     }
 }

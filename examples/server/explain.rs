@@ -16,7 +16,6 @@ use tower_socks::{
 use crate::{
     settings::{Fixed, Settings},
     udp_over_tcp,
-    upstream::Upstream,
 };
 
 /// A question as the command line has it.
@@ -140,7 +139,6 @@ async fn explain(rules: &Rules, fixed: &Fixed, question: &Question) -> (Vec<Stri
         Some(domain) => &domain.complete(request.clone()),
         None => request,
     };
-    let upstream = fixed.upstream.as_ref();
     let at = at.unwrap_or_else(SystemTime::now);
     let stated = rules.explain_at(request, Check::Stated, at);
     lines.push(stated.to_string());
@@ -150,12 +148,25 @@ async fn explain(rules: &Rules, fixed: &Fixed, question: &Question) -> (Vec<Stri
         return (lines, false);
     }
     let is_udp = request.command == Command::UDP_ASSOCIATE;
-    if upstream.is_some() && request.command == Command::BIND {
-        lines.push("with an upstream, BIND is refused".into());
-        return (lines, false);
+    let through = fixed.upstream.through(request, at);
+    if !fixed.upstream.is_direct() && !stated.is_refused() {
+        lines.push(through.text.clone());
+        if through.is_refused {
+            return (lines, false);
+        }
     }
-    if upstream.is_some() && is_udp && !fixed.upstream_udp.is_on() {
-        lines.push("with an upstream, UDP ASSOCIATE is refused: `upstream_udp` is \"off\"".into());
+    let refused = match request.command {
+        Command::BIND if !through.has_bind => Some("with an upstream, BIND is refused"),
+        Command::UDP_ASSOCIATE if !through.has_udp => {
+            Some("with an upstream, UDP ASSOCIATE is refused: `upstream_udp` is \"off\"")
+        }
+        Command::RESOLVE | Command::RESOLVE_PTR if !through.has_lookups => {
+            Some("the upstream cannot be asked for the address of a name")
+        }
+        _ => None,
+    };
+    if let Some(refused) = refused {
+        lines.push(refused.into());
         return (lines, false);
     }
     let Address::Name(name, port) = &request.target else {
@@ -164,11 +175,11 @@ async fn explain(rules: &Rules, fixed: &Fixed, question: &Question) -> (Vec<Stri
     if stated.is_refused() {
         return (lines, false);
     }
-    if upstream.is_some_and(|upstream| is_udp && !upstream.has_remote_dns()) {
+    if is_udp && !through.is_direct && !through.has_remote_dns {
         lines.push("the upstream resolves no names, and a datagram waits for no lookup here: it is dropped".into());
         return (lines, false);
     }
-    if upstream.is_some_and(Upstream::has_remote_dns) {
+    if through.has_remote_dns {
         if is_lookup {
             lines.push(
                 "the upstream looks the name up; each address is judged before it is told".into(),

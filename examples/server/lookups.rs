@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    future::ready,
     task::{Context, Poll},
     time::Duration,
 };
@@ -21,12 +22,16 @@ use tower_socks::{
 pub(crate) struct Lookups(BoxCloneSyncService<Request, NameServiceTunnel, BoxError>);
 
 impl Lookups {
+    /// Refuses both with 07, for want of `resolve`.
+    pub(crate) fn off() -> Self {
+        Self::refused("names are not looked up for clients: `resolve` is off")
+    }
+
     /// Refuses both with 07.
-    pub(crate) fn refused() -> Self {
-        Self(BoxCloneSyncService::new(tower::service_fn(async |_| {
-            let code = ReplyCode::COMMAND_NOT_SUPPORTED;
-            let reason = "names are not looked up for clients: `resolve` is off";
-            Err(Refusal::new(code, reason).into())
+    pub(crate) fn refused(reason: &'static str) -> Self {
+        Self(BoxCloneSyncService::new(tower::service_fn(move |_| {
+            let refusal = Refusal::new(ReplyCode::COMMAND_NOT_SUPPORTED, reason);
+            ready(Err(refusal.into()))
         })))
     }
 

@@ -69,6 +69,7 @@ use serving::Serving;
 use settings::{Fixed, Settings};
 use state::State;
 use status::{Admin, Health, Metrics, Status};
+use upstream::Standings;
 
 fn main() -> ExitCode {
     let (flags, task) = match Flags::parse(std::env::args_os()) {
@@ -169,20 +170,19 @@ async fn run(
     let status = fixed.metrics.as_ref().map(Metrics::bind).transpose()?;
     let bound = bound.serving(&fixed.doors, &sockets, status.as_ref())?;
     let limits = InForce::new(&fixed.limits)?;
-    match &fixed.upstream {
-        None => {
-            let system = SystemResolver::new();
-            let names = Names::new(system.clone());
-            let connector = upstream::direct(&fixed, &limits, system, &names);
-            let observed = (log, Some(names));
-            run_with(flags, sockets, status, bound, observed, limits, connector).await
-        }
-        Some(upstream) => {
-            upstream.log_udp(fixed.upstream_udp);
-            let connector = upstream.connector(&fixed, &limits);
-            let observed = (log, None);
-            run_with(flags, sockets, status, bound, observed, limits, connector).await
-        }
+    let system = SystemResolver::new();
+    let names = Names::new(system.clone());
+    let upstreams = Standings::default();
+    fixed.upstream.log();
+    if fixed.upstream.is_direct() {
+        let connector = upstream::direct(&fixed, &limits, system, &names);
+        let observed = (log, Some(names), upstreams);
+        run_with(flags, sockets, status, bound, observed, limits, connector).await
+    } else {
+        let connector = upstream::by_plan(&fixed, &limits, system, &names, &upstreams);
+        let names = fixed.upstream.rest_is_direct().then_some(names);
+        let observed = (log, names, upstreams);
+        run_with(flags, sockets, status, bound, observed, limits, connector).await
     }
 }
 
@@ -191,7 +191,7 @@ async fn run_with<C, T>(
     sockets: Vec<Socket>,
     status: Option<TcpListener>,
     bound: Bound,
-    (log, names): (Condition, Option<Names>),
+    (log, names, upstreams): (Condition, Option<Names>, Standings),
     limits: InForce,
     connector: C,
 ) -> Result<(), BoxError>
@@ -224,7 +224,7 @@ where
     }
     let recorder = Recorder::new([]);
     if let (Some(metrics), Some(listener)) = (metrics, status) {
-        let health = Health::new(stop.clone(), log, names);
+        let health = Health::new(stop.clone(), log, names, upstreams);
         let status = Status::start(
             &metrics,
             admin.as_ref(),

@@ -18,7 +18,7 @@ use crate::{
     search::Domain,
     status::{Admin, Metrics},
     timeouts::Timeouts,
-    upstream::{Upstream, UpstreamUdp},
+    upstream::{File, Plan},
 };
 
 /// Users and rules that have passed all checks.
@@ -47,8 +47,7 @@ pub(crate) struct Fixed {
     pub(crate) timeouts: Timeouts,
     pub(crate) replies: Replies,
     pub(crate) resolve: bool,
-    pub(crate) upstream: Option<Upstream>,
-    pub(crate) upstream_udp: UpstreamUdp,
+    pub(crate) upstream: Plan,
     pub(crate) search_domain: Option<Domain>,
     pub(crate) log: Log,
     pub(crate) metrics: Option<Metrics>,
@@ -58,11 +57,7 @@ pub(crate) struct Fixed {
 impl Fixed {
     /// Whether two files say the same.
     pub(crate) fn is_like(&self, other: &Self) -> bool {
-        let same_upstream = match (&self.upstream, &other.upstream) {
-            (Some(one), Some(another)) => one.is_same_as(another),
-            (None, None) => true,
-            _ => false,
-        };
+        let same_upstream = self.upstream.is_same_as(&other.upstream);
         // These change with a reload.
         let said = |fixed: &Self| {
             let limits = Limits::default();
@@ -103,6 +98,8 @@ impl Settings {
             replies,
             upstream,
             upstream_udp,
+            upstreams,
+            routes,
             search_domain,
             log,
             metrics,
@@ -114,11 +111,20 @@ impl Settings {
         if let Some(admin) = &admin {
             admin.check(metrics.as_ref().is_some_and(Metrics::has_dashboard))?;
         }
+        let upstream = Plan::new(
+            File {
+                upstream,
+                upstream_udp,
+                upstreams,
+                routes,
+            },
+            &acl,
+        )?;
         let has_secrets = !users.is_empty()
             || !hashes.is_empty()
             || ldap.as_ref().is_some_and(|table| table.has_secret())
             || postgres.as_ref().is_some_and(|table| table.has_secret())
-            || upstream.as_ref().is_some_and(Upstream::has_password);
+            || upstream.has_password();
         let users = flags.with_users(users);
         let mut accounts = Accounts::new(users, hashes)?;
         let users_file = match users_file {
@@ -134,15 +140,7 @@ impl Settings {
         let stated = [ldap, postgres].into_iter().flatten();
         let directories = Directories::new(stated, directories.as_deref())?;
         let accounts = accounts.with_directories(directories);
-        let has_udp = match (&upstream, upstream_udp) {
-            (None, None) => true,
-            (None, Some(_)) => return Err("upstream_udp: there is no `upstream`".into()),
-            (Some(upstream), udp) => {
-                let udp = udp.unwrap_or_default();
-                upstream.check_udp(udp)?;
-                udp.is_on()
-            }
-        };
+        let has_udp = upstream.has_udp();
         let top = flags.top_level(TopLevel {
             protocols,
             tls,
@@ -153,7 +151,7 @@ impl Settings {
         check_udp(has_udp, &doors)?;
         acl.check_time_zone()?;
         let resolve = resolve || flags.resolve;
-        if let (true, Some(upstream)) = (resolve, &upstream) {
+        if resolve {
             upstream.check_lookups()?;
         }
         let is_open = open || flags.open;
@@ -192,7 +190,6 @@ impl Settings {
                 replies,
                 resolve,
                 upstream,
-                upstream_udp: upstream_udp.unwrap_or_default(),
                 search_domain,
                 log,
                 metrics,
@@ -206,7 +203,7 @@ impl Settings {
 fn check_udp(has_udp: bool, doors: &[Door]) -> Result<(), String> {
     match doors.iter().find(|door| door.udp_over_tcp) {
         Some(door) if !has_udp => Err(format!(
-            "listener at {door}, udp_over_tcp: there is no UDP through the upstream, unless `upstream_udp` says how; \
+            "listener at {door}, udp_over_tcp: there is no UDP through the upstream, unless `upstream_udp`, or `udp` in [upstreams], says how; \
              or leave it out"
         )),
         _ => Ok(()),

@@ -205,7 +205,7 @@ impl State {
                     if !fixed.is_like(&self.fixed) {
                         tracing::warn!(
                             "{path}: listen, protocols, tls, proxy_protocol, udp_over_tcp, resolve, quotas' file and days, logins, timeouts, \
-                             replies, upstream, upstream_udp, search_domain, log and metrics change with a restart only"
+                             replies, upstream, upstream_udp, upstreams, routes, search_domain, log and metrics change with a restart only"
                         );
                     }
                     self.limits.set(&fixed.limits);

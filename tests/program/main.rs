@@ -64,5 +64,7 @@ mod systemd;
 mod udp_over_tcp;
 #[cfg(all(feature = "limit", feature = "proxy-url"))]
 mod upstream_udp;
+#[cfg(all(feature = "limit", feature = "metrics", feature = "proxy-url"))]
+mod upstreams;
 #[cfg(all(feature = "limit", feature = "proxy-url"))]
 mod users_file;

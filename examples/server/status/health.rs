@@ -2,7 +2,9 @@
 
 use tokio::sync::watch;
 
-use crate::{descriptors::Descriptors, log::Condition, names::Names, signals::Phase};
+use crate::{
+    descriptors::Descriptors, log::Condition, names::Names, signals::Phase, upstream::Standings,
+};
 
 /// What `/ready` looks at.
 #[derive(Debug)]
@@ -11,17 +13,29 @@ pub(crate) struct Health {
     log: Condition,
     /// `None` where an upstream resolves them.
     names: Option<Names>,
+    upstreams: Standings,
     descriptors: Descriptors,
 }
 
 impl Health {
-    pub(crate) fn new(phase: watch::Receiver<Phase>, log: Condition, names: Option<Names>) -> Self {
+    pub(crate) fn new(
+        phase: watch::Receiver<Phase>,
+        log: Condition,
+        names: Option<Names>,
+        upstreams: Standings,
+    ) -> Self {
         Self {
             phase,
             log,
             names,
+            upstreams,
             descriptors: Descriptors::default(),
         }
+    }
+
+    /// Returns what is known of upstreams.
+    pub(super) const fn upstreams(&self) -> &Standings {
+        &self.upstreams
     }
 
     /// Returns what speaks against sending clients here.
@@ -36,7 +50,9 @@ impl Health {
             .then_some("descriptors are nearly gone: raise their limit, or take fewer sessions");
         let names = self.names.as_ref().is_some_and(Names::are_stuck);
         let names = names.then_some("no name can be resolved");
-        let problems = [phase, descriptors, self.log.problem(), names];
+        let upstreams = self.upstreams.are_down();
+        let upstreams = upstreams.then_some("no upstream of `upstream` answers its probes");
+        let problems = [phase, descriptors, self.log.problem(), names, upstreams];
         problems.into_iter().flatten().collect()
     }
 }

@@ -106,7 +106,7 @@ impl Status {
     ) -> Result<Self, BoxError> {
         Ok(Self {
             started: Instant::now(),
-            numbers: Numbers::start(policy)?,
+            numbers: Numbers::start(policy, health.upstreams().clone())?,
             series: Mutex::default(),
             open,
             listing: Listing::default(),

@@ -8,7 +8,7 @@ use tower_socks::{
     layer::{acl::SwapPolicy, metrics::names},
 };
 
-use crate::auth::UsersPolicy;
+use crate::{auth::UsersPolicy, upstream::Standings};
 
 /// Upper bounds for the times of dials and lookups, in seconds.
 const TIMES: [f64; 12] = [
@@ -22,17 +22,25 @@ const OPEN_TIMES: [f64; 8] = [0.1, 1.0, 10.0, 60.0, 600.0, 3600.0, 21_600.0, 86_
 pub(super) struct Numbers {
     handle: PrometheusHandle,
     policy: SwapPolicy<UsersPolicy>,
+    upstreams: Standings,
 }
 
 impl Numbers {
     /// Counts from here on: before the first connection.
-    pub(super) fn start(policy: SwapPolicy<UsersPolicy>) -> Result<Self, BoxError> {
+    pub(super) fn start(
+        policy: SwapPolicy<UsersPolicy>,
+        upstreams: Standings,
+    ) -> Result<Self, BoxError> {
         let handle = PrometheusBuilder::new()
             .set_buckets(&TIMES)?
             .set_buckets_for_metric(Matcher::Full(names::TUNNEL_SECONDS.into()), &OPEN_TIMES)?
             .install_recorder()?;
         names::describe();
-        Ok(Self { handle, policy })
+        Ok(Self {
+            handle,
+            policy,
+            upstreams,
+        })
     }
 
     /// Does what is to be done every few seconds, so that what is not scraped does not pile up.
@@ -40,15 +48,22 @@ impl Numbers {
         self.handle.run_upkeep();
     }
 
-    /// Returns the numbers, without those of rules that are in force no more.
+    /// Returns the numbers, without those of rules and upstreams that are in force no more.
     pub(super) fn text(&self) -> String {
         let policy = self.policy.current();
         let rules: HashSet<String> = policy.rules.names().map(|name| escaped(&name)).collect();
         let series = format!("{}{{reason=\"", names::REFUSALS);
+        let upstreams = self.upstreams.record();
+        let is_upstream = |line: &str| {
+            let line = line.strip_prefix("socks_upstream_");
+            let name = line.and_then(|line| line.split_once("upstream=\"")?.1.split_once('"'));
+            name.is_none_or(|(name, _)| name == "direct" || upstreams.contains(name))
+        };
         let is_shown = |line: &str| {
             let reason = line.strip_prefix(&series);
             let reason = reason.and_then(|line| line.rsplit_once("\"}"));
             reason.is_none_or(|(reason, _)| !reason.starts_with("rule ") || rules.contains(reason))
+                && is_upstream(line)
         };
         let mut shown = self.handle.render();
         if shown.lines().any(|line| !is_shown(line)) {

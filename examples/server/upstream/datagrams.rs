@@ -1,17 +1,18 @@
-//! `upstream_udp`: how datagrams go through an upstream, if they do.
+//! `upstream_udp`, and `udp` of `[upstreams]`: how datagrams go through an upstream, if they do.
 
 use std::fmt;
 
 use serde::Deserialize;
 use tower::{Layer, Service, filter::FilterLayer};
 use tower_socks::{
-    BoxError, Refusal, Request, Tunnel,
-    connector::{BoxConnector, proxy_url::ProxyUrl},
-    proto::{Address, ReplyCode, UdpOverTcp},
+    BoxError, Refusal, Request,
+    connector::{
+        proxy_url::{ProxyConnector, ProxyUrl},
+        upstream::Transport,
+    },
+    datagram::DatagramTransport,
+    proto::{ReplyCode, UdpOverTcp},
 };
-
-use super::associate;
-use crate::{limits::InForce, settings::Fixed};
 
 /// `upstream_udp`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -49,13 +50,13 @@ impl UpstreamUdp {
         let is_command = matches!(self, Self::Associate | Self::FwdUdp);
         if is_command && last.client().is_none() {
             return Err(format!(
-                "upstream_udp: {self} is a command of SOCKS5, which {last} does not speak: \"udp-over-tcp\" goes through \
+                "{self} is a command of SOCKS5, which {last} does not speak: \"udp-over-tcp\" goes through \
                  any proxy that can reach a server of it"
             ));
         }
         if self == Self::Associate && !before.is_empty() {
             return Err(format!(
-                "upstream_udp: datagrams of {self} go from here to the last proxy, and not through the others: \
+                "datagrams of {self} go from here to the last proxy, and not through the others: \
                  \"udp-over-tcp\" takes the chain"
             ));
         }
@@ -76,32 +77,31 @@ impl fmt::Display for UpstreamUdp {
     }
 }
 
-/// Executes UDP ASSOCIATE by a proxy that is reached by `transport`, or refuses it with 07.
-pub(super) fn through(
-    proxy: &ProxyUrl,
-    transport: BoxConnector<Address>,
-    fixed: &Fixed,
-    limits: &InForce,
+/// Opens what datagrams go to a proxy by, or refuses it with 07.
+pub(super) fn through<C>(
+    mut connector: ProxyConnector<C>,
+    udp: UpstreamUdp,
 ) -> impl Service<
     Request,
-    Response = impl Tunnel + use<>,
+    Response = impl DatagramTransport + use<C>,
     Error = BoxError,
-    Future = impl Future + Send + use<>,
+    Future = impl Future + Send + use<C>,
 > + Clone
 + Send
 + Sync
-+ use<> {
-    let udp = fixed.upstream_udp;
-    let mut connector = proxy.connector_via(transport);
++ use<C>
+where
+    C: Transport + Sync,
+{
     if let Some(protocol) = udp.protocol() {
         connector = connector.udp_over_tcp(protocol);
     }
     let refuse_if_off = move |request: Request| match udp {
         UpstreamUdp::Off => Err(Refusal::new(
             ReplyCode::COMMAND_NOT_SUPPORTED,
-            "UDP through the upstream is off (upstream_udp)",
+            "UDP through the upstream is off (upstream_udp, or udp in [upstreams])",
         )),
         _ => Ok(request),
     };
-    FilterLayer::new(refuse_if_off).layer(associate(connector.into_transports(), fixed, limits))
+    FilterLayer::new(refuse_if_off).layer(connector.into_transports())
 }

@@ -1,0 +1,425 @@
+//! What goes where, once it is checked.
+
+use std::{collections::BTreeMap, fmt};
+
+use tower_socks::rules::{Rule, RulesBuilder};
+
+use super::{
+    chain::Chain,
+    datagrams::UpstreamUdp,
+    routes::Route,
+    stated::{BalanceBy, Probe, Rest, Stated, is_name},
+};
+
+/// The name of what `upstream` has a URL of, in the log and in metrics.
+const UNNAMED: &str = "upstream";
+
+/// Which upstream each request goes through.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    pub(super) nodes: BTreeMap<String, Node>,
+    pub(super) rest: Goal,
+    pub(super) routes: Vec<(Rule, Goal)>,
+    /// Groups and time zone of the rules.
+    pub(super) acl: RulesBuilder,
+}
+
+/// Where a route leads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Goal {
+    Direct,
+    Refuse,
+    Node(String),
+}
+
+/// One of `[upstreams]`, or what `upstream` has the URL of.
+#[derive(Clone, Debug)]
+pub(super) enum Node {
+    Proxy(Proxy),
+    /// In this order.
+    Failover(Vec<Goal>),
+    /// With the weight of each.
+    Balance(Vec<(Goal, u32)>, BalanceBy),
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Proxy {
+    pub(super) chain: Chain,
+    pub(super) udp: UpstreamUdp,
+    pub(super) bind: bool,
+    pub(super) probe: Option<Probe>,
+}
+
+impl Goal {
+    fn of(name: &str) -> Self {
+        match name {
+            "direct" => Self::Direct,
+            "refuse" => Self::Refuse,
+            name => Self::Node(name.to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for Goal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Direct => f.write_str("direct"),
+            Self::Refuse => f.write_str("refuse"),
+            Self::Node(name) => f.write_str(name),
+        }
+    }
+}
+
+impl Node {
+    /// Where it leads next.
+    pub(super) fn members(&self) -> Vec<&Goal> {
+        match self {
+            Self::Proxy(_) => Vec::new(),
+            Self::Failover(members) => members.iter().collect(),
+            Self::Balance(members, _) => members.iter().map(|(member, _)| member).collect(),
+        }
+    }
+}
+
+/// `upstream`, `upstream_udp`, `[upstreams]` and `[[routes]]`.
+#[derive(Debug)]
+pub(crate) struct File {
+    pub(crate) upstream: Option<Rest>,
+    pub(crate) upstream_udp: Option<UpstreamUdp>,
+    pub(crate) upstreams: BTreeMap<String, Stated>,
+    pub(crate) routes: Vec<Route>,
+}
+
+impl Plan {
+    /// Puts together what the file says.
+    ///
+    /// # Errors
+    ///
+    /// All mistakes in it.
+    pub(crate) fn new(file: File, acl: &RulesBuilder) -> Result<Self, String> {
+        let File {
+            upstream,
+            upstream_udp,
+            upstreams,
+            routes,
+        } = file;
+        let mut mistakes = Vec::new();
+        let mut nodes = BTreeMap::new();
+        for (name, stated) in upstreams {
+            match node(&name, stated) {
+                Ok(node) => {
+                    nodes.insert(name, node);
+                }
+                Err(problems) => {
+                    let problems = problems.into_iter();
+                    mistakes.extend(problems.map(|problem| format!("upstreams.{name}: {problem}")));
+                    // Whoever names it makes no mistake.
+                    nodes.insert(name, Node::Failover(Vec::new()));
+                }
+            }
+        }
+        let has_rest_of_its_own = matches!(upstream, Some(Rest::Chain(_)));
+        match upstream_udp {
+            Some(_) if upstream.is_none() => {
+                mistakes.push("upstream_udp: there is no `upstream`".into());
+            }
+            Some(_) if !has_rest_of_its_own => mistakes.push(
+                "upstream_udp: `upstream` is a name: say it there, as `udp` in [upstreams]".into(),
+            ),
+            _ => {}
+        }
+        let rest = match upstream {
+            None => Goal::Direct,
+            Some(Rest::Name(name)) => Goal::of(&name),
+            Some(Rest::Chain(chain)) => {
+                let udp = upstream_udp.unwrap_or_default();
+                if let Err(problem) = chain.check_udp(udp) {
+                    mistakes.push(format!("upstream_udp: {problem}"));
+                }
+                let proxy = Proxy {
+                    chain,
+                    udp,
+                    bind: false,
+                    probe: None,
+                };
+                if nodes.insert(UNNAMED.into(), Node::Proxy(proxy)).is_some() {
+                    mistakes.push(format!(
+                        "upstreams.{UNNAMED}: this is what `upstream` at the top of the file is called: choose another name"
+                    ));
+                }
+                Goal::Node(UNNAMED.into())
+            }
+        };
+        let routes = routes.into_iter();
+        let routes = routes.map(|Route { rule, upstream }| (rule, Goal::of(&upstream)));
+        let plan = Self {
+            nodes,
+            rest,
+            routes: routes.collect(),
+            acl: acl.clone().with_rules([]),
+        };
+        plan.check_names(&mut mistakes);
+        if mistakes.is_empty() {
+            plan.check_circles(&mut mistakes);
+        }
+        if mistakes.is_empty() {
+            plan.check_use(&mut mistakes);
+        }
+        match &*mistakes {
+            [] => Ok(plan),
+            mistakes => Err(mistakes.join("; ")),
+        }
+    }
+
+    /// Everything that leads somewhere, with its place in the file.
+    fn goals(&self) -> impl Iterator<Item = (String, &Goal)> {
+        let rest = std::iter::once(("upstream".to_owned(), &self.rest));
+        let routes = (1..).zip(&self.routes);
+        let routes = routes.map(|(number, (_, goal))| (format!("route {number}, upstream"), goal));
+        let members = self.nodes.iter().flat_map(|(name, node)| {
+            let members = node.members().into_iter();
+            members.map(move |goal| (format!("upstreams.{name}"), goal))
+        });
+        rest.chain(routes).chain(members)
+    }
+
+    fn check_names(&self, mistakes: &mut Vec<String>) {
+        for (place, goal) in self.goals() {
+            let Goal::Node(name) = goal else { continue };
+            if self.nodes.contains_key(name) {
+                continue;
+            }
+            let known: Vec<&str> = self.nodes.keys().map(String::as_str).collect();
+            let known = match &*known {
+                [] => "there are none".to_owned(),
+                known => format!("there are {}", known.join(", ")),
+            };
+            // What is no name may be a URL with a password.
+            let name = if is_name(name) { name } else { "(no name)" };
+            mistakes.push(format!(
+                "{place}: `{name}` is not one of [upstreams], \"direct\" or \"refuse\": {known}"
+            ));
+        }
+    }
+
+    fn check_circles(&self, mistakes: &mut Vec<String>) {
+        for name in self.nodes.keys() {
+            let mut path = Vec::new();
+            if self.leads_back(name, name, &mut path) {
+                let path = path.join(", then ");
+                mistakes.push(format!("upstreams.{name}: it leads to itself by {path}"));
+                return;
+            }
+        }
+    }
+
+    /// Whether one of these leads to that name. Each is looked at once on a path, so that it ends.
+    fn leads_back<'a>(&'a self, from: &str, to: &str, path: &mut Vec<&'a str>) -> bool {
+        let members = self.nodes.get(from).map(Node::members).unwrap_or_default();
+        for member in members {
+            let Goal::Node(member) = member else { continue };
+            if path.contains(&member.as_str()) {
+                continue;
+            }
+            path.push(member);
+            if member == to || self.leads_back(member, to, path) {
+                return true;
+            }
+            path.pop();
+        }
+        false
+    }
+
+    fn check_use(&self, mistakes: &mut Vec<String>) {
+        let routed = self.routes.iter().map(|(_, goal)| goal);
+        let mut used: Vec<&str> = Vec::new();
+        let mut open: Vec<&Goal> = routed.chain([&self.rest]).collect();
+        while let Some(goal) = open.pop() {
+            let Goal::Node(name) = goal else { continue };
+            if !used.contains(&name.as_str()) {
+                used.push(name);
+                open.extend(self.nodes.get(name).map(Node::members).unwrap_or_default());
+            }
+        }
+        for name in self
+            .nodes
+            .keys()
+            .filter(|name| !used.contains(&name.as_str()))
+        {
+            mistakes.push(format!(
+                "upstreams.{name}: nothing goes there: neither `upstream`, a route nor another one of [upstreams] that is \
+                 used names it"
+            ));
+        }
+    }
+
+    /// Whether everything is executed from here.
+    pub(crate) fn is_direct(&self) -> bool {
+        self.rest == Goal::Direct && self.routes.is_empty()
+    }
+
+    /// Whether what no route says otherwise of is executed from here.
+    pub(crate) fn rest_is_direct(&self) -> bool {
+        self.rest == Goal::Direct
+    }
+
+    /// Whether the file has a password for one of them.
+    pub(crate) fn has_password(&self) -> bool {
+        self.proxies().any(|(_, proxy)| proxy.chain.has_password())
+    }
+
+    /// All proxies by name.
+    pub(super) fn proxies(&self) -> impl Iterator<Item = (&str, &Proxy)> {
+        self.nodes.iter().filter_map(|(name, node)| match node {
+            Node::Proxy(proxy) => Some((name.as_str(), proxy)),
+            Node::Failover(_) | Node::Balance(..) => None,
+        })
+    }
+
+    /// The proxies behind a goal, in order; `None` stands for this machine.
+    pub(super) fn leaves<'a>(&'a self, goal: &'a Goal) -> Vec<Option<(&'a str, &'a Proxy)>> {
+        match goal {
+            Goal::Direct => vec![None],
+            Goal::Refuse => Vec::new(),
+            Goal::Node(name) => match self.nodes.get_key_value(name) {
+                Some((name, Node::Proxy(proxy))) => vec![Some((name, proxy))],
+                Some((_, group)) => {
+                    let members = group.members().into_iter();
+                    members.flat_map(|member| self.leaves(member)).collect()
+                }
+                None => Vec::new(),
+            },
+        }
+    }
+
+    /// Whether there is UDP by any route.
+    pub(crate) fn has_udp(&self) -> bool {
+        let routed = self.routes.iter().map(|(_, goal)| goal);
+        let mut leaves = routed
+            .chain([&self.rest])
+            .flat_map(|goal| self.leaves(goal));
+        leaves.any(|leaf| leaf.is_none_or(|(_, proxy)| proxy.udp.is_on()))
+    }
+
+    /// Whether names can be looked up where all requests for them are, if there is but one place.
+    pub(crate) fn check_lookups(&self) -> Result<(), String> {
+        match (&*self.leaves(&self.rest), &*self.routes) {
+            ([Some((_, proxy))], []) if !proxy.chain.has_lookups() => Err(format!(
+                "resolve: names are resolved by {}, which nobody can ask for an address: a proxy of socks5h:// \
+                 or socks5s:// can be, if it is Tor or like this one; leave `resolve` out with others",
+                proxy.chain.last()
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the proxies of two plans are the same, passwords included.
+    pub(crate) fn is_same_as(&self, other: &Self) -> bool {
+        let stated =
+            |(name, proxy): (&str, &Proxy)| (name.to_owned(), proxy.chain.stated().to_vec());
+        self.proxies().map(stated).eq(other.proxies().map(stated))
+    }
+}
+
+/// Checks one of `[upstreams]` by itself.
+fn node(name: &str, stated: Stated) -> Result<Node, Vec<String>> {
+    let mut problems = Vec::new();
+    if !is_name(name) {
+        problems.push("a name has letters, digits, -, _ and ., 64 at most".to_owned());
+    }
+    if matches!(name, "direct" | "refuse") {
+        problems.push(format!(
+            "`{name}` has a meaning of its own: choose another name"
+        ));
+    }
+    let Stated {
+        url,
+        udp,
+        bind,
+        probe,
+        failover,
+        balance,
+        by,
+        weights,
+    } = stated;
+    let is_proxy = url.is_some();
+    for (field, is_there) in [
+        ("udp", udp.is_some()),
+        ("bind", bind),
+        ("probe", probe.is_some()),
+    ] {
+        if is_there && !is_proxy {
+            problems.push(format!(
+                "{field} goes with `url`: say it where the proxy is"
+            ));
+        }
+    }
+    for (field, is_there) in [("by", by.is_some()), ("weights", weights.is_some())] {
+        if is_there && balance.is_none() {
+            problems.push(format!("{field} goes with `balance`"));
+        }
+    }
+    let node = match (url, failover, balance) {
+        (Some(chain), None, None) => {
+            let udp = udp.unwrap_or_default();
+            if let Err(problem) = chain.check_udp(udp) {
+                problems.push(format!("udp: {problem}"));
+            }
+            if bind && !chain.has_bind() {
+                problems.push(format!("bind: {} does not know the command", chain.last()));
+            }
+            if let Some(Err(problem)) = probe.as_ref().map(Probe::check) {
+                problems.push(format!("probe, {problem}"));
+            }
+            Some(Node::Proxy(Proxy {
+                chain,
+                udp,
+                bind,
+                probe,
+            }))
+        }
+        (None, Some(members), None) => {
+            let members = check_members("failover", &members, &mut problems);
+            Some(Node::Failover(members))
+        }
+        (None, None, Some(members)) => {
+            let mut weights = weights.unwrap_or_default();
+            let members = check_members("balance", &members, &mut problems);
+            let weighted = members.into_iter().map(|member| {
+                let weight = weights.remove(&member.to_string());
+                (member, weight.map_or(1, std::num::NonZeroU32::get))
+            });
+            let node = Node::Balance(weighted.collect(), by.unwrap_or_default());
+            problems.extend(
+                weights
+                    .keys()
+                    .map(|name| format!("weights: `{name}` is not in `balance`")),
+            );
+            Some(node)
+        }
+        _ => {
+            problems.push("there has to be one of `url`, `failover` and `balance`".into());
+            None
+        }
+    };
+    match node {
+        Some(node) if problems.is_empty() => Ok(node),
+        _ => Err(problems),
+    }
+}
+
+fn check_members(field: &str, names: &[String], problems: &mut Vec<String>) -> Vec<Goal> {
+    if names.is_empty() {
+        problems.push(format!("{field}: an empty list leads nowhere"));
+    }
+    for (at, name) in names.iter().enumerate() {
+        if name == "refuse" {
+            problems.push(format!("{field}: \"refuse\" is for `upstream` and routes"));
+        }
+        if names.iter().take(at).any(|before| before == name) {
+            let name = if is_name(name) { name } else { "(no name)" };
+            problems.push(format!("{field}: `{name}` is there twice"));
+        }
+    }
+    names.iter().map(|name| Goal::of(name)).collect()
+}

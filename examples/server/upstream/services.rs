@@ -1,0 +1,282 @@
+//! The services of a plan.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use tower::{Layer, Service, ServiceExt, filter::FilterLayer, service_fn};
+use tower_socks::{
+    BoxError, Connector, Refusal, Request, Tunnel,
+    connector::{
+        Unsupported,
+        balance::Balance,
+        failover::{Failover, Standing},
+        resolve::SystemResolver,
+        route::Router,
+    },
+    layer::metrics::UpstreamMetricsLayer,
+    proto::ReplyCode,
+    rules::RuleMap,
+};
+
+use super::{
+    associate, datagrams,
+    direct::{connect_directly, transports_directly},
+    kinds::{Transports, Tunnels},
+    plan::{Goal, Node, Proxy},
+    probes::{self, Probing},
+    standings::Standings,
+};
+use crate::{limits::InForce, lookups::Lookups, names::Names, settings::Fixed};
+
+/// What executes requests in one place.
+#[derive(Clone)]
+struct Place {
+    standing: Standing,
+    tunnels: Tunnels,
+    transports: Transports,
+}
+
+/// Sends each request where the plan says.
+pub(crate) fn by_plan(
+    fixed: &Fixed,
+    limits: &InForce,
+    system: SystemResolver,
+    names: &Names,
+    standings: &Standings,
+) -> impl Service<
+    Request,
+    Response = impl Tunnel + use<>,
+    Error = BoxError,
+    Future = impl Future + Send + use<>,
+> + Clone
++ Send
++ Sync
++ use<> {
+    let plan = &fixed.upstream;
+    standings.take_over(plan);
+    let mut builder = Builder {
+        fixed,
+        limits,
+        standings,
+        system,
+        names,
+        places: BTreeMap::new(),
+        probing: Vec::new(),
+    };
+    let rest = builder.entry(&plan.rest, "no route");
+    let routes = (1..).zip(&plan.routes).map(|(number, (rule, goal))| {
+        let text = match rule.name() {
+            Some(name) => format!("route {number} ({})", name.escape_debug()),
+            None => format!("route {number}"),
+        };
+        (rule.clone(), builder.entry(goal, &text))
+    });
+    let routes: Vec<_> = routes.collect();
+    let tunnels = routes
+        .iter()
+        .map(|(rule, place)| (rule.clone(), place.tunnels.clone()));
+    let tunnels = RuleMap::like(&plan.acl, tunnels);
+    let tunnels = Router::with_map(tunnels, rest.tunnels).judge_addresses();
+    let transports = routes
+        .into_iter()
+        .map(|(rule, place)| (rule, place.transports));
+    let transports = RuleMap::like(&plan.acl, transports);
+    let transports = Router::with_map(transports, rest.transports).judge_addresses();
+    let probing: Arc<[Probing]> = builder.probing.into();
+    Connector::direct()
+        .with_connect(tunnels.clone())
+        .with_bind(tunnels.clone())
+        .with_associate(associate(transports, fixed, limits))
+        .with_resolve(tunnels)
+        .map_request(move |request| {
+            // Probes go on for as long as anybody can send a request.
+            let _ = &probing;
+            request
+        })
+}
+
+struct Builder<'a> {
+    fixed: &'a Fixed,
+    limits: &'a InForce,
+    standings: &'a Standings,
+    system: SystemResolver,
+    names: &'a Names,
+    places: BTreeMap<String, Place>,
+    probing: Vec<Probing>,
+}
+
+impl Builder<'_> {
+    /// Where a route leads. `route` is what the log has for one that refuses.
+    fn entry(&mut self, goal: &Goal, route: &str) -> Place {
+        if *goal == Goal::Refuse {
+            return refusing(route);
+        }
+        let place = self.place(goal);
+        match goal {
+            Goal::Node(name) if matches!(self.node(name), Some(Node::Proxy(_))) => Place {
+                // Nobody chooses, and what becomes of requests is noted all the same.
+                tunnels: Tunnels::new(Failover::new([(place.standing.clone(), place.tunnels)])),
+                transports: Transports::new(Failover::new([(
+                    place.standing.clone(),
+                    place.transports,
+                )])),
+                standing: place.standing,
+            },
+            Goal::Direct | Goal::Refuse | Goal::Node(_) => place,
+        }
+    }
+
+    fn node(&self, name: &str) -> Option<&Node> {
+        self.fixed.upstream.nodes.get(name)
+    }
+
+    fn place(&mut self, goal: &Goal) -> Place {
+        let name = goal.to_string();
+        if let Some(place) = self.places.get(&name) {
+            return place.clone();
+        }
+        let place = match goal {
+            Goal::Direct => self.direct(),
+            Goal::Refuse => refusing("no route"),
+            Goal::Node(_) => match self.node(&name).cloned() {
+                Some(Node::Proxy(proxy)) => self.proxy(&name, &proxy),
+                Some(Node::Failover(members)) => {
+                    let members: Vec<_> = members.iter().map(|goal| self.place(goal)).collect();
+                    let share = self.share(members.len());
+                    let tunnels = members
+                        .iter()
+                        .map(|it| (it.standing.clone(), it.tunnels.clone()));
+                    let tunnels = Failover::new(tunnels).share(share);
+                    let transports = members.into_iter().map(|it| (it.standing, it.transports));
+                    let transports = Failover::new(transports).share(share);
+                    Place {
+                        standing: Standing::new(&*name),
+                        tunnels: Tunnels::new(tunnels),
+                        transports: Transports::new(transports),
+                    }
+                }
+                Some(Node::Balance(members, by)) => {
+                    let weights: Vec<u32> = members.iter().map(|(_, weight)| *weight).collect();
+                    let members: Vec<_> =
+                        members.iter().map(|(goal, _)| self.place(goal)).collect();
+                    let share = self.share(members.len());
+                    let tunnels = members
+                        .iter()
+                        .map(|it| (it.standing.clone(), it.tunnels.clone()));
+                    let tunnels = Balance::new(tunnels).weights(weights.clone());
+                    let transports = members.into_iter().map(|it| (it.standing, it.transports));
+                    let transports = Balance::new(transports).weights(weights);
+                    Place {
+                        standing: Standing::new(&*name),
+                        tunnels: Tunnels::new(tunnels.by(by.into()).share(share)),
+                        transports: Transports::new(transports.by(by.into()).share(share)),
+                    }
+                }
+                None => refusing("no route"),
+            },
+        };
+        self.places.insert(name, place.clone());
+        place
+    }
+
+    /// The time of one of several, so that each has some of a dial's.
+    fn share(&self, members: usize) -> Duration {
+        let members = u32::try_from(members).unwrap_or(u32::MAX).max(1);
+        (self.fixed.timeouts.dial.0 / members).min(Duration::from_secs(10))
+    }
+
+    fn direct(&self) -> Place {
+        let connector = connect_directly(self.fixed, self.limits, self.system.clone(), self.names);
+        let transports = transports_directly(self.names, self.system.clone());
+        Place {
+            standing: Standing::new("direct"),
+            tunnels: Tunnels::new(named("direct", connector)),
+            transports: Transports::new(named("direct", transports.map_err(BoxError::from))),
+        }
+    }
+
+    fn proxy(&mut self, name: &str, proxy: &Proxy) -> Place {
+        let fixed = self.fixed;
+        let standing = self.standings.of(name);
+        let transport = proxy.chain.transport(fixed);
+        let connector = proxy.chain.connector(&transport);
+        if let Some(probe) = &proxy.probe {
+            let (connector, transport) = (connector.clone(), transport.clone());
+            self.probing.push(probes::start(
+                name,
+                probe,
+                &standing,
+                &proxy.chain,
+                connector,
+                transport,
+            ));
+        }
+        let bind = match proxy.bind {
+            true => proxy.chain.bind(&transport, self.limits),
+            false => None,
+        };
+        let lookups = match fixed.resolve {
+            true => proxy.chain.lookups(&transport, fixed.timeouts.dial.0),
+            false => Lookups::off(),
+        };
+        let udp = datagrams::through(connector.clone(), proxy.udp);
+        let tunnels = Connector::direct()
+            .with_connect(connector)
+            .with_bind(bind.unwrap_or_else(|| Tunnels::new(Unsupported)))
+            .with_associate(Unsupported)
+            .with_resolve(lookups);
+        Place {
+            standing,
+            tunnels: Tunnels::new(named(name, tunnels)),
+            transports: Transports::new(named(name, udp)),
+        }
+    }
+}
+
+/// Refuses all that has no other route.
+fn refusing(route: &str) -> Place {
+    let text: Arc<str> = route.into();
+    let refuse = move |_: Request| {
+        let refusal = Refusal::not_allowed("the route is to refuse it");
+        Err::<Request, _>(BoxError::from(refusal.with_rule(text.to_string())))
+    };
+    let refuse = FilterLayer::new(refuse);
+    Place {
+        standing: Standing::new("refuse"),
+        tunnels: Tunnels::new(refuse.layer(Unsupported)),
+        transports: Transports::new(refuse.layer(service_fn(async |_: Request| {
+            Err::<Box<dyn tower_socks::datagram::DatagramTransport>, _>(BoxError::from(
+                Refusal::new(ReplyCode::NOT_ALLOWED, "the route is to refuse it"),
+            ))
+        }))),
+    }
+}
+
+/// Says, once a request is executed, by what, and counts it.
+fn named<S>(
+    name: &str,
+    service: S,
+) -> impl Service<
+    Request,
+    Response = S::Response,
+    Error = BoxError,
+    Future = impl Future<Output = Result<S::Response, BoxError>> + Send + use<S>,
+> + Clone
++ Send
++ Sync
++ use<S>
+where
+    S: Service<Request, Error = BoxError, Future: Send + 'static> + Clone + Send + Sync + 'static,
+{
+    let name: Arc<str> = name.into();
+    let metrics = UpstreamMetricsLayer::new(Arc::clone(&name));
+    metrics.layer(service_fn(move |request: Request| {
+        let (service, name) = (service.clone(), Arc::clone(&name));
+        async move {
+            // Of those that are tried, the last.
+            request.routed(Arc::clone(&name));
+            let response = service.oneshot(request).await?;
+            tracing::Span::current().record("upstream", &*name);
+            Ok(response)
+        }
+    }))
+}

@@ -1,0 +1,413 @@
+//! `[upstreams]` and `[[routes]]` of the example server.
+
+use std::{
+    io::{Read, Write},
+    net::{SocketAddr, TcpListener, TcpStream},
+    process::Command,
+    thread,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    status::status,
+    support::program::{
+        Server,
+        carried::{Carrier, echo},
+        complaint, connect_request, exchange,
+        file::File,
+        http::get,
+        program,
+    },
+};
+
+const FLAGS: [&str; 3] = ["--listen", "127.0.0.1:0", "--allow-private"];
+const METRICS: &str = "[metrics]\nlisten = \"127.0.0.1:0\"\n";
+
+fn proxy(name: &str, proxy: SocketAddr, more: &str) -> String {
+    format!("[upstreams.{name}]\nurl = \"socks5h://{proxy}\"\n{more}\n")
+}
+
+/// An address at which nobody listens: that of a listener that is gone.
+fn nobody() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+}
+
+/// The code of the reply to CONNECT, and the stream.
+fn connect(server: &Server, target: SocketAddr) -> (u8, TcpStream) {
+    let mut client = server.connect();
+    assert_eq!(exchange(&mut client, b"\x05\x01\x00", 2), [5, 0]);
+    (
+        exchange(&mut client, &connect_request(target), 10)[1],
+        client,
+    )
+}
+
+fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !holds() {
+        assert!(started.elapsed() < Duration::from_secs(20), "{what}");
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Each request goes where the first route that matches says, by whatever command, and the line of the session says so.
+#[test]
+fn requests_take_their_routes() {
+    let targets: Vec<_> = (0..4)
+        .map(|_| TcpListener::bind("127.0.0.1:0").unwrap())
+        .collect();
+    let port = |at: usize| targets[at].local_addr().unwrap().port();
+    let (mut paris, mut berlin) = (Server::start(&FLAGS, "info"), Server::start(&FLAGS, "info"));
+    let file = File::new(&format!(
+        "upstream = \"paris\"\n{}{}\
+         [[routes]]\nname = \"the east\"\nport = {}\nupstream = \"berlin\"\n\
+         [[routes]]\nport = {}\nupstream = \"direct\"\n\
+         [[routes]]\nname = \"not there\"\nport = {}\nupstream = \"refuse\"\n",
+        proxy("paris", paris.address, ""),
+        proxy("berlin", berlin.address, ""),
+        port(1),
+        port(2),
+        port(3),
+    ));
+    let mut server = file.server();
+    for (at, by, code) in [
+        (0, "paris", 0),
+        (1, "berlin", 0),
+        (2, "direct", 0),
+        (3, "", 2),
+    ] {
+        let target = targets[at].local_addr().unwrap();
+        let (reply, client) = connect(&server, target);
+        assert_eq!(reply, code);
+        drop(client);
+        let line = server.says(&format!("target={target}"));
+        match code {
+            0 => assert!(line.contains(&format!("upstream={by}")), "{line}"),
+            _ => assert!(
+                line.contains("outcome=refused") && line.contains("the route is to refuse it"),
+                "{line}"
+            ),
+        }
+        match by {
+            "paris" => _ = paris.says(&format!("target={target}")),
+            "berlin" => _ = berlin.says(&format!("target={target}")),
+            _ => {}
+        }
+    }
+    // BIND has no port of a peer that a route could match: nothing leaves from here for want of `bind`.
+    let mut client = server.connect();
+    assert_eq!(exchange(&mut client, b"\x05\x01\x00", 2), [5, 0]);
+    assert_eq!(
+        exchange(&mut client, b"\x05\x02\x00\x01\x00\x00\x00\x00\x00\x00", 2),
+        [5, 7]
+    );
+}
+
+/// The peer comes to the proxy, and from there through this server.
+#[test]
+fn bind_goes_through_an_upstream_that_may() {
+    let inner = Server::start(&FLAGS, "info");
+    let file = File::new(&format!(
+        "upstream = \"paris\"\n{}",
+        proxy("paris", inner.address, "bind = true")
+    ));
+    let mut server = file.server();
+    let mut client = server.connect();
+    assert_eq!(exchange(&mut client, b"\x05\x01\x00", 2), [5, 0]);
+    let reply = exchange(&mut client, b"\x05\x02\x00\x01\x7f\x00\x00\x01\x00\x00", 10);
+    assert_eq!(reply[..4], [5, 0, 0, 1]);
+    let bound = SocketAddr::from((
+        [reply[4], reply[5], reply[6], reply[7]],
+        u16::from_be_bytes([reply[8], reply[9]]),
+    ));
+    let mut peer = TcpStream::connect(bound).unwrap();
+    assert_eq!(exchange(&mut client, b"", 10)[..2], [5, 0]);
+    peer.write_all(b"hello").unwrap();
+    assert_eq!(exchange(&mut client, b"", 5), b"hello");
+    drop((client, peer));
+    assert!(server.says("command=BIND").contains("upstream=paris"));
+}
+
+/// Datagrams have the route of their association; what a route has for others of them does not leak.
+#[test]
+fn datagrams_take_the_route_of_their_association() {
+    let target = echo();
+    let mut paris = Server::start(&FLAGS, "info");
+    let address = paris.address;
+    let routed = |route: &str| {
+        let file = File::new(&format!(
+            "{}[[routes]]\n{route}\nupstream = \"paris\"\n",
+            proxy("paris", address, "udp = \"udp-over-tcp\"")
+        ));
+        file.server()
+    };
+    let mut server = routed("command = \"udp\"");
+    drop(Carrier::V2.exchanges_by_socks5(&server, target));
+    assert!(server.says("session ended").contains("upstream=paris"));
+    paris.says("target=sp.v2.udp-over-tcp.arpa:");
+
+    // The association is direct; this destination is not, and so it is dropped.
+    let server = routed(&format!("port = {}", target.port()));
+    let mut client = server.connect();
+    let all = [
+        b"\x05\x01\x00",
+        &Carrier::V1.socks5()[..],
+        &Carrier::V1.frame(target, b"no"),
+    ]
+    .concat();
+    assert_eq!(exchange(&mut client, &all, 12)[3], 0);
+    client
+        .set_read_timeout(Some(Duration::from_millis(300)))
+        .unwrap();
+    assert!(client.read(&mut [0]).is_err());
+    // And another one is not.
+    let other = echo();
+    drop(Carrier::V1.exchanges_by_socks5(&server, other));
+    paris.process.kill().unwrap();
+}
+
+/// The log has one line of it, metrics know, and no request is lost.
+#[test]
+fn where_one_upstream_is_killed_the_other_takes_over() {
+    let target = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = target.local_addr().unwrap();
+    for choice in [
+        "failover = [\"paris\", \"berlin\"]",
+        "balance = [\"paris\", \"berlin\"]",
+    ] {
+        let (mut paris, berlin) = (Server::start(&FLAGS, "info"), Server::start(&FLAGS, "info"));
+        let file = File::new(&format!(
+            "upstream = \"all\"\n{}{}[upstreams.all]\n{choice}\n{METRICS}",
+            proxy("paris", paris.address, ""),
+            proxy("berlin", berlin.address, ""),
+        ));
+        let mut server = file.server();
+        let metrics = status(&mut server);
+        let numbers = || get(metrics, "/metrics").1;
+        for _ in 0..4 {
+            assert_eq!(connect(&server, address).0, 0);
+        }
+        assert!(numbers().contains("socks_upstream_up{upstream=\"paris\"} 1\n"));
+        paris.process.kill().unwrap();
+        paris.process.wait().unwrap();
+        for _ in 0..8 {
+            assert_eq!(connect(&server, address).0, 0, "{choice}");
+        }
+        server.says("upstream marked down upstream=paris");
+        let seen = numbers();
+        for line in [
+            "socks_upstream_up{upstream=\"berlin\"} 1\n",
+            "socks_upstream_up{upstream=\"paris\"} 0\n",
+            "socks_upstream_dials_total{upstream=\"berlin\",outcome=\"upstream\"} 0\n",
+            "socks_upstream_probe_failures_total{upstream=\"paris\"} 0\n",
+        ] {
+            assert!(seen.contains(line), "{line} in {seen}");
+        }
+        // Passive checks alone do not make it red: nobody but clients would find it up again.
+        assert!(get(metrics, "/ready").0.starts_with("HTTP/1.1 200 "));
+    }
+}
+
+/// A probe finds it, whether anybody asks for anything or not.
+#[test]
+fn probes_find_what_is_down_and_what_is_up_again() {
+    let mut paris = Server::start(&FLAGS, "info");
+    let address = paris.address;
+    let probe = "probe = { every = \"100ms\", timeout = \"5s\", rise = 1, fall = 2 }";
+    let file = File::new(&format!(
+        "upstream = \"paris\"\n{}{METRICS}",
+        proxy("paris", address, probe)
+    ));
+    let mut server = file.server();
+    let metrics = status(&mut server);
+    let is = |status: &str, text: &str| {
+        let (head, body) = get(metrics, "/ready");
+        head.starts_with(&format!("HTTP/1.1 {status} ")) && body.contains(text)
+    };
+    assert!(is("200", ""));
+    paris.process.kill().unwrap();
+    paris.process.wait().unwrap();
+    eventually("red", || {
+        is("503", "no upstream of `upstream` answers its probes")
+    });
+    server.says("upstream marked down upstream=paris");
+    let (_, numbers) = get(metrics, "/metrics");
+    assert!(numbers.contains("socks_upstream_up{upstream=\"paris\"} 0\n"));
+    assert!(!numbers.contains("socks_upstream_probe_failures_total{upstream=\"paris\"} 0\n"));
+    // Another one at the same place.
+    let listen = address.to_string();
+    let mut again = Server::start(&["--listen", &listen, "--allow-private"], "info");
+    eventually("green", || is("200", ""));
+    server.says("upstream up again upstream=paris");
+    // A greeting is no session that failed.
+    again.process.kill().unwrap();
+}
+
+/// The proxy is there, and what is behind it is not.
+#[test]
+fn a_probe_with_a_target_needs_the_target() {
+    let paris = Server::start(&FLAGS, "info");
+    let probe = format!(
+        "probe = {{ every = \"100ms\", fall = 1, target = \"{}\" }}",
+        nobody()
+    );
+    let file = File::new(&format!(
+        "upstream = \"paris\"\n{}",
+        proxy("paris", paris.address, &probe)
+    ));
+    let line = file.server().says("upstream marked down upstream=paris");
+    assert!(line.contains("WARN") && line.contains("refused"), "{line}");
+}
+
+#[test]
+fn mistakes_are_said_all_at_once() {
+    let p = "url = \"socks5h://joe:hidden@p\"";
+    for (file, expected) in [
+        (
+            "upstream = \"rome\"\n",
+            "upstream: `rome` is not one of [upstreams], \"direct\" or \"refuse\": there are none",
+        ),
+        (
+            &format!(
+                "upstream = \"a\"\n[upstreams.a]\n{p}\nby = \"user\"\n[upstreams.b]\nudp = \"off\"\n"
+            ),
+            "upstreams.a: by goes with `balance`; upstreams.b: udp goes with `url`: say it where the proxy is; \
+             upstreams.b: there has to be one of `url`, `failover` and `balance`",
+        ),
+        (
+            "upstream = \"a\"\n[upstreams.a]\nfailover = [\"b\"]\n[upstreams.b]\nbalance = [\"a\"]\n",
+            "upstreams.a: it leads to itself by b, then a",
+        ),
+        (
+            &format!("[upstreams.a]\n{p}\n"),
+            "upstreams.a: nothing goes there",
+        ),
+        (
+            &format!(
+                "upstream = \"a\"\n[upstreams.a]\nbalance = [\"b\", \"b\"]\nweights = {{ c = 2 }}\n[upstreams.b]\n{p}\n"
+            ),
+            "upstreams.a: balance: `b` is there twice; upstreams.a: weights: `c` is not in `balance`",
+        ),
+        (
+            "upstream = \"a\"\n[upstreams.a]\nfailover = []\n",
+            "failover: an empty list leads nowhere",
+        ),
+        (
+            &format!("upstream = \"direct\"\n[upstreams.direct]\n{p}\n"),
+            "`direct` has a meaning of its own",
+        ),
+        (
+            &format!("upstream = \"a b\"\n[upstreams.\"a b\"]\n{p}\n"),
+            "there is no scheme in front",
+        ),
+        (
+            &format!("upstream = \"a\"\nupstream_udp = \"associate\"\n[upstreams.a]\n{p}\n"),
+            "upstream_udp: `upstream` is a name",
+        ),
+        (
+            "upstream = \"a\"\n[upstreams.a]\nurl = \"http://p\"\nbind = true\n",
+            "bind: http://p:80 does not know the command",
+        ),
+        (
+            "upstream = \"a\"\n[upstreams.a]\nurl = \"http://p\"\nudp = \"associate\"\n",
+            "udp: \"associate\" is a command of SOCKS5",
+        ),
+        (
+            &format!("upstream = \"a\"\n[upstreams.a]\n{p}\nprobe = {{ every = \"1ms\" }}\n"),
+            "probe, every: probes are sent",
+        ),
+        (
+            &format!("upstream = \"a\"\n[upstreams.a]\n{p}\nprobe = {{ target = \"x\" }}\n"),
+            "`x` is no target",
+        ),
+        (
+            "[[routes]]\nport = 25\n",
+            "route 1: missing field `upstream`",
+        ),
+        (
+            "[[routes]]\naction = \"deny\"\nupstream = \"refuse\"\n",
+            "a route has no action",
+        ),
+        (
+            "[[routes]]\nport = 0x1ffff\nupstream = \"refuse\"\n",
+            "route 1, port: ",
+        ),
+        (
+            "[[routes]]\nuser = \"jo\"\nupstream = \"refuse\"\n[users]\njoe = \"hidden\"\n",
+            "routes, route 1, user: there is no user `jo`",
+        ),
+        (
+            "[[routes]]\nupstream = \"socks5h://joe:hidden@p\"\n",
+            "route 1, upstream: `(no name)` is not one of",
+        ),
+    ] {
+        let file_of = File::new(file);
+        let said = complaint(&["--config", file_of.path(), "--check"]);
+        assert!(said.contains(expected), "{file}: {said}");
+        assert!(!said.contains("hidden"), "{said}");
+    }
+}
+
+#[test]
+fn it_says_which_upstream_a_request_would_take() {
+    let file = File::new(
+        "upstream = \"all\"\n[upstreams.all]\nfailover = [\"paris\", \"direct\"]\n\
+         [upstreams.paris]\nurl = \"socks5h://joe:hidden@127.0.0.1:9\"\nudp = \"udp-over-tcp\"\nprobe = {}\n\
+         [upstreams.tor]\nurl = \"socks5h://127.0.0.1:9050\"\n\
+         [[routes]]\nname = \"onion\"\nto = \"*.onion\"\nupstream = \"tor\"\n\
+         [[routes]]\nuser = \"joe\"\nport = 25\ntime = \"08:00-18:00\"\nupstream = \"refuse\"\n\
+         [[routes]]\ngroup = \"staff\"\nto = \"1.0.0.0/8\"\nupstream = \"direct\"\n\
+         [acl]\ndefault = \"allow\"\ntime_zone = \"UTC\"\n[acl.groups]\nstaff = [\"jane\"]\n",
+    );
+    for (question, allowed, expected) in [
+        (
+            "connect a.onion:80",
+            true,
+            "route 1 (onion): through tor: socks5h://127.0.0.1:9050 with UDP \"off\"",
+        ),
+        (
+            "at=2026-11-23T08:30:00Z user=joe connect 9.9.9.9:25",
+            false,
+            "route 2: refused",
+        ),
+        (
+            "at=2026-11-23T18:30:00Z user=joe connect 9.9.9.9:25",
+            true,
+            "no route: through all: the first that works of paris, direct",
+        ),
+        ("user=jane connect 1.1.1.1:80", true, "route 3: direct"),
+        ("user=joe connect 1.1.1.1:80", true, "no route: through all"),
+        ("udp 9.9.9.9:53", true, "no route: through all"),
+        (
+            "user=jane udp 1.1.1.1:53",
+            false,
+            "the association has taken its own before: no route, all",
+        ),
+        ("bind 9.9.9.9:1", false, "BIND is refused"),
+    ] {
+        let output = Command::new(program())
+            .args(["--config", file.path(), "--explain", question])
+            .output()
+            .unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert!(said.contains(expected), "{question}: {said}");
+        assert_eq!(output.status.success(), allowed, "{question}: {said}");
+    }
+    let output = Command::new(program())
+        .args(["--config", file.path(), "--check"])
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    for line in [
+        "upstream  all\n",
+        "all: the first that works of paris, direct\n",
+        "paris: socks5h://joe:***@127.0.0.1:9 with UDP \"udp-over-tcp\", probed every 10s within 3s, up after 2, down after 3\n",
+        "route 1 (onion) to tor\n",
+        "route 2 to refuse\n",
+    ] {
+        assert!(said.contains(line), "{line} in {said}");
+    }
+}
