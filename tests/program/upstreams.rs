@@ -83,6 +83,9 @@ fn requests_take_their_routes() {
         let (reply, client) = connect(&server, target);
         assert_eq!(reply, code);
         drop(client);
+        if code == 0 {
+            drop(targets[at].accept().unwrap());
+        }
         let line = server.says(&format!("target={target}"));
         match code {
             0 => assert!(line.contains(&format!("upstream={by}")), "{line}"),

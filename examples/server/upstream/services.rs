@@ -275,7 +275,7 @@ where
             // Of those that are tried, the last.
             request.routed(Arc::clone(&name));
             let response = service.oneshot(request).await?;
-            tracing::Span::current().record("upstream", &*name);
+            tracing::Span::current().record("upstream", tracing::field::display(&name));
             Ok(response)
         }
     }))
