@@ -91,11 +91,19 @@ impl<Io: Send + 'static> Admissions<Io> {
     ///
     /// None of them is lost.
     pub(super) async fn next(&mut self) -> Arrival<Io> {
+        match self.last().await {
+            Some(arrival) => arrival,
+            None => pending().await,
+        }
+    }
+
+    /// The same where nobody comes any more: `None` once none of them waits.
+    pub(super) async fn last(&mut self) -> Option<Arrival<Io>> {
         while let Some(waited) = self.queue.join_next().await {
             if let Ok(Some(arrival)) = waited {
-                return arrival;
+                return Some(arrival);
             }
         }
-        pending().await
+        None
     }
 }

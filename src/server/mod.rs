@@ -87,6 +87,7 @@
 //! Such loops are to begin and to end together: a connection that waits at a listener which is closed
 //! is lost.
 
+mod accept_loop;
 mod admissions;
 mod backoff;
 mod listener;

@@ -1,31 +1,22 @@
 use std::{
     fmt,
-    future::{Future, IntoFuture, Pending, pending, poll_fn},
+    future::{Future, IntoFuture, Pending, pending},
     io,
     net::SocketAddr,
     panic::resume_unwind,
-    pin::{Pin, pin},
+    pin::Pin,
     task::{Context, Poll},
     time::Duration,
 };
 
-use tokio::{
-    net::TcpListener,
-    task::JoinHandle,
-    time::{Instant, sleep},
-};
+use tokio::{net::TcpListener, task::JoinHandle};
 
-use super::{
-    AcceptService, Listener,
-    admissions::{Admissions, Arrival},
-    backoff::Backoff,
-    tasks::{SWEEP, Tasks},
-};
+use super::{AcceptService, Listener};
 use crate::{
-    admission::{HandshakeLimit, held_back},
+    admission::HandshakeLimit,
     error::BoxError,
     io::Keepalive,
-    session::{Draining, Limits, Senders, SessionLimit, announced},
+    session::{Limits, SessionLimit},
 };
 
 /// Serves the connections of `listener` with `stack`. See the [module](super).
@@ -45,6 +36,7 @@ where
         stack,
         signal: pending(),
         drain_limit: Duration::from_secs(30),
+        deadline: None,
         limits: Limits::default(),
         start: |server| Box::pin(async { Task(tokio::spawn(server.run())).await }),
     }
@@ -53,25 +45,28 @@ where
 /// A server that is about to run: the result of [`serve`].
 #[must_use = "a server does nothing until it is awaited"]
 pub struct Serve<L, S, F = Pending<()>> {
-    listening: io::Result<SocketAddr>,
-    listener: L,
-    stack: S,
-    signal: F,
-    drain_limit: Duration,
-    limits: Limits,
+    pub(super) listening: io::Result<SocketAddr>,
+    pub(super) listener: L,
+    pub(super) stack: S,
+    pub(super) signal: F,
+    pub(super) drain_limit: Duration,
+    /// In place of that limit.
+    pub(super) deadline: Option<Signal>,
+    pub(super) limits: Limits,
     // What `serve` asks of a listener and a stack is not asked a second time: where one of them does
     // not have it, awaiting this is no second error.
-    start: fn(Serve<L, S, Signal>) -> Running,
+    pub(super) start: fn(Serve<L, S, Signal>) -> Running,
 }
 
 /// Ready once the server shall end.
-type Signal = Pin<Box<dyn Future<Output = ()> + Send>>;
+pub(super) type Signal = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 type Running = Pin<Box<dyn Future<Output = Result<(), BoxError>> + Send>>;
 
 impl<L, S, F> Serve<L, S, F> {
     /// Ends the server once `signal` is ready: the listener is closed at once, and the server is
-    /// done when its sessions are, or when the [drain limit](Self::drain_limit) has passed.
+    /// done when its sessions are, or when the [drain limit](Self::drain_limit) has passed. Connections that were
+    /// accepted, and wait for a place, are served if they get one.
     pub fn with_graceful_shutdown<G>(self, signal: G) -> Serve<L, S, G>
     where
         G: Future<Output = ()> + Send + 'static,
@@ -82,6 +77,7 @@ impl<L, S, F> Serve<L, S, F> {
             stack: self.stack,
             signal,
             drain_limit: self.drain_limit,
+            deadline: self.deadline,
             limits: self.limits,
             start: self.start,
         }
@@ -152,6 +148,54 @@ impl<L, S, F> Serve<L, S, F> {
         self.drain_limit = limit;
         self
     }
+
+    /// Leaves sessions to themselves after the signal, in place of a [time](Self::drain_limit), until `deadline` is
+    /// ready, which is looked at from then on. Those that are left are dropped.
+    ///
+    /// So a listener can retire while its sessions go on: another server takes over, which has the same socket
+    /// ([`try_clone`](std::net::TcpListener::try_clone)) and a stack with other settings. Clients in the queue of the
+    /// socket notice nothing.
+    ///
+    /// ```
+    /// use std::future::IntoFuture;
+    /// use tokio::{io::{AsyncReadExt, AsyncWriteExt}, net::{TcpListener, TcpStream}, sync::oneshot};
+    /// use tower_socks::serve;
+    /// # use tower::ServiceBuilder;
+    /// # use tower_socks::{AuthLayer, Connector, HandshakeLayer, NoAuth};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), tower_socks::BoxError> {
+    /// # let stack = ServiceBuilder::new()
+    /// #     .layer(HandshakeLayer::new())
+    /// #     .layer(AuthLayer::new(NoAuth))
+    /// #     .service(Connector::direct());
+    /// let socket = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// socket.set_nonblocking(true)?;
+    /// let (retire, retired) = oneshot::channel::<()>();
+    /// let before = serve(TcpListener::from_std(socket.try_clone()?)?, stack.clone())
+    ///     .with_graceful_shutdown(async { _ = retired.await })
+    ///     .drain_until(std::future::pending());
+    /// tokio::spawn(before.into_future());
+    /// let mut client = TcpStream::connect(socket.local_addr()?).await?;
+    /// client.write_all(&[5, 1, 0]).await?;
+    /// client.read_exact(&mut [0; 2]).await?;
+    ///
+    /// tokio::spawn(serve(TcpListener::from_std(socket)?, stack).into_future());
+    /// _ = retire.send(());
+    /// client.write_all(&[5, 1, 0, 1, 127, 0, 0, 1, 0, 0]).await?; // is still served
+    /// let mut reply = [0; 10];
+    /// client.read_exact(&mut reply).await?;
+    /// assert_eq!(reply[0], 5);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn drain_until<D>(mut self, deadline: D) -> Self
+    where
+        D: Future<Output = ()> + Send + 'static,
+    {
+        self.deadline = Some(Box::pin(deadline));
+        self
+    }
 }
 
 impl<S, F> Serve<TcpListener, S, F> {
@@ -184,103 +228,6 @@ impl<S, F> Serve<TcpListener, S, F> {
         self.listening = set.and(self.listening);
         self
     }
-}
-
-impl<L, S> Serve<L, S, Signal>
-where
-    L: Listener,
-    S: AcceptService<L::Io>,
-{
-    async fn run(self) -> Result<(), BoxError> {
-        let Self {
-            listening,
-            mut listener,
-            mut stack,
-            mut signal,
-            drain_limit,
-            limits,
-            start: _,
-        } = self;
-        let listening = listening?;
-        let mut admissions = Admissions::new(limits);
-        let mut tasks = Tasks::default();
-        let (drain, draining) = Draining::new();
-        let mut backoff = Backoff::default();
-        let mut sweep = pin!(sleep(SWEEP));
-        loop {
-            let Arrival {
-                mut accepted,
-                place,
-            } = tokio::select! {
-                biased;
-                () = &mut signal => break,
-                arrival = next(&mut listener, listening, &mut stack, &mut backoff, &mut admissions) => {
-                    arrival?
-                }
-                () = &mut sweep, if !tasks.is_empty() => {
-                    tasks.reap();
-                    sweep.as_mut().reset(Instant::now() + SWEEP);
-                    continue;
-                }
-            };
-            accepted.drained_by(draining.clone());
-            tasks.spawn(stack.serve(accepted), place);
-        }
-        // Clients that connect from here on are refused instead of kept waiting.
-        drop(listener);
-        drop(admissions);
-        let _ = drain.send(true);
-        tasks.drain(drain_limit).await;
-        Ok(())
-    }
-}
-
-/// Accepts a connection and admits it, once the stack is ready for it.
-async fn next<L, S>(
-    listener: &mut L,
-    listening: SocketAddr,
-    stack: &mut S,
-    backoff: &mut Backoff,
-    admissions: &mut Admissions<L::Io>,
-) -> Result<Arrival<L::Io>, BoxError>
-where
-    L: Listener,
-    S: AcceptService<L::Io>,
-{
-    let senders = ready(stack).await.map_err(Into::into)?;
-    loop {
-        let accepted = tokio::select! {
-            biased;
-            arrival = admissions.next(), if admissions.is_waited_for() => return Ok(arrival),
-            accepted = listener.accept(listening) => accepted,
-        };
-        match accepted {
-            Ok(accepted) => {
-                backoff.reset();
-                if let Some(arrival) = admissions.admit(accepted, senders.as_ref()) {
-                    return Ok(arrival);
-                }
-            }
-            Err(error) => backoff.after(&error).await,
-        }
-    }
-}
-
-/// Waits until there is room for a session. Clients wait in the queue of the system meanwhile. Returns the peers
-/// whose clients the stack will know by a header.
-async fn ready<Io, S: AcceptService<Io>>(stack: &mut S) -> Result<Option<Senders>, S::Error> {
-    let mut ready = pin!(stack.ready());
-    let mut poll = |cx: &mut Context<'_>| {
-        let (polled, senders) = announced(|| ready.as_mut().poll(cx));
-        polled.map_ok(|()| senders)
-    };
-    if let Poll::Ready(outcome) = poll_fn(|cx| Poll::Ready(poll(cx))).await {
-        return outcome;
-    }
-    held_back("sessions", "all", true);
-    let outcome = poll_fn(poll).await;
-    held_back("sessions", "all", false);
-    outcome
 }
 
 /// The server as a task of its own. A worker thread of the runtime accepts then, and hands
@@ -327,6 +274,7 @@ where
             stack: self.stack,
             signal: Box::pin(self.signal),
             drain_limit: self.drain_limit,
+            deadline: self.deadline,
             limits: self.limits,
             start: self.start,
         })

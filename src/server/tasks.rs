@@ -2,10 +2,7 @@
 
 use std::{future::Future, time::Duration};
 
-use tokio::{
-    task::{JoinError, JoinSet},
-    time::timeout,
-};
+use tokio::task::{JoinError, JoinSet};
 
 use crate::{
     error::{BoxError, Chain},
@@ -54,14 +51,19 @@ impl Tasks {
         }
     }
 
-    /// Waits for the sessions to end, and drops those that are left when the time is over.
-    pub(super) async fn drain(mut self, limit: Duration) {
-        let ended = timeout(limit, async {
+    /// Waits for the sessions to end, and drops those that are left at the deadline.
+    pub(super) async fn drain(mut self, deadline: impl Future<Output = ()>) {
+        let ended = async {
             while let Some(ended) = self.tasks.join_next().await {
                 note(ended);
             }
-        });
-        if ended.await.is_err() {
+        };
+        let is_over = tokio::select! {
+            biased;
+            () = ended => false,
+            () = deadline => true,
+        };
+        if is_over {
             tracing::warn!(
                 sessions = self.tasks.len(),
                 "dropping the sessions that did not end in time"

@@ -20,7 +20,8 @@ use tokio::{
 use tower::{ServiceBuilder, service_fn};
 use tower_socks::{
     AuthLayer, BoxError, Connector, HandshakeLayer, Identity, NoAuth, Request, serve,
-    server::Listener, session::Accepted,
+    server::{Listener, SessionLimit},
+    session::Accepted,
 };
 
 const NOWHERE: SocketAddr =
@@ -228,6 +229,70 @@ async fn sessions_that_do_not_end_are_dropped_at_the_drain_limit() {
     );
     assert_eq!(started.elapsed(), Duration::from_secs(12));
     assert!(server.await.unwrap().is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn sessions_are_left_to_themselves_until_a_deadline() {
+    let (mut client, io) = duplex(1);
+    let (listener, mut log) = Scripted::new(vec![Ok(io)]);
+    let server = serve(listener, until_closed(Arc::default()))
+        .with_graceful_shutdown(sleep(Duration::from_secs(5)))
+        .drain_limit(Duration::from_secs(1))
+        .drain_until(sleep(Duration::from_secs(3600)));
+    let started = Instant::now();
+    let server = tokio::spawn(server.into_future());
+    log.recv().await.unwrap();
+    assert_eq!(client.read(&mut [0]).await.unwrap(), 0);
+    assert_eq!(started.elapsed(), Duration::from_secs(3600));
+    assert!(server.await.unwrap().is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_a_place_at_the_signal_is_served() {
+    let (first, one) = duplex(1);
+    let (mut second, another) = duplex(1);
+    let calls = Arc::new(AtomicUsize::new(0));
+    let (listener, mut log) = Scripted::new(vec![Ok(one), Ok(another)]);
+    let (stop, stopped) = oneshot::channel::<()>();
+    let server = serve(listener, until_closed(calls.clone()))
+        .sessions(SessionLimit::new(1))
+        .with_graceful_shutdown(async { stopped.await.unwrap() })
+        .drain_until(std::future::pending());
+    let server = tokio::spawn(server.into_future());
+    for _ in 0..2 {
+        log.recv().await.unwrap();
+    }
+    eventually(|| calls.load(Ordering::SeqCst) == 1).await;
+    stop.send(()).unwrap();
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(calls.load(Ordering::SeqCst), 1);
+    drop(first);
+    eventually(|| calls.load(Ordering::SeqCst) == 2).await;
+    assert!(!server.is_finished());
+    second.write_all(b"x").await.unwrap();
+    drop(second);
+    assert!(server.await.unwrap().is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_gets_no_place_does_not_hold_up_the_end() {
+    let (_first, one) = duplex(1);
+    let (mut second, another) = duplex(1);
+    let (listener, mut log) = Scripted::new(vec![Ok(one), Ok(another)]);
+    let server = serve(listener, until_closed(Arc::default()))
+        .sessions(SessionLimit::new(1))
+        .with_graceful_shutdown(sleep(Duration::from_secs(1)))
+        .drain_limit(Duration::from_secs(7));
+    let started = Instant::now();
+    let server = tokio::spawn(server.into_future());
+    for _ in 0..2 {
+        log.recv().await.unwrap();
+    }
+    assert_eq!(second.read(&mut [0]).await.unwrap(), 0);
+    // Five seconds in the queue, two of them after the signal.
+    assert_eq!(started.elapsed(), Duration::from_secs(5));
+    assert!(server.await.unwrap().is_ok());
+    assert_eq!(started.elapsed(), Duration::from_secs(8));
 }
 
 #[tokio::test]
