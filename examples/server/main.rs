@@ -33,11 +33,13 @@ mod logins;
 mod lookups;
 mod names;
 mod replies;
+mod running;
 mod search;
 mod serving;
 mod settings;
+mod shared;
 mod signals;
-mod state;
+mod stack;
 mod status;
 mod systemd;
 mod timeouts;
@@ -47,29 +49,11 @@ mod warnings;
 
 use std::{process::ExitCode, time::Duration};
 
-use tokio::net::TcpListener;
-use tower::{Layer, Service, ServiceBuilder};
-use tower_socks::{
-    AclLayer, AuthLayer, BoxError, Request, Tunnel,
-    connector::resolve::SystemResolver,
-    layer::{
-        acl::recheck::RecheckLayer, limit::LimitLayer, meter::MeterLayer,
-        metrics::RequestMetricsLayer, record::Recorder, track::OpenTunnels,
-    },
-};
-
-use auth::ReloadableAuth;
 use cli::{Flags, Start};
 use explain::{Question, answer};
-use limits::InForce;
-use listen::{Bound, Passed, Socket};
-use log::Condition;
-use names::Names;
-use serving::Serving;
-use settings::{Fixed, Settings};
-use state::State;
-use status::{Admin, Health, Metrics, Status};
-use upstream::Standings;
+use listen::Sockets;
+use running::Running;
+use settings::Settings;
 
 fn main() -> ExitCode {
     let (flags, task) = match Flags::parse(std::env::args_os()) {
@@ -89,10 +73,10 @@ fn main() -> ExitCode {
     };
     // Before anybody can connect, and again with the addresses that are listened on.
     let loaded = systemd::listeners().and_then(|passed| {
-        let bound = Bound::passed(&passed)?;
-        Ok((Settings::load(&flags, &bound)?, bound, passed))
+        let sockets = Sockets::passed(passed)?;
+        Ok((Settings::load(&flags, &sockets.bound())?, sockets))
     });
-    let (settings, bound, passed) = match loaded {
+    let (settings, sockets) = match loaded {
         Ok(loaded) => loaded,
         Err(problem) => return complain(&problem, ExitCode::FAILURE),
     };
@@ -108,9 +92,10 @@ fn main() -> ExitCode {
         match task {
             Task::Explain(question) => Ok(answer(&settings, &question).await),
             Task::Check => Ok(check::check(&settings)),
-            Task::Serve => run(flags, settings.fixed, bound, passed, log.condition())
-                .await
-                .map(|()| ExitCode::SUCCESS),
+            Task::Serve => {
+                let running = Running::start(flags, sockets, &settings.fixed, log.condition());
+                running.await?.run().await.map(|()| ExitCode::SUCCESS)
+            }
         }
     });
     // A lookup that hangs in its thread is no reason to stay, and sessions that are dropped have a
@@ -151,141 +136,4 @@ fn hash_password() -> ExitCode {
         }
         Err(problem) => complain(&problem, ExitCode::FAILURE),
     }
-}
-
-async fn run(
-    flags: Flags,
-    fixed: Fixed,
-    bound: Bound,
-    passed: Vec<(String, Passed)>,
-    log: Condition,
-) -> Result<(), BoxError> {
-    descriptors::raise_limit();
-    let sockets = if passed.is_empty() {
-        listen::bind(&fixed.doors)?
-    } else {
-        let sockets = passed.into_iter().map(|(_, passed)| passed.into_socket());
-        sockets.collect::<Result<_, _>>()?
-    };
-    let status = fixed.metrics.as_ref().map(Metrics::bind).transpose()?;
-    let bound = bound.serving(&fixed.doors, &sockets, status.as_ref())?;
-    let limits = InForce::new(&fixed.limits)?;
-    let system = SystemResolver::new();
-    let names = Names::new(system.clone());
-    let upstreams = Standings::default();
-    fixed.upstream.log();
-    if fixed.upstream.is_direct() {
-        let connector = upstream::direct(&fixed, &limits, system, &names);
-        let observed = (log, Some(names), upstreams);
-        run_with(flags, sockets, status, bound, observed, limits, connector).await
-    } else {
-        let connector = upstream::by_plan(&fixed, &limits, system, &names, &upstreams);
-        let names = fixed.upstream.rest_is_direct().then_some(names);
-        let observed = (log, names, upstreams);
-        run_with(flags, sockets, status, bound, observed, limits, connector).await
-    }
-}
-
-async fn run_with<C, T>(
-    flags: Flags,
-    sockets: Vec<Socket>,
-    status: Option<TcpListener>,
-    bound: Bound,
-    (log, names, upstreams): (Condition, Option<Names>, Standings),
-    limits: InForce,
-    connector: C,
-) -> Result<(), BoxError>
-where
-    C: Service<Request, Response = T, Error = BoxError, Future: Send>
-        + Clone
-        + Send
-        + Sync
-        + 'static,
-    T: Tunnel + 'static,
-{
-    let reload = signals::reload()?;
-    let settings = Settings::load(&flags, &bound)?;
-    let fixed = settings.fixed.clone();
-    let Fixed {
-        logins,
-        timeouts,
-        replies,
-        metrics,
-        admin,
-        search_domain,
-        ..
-    } = fixed.clone();
-    let state = State::new(settings, limits.clone())?;
-    let open = OpenTunnels::new();
-    tokio::spawn(signals::list_at_usr1(open.clone())?);
-    let stop = signals::stop(&timeouts)?;
-    if let Some(limit) = timeouts.drain_idle {
-        tokio::spawn(signals::end_idle(open.clone(), stop.clone(), limit.0));
-    }
-    let recorder = Recorder::new([]);
-    if let (Some(metrics), Some(listener)) = (metrics, status) {
-        let health = Health::new(stop.clone(), log, names, upstreams);
-        let status = Status::start(
-            &metrics,
-            admin.as_ref(),
-            open.clone(),
-            state.policy(),
-            health,
-        )?;
-        recorder.set_sinks(status.sink());
-        tokio::spawn(status.serve(listener));
-    }
-    let policy = state.policy();
-    tokio::spawn(directories::recheck::recheck(
-        logins.recheck.0,
-        state.accounts(),
-        open.clone(),
-        state.remembered().clone(),
-        move || policy.recheck(),
-    ));
-    let control = admin.as_ref().map(Admin::bind).transpose()?.flatten();
-    // Its file goes at the end.
-    let _control = control.map(|control| control.serve(open.clone()));
-    let auth = ServiceBuilder::new()
-        .layer(logins.failed())
-        .layer(AuthLayer::new(ReloadableAuth::new(
-            state.accounts(),
-            &logins,
-            state.remembered(),
-        )));
-    let stack = ServiceBuilder::new()
-        .layer(recorder.requests())
-        .timeout(timeouts.dial.0)
-        .option_layer(search_domain.map(|domain| domain.layer()))
-        .layer(RequestMetricsLayer::new())
-        .layer(open.layer())
-        .layer(RecheckLayer::new(state.policy()))
-        .layer(AclLayer::new(state.policy()))
-        .map_request(limits.find())
-        .layer(LimitLayer::new(limits.requests()))
-        .layer(LimitLayer::new(limits.tunnels()))
-        .layer(MeterLayer::new(limits.bandwidth()))
-        .layer(MeterLayer::new(limits.quota()))
-        .service(connector);
-    let front = replies.front(&timeouts);
-    let mut serving = Serving::new(&fixed, &limits, recorder, stop);
-    for ((socket, door), tls) in sockets.into_iter().zip(&bound.doors).zip(state.tls()) {
-        let example = door.curl().map(|command| format!("; try: {command}"));
-        tracing::info!("{}{}", door.describe(), example.unwrap_or_default());
-        tracing::info!(target: "listening", "listening on {door}");
-        let carried = udp_over_tcp::layer(door.udp_over_tcp);
-        let stack = auth.service(carried.layer(stack.clone()));
-        let stack = front.layer(door.protocols).layer(stack);
-        serving.spawn(socket, door, tls, stack);
-    }
-    tokio::spawn(state.reload_at(reload, flags, bound.clone()));
-    if let Some(address) = bound.status {
-        tracing::info!("metrics at http://{address}/");
-    }
-    container::log_defaults();
-    systemd::ready();
-    tokio::spawn(limits.clone().keep_saved());
-    let ended = serving.ended().await;
-    limits.save();
-    ended
 }

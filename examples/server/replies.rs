@@ -33,14 +33,14 @@ impl Default for Replies {
 
 impl Replies {
     /// What answers clients, in each protocol.
-    pub(crate) fn front(&self, timeouts: &Timeouts) -> Front {
+    pub(crate) fn front(&self, timeouts: &Timeouts, http: &HttpLayer) -> Front {
         let limit = timeouts.handshake.0;
         Front {
             socks5: HandshakeLayer::new()
                 .deadline(limit)
                 .reply_bound(self.bound),
             socks4: Socks4Layer::new().deadline(limit).reply_bound(self.bound),
-            http: HttpLayer::new().deadline(limit),
+            http: http.clone().deadline(limit),
         }
     }
 
@@ -50,7 +50,7 @@ impl Replies {
     }
 }
 
-/// The protocols of clients, with their settings. One for all listeners: HTTP knows a loop by a name that they share.
+/// The protocols of clients, with their settings.
 pub(crate) struct Front {
     socks5: HandshakeLayer,
     socks4: Socks4Layer,

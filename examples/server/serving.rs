@@ -1,27 +1,31 @@
 //! The servers of all doors, which share limits and end together.
 
+use std::{io, pin::Pin};
+
 use tokio::{
     net::{TcpListener, TcpStream, UnixListener, UnixStream},
     sync::watch,
     task::JoinSet,
+    time::sleep,
 };
 use tower::{Layer, Service, ServiceBuilder};
 use tower_socks::{
     BoxError,
     io::{Keepalive, PrefixedStream, TlsStream},
-    layer::{metrics::SessionMetricsLayer, record::Recorder, tls::TlsLayer},
+    layer::{metrics::SessionMetricsLayer, tls::TlsLayer},
     relay::Traffic,
     serve,
-    server::{AcceptService, HandshakeLimit, Listener, Serve, SessionLimit},
+    server::{AcceptService, Listener, Serve},
     session::Accepted,
 };
 
 use crate::{
     certified,
-    limits::InForce,
-    listen::{Door, Socket, SocketFile, Tls},
-    settings::Fixed,
-    signals::{self, Phase},
+    listen::{Door, Socket, Sockets, Tls},
+    settings::Settings,
+    shared::Shared,
+    signals::Phase,
+    stack,
 };
 
 /// Serves the clients of a door, once it is known who they are and they speak in clear: the protocols that the door
@@ -54,35 +58,82 @@ impl Keep for TcpListener {
     }
 }
 
-/// Starts servers.
-pub(crate) struct Serving {
-    sessions: SessionLimit,
-    handshakes: HandshakeLimit,
-    recorder: Recorder,
-    fixed: Fixed,
+/// The servers of all doors. Each has an accept loop, which a reload has retire: its sessions go on.
+pub(crate) struct Servers {
     stop: watch::Receiver<Phase>,
-    servers: JoinSet<Result<(), BoxError>>,
+    running: JoinSet<Result<(), BoxError>>,
+    /// Those that accept connections retire when this goes.
+    accepting: watch::Sender<()>,
 }
 
-impl Serving {
-    pub(crate) fn new(
-        fixed: &Fixed,
-        limits: &InForce,
-        recorder: Recorder,
-        stop: watch::Receiver<Phase>,
-    ) -> Self {
+impl Servers {
+    pub(crate) fn new(stop: watch::Receiver<Phase>) -> Self {
         Self {
-            sessions: limits.sessions(),
-            handshakes: limits.handshakes(),
-            recorder,
-            fixed: fixed.clone(),
             stop,
-            servers: JoinSet::new(),
+            running: JoinSet::new(),
+            accepting: watch::Sender::new(()),
         }
     }
 
-    /// Serves at a door.
-    pub(crate) fn spawn<S>(&mut self, socket: Socket, door: &Door, tls: Option<TlsLayer>, stack: S)
+    /// Accepts connections at these doors with another stack, and has those retire that do so now.
+    ///
+    /// # Errors
+    ///
+    /// Descriptors have run out. Those that accept connections go on then.
+    pub(crate) fn change(
+        &mut self,
+        settings: &Settings,
+        shared: &Shared,
+        sockets: &Sockets,
+    ) -> Result<(), BoxError> {
+        let accepting = watch::Sender::new(());
+        let mut loops = AcceptLoops {
+            settings,
+            shared,
+            sockets: sockets.duplicates()?.into_iter().map(Some).collect(),
+            stop: &self.stop,
+            retired: accepting.subscribe(),
+            servers: Vec::new(),
+        };
+        stack::start(settings, shared, &mut loops)?;
+        for server in loops.servers {
+            self.running.spawn(server);
+        }
+        self.accepting = accepting;
+        Ok(())
+    }
+
+    /// Waits until one fails, or until all have ended after the signal to stop.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost.
+    pub(crate) async fn ended(&mut self) -> Result<(), BoxError> {
+        loop {
+            match self.running.join_next().await {
+                Some(ended) => ended??,
+                None => return Ok(()),
+            }
+        }
+    }
+}
+
+type Running = Pin<Box<dyn Future<Output = Result<(), BoxError>> + Send>>;
+
+/// Accept loops that are about to start, and retire together.
+pub(crate) struct AcceptLoops<'a> {
+    settings: &'a Settings,
+    shared: &'a Shared,
+    /// A duplicate for each door.
+    sockets: Vec<Option<Socket>>,
+    stop: &'a watch::Receiver<Phase>,
+    retired: watch::Receiver<()>,
+    servers: Vec<Running>,
+}
+
+impl AcceptLoops<'_> {
+    /// Starts one, at the door of this place in the settings.
+    pub(crate) fn start<S>(&mut self, place: usize, door: &Door, stack: S) -> io::Result<()>
     where
         S: Serves<TcpStream>
             + Serves<UnixStream>
@@ -90,68 +141,75 @@ impl Serving {
             + Serves<PrefixedStream<UnixStream>>
             + Serves<TlsStream>,
     {
-        match socket {
-            Socket::Tcp(listener) => self.open(listener, None, door, tls, stack),
-            Socket::Unix(listener, file) => self.open(listener, file, door, tls, stack),
+        let config = self.settings.tls.get(place).cloned().flatten();
+        let limit = self.settings.fixed.timeouts.handshake.0;
+        let tls = config.map(|config| TlsLayer::new(config).deadline(limit));
+        match self.sockets.get_mut(place).and_then(Option::take) {
+            Some(Socket::Tcp(listener)) => {
+                let listener = TcpListener::from_std(listener)?;
+                self.open(listener, door, tls, stack);
+            }
+            Some(Socket::Unix(listener)) => {
+                let listener = UnixListener::from_std(listener)?;
+                self.open(listener, door, tls, stack);
+            }
+            None => {}
         }
+        Ok(())
     }
 
     /// Puts the stack behind a header of the PROXY protocol and behind TLS, where the door has them. Each has its type:
     /// nothing is put into a box, and plain sockets stay what they are for the relay.
-    fn open<L, S>(
-        &mut self,
-        listener: L,
-        file: Option<SocketFile>,
-        door: &Door,
-        tls: Option<TlsLayer>,
-        stack: S,
-    ) where
+    fn open<L, S>(&mut self, listener: L, door: &Door, tls: Option<TlsLayer>, stack: S)
+    where
         L: Keep,
         S: Serves<L::Io> + Serves<PrefixedStream<L::Io>> + Serves<TlsStream>,
     {
-        let limit = self.fixed.timeouts.handshake.0;
+        let limit = self.settings.fixed.timeouts.handshake.0;
         let headers = door.headers.as_ref().map(|headers| headers.layer(limit));
         // Below the header: a load balancer that looks whether somebody is here is no session.
-        let recorded = self.recorder.sessions().listener(door.to_string());
+        let recorded = self.shared.recorder.sessions().listener(door.to_string());
         let sessions = (SessionMetricsLayer::new(), recorded);
         match (headers, tls) {
-            (None, None) => self.start(listener, file, sessions.layer(stack)),
+            (None, None) => self.serve(listener, sessions.layer(stack)),
             (Some(headers), None) => {
-                self.start(listener, file, headers.layer(sessions.layer(stack)));
+                self.serve(listener, headers.layer(sessions.layer(stack)));
             }
             (None, Some(tls)) => {
                 let stack = secured(tls, door, stack);
-                self.start(listener, file, sessions.layer(stack));
+                self.serve(listener, sessions.layer(stack));
             }
             (Some(headers), Some(tls)) => {
                 let stack = secured(tls, door, stack);
-                self.start(listener, file, headers.layer(sessions.layer(stack)));
+                self.serve(listener, headers.layer(sessions.layer(stack)));
             }
         }
     }
 
-    fn start<L, S>(&mut self, listener: L, file: Option<SocketFile>, stack: S)
+    fn serve<L, S>(&mut self, listener: L, stack: S)
     where
         L: Keep,
         S: AcceptService<L::Io>,
     {
-        let mut stop = self.stop.clone();
-        let server = L::keepalive(serve(listener, stack), self.fixed.timeouts.keepalive())
-            .sessions(self.sessions.clone())
-            .handshakes(self.handshakes.clone())
-            .drain_limit(self.fixed.timeouts.drain.0)
+        let timeouts = &self.settings.fixed.timeouts;
+        let (mut stop, mut retired) = (self.stop.clone(), self.retired.clone());
+        let (mut stopped, in_force) = (stop.clone(), self.shared.in_force());
+        let server = L::keepalive(serve(listener, stack), timeouts.keepalive())
+            .sessions(self.shared.limits.sessions())
+            .handshakes(self.shared.limits.handshakes())
             .with_graceful_shutdown(async move {
-                // An error means that the watcher is gone, which is a reason to stop as well.
-                _ = stop.wait_for(|phase| *phase >= Phase::Drained).await;
-                // Who comes now finds nothing, or what another server has put there.
-                drop(file);
+                // Errors mean that who would say so is gone, which is a reason as well.
+                tokio::select! {
+                    _ = stop.wait_for(|phase| *phase >= Phase::Drained) => {}
+                    _ = retired.changed() => {}
+                }
+            })
+            .drain_until(async move {
+                _ = stopped.wait_for(|phase| *phase >= Phase::Drained).await;
+                let drain = in_force.borrow().timeouts.drain.0;
+                sleep(drain).await;
             });
-        self.servers.spawn(server.into_future());
-    }
-
-    /// Waits until all have ended.
-    pub(crate) async fn ended(self) -> Result<(), BoxError> {
-        signals::ended(self.servers, self.stop).await
+        self.servers.push(server.into_future());
     }
 }
 

@@ -32,15 +32,17 @@ pub(crate) struct Settings {
     pub(crate) is_open: bool,
     /// Whether the file has passwords or hashes of them.
     pub(crate) has_secrets: bool,
-    /// The certificates of each door, in the order of those that are bound.
+    /// The doors where they listen, if they do by now.
+    pub(crate) doors: Vec<Door>,
+    /// The certificates of each, in their order.
     pub(crate) tls: Vec<Option<Arc<ServerConfig>>>,
-    /// What cannot change while the server runs.
     pub(crate) fixed: Fixed,
 }
 
-/// Settings that are read at the start only.
+/// Settings by which the stack is built: a reload builds it anew.
 #[derive(Clone, Debug)]
 pub(crate) struct Fixed {
+    /// The doors as they are stated.
     pub(crate) doors: Vec<Door>,
     pub(crate) limits: Limits,
     pub(crate) logins: Logins,
@@ -55,21 +57,28 @@ pub(crate) struct Fixed {
 }
 
 impl Fixed {
-    /// Whether two files say the same.
-    pub(crate) fn is_like(&self, other: &Self) -> bool {
-        let same_upstream = self.upstream.is_same_as(&other.upstream);
-        // These change with a reload.
-        let said = |fixed: &Self| {
-            let limits = Limits::default();
-            let fixed = Self {
+    /// Names what has changed and takes a restart.
+    pub(crate) fn needs_restart(&self, before: &Self) -> Vec<&'static str> {
+        // None of these has a secret.
+        let fields = |fixed: &Self| {
+            let Self {
                 limits,
-                ..fixed.clone()
-            };
-            format!("{fixed:?}")
+                logins,
+                log,
+                ..
+            } = fixed;
+            [
+                (
+                    "limits: quota_file and its days",
+                    format!("{:?}", limits.fixed()),
+                ),
+                ("logins", format!("{logins:?}")),
+                ("log", format!("{log:?}")),
+            ]
         };
-        let same_limits = self.limits.fixed() == other.limits.fixed();
-        // No other setting has a secret.
-        same_upstream && same_limits && said(self) == said(other)
+        let pairs = fields(self).into_iter().zip(fields(before));
+        let changed = pairs.filter(|(now, before)| now != before);
+        changed.map(|((name, _), _)| name).collect()
     }
 }
 
@@ -155,12 +164,9 @@ impl Settings {
             upstream.check_lookups()?;
         }
         let is_open = open || flags.open;
-        let serving = match &*bound.doors {
-            [] => &doors,
-            bound => bound,
-        };
-        check_open(is_open, &accounts, serving)?;
-        check_passwords(&accounts, serving)?;
+        let serving = bound.listening(&doors);
+        check_open(is_open, &accounts, &serving)?;
+        check_passwords(&accounts, &serving)?;
         let tls = serving.iter().map(Door::load_tls);
         let tls = tls.collect::<Result<Vec<_>, _>>()?;
         // The dashboard is nothing to reach through the proxy: neither where it is, which a file cannot
@@ -181,6 +187,7 @@ impl Settings {
             rules: acl.build(),
             is_open,
             has_secrets,
+            doors: serving,
             tls,
             fixed: Fixed {
                 doors,

@@ -1,16 +1,15 @@
 //! SIGINT, SIGTERM, SIGHUP and SIGUSR1.
 
-use std::time::Duration;
+use std::sync::Arc;
 
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::watch,
-    task::JoinSet,
     time::sleep,
 };
 use tower_socks::{BoxError, layer::track::OpenTunnels};
 
-use crate::{systemd, timeouts::Timeouts, udp_over_tcp};
+use crate::{settings::Fixed, systemd, udp_over_tcp};
 
 /// What becomes of sessions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,12 +23,9 @@ pub(crate) enum Phase {
 }
 
 /// Leaving and drained from the first SIGINT or SIGTERM on, dropped from the second one on.
-pub(crate) fn stop(timeouts: &Timeouts) -> Result<watch::Receiver<Phase>, BoxError> {
-    let (drain, delay) = (timeouts.drain.0, timeouts.drain_delay);
-    let idle = timeouts
-        .drain_idle
-        .map(|idle| format!(", idle ones {:?}", idle.0));
-    let idle = idle.unwrap_or_default();
+pub(crate) fn stop(
+    in_force: watch::Receiver<Arc<Fixed>>,
+) -> Result<watch::Receiver<Phase>, BoxError> {
     let mut stop = Stop {
         interrupt: signal(SignalKind::interrupt())?,
         terminate: signal(SignalKind::terminate())?,
@@ -38,6 +34,12 @@ pub(crate) fn stop(timeouts: &Timeouts) -> Result<watch::Receiver<Phase>, BoxErr
     tokio::spawn(async move {
         stop.asked().await;
         systemd::stopping();
+        let timeouts = in_force.borrow().timeouts;
+        let (drain, delay) = (timeouts.drain.0, timeouts.drain_delay);
+        let idle = timeouts
+            .drain_idle
+            .map(|idle| format!(", idle ones {:?}", idle.0));
+        let idle = idle.unwrap_or_default();
         if let Some(delay) = delay {
             let delay = delay.0;
             _ = phase.send(Phase::Leaving);
@@ -79,39 +81,19 @@ impl Stop {
     }
 }
 
-/// Waits for the servers to end, or for the second signal, which drops them.
-pub(crate) async fn ended(
-    mut servers: JoinSet<Result<(), BoxError>>,
-    mut phase: watch::Receiver<Phase>,
-) -> Result<(), BoxError> {
-    let all = async {
-        while let Some(server) = servers.join_next().await {
-            server??;
-        }
-        Ok(())
-    };
-    tokio::select! {
-        // Servers that stop by the second signal are none that have ended by themselves.
-        biased;
-        Ok(_) = phase.wait_for(|phase| *phase == Phase::Dropped) => {
-            Err("a second signal: sessions are dropped".into())
-        }
-        outcome = all => outcome,
-    }
-}
-
-/// Ends the tunnels in which nothing moves, once they are drained.
+/// Ends the tunnels in which nothing moves, once they are drained, if that is in force then.
 pub(crate) async fn end_idle(
     open: OpenTunnels,
     mut phase: watch::Receiver<Phase>,
-    limit: Duration,
+    in_force: watch::Receiver<Arc<Fixed>>,
 ) {
-    if phase
-        .wait_for(|phase| *phase >= Phase::Drained)
-        .await
-        .is_ok()
-    {
-        open.close_idle(limit).await;
+    let drained = phase.wait_for(|phase| *phase >= Phase::Drained).await;
+    if drained.map(drop).is_err() {
+        return;
+    }
+    let limit = in_force.borrow().timeouts.drain_idle;
+    if let Some(limit) = limit {
+        open.close_idle(limit.0).await;
     }
 }
 

@@ -5,20 +5,20 @@
 use sd_notify::NotifyState;
 use tower_socks::BoxError;
 
-use crate::listen::Passed;
+use crate::listen::Socket;
 
 /// The sockets of a `.socket` unit with their names, by `LISTEN_FDS` and `LISTEN_FDNAMES`. They take the place of all
 /// addresses that are stated elsewhere.
-pub(crate) fn listeners() -> Result<Vec<(String, Passed)>, BoxError> {
+pub(crate) fn listeners() -> Result<Vec<(String, Socket)>, BoxError> {
     let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
     let mut names = names.split(':');
     let mut passed = listenfd::ListenFd::from_env();
     let mut listeners = Vec::new();
     for place in 0..passed.len() {
         let listener = match passed.take_tcp_listener(place) {
-            Ok(listener) => listener.map(Passed::Tcp),
+            Ok(listener) => listener.map(Socket::Tcp),
             Err(error) => match passed.take_unix_listener(place) {
-                Ok(listener) => listener.map(Passed::Unix),
+                Ok(listener) => listener.map(Socket::Unix),
                 Err(_) => {
                     return Err(format!(
                         "socket {place} that systemd has passed is no listener for streams: {error}"

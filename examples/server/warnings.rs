@@ -7,23 +7,22 @@ use tower_socks::{
     proto::{Address, Command},
 };
 
-use crate::{
-    cli::Flags,
-    htpasswd::UsersFile,
-    listen::{Bound, Headers},
-};
+use crate::{cli::Flags, listen::Headers, settings::Settings};
 
 /// Warns about passwords and keys that every user of this machine can read, and about networks from which everybody may
 /// say to be any client.
-pub(crate) fn warn_if_exposed(
-    flags: &Flags,
-    has_secrets: bool,
-    users_file: Option<&UsersFile>,
-    bound: &Bound,
-    rules: &Rules,
-) {
-    let file = flags.config.as_deref().filter(|_| has_secrets);
-    let users = users_file.map(|file| &*file.path);
+pub(crate) fn warn_if_exposed(flags: &Flags, settings: &Settings) {
+    let Settings {
+        has_secrets,
+        users_file,
+        doors,
+        rules,
+        accounts,
+        ..
+    } = settings;
+    accounts.directories().warn();
+    let file = flags.config.as_deref().filter(|_| *has_secrets);
+    let users = users_file.as_ref().map(|file| &*file.path);
     for path in file
         .into_iter()
         .chain(users)
@@ -34,7 +33,7 @@ pub(crate) fn warn_if_exposed(
             path.display()
         );
     }
-    let keys = bound.doors.iter().filter_map(|door| door.tls.as_ref());
+    let keys = doors.iter().filter_map(|door| door.tls.as_ref());
     let keys: BTreeSet<_> = keys.map(|tls| &tls.key).collect();
     for key in keys.into_iter().filter(|key| is_exposed(key)) {
         tracing::warn!(
@@ -42,7 +41,7 @@ pub(crate) fn warn_if_exposed(
             key.display()
         );
     }
-    for door in &bound.doors {
+    for door in doors {
         let Some(Headers::From(stated)) = &door.headers else {
             continue;
         };

@@ -193,12 +193,23 @@ fn a_reload_closes_what_is_refused_now_and_judges_datagrams_anew() {
 }
 
 #[test]
-fn a_reload_does_not_switch_it_and_says_so() {
+fn a_reload_switches_it() {
     let file = File::new(OPEN);
     let mut server = file.server();
+    let target = echo();
+    let stream = Carrier::V2.exchanges_by_socks5(&server, target);
     file.write(&format!("udp_over_tcp = false\n{OPEN}"));
     server.signal(Signal::HUP);
-    let line = server.says("change with a restart only");
-    assert!(line.contains("udp_over_tcp, "), "{line}");
-    drop(Carrier::V2.exchanges_by_socks5(&server, echo()));
+    server.says("reloaded");
+    let mut after = server.connect();
+    exchange(&mut after, b"\x05\x01\x00", 2);
+    let reply = exchange(&mut after, &Carrier::V2.socks5(), 2);
+    assert_eq!(reply, b"\x05\x07");
+    // What is open goes on.
+    let mut stream = stream;
+    let frame = Carrier::V2.frame(target, b"on");
+    stream.write_all(&frame).unwrap();
+    let mut heard = vec![0; frame.len()];
+    stream.read_exact(&mut heard).unwrap();
+    assert_eq!(heard, frame);
 }

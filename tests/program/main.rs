@@ -16,6 +16,7 @@ mod about;
 mod admin;
 #[cfg(all(feature = "limit", feature = "proxy-url"))]
 mod amounts;
+mod changes;
 mod config;
 mod container;
 #[cfg(all(feature = "limit", feature = "metrics", feature = "proxy-url"))]

@@ -1,42 +1,33 @@
 //! `recheck` of `[logins]`: users of directories who have tunnels open are looked for again from time to time.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::collections::BTreeSet;
 
 use futures_util::{StreamExt, future::BoxFuture, stream};
-use tokio::sync::watch;
-use tower_socks::{
-    BoxError,
-    layer::{auth::remember::RememberLayer, track::OpenTunnels},
-};
+use tower_socks::{BoxError, layer::track::OpenTunnels};
 
 use super::{ByDirectory, Directories, Directory};
-use crate::accounts::Accounts;
+use crate::shared::Shared;
 
 /// Questions at once: logins go first.
 const AT_ONCE: usize = 4;
 
-/// Looks for users again, each time that `interval` is over. Of those who are gone tunnels are closed, by `close`.
-pub(crate) async fn recheck(
-    interval: Duration,
-    accounts: watch::Receiver<Accounts>,
-    open: OpenTunnels,
-    remembered: RememberLayer,
-    close: impl Fn(),
-) {
+/// Looks for users again, each time that `recheck` is over. Tunnels of those who are gone are closed.
+pub(crate) async fn recheck(shared: Shared) {
     loop {
+        let interval = shared.in_force().borrow().logins.recheck.0;
         tokio::time::sleep(interval).await;
-        let directories = accounts.borrow().directories().clone();
-        let gone = directories.find_gone(&open).await;
+        let directories = shared.accounts().borrow().directories().clone();
+        let gone = directories.find_gone(&shared.open).await;
         for (directory, name) in &gone {
             directories.gone.insert(name.as_bytes());
-            remembered.forget(name);
+            shared.remembered.forget(name);
             tracing::info!(
                 user = name.escape_debug().to_string(),
                 "{directory} no longer knows a user, whose tunnels are closed"
             );
         }
         if !gone.is_empty() {
-            close();
+            shared.policy().recheck();
         }
     }
 }

@@ -147,7 +147,7 @@ impl Limits {
     }
 
     /// What changes with a restart only, to compare.
-    pub(crate) fn fixed(&self) -> impl PartialEq + use<> {
+    pub(crate) fn fixed(&self) -> impl std::fmt::Debug + use<> {
         (
             self.quota_file.clone(),
             self.quota_day,

@@ -2,21 +2,18 @@
 
 use std::{
     error::Error,
-    fmt, io,
+    fmt,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::Arc,
     time::Duration,
 };
 
-use tokio::net::TcpListener;
 use tower_socks::{
     BoxError, layer::proxy_protocol::ProxyProtocolLayer, session::Protocol,
     tls::rustls::ServerConfig,
 };
 
-use super::{
-    Listen, Listener, Passed, Place, Protocols, ProxyProtocol, Socket, Tls, own::Own, stated::Mode,
-};
+use super::{Listener, Place, Protocols, ProxyProtocol, Tls, own::Own, stated::Mode};
 
 /// What listeners have that do not say otherwise.
 #[derive(Clone, Debug, Default)]
@@ -71,7 +68,7 @@ impl fmt::Display for Headers {
 }
 
 impl Door {
-    fn new(listener: &Listener, place: Place, top: &TopLevel) -> Result<Self, String> {
+    pub(super) fn new(listener: &Listener, place: Place, top: &TopLevel) -> Result<Self, String> {
         let within = |field: &'static str| {
             let place = place.to_string();
             move |problem: String| format!("listener at {place}, {field}: {problem}")
@@ -204,71 +201,6 @@ fn reachable(mut address: SocketAddr) -> SocketAddr {
 impl fmt::Display for Door {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.place.fmt(f)
-    }
-}
-
-/// What is bound, or will be, whatever the file says by now.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Bound {
-    /// Sockets of systemd's and their names, which take the place of all listeners of the file.
-    pub(crate) passed: Vec<(String, Place)>,
-    /// Where it serves by now.
-    pub(crate) doors: Vec<Door>,
-    /// Where the metrics are.
-    pub(crate) status: Option<SocketAddr>,
-}
-
-impl Bound {
-    /// Nothing but what systemd has passed.
-    pub(crate) fn passed(passed: &[(String, Passed)]) -> io::Result<Self> {
-        let passed = passed.iter();
-        let places = passed.map(|(name, passed)| Ok((name.clone(), passed.place()?)));
-        Ok(Self {
-            passed: places.collect::<io::Result<_>>()?,
-            ..Self::default()
-        })
-    }
-
-    /// The doors that are stated: those of the file or the command line, or of sockets that were passed. These have the
-    /// settings of the listener with their name, or those of the top level.
-    ///
-    /// # Errors
-    ///
-    /// A listener's settings do not go together.
-    pub(crate) fn stated(&self, listen: &Listen, top: &TopLevel) -> Result<Vec<Door>, String> {
-        if self.passed.is_empty() {
-            let doors = listen.0.iter();
-            return doors
-                .map(|one| Door::new(one, one.place.clone(), top))
-                .collect();
-        }
-        let doors = self.passed.iter().map(|(name, place)| {
-            let mut named = listen.0.iter();
-            match named.find(|one| one.name.as_ref() == Some(name)) {
-                Some(one) => Door::new(one, place.clone(), top),
-                None => Door::new(&Listener::at(place.clone()), place.clone(), top),
-            }
-        });
-        doors.collect()
-    }
-
-    /// Notes where it serves in the end.
-    pub(crate) fn serving(
-        mut self,
-        doors: &[Door],
-        sockets: &[Socket],
-        status: Option<&TcpListener>,
-    ) -> io::Result<Self> {
-        let doors = doors.iter().zip(sockets).map(|(door, socket)| {
-            let place = socket.place()?;
-            Ok(Door {
-                place,
-                ..door.clone()
-            })
-        });
-        self.doors = doors.collect::<io::Result<_>>()?;
-        self.status = status.map(TcpListener::local_addr).transpose()?;
-        Ok(self)
     }
 }
 

@@ -1,11 +1,13 @@
 //! Where the server listens: from the command line, from the file, or what systemd hands over.
 
-mod bind;
+mod bound;
 mod door;
 mod own;
 mod place;
 mod protocols;
 mod proxy_protocol;
+mod socket;
+mod sockets;
 mod stated;
 mod texts;
 mod tls;
@@ -14,11 +16,13 @@ mod unix;
 use std::net::SocketAddr;
 
 pub(crate) use self::{
-    bind::{Passed, Socket, bind, tcp},
-    door::{Bound, Door, Headers, TopLevel},
+    bound::Bound,
+    door::{Door, Headers, TopLevel},
     place::{Place, address},
     protocols::Protocols,
     proxy_protocol::{ProxyProtocol, network},
+    socket::{Socket, tcp},
+    sockets::Sockets,
     stated::{Listener, Mode},
     tls::Tls,
     unix::{SocketFile, listen as unix_socket},

@@ -3,12 +3,14 @@
 use std::{
     fs::{self, Metadata, Permissions},
     io,
-    os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt},
+    os::unix::{
+        fs::{FileTypeExt, MetadataExt, PermissionsExt},
+        net::UnixListener,
+    },
     path::{Path, PathBuf},
 };
 
 use socket2::{Domain, SockAddr, Type};
-use tokio::net::UnixListener;
 
 use super::stated::Mode;
 
@@ -53,7 +55,7 @@ pub(crate) fn listen(path: &Path, mode: Mode) -> io::Result<(UnixListener, Socke
         identity: identity(&file),
     };
     socket.listen(1024)?;
-    Ok((UnixListener::from_std(socket.into())?, file))
+    Ok((socket.into(), file))
 }
 
 /// Removes the file of a server that has ended without doing so.

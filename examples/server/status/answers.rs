@@ -15,7 +15,7 @@ impl Site for Status {
     const NAME: &'static str = "metrics";
 
     async fn answer(self: Arc<Self>, request: Request<Incoming>, peer: Peer) -> Answer {
-        if let Some(admin) = &self.admin
+        if let Some(admin) = self.admin()
             && request.uri().path().starts_with("/admin/")
         {
             if !site::is_asked_by_address(request.headers()) {
@@ -44,7 +44,7 @@ impl Site for Status {
             "/ready" => return ready(&self.health),
             _ => {}
         }
-        if !self.dashboard {
+        if !self.has_dashboard() {
             let hint = "there is /metrics; for the page set dashboard = true in [metrics]\n";
             return text(StatusCode::NOT_FOUND, hint);
         }

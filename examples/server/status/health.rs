@@ -1,41 +1,28 @@
 //! Whether clients should be sent here.
 
+use std::sync::Arc;
+
 use tokio::sync::watch;
 
-use crate::{
-    descriptors::Descriptors, log::Condition, names::Names, signals::Phase, upstream::Standings,
-};
+use crate::{descriptors::Descriptors, log::Condition, shared::Shared, signals::Phase};
 
 /// What `/ready` looks at.
-#[derive(Debug)]
+#[derive(Clone)]
 pub(crate) struct Health {
     phase: watch::Receiver<Phase>,
     log: Condition,
-    /// `None` where an upstream resolves them.
-    names: Option<Names>,
-    upstreams: Standings,
-    descriptors: Descriptors,
+    shared: Shared,
+    descriptors: Arc<Descriptors>,
 }
 
 impl Health {
-    pub(crate) fn new(
-        phase: watch::Receiver<Phase>,
-        log: Condition,
-        names: Option<Names>,
-        upstreams: Standings,
-    ) -> Self {
+    pub(crate) fn new(phase: watch::Receiver<Phase>, log: Condition, shared: &Shared) -> Self {
         Self {
             phase,
             log,
-            names,
-            upstreams,
-            descriptors: Descriptors::default(),
+            shared: shared.clone(),
+            descriptors: Arc::default(),
         }
-    }
-
-    /// Returns what is known of upstreams.
-    pub(super) const fn upstreams(&self) -> &Standings {
-        &self.upstreams
     }
 
     /// Returns what speaks against sending clients here.
@@ -48,9 +35,11 @@ impl Health {
             .descriptors
             .are_nearly_gone()
             .then_some("descriptors are nearly gone: raise their limit, or take fewer sessions");
-        let names = self.names.as_ref().is_some_and(Names::are_stuck);
+        // An upstream resolves them otherwise.
+        let resolves = self.shared.in_force().borrow().upstream.rest_is_direct();
+        let names = resolves && self.shared.names.are_stuck();
         let names = names.then_some("no name can be resolved");
-        let upstreams = self.upstreams.are_down();
+        let upstreams = self.shared.upstreams.are_down();
         let upstreams = upstreams.then_some("no upstream of `upstream` answers its probes");
         let problems = [phase, descriptors, self.log.problem(), names, upstreams];
         problems.into_iter().flatten().collect()

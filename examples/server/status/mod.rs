@@ -13,6 +13,7 @@ mod page;
 mod row;
 mod selection;
 mod series;
+mod server;
 mod site;
 mod snapshot;
 mod sums;
@@ -20,35 +21,33 @@ mod watch;
 
 use std::{
     net::SocketAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
 use serde::{Deserialize, Deserializer, de};
-use tokio::{
-    net::TcpListener,
-    time::{MissedTickBehavior, interval},
-};
+use tokio::time::{MissedTickBehavior, interval};
 use tower_socks::{
     BoxError,
-    layer::{acl::SwapPolicy, record::Sink, track::OpenTunnels},
+    layer::{record::Sink, track::OpenTunnels},
 };
 
 use self::{history::History, listing::Listing, numbers::Numbers, series::Series, watch::Watch};
-use crate::{
-    auth::UsersPolicy,
-    listen::{self, address},
-};
+use crate::{listen::address, shared::Shared};
 
 use self::admin::AdminPage;
 
 pub(crate) use self::{
-    admin::{Admin, CLOSE},
+    admin::{Admin, CLOSE, ControlServer},
     health::Health,
+    server::StatusServer,
 };
 
 /// `[metrics]`.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Metrics {
     #[serde(deserialize_with = "deserialize_address")]
@@ -67,13 +66,6 @@ impl Metrics {
         let is_local = self.listen.ip().to_canonical().is_loopback();
         self.dashboard.unwrap_or(is_local)
     }
-
-    /// Listens.
-    pub(crate) fn bind(&self) -> Result<TcpListener, BoxError> {
-        let address = self.listen;
-        listen::tcp(address, &[])
-            .map_err(|error| format!("metrics: cannot listen on {address}: {error}").into())
-    }
 }
 
 /// For how long the series are good enough for the page: to write them all down takes some time.
@@ -89,47 +81,62 @@ pub(crate) struct Status {
     history: History,
     /// Shared with what records sessions.
     watch: Arc<Watch>,
-    dashboard: bool,
+    dashboard: AtomicBool,
     /// Where tunnels can be closed from the page.
-    admin: Option<AdminPage>,
+    admin: Mutex<Option<Arc<AdminPage>>>,
     health: Health,
 }
 
 impl Status {
-    /// Counts from here on: before the first connection.
-    pub(crate) fn start(
-        metrics: &Metrics,
-        admin: Option<&Admin>,
-        open: OpenTunnels,
-        policy: SwapPolicy<UsersPolicy>,
-        health: Health,
-    ) -> Result<Self, BoxError> {
-        Ok(Self {
+    /// Counts from here on: layers that are made before do not. For the whole of the process.
+    ///
+    /// # Errors
+    ///
+    /// Something counts already.
+    pub(crate) fn start(shared: &Shared, health: Health) -> Result<Arc<Self>, BoxError> {
+        let status = Arc::new(Self {
             started: Instant::now(),
-            numbers: Numbers::start(policy, health.upstreams().clone())?,
+            numbers: Numbers::start(shared.policy(), shared.upstreams.clone())?,
             series: Mutex::default(),
-            open,
+            open: shared.open.clone(),
             listing: Listing::default(),
             history: History::default(),
             watch: Arc::default(),
-            dashboard: metrics.has_dashboard(),
-            admin: admin
-                .and_then(|admin| admin.password_hash.clone())
-                .map(AdminPage::new),
+            dashboard: AtomicBool::new(false),
+            admin: Mutex::default(),
             health,
-        })
+        });
+        tokio::spawn(Arc::clone(&status).keep());
+        Ok(status)
+    }
+
+    /// Shows as much as the file says.
+    pub(crate) fn set(&self, metrics: &Metrics, admin: Option<&Admin>) {
+        self.dashboard
+            .store(metrics.has_dashboard(), Ordering::Relaxed);
+        let hash = admin.and_then(|admin| admin.password_hash.clone());
+        let mut page = self.admin.lock().unwrap_or_else(PoisonError::into_inner);
+        // Who has signed in stays, unless the password is another one.
+        *page = hash.map(|hash| match page.take() {
+            Some(page) if page.is_of(&hash) => page,
+            _ => Arc::new(AdminPage::new(hash)),
+        });
+    }
+
+    /// Whether there is the page.
+    fn has_dashboard(&self) -> bool {
+        self.dashboard.load(Ordering::Relaxed)
+    }
+
+    /// Where tunnels can be closed from the page.
+    fn admin(&self) -> Option<Arc<AdminPage>> {
+        let page = self.admin.lock().unwrap_or_else(PoisonError::into_inner);
+        page.clone()
     }
 
     /// Returns what has to hear of sessions, where there is a page to show them.
     pub(crate) fn sink(&self) -> Option<Arc<dyn Sink>> {
-        self.dashboard.then(|| Arc::clone(&self.watch) as _)
-    }
-
-    /// Serves HTTP, for ever.
-    pub(crate) async fn serve(self, listener: TcpListener) {
-        let status = Arc::new(self);
-        tokio::spawn(Arc::clone(&status).keep());
-        site::serve(listener, status).await;
+        self.has_dashboard().then(|| Arc::clone(&self.watch) as _)
     }
 
     /// Does what is to be done every few seconds.
@@ -140,7 +147,7 @@ impl Status {
             often.tick().await;
             self.numbers.upkeep();
             self.listing.tidy();
-            if self.dashboard {
+            if self.has_dashboard() {
                 let refused = self.series().refused();
                 self.history.sample(&self.open.totals(), refused);
             }

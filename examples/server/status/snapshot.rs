@@ -94,7 +94,7 @@ impl<'a> Snapshot<'a> {
             down: totals.traffic.down,
             refused: series.refused(),
             problems: status.health.problems(),
-            admin: status.admin.is_some(),
+            admin: status.admin().is_some(),
             process: Process {
                 resident: whole(series, "process_resident_memory_bytes"),
                 descriptors: whole(series, "process_open_fds"),

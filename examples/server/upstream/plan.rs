@@ -312,13 +312,6 @@ impl Plan {
             _ => Ok(()),
         }
     }
-
-    /// Whether the proxies of two plans are the same, passwords included.
-    pub(crate) fn is_same_as(&self, other: &Self) -> bool {
-        let stated =
-            |(name, proxy): (&str, &Proxy)| (name.to_owned(), proxy.chain.stated().to_vec());
-        self.proxies().map(stated).eq(other.proxies().map(stated))
-    }
 }
 
 /// Checks one of `[upstreams]` by itself.

@@ -8,4 +8,7 @@ mod sign_ins;
 mod socket;
 
 pub(super) use self::page::AdminPage;
-pub(crate) use self::{settings::Admin, socket::PATH as CLOSE};
+pub(crate) use self::{
+    settings::Admin,
+    socket::{ControlServer, PATH as CLOSE},
+};

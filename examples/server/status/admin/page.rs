@@ -51,6 +51,11 @@ impl AdminPage {
         }
     }
 
+    /// Whether this is the password that it asks for.
+    pub(in crate::status) fn is_of(&self, hash: &PasswordHash) -> bool {
+        self.hash.stated == hash.stated
+    }
+
     /// Answers a request, which was asked by address.
     pub(in crate::status) async fn answer(
         &self,
@@ -101,7 +106,7 @@ impl AdminPage {
         };
         match self
             .attempts
-            .verify(&self.hash.0, client.ip(), password)
+            .verify(&self.hash.hash, client.ip(), password)
             .await
         {
             Outcome::Right => {}

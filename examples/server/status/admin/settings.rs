@@ -58,7 +58,11 @@ impl fmt::Display for Admin {
 
 /// The hash of a password, by argon2 or bcrypt.
 #[derive(Clone)]
-pub(crate) struct PasswordHash(pub(super) Arc<Hash>);
+pub(crate) struct PasswordHash {
+    pub(super) hash: Arc<Hash>,
+    /// As the file has it.
+    pub(super) stated: String,
+}
 
 impl fmt::Debug for PasswordHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -71,6 +75,9 @@ impl<'de> Deserialize<'de> for PasswordHash {
         // Not shown: it may be a password.
         let text = String::deserialize(deserializer)?;
         let hash = Hash::of_file(text.as_bytes()).map_err(de::Error::custom)?;
-        Ok(Self(Arc::new(hash)))
+        Ok(Self {
+            hash: Arc::new(hash),
+            stated: text,
+        })
     }
 }

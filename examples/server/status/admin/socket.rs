@@ -1,9 +1,9 @@
 //! Closing tunnels over a Unix socket: who may connect to it may do so.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use hyper::{Method, Request, StatusCode, body::Incoming};
-use tokio::net::UnixListener;
+use tokio::{net::UnixListener, task::JoinSet};
 use tower_socks::{BoxError, layer::track::OpenTunnels};
 
 use super::{
@@ -11,46 +11,57 @@ use super::{
     settings::Admin,
 };
 use crate::{
-    listen::{self, SocketFile},
+    listen::{self, Mode, SocketFile},
     status::site::{self, Answer, Peer, Site, json, text},
 };
 
 /// What is asked for there.
 pub(crate) const PATH: &str = "/close";
 
-/// The socket, before it is served.
-#[derive(Debug)]
-pub(crate) struct ControlSocket {
-    listener: UnixListener,
-    file: SocketFile,
+/// The socket of `[admin]`, if there is one. Dropping it closes it, and takes its file away.
+#[derive(Debug, Default)]
+pub(crate) struct ControlServer {
+    stated: Option<(PathBuf, Mode)>,
+    file: Option<SocketFile>,
+    listener: Option<UnixListener>,
+    task: JoinSet<()>,
 }
 
-impl Admin {
-    /// Listens on the socket, if there is to be one.
+impl ControlServer {
+    /// Listens where the file says now; `None`, if that is as before.
     ///
     /// # Errors
     ///
     /// The path is taken, or cannot be written.
-    pub(crate) fn bind(&self) -> Result<Option<ControlSocket>, BoxError> {
-        let Some(path) = &self.socket else {
+    pub(crate) fn at(&self, admin: Option<&Admin>) -> Result<Option<Self>, BoxError> {
+        let stated = admin.and_then(|admin| Some((admin.socket.clone()?, admin.mode)));
+        if stated == self.stated {
             return Ok(None);
-        };
-        let (listener, file) = listen::unix_socket(path, self.mode).map_err(|error| {
-            let path = path.to_string_lossy();
-            format!(
-                "admin, socket: cannot listen on {}: {error}",
-                path.escape_debug()
-            )
-        })?;
-        Ok(Some(ControlSocket { listener, file }))
+        }
+        let mut control = Self::default();
+        if let Some((path, mode)) = &stated {
+            let bound = listen::unix_socket(path, *mode)
+                .and_then(|(listener, file)| Ok((UnixListener::from_std(listener)?, file)));
+            let (listener, file) = bound.map_err(|error| {
+                let path = path.to_string_lossy();
+                format!(
+                    "admin, socket: cannot listen on {}: {error}",
+                    path.escape_debug()
+                )
+            })?;
+            control.listener = Some(listener);
+            control.file = Some(file);
+        }
+        control.stated = stated;
+        Ok(Some(control))
     }
-}
 
-impl ControlSocket {
-    /// Serves it in a task. The file goes with what is returned.
-    pub(crate) fn serve(self, open: OpenTunnels) -> SocketFile {
-        tokio::spawn(site::serve(self.listener, Arc::new(Control(open))));
-        self.file
+    /// Serves it.
+    pub(crate) fn start(&mut self, open: &OpenTunnels) {
+        if let Some(listener) = self.listener.take() {
+            let control = Arc::new(Control(open.clone()));
+            self.task.spawn(site::serve(listener, control));
+        }
     }
 }
 

@@ -1,0 +1,117 @@
+//! All sockets that are listened on. A reload opens new ones and closes others; what stays is never closed in between.
+
+use std::{io, sync::Arc};
+
+use tower_socks::BoxError;
+
+use super::{Bound, Door, Place, Socket, SocketFile, socket::bind};
+
+/// The sockets that are open, in the order of the doors.
+#[derive(Debug)]
+pub(crate) struct Sockets {
+    /// The names of those that systemd has passed, which take the place of all others.
+    names: Vec<String>,
+    open: Vec<Arc<Open>>,
+}
+
+#[derive(Debug)]
+struct Open {
+    /// Where it is by the file: with port 0 another place than that where it listens.
+    stated: Place,
+    listening: Place,
+    socket: Socket,
+    /// Of a Unix socket of ours: it goes with this.
+    _file: Option<SocketFile>,
+}
+
+impl Sockets {
+    /// Takes what systemd has passed, by name.
+    pub(crate) fn passed(passed: Vec<(String, Socket)>) -> io::Result<Self> {
+        let (mut names, mut open) = (Vec::new(), Vec::new());
+        for (name, socket) in passed {
+            let place = socket.place()?;
+            names.push(name);
+            open.push(Arc::new(Open {
+                stated: place.clone(),
+                listening: place,
+                socket,
+                _file: None,
+            }));
+        }
+        Ok(Self { names, open })
+    }
+
+    /// Finds the sockets for these doors, as they are stated, and opens those that are missing. The others are closed when
+    /// the result takes the place of this.
+    ///
+    /// # Errors
+    ///
+    /// One of them cannot be opened.
+    pub(crate) fn at(&self, doors: &[Door]) -> Result<Self, BoxError> {
+        let mut before = self.open.clone();
+        let mut open = Vec::new();
+        for door in doors {
+            let found = before.iter().position(|open| open.stated == door.place);
+            open.push(match found {
+                Some(place) => before.remove(place),
+                None => Arc::new(self.open(door, doors)?),
+            });
+        }
+        let names = self.names.clone();
+        Ok(Self { names, open })
+    }
+
+    fn open(&self, door: &Door, doors: &[Door]) -> Result<Open, BoxError> {
+        let (socket, file) = bind(door, doors).map_err(|problem| match self.rival(door) {
+            Some(place) => BoxError::from(format!(
+                "{problem}; this server has it at {place}: from one to the other takes a restart"
+            )),
+            None => problem,
+        })?;
+        Ok(Open {
+            stated: door.place.clone(),
+            listening: socket.place()?,
+            socket,
+            _file: file,
+        })
+    }
+
+    /// Where this server has the port of a door.
+    fn rival(&self, door: &Door) -> Option<&Place> {
+        let port = |place: &Place| place.address().map(|address| address.port());
+        let wanted = port(&door.place)?;
+        let mut open = self.open.iter().map(|open| &open.listening);
+        open.find(|place| port(place) == Some(wanted))
+    }
+
+    /// Where they are.
+    pub(crate) fn bound(&self) -> Bound {
+        let places = |open: &Arc<Open>| (open.stated.clone(), open.listening.clone());
+        let open: Vec<_> = self.open.iter().map(places).collect();
+        let listening = open.iter().map(|(_, listening)| listening.clone());
+        Bound {
+            passed: self.names.iter().cloned().zip(listening).collect(),
+            open,
+            status: None,
+        }
+    }
+
+    /// Where these listen and others do not.
+    pub(crate) fn besides(&self, others: &Self) -> Vec<Place> {
+        let is_other =
+            |open: &&Arc<Open>| !others.open.iter().any(|other| Arc::ptr_eq(open, other));
+        let besides = self.open.iter().filter(is_other);
+        besides.map(|open| open.listening.clone()).collect()
+    }
+
+    /// Duplicates each, in the order of the doors.
+    pub(crate) fn duplicates(&self) -> io::Result<Vec<Socket>> {
+        let open = self.open.iter();
+        open.map(|open| open.socket.try_clone()).collect()
+    }
+
+    /// Closes all of them.
+    pub(crate) fn close(&mut self) {
+        self.open.clear();
+    }
+}

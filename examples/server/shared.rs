@@ -1,0 +1,142 @@
+//! What lives on when a reload builds the stack anew: who is known, who is connected, what is counted and remembered.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use tower_socks::{
+    BoxError, Rules,
+    connector::resolve::SystemResolver,
+    layer::{
+        acl::SwapPolicy, auth::remember::RememberLayer, http::HttpLayer, limit::FailedLoginsLayer,
+        record::Recorder, track::OpenTunnels,
+    },
+};
+
+use crate::{
+    accounts::Accounts,
+    auth::UsersPolicy,
+    limits::InForce,
+    names::Names,
+    settings::{Fixed, Settings},
+    upstream::Standings,
+};
+
+/// Made once. Clones share it.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    accounts: watch::Sender<Accounts>,
+    in_force: watch::Sender<Arc<Fixed>>,
+    policy: SwapPolicy<UsersPolicy>,
+    /// Who was verified, until a reload says otherwise.
+    pub(crate) remembered: RememberLayer,
+    pub(crate) open: OpenTunnels,
+    pub(crate) failed: FailedLoginsLayer,
+    pub(crate) limits: InForce,
+    /// It bounds the lookups of all stacks together.
+    pub(crate) system: SystemResolver,
+    pub(crate) names: Names,
+    /// What is known of the upstreams.
+    pub(crate) upstreams: Standings,
+    /// What becomes of sessions, for who asks for it.
+    pub(crate) recorder: Recorder,
+    /// HTTP knows a loop by a name that all listeners share.
+    pub(crate) http: HttpLayer,
+}
+
+impl Shared {
+    pub(crate) fn new(settings: &Settings) -> Result<Self, BoxError> {
+        let fixed = &settings.fixed;
+        let accounts = settings.accounts.clone();
+        let policy = UsersPolicy {
+            accounts: accounts.clone(),
+            rules: settings.rules.clone(),
+        };
+        let system = SystemResolver::new();
+        Ok(Self {
+            accounts: watch::Sender::new(accounts),
+            in_force: watch::Sender::new(Arc::new(fixed.clone())),
+            policy: SwapPolicy::new(policy),
+            remembered: fixed.logins.remembered()?,
+            open: OpenTunnels::new(),
+            failed: fixed.logins.failed(),
+            limits: InForce::new(&fixed.limits)?,
+            names: Names::new(system.clone()),
+            system,
+            upstreams: Standings::default(),
+            recorder: Recorder::new([]),
+            http: HttpLayer::new(),
+        })
+    }
+
+    pub(crate) fn accounts(&self) -> watch::Receiver<Accounts> {
+        self.accounts.subscribe()
+    }
+
+    /// What the stack is built of.
+    pub(crate) fn in_force(&self) -> watch::Receiver<Arc<Fixed>> {
+        self.in_force.subscribe()
+    }
+
+    /// Puts in force what the next stack is built of.
+    pub(crate) fn put_in_force(&self, fixed: Fixed) {
+        self.limits.set(&fixed.limits);
+        self.in_force.send_replace(Arc::new(fixed));
+    }
+
+    pub(crate) fn policy(&self) -> SwapPolicy<UsersPolicy> {
+        self.policy.clone()
+    }
+
+    /// Refuses to let everyone in where there were users, unless somebody has said that this is meant:
+    /// a file that was emptied, or cut, looks the same.
+    pub(crate) fn opens_nothing(&self, new: &Accounts, is_open: bool) -> Result<(), String> {
+        let in_force = self.accounts.borrow();
+        if in_force.is_empty() || !new.is_empty() || is_open {
+            return Ok(());
+        }
+        let before = match in_force.len() {
+            0 => "there was a directory to ask and now there is none".to_owned(),
+            users => format!("there were {users} users and now there are none"),
+        };
+        Err(format!(
+            "{before}, so that nobody would be asked for a password: write \
+             `open = true` at the top of the file, or start with --open, if that is meant"
+        ))
+    }
+
+    /// Says so if a file has less in it than before: one that was cut may open what was closed.
+    pub(crate) fn warn_of_what_is_gone(&self, path: &str, accounts: &Accounts, rules: &Rules) {
+        let (users, before) = (accounts.len(), self.accounts.borrow().len());
+        let rules_before = self.policy.current().rules.len();
+        if rules.is_empty() && rules_before > 0 {
+            tracing::warn!(
+                users,
+                "{path}: there were {rules_before} rules and {before} users, and now there are no rules: is \
+                 the file whole?"
+            );
+        }
+    }
+
+    /// Puts users in force, under the rules that are.
+    pub(crate) fn replace_users(&self, accounts: Accounts) {
+        self.replace(accounts, self.policy.current().rules.clone());
+    }
+
+    /// Puts users and rules in force. The order is that in which nobody gets in who should not: verifiers have the new
+    /// users before what they have said of the old ones is forgotten, and what is let in meanwhile the policy refuses.
+    pub(crate) fn replace(&self, mut accounts: Accounts, rules: Rules) {
+        let changed = accounts.follow(&self.accounts.borrow());
+        let are_others = !accounts
+            .directories()
+            .is_same_as(self.accounts.borrow().directories());
+        self.accounts.send_replace(accounts.clone());
+        for name in changed {
+            self.remembered.forget(name);
+        }
+        if are_others {
+            self.remembered.clear();
+        }
+        self.policy.swap(UsersPolicy { accounts, rules });
+        self.policy.recheck();
+    }
+}
