@@ -21,6 +21,8 @@ mod config;
 mod container;
 #[cfg(all(feature = "limit", feature = "metrics", feature = "proxy-url"))]
 mod datagrams;
+#[cfg(all(feature = "limit", feature = "proxy-url"))]
+mod directories;
 #[cfg(all(feature = "limit", feature = "metrics", feature = "proxy-url"))]
 mod doors;
 #[cfg(all(feature = "limit", feature = "metrics", feature = "proxy-url"))]
