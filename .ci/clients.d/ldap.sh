@@ -6,6 +6,32 @@ if ! packages slapd ldap-utils openssl; then
 fi
 printf '[ldap]\nservers = ["ldap://127.0.0.1"]\nuser_dn = "uid={user},dc=example"\n' >"$work/built.toml"
 "$server" --config "$work/built.toml" --check >"$work/tool.log" 2>&1 || fail "the server is built without LDAP, or --check fails"
+# mistake EXPECTED LINE..: a file with these lines of [ldap] is refused with these words, and without the password.
+mistake() {
+  local expected=$1 said
+  shift
+  { printf '[ldap]\nservers = ["ldap://127.0.0.1"]\n'; printf '%s\n' "$@"; } >"$work/mistake.toml"
+  said=$("$server" --config "$work/mistake.toml" --check 2>&1 || true)
+  case $said in
+    *s3cret*) fail "a password is said: $said" ;;
+    *"ldap"*"$expected"*) ;;
+    *) fail "not '$expected', but: $said" ;;
+  esac
+}
+mistake 'either `user_dn`, or `base` with `filter`' 'start_tls = true'
+mistake 'either `user_dn`, or `base` with `filter`' 'base = "dc=x"' 'user_dn = "uid={user}"'
+mistake '`account` needs `password`' 'base = "dc=x"' 'account = "cn=p"'
+mistake 'there is a password and no `account`' 'base = "dc=x"' 'password = "s3cret"'
+mistake 'password: /nowhere: ' 'base = "dc=x"' 'account = "cn=p"' 'password_file = "/nowhere"'
+mistake 'LoadCredential=' 'base = "dc=x"' 'account = "cn=p"' 'password_file = "$CREDENTIALS_DIRECTORY/a"'
+mistake 'the secret is empty' 'base = "dc=x"' 'account = "cn=p"' 'password_file = "/dev/null"'
+mistake 'which of them counts' 'base = "dc=x"' 'account = "cn=p"' 'password = "s3cret"' 'password_file = "/dev/null"'
+mistake '`groups_base` and `groups_filter` go together' 'base = "dc=x"' 'groups_base = "dc=y"'
+mistake 'authorities /nowhere: ' 'base = "dc=x"' 'authorities = "/nowhere"'
+mistake 'has no {user}' 'base = "dc=x"' 'filter = "(uid=joe)"'
+mistake '`tunnel` is unknown' 'base = "dc=x"' 'amounts = { tunnel = "a" }'
+mistake 'quantity' 'base = "dc=x"' 'quantity = 1'
+ok "mistakes in [ldap] are said"
 start_target
 url=http://$target/small
 slapd=$work/slapd
@@ -185,6 +211,18 @@ start_server wrong_account --config "$work/wrong_account.toml"
 wait_for "$log" 'WARN.*bind of the service account: invalidCredentials (49)' >"$work/out"
 wait_for "$log" 'WARN.*everybody on this machine can read it' >"$work/out"
 ok "slapd, a wrong password of the service account is said"
+
+# A password of systemd's, and a reload that would let everybody in.
+sed "s|$work/password|\$CREDENTIALS_DIRECTORY/password|" "$work/search.toml" >"$work/credentials.toml"
+export CREDENTIALS_DIRECTORY=$work
+start_server credentials --config "$work/credentials.toml"
+unset CREDENTIALS_DIRECTORY
+[ "$(as socks5h joe secret)" = 0 ] || fail "joe does not get in by a credential of systemd's"
+: >"$work/credentials.toml"
+kill -HUP "${pids[-1]}"
+wait_for "$log" "there was a directory to ask and now there is none, so that nobody would be asked" >"$work/out"
+[ "$(as socks5h joe wrong)" = 97 ] || fail "an empty file has opened the proxy"
+ok "slapd, a credential of systemd's, and a file that was emptied"
 
 start_server away --config "$work/search.toml"
 [ "$(as socks5h joe secret)" = 0 ] || fail "joe does not get in"
