@@ -46,6 +46,43 @@ fn its_version_knows_all_features() {
     }
 }
 
+/// The package has the program with all features by their names, and the version of the crate.
+#[test]
+fn the_package_has_all_features() {
+    let of_crate: toml::Table = include_str!("../../Cargo.toml").parse().unwrap();
+    let package: toml::Table = include_str!("../../examples/packages/Cargo.toml")
+        .parse()
+        .unwrap();
+    assert_eq!(
+        package["package"]["version"],
+        of_crate["package"]["version"]
+    );
+    assert_eq!(
+        package["package"]["rust-version"],
+        of_crate["package"]["rust-version"]
+    );
+    let names = |of: &toml::Table| {
+        let features = of["features"].as_table().unwrap().keys();
+        let mut names: Vec<_> = features
+            .filter(|name| *name != "default")
+            .cloned()
+            .collect();
+        names.sort();
+        names
+    };
+    let all = names(&of_crate);
+    assert_eq!(names(&package), all);
+    let features = &package["features"];
+    for name in &all {
+        let forwarded = [toml::Value::from(format!("tower-socks/{name}"))];
+        assert_eq!(features[name].as_array().unwrap(), &forwarded, "{name}");
+    }
+    let default = features["default"].as_array().unwrap();
+    let mut default: Vec<_> = default.iter().map(|name| name.as_str().unwrap()).collect();
+    default.sort_unstable();
+    assert_eq!(default, all);
+}
+
 /// All that it has are comments: it can be started with as it is, and nobody has a password that others know.
 #[test]
 fn the_file_that_it_prints_changes_nothing() {
