@@ -28,6 +28,8 @@ pub(crate) fn start(
     let (limits, names) = (&shared.limits, &shared.names);
     let system = shared.system.clone();
     if fixed.upstream.is_direct() {
+        // Those that there were are forgotten.
+        shared.upstreams.take_over(&fixed.upstream);
         let connector = upstream::direct(fixed, limits, system, names);
         start_over(connector, settings, shared, loops)
     } else {

@@ -172,6 +172,35 @@ fn datagrams_take_the_route_of_their_association() {
     paris.process.kill().unwrap();
 }
 
+/// By UDP and BIND: CONNECT has the first.
+#[test]
+fn what_the_file_lets_one_not_do_is_left_to_another() {
+    let target = echo();
+    let (paris, berlin) = (Server::start(&FLAGS, "info"), Server::start(&FLAGS, "info"));
+    for choice in ["failover", "balance"] {
+        let file = File::new(&format!(
+            "upstream = \"all\"\n{}{}[upstreams.all]\n{choice} = [\"paris\", \"berlin\"]\n",
+            proxy("paris", paris.address, ""),
+            proxy(
+                "berlin",
+                berlin.address,
+                "udp = \"udp-over-tcp\"\nbind = true"
+            ),
+        ));
+        let mut server = file.server();
+        for _ in 0..2 {
+            drop(Carrier::V2.exchanges_by_socks5(&server, target));
+            assert!(server.says("session ended").contains("upstream=berlin"));
+        }
+        for _ in 0..2 {
+            let mut client = server.connect();
+            assert_eq!(exchange(&mut client, b"\x05\x01\x00", 2), [5, 0]);
+            let reply = exchange(&mut client, b"\x05\x02\x00\x01\x7f\x00\x00\x01\x00\x00", 10);
+            assert_eq!(reply[1], 0);
+        }
+    }
+}
+
 /// The log has one line of it, metrics know, and no request is lost.
 #[test]
 fn where_one_upstream_is_killed_the_other_takes_over() {

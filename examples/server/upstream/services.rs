@@ -8,7 +8,7 @@ use tower_socks::{
     connector::{
         Unsupported,
         balance::Balance,
-        failover::{Failover, Standing},
+        failover::{Classify, Failover, FailureClass, Standing},
         resolve::SystemResolver,
         route::Router,
     },
@@ -26,6 +26,12 @@ use super::{
     standings::Standings,
 };
 use crate::{limits::InForce, lookups::Lookups, names::Names, settings::Fixed};
+
+/// What the file lets one of several not do, another one may. What a proxy itself does not do is an answer.
+const LEFT_TO_OTHERS: Classify = Classify::new(|error| match error.downcast_ref::<Refusal>() {
+    Some(refusal) if refusal.code() == ReplyCode::COMMAND_NOT_SUPPORTED => FailureClass::Request,
+    _ => Classify::default().class(error),
+});
 
 /// What executes requests in one place.
 #[derive(Clone)]
@@ -145,9 +151,11 @@ impl Builder<'_> {
                     let tunnels = members
                         .iter()
                         .map(|it| (it.standing.clone(), it.tunnels.clone()));
-                    let tunnels = Failover::new(tunnels).share(share);
+                    let tunnels = Failover::new(tunnels).share(share).classify(LEFT_TO_OTHERS);
                     let transports = members.into_iter().map(|it| (it.standing, it.transports));
-                    let transports = Failover::new(transports).share(share);
+                    let transports = Failover::new(transports)
+                        .share(share)
+                        .classify(LEFT_TO_OTHERS);
                     Place {
                         standing: Standing::new(&*name),
                         tunnels: Tunnels::new(tunnels),
@@ -162,9 +170,13 @@ impl Builder<'_> {
                     let tunnels = members
                         .iter()
                         .map(|it| (it.standing.clone(), it.tunnels.clone()));
-                    let tunnels = Balance::new(tunnels).weights(weights.clone());
+                    let tunnels = Balance::new(tunnels)
+                        .weights(weights.clone())
+                        .classify(LEFT_TO_OTHERS);
                     let transports = members.into_iter().map(|it| (it.standing, it.transports));
-                    let transports = Balance::new(transports).weights(weights);
+                    let transports = Balance::new(transports)
+                        .weights(weights)
+                        .classify(LEFT_TO_OTHERS);
                     Place {
                         standing: Standing::new(&*name),
                         tunnels: Tunnels::new(tunnels.by(by.into()).share(share)),

@@ -46,7 +46,7 @@ pub(crate) struct Shown {
 
 impl Standings {
     /// Takes over what is known of the proxies of a plan, and forgets all others.
-    pub(super) fn take_over(&self, plan: &Plan) {
+    pub(crate) fn take_over(&self, plan: &Plan) {
         self.locked(|known| {
             let mut before = std::mem::take(&mut known.upstreams);
             for (name, Proxy { chain, probe, .. }) in plan.proxies() {

@@ -32,7 +32,9 @@ impl Classify {
         Self(class)
     }
 
-    pub(super) fn class(self, error: &BoxError) -> FailureClass {
+    /// Returns the class of an error, for a function that changes some of it.
+    #[must_use]
+    pub fn class(self, error: &BoxError) -> FailureClass {
         (self.0)(error)
     }
 }
