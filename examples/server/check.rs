@@ -18,6 +18,7 @@ pub(crate) fn check(settings: &Settings) -> ExitCode {
         metrics,
         admin,
         log,
+        access_log,
     } = &settings.fixed;
     let places: Vec<_> = doors.iter().map(ToString::to_string).collect();
     println!("listen    {}", places.join(", "));
@@ -49,6 +50,10 @@ pub(crate) fn check(settings: &Settings) -> ExitCode {
         Some(admin) => println!("admin     {admin}"),
         None => println!("admin     none"),
     }
-    println!("log       {:?}", log.format);
+    println!("log       {log}");
+    match access_log {
+        Some(access_log) => println!("access    {access_log}"),
+        None => println!("access    none"),
+    }
     ExitCode::SUCCESS
 }

@@ -15,11 +15,13 @@ use tower_socks::{
 };
 
 use crate::{
+    access_log::AccessLog,
     accounts::Accounts,
     directories::{ldap, postgres},
     hashes::Hashes,
     limits::Limits,
     listen::{Listen, Listener, Protocols, ProxyProtocol, Tls},
+    log::LogSettings,
     logins::Logins,
     replies::Replies,
     search::Domain,
@@ -85,28 +87,13 @@ pub(crate) struct Config {
     /// No name is completed, if there is none.
     pub(crate) search_domain: Option<Domain>,
     #[serde(default)]
-    pub(crate) log: Log,
+    pub(crate) log: LogSettings,
+    /// Nowhere, if there is none.
+    pub(crate) access_log: Option<AccessLog>,
     /// Nowhere, if there is none.
     pub(crate) metrics: Option<Metrics>,
     /// Nobody closes tunnels, if there is none.
     pub(crate) admin: Option<Admin>,
-}
-
-/// `[log]`.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Log {
-    #[serde(default)]
-    pub(crate) format: LogFormat,
-}
-
-/// How lines of the log are written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum LogFormat {
-    #[default]
-    Text,
-    Json,
 }
 
 /// Everything but special-purpose addresses.
@@ -140,7 +127,8 @@ impl Default for Config {
             upstreams: BTreeMap::new(),
             routes: Vec::new(),
             search_domain: None,
-            log: Log::default(),
+            log: LogSettings::default(),
+            access_log: None,
             metrics: None,
             admin: None,
         }

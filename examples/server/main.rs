@@ -11,6 +11,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod about;
+mod access_log;
 mod accounts;
 mod auth;
 mod certified;
@@ -32,6 +33,7 @@ mod log;
 mod logins;
 mod lookups;
 mod names;
+mod records;
 mod replies;
 mod running;
 mod search;
@@ -52,6 +54,7 @@ use std::{process::ExitCode, time::Duration};
 use cli::{Flags, Start};
 use explain::{Question, answer};
 use listen::Sockets;
+use records::Records;
 use running::Running;
 use settings::Settings;
 
@@ -80,8 +83,15 @@ fn main() -> ExitCode {
         Ok(loaded) => loaded,
         Err(problem) => return complain(&problem, ExitCode::FAILURE),
     };
-    let log = match log::start(settings.fixed.log.format) {
+    let log = match log::start(&settings.fixed.log) {
         Ok(log) => log,
+        Err(problem) => return complain(&problem, ExitCode::FAILURE),
+    };
+    // A check writes to no file but the log.
+    let access_log = settings.fixed.access_log.as_ref();
+    let access_log = access_log.filter(|_| matches!(task, Task::Serve));
+    let records = match Records::start(access_log, &log) {
+        Ok(records) => records,
         Err(problem) => return complain(&problem, ExitCode::FAILURE),
     };
     let runtime = match tokio::runtime::Runtime::new() {
@@ -93,7 +103,8 @@ fn main() -> ExitCode {
             Task::Explain(question) => Ok(answer(&settings, &question).await),
             Task::Check => Ok(check::check(&settings)),
             Task::Serve => {
-                let running = Running::start(flags, sockets, &settings.fixed, log.condition());
+                let running =
+                    Running::start(flags, sockets, &settings.fixed, log.condition(), &records);
                 running.await?.run().await.map(|()| ExitCode::SUCCESS)
             }
         }
@@ -101,6 +112,7 @@ fn main() -> ExitCode {
     // A lookup that hangs in its thread is no reason to stay, and sessions that are dropped have a
     // moment for their lines.
     runtime.shutdown_timeout(Duration::from_secs(u64::from(outcome.is_err())));
+    records.flush();
     let is_read = log.flush();
     match outcome {
         Ok(code) => code,

@@ -16,6 +16,7 @@ use crate::{
     htpasswd::UsersFile,
     listen::Sockets,
     log::Condition,
+    records::Records,
     serving::Servers,
     settings::{Fixed, Settings},
     shared::Shared,
@@ -52,6 +53,7 @@ impl Running {
         passed: Sockets,
         fixed: &Fixed,
         log: Condition,
+        records: &Records,
     ) -> Result<Self, BoxError> {
         descriptors::raise_limit();
         // Caught before anybody can connect.
@@ -61,7 +63,8 @@ impl Running {
         let control = ControlServer::default().at(fixed.admin.as_ref())?;
         // Again, with the addresses that are listened on.
         let settings = Settings::load(&flags, &sockets.bound().with_status(status.address()))?;
-        let shared = Shared::new(&settings)?;
+        let shared = Shared::new(&settings, records.clone())?;
+        records.run()?;
         tokio::spawn(signals::list_at_usr1(shared.open.clone())?);
         let stop = signals::stop(shared.in_force())?;
         let idle = signals::end_idle(shared.open.clone(), stop.clone(), shared.in_force());
@@ -129,7 +132,7 @@ impl Running {
                 status.start(what)?;
                 self.status_server = status;
             }
-            self.shared.recorder.set_sinks(what.sink());
+            self.shared.records.also("page", what.sink());
         }
         if let Some(mut control) = control {
             control.start(&self.shared.open);
@@ -247,6 +250,9 @@ impl Running {
         warn_if_exposed(&self.flags, &settings);
         let counts = (accounts.len(), rules.len());
         self.shared.replace(accounts.clone(), rules.clone());
+        if let Err(problem) = self.shared.records.change(fixed) {
+            tracing::error!("kept the log that was in force: {path}: {problem}");
+        }
         self.shared.put_in_force(fixed.clone());
         self.sockets = sockets;
         let is_other_status = !status.is_same_as(&self.status_server);

@@ -168,7 +168,7 @@ impl AcceptLoops<'_> {
         let limit = self.settings.fixed.timeouts.handshake.0;
         let headers = door.headers.as_ref().map(|headers| headers.layer(limit));
         // Below the header: a load balancer that looks whether somebody is here is no session.
-        let recorded = self.shared.recorder.sessions().listener(door.to_string());
+        let recorded = self.shared.records.sessions(&door.to_string());
         let sessions = (SessionMetricsLayer::new(), recorded);
         match (headers, tls) {
             (None, None) => self.serve(listener, sessions.layer(stack)),

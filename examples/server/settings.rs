@@ -5,14 +5,16 @@ use std::sync::Arc;
 use tower_socks::{BoxError, Rules, rules::RulesBuilder, tls::rustls::ServerConfig};
 
 use crate::{
+    access_log::AccessLog,
     accounts::Accounts,
     cli::Flags,
-    config::{Config, Log},
+    config::Config,
     container,
     directories::Directories,
     htpasswd::UsersFile,
     limits::Limits,
     listen::{Bound, Door, TopLevel},
+    log::LogSettings,
     logins::Logins,
     replies::Replies,
     search::Domain,
@@ -51,7 +53,8 @@ pub(crate) struct Fixed {
     pub(crate) resolve: bool,
     pub(crate) upstream: Plan,
     pub(crate) search_domain: Option<Domain>,
-    pub(crate) log: Log,
+    pub(crate) log: LogSettings,
+    pub(crate) access_log: Option<AccessLog>,
     pub(crate) metrics: Option<Metrics>,
     pub(crate) admin: Option<Admin>,
 }
@@ -73,7 +76,7 @@ impl Fixed {
                     format!("{:?}", limits.fixed()),
                 ),
                 ("logins", format!("{logins:?}")),
-                ("log", format!("{log:?}")),
+                ("format of log", format!("{:?}", log.format)),
             ]
         };
         let pairs = fields(self).into_iter().zip(fields(before));
@@ -111,6 +114,7 @@ impl Settings {
             routes,
             search_domain,
             log,
+            access_log,
             metrics,
             admin,
         } = match &flags.config {
@@ -159,6 +163,8 @@ impl Settings {
         let doors = bound.stated(&flags.listen(listen), &top)?;
         check_udp(has_udp, &doors)?;
         acl.check_time_zone()?;
+        log.check()?;
+        access_log.as_ref().map_or(Ok(()), AccessLog::check)?;
         let resolve = resolve || flags.resolve;
         if resolve {
             upstream.check_lookups()?;
@@ -199,6 +205,7 @@ impl Settings {
                 upstream,
                 search_domain,
                 log,
+                access_log,
                 metrics,
                 admin,
             },

@@ -8,7 +8,7 @@ use tower_socks::{
     connector::resolve::SystemResolver,
     layer::{
         acl::SwapPolicy, auth::remember::RememberLayer, http::HttpLayer, limit::FailedLoginsLayer,
-        record::Recorder, track::OpenTunnels,
+        track::OpenTunnels,
     },
 };
 
@@ -17,6 +17,7 @@ use crate::{
     auth::UsersPolicy,
     limits::InForce,
     names::Names,
+    records::Records,
     settings::{Fixed, Settings},
     upstream::Standings,
 };
@@ -37,14 +38,14 @@ pub(crate) struct Shared {
     pub(crate) names: Names,
     /// What is known of the upstreams.
     pub(crate) upstreams: Standings,
-    /// What becomes of sessions, for who asks for it.
-    pub(crate) recorder: Recorder,
     /// HTTP knows a loop by a name that all listeners share.
     pub(crate) http: HttpLayer,
+    /// Who is told of sessions.
+    pub(crate) records: Records,
 }
 
 impl Shared {
-    pub(crate) fn new(settings: &Settings) -> Result<Self, BoxError> {
+    pub(crate) fn new(settings: &Settings, records: Records) -> Result<Self, BoxError> {
         let fixed = &settings.fixed;
         let accounts = settings.accounts.clone();
         let policy = UsersPolicy {
@@ -63,8 +64,8 @@ impl Shared {
             names: Names::new(system.clone()),
             system,
             upstreams: Standings::default(),
-            recorder: Recorder::new([]),
             http: HttpLayer::new(),
+            records,
         })
     }
 

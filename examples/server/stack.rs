@@ -62,7 +62,7 @@ where
         )));
     let limits = &shared.limits;
     let stack = ServiceBuilder::new()
-        .layer(shared.recorder.requests())
+        .layer(shared.records.requests())
         .timeout(fixed.timeouts.dial.0)
         .option_layer(fixed.search_domain.as_ref().map(|domain| domain.layer()))
         .layer(RequestMetricsLayer::new())

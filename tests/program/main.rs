@@ -13,6 +13,8 @@ mod support;
 
 mod about;
 #[cfg(all(feature = "limit", feature = "metrics", feature = "proxy-url"))]
+mod access_log;
+#[cfg(all(feature = "limit", feature = "metrics", feature = "proxy-url"))]
 mod admin;
 #[cfg(all(feature = "limit", feature = "proxy-url"))]
 mod amounts;
@@ -39,6 +41,7 @@ mod limits;
 mod listeners;
 #[cfg(all(feature = "limit", feature = "metrics", feature = "proxy-url"))]
 mod load;
+mod log;
 #[cfg(all(feature = "limit", feature = "proxy-url"))]
 mod logins;
 #[cfg(all(feature = "limit", feature = "metrics", feature = "proxy-url"))]

@@ -14,6 +14,7 @@ use tower_socks::{
 };
 
 use super::{history::unix, network::network, row};
+use crate::log;
 
 /// Entries that are kept, and of them those of one client network: one client that is refused all the time leaves
 /// room for others.
@@ -71,12 +72,15 @@ impl Event {
         let command = record.command.map(|command| command.to_string());
         Some(Self {
             kind: Kind::of(end.kind)?,
-            client: record.client.ip().to_canonical(),
+            client: log::privacy().client_address(record.client.ip().to_canonical()),
             user: short(row::user(tried.as_ref().unwrap_or(&record.identity))),
             protocol: record.protocol.map_or("", |protocol| protocol.name()),
             command: command.unwrap_or_default(),
             target: short(record.target.as_ref().map(row::target).unwrap_or_default()),
-            reason: short(end.error.clone().unwrap_or_else(|| end.kind.to_string())),
+            reason: short(match &end.error {
+                Some(error) => log::privacy().text(error).into_owned(),
+                None => end.kind.to_string(),
+            }),
         })
     }
 }

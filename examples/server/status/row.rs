@@ -1,6 +1,6 @@
 //! An open tunnel as the page shows it. What it tells of clients, users and targets is made here and nowhere else.
 
-use std::{cmp::Ordering, fmt::Write};
+use std::{cmp::Ordering, fmt::Write, net::SocketAddr};
 
 use serde::Serialize;
 use tower_socks::{
@@ -13,7 +13,7 @@ use tower_socks::{
 };
 
 use super::listing::Listed;
-use crate::udp_over_tcp;
+use crate::{log, udp_over_tcp};
 
 #[derive(Debug, Serialize)]
 pub(super) struct Row {
@@ -62,14 +62,14 @@ impl Destination {
 impl Row {
     pub(super) fn of(listed: &Listed) -> Self {
         let tunnel = &listed.tunnel;
-        let reached = tunnel.reached.map(|address| address.to_string());
+        let reached = tunnel.reached.map(reached);
         let target = target(&tunnel.target);
         let destinations = tunnel.destinations.as_ref();
         let first = destinations.map(Destinations::list).unwrap_or_default();
         let rest = destinations.and_then(Destinations::rest);
         Self {
             id: tunnel.id,
-            client: tunnel.client.to_string(),
+            client: client(tunnel.client),
             user: user(&tunnel.identity),
             protocol: tunnel.protocol.name(),
             command: udp_over_tcp::command(tunnel),
@@ -89,20 +89,38 @@ impl Row {
 
 /// A user, as a line.
 pub(super) fn user(identity: &Identity) -> String {
-    identity.to_string()
+    log::privacy().user(identity)
 }
 
 /// A target with its port.
 pub(super) fn target(target: &Address) -> String {
-    target.to_string()
+    match log::privacy().is_full() {
+        true => target.to_string(),
+        false => format!("{}:{}", host(target), target.port()),
+    }
+}
+
+/// A client with its port, which goes with its last octet.
+fn client(address: SocketAddr) -> String {
+    let privacy = log::privacy();
+    match privacy.is_full() {
+        true => address.to_string(),
+        false => privacy.client(address.ip()).unwrap_or_default(),
+    }
+}
+
+/// The address that was dialled.
+fn reached(address: SocketAddr) -> String {
+    target(&Address::Ip(address))
 }
 
 /// A target without its port, for sums.
 pub(super) fn host(target: &Address) -> String {
     match target {
-        Address::Ip(address) => address.ip().to_string(),
-        Address::Name(name, _) => name.to_string(),
+        Address::Ip(address) => log::privacy().target_address(address.ip()),
+        Address::Name(name, _) => log::privacy().target_name(name.as_str()),
     }
+    .unwrap_or_else(|| "-".to_owned())
 }
 
 /// Writes what a search looks at.
@@ -112,13 +130,13 @@ pub(super) fn searched(text: &mut String, tunnel: &OpenTunnel) {
     _ = write!(
         text,
         "{}\n{}\n{}\n{}\n{}",
-        tunnel.client,
+        client(tunnel.client),
         user(&tunnel.identity),
         tunnel.protocol.name(),
         udp_over_tcp::command(tunnel),
         target(&tunnel.target),
     );
-    if let Some(reached) = tunnel.reached {
+    if let Some(reached) = tunnel.reached.map(reached) {
         _ = write!(text, "\n{reached}");
     }
     for one in tunnel.destinations.iter().flat_map(Destinations::list) {
