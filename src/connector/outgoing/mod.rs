@@ -1,13 +1,20 @@
 //! From where connections and datagrams leave this machine.
 
+mod chosen;
+mod family;
+mod leaving;
+
 use std::{
-    error::Error,
-    fmt, io,
+    io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
     sync::Arc,
 };
 
 use socket2::SockRef;
+
+pub use self::family::Family;
+use self::leaving::by_interface;
+pub(super) use self::{chosen::ChosenOutgoing, leaving::leaving};
 
 use crate::{datagram::BatchSocket, proto::unmapped, session::Request};
 
@@ -44,42 +51,6 @@ pub struct Outgoing {
     reached: Option<IpAddr>,
     interface: Option<Arc<str>>,
     family: Family,
-}
-
-/// The families of addresses that are used, and which goes first where a name has both.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Family {
-    /// Both, in the order of the resolver.
-    #[default]
-    Both,
-    /// IPv4 alone.
-    Ipv4,
-    /// IPv6 alone.
-    Ipv6,
-    /// Both, and IPv4 is tried first.
-    Ipv4First,
-    /// Both, and IPv6 is tried first.
-    Ipv6First,
-}
-
-impl Family {
-    const fn includes(self, ip: IpAddr) -> bool {
-        match self {
-            Self::Both | Self::Ipv4First | Self::Ipv6First => true,
-            Self::Ipv4 => ip.is_ipv4(),
-            Self::Ipv6 => ip.is_ipv6(),
-        }
-    }
-
-    /// Puts the addresses of the family that goes first in front, and leaves their order otherwise.
-    pub(super) fn sort(self, addresses: &mut [IpAddr]) {
-        match self {
-            Self::Both | Self::Ipv4 | Self::Ipv6 => {}
-            Self::Ipv4First => addresses.sort_by_key(IpAddr::is_ipv6),
-            Self::Ipv6First => addresses.sort_by_key(IpAddr::is_ipv4),
-        }
-    }
 }
 
 /// Where a socket towards a target is bound.
@@ -264,84 +235,6 @@ fn bind_to(socket: &SockRef<'_>, interface: &str) -> io::Result<()> {
 #[cfg(not(target_os = "linux"))]
 fn bind_to(_: &SockRef<'_>, _: &str) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
-}
-
-/// The error of an interface that cannot be left by: this machine's, not the target's.
-fn by_interface(name: &str, error: io::Error) -> io::Error {
-    let hint = match error.kind() {
-        io::ErrorKind::PermissionDenied => ", which takes CAP_NET_RAW here",
-        _ => "",
-    };
-    let what = format!("cannot leave by interface {}{hint}", name.escape_debug());
-    io::Error::new(io::ErrorKind::AddrNotAvailable, Leaving { what, error })
-}
-
-/// The error of an address that cannot be left from, in the kinds that say that it is this machine's.
-pub(super) fn leaving(address: IpAddr, error: io::Error) -> io::Error {
-    let kind = match error.kind() {
-        io::ErrorKind::AddrInUse => io::ErrorKind::AddrInUse,
-        _ => io::ErrorKind::AddrNotAvailable,
-    };
-    let what = format!("cannot leave from {address}");
-    io::Error::new(kind, Leaving { what, error })
-}
-
-#[derive(Debug)]
-struct Leaving {
-    what: String,
-    error: io::Error,
-}
-
-impl fmt::Display for Leaving {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.what)
-    }
-}
-
-impl Error for Leaving {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(&self.error)
-    }
-}
-
-/// What is asked for each request.
-type Function = dyn Fn(Option<&Request>) -> Outgoing + Send + Sync;
-
-/// One for all requests, or one for each.
-#[derive(Clone)]
-pub(super) enum ChosenOutgoing {
-    Same(Outgoing),
-    By(Arc<Function>),
-}
-
-impl ChosenOutgoing {
-    pub(super) const fn new() -> Self {
-        Self::Same(Outgoing::new())
-    }
-
-    pub(super) fn by(
-        function: impl Fn(Option<&Request>) -> Outgoing + Send + Sync + 'static,
-    ) -> Self {
-        Self::By(Arc::new(function))
-    }
-
-    /// Chooses, and settles what depends on the request.
-    pub(super) fn of(&self, request: Option<&Request>) -> Outgoing {
-        let outgoing = match self {
-            Self::Same(outgoing) => outgoing.clone(),
-            Self::By(function) => function(request),
-        };
-        outgoing.for_request(request)
-    }
-}
-
-impl fmt::Debug for ChosenOutgoing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Same(outgoing) => outgoing.fmt(f),
-            Self::By(_) => f.write_str("by a function"),
-        }
-    }
 }
 
 /// The address that a socket towards a target is bound to.
