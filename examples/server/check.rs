@@ -11,6 +11,10 @@ pub(crate) fn check(settings: &Settings) -> ExitCode {
         logins,
         timeouts,
         replies,
+        network,
+        outgoing_rules,
+        resolver,
+        relay,
         resolve,
         upstream,
         search_domain,
@@ -20,10 +24,15 @@ pub(crate) fn check(settings: &Settings) -> ExitCode {
         log,
         access_log,
     } = &settings.fixed;
+    // Another machine may be the one that it is for.
+    if let Err(problem) = &settings.leaves {
+        eprintln!("not on this machine: {problem}");
+    }
     let places: Vec<_> = doors.iter().map(ToString::to_string).collect();
     println!("listen    {}", places.join(", "));
     for door in doors {
         println!("          {}", door.describe());
+        println!("          {}", door.network);
     }
     println!("users     {}", settings.accounts.len());
     for directory in settings.accounts.directories().names() {
@@ -38,6 +47,9 @@ pub(crate) fn check(settings: &Settings) -> ExitCode {
     println!("logins    {logins:?}");
     println!("timeouts  {timeouts:?}");
     println!("replies   {replies:?}");
+    println!("outgoing  {}, and {outgoing_rules} rules", network.outgoing);
+    println!("resolver  {resolver}");
+    println!("splice    {}", relay.splice);
     println!("resolve   {resolve}");
     match metrics {
         Some(metrics) if metrics.has_dashboard() => {

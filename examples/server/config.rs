@@ -17,16 +17,21 @@ use tower_socks::{
 use crate::{
     access_log::AccessLog,
     accounts::Accounts,
+    bind::BindTable,
     directories::{ldap, postgres},
     hashes::Hashes,
     limits::Limits,
     listen::{Listen, Listener, Protocols, ProxyProtocol, Tls},
     log::LogSettings,
     logins::Logins,
+    outgoing::OutgoingTable,
+    relay::RelayTable,
     replies::Replies,
+    resolver::ResolverTable,
     search::Domain,
     status::{Admin, Metrics},
     timeouts::Timeouts,
+    udp::Udp,
     upstream::{Rest, Route, Stated, UpstreamUdp},
 };
 
@@ -74,6 +79,17 @@ pub(crate) struct Config {
     pub(crate) timeouts: Timeouts,
     #[serde(default)]
     pub(crate) replies: Replies,
+    /// From where clients leave, and where others reach them: listeners can say otherwise.
+    #[serde(default)]
+    pub(crate) outgoing: OutgoingTable,
+    #[serde(default)]
+    pub(crate) udp: Udp,
+    #[serde(default)]
+    pub(crate) bind: BindTable,
+    #[serde(default)]
+    pub(crate) resolver: ResolverTable,
+    #[serde(default)]
+    pub(crate) relay: RelayTable,
     /// Direct, if there is none.
     pub(crate) upstream: Option<Rest>,
     /// How datagrams go through it.
@@ -122,6 +138,11 @@ impl Default for Config {
             logins: Logins::default(),
             timeouts: Timeouts::default(),
             replies: Replies::default(),
+            outgoing: OutgoingTable::default(),
+            udp: Udp::default(),
+            bind: BindTable::default(),
+            resolver: ResolverTable::default(),
+            relay: RelayTable::default(),
             upstream: None,
             upstream_udp: None,
             upstreams: BTreeMap::new(),
@@ -216,6 +237,9 @@ impl Config {
                 ));
             }
         }
+        let rules = config.outgoing.rules();
+        let checked = rules.check_names(&config.acl, known);
+        checked.map_err(|problem| (None, problem))?;
         Ok(config)
     }
 }

@@ -8,12 +8,14 @@ use std::{
 
 use tower_socks::{
     Identity, Request, Rules,
-    connector::resolve::{Resolve, SystemResolver},
+    connector::resolve::Resolve,
     proto::{Address, Command, UdpOverTcp},
     session::{Check, Protocol},
 };
 
 use crate::{
+    outgoing::Stated,
+    resolver::Resolvers,
     settings::{Fixed, Settings},
     udp_over_tcp,
 };
@@ -111,9 +113,43 @@ pub(crate) async fn answer(settings: &Settings, question: &Question) -> ExitCode
     for line in lines {
         println!("{line}");
     }
+    let at = question.at.unwrap_or_else(SystemTime::now);
+    let through = settings.fixed.upstream.through(&question.request, at);
+    if allowed && through.is_direct {
+        for line in departures(settings, &question.request) {
+            println!("{line}");
+        }
+    }
     match allowed {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
+    }
+}
+
+/// From where an allowed request leaves: in a line, or where listeners differ in one for each. Nothing where nothing is
+/// stated.
+fn departures(settings: &Settings, request: &Request) -> Vec<String> {
+    let mut asked = request.clone();
+    if request.command == Command::UDP_ASSOCIATE {
+        // An association is asked for without a destination.
+        asked = Request::new(request.command, Address::UNSPECIFIED);
+        asked.identity = request.identity.clone();
+        asked.protocol = request.protocol;
+        asked.peer = request.peer;
+    }
+    let departures = settings.departures.iter();
+    let texts: Vec<_> = departures.map(|it| it.describe(&asked)).collect();
+    let is_one = texts.iter().all(|text| texts.first() == Some(text));
+    let nothing = Stated::default().to_string();
+    match texts.first() {
+        Some(first) if is_one && *first == nothing => Vec::new(),
+        Some(first) if is_one => vec![format!("leaves {first}")],
+        _ => {
+            let doors = settings.doors.iter().zip(texts);
+            doors
+                .map(|(door, text)| format!("at {door}: leaves {text}"))
+                .collect()
+        }
     }
 }
 
@@ -190,7 +226,14 @@ async fn explain(rules: &Rules, fixed: &Fixed, question: &Question) -> (Vec<Stri
         lines.push(format!("{decision} (the upstream resolves the name)"));
         return (lines, !decision.is_refused());
     }
-    let lookup = SystemResolver::new().resolve(name.clone().into());
+    let resolver = match Resolvers::new(&fixed.resolver).and_then(|it| it.of(&fixed.resolver)) {
+        Ok(resolver) => resolver,
+        Err(problem) => {
+            lines.push(problem.to_string());
+            return (lines, false);
+        }
+    };
+    let lookup = resolver.resolve(name.clone().into());
     let addresses = match tokio::time::timeout(Duration::from_secs(5), lookup).await {
         Ok(Ok(addresses)) => addresses,
         Ok(Err(error)) => {

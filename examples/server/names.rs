@@ -43,7 +43,8 @@ type Resolver = BoxCloneSyncService<Lookup, Vec<IpAddr>, BoxError>;
 pub(crate) struct Names(Arc<Shared>);
 
 struct Shared {
-    resolver: Resolver,
+    /// For the checks.
+    resolver: Mutex<Resolver>,
     /// Whether all names for a check are known: lookups take no lock then.
     is_full: AtomicBool,
     state: Mutex<State>,
@@ -69,10 +70,27 @@ impl Names {
             + 'static,
     {
         Self(Arc::new(Shared {
-            resolver: BoxCloneSyncService::new(resolver),
+            resolver: Mutex::new(BoxCloneSyncService::new(resolver)),
             is_full: AtomicBool::new(false),
             state: Mutex::default(),
         }))
+    }
+
+    /// Asks this resolver from now on.
+    pub(crate) fn ask<R>(&self, resolver: R)
+    where
+        R: Service<Lookup, Response = Vec<IpAddr>, Error = BoxError, Future: Send + 'static>
+            + Clone
+            + Send
+            + Sync
+            + 'static,
+    {
+        let mut known = self
+            .0
+            .resolver
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *known = BoxCloneSyncService::new(resolver);
     }
 
     /// Notes what becomes of the lookups of a resolver.
@@ -100,6 +118,7 @@ impl Names {
             // What this machine knows by itself says nothing of name servers.
             let hosts = tokio::fs::read_to_string("/etc/hosts").await;
             let hosts = hosts.unwrap_or_default();
+            let resolver = self.resolver();
             let mut lookups = JoinSet::new();
             for name in known {
                 let is_here = |word: &str| word.eq_ignore_ascii_case(name.as_str());
@@ -107,7 +126,7 @@ impl Names {
                     here.push(name);
                     continue;
                 }
-                let lookup = self.0.resolver.clone().oneshot(Lookup::new(name));
+                let lookup = resolver.clone().oneshot(Lookup::new(name));
                 lookups.spawn(async move { is_answer(&lookup.await) });
             }
             if lookups.is_empty() {
@@ -134,6 +153,11 @@ impl Names {
             (true, false) => tracing::info!("ready: names can be resolved again"),
             _ => {}
         }
+    }
+
+    fn resolver(&self) -> Resolver {
+        let known = self.0.resolver.lock();
+        known.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn found(&self, name: DomainName) {

@@ -1,16 +1,13 @@
 //! `[replies]` of the file: the addresses that replies tell.
 
-use std::net::IpAddr;
-
 use serde::Deserialize;
 use tower_socks::{
     HandshakeLayer,
-    connector::{bind::Bind, resolve::SystemResolver},
     layer::{http::HttpLayer, mixed::MixedLayer, socks4::Socks4Layer},
     session::Protocol,
 };
 
-use crate::{listen::Protocols, timeouts::Timeouts};
+use crate::{bind::BindTable, listen::Protocols, public::PublicAddresses, timeouts::Timeouts};
 
 /// `[replies]`.
 #[derive(Clone, Debug, Deserialize)]
@@ -19,14 +16,14 @@ pub(crate) struct Replies {
     /// Whether the reply to CONNECT has the address that the target is connected from.
     bound: bool,
     /// Where BIND listens for a peer that nobody knows, one for each family.
-    bind_address: Vec<IpAddr>,
+    bind_address: Option<PublicAddresses>,
 }
 
 impl Default for Replies {
     fn default() -> Self {
         Self {
             bound: true,
-            bind_address: Vec::new(),
+            bind_address: None,
         }
     }
 }
@@ -44,9 +41,20 @@ impl Replies {
         }
     }
 
-    pub(crate) fn bind(&self) -> Bind<SystemResolver> {
-        let addresses = self.bind_address.iter();
-        addresses.fold(Bind::new(), |bind, address| bind.listen_address(*address))
+    /// `[bind]` with what is said of it here.
+    ///
+    /// # Errors
+    ///
+    /// Both say it.
+    pub(crate) fn with_bind_address(&self, bind: BindTable) -> Result<BindTable, String> {
+        match (&self.bind_address, &bind.address) {
+            (Some(_), Some(_)) => Err(
+                "replies, bind_address: `address` of [bind] says the same: state one of them"
+                    .into(),
+            ),
+            (Some(address), None) => Ok(bind.at(address.clone())),
+            (None, _) => Ok(bind),
+        }
     }
 }
 

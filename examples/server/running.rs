@@ -63,6 +63,7 @@ impl Running {
         let control = ControlServer::default().at(fixed.admin.as_ref())?;
         // Again, with the addresses that are listened on.
         let settings = Settings::load(&flags, &sockets.bound().with_status(status.address()))?;
+        settings.leaves.clone()?;
         let shared = Shared::new(&settings, records.clone())?;
         records.run()?;
         tokio::spawn(signals::list_at_usr1(shared.open.clone())?);
@@ -226,6 +227,7 @@ impl Running {
 
     /// All of it, or nothing.
     fn put_in_force(&mut self, mut settings: Settings, path: &str) -> Result<(), BoxError> {
+        settings.leaves.clone()?;
         self.shared
             .opens_nothing(&settings.accounts, settings.is_open)?;
         let sockets = self.sockets.at(&settings.fixed.doors)?;

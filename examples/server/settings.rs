@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tower_socks::{BoxError, Rules, rules::RulesBuilder, tls::rustls::ServerConfig};
+use tower_socks::{BoxError, Rules, relay::Relay, rules::RulesBuilder, tls::rustls::ServerConfig};
 
 use crate::{
     access_log::AccessLog,
@@ -16,7 +16,11 @@ use crate::{
     listen::{Bound, Door, TopLevel},
     log::LogSettings,
     logins::Logins,
+    network::Network,
+    outgoing::Choice,
+    relay::RelayTable,
     replies::Replies,
+    resolver::ResolverTable,
     search::Domain,
     status::{Admin, Metrics},
     timeouts::Timeouts,
@@ -36,6 +40,10 @@ pub(crate) struct Settings {
     pub(crate) has_secrets: bool,
     /// The doors where they listen, if they do by now.
     pub(crate) doors: Vec<Door>,
+    /// From where their clients leave, in their order.
+    pub(crate) departures: Vec<Choice>,
+    /// Whether this machine has all addresses and interfaces that they are to leave by.
+    pub(crate) leaves: Result<(), String>,
     /// The certificates of each, in their order.
     pub(crate) tls: Vec<Option<Arc<ServerConfig>>>,
     pub(crate) fixed: Fixed,
@@ -50,6 +58,11 @@ pub(crate) struct Fixed {
     pub(crate) logins: Logins,
     pub(crate) timeouts: Timeouts,
     pub(crate) replies: Replies,
+    /// What listeners have that do not say otherwise.
+    pub(crate) network: Network,
+    pub(crate) outgoing_rules: usize,
+    pub(crate) resolver: ResolverTable,
+    pub(crate) relay: RelayTable,
     pub(crate) resolve: bool,
     pub(crate) upstream: Plan,
     pub(crate) search_domain: Option<Domain>,
@@ -60,6 +73,11 @@ pub(crate) struct Fixed {
 }
 
 impl Fixed {
+    /// How the bytes of tunnels are moved, within which limits.
+    pub(crate) fn relay(&self) -> Relay {
+        self.timeouts.relay().splice(self.relay.splice)
+    }
+
     /// Names what has changed and takes a restart.
     pub(crate) fn needs_restart(&self, before: &Self) -> Vec<&'static str> {
         // None of these has a secret.
@@ -108,6 +126,11 @@ impl Settings {
             logins,
             timeouts,
             replies,
+            outgoing,
+            udp,
+            bind,
+            resolver,
+            relay,
             upstream,
             upstream_udp,
             upstreams,
@@ -154,11 +177,18 @@ impl Settings {
         let directories = Directories::new(stated, directories.as_deref())?;
         let accounts = accounts.with_directories(directories);
         let has_udp = upstream.has_udp();
+        resolver.check()?;
+        let network = Network {
+            outgoing: outgoing.stated(),
+            udp,
+            bind: replies.with_bind_address(bind)?,
+        };
         let top = flags.top_level(TopLevel {
             protocols,
             tls,
             proxy_protocol,
             udp_over_tcp: udp_over_tcp.unwrap_or(has_udp),
+            network: network.clone(),
         });
         let doors = bound.stated(&flags.listen(listen), &top)?;
         check_udp(has_udp, &doors)?;
@@ -179,6 +209,11 @@ impl Settings {
         // change, nor where it would be.
         let stated = metrics.as_ref().map(|metrics| metrics.listen);
         let listening = serving.iter().filter_map(|door| door.place.address());
+        let rules = outgoing.rules();
+        let departures = serving.iter();
+        let departures = departures.map(|door| rules.over(&door.network.outgoing, &acl));
+        let departures = departures.collect();
+        let leaves = rules.check(&network.outgoing, &serving);
         let own = listening.chain(bound.status).chain(stated);
         let limits = limits.with_groups(&acl);
         let acl = own.fold(acl, RulesBuilder::listening_on);
@@ -194,6 +229,8 @@ impl Settings {
             is_open,
             has_secrets,
             doors: serving,
+            departures,
+            leaves,
             tls,
             fixed: Fixed {
                 doors,
@@ -201,6 +238,10 @@ impl Settings {
                 logins,
                 timeouts,
                 replies,
+                network,
+                outgoing_rules: rules.len(),
+                resolver,
+                relay,
                 resolve,
                 upstream,
                 search_domain,

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tower_socks::{
     BoxError, Rules,
-    connector::resolve::SystemResolver,
     layer::{
         acl::SwapPolicy, auth::remember::RememberLayer, http::HttpLayer, limit::FailedLoginsLayer,
         track::OpenTunnels,
@@ -17,7 +16,9 @@ use crate::{
     auth::UsersPolicy,
     limits::InForce,
     names::Names,
+    ports::TakenPorts,
     records::Records,
+    resolver::Resolvers,
     settings::{Fixed, Settings},
     upstream::Standings,
 };
@@ -33,8 +34,11 @@ pub(crate) struct Shared {
     pub(crate) open: OpenTunnels,
     pub(crate) failed: FailedLoginsLayer,
     pub(crate) limits: InForce,
+    /// Who has which ports of a range.
+    pub(crate) udp_ports: TakenPorts,
+    pub(crate) bind_ports: TakenPorts,
     /// It bounds the lookups of all stacks together.
-    pub(crate) system: SystemResolver,
+    pub(crate) resolvers: Resolvers,
     pub(crate) names: Names,
     /// What is known of the upstreams.
     pub(crate) upstreams: Standings,
@@ -52,7 +56,7 @@ impl Shared {
             accounts: accounts.clone(),
             rules: settings.rules.clone(),
         };
-        let system = SystemResolver::new();
+        let resolvers = Resolvers::new(&fixed.resolver)?;
         Ok(Self {
             accounts: watch::Sender::new(accounts),
             in_force: watch::Sender::new(Arc::new(fixed.clone())),
@@ -61,8 +65,10 @@ impl Shared {
             open: OpenTunnels::new(),
             failed: fixed.logins.failed(),
             limits: InForce::new(&fixed.limits)?,
-            names: Names::new(system.clone()),
-            system,
+            udp_ports: TakenPorts::default(),
+            bind_ports: TakenPorts::default(),
+            names: Names::new(resolvers.of(&fixed.resolver)?),
+            resolvers,
             upstreams: Standings::default(),
             http: HttpLayer::new(),
             records,

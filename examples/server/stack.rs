@@ -10,8 +10,12 @@ use tower_socks::{
 };
 
 use crate::{
-    auth::ReloadableAuth, serving::AcceptLoops, settings::Settings, shared::Shared, udp_over_tcp,
-    upstream,
+    auth::ReloadableAuth,
+    serving::AcceptLoops,
+    settings::Settings,
+    shared::Shared,
+    udp_over_tcp,
+    upstream::{self, Parts},
 };
 
 /// Starts to accept connections at each door with a stack of these settings.
@@ -25,21 +29,18 @@ pub(crate) fn start(
     loops: &mut AcceptLoops<'_>,
 ) -> Result<(), BoxError> {
     let fixed = &settings.fixed;
-    let (limits, names) = (&shared.limits, &shared.names);
-    let system = shared.system.clone();
     if fixed.upstream.is_direct() {
         // Those that there were are forgotten.
         shared.upstreams.take_over(&fixed.upstream);
-        let connector = upstream::direct(fixed, limits, system, names);
-        start_over(connector, settings, shared, loops)
+        start_over(upstream::direct, settings, shared, loops)
     } else {
-        let connector = upstream::by_plan(fixed, limits, system, names, &shared.upstreams);
-        start_over(connector, settings, shared, loops)
+        let by_plan = |parts: Parts<'_>| upstream::by_plan(parts, &shared.upstreams);
+        start_over(by_plan, settings, shared, loops)
     }
 }
 
 fn start_over<C, T>(
-    connector: C,
+    connector: impl Fn(Parts<'_>) -> C,
     settings: &Settings,
     shared: &Shared,
     loops: &mut AcceptLoops<'_>,
@@ -61,7 +62,7 @@ where
             &shared.remembered,
         )));
     let limits = &shared.limits;
-    let stack = ServiceBuilder::new()
+    let layers = ServiceBuilder::new()
         .layer(shared.records.requests())
         .timeout(fixed.timeouts.dial.0)
         .option_layer(fixed.search_domain.as_ref().map(|domain| domain.layer()))
@@ -73,12 +74,35 @@ where
         .layer(LimitLayer::new(limits.requests()))
         .layer(LimitLayer::new(limits.tunnels()))
         .layer(MeterLayer::new(limits.bandwidth()))
-        .layer(MeterLayer::new(limits.quota()))
-        .service(connector);
+        .layer(MeterLayer::new(limits.quota()));
     let front = fixed.replies.front(&fixed.timeouts, &shared.http);
-    for (place, door) in settings.doors.iter().enumerate() {
+    let resolver = shared.resolvers.of(&fixed.resolver)?;
+    shared.names.ask(resolver.clone());
+    // One for all listeners with the same network: upstreams are probed once.
+    let mut stacks = Vec::new();
+    let doors = settings.doors.iter().zip(&settings.departures);
+    for (place, (door, departure)) in doors.enumerate() {
+        let network = &door.network;
+        let known = stacks.iter().find(|(same, _)| *same == network);
+        let stack = match known {
+            Some((_, stack)) => Clone::clone(stack),
+            None => {
+                let stack = layers.service(connector(Parts {
+                    fixed,
+                    limits,
+                    resolver: &resolver,
+                    names: &shared.names,
+                    udp_ports: &shared.udp_ports,
+                    bind_ports: &shared.bind_ports,
+                    network,
+                    departure,
+                }));
+                stacks.push((network, Clone::clone(&stack)));
+                stack
+            }
+        };
         let carried = udp_over_tcp::layer(door.udp_over_tcp);
-        let stack = auth.service(carried.layer(stack.clone()));
+        let stack = auth.service(carried.layer(stack));
         let stack = front.layer(door.protocols).layer(stack);
         loops.start(place, door, stack)?;
     }

@@ -79,7 +79,7 @@ impl Timeouts {
 }
 
 /// A span of time, written like `30s` or `2h 4m`.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Span(pub(crate) Duration);
 
 impl<'de> Deserialize<'de> for Span {

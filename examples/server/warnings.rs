@@ -7,7 +7,11 @@ use tower_socks::{
     proto::{Address, Command},
 };
 
-use crate::{cli::Flags, listen::Headers, settings::Settings};
+use crate::{
+    cli::Flags,
+    listen::Headers,
+    settings::{Fixed, Settings},
+};
 
 /// Warns about passwords and keys that every user of this machine can read, and about networks from which everybody may
 /// say to be any client.
@@ -39,6 +43,24 @@ pub(crate) fn warn_if_exposed(flags: &Flags, settings: &Settings) {
         tracing::warn!(
             "{}: is a private key, and everybody on this machine can read it: chmod o-r",
             key.display()
+        );
+    }
+    let Fixed {
+        limits,
+        upstream,
+        outgoing_rules,
+        ..
+    } = &settings.fixed;
+    let (associations, binds) = (limits.associations_per_user, limits.binds_per_user);
+    for door in doors {
+        if let Some(problem) = door.network.too_few_ports(associations.get(), binds.get()) {
+            tracing::warn!("listener at {door}: {problem}");
+        }
+    }
+    if *outgoing_rules > 0 && !upstream.rest_is_direct() {
+        tracing::warn!(
+            "outgoing, rules: they are about what leaves here for its target: connections to upstreams leave as \
+             [outgoing] and their listener say"
         );
     }
     for door in doors {

@@ -51,6 +51,8 @@ mod manuals;
 mod mistakes;
 mod names;
 #[cfg(all(feature = "limit", feature = "metrics", feature = "proxy-url"))]
+mod network;
+#[cfg(all(feature = "limit", feature = "metrics", feature = "proxy-url"))]
 mod page;
 #[cfg(all(feature = "limit", feature = "metrics", feature = "proxy-url"))]
 mod probes;

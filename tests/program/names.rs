@@ -116,6 +116,21 @@ async fn silent_domains_of_clients_lead_to_a_check_and_no_more() {
     assert!(servers.asked().is_empty());
 }
 
+/// A reload may bring another resolver, and with that others to check.
+#[tokio::test(start_paused = true)]
+async fn the_resolver_that_is_in_force_is_the_one_that_is_checked() {
+    let (before, names) = start();
+    client(&names, &before, "www.one.example", 1).await;
+    before.are_down(true);
+    client(&names, &before, "www.two.example", 6).await;
+    before.asked();
+    let after = Servers::default();
+    names.ask(after.resolver());
+    assert_eq!(asks(&names, 30).await, [false; 30]);
+    assert!(before.asked().is_empty());
+    assert_eq!(after.asked(), ["www.one.example"]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_resolver_without_answers_is_stuck_until_it_has_one() {
     let (servers, names) = start();

@@ -28,12 +28,12 @@ pub(crate) struct Limits {
     pub(super) unauthenticated_per_client: NonZeroUsize,
     tunnels_per_user: Option<NonZeroUsize>,
     /// Associations of one user, or client.
-    pub(super) associations_per_user: NonZeroUsize,
+    pub(crate) associations_per_user: NonZeroUsize,
     /// What waits for a client of UDP over TCP that does not read.
     #[serde(deserialize_with = "backlog")]
     pub(crate) backlog_bytes_per_association: NonZeroUsize,
     /// BINDs of one user, or client.
-    pub(super) binds_per_user: NonZeroUsize,
+    pub(crate) binds_per_user: NonZeroUsize,
     requests_per_second: Option<NonZeroU32>,
     request_burst: Option<NonZeroU32>,
     /// `upload_bytes_per_second` is what it was called.

@@ -14,6 +14,7 @@ use tower_socks::{
 };
 
 use super::{Listener, Place, Protocols, ProxyProtocol, Tls, own::Own, stated::Mode};
+use crate::network::Network;
 
 /// What listeners have that do not say otherwise.
 #[derive(Clone, Debug, Default)]
@@ -22,6 +23,7 @@ pub(crate) struct TopLevel {
     pub(crate) tls: Option<Tls>,
     pub(crate) proxy_protocol: Option<ProxyProtocol>,
     pub(crate) udp_over_tcp: bool,
+    pub(crate) network: Network,
 }
 
 /// A listener, as it serves.
@@ -34,6 +36,7 @@ pub(crate) struct Door {
     pub(crate) headers: Option<Headers>,
     /// Whether clients may have datagrams carried in their streams.
     pub(crate) udp_over_tcp: bool,
+    pub(crate) network: Network,
 }
 
 /// From whom headers of the PROXY protocol are read.
@@ -105,6 +108,7 @@ impl Door {
             tls,
             headers,
             udp_over_tcp: listener.udp_over_tcp.unwrap_or(top.udp_over_tcp),
+            network: listener.network.over(&top.network),
         })
     }
 

@@ -24,6 +24,7 @@ pub(crate) use self::{
     socket::{Socket, tcp},
     sockets::Sockets,
     stated::{Listener, Mode},
+    texts::texts,
     tls::Tls,
     unix::{SocketFile, listen as unix_socket},
 };

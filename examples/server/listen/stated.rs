@@ -5,6 +5,7 @@ use std::{fmt, path::PathBuf};
 use serde::{Deserialize, Deserializer, de};
 
 use super::{Listen, Place, Protocols, ProxyProtocol, Tls, address, own::Own};
+use crate::{bind::BindTable, network::OwnNetwork, outgoing, udp::Udp};
 
 /// A listener, and what it has for itself. Everything else is that of the top level.
 #[derive(Clone, Debug)]
@@ -18,10 +19,11 @@ pub(crate) struct Listener {
     pub(super) tls: Option<Own<Tls>>,
     pub(super) proxy_protocol: Option<Own<ProxyProtocol>>,
     pub(super) udp_over_tcp: Option<bool>,
+    pub(super) network: OwnNetwork,
 }
 
 impl Listener {
-    pub(crate) const fn at(place: Place) -> Self {
+    pub(crate) fn at(place: Place) -> Self {
         Self {
             place,
             mode: Mode(0o660),
@@ -30,6 +32,7 @@ impl Listener {
             tls: None,
             proxy_protocol: None,
             udp_over_tcp: None,
+            network: OwnNetwork::default(),
         }
     }
 
@@ -70,6 +73,9 @@ struct Table {
     tls: Option<Own<Tls>>,
     proxy_protocol: Option<Own<ProxyProtocol>>,
     udp_over_tcp: Option<bool>,
+    outgoing: Option<outgoing::Stated>,
+    udp: Option<Udp>,
+    bind: Option<BindTable>,
 }
 
 impl Table {
@@ -91,6 +97,11 @@ impl Table {
             tls: self.tls,
             proxy_protocol: self.proxy_protocol,
             udp_over_tcp: self.udp_over_tcp,
+            network: OwnNetwork {
+                outgoing: self.outgoing,
+                udp: self.udp,
+                bind: self.bind,
+            },
             ..default
         })
     }

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserializer, de};
 
 /// Reads either. `expected` says what they are.
-pub(super) fn texts<'de, D: Deserializer<'de>>(
+pub(crate) fn texts<'de, D: Deserializer<'de>>(
     deserializer: D,
     expected: &'static str,
 ) -> Result<Vec<String>, D::Error> {

@@ -1,6 +1,6 @@
 //! The URL of a proxy, or of several that are chained.
 
-use std::{fmt, time::Duration};
+use std::fmt;
 
 use serde::{Deserialize, Deserializer, de};
 use tower::Layer;
@@ -9,15 +9,14 @@ use tower_socks::{
         BoxConnector,
         direct::Direct,
         proxy_url::{ProxyConnector, ProxyUrl},
-        resolve::SystemResolver,
         upstream::{Socks4Upstream, Socks5Upstream},
     },
     layer::metrics::LookupMetricsLayer,
     proto::Address,
 };
 
-use super::{datagrams::UpstreamUdp, kinds::Tunnels};
-use crate::{limits::InForce, lookups::Lookups, settings::Fixed};
+use super::{Parts, datagrams::UpstreamUdp, kinds::Tunnels};
+use crate::lookups::Lookups;
 
 /// Proxies, one after the other.
 #[derive(Clone)]
@@ -69,12 +68,14 @@ impl Chain {
     }
 
     /// What the last proxy is reached by.
-    pub(super) fn transport(&self, fixed: &Fixed) -> BoxConnector<Address> {
-        let timeouts = &fixed.timeouts;
+    pub(super) fn transport(&self, parts: Parts<'_>) -> BoxConnector<Address> {
+        let timeouts = &parts.fixed.timeouts;
         let direct = Direct::new()
+            .resolver(parts.resolver.clone())
+            .outgoing(parts.network.outgoing.outgoing())
             .keepalive(timeouts.keepalive())
             .connect_timeout(timeouts.dial.0)
-            .relay(timeouts.relay());
+            .relay(parts.fixed.relay());
         let direct = BoxConnector::<Address>::new(direct);
         self.before.iter().fold(direct, |transport, url| {
             BoxConnector::new(url.connector_via(transport))
@@ -93,8 +94,9 @@ impl Chain {
     pub(super) fn bind(
         &self,
         transport: &BoxConnector<Address>,
-        limits: &InForce,
+        parts: Parts<'_>,
     ) -> Option<Tunnels> {
+        let limits = parts.limits;
         let (last, proxy) = (&self.last, self.last.address().clone());
         let transport = last.transport_via(transport.clone());
         if let Some(client) = last.client() {
@@ -102,7 +104,7 @@ impl Chain {
             return Some(match last.has_remote_dns() {
                 true => Tunnels::new(upstream.into_bind().limit(limits.binds())),
                 false => {
-                    let upstream = upstream.local_dns(SystemResolver::new());
+                    let upstream = upstream.local_dns(parts.resolver.clone());
                     Tunnels::new(upstream.into_bind().limit(limits.binds()))
                 }
             });
@@ -112,18 +114,19 @@ impl Chain {
         Some(match last.has_remote_dns() {
             true => Tunnels::new(upstream.into_bind().limit(limits.binds())),
             false => {
-                let upstream = upstream.local_dns(SystemResolver::new());
+                let upstream = upstream.local_dns(parts.resolver.clone());
                 Tunnels::new(upstream.into_bind().limit(limits.binds()))
             }
         })
     }
 
     /// Looks names up where CONNECT has them looked up: by the proxy, or here.
-    pub(super) fn lookups(&self, transport: &BoxConnector<Address>, limit: Duration) -> Lookups {
+    pub(super) fn lookups(&self, transport: &BoxConnector<Address>, parts: Parts<'_>) -> Lookups {
+        let limit = parts.fixed.timeouts.dial.0;
         let measured = LookupMetricsLayer::new();
         if !self.has_remote_dns() {
-            let system = SystemResolver::new();
-            return Lookups::here(measured.layer(system.clone()), system, limit);
+            let resolver = parts.resolver.clone();
+            return Lookups::here(measured.layer(resolver.clone()), resolver, limit);
         }
         match self.last.resolver_via(transport.clone()) {
             Some(proxy) => Lookups::upstream(measured.layer(proxy.clone()), proxy, limit),

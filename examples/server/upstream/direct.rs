@@ -8,63 +8,52 @@ use tower_socks::{
         associate::{Associate, MakeDirect},
         bind::Bind,
         direct::Direct,
-        resolve::SystemResolver,
     },
     layer::metrics::{LookupMetrics, LookupMetricsLayer},
 };
 
-use super::associate;
-use crate::{
-    limits::InForce,
-    lookups::Lookups,
-    names::{Names, Watched},
-    settings::Fixed,
-};
+use super::Parts;
+use crate::{lookups::Lookups, names::Watched, resolver::Resolver};
 
 /// Lookups are measured and watched.
-type Resolver = LookupMetrics<Watched<SystemResolver>>;
+type Watching = LookupMetrics<Watched<Resolver>>;
 
 /// Connects directly. What becomes of its lookups is noted.
 pub(crate) fn direct(
-    fixed: &Fixed,
-    limits: &InForce,
-    system: SystemResolver,
-    names: &Names,
-) -> Connector<Direct<Resolver>, Bind<Resolver>, Associate<MakeDirect<Resolver>>, Lookups> {
-    let transports = transports_directly(names, system.clone());
-    connect_directly(fixed, limits, system, names)
-        .with_associate(associate(transports, fixed, limits))
+    parts: Parts<'_>,
+) -> Connector<Direct<Watching>, Bind<Watching>, Associate<MakeDirect<Watching>>, Lookups> {
+    let transports = transports_directly(parts);
+    connect_directly(parts).with_associate(parts.associate(transports))
 }
 
 /// All but UDP.
 pub(super) fn connect_directly(
-    fixed: &Fixed,
-    limits: &InForce,
-    system: SystemResolver,
-    names: &Names,
-) -> Connector<Direct<Resolver>, Bind<Resolver>, Unsupported, Lookups> {
-    let Fixed {
-        timeouts,
-        replies,
-        resolve,
-        ..
-    } = fixed;
-    let relay = timeouts.relay();
-    let resolver = resolver(names, system.clone());
-    let lookups = match resolve {
-        true => Lookups::here(resolver.clone(), system, timeouts.dial.0),
+    parts: Parts<'_>,
+) -> Connector<Direct<Watching>, Bind<Watching>, Unsupported, Lookups> {
+    let (fixed, timeouts) = (parts.fixed, &parts.fixed.timeouts);
+    let relay = fixed.relay();
+    let watching = watching(parts);
+    let lookups = match fixed.resolve {
+        true => Lookups::here(watching.clone(), parts.resolver.clone(), timeouts.dial.0),
         false => Lookups::off(),
     };
     let keepalive = timeouts.keepalive();
     let connect = Direct::new()
-        .resolver(resolver.clone())
+        .resolver(watching.clone())
         .keepalive(keepalive);
-    let bind = replies.bind().resolver(resolver).keepalive(keepalive);
+    let bind = parts.bind().resolver(watching).keepalive(keepalive);
+    let (connect, bind) = match parts.departure.same() {
+        Some(outgoing) => (connect.outgoing(outgoing.clone()), bind.outgoing(outgoing)),
+        None => (
+            connect.outgoing_by(parts.departure.function()),
+            bind.outgoing_by(parts.departure.function()),
+        ),
+    };
     Connector::direct()
         .with_connect(connect.connect_timeout(timeouts.dial.0).relay(relay))
         .with_bind(
             bind.accept_timeout(timeouts.bind_accept.0)
-                .limit(limits.binds())
+                .limit(parts.limits.binds())
                 .relay(relay),
         )
         .with_associate(Unsupported)
@@ -72,10 +61,15 @@ pub(super) fn connect_directly(
 }
 
 /// Sockets of this machine for datagrams.
-pub(super) fn transports_directly(names: &Names, system: SystemResolver) -> MakeDirect<Resolver> {
-    MakeDirect::new().resolver(resolver(names, system))
+pub(super) fn transports_directly(parts: Parts<'_>) -> MakeDirect<Watching> {
+    let transports = MakeDirect::new().resolver(watching(parts));
+    let transports = parts.network.udp.transports(transports);
+    match parts.departure.same() {
+        Some(outgoing) => transports.outgoing(outgoing),
+        None => transports.outgoing_by(parts.departure.function()),
+    }
 }
 
-fn resolver(names: &Names, system: SystemResolver) -> Resolver {
-    LookupMetricsLayer::new().layer(names.watch(system))
+fn watching(parts: Parts<'_>) -> Watching {
+    LookupMetricsLayer::new().layer(parts.names.watch(parts.resolver.clone()))
 }

@@ -9,7 +9,6 @@ use tower_socks::{
         Unsupported,
         balance::Balance,
         failover::{Classify, Failover, FailureClass, Standing},
-        resolve::SystemResolver,
         route::Router,
     },
     layer::metrics::UpstreamMetricsLayer,
@@ -18,14 +17,14 @@ use tower_socks::{
 };
 
 use super::{
-    associate, datagrams,
+    Parts, datagrams,
     direct::{connect_directly, transports_directly},
     kinds::{Transports, Tunnels},
     plan::{Goal, Node, Proxy},
     probes::{self, Probing},
     standings::Standings,
 };
-use crate::{limits::InForce, lookups::Lookups, names::Names, settings::Fixed};
+use crate::lookups::Lookups;
 
 /// What the file lets one of several not do, another one may. What a proxy itself does not do is an answer.
 const LEFT_TO_OTHERS: Classify = Classify::new(|error| match error.downcast_ref::<Refusal>() {
@@ -43,10 +42,7 @@ struct Place {
 
 /// Sends each request where the plan says.
 pub(crate) fn by_plan(
-    fixed: &Fixed,
-    limits: &InForce,
-    system: SystemResolver,
-    names: &Names,
+    parts: Parts<'_>,
     standings: &Standings,
 ) -> impl Service<
     Request,
@@ -57,14 +53,11 @@ pub(crate) fn by_plan(
 + Send
 + Sync
 + use<> {
-    let plan = &fixed.upstream;
+    let plan = &parts.fixed.upstream;
     standings.take_over(plan);
     let mut builder = Builder {
-        fixed,
-        limits,
+        parts,
         standings,
-        system,
-        names,
         places: BTreeMap::new(),
         probing: Vec::new(),
     };
@@ -91,7 +84,7 @@ pub(crate) fn by_plan(
     Connector::direct()
         .with_connect(tunnels.clone())
         .with_bind(tunnels.clone())
-        .with_associate(associate(transports, fixed, limits))
+        .with_associate(parts.associate(transports))
         .with_resolve(tunnels)
         .map_request(move |request| {
             // Probes go on for as long as anybody can send a request.
@@ -101,11 +94,8 @@ pub(crate) fn by_plan(
 }
 
 struct Builder<'a> {
-    fixed: &'a Fixed,
-    limits: &'a InForce,
+    parts: Parts<'a>,
     standings: &'a Standings,
-    system: SystemResolver,
-    names: &'a Names,
     places: BTreeMap<String, Place>,
     probing: Vec<Probing>,
 }
@@ -132,7 +122,7 @@ impl Builder<'_> {
     }
 
     fn node(&self, name: &str) -> Option<&Node> {
-        self.fixed.upstream.nodes.get(name)
+        self.parts.fixed.upstream.nodes.get(name)
     }
 
     fn place(&mut self, goal: &Goal) -> Place {
@@ -193,12 +183,12 @@ impl Builder<'_> {
     /// The time of one of several, so that each has some of a dial's.
     fn share(&self, members: usize) -> Duration {
         let members = u32::try_from(members).unwrap_or(u32::MAX).max(1);
-        (self.fixed.timeouts.dial.0 / members).min(Duration::from_secs(10))
+        (self.parts.fixed.timeouts.dial.0 / members).min(Duration::from_secs(10))
     }
 
     fn direct(&self) -> Place {
-        let connector = connect_directly(self.fixed, self.limits, self.system.clone(), self.names);
-        let transports = transports_directly(self.names, self.system.clone());
+        let connector = connect_directly(self.parts);
+        let transports = transports_directly(self.parts);
         Place {
             standing: Standing::new("direct"),
             tunnels: Tunnels::new(named("direct", connector)),
@@ -207,9 +197,9 @@ impl Builder<'_> {
     }
 
     fn proxy(&mut self, name: &str, proxy: &Proxy) -> Place {
-        let fixed = self.fixed;
+        let fixed = self.parts.fixed;
         let standing = self.standings.of(name);
-        let transport = proxy.chain.transport(fixed);
+        let transport = proxy.chain.transport(self.parts);
         let connector = proxy.chain.connector(&transport);
         if let Some(probe) = &proxy.probe {
             let (connector, transport) = (connector.clone(), transport.clone());
@@ -223,11 +213,11 @@ impl Builder<'_> {
             ));
         }
         let bind = match proxy.bind {
-            true => proxy.chain.bind(&transport, self.limits),
+            true => proxy.chain.bind(&transport, self.parts),
             false => None,
         };
         let lookups = match fixed.resolve {
-            true => proxy.chain.lookups(&transport, fixed.timeouts.dial.0),
+            true => proxy.chain.lookups(&transport, self.parts),
             false => Lookups::off(),
         };
         let udp = datagrams::through(connector.clone(), proxy.udp);
