@@ -443,3 +443,75 @@ fn it_says_which_upstream_a_request_would_take() {
         assert!(said.contains(line), "{line} in {said}");
     }
 }
+
+/// The stack is another one; what is known of an upstream that stays is not forgotten, and one that is gone is in no number.
+#[test]
+fn upstreams_and_routes_change_with_a_reload() {
+    let target = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = target.local_addr().unwrap();
+    let (mut paris, berlin) = (Server::start(&FLAGS, "info"), Server::start(&FLAGS, "info"));
+    let group = "[upstreams.all]\nfailover = [\"paris\", \"berlin\"]\n";
+    let both = format!(
+        "{}{}{group}",
+        proxy("paris", paris.address, ""),
+        proxy("berlin", berlin.address, "")
+    );
+    let file = File::new(&format!("upstream = \"all\"\n{both}{METRICS}"));
+    let mut server = file.server();
+    let metrics = status(&mut server);
+    let (code, mut tunnel) = connect(&server, address);
+    assert_eq!(code, 0);
+    let (mut far, _) = target.accept().unwrap();
+    paris.signal(rustix::process::Signal::STOP);
+    let reload = |server: &mut Server, text: &str| {
+        file.write(text);
+        server.signal(rustix::process::Signal::HUP);
+        server.says("reloaded");
+    };
+    // The next one goes another way, and the open one stays where it is.
+    reload(
+        &mut server,
+        &format!(
+            "upstream = \"berlin\"\n{}{METRICS}",
+            proxy("berlin", berlin.address, "")
+        ),
+    );
+    let (code, next) = connect(&server, address);
+    assert_eq!(code, 0);
+    drop((target.accept().unwrap(), next));
+    assert!(server.says("session ended").contains("upstream=berlin"));
+    let (_, numbers) = get(metrics, "/metrics");
+    assert!(
+        numbers.contains("socks_upstream_up{upstream=\"berlin\"} 1\n"),
+        "{numbers}"
+    );
+    assert!(!numbers.contains("upstream=\"paris\""), "{numbers}");
+    paris.signal(rustix::process::Signal::CONT);
+    far.write_all(b"still here").unwrap();
+    assert_eq!(exchange(&mut tunnel, b"", 10), b"still here");
+
+    // What is known of it outlives a reload.
+    reload(&mut server, &format!("upstream = \"all\"\n{both}{METRICS}"));
+    paris.process.kill().unwrap();
+    paris.process.wait().unwrap();
+    assert_eq!(connect(&server, address).0, 0);
+    server.says("upstream marked down upstream=paris");
+    reload(
+        &mut server,
+        &format!(
+            "upstream = \"all\"\n{both}[[routes]]\nport = {}\nupstream = \"refuse\"\n{METRICS}",
+            address.port()
+        ),
+    );
+    let (_, numbers) = get(metrics, "/metrics");
+    assert!(
+        numbers.contains("socks_upstream_up{upstream=\"paris\"} 0\n"),
+        "{numbers}"
+    );
+    assert_eq!(connect(&server, address).0, 2);
+    // A mistake keeps what is in force.
+    file.write("upstream = \"rome\"\n");
+    server.signal(rustix::process::Signal::HUP);
+    server.says("kept what was in force");
+    assert_eq!(connect(&server, address).0, 2);
+}
