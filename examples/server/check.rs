@@ -16,6 +16,7 @@ pub(crate) fn check(settings: &Settings) -> ExitCode {
         resolver,
         relay,
         resolve,
+        upgrade_socket,
         upstream,
         search_domain,
         doors,
@@ -66,6 +67,9 @@ pub(crate) fn check(settings: &Settings) -> ExitCode {
     match access_log {
         Some(access_log) => println!("access    {access_log}"),
         None => println!("access    none"),
+    }
+    if let Some(path) = upgrade_socket {
+        println!("upgrade   {}", path.display());
     }
     ExitCode::SUCCESS
 }

@@ -38,6 +38,8 @@ pub(crate) struct Flags {
     pub(crate) allow_private: bool,
     pub(crate) open: bool,
     pub(crate) resolve: bool,
+    /// Takes over from the server that runs.
+    pub(crate) upgrade: bool,
     protocols: Option<Protocols>,
     /// The certificate and its key.
     tls: Option<(PathBuf, PathBuf)>,
@@ -64,6 +66,7 @@ impl Flags {
         let mut question = None;
         let mut check = false;
         let mut resolve = false;
+        let mut upgrade = false;
         let mut protocols = None;
         let (mut certificate, mut key) = (None, None);
         let mut balancers = Vec::new();
@@ -75,6 +78,7 @@ impl Flags {
                 Arg::Long("open") => open = true,
                 Arg::Long("resolve") => resolve = true,
                 Arg::Long("check") => check = true,
+                Arg::Long("upgrade") => upgrade = true,
                 Arg::Long("allow-private") => allow_private = true,
                 Arg::Long("config") => config = Some(parser.value().map_err(see_help)?.into()),
                 Arg::Long("protocols") => {
@@ -140,6 +144,7 @@ impl Flags {
             allow_private,
             open,
             resolve,
+            upgrade,
             protocols,
             tls,
             balancers,

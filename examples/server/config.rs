@@ -51,6 +51,8 @@ pub(crate) struct Config {
     /// Names are looked up for clients.
     #[serde(default)]
     pub(crate) resolve: bool,
+    /// Where another process asks for the sockets, to take over.
+    pub(crate) upgrade_socket: Option<PathBuf>,
     /// Clients need no authentication where there are no users, on any address.
     #[serde(default)]
     pub(crate) open: bool,
@@ -126,6 +128,7 @@ impl Default for Config {
             proxy_protocol: None,
             udp_over_tcp: None,
             resolve: false,
+            upgrade_socket: None,
             open: false,
             users: Users::default(),
             password_hashes: Hashes::default(),

@@ -54,6 +54,7 @@ mod systemd;
 mod timeouts;
 mod udp;
 mod udp_over_tcp;
+mod upgrade;
 mod upstream;
 mod warnings;
 
@@ -65,6 +66,8 @@ use listen::Sockets;
 use records::Records;
 use running::Running;
 use settings::Settings;
+use tower_socks::BoxError;
+use upgrade::Taken;
 
 fn main() -> ExitCode {
     let (flags, task) = match Flags::parse(std::env::args_os()) {
@@ -83,11 +86,11 @@ fn main() -> ExitCode {
         Err(problem) => return complain(&problem, ExitCode::from(2)),
     };
     // Before anybody can connect, and again with the addresses that are listened on.
-    let loaded = systemd::listeners().and_then(|passed| {
-        let sockets = Sockets::passed(passed)?;
-        Ok((Settings::load(&flags, &sockets.bound())?, sockets))
+    let loaded = sockets(&flags, &task).and_then(|(sockets, taken)| {
+        let settings = Settings::load(&flags, &sockets.bound())?;
+        Ok((settings, sockets, taken))
     });
-    let (settings, sockets) = match loaded {
+    let (settings, sockets, taken) = match loaded {
         Ok(loaded) => loaded,
         Err(problem) => return complain(&problem, ExitCode::FAILURE),
     };
@@ -111,8 +114,9 @@ fn main() -> ExitCode {
             Task::Explain(question) => Ok(answer(&settings, &question).await),
             Task::Check => Ok(check::check(&settings)),
             Task::Serve => {
+                let given = (sockets, taken);
                 let running =
-                    Running::start(flags, sockets, &settings.fixed, log.condition(), &records);
+                    Running::start(flags, given, &settings.fixed, log.condition(), &records);
                 running.await?.run().await.map(|()| ExitCode::SUCCESS)
             }
         }
@@ -127,6 +131,20 @@ fn main() -> ExitCode {
         Err(_) if !is_read => ExitCode::FAILURE,
         Err(problem) => complain(&problem, ExitCode::FAILURE),
     }
+}
+
+/// The sockets that there are before any is opened: those of another process, if there is one that gives its away, or
+/// of systemd.
+fn sockets(flags: &Flags, task: &Task) -> Result<(Sockets, Option<Taken>), BoxError> {
+    let mut taken = match task {
+        Task::Serve => upgrade::take(flags)?,
+        Task::Explain(_) | Task::Check => None,
+    };
+    let sockets = match &mut taken {
+        Some(taken) => Sockets::taken(taken.doors())?,
+        None => Sockets::passed(systemd::listeners()?)?,
+    };
+    Ok((sockets, taken))
 }
 
 /// The task that the program is started for.

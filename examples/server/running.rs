@@ -23,6 +23,7 @@ use crate::{
     signals::{self, Phase},
     status::{ControlServer, Health, Status, StatusServer},
     systemd,
+    upgrade::{Asked, Control, Handed, Role, Taken, Upgrades},
     warnings::warn_if_exposed,
 };
 
@@ -41,6 +42,7 @@ pub(crate) struct Running {
     shared: Shared,
     stop: watch::Receiver<Phase>,
     reload: Signal,
+    upgrades: Upgrades,
 }
 
 /// What is being read, in a thread of its own: reading a file blocks, and so does sorting a million names.
@@ -50,24 +52,31 @@ impl Running {
     /// Listens and serves.
     pub(crate) async fn start(
         flags: Flags,
-        passed: Sockets,
+        (passed, mut taken): (Sockets, Option<Taken>),
         fixed: &Fixed,
         log: Condition,
         records: &Records,
     ) -> Result<Self, BoxError> {
         descriptors::raise_limit();
         // Caught before anybody can connect.
-        let reload = signals::reload()?;
+        let (reload, anew) = (signals::reload()?, signals::upgrade()?);
         let sockets = passed.at(&fixed.doors)?;
-        let status = StatusServer::default().at(fixed.metrics)?;
-        let control = ControlServer::default().at(fixed.admin.as_ref())?;
+        drop(passed);
+        let status = StatusServer::taken(fixed.metrics, taken.as_mut()).at(fixed.metrics)?;
+        let admin = fixed.admin.as_ref();
+        let control = match ControlServer::taken(admin, taken.as_mut()) {
+            Some(taken) => Some(taken),
+            None => ControlServer::default().at(admin)?,
+        };
+        let upgrade = Control::at(fixed.upgrade_socket.as_deref(), taken.as_mut())?;
         // Again, with the addresses that are listened on.
         let settings = Settings::load(&flags, &sockets.bound().with_status(status.address()))?;
         settings.leaves.clone()?;
         let shared = Shared::new(&settings, records.clone())?;
         records.run()?;
         tokio::spawn(signals::list_at_usr1(shared.open.clone())?);
-        let stop = signals::stop(shared.in_force())?;
+        let (upgrades, superseded) = Upgrades::new(upgrade, anew)?;
+        let stop = signals::stop(shared.in_force(), superseded)?;
         let idle = signals::end_idle(shared.open.clone(), stop.clone(), shared.in_force());
         tokio::spawn(idle);
         tokio::spawn(recheck(shared.clone()));
@@ -86,8 +95,12 @@ impl Running {
             shared,
             stop,
             reload,
+            upgrades,
         };
         running.serve(&settings, status, control)?;
+        if let Some(taken) = taken {
+            running.take_over(taken).await?;
+        }
         for door in &settings.doors {
             let example = door.curl().map(|command| format!("; try: {command}"));
             tracing::info!("{}{}", door.describe(), example.unwrap_or_default());
@@ -136,7 +149,7 @@ impl Running {
             self.shared.records.also("page", what.sink());
         }
         if let Some(mut control) = control {
-            control.start(&self.shared.open);
+            control.start(&self.shared.open)?;
             self.control = control;
         }
         self.servers.change(settings, &self.shared, &self.sockets)
@@ -183,12 +196,61 @@ impl Running {
                     self.change(loaded);
                     systemd::ready();
                 }
-                Some(()) = self.reload.recv(), if loading.is_none() && !is_stopped => {
-                    loading = self.load();
+                Some(()) = self.reload.recv(), if loading.is_none() && !self.upgrades.is_under_way() => {
+                    match is_stopped {
+                        true => self.upgrades.say_who_serves(),
+                        false => loading = self.load(),
+                    }
                 }
+                Some(asked) = self.upgrades.next(), if loading.is_none() => self.upgrade(asked),
                 () = changed, if loading.is_none() => self.reload_users().await,
             }
         }
+    }
+
+    /// Has the process stop that has given its sockets away, which this one serves at by now.
+    async fn take_over(&mut self, taken: Taken) -> Result<(), BoxError> {
+        let places = self.sockets.places_taken();
+        self.upgrades.take_over(taken, places).await?;
+        self.sockets.adopt_files();
+        self.control.adopt_file();
+        Ok(())
+    }
+
+    /// Gives the sockets to another process, or stops once that one serves.
+    fn upgrade(&mut self, asked: Asked) {
+        let is_served = *self.stop.borrow() == Phase::Served;
+        // Whoever has asked may be gone.
+        match asked {
+            Asked::Sockets(answer) => {
+                let given = match is_served {
+                    true => self.give().map_err(|error| error.to_string()),
+                    false => Err("it is stopping".to_owned()),
+                };
+                _ = answer.send(given);
+            }
+            Asked::Stop(served, answer) if is_served => {
+                self.sockets.leave_files(&served.taken);
+                self.sockets.close();
+                self.status_server = StatusServer::default();
+                let is_admin = |role: &Role| matches!(role, Role::Admin { .. });
+                if self.upgrades.is_taken(&served, is_admin) {
+                    self.control.leave_file();
+                }
+                self.control = ControlServer::default();
+                self.upgrades.succeeded(served);
+                _ = answer.send(Ok(()));
+            }
+            Asked::Stop(_, answer) => _ = answer.send(Err("it is stopping".to_owned())),
+            Asked::GoOn => self.upgrades.go_on(),
+        }
+    }
+
+    fn give(&mut self) -> Result<Vec<Handed>, BoxError> {
+        let mut given = self.sockets.give()?;
+        given.extend(self.status_server.give()?);
+        given.extend(self.control.give()?);
+        self.upgrades.give(given)
     }
 
     /// Begins to read the file.

@@ -1,6 +1,6 @@
 //! File and command line together, checked as a whole.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use tower_socks::{BoxError, Rules, relay::Relay, rules::RulesBuilder, tls::rustls::ServerConfig};
 
@@ -64,6 +64,8 @@ pub(crate) struct Fixed {
     pub(crate) resolver: ResolverTable,
     pub(crate) relay: RelayTable,
     pub(crate) resolve: bool,
+    /// Where another process asks for the sockets.
+    pub(crate) upgrade_socket: Option<PathBuf>,
     pub(crate) upstream: Plan,
     pub(crate) search_domain: Option<Domain>,
     pub(crate) log: LogSettings,
@@ -86,6 +88,7 @@ impl Fixed {
                 limits,
                 logins,
                 log,
+                upgrade_socket,
                 ..
             } = fixed;
             [
@@ -95,6 +98,7 @@ impl Fixed {
                 ),
                 ("logins", format!("{logins:?}")),
                 ("format of log", format!("{:?}", log.format)),
+                ("upgrade_socket", format!("{upgrade_socket:?}")),
             ]
         };
         let pairs = fields(self).into_iter().zip(fields(before));
@@ -114,6 +118,7 @@ impl Settings {
             proxy_protocol,
             udp_over_tcp,
             resolve,
+            upgrade_socket,
             open,
             users,
             password_hashes: hashes,
@@ -243,6 +248,7 @@ impl Settings {
                 resolver,
                 relay,
                 resolve,
+                upgrade_socket,
                 upstream,
                 search_domain,
                 log,

@@ -1,10 +1,10 @@
-//! SIGINT, SIGTERM, SIGHUP and SIGUSR1.
+//! SIGINT, SIGTERM, SIGHUP, SIGUSR1 and SIGUSR2.
 
-use std::sync::Arc;
+use std::{future::pending, sync::Arc};
 
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
-    sync::watch,
+    sync::{oneshot, watch},
     time::sleep,
 };
 use tower_socks::{BoxError, layer::track::OpenTunnels};
@@ -22,9 +22,11 @@ pub(crate) enum Phase {
     Dropped,
 }
 
-/// Leaving and drained from the first SIGINT or SIGTERM on, dropped from the second one on.
+/// Leaving and drained from the first SIGINT or SIGTERM on, dropped from the second one on. Drained as well once another
+/// process serves, whose number comes by `superseded`.
 pub(crate) fn stop(
     in_force: watch::Receiver<Arc<Fixed>>,
+    superseded: oneshot::Receiver<Option<u32>>,
 ) -> Result<watch::Receiver<Phase>, BoxError> {
     let mut stop = Stop {
         interrupt: signal(SignalKind::interrupt())?,
@@ -32,33 +34,53 @@ pub(crate) fn stop(
     };
     let (phase, watched) = watch::channel(Phase::Served);
     tokio::spawn(async move {
-        stop.asked().await;
-        systemd::stopping();
+        let superseded = async {
+            match superseded.await {
+                Ok(pid) => pid,
+                Err(_) => pending().await,
+            }
+        };
+        let superseded = tokio::select! {
+            () = stop.asked() => None,
+            pid = superseded => Some(pid),
+        };
         let timeouts = in_force.borrow().timeouts;
         let (drain, delay) = (timeouts.drain.0, timeouts.drain_delay);
         let idle = timeouts
             .drain_idle
             .map(|idle| format!(", idle ones {:?}", idle.0));
         let idle = idle.unwrap_or_default();
-        if let Some(delay) = delay {
-            let delay = delay.0;
-            _ = phase.send(Phase::Leaving);
+        if let Some(pid) = superseded {
+            // No delay: nobody has to hear that another one is to be taken.
+            let pid = pid.map_or_else(String::new, |pid| format!(", {pid}"));
+            tracing::info!("another process serves{pid}; sessions have {drain:?} to end{idle}");
+            _ = phase.send(Phase::Drained);
+            stop.asked().await;
             tracing::info!(
-                "stopping in {delay:?}; sessions have {drain:?} to end then{idle}, a second signal drops them"
+                "stopping already, since another process serves; a second signal drops them"
             );
-            tokio::select! {
-                () = sleep(delay) => tracing::info!("no clients are accepted any more"),
-                () = stop.asked() => {
-                    _ = phase.send(Phase::Dropped);
-                    return;
-                }
-            }
         } else {
-            tracing::info!(
-                "stopping; sessions have {drain:?} to end{idle}, a second signal drops them"
-            );
+            systemd::stopping();
+            if let Some(delay) = delay {
+                let delay = delay.0;
+                _ = phase.send(Phase::Leaving);
+                tracing::info!(
+                    "stopping in {delay:?}; sessions have {drain:?} to end then{idle}, a second signal drops them"
+                );
+                tokio::select! {
+                    () = sleep(delay) => tracing::info!("no clients are accepted any more"),
+                    () = stop.asked() => {
+                        _ = phase.send(Phase::Dropped);
+                        return;
+                    }
+                }
+            } else {
+                tracing::info!(
+                    "stopping; sessions have {drain:?} to end{idle}, a second signal drops them"
+                );
+            }
+            _ = phase.send(Phase::Drained);
         }
-        _ = phase.send(Phase::Drained);
         stop.asked().await;
         _ = phase.send(Phase::Dropped);
     });
@@ -100,6 +122,11 @@ pub(crate) async fn end_idle(
 /// SIGHUP. Caught from here on, so that one that comes too early does not end the process.
 pub(crate) fn reload() -> Result<Signal, BoxError> {
     Ok(signal(SignalKind::hangup())?)
+}
+
+/// SIGUSR2, as SIGHUP.
+pub(crate) fn upgrade() -> Result<Signal, BoxError> {
+    Ok(signal(SignalKind::user_defined2())?)
 }
 
 /// Says at each SIGUSR1 who is connected, in the log. Caught from here on, as SIGHUP is.

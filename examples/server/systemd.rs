@@ -29,6 +29,7 @@ pub(crate) fn listeners() -> Result<Vec<(String, Socket)>, BoxError> {
         };
         if let Some(listener) = listener {
             listener.set_nonblocking()?;
+            listener.close_on_exec()?;
             listeners.push((names.next().unwrap_or_default().to_owned(), listener));
         }
     }
@@ -45,6 +46,12 @@ pub(crate) fn reloading() {
     if let Ok(now) = NotifyState::monotonic_usec_now() {
         tell(&[NotifyState::Reloading, now]);
     }
+}
+
+/// Another process serves from now on, which says itself that it is ready. This one is to say nothing more: by default
+/// it would not be listened to.
+pub(crate) fn main_process(pid: u32) {
+    tell(&[NotifyState::MainPid(pid)]);
 }
 
 /// Nobody can connect any more.

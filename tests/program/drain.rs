@@ -21,7 +21,7 @@ fn idle_tunnels_end_first_and_the_log_says_so() {
         "info",
     );
     let target = TcpListener::bind("127.0.0.1:0").unwrap();
-    let mut tunnel = || {
+    let tunnel = || {
         let mut client = server.connect();
         exchange(&mut client, b"\x05\x01\x00", 2);
         let request = connect_request(target.local_addr().unwrap());

@@ -70,6 +70,8 @@ mod status;
 mod systemd;
 #[cfg(all(feature = "limit", feature = "proxy-url"))]
 mod udp_over_tcp;
+#[cfg(all(feature = "limit", feature = "metrics", feature = "proxy-url"))]
+mod upgrade;
 #[cfg(all(feature = "limit", feature = "proxy-url"))]
 mod upstream_udp;
 #[cfg(all(feature = "limit", feature = "metrics", feature = "proxy-url"))]

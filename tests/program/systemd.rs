@@ -3,13 +3,16 @@
 use std::{
     io::BufReader,
     net::TcpListener,
-    os::{fd::OwnedFd, unix::net::UnixDatagram},
+    os::{
+        fd::OwnedFd,
+        unix::{fs::PermissionsExt, net::UnixDatagram},
+    },
     path::PathBuf,
     process::{Command, Stdio},
     time::Duration,
 };
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::program::{Server, connect_request, exchange, file::File, program};
 
@@ -139,4 +142,93 @@ fn a_socket_that_is_passed_has_the_settings_with_its_name() {
         let said = exchange(&mut client, b"\x05\x01\x00", 2);
         assert_eq!(said, [5, selection], "{name}");
     }
+}
+
+/// A process that nobody else ends.
+struct Process(Pid);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        _ = kill_process(self.0, Signal::KILL);
+    }
+}
+
+#[test]
+fn it_starts_its_program_anew_and_names_it_as_the_main_process() {
+    let told = Notifications::new("upgrade");
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap();
+    // The name's settings are the new process's as well: it has the socket as if systemd had passed it.
+    let file = File::new(
+        "[[listen]]\naddress = \"192.0.2.1:1080\"\nname = \"web\"\nprotocols = [\"http\"]\n\
+         [acl]\ndefault = \"allow\"\nallow_private = true\n",
+    );
+    let script =
+        "exec 3<&0 0</dev/null; LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=web exec \"$0\" \"$@\"";
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", script])
+        .arg(program())
+        .args(["--config", file.path()])
+        .env("NOTIFY_SOCKET", &told.path)
+        .env("RUST_LOG", "info")
+        .stdin(Stdio::from(OwnedFd::from(socket)));
+    let mut old = Server::spawn(&mut command);
+    assert_eq!(told.next(), "READY=1\n");
+    let target = TcpListener::bind("127.0.0.1:0").unwrap();
+    let to = target.local_addr().unwrap();
+    let tunnel = |server: &Server| {
+        let mut client = server.connect();
+        let request = format!("CONNECT {to} HTTP/1.1\r\nHost: {to}\r\n\r\n");
+        let said = exchange(&mut client, request.as_bytes(), 12);
+        assert_eq!(said, b"HTTP/1.1 200");
+        (client, target.accept().unwrap().0)
+    };
+    let through_old = tunnel(&old);
+
+    old.signal(Signal::USR2);
+    let named = told.next();
+    let pid = named.strip_prefix("MAINPID=").unwrap().trim_end();
+    let new = Process(Pid::from_raw(pid.parse().unwrap()).unwrap());
+    assert_eq!(told.next(), "READY=1\n");
+    assert_eq!(Server::listening(&mut old.log), address);
+    let through_new = tunnel(&old);
+    // Nothing is said of stopping: the service does not.
+    drop(through_old);
+    assert!(old.ends().success());
+    drop(through_new);
+    drop(tunnel(&old));
+    kill_process(new.0, Signal::TERM).unwrap();
+    assert_eq!(told.next(), "STOPPING=1\n");
+}
+
+#[test]
+fn a_service_is_upgraded_by_the_signal_alone() {
+    let told = Notifications::new("refused");
+    let directory =
+        std::env::temp_dir().join(format!("tower-socks-service-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    std::fs::set_permissions(&directory, std::fs::Permissions::from_mode(0o700)).unwrap();
+    let path = directory.join("upgrade");
+    let file = File::new(&format!(
+        "listen = \"127.0.0.1:0\"\nupgrade_socket = \"{}\"\n",
+        path.display()
+    ));
+    let mut command = Command::new(program());
+    command
+        .args(["--config", file.path()])
+        .env("NOTIFY_SOCKET", &told.path);
+    let server = Server::spawn(&mut command);
+    let output = Command::new(program())
+        .args(["--upgrade", "--config", file.path()])
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        said.contains("systemctl kill --kill-whom=main --signal=USR2"),
+        "{said}"
+    );
+    drop(server.connect());
+    drop(server);
+    std::fs::remove_dir_all(&directory).unwrap();
 }

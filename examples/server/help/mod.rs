@@ -97,6 +97,11 @@ const FLAGS: &[Flag] = &[
          SIGHUP reads it again: all is checked first, and with a mistake in it everything stays as it is",
     ),
     flag(
+        &[("upgrade", Value::No)],
+        "Take over from the server that runs, which its file's upgrade_socket names: serve at its sockets, then have it \
+         accept no more. No client waits, and its sessions go on. SIGUSR2 has a server start its program anew like that",
+    ),
+    flag(
         &[("check", Value::No)],
         "Check the file and the flags, say what would be in force, and end",
     ),
@@ -161,6 +166,10 @@ const SUBJECTS: &[Subject] = &[
                 "Read the file again. With a mistake in it everything stays as it is",
             ),
             ("SIGUSR1", "Log who is connected"),
+            (
+                "SIGUSR2",
+                "Start the program anew, with the same flags, and have it take over as by --upgrade",
+            ),
             (
                 "SIGINT, SIGTERM",
                 "Stop accepting, and give sessions time to end: `drain` of the file, 30 s. The second one ends at once",

@@ -1,7 +1,16 @@
 //! A socket that is listened on, by us or by systemd, whatever serves at it.
 
-use std::{io, net::SocketAddr, os::unix::net::UnixListener, path::PathBuf};
+use std::{
+    io,
+    net::SocketAddr,
+    os::{
+        fd::{AsFd, BorrowedFd, OwnedFd},
+        unix::net::UnixListener,
+    },
+    path::PathBuf,
+};
 
+use rustix::io::FdFlags;
 use tokio::net::TcpSocket;
 use tower_socks::BoxError;
 
@@ -35,12 +44,34 @@ impl Socket {
         }
     }
 
+    /// Takes the descriptor of a socket that was passed, at a place of its kind.
+    pub(super) fn from_passed(socket: OwnedFd, stated: &Place) -> Self {
+        match stated {
+            Place::Tcp(_) => Self::Tcp(socket.into()),
+            Place::Unix(_) => Self::Unix(socket.into()),
+        }
+    }
+
+    /// Has programs that this one starts not get it.
+    pub(crate) fn close_on_exec(&self) -> io::Result<()> {
+        Ok(rustix::io::fcntl_setfd(self, FdFlags::CLOEXEC)?)
+    }
+
     /// Duplicates the descriptor.
     pub(crate) fn try_clone(&self) -> io::Result<Self> {
         Ok(match self {
             Self::Tcp(listener) => Self::Tcp(listener.try_clone()?),
             Self::Unix(listener) => Self::Unix(listener.try_clone()?),
         })
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Tcp(listener) => listener.as_fd(),
+            Self::Unix(listener) => listener.as_fd(),
+        }
     }
 }
 

@@ -1,10 +1,15 @@
 //! All sockets that are listened on. A reload opens new ones and closes others; what stays is never closed in between.
 
-use std::{io, sync::Arc};
+use std::{
+    io,
+    os::fd::AsFd,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use tower_socks::BoxError;
 
 use super::{Bound, Door, Place, Socket, SocketFile, socket::bind};
+use crate::upgrade::{Handed, Role, TakenDoor};
 
 /// The sockets that are open, in the order of the doors.
 #[derive(Debug)]
@@ -21,7 +26,15 @@ struct Open {
     listening: Place,
     socket: Socket,
     /// Of a Unix socket of ours: it goes with this.
-    _file: Option<SocketFile>,
+    file: Mutex<Option<SocketFile>>,
+    /// Where it was among those that another process has given away, and whether it had a file.
+    taken: Option<(usize, bool)>,
+}
+
+impl Open {
+    fn file(&self) -> MutexGuard<'_, Option<SocketFile>> {
+        self.file.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Sockets {
@@ -35,7 +48,26 @@ impl Sockets {
                 stated: place.clone(),
                 listening: place,
                 socket,
-                _file: None,
+                file: Mutex::default(),
+                taken: None,
+            }));
+        }
+        Ok(Self { names, open })
+    }
+
+    /// Takes what another process has given away. Where systemd had passed it to that one, it is as if it had been passed
+    /// to this.
+    pub(crate) fn taken(doors: Vec<TakenDoor>) -> io::Result<Self> {
+        let (mut names, mut open) = (Vec::new(), Vec::new());
+        for door in doors {
+            let socket = Socket::from_passed(door.socket, &door.stated);
+            names.extend(door.name);
+            open.push(Arc::new(Open {
+                listening: socket.place()?,
+                stated: door.stated,
+                socket,
+                file: Mutex::default(),
+                taken: Some((door.place, door.has_file)),
             }));
         }
         Ok(Self { names, open })
@@ -72,7 +104,8 @@ impl Sockets {
             stated: door.place.clone(),
             listening: socket.place()?,
             socket,
-            _file: file,
+            file: Mutex::new(file),
+            taken: None,
         })
     }
 
@@ -108,6 +141,45 @@ impl Sockets {
     pub(crate) fn duplicates(&self) -> io::Result<Vec<Socket>> {
         let open = self.open.iter();
         open.map(|open| open.socket.try_clone()).collect()
+    }
+
+    /// Duplicates each for another process, in the order of the doors.
+    pub(crate) fn give(&self) -> io::Result<Vec<Handed>> {
+        let give = |(place, open): (usize, &Arc<Open>)| {
+            Ok(Handed {
+                role: Role::Door {
+                    stated: open.stated.clone(),
+                    name: self.names.get(place).cloned(),
+                    has_file: open.file().is_some(),
+                },
+                socket: open.socket.as_fd().try_clone_to_owned()?,
+            })
+        };
+        self.open.iter().enumerate().map(give).collect()
+    }
+
+    /// Leaves the files of those that another process has taken, by their places among those that were given.
+    pub(crate) fn leave_files(&self, taken: &[usize]) {
+        for open in taken.iter().filter_map(|place| self.open.get(*place)) {
+            if let Some(file) = open.file().take() {
+                file.leave();
+            }
+        }
+    }
+
+    /// The places of those that were taken, among those that were given.
+    pub(crate) fn places_taken(&self) -> Vec<usize> {
+        let taken = self.open.iter().filter_map(|open| open.taken);
+        taken.map(|(place, _)| place).collect()
+    }
+
+    /// Takes over the files as well, which the other process has left.
+    pub(crate) fn adopt_files(&self) {
+        for open in &self.open {
+            if let (Some((_, true)), Place::Unix(path)) = (open.taken, &open.listening) {
+                *open.file() = SocketFile::adopt(path);
+            }
+        }
     }
 
     /// Closes all of them.

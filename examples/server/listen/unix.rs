@@ -21,6 +21,22 @@ pub(crate) struct SocketFile {
     identity: Identity,
 }
 
+impl SocketFile {
+    /// Takes over the file of a socket that another process has made, if it is there.
+    pub(crate) fn adopt(path: &Path) -> Option<Self> {
+        let file = fs::symlink_metadata(path).ok()?;
+        file.file_type().is_socket().then(|| Self {
+            path: path.to_owned(),
+            identity: identity(&file),
+        })
+    }
+
+    /// Leaves it where it is: another process has the socket.
+    pub(crate) fn leave(self) {
+        std::mem::forget(self);
+    }
+}
+
 impl Drop for SocketFile {
     fn drop(&mut self) {
         if fs::symlink_metadata(&self.path).is_ok_and(|file| identity(&file) == self.identity) {

@@ -1,7 +1,9 @@
 //! Where the numbers and the page are. A reload changes it.
 
 use std::{
+    io,
     net::{SocketAddr, TcpListener},
+    os::fd::AsFd,
     sync::Arc,
 };
 
@@ -9,7 +11,10 @@ use tokio::task::JoinSet;
 use tower_socks::BoxError;
 
 use super::{Metrics, Status, site};
-use crate::listen;
+use crate::{
+    listen,
+    upgrade::{Handed, Role, Taken},
+};
 
 /// The server of `[metrics]`, if there is one. Dropping it closes it.
 #[derive(Debug, Default)]
@@ -17,6 +22,8 @@ pub(crate) struct StatusServer {
     metrics: Option<Metrics>,
     socket: Option<Arc<TcpListener>>,
     task: JoinSet<()>,
+    /// Where it is by the file of another process, which has given it away.
+    taken: Option<SocketAddr>,
 }
 
 impl StatusServer {
@@ -30,6 +37,7 @@ impl StatusServer {
         let stated = |metrics: &Option<Metrics>| metrics.map(|metrics| metrics.listen);
         let socket = match metrics {
             Some(_) if stated(&self.metrics) == stated(&metrics) => self.socket.clone(),
+            Some(Metrics { listen, .. }) if self.is_taken(listen) => self.socket.clone(),
             Some(Metrics { listen, .. }) => {
                 let socket = listen::tcp(listen, &[])
                     .map_err(|error| format!("metrics: cannot listen on {listen}: {error}"))?;
@@ -41,7 +49,38 @@ impl StatusServer {
             metrics,
             socket,
             task: JoinSet::new(),
+            taken: None,
         })
+    }
+
+    /// One that is not started, with the socket that another process has given away, if it is where this one is to be.
+    pub(crate) fn taken(metrics: Option<Metrics>, taken: Option<&mut Taken>) -> Self {
+        let stated = metrics.map(|metrics| metrics.listen);
+        let socket = stated
+            .zip(taken)
+            .and_then(|(stated, taken)| taken.metrics(stated));
+        Self {
+            taken: stated.filter(|_| socket.is_some()),
+            socket: socket.map(|socket| Arc::new(socket.into())),
+            ..Self::default()
+        }
+    }
+
+    fn is_taken(&self, stated: SocketAddr) -> bool {
+        self.taken == Some(stated)
+    }
+
+    /// A duplicate for another process.
+    pub(crate) fn give(&self) -> io::Result<Option<Handed>> {
+        let Some((metrics, socket)) = self.metrics.as_ref().zip(self.socket.as_ref()) else {
+            return Ok(None);
+        };
+        Ok(Some(Handed {
+            role: Role::Metrics {
+                stated: metrics.listen,
+            },
+            socket: socket.as_fd().try_clone_to_owned()?,
+        }))
     }
 
     /// Where it listens.

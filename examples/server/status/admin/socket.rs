@@ -1,9 +1,9 @@
 //! Closing tunnels over a Unix socket: who may connect to it may do so.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{io, os::unix::net::UnixListener, path::PathBuf, sync::Arc};
 
 use hyper::{Method, Request, StatusCode, body::Incoming};
-use tokio::{net::UnixListener, task::JoinSet};
+use tokio::task::JoinSet;
 use tower_socks::{BoxError, layer::track::OpenTunnels};
 
 use super::{
@@ -13,6 +13,7 @@ use super::{
 use crate::{
     listen::{self, Mode, SocketFile},
     status::site::{self, Answer, Peer, Site, json, text},
+    upgrade::{Handed, Role, Taken},
 };
 
 /// What is asked for there.
@@ -23,7 +24,7 @@ pub(crate) const PATH: &str = "/close";
 pub(crate) struct ControlServer {
     stated: Option<(PathBuf, Mode)>,
     file: Option<SocketFile>,
-    listener: Option<UnixListener>,
+    socket: Option<UnixListener>,
     task: JoinSet<()>,
 }
 
@@ -40,28 +41,69 @@ impl ControlServer {
         }
         let mut control = Self::default();
         if let Some((path, mode)) = &stated {
-            let bound = listen::unix_socket(path, *mode)
-                .and_then(|(listener, file)| Ok((UnixListener::from_std(listener)?, file)));
-            let (listener, file) = bound.map_err(|error| {
+            let (socket, file) = listen::unix_socket(path, *mode).map_err(|error| {
                 let path = path.to_string_lossy();
                 format!(
                     "admin, socket: cannot listen on {}: {error}",
                     path.escape_debug()
                 )
             })?;
-            control.listener = Some(listener);
+            control.socket = Some(socket);
             control.file = Some(file);
         }
         control.stated = stated;
         Ok(Some(control))
     }
 
+    /// Takes the socket that another process has given away, if it is where the file says.
+    pub(crate) fn taken(admin: Option<&Admin>, taken: Option<&mut Taken>) -> Option<Self> {
+        let (admin, taken) = admin.zip(taken)?;
+        let path = admin.socket.clone()?;
+        let socket = taken.admin(&path)?;
+        Some(Self {
+            stated: Some((path, admin.mode)),
+            socket: Some(socket.into()),
+            ..Self::default()
+        })
+    }
+
+    /// A duplicate for another process.
+    pub(crate) fn give(&self) -> io::Result<Option<Handed>> {
+        let Some(((path, _), socket)) = self.stated.as_ref().zip(self.socket.as_ref()) else {
+            return Ok(None);
+        };
+        Ok(Some(Handed {
+            role: Role::Admin { path: path.clone() },
+            socket: socket.try_clone()?.into(),
+        }))
+    }
+
+    /// Leaves the file to the process that has the socket.
+    pub(crate) fn leave_file(&mut self) {
+        if let Some(file) = self.file.take() {
+            file.leave();
+        }
+    }
+
+    /// Takes over the file, which another process has left.
+    pub(crate) fn adopt_file(&mut self) {
+        if let (Some((path, _)), None) = (&self.stated, &self.file) {
+            self.file = SocketFile::adopt(path);
+        }
+    }
+
     /// Serves it.
-    pub(crate) fn start(&mut self, open: &OpenTunnels) {
-        if let Some(listener) = self.listener.take() {
+    ///
+    /// # Errors
+    ///
+    /// Descriptors have run out.
+    pub(crate) fn start(&mut self, open: &OpenTunnels) -> io::Result<()> {
+        if let Some(socket) = &self.socket {
+            let listener = tokio::net::UnixListener::from_std(socket.try_clone()?)?;
             let control = Arc::new(Control(open.clone()));
             self.task.spawn(site::serve(listener, control));
         }
+        Ok(())
     }
 }
 
