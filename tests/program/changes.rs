@@ -90,6 +90,7 @@ fn a_listener_comes_and_goes_and_its_sessions_go_on() {
     file.write(&both);
     server.signal(Signal::HUP);
     server.says(&format!("listening on 127.0.0.1:{other}"));
+    server.says("reloaded");
     let other = SocketAddr::from(([127, 0, 0, 1], other));
     let mut at_other = tunnel(other, target);
     assert_goes_on(&mut before);
@@ -98,6 +99,7 @@ fn a_listener_comes_and_goes_and_its_sessions_go_on() {
     server.signal(Signal::HUP);
     let line = server.says("no longer listening on");
     assert!(line.contains(&other.to_string()), "{line}");
+    server.says("reloaded");
     until_refused(other);
     assert_goes_on(&mut at_other);
     assert_goes_on(&mut before);
@@ -187,6 +189,7 @@ fn time_limits_and_metrics_change() {
     ));
     server.signal(Signal::HUP);
     server.says("metrics at http://");
+    server.says("reloaded");
     assert!(TcpStream::connect(metrics).is_ok());
     // A client that says nothing has as long as the file says now.
     assert!(matches!(server.connect().read(&mut [0]), Ok(0) | Err(_)));

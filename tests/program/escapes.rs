@@ -169,7 +169,19 @@ fn in_both_formats_of_the_log_and_in_the_live_list() {
 fn the_page_shows_text() {
     let file = file("text");
     let mut server = start(&file, "info");
-    let (_, page) = get(status(&mut server), "/");
+    let status = status(&mut server);
+    let (_, mut page) = get(status, "/");
+    // And its scripts, of which it names some and they the rest.
+    let mut shown = vec!["/".to_owned()];
+    while let Some(script) = page
+        .split(|c: char| !(c.is_ascii_lowercase() || c == '.'))
+        .map(|name| format!("/{name}"))
+        .find(|name| name.ends_with(".js") && !shown.contains(name))
+    {
+        page += &get(status, &script).1;
+        shown.push(script);
+    }
+    assert!(shown.len() > 2, "{shown:?}");
     assert!(page.contains("textContent"));
     for markup in [
         "innerHTML",

@@ -133,7 +133,7 @@ fn check_says_what_would_be_in_force() {
     for line in [
         "listen    127.0.0.1:1080\n",
         "users     1\n",
-        "upstream  socks5h://joe:***@proxy.example:1080, then http://other.example:3128\n",
+        "socks5h://joe:***@proxy.example:1080, then http://other.example:3128\n",
         "tunnels_per_user: Some(7)",
         "dial: Span(65s)",
     ] {
