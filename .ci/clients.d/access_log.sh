@@ -21,7 +21,9 @@ lines=$(wc -l <"$squid")
 tunnels=$(grep -c TCP_TUNNEL/200 "$squid")
 [ "$tunnels" = 5 ] || fail "five tunnels, and lines of $tunnels"
 
-goaccess "$squid" --log-format=SQUID --no-global-config -o "$work/report.json" >"$work/goaccess.log" 2>&1 ||
+# Its own SQUID is that format behind the columns of syslog.
+goaccess "$squid" --log-format='%x.%^ %~%L %h %^/%s %b %m %U' --date-format=%s --time-format=%s \
+  --datetime-format=%s --no-global-config -o "$work/report.json" >"$work/goaccess.log" 2>&1 ||
   fail "goaccess does not take the log"
 # counts FIELD: a number of the report of goaccess.
 counts() {

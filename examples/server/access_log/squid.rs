@@ -38,7 +38,7 @@ pub(super) fn write(line: &mut String, record: &Record, privacy: &Privacy) {
             line.push(' ');
             url(line, record, target, privacy);
         }
-        _ if status == 407 => line.push_str("NONE error:login-failed"),
+        _ if status == 407 => line.push_str("CONNECT error:login-failed"),
         _ => line.push_str("NONE error:invalid-request"),
     }
     line.push(' ');
@@ -64,14 +64,11 @@ pub(super) fn write(line: &mut String, record: &Record, privacy: &Privacy) {
     line.push_str(" -\n");
 }
 
-/// The names of commands where squid has a method of HTTP.
+/// The method of HTTP that comes nearest to a command: what reads this format knows no other words.
 const fn method(command: Command) -> &'static str {
     match command {
-        Command::CONNECT => "CONNECT",
-        Command::BIND => "BIND",
-        Command::UDP_ASSOCIATE => "UDP",
-        Command::RESOLVE | Command::RESOLVE_PTR => "RESOLVE",
-        _ => "NONE",
+        Command::RESOLVE | Command::RESOLVE_PTR => "HEAD",
+        _ => "CONNECT",
     }
 }
 

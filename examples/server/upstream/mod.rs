@@ -4,7 +4,6 @@ mod chain;
 mod datagrams;
 mod direct;
 mod kinds;
-mod node;
 mod parts;
 mod plan;
 mod probes;

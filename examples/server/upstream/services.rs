@@ -20,7 +20,7 @@ use super::{
     Parts, datagrams,
     direct::{connect_directly, transports_directly},
     kinds::{Transports, Tunnels},
-    node::{Goal, Node, Proxy},
+    plan::{Goal, Node, Proxy},
     probes::{self, Probing},
     standings::Standings,
 };

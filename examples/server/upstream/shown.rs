@@ -11,8 +11,7 @@ use tower_socks::{
 
 use super::{
     datagrams::UpstreamUdp,
-    node::{Goal, Node},
-    plan::Plan,
+    plan::{Goal, Node, Plan},
 };
 
 /// What a request would go through.

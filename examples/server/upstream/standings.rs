@@ -9,7 +9,7 @@ use std::{
 
 use tower_socks::{connector::failover::Standing, layer::metrics::UpstreamMetricsLayer};
 
-use super::{node::Proxy, plan::Plan};
+use super::plan::{Plan, Proxy};
 
 /// The standing of each upstream, by its name.
 #[derive(Clone, Default)]
