@@ -7,10 +7,14 @@ use serde::{Deserialize, Deserializer, de};
 use crate::{listen::texts, outgoing::one_of_each_family};
 
 /// One address, or a list with one of each family. An empty list is as good as none.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct PublicAddresses(Vec<IpAddr>);
 
 impl PublicAddresses {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = IpAddr> {
         self.0.iter().copied()
     }

@@ -16,14 +16,14 @@ pub(crate) struct Replies {
     /// Whether the reply to CONNECT has the address that the target is connected from.
     bound: bool,
     /// Where BIND listens for a peer that nobody knows, one for each family.
-    bind_address: Option<PublicAddresses>,
+    bind_address: PublicAddresses,
 }
 
 impl Default for Replies {
     fn default() -> Self {
         Self {
             bound: true,
-            bind_address: None,
+            bind_address: PublicAddresses::default(),
         }
     }
 }
@@ -47,7 +47,8 @@ impl Replies {
     ///
     /// Both say it.
     pub(crate) fn with_bind_address(&self, bind: BindTable) -> Result<BindTable, String> {
-        match (&self.bind_address, &bind.address) {
+        let stated = Some(&self.bind_address).filter(|addresses| !addresses.is_empty());
+        match (stated, &bind.address) {
             (Some(_), Some(_)) => Err(
                 "replies, bind_address: `address` of [bind] says the same: state one of them"
                     .into(),
