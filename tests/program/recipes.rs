@@ -32,11 +32,6 @@ const EXPLAINED: &[(&str, &[&str], &[&str])] = &[
         &["connect 192.168.1.1:80"],
     ),
     (
-        "i2p",
-        &["connect stats.i2p:80"],
-        &["connect example.com:80", "udp stats.i2p:80"],
-    ),
-    (
         "jump_host",
         &[
             "user=joe connect 10.20.1.2:22",
@@ -49,6 +44,15 @@ const EXPLAINED: &[(&str, &[&str], &[&str])] = &[
             "user=joe bind 10.20.1.2:22",
             "user=joe connect 8.8.8.8:22",
         ],
+    ),
+    (
+        "onion_and_i2p",
+        &[
+            "connect some.onion:80",
+            "connect stats.i2p:80",
+            "connect 8.8.8.8:443",
+        ],
+        &["connect 10.0.0.1:80"],
     ),
     (
         "tor",
@@ -173,4 +177,42 @@ fn each_recipe_is_in_the_index() {
     for (name, _) in recipes() {
         assert!(index.contains(&format!("({name}.toml)")), "{name}");
     }
+}
+
+/// What the guide says of lines of the log is about lines that there are: where the words are from.
+#[test]
+fn the_guide_has_the_words_of_the_log() {
+    let guide = include_str!("../../examples/guide/troubleshooting.md");
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    for (words, source) in [
+        ("anyone could use a proxy on", "examples/server/settings.rs"),
+        ("cannot listen on", "examples/server/listen"),
+        ("wrong name or password", "src/error"),
+        ("could not be resolved", "src"),
+        ("could not connect to", "src"),
+        ("idle_timeout", "src/relay"),
+        ("limit reached", "src/admission"),
+        ("tunnels already", "src/layer/limit"),
+        (
+            "no PROXY header from a trusted network",
+            "src/layer/proxy_protocol",
+        ),
+        ("special-purpose", "src/rules"),
+        ("since no rule matches", "src/rules"),
+        ("This is the port of a proxy server for", "src"),
+    ] {
+        assert!(guide.contains(words), "{words}");
+        assert!(
+            says_it(&root.join(source), words),
+            "{words}: not in {source}"
+        );
+    }
+}
+
+fn says_it(place: &std::path::Path, words: &str) -> bool {
+    if place.is_dir() {
+        let mut inside = fs::read_dir(place).unwrap();
+        return inside.any(|entry| says_it(&entry.unwrap().path(), words));
+    }
+    fs::read_to_string(place).is_ok_and(|text| text.contains(words))
 }
