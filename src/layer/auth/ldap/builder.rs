@@ -10,6 +10,7 @@ use super::{
     filter::Filter,
     servers::Servers,
     service::{Inner, Ldap},
+    settings::{Account, Settings, Users},
     url::{Protection, Url},
 };
 use crate::{session::Amounts, tls::ClientSettings};
@@ -21,48 +22,49 @@ pub struct LdapBuilder {
     servers: Vec<String>,
     start_tls: bool,
     tls: Option<Arc<ClientConfig>>,
-    pub(super) users: Users,
-    pub(super) account: Option<Account>,
-    pub(super) name_attribute: String,
-    pub(super) groups_attribute: Option<String>,
-    pub(super) groups_below: Option<String>,
-    pub(super) groups: Option<(String, String)>,
-    pub(super) amounts: Vec<(String, String)>,
+    settings: Settings,
     connections: usize,
     waiting: usize,
     patience: Duration,
     times: Times,
 }
 
-/// Where a user's entry is.
-#[derive(Clone, Debug)]
-pub(super) enum Users {
-    /// By its name: a DN with `{user}`.
-    Named(String),
-    /// By a search: base and filter.
-    Searched(String, String),
-}
+impl Ldap {
+    /// Finds users by their DN, in which `{user}` is the name: `uid={user},ou=people,dc=example,dc=com`. Servers are
+    /// `ldaps://HOST` or `ldap://HOST`, with or without a port, of which the next is asked where one is away.
+    pub fn by_dn<S: Into<String>>(
+        servers: impl IntoIterator<Item = S>,
+        template: impl Into<String>,
+    ) -> LdapBuilder {
+        LdapBuilder::new(servers, Users::Named(template.into()))
+    }
 
-/// Who searches.
-#[derive(Clone)]
-pub(super) struct Account {
-    pub(super) dn: String,
-    pub(super) password: Vec<u8>,
+    /// Finds users by a search below `base`, with `{user}` in its filter: `(&(objectClass=person)(uid={user}))`. Two
+    /// entries that fit are an error.
+    pub fn by_search<S: Into<String>>(
+        servers: impl IntoIterator<Item = S>,
+        base: impl Into<String>,
+        filter: impl Into<String>,
+    ) -> LdapBuilder {
+        LdapBuilder::new(servers, Users::Searched(base.into(), filter.into()))
+    }
 }
 
 impl LdapBuilder {
-    pub(super) fn new<S: Into<String>>(servers: impl IntoIterator<Item = S>, users: Users) -> Self {
+    fn new<S: Into<String>>(servers: impl IntoIterator<Item = S>, users: Users) -> Self {
         Self {
             servers: servers.into_iter().map(Into::into).collect(),
             start_tls: false,
             tls: None,
-            users,
-            account: None,
-            name_attribute: "uid".into(),
-            groups_attribute: None,
-            groups_below: None,
-            groups: None,
-            amounts: Vec::new(),
+            settings: Settings {
+                users,
+                account: None,
+                name_attribute: "uid".into(),
+                groups_attribute: None,
+                groups_below: None,
+                groups: None,
+                amounts: Vec::new(),
+            },
             connections: 16,
             waiting: 512,
             patience: Duration::from_secs(5),
@@ -75,7 +77,7 @@ impl LdapBuilder {
 
     /// Sets who searches: a service account. Without one searches are anonymous.
     pub fn account(mut self, dn: impl Into<String>, password: impl Into<Vec<u8>>) -> Self {
-        self.account = Some(Account {
+        self.settings.account = Some(Account {
             dn: dn.into(),
             password: password.into(),
         });
@@ -98,33 +100,33 @@ impl LdapBuilder {
     /// [identity](crate::Identity) has the name as it is there, whatever capitals and spaces the client writes, so that
     /// limits and rules by user are for one and the same. Of several values it is the first in the order of their octets.
     pub fn name_attribute(mut self, name: impl Into<String>) -> Self {
-        self.name_attribute = name.into();
+        self.settings.name_attribute = name.into();
         self
     }
 
     /// Takes groups from an attribute of the user's entry, such as `memberOf`. Of a DN, which most values are, the first
     /// value is the group's name.
     pub fn groups_attribute(mut self, name: impl Into<String>) -> Self {
-        self.groups_attribute = Some(name.into());
+        self.settings.groups_attribute = Some(name.into());
         self
     }
 
     /// Takes only groups whose DN lies below this one: two groups of the same name in two places are one for rules, and
     /// somebody may make groups of their own elsewhere.
     pub fn groups_below(mut self, base: impl Into<String>) -> Self {
-        self.groups_below = Some(base.into());
+        self.settings.groups_below = Some(base.into());
         self
     }
 
     /// Takes groups from a search, with `{user}` and `{dn}` in its filter: `(member={dn})`. `cn` is the group's name.
     pub fn groups(mut self, base: impl Into<String>, filter: impl Into<String>) -> Self {
-        self.groups = Some((base.into(), filter.into()));
+        self.settings.groups = Some((base.into(), filter.into()));
         self
     }
 
     /// Takes an amount of [`Amounts`] from an attribute of the user's entry, as [`Amounts::set`] reads it.
     pub fn amount(mut self, name: impl Into<String>, attribute: impl Into<String>) -> Self {
-        self.amounts.push((name.into(), attribute.into()));
+        self.settings.amounts.push((name.into(), attribute.into()));
         self
     }
 
@@ -196,7 +198,7 @@ impl LdapBuilder {
                 )),
             }
         };
-        let user_filter = match &self.users {
+        let user_filter = match &self.settings.users {
             Users::Named(template) => {
                 check_dn("DN of users", &template.replace("{user}", "x"))?;
                 if !template.contains("{user}") {
@@ -209,7 +211,7 @@ impl LdapBuilder {
                 filter("filter", text)?
             }
         };
-        if let Some(account) = &self.account {
+        if let Some(account) = &self.settings.account {
             check_dn("service account", &account.dn)?;
             if account.dn.is_empty() || account.password.is_empty() {
                 return Err(InvalidLdap(
@@ -217,21 +219,21 @@ impl LdapBuilder {
                 ));
             }
         }
-        let group_filter = match &self.groups {
+        let group_filter = match &self.settings.groups {
             Some((base, text)) => {
                 check_dn("base of groups", base)?;
                 Some(filter("filter of groups", text)?)
             }
             None => None,
         };
-        let groups_below = match &self.groups_below {
+        let groups_below = match &self.settings.groups_below {
             Some(base) => Some(
                 Dn::parse(base)
                     .ok_or_else(|| fail("groups_below", format!("`{base}` is no DN")))?,
             ),
             None => None,
         };
-        for (name, _) in &self.amounts {
+        for (name, _) in &self.settings.amounts {
             if !Amounts::NAMES.contains(&name.as_str()) {
                 let known = Amounts::NAMES.join(", ");
                 return Err(fail(
@@ -255,7 +257,7 @@ impl LdapBuilder {
             user_filter,
             group_filter,
             groups_below,
-            settings: self,
+            settings: self.settings,
         }))
     }
 }
@@ -265,8 +267,7 @@ impl fmt::Debug for LdapBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LdapBuilder")
             .field("servers", &self.servers)
-            .field("users", &self.users)
-            .field("account", &self.account.as_ref().map(|account| &account.dn))
+            .field("settings", &self.settings)
             .finish_non_exhaustive()
     }
 }

@@ -63,11 +63,13 @@ mod builder;
 mod connection;
 mod dn;
 mod error;
+mod facts;
 mod filter;
 mod future;
 mod message;
 mod servers;
 mod service;
+mod settings;
 mod url;
 mod verify;
 

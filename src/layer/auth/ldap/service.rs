@@ -9,10 +9,10 @@ use tower_service::Service;
 use super::{
     super::gate::Gate,
     ResponseFuture,
-    builder::{LdapBuilder, Users},
     dn::Dn,
     filter::Filter,
     servers::Servers,
+    settings::{Settings, Users},
 };
 use crate::{
     error::BoxError,
@@ -33,29 +33,10 @@ pub(super) struct Inner {
     pub(super) user_filter: Filter,
     pub(super) group_filter: Option<Filter>,
     pub(super) groups_below: Option<Dn>,
-    pub(super) settings: LdapBuilder,
+    pub(super) settings: Settings,
 }
 
 impl Ldap {
-    /// Finds users by their DN, in which `{user}` is the name: `uid={user},ou=people,dc=example,dc=com`. Servers are
-    /// `ldaps://HOST` or `ldap://HOST`, with or without a port, of which the next is asked where one is away.
-    pub fn by_dn<S: Into<String>>(
-        servers: impl IntoIterator<Item = S>,
-        template: impl Into<String>,
-    ) -> LdapBuilder {
-        LdapBuilder::new(servers, Users::Named(template.into()))
-    }
-
-    /// Finds users by a search below `base`, with `{user}` in its filter: `(&(objectClass=person)(uid={user}))`. Two
-    /// entries that fit are an error.
-    pub fn by_search<S: Into<String>>(
-        servers: impl IntoIterator<Item = S>,
-        base: impl Into<String>,
-        filter: impl Into<String>,
-    ) -> LdapBuilder {
-        LdapBuilder::new(servers, Users::Searched(base.into(), filter.into()))
-    }
-
     pub(super) fn new(inner: Inner) -> Self {
         Self {
             inner: Arc::new(inner),
