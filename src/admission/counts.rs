@@ -18,7 +18,7 @@ pub(crate) struct Counts<K, V = ()> {
 
 struct Live<V> {
     count: usize,
-    /// As many as there may be, as far as that is known here.
+    /// How many it may have, where that is known here.
     most: usize,
     #[cfg_attr(not(feature = "limit"), expect(dead_code, reason = "a unit then"))]
     shared: V,

@@ -12,7 +12,7 @@ use tokio::sync::{AcquireError, Semaphore};
 pub(crate) struct Permits {
     free: Semaphore,
     most: AtomicUsize,
-    /// Those in use that are not to come back. Permits in use and free ones are as many as there are and these together.
+    /// Those in use that are not to come back. Permits in use and free ones are all that there are, and these.
     owed: AtomicUsize,
 }
 

@@ -261,7 +261,7 @@ impl Amounts {
             "associations" => self.associations = Some(all_of(Kind::Number.parse(text)?)),
             "binds" => self.binds = Some(all_of(Kind::Number.parse(text)?)),
             "sessions" => self.sessions = Some(all_of(Kind::Number.parse(text)?)),
-            _ => return Err(InvalidAmount::unknown(name)),
+            _ => return Err(InvalidAmount::unknown(name, &Self::NAMES)),
         }
         Ok(())
     }

@@ -159,7 +159,7 @@ fn write(f: &mut fmt::Formatter<'_>, bytes: u64, after: &str) -> fmt::Result {
     if bytes == u64::MAX {
         return f.write_str(OFF);
     }
-    let fits = |(_, of): &&(&str, u64)| bytes >= *of && bytes % *of == 0;
+    let fits = |(_, of): &&(&str, u64)| bytes >= *of && bytes.is_multiple_of(*of);
     let unit = BYTES.iter().filter(fits).max_by_key(|(_, of)| *of);
     let (unit, of) = unit.copied().unwrap_or(("B", 1));
     let unit = match unit {
@@ -263,7 +263,14 @@ impl de::Visitor<'_> for Visitor {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidAmount {
     text: Box<str>,
-    kind: Option<Kind>,
+    problem: Problem,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Problem {
+    Amount(Kind),
+    /// No amount has this name, but these.
+    Name(&'static [&'static str]),
 }
 
 /// So much of a text is repeated.
@@ -273,15 +280,15 @@ impl InvalidAmount {
     fn new(text: &str, kind: Kind) -> Self {
         Self {
             text: text.chars().take(LONGEST).collect(),
-            kind: Some(kind),
+            problem: Problem::Amount(kind),
         }
     }
 
     /// Creates the error of a name that no amount has.
-    pub(super) fn unknown(name: &str) -> Self {
+    pub(super) fn unknown(name: &str, names: &'static [&'static str]) -> Self {
         Self {
             text: name.chars().take(LONGEST).collect(),
-            kind: None,
+            problem: Problem::Name(names),
         }
     }
 }
@@ -289,12 +296,12 @@ impl InvalidAmount {
 impl fmt::Display for InvalidAmount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = self.text.escape_debug();
-        match self.kind {
-            Some(kind) => write!(f, "`{text}` is no {}", kind.examples()),
-            None => write!(
+        match self.problem {
+            Problem::Amount(kind) => write!(f, "`{text}` is no {}", kind.examples()),
+            Problem::Name(names) => write!(
                 f,
                 "there is no amount `{text}`: use one of {}",
-                super::Amounts::NAMES.join(", ")
+                names.join(", ")
             ),
         }
     }

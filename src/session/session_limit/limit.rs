@@ -7,7 +7,7 @@ use std::{
 
 use tokio::sync::Semaphore;
 
-use super::{Queueing, SessionPlace, numbers::Numbers, places::Places};
+use super::{Queueing, SessionPlace, numbers::Numbers, places::Places, shared::Shared};
 use crate::session::{Fullness, Identity, UserOrClient};
 
 /// Connections that may wait for a place at once.
@@ -77,12 +77,6 @@ pub(crate) const MOST: &str = "socks_sessions_limit";
 /// exceed the new numbers.
 #[derive(Clone)]
 pub struct SessionLimit(Arc<Shared>);
-
-/// What clones share. Those that were made before a builder's method have other numbers, and the same places.
-pub(super) struct Shared {
-    pub(super) numbers: Numbers,
-    pub(super) places: Arc<Places>,
-}
 
 impl SessionLimit {
     /// Allows so many sessions together, with the default shares. 0 would serve nobody, and is taken

@@ -5,6 +5,7 @@ mod numbers;
 mod place;
 mod places;
 mod queue;
+mod shared;
 
 pub use self::limit::SessionLimit;
 #[cfg(feature = "metrics")]

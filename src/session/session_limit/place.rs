@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use super::limit::Shared;
+use super::shared::Shared;
 use crate::{
     admission::{Count, LimitEvents, client_network},
     error::Refusal,

@@ -9,7 +9,7 @@ use std::{
 
 use tokio::time::timeout;
 
-use super::{SessionPlace, limit::Shared};
+use super::{SessionPlace, shared::Shared};
 use crate::admission::Count;
 
 /// A connection that waits for a place. Dropping it gives up its turn.

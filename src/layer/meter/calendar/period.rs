@@ -62,7 +62,7 @@ impl Periods {
         let tomorrow = today.tomorrow().ok().and_then(|tomorrow| {
             let midnight = tomorrow.to_datetime(Time::midnight());
             let midnight = midnight.to_zoned(self.zone.clone()).ok()?;
-            SystemTime::try_from(midnight.timestamp()).ok()
+            Some(SystemTime::from(midnight.timestamp()))
         });
         let period = Period { day: today, month };
         (period, tomorrow.unwrap_or(now))
