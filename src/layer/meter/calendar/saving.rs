@@ -86,7 +86,14 @@ where
             match saved.unwrap_or_else(|error| Err(io::Error::other(error))) {
                 Ok(is_written) => {
                     if is_written && std::mem::take(&mut failed) {
-                        tracing::info!(file = ?self.0.path, "quotas are saved again");
+                        tracing::info!(
+                            file = self
+                                .0
+                                .path
+                                .as_deref()
+                                .map(|path| tracing::field::display(path.display())),
+                            "quotas are saved again"
+                        );
                     }
                 }
                 Err(error) => {
@@ -94,7 +101,7 @@ where
                     if let Some(before) = self.0.failures.take() {
                         let suppressed = before.field();
                         tracing::warn!(
-                            file = ?self.0.path,
+                            file = self.0.path.as_deref().map(|path| tracing::field::display(path.display())),
                             %error,
                             suppressed,
                             "quotas cannot be saved: they are counted in memory, and begin anew with a restart"
