@@ -19,9 +19,10 @@ pub(crate) fn how_to_add_users() -> &'static str {
 pub(crate) fn log_defaults() {
     if is_container() {
         tracing::info!(
-            "in a container: BIND and UDP ASSOCIATE tell clients addresses of the container, at ports that are not \
-             published; UDP over TCP needs no second port. It writes to /var/lib/tower-socks and /var/log/tower-socks \
-             alone, and stops after `drain`, which has to be shorter than docker stop --time"
+            "in a container: BIND and UDP ASSOCIATE tell clients addresses of the container, unless `public_address` and \
+             `ports` of [udp] and [bind] say others that are published; UDP over TCP needs no second port. It writes to \
+             /var/lib/tower-socks and /var/log/tower-socks alone, and stops after `drain`, which has to be shorter than \
+             docker stop --time"
         );
     }
 }
