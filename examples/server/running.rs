@@ -1,5 +1,7 @@
 //! The server while it runs: sockets, servers, and what a reload changes of them.
 
+mod upgrades;
+
 use std::{future::pending, sync::Arc};
 
 use tokio::{
@@ -23,7 +25,7 @@ use crate::{
     signals::{self, Phase},
     status::{ControlServer, Health, Status, StatusServer},
     systemd,
-    upgrade::{Asked, Control, Handed, Role, Taken, Upgrades},
+    upgrade::{Control, Taken, Upgrades},
     warnings::warn_if_exposed,
 };
 
@@ -196,7 +198,7 @@ impl Running {
                     self.change(loaded);
                     systemd::ready();
                 }
-                Some(()) = self.reload.recv(), if loading.is_none() && !self.upgrades.is_under_way() => {
+                Some(()) = self.reload.recv(), if loading.is_none() && !self.upgrades.is_in_progress() => {
                     match is_stopped {
                         true => self.upgrades.say_who_serves(),
                         false => loading = self.load(),
@@ -206,51 +208,6 @@ impl Running {
                 () = changed, if loading.is_none() => self.reload_users().await,
             }
         }
-    }
-
-    /// Has the process stop that has given its sockets away, which this one serves at by now.
-    async fn take_over(&mut self, taken: Taken) -> Result<(), BoxError> {
-        let places = self.sockets.places_taken();
-        self.upgrades.take_over(taken, places).await?;
-        self.sockets.adopt_files();
-        self.control.adopt_file();
-        Ok(())
-    }
-
-    /// Gives the sockets to another process, or stops once that one serves.
-    fn upgrade(&mut self, asked: Asked) {
-        let is_served = *self.stop.borrow() == Phase::Served;
-        // Whoever has asked may be gone.
-        match asked {
-            Asked::Sockets(answer) => {
-                let given = match is_served {
-                    true => self.give().map_err(|error| error.to_string()),
-                    false => Err("it is stopping".to_owned()),
-                };
-                _ = answer.send(given);
-            }
-            Asked::Stop(served, answer) if is_served => {
-                self.sockets.leave_files(&served.taken);
-                self.sockets.close();
-                self.status_server = StatusServer::default();
-                let is_admin = |role: &Role| matches!(role, Role::Admin { .. });
-                if self.upgrades.is_taken(&served, is_admin) {
-                    self.control.leave_file();
-                }
-                self.control = ControlServer::default();
-                self.upgrades.succeeded(served);
-                _ = answer.send(Ok(()));
-            }
-            Asked::Stop(_, answer) => _ = answer.send(Err("it is stopping".to_owned())),
-            Asked::GoOn => self.upgrades.go_on(),
-        }
-    }
-
-    fn give(&mut self) -> Result<Vec<Handed>, BoxError> {
-        let mut given = self.sockets.give()?;
-        given.extend(self.status_server.give()?);
-        given.extend(self.control.give()?);
-        self.upgrades.give(given)
     }
 
     /// Begins to read the file.

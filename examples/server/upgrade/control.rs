@@ -152,7 +152,7 @@ pub(crate) async fn serve(
             },
             Some(()) = signal.recv() => match Arc::clone(&one).try_acquire_owned() {
                 Ok(turn) => start(turn, server.clone()),
-                Err(_) => tracing::warn!("SIGUSR2: an upgrade is under way"),
+                Err(_) => tracing::warn!("SIGUSR2: an upgrade is in progress"),
             }
         }
     }
@@ -183,7 +183,7 @@ async fn accept(listener: Option<&UnixListener>) -> Result<(Channel, Option<u32>
 fn turn(one: &Arc<Semaphore>, server: &mpsc::Sender<Asked>, channel: Channel, pid: Option<u32>) {
     let Ok(turn) = Arc::clone(one).try_acquire_owned() else {
         // It is little, and fits into what the system keeps for it.
-        refuse(&channel, "another upgrade is under way".into());
+        refuse(&channel, "another upgrade is in progress".into());
         return;
     };
     let server = server.clone();

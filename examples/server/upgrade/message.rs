@@ -54,7 +54,7 @@ pub(crate) enum Role {
     Predecessor,
 }
 
-/// A socket on its way from one process to the other.
+/// A socket that goes from one process to the other.
 #[derive(Debug)]
 pub(crate) struct Handed {
     pub(crate) role: Role,

@@ -10,8 +10,8 @@
 //!   (tells systemd, takes the files of Unix sockets)
 //! ```
 //!
-//! The queue of a socket is one, whoever accepts from it: no connection is reset, and none waits. Whatever goes wrong before
-//! `ready`, the process that serves goes on as if nothing had been. The stream stays open until it ends, so that its
+//! The queue of a socket is one for both processes: no connection is reset, and none waits. What goes wrong before
+//! `ready`, changes nothing for the process that serves. The stream stays open until it ends, so that its
 //! successors know how many still drain.
 //!
 //! Two doors lead to it. `--upgrade` connects to the Unix socket `upgrade_socket`, for which only the same user and root are

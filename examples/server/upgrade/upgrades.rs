@@ -12,13 +12,13 @@ use tower_socks::BoxError;
 use super::{Asked, Control, GENERATIONS, Handed, Role, Served, Taken, channel::is_there, control};
 use crate::systemd;
 
-/// Upgrades, of which one at a time is under way, and the processes that came before.
+/// Upgrades, of which one at a time is in progress, and the processes that came before.
 #[derive(Debug)]
 pub(crate) struct Upgrades {
     asked: mpsc::Receiver<Asked>,
     control: Option<Control>,
-    /// What was given, while an upgrade is under way.
-    under_way: Option<Vec<Role>>,
+    /// What was given, while an upgrade is in progress.
+    in_progress: Option<Vec<Role>>,
     /// Takes questions.
     asking: JoinSet<()>,
     superseded: Option<oneshot::Sender<Option<u32>>>,
@@ -46,7 +46,7 @@ impl Upgrades {
         let upgrades = Self {
             asked,
             control,
-            under_way: None,
+            in_progress: None,
             asking,
             superseded: Some(superseded),
             predecessors: Vec::new(),
@@ -65,8 +65,8 @@ impl Upgrades {
     }
 
     /// Whether sockets are with a process that does not serve yet: they are not to change.
-    pub(crate) const fn is_under_way(&self) -> bool {
-        self.under_way.is_some()
+    pub(crate) const fn is_in_progress(&self) -> bool {
+        self.in_progress.is_some()
     }
 
     /// Adds what is given away besides listeners.
@@ -92,18 +92,18 @@ impl Upgrades {
         if let Some(control) = &self.control {
             given.push(control.give()?);
         }
-        self.under_way = Some(given.iter().map(|given| given.role.clone()).collect());
+        self.in_progress = Some(given.iter().map(|given| given.role.clone()).collect());
         Ok(given)
     }
 
     /// Nothing has come of it.
     pub(crate) fn go_on(&mut self) {
-        self.under_way = None;
+        self.in_progress = None;
     }
 
     /// Whether a process has taken something of this kind.
     pub(crate) fn is_taken(&self, served: &Served, is_it: impl Fn(&Role) -> bool) -> bool {
-        let given = self.under_way.iter().flatten().enumerate();
+        let given = self.in_progress.iter().flatten().enumerate();
         let mut taken = given.filter(|(place, _)| served.taken.contains(place));
         taken.any(|(_, role)| is_it(role))
     }
@@ -117,7 +117,7 @@ impl Upgrades {
         {
             control.leave();
         }
-        self.under_way = None;
+        self.in_progress = None;
         if let Some(pid) = served.pid {
             systemd::main_process(pid);
         }
