@@ -34,9 +34,9 @@ counts() {
 ok "goaccess counts the lines of squid's format"
 
 calamaris -a <"$squid" >"$work/calamaris.txt" 2>"$work/calamaris.log" || fail "calamaris does not take the log"
-grep -Eq "lines parsed: +$lines\$" "$work/calamaris.txt" || fail "calamaris: $(grep -i 'lines' "$work/calamaris.txt")"
-grep -Eq "invalid lines: +0\$" "$work/calamaris.txt" || fail "calamaris: $(grep -i 'invalid' "$work/calamaris.txt")"
-grep -q "joe" "$work/calamaris.txt" || grep -q "127.0.0.1" "$work/calamaris.txt" || fail "calamaris names nobody"
+grep -Eq "lines parsed: .* $lines *\$" "$work/calamaris.txt" || fail "calamaris: $(grep -i 'lines' "$work/calamaris.txt")"
+grep -Eq "invalid lines: .* 0 *\$" "$work/calamaris.txt" || fail "calamaris: $(grep -i 'invalid' "$work/calamaris.txt")"
+grep -Eq "^CONNECT +$lines " "$work/calamaris.txt" || fail "calamaris: $(grep CONNECT "$work/calamaris.txt")"
 ok "calamaris counts the lines of squid's format"
 
 # logrotate, with `create` and SIGHUP, and with `copytruncate`.
