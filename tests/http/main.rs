@@ -18,6 +18,7 @@ mod forward;
 mod guesses;
 mod leaving;
 mod origins;
+mod records;
 mod smuggling;
 mod statuses;
 mod trailers;
