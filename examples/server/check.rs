@@ -22,6 +22,8 @@ pub(crate) fn check(settings: &Settings) -> ExitCode {
         doors,
         metrics,
         admin,
+        pac: _,
+        script,
         log,
         access_log,
     } = &settings.fixed;
@@ -62,6 +64,10 @@ pub(crate) fn check(settings: &Settings) -> ExitCode {
     match admin {
         Some(admin) => println!("admin     {admin}"),
         None => println!("admin     none"),
+    }
+    match script {
+        Some(script) => println!("pac       {} octets", script.len()),
+        None => println!("pac       none"),
     }
     println!("log       {log}");
     match access_log {

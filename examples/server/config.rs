@@ -29,7 +29,7 @@ use crate::{
     replies::Replies,
     resolver::ResolverTable,
     search::Domain,
-    status::{Admin, Metrics},
+    status::{Admin, Metrics, Pac},
     timeouts::Timeouts,
     udp::Udp,
     upstream::{Rest, Route, Stated, UpstreamUdp},
@@ -112,6 +112,8 @@ pub(crate) struct Config {
     pub(crate) metrics: Option<Metrics>,
     /// Nobody closes tunnels, if there is none.
     pub(crate) admin: Option<Admin>,
+    /// No script for browsers, if there is none.
+    pub(crate) pac: Option<Pac>,
 }
 
 /// Everything but special-purpose addresses.
@@ -155,6 +157,7 @@ impl Default for Config {
             access_log: None,
             metrics: None,
             admin: None,
+            pac: None,
         }
     }
 }

@@ -5,6 +5,7 @@ mod upgrades;
 use std::{future::pending, sync::Arc};
 
 use tokio::{
+    net::TcpListener,
     signal::unix::Signal,
     sync::watch,
     task::{JoinError, JoinHandle},
@@ -23,7 +24,7 @@ use crate::{
     settings::{Fixed, Settings},
     shared::Shared,
     signals::{self, Phase},
-    status::{ControlServer, Health, Status, StatusServer},
+    status::{ControlServer, Health, Pac, Scripts, Status, StatusServer},
     systemd,
     upgrade::{Control, Taken, Upgrades},
     warnings::warn_if_exposed,
@@ -76,6 +77,17 @@ impl Running {
         settings.leaves.clone()?;
         let shared = Shared::new(&settings, records.clone())?;
         records.run()?;
+        let pac = settings
+            .fixed
+            .pac
+            .as_ref()
+            .map(Pac::bind)
+            .transpose()?
+            .flatten();
+        let pac_at = pac.as_ref().map(TcpListener::local_addr).transpose()?;
+        if let Some(listener) = pac {
+            Scripts::new(shared.in_force()).serve(listener);
+        }
         tokio::spawn(signals::list_at_usr1(shared.open.clone())?);
         let (upgrades, superseded) = Upgrades::new(upgrade, anew)?;
         let stop = signals::stop(shared.in_force(), superseded)?;
@@ -109,6 +121,9 @@ impl Running {
             tracing::info!(target: "listening", "listening on {door}");
         }
         running.say_where_metrics_are();
+        if let Some(address) = pac_at {
+            tracing::info!("pac at http://{address}/proxy.pac");
+        }
         settings.fixed.upstream.log();
         warn_if_exposed(&running.flags, &settings);
         container::log_defaults();

@@ -22,7 +22,7 @@ use crate::{
     replies::Replies,
     resolver::ResolverTable,
     search::Domain,
-    status::{Admin, Metrics},
+    status::{Admin, Metrics, Pac},
     timeouts::Timeouts,
     upstream::{File, Plan},
 };
@@ -72,6 +72,9 @@ pub(crate) struct Fixed {
     pub(crate) access_log: Option<AccessLog>,
     pub(crate) metrics: Option<Metrics>,
     pub(crate) admin: Option<Admin>,
+    pub(crate) pac: Option<Pac>,
+    /// What browsers get.
+    pub(crate) script: Option<Arc<str>>,
 }
 
 impl Fixed {
@@ -89,9 +92,12 @@ impl Fixed {
                 logins,
                 log,
                 upgrade_socket,
+                pac,
                 ..
             } = fixed;
+            let pac_at = pac.as_ref().and_then(|pac| pac.listen);
             [
+                ("listen of pac", format!("{pac_at:?}")),
                 (
                     "limits: quota_file and its days",
                     format!("{:?}", limits.fixed()),
@@ -145,6 +151,7 @@ impl Settings {
             access_log,
             metrics,
             admin,
+            pac,
         } = match &flags.config {
             Some(path) => Config::read(path)?,
             None => Config::default(),
@@ -219,7 +226,15 @@ impl Settings {
         let departures = departures.map(|door| rules.over(&door.network.outgoing, &acl));
         let departures = departures.collect();
         let leaves = rules.check(&network.outgoing, &serving);
-        let own = listening.chain(bound.status).chain(stated);
+        let scripts_at = pac.as_ref().and_then(|pac| pac.listen);
+        let own = listening
+            .chain(bound.status)
+            .chain(stated)
+            .chain(scripts_at);
+        let script = pac
+            .as_ref()
+            .map(|pac| pac.script(metrics.is_some(), &serving, !accounts.is_empty(), &acl));
+        let script = script.transpose()?;
         let limits = limits.with_groups(&acl);
         let acl = own.fold(acl, RulesBuilder::listening_on);
         let acl = if flags.allow_private {
@@ -255,6 +270,8 @@ impl Settings {
                 access_log,
                 metrics,
                 admin,
+                pac,
+                script: script.map(Into::into),
             },
         })
     }

@@ -74,6 +74,12 @@ impl RulesBuilder {
         }
     }
 
+    /// Returns the rules so far, in order.
+    #[must_use]
+    pub fn rule_list(&self) -> &[Rule] {
+        &self.rules
+    }
+
     /// Appends a rule.
     #[must_use]
     pub fn rule(mut self, rule: Rule) -> Self {

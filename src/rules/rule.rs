@@ -178,6 +178,13 @@ impl Rule {
         self.action
     }
 
+    /// Returns what it states in `to`: nothing, where it is about all destinations. Of a rule of built
+    /// [`Rules`](super::Rules) there is no list: they are in an index by then.
+    #[must_use]
+    pub fn destinations(&self) -> &[Destination] {
+        &self.destinations
+    }
+
     /// Returns what the log calls it.
     #[must_use]
     pub fn name(&self) -> Option<&str> {

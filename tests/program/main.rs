@@ -53,6 +53,8 @@ mod names;
 #[cfg(all(feature = "limit", feature = "metrics", feature = "proxy-url"))]
 mod network;
 #[cfg(all(feature = "limit", feature = "metrics", feature = "proxy-url"))]
+mod pac;
+#[cfg(all(feature = "limit", feature = "metrics", feature = "proxy-url"))]
 mod page;
 #[cfg(all(feature = "limit", feature = "metrics", feature = "proxy-url"))]
 mod probes;

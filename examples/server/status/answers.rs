@@ -26,14 +26,19 @@ impl Site for Status {
             return answer;
         }
         let path = request.uri().path();
+        // It tells nothing of anybody, and is asked for by any name.
+        let script = self.scripts.at(path);
         let (part, data) = (page::part(path), Data::of(path));
         let is_plain = matches!(path, "/metrics" | "/live" | "/ready");
-        if part.is_none() && data.is_none() && !is_plain {
+        if part.is_none() && data.is_none() && script.is_none() && !is_plain {
             let there_are = "there are /, /metrics, /live and /ready\n";
             return text(StatusCode::NOT_FOUND, there_are);
         }
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             return text(StatusCode::METHOD_NOT_ALLOWED, "only GET is known here\n");
+        }
+        if let Some(script) = script {
+            return script;
         }
         match path {
             "/metrics" => {

@@ -9,6 +9,7 @@ mod history;
 mod listing;
 mod network;
 mod numbers;
+mod pac;
 mod page;
 mod row;
 mod selection;
@@ -43,6 +44,7 @@ use self::admin::AdminPage;
 pub(crate) use self::{
     admin::{Admin, CLOSE, ControlServer},
     health::Health,
+    pac::{Pac, Scripts},
     server::StatusServer,
 };
 
@@ -84,6 +86,7 @@ pub(crate) struct Status {
     dashboard: AtomicBool,
     /// Where tunnels can be closed from the page.
     admin: Mutex<Option<Arc<AdminPage>>>,
+    scripts: Scripts,
     health: Health,
 }
 
@@ -104,6 +107,7 @@ impl Status {
             watch: Arc::default(),
             dashboard: AtomicBool::new(false),
             admin: Mutex::default(),
+            scripts: Scripts::new(shared.in_force()),
             health,
         });
         tokio::spawn(Arc::clone(&status).keep());

@@ -13,6 +13,7 @@ pub(super) fn part(path: &str) -> Option<Answer> {
         "/" => (HTML, include_str!("page.html")),
         "/page.css" => (STYLE, include_str!("page.css")),
         "/page.js" => (SCRIPT, include_str!("page.js")),
+        "/admin.js" => (SCRIPT, include_str!("admin.js")),
         "/chart.js" => (SCRIPT, include_str!("chart.js")),
         "/format.js" => (SCRIPT, include_str!("format.js")),
         "/table.js" => (SCRIPT, include_str!("table.js")),

@@ -1,5 +1,6 @@
 // Asks for the state of the server over and over, and shows it.
 
+import * as admin from "./admin.js";
 import { describe, draw } from "./chart.js";
 import { bytes, clock, duration, number, rate } from "./format.js";
 import { fill } from "./table.js";
@@ -56,7 +57,7 @@ function drawHistory() {
 }
 
 function sums(kind) {
-  return [
+  const columns = [
     { label: kind, show: (cell, it) => {
       let button = cell.querySelector("button");
       if (button === null) {
@@ -74,6 +75,11 @@ function sums(kind) {
     { label: "down", number: true, text: it => bytes(it.down) },
     { label: "now", number: true, text: it => rate(it.up_rate + it.down_rate) },
   ];
+  if (kind === "user") columns.push({ show: (cell, it) => {
+    const name = "all tunnels of " + it.name;
+    admin.button(cell, "Close " + name, () => admin.close({ user: it.name }, name));
+  } });
+  return columns;
 }
 
 const limits = [
@@ -162,6 +168,7 @@ function show(status) {
   });
   if (at("problems").textContent !== problems.map(item => item.textContent).join(""))
     at("problems").replaceChildren(...problems);
+  at("admin").hidden = !status.admin;
   fill(at("limits"), status.limits, it => it.name, limits, "nothing is limited");
   fill(at("upstreams"), status.upstreams, it => it.name, upstreams, "none");
   fill(at("users"), status.users, it => it.name, sums("user"), "nobody yet");
@@ -211,5 +218,6 @@ at("feed-more").addEventListener("click", () => {
   showFeed();
 });
 new ResizeObserver(drawHistory).observe(at("throughput"));
+admin.start(ask);
 tunnels.start(ask);
 ask();

@@ -1,5 +1,6 @@
 // The table of open tunnels: which of them are asked for, and in which order.
 
+import * as admin from "./admin.js";
 import { bytes, duration, number, rate } from "./format.js";
 import { fill, sayMore } from "./table.js";
 
@@ -29,6 +30,10 @@ const columns = [
   { label: "up", number: true, text: it => bytes(it.up) },
   { label: "down", number: true, text: it => bytes(it.down) },
   { label: "now", number: true, text: it => it.up_rate === null ? "–" : rate(it.up_rate + it.down_rate) },
+  { show: (cell, it) => {
+    const name = "the tunnel of " + it.user + " to " + it.target;
+    admin.button(cell, "Close " + name, () => admin.close({ id: it.id }, name));
+  } },
 ];
 
 export function query() {
