@@ -102,7 +102,10 @@ impl Fixed {
                     "limits: quota_file and its days",
                     format!("{:?}", limits.fixed()),
                 ),
-                ("logins", format!("{logins:?}")),
+                (
+                    "logins: remember and remember_wrong",
+                    format!("{:?}", logins.fixed()),
+                ),
                 ("format of log", format!("{:?}", log.format)),
                 ("upgrade_socket", format!("{upgrade_socket:?}")),
             ]

@@ -87,6 +87,7 @@ impl Shared {
     /// Puts in force what the next stack is built of.
     pub(crate) fn put_in_force(&self, fixed: Fixed) {
         self.limits.set(&fixed.limits);
+        self.failed.set_like(&fixed.logins.failed());
         self.in_force.send_replace(Arc::new(fixed));
     }
 

@@ -38,7 +38,6 @@ mod fault;
 mod foreign;
 #[cfg(feature = "http-connect")]
 pub(crate) mod http;
-mod left;
 mod lookup;
 mod refusal;
 mod reply_code;
@@ -67,7 +66,6 @@ pub(crate) use self::{
     chain::{Chain, find},
     classify::is_upstream_down,
     exhausted::{error_code, is_exhausted, is_own},
-    left::has_left,
     reply_code::{ReplyCodes, own_reply_code},
 };
 

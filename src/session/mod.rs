@@ -24,6 +24,7 @@ mod draining;
 mod extensions;
 mod guard;
 mod identity;
+mod left;
 mod login_attempts;
 mod negotiation;
 mod policy;
@@ -43,6 +44,7 @@ mod tunnel_ext;
 mod user_limit;
 
 #[cfg(feature = "limit")]
+pub(crate) use self::left::has_left;
 pub(crate) use self::login_attempts::{CountLogin, CountLogins};
 pub(crate) use self::replies::Replies;
 #[cfg(feature = "metrics")]

@@ -234,3 +234,18 @@ fn nobody_is_refused_while_it_reloads() {
         assert_goes_on(client);
     }
 }
+
+#[test]
+fn what_takes_a_restart_is_named_and_nothing_else() {
+    let file = File::new(OPEN);
+    let mut server = file.server();
+    file.write(&format!(
+        "{OPEN}[logins]\nfree_failures = 1\nhashes_at_once = 1\n[replies]\nbound = false\n"
+    ));
+    server.signal(Signal::HUP);
+    server.silent_until("reloaded", "restart only");
+    file.write(&format!("{OPEN}[logins]\nremember = \"1m\"\n"));
+    server.signal(Signal::HUP);
+    let line = server.says("restart only");
+    assert!(line.contains("only: logins: remember"), "{line}");
+}

@@ -12,6 +12,22 @@ use crate::{
     session::{Accepted, Request, record::Recording},
 };
 
+impl Recorder {
+    /// Creates the layer for sessions: it stands above all that serves the protocols, and below
+    /// [`ProxyProtocolLayer`](crate::layer::proxy_protocol::ProxyProtocolLayer).
+    #[must_use]
+    pub fn sessions(&self) -> RecordSessionsLayer {
+        RecordSessionsLayer::new(self.clone())
+    }
+
+    /// Creates the layer for requests: it stands above all other layers for requests but
+    /// [`UdpOverTcpLayer`](crate::layer::udp_over_tcp::UdpOverTcpLayer), above a time limit for the dial as well.
+    #[must_use]
+    pub fn requests(&self) -> RecordRequestsLayer {
+        RecordRequestsLayer::new(self.clone())
+    }
+}
+
 /// Begins the record of each session: made by [`Recorder::sessions`].
 #[derive(Clone, Debug)]
 pub struct RecordSessionsLayer {

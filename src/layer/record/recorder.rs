@@ -6,10 +6,7 @@ use std::{
     },
 };
 
-use super::{
-    layer::{RecordRequestsLayer, RecordSessionsLayer},
-    updates::Updates,
-};
+use super::updates::Updates;
 use crate::session::record::{SessionIds, Sink, Sinks};
 
 /// Gives the records of sessions to sinks. See the [module](super).
@@ -49,20 +46,6 @@ impl Recorder {
             .write()
             .unwrap_or_else(PoisonError::into_inner);
         *current = sinks;
-    }
-
-    /// Creates the layer for sessions: it stands above all that serves the protocols, and below
-    /// [`ProxyProtocolLayer`](crate::layer::proxy_protocol::ProxyProtocolLayer).
-    #[must_use]
-    pub fn sessions(&self) -> RecordSessionsLayer {
-        RecordSessionsLayer::new(self.clone())
-    }
-
-    /// Creates the layer for requests: it stands above all other layers for requests but
-    /// [`UdpOverTcpLayer`](crate::layer::udp_over_tcp::UdpOverTcpLayer), above a time limit for the dial as well.
-    #[must_use]
-    pub fn requests(&self) -> RecordRequestsLayer {
-        RecordRequestsLayer::new(self.clone())
     }
 
     /// Returns the number of connections that ended before their client had asked for anything, and of which there is

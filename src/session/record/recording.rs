@@ -14,11 +14,10 @@ use tokio::time::Instant;
 
 use super::{Counter, Destinations, End, EndKind, Record, SessionId, Sink};
 use crate::{
-    error::{FailedAttempt, SessionError, find, reply_code},
-    error::{Step, has_left},
+    error::{FailedAttempt, SessionError, Step, find, reply_code},
     proto::{Address, Command, ReplyCode, UdpOverTcp},
     relay::{RelayError, Traffic},
-    session::{Accepted, Dialled, Draining, Extensions, Identity, Protocol, Request},
+    session::{Accepted, Dialled, Draining, Extensions, Identity, Protocol, Request, has_left},
 };
 
 /// Who gets the records of a session, from its beginning to its end.

@@ -9,11 +9,12 @@ use metrics::{Gauge, counter, gauge};
 use pin_project_lite::pin_project;
 
 use crate::{
-    error::{AuthError, BoxError, Fault, ForeignProtocol, SessionError, Step, find, has_left},
+    error::{AuthError, BoxError, Fault, ForeignProtocol, SessionError, Step, find},
     layer::metrics::{
         names::{AUTHENTICATION_FAILURES, FOREIGN_CONNECTIONS, SESSIONS, SESSIONS_OPEN},
         refusals::count_refusal,
     },
+    session::has_left,
 };
 
 pin_project! {

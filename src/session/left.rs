@@ -2,8 +2,10 @@
 
 use std::io;
 
-use super::{Fault, SessionError, Step, find};
-use crate::io::ReadError;
+use crate::{
+    error::{Fault, SessionError, Step, find},
+    io::ReadError,
+};
 
 /// Whether the client closed or reset its connection before its request was read. Load balancers do it all day to see
 /// whether somebody is here, with or without a greeting, and so do clients that have changed their mind.
@@ -19,7 +21,7 @@ pub(crate) fn has_left(error: &SessionError) -> bool {
 
 fn is_end(error: &SessionError) -> bool {
     #[cfg(feature = "tls")]
-    if let Some(super::TlsError::Closed) = find(error) {
+    if let Some(crate::error::TlsError::Closed) = find(error) {
         return true;
     }
     if let Some(ReadError::Closed) = find(error) {
