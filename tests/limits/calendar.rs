@@ -235,6 +235,56 @@ fn keys_are_bounded_and_those_that_used_most_stay() {
 }
 
 #[test]
+fn what_was_saved_stays_when_the_clock_is_set_back() {
+    let (folder, clock) = (Folder::new(), clock());
+    // The first of December.
+    clock.store(NOON + 4 * DAY, Ordering::Relaxed);
+    let quotas = Quotas::new().day(100).month(1_000);
+    let (joe, jane) = (User::named("joe"), User::named("jane"));
+    let counts = store(&clock, quotas).open(folder.file()).unwrap();
+    counts.take(&joe, 90);
+    counts.take(&jane, 80);
+    counts.save().unwrap();
+    // Back into November.
+    clock.fetch_sub(DAY, Ordering::Relaxed);
+    counts.take(&joe, 5);
+    counts.save().unwrap();
+    assert_eq!(counts.used(&joe), (95, 95));
+    assert_eq!(counts.used(&jane), (80, 80));
+    let restarted = store(&clock, quotas).open(folder.file()).unwrap();
+    assert_eq!(restarted.used(&joe), (95, 95));
+    assert_eq!(restarted.used(&jane), (80, 80));
+}
+
+#[test]
+fn the_file_has_no_more_keys_than_are_remembered() {
+    let (folder, clock) = (Folder::new(), clock());
+    let store = store(&clock, Quotas::new()).most_keys(10);
+    let store = store.open(folder.file()).unwrap();
+    for n in 1..100_u64 {
+        store.take(&User::named(n.to_string()), n);
+        assert!(store.save().unwrap());
+    }
+    let text = folder.text();
+    assert!(text.ends_with("end 10\n"), "{text}");
+    assert!(text.contains("99 99 user:99\n"), "{text}");
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_no_file_is_not_waited_for() {
+    let folder = Folder::new();
+    let made = std::process::Command::new("mkfifo")
+        .arg(folder.file())
+        .status();
+    assert!(made.unwrap().success());
+    let problem = store(&clock(), Quotas::new()).open(folder.file());
+    assert_eq!(problem.unwrap_err().to_string(), "it is not a file");
+    let problem = store(&clock(), Quotas::new()).open(&folder.0);
+    assert_eq!(problem.unwrap_err().to_string(), "it is not a file");
+}
+
+#[test]
 fn quotas_change_while_tunnels_are_open() {
     let most = Arc::new(AtomicU64::new(10_000));
     let now = Arc::clone(&most);

@@ -62,8 +62,11 @@ impl Current {
         if !self.says.load(Ordering::Acquire) && Amounts::of(identity).is_none() {
             return None;
         }
-        let table = Arc::clone(&self.table.read().unwrap_or_else(PoisonError::into_inner));
-        Some(table.of(identity))
+        Some(self.get().of(identity))
+    }
+
+    fn get(&self) -> Arc<Table> {
+        Arc::clone(&self.table.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -129,13 +132,14 @@ impl InForce {
 
     /// Puts others in force. Nothing that was counted is lost, and open tunnels have the new bandwidth and the new quotas.
     pub(crate) fn set(&self, limits: &Limits) {
-        let table = Table::new(limits);
+        // First what new requests have, so that none of them sets what was in force before.
+        self.table.set(Table::new(limits));
+        let table = self.table.get();
         self.bandwidth
             .set_rates(|subject| rates(&table.of(subject.identity())));
         self.quota
             .store()
             .allow_all(|subject| quotas(&table.of(subject.identity())));
-        self.table.set(table);
         self.sessions.set_like(&limits.sessions());
         self.handshakes
             .set_per_client(limits.unauthenticated_per_client.get());

@@ -81,20 +81,29 @@ impl<K: Hash + Eq + Clone> State<K> {
 
     /// Forgets keys beyond so many: those that have used the least.
     pub(super) fn bound(&mut self, most: usize) {
-        let Some(mut left) = self.keys.len().checked_sub(most).filter(|it| *it > 0) else {
-            return;
-        };
-        let mut all: Vec<u64> = self.keys.values().map(|it| it.used().month).collect();
-        let (_, least, _) = all.select_nth_unstable(left - 1);
-        let least = *least;
-        left -= all.iter().filter(|used| **used < least).count();
-        self.keys.retain(|_, entry| {
-            let used = entry.used().month;
-            if used == least && left > 0 {
-                left -= 1;
-                return false;
-            }
-            used >= least
-        });
+        bound(&mut self.keys, most, |entry| entry.used().month);
     }
+}
+
+/// Takes out keys beyond so many: those that have used the least.
+pub(super) fn bound<K: Hash + Eq, V>(
+    keys: &mut HashMap<K, V>,
+    most: usize,
+    used: impl Fn(&V) -> u64,
+) {
+    let Some(mut left) = keys.len().checked_sub(most).filter(|it| *it > 0) else {
+        return;
+    };
+    let mut all: Vec<u64> = keys.values().map(&used).collect();
+    let (_, least, _) = all.select_nth_unstable(left - 1);
+    let least = *least;
+    left -= all.iter().filter(|used| **used < least).count();
+    keys.retain(|_, value| {
+        let used = used(value);
+        if used == least && left > 0 {
+            left -= 1;
+            return false;
+        }
+        used >= least
+    });
 }

@@ -24,8 +24,8 @@ use super::{QuotaKey, period::Period};
 
 const VERSION: &str = "tower-socks quotas 1";
 
-/// A file that is longer is not one that was written here: that is 65,536 keys of 1,000 octets.
-const LONGEST: u64 = 64 * 1024 * 1024;
+/// A file that is longer is not one that was written here: that is 65,536 keys of 1,500 octets.
+const LONGEST: u64 = 96 * 1024 * 1024;
 
 /// What one has used, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -49,11 +49,14 @@ pub(super) struct Written<K> {
 
 /// Reads a file, if there is one. `InvalidData` if it is damaged.
 pub(super) fn read<K: QuotaKey + Hash + Eq>(path: &Path) -> io::Result<Option<Written<K>>> {
-    let file = match File::open(path) {
-        Ok(file) => file,
+    // What is no file may never end, and a named pipe is not opened before somebody writes to it.
+    match fs::metadata(path) {
+        Ok(it) if it.is_file() => {}
+        Ok(_) => return Err(io::Error::other("it is not a file")),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
-    };
+    }
+    let file = File::open(path)?;
     let mut text = String::new();
     file.take(LONGEST + 1).read_to_string(&mut text)?;
     if text.len() as u64 > LONGEST {

@@ -13,7 +13,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::{
     CalendarStore, QuotaKey,
-    counts::Since,
+    counts::{Since, bound},
     file::{self, Lock, Used, Written},
 };
 
@@ -33,9 +33,10 @@ where
     pub fn open(self, path: impl Into<PathBuf>) -> io::Result<Self> {
         let path = path.into();
         let store = self.with(|shared| shared.path = Some(path.clone()));
+        // On a full disk there is no room for the lock: what stands in its place is whole all the same.
         let _lock = match Lock::take(&path) {
-            Err(error) if is_full(&error) => return Ok(store),
-            lock => lock?,
+            Err(error) if is_full(&error) => None,
+            lock => Some(lock?),
         };
         if let Some(Written { period, used }) = read(&path)? {
             store.0.begin_with(period, used);
@@ -118,9 +119,10 @@ where
         let period = state.period;
         let mut used = HashMap::new();
         if let Some(file) = file {
+            // One of a later day was written before the clock was set back, and begins nothing anew.
             let (day, month) = (
-                file.period.day == period.day,
-                file.period.month == period.month,
+                file.period.day >= period.day,
+                file.period.month >= period.month,
             );
             used = file.used;
             for used in used.values_mut() {
@@ -143,6 +145,8 @@ where
             since.insert(key.clone(), entry.since);
         }
         used.retain(|_, used| !used.is_nothing());
+        // As in memory: keys that were forgotten there stay in the file, and there would be more and more of them.
+        bound(&mut used, self.0.most(), |used| used.month);
         (Written { period, used }, since)
     }
 
@@ -150,8 +154,8 @@ where
     fn saved(&self, written: &Written<K>, since: HashMap<K, Since>) {
         let mut state = self.0.state();
         let (day, month) = (
-            state.period.day == written.period.day,
-            state.period.month == written.period.month,
+            state.period.day <= written.period.day,
+            state.period.month <= written.period.month,
         );
         for (key, since) in since {
             if let Some(entry) = state.keys.get_mut(&key) {
