@@ -186,6 +186,61 @@ impl Flags {
         file
     }
 
+    /// Puts what the command line says into a file, where it says the same. Users have no password there.
+    pub(crate) fn put_into(&self, file: &mut toml::Table) {
+        use toml::Value;
+        let mut put = |key: &str, value: Value| _ = file.insert(key.to_owned(), value);
+        if !self.listen.is_empty() {
+            put(
+                "listen",
+                self.listen
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect::<Vec<_>>()
+                    .into(),
+            );
+        }
+        if self.open {
+            put("open", true.into());
+        }
+        if self.resolve {
+            put("resolve", true.into());
+        }
+        if let Some(protocols) = self.protocols {
+            let names = protocols.to_string();
+            put("protocols", names.split(", ").collect::<Vec<_>>().into());
+        }
+        let empty = || Value::from(toml::Table::new());
+        let mut put_in = |table: &str, fields: Vec<(String, Value)>| {
+            let table = file.entry(table).or_insert_with(empty);
+            if let (Some(table), false) = (table.as_table_mut(), fields.is_empty()) {
+                table.extend(fields);
+            }
+        };
+        if !self.users.is_empty() {
+            let names = self
+                .users
+                .iter()
+                .map(|(name, _)| String::from_utf8_lossy(name));
+            put_in(
+                "users",
+                names.map(|name| (name.into_owned(), "".into())).collect(),
+            );
+        }
+        if self.allow_private {
+            put_in("acl", vec![("allow_private".into(), true.into())]);
+        }
+        if let Some((certificate, key)) = &self.tls {
+            let path = |path: &PathBuf| Value::from(path.to_string_lossy().into_owned());
+            let fields = [("certificate", path(certificate)), ("key", path(key))];
+            put_in("tls", fields.map(|(name, path)| (name.into(), path)).into());
+        }
+        if !self.balancers.is_empty() {
+            let networks: Vec<_> = self.balancers.iter().map(ToString::to_string).collect();
+            put_in("proxy_protocol", vec![("from".into(), networks.into())]);
+        }
+    }
+
     /// Chooses where to listen: the file counts where the command line says nothing.
     pub(crate) fn listen(&self, file: Option<Listen>) -> Listen {
         if self.listen.is_empty() {

@@ -195,7 +195,7 @@ impl Config {
         self.ldap.is_some() || self.postgres.is_some()
     }
 
-    fn parse(text: &str) -> Result<Self, (Option<Range<usize>>, String)> {
+    pub(crate) fn parse(text: &str) -> Result<Self, (Option<Range<usize>>, String)> {
         // `Display` of these errors shows the line, which may hold a password: the message alone
         // does not.
         let fail = |error: &toml::de::Error| (error.span(), error.message().to_owned());

@@ -63,8 +63,13 @@ fn are_nearly_gone() -> bool {
 
 const EMFILE: i32 = rustix::io::Errno::MFILE.raw_os_error();
 
+/// The limit in force, if there is one.
+pub(crate) fn limit() -> Option<u64> {
+    getrlimit(Resource::Nofile).current
+}
+
 /// Counts those that are open.
-fn open() -> io::Result<u64> {
+pub(crate) fn open() -> io::Result<u64> {
     // Linux says it as the size of the list, from 6.2 on.
     if cfg!(target_os = "linux") {
         let open = fs::metadata(OPEN)?.len();

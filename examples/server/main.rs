@@ -94,11 +94,16 @@ fn main() -> ExitCode {
         Ok(loaded) => loaded,
         Err(problem) => return complain(&problem, ExitCode::FAILURE),
     };
-    let log = match log::start(&settings.fixed.log) {
+    let mut log_settings = settings.fixed.log.clone();
+    if !matches!(task, Task::Serve) {
+        // Who checks a file reads what there is to say, and need not be the user who owns the log.
+        log_settings.file = None;
+    }
+    let log = match log::start(&log_settings) {
         Ok(log) => log,
         Err(problem) => return complain(&problem, ExitCode::FAILURE),
     };
-    // A check writes to no file but the log.
+    // A check writes to no file.
     let access_log = settings.fixed.access_log.as_ref();
     let access_log = access_log.filter(|_| matches!(task, Task::Serve));
     let records = match Records::start(access_log, &log) {
@@ -112,7 +117,7 @@ fn main() -> ExitCode {
     let outcome = runtime.block_on(async {
         match task {
             Task::Explain(question) => Ok(answer(&settings, &question).await),
-            Task::Check => Ok(check::check(&settings)),
+            Task::Check => check::check(&flags, &settings),
             Task::Serve => {
                 let given = (sockets, taken);
                 let running =

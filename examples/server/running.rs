@@ -24,7 +24,7 @@ use crate::{
     settings::{Fixed, Settings},
     shared::Shared,
     signals::{self, Phase},
-    status::{ControlServer, Health, Pac, Scripts, Status, StatusServer},
+    status::{ControlServer, Health, Pac, Scripts, Status, StatusServer, reloads},
     systemd,
     upgrade::{Control, Taken, Upgrades},
     warnings::warn_if_exposed,
@@ -251,11 +251,18 @@ impl Running {
         match loaded {
             Ok(Ok(settings)) => {
                 if let Err(problem) = self.put_in_force(settings, &path) {
+                    reloads::failed();
                     tracing::error!("kept what was in force: {path}: {problem}");
                 }
             }
-            Ok(Err(error)) => tracing::error!("kept what was in force: {error}"),
-            Err(error) => tracing::error!("kept what was in force: {path}: {error}"),
+            Ok(Err(error)) => {
+                reloads::failed();
+                tracing::error!("kept what was in force: {error}");
+            }
+            Err(error) => {
+                reloads::failed();
+                tracing::error!("kept what was in force: {path}: {error}");
+            }
         }
     }
 
@@ -312,6 +319,7 @@ impl Running {
         }
         let certificates = settings.tls.iter().flatten().count();
         let (users, rules) = counts;
+        reloads::succeeded();
         tracing::info!(users, rules, certificates, "reloaded {path}");
         self.users_file = settings.users_file;
         Ok(())

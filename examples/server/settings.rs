@@ -2,7 +2,12 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use tower_socks::{BoxError, Rules, relay::Relay, rules::RulesBuilder, tls::rustls::ServerConfig};
+use tower_socks::{
+    BoxError, Rules,
+    relay::Relay,
+    rules::{Rule, RulesBuilder},
+    tls::rustls::ServerConfig,
+};
 
 use crate::{
     access_log::AccessLog,
@@ -24,7 +29,7 @@ use crate::{
     search::Domain,
     status::{Admin, Metrics, Pac},
     timeouts::Timeouts,
-    upstream::{File, Plan},
+    upstream::{File, Plan, Route},
 };
 
 /// Users and rules that have passed all checks.
@@ -46,6 +51,8 @@ pub(crate) struct Settings {
     pub(crate) leaves: Result<(), String>,
     /// The certificates of each, in their order.
     pub(crate) tls: Vec<Option<Arc<ServerConfig>>>,
+    /// Rules and routes that never decide, for people.
+    pub(crate) unreachable: Vec<String>,
     pub(crate) fixed: Fixed,
 }
 
@@ -162,6 +169,7 @@ impl Settings {
         if let Some(admin) = &admin {
             admin.check(metrics.as_ref().is_some_and(Metrics::has_dashboard))?;
         }
+        let routed: Vec<Rule> = routes.iter().map(Route::rule).cloned().collect();
         let upstream = Plan::new(
             File {
                 upstream,
@@ -238,6 +246,12 @@ impl Settings {
             .as_ref()
             .map(|pac| pac.script(metrics.is_some(), &serving, !accounts.is_empty(), &acl));
         let script = script.transpose()?;
+        let mut unreachable = said("acl", &acl);
+        if !routed.is_empty() {
+            let routes = said("routes", &acl.clone().with_rules(routed));
+            let routes = routes.iter().map(|said| said.replace("rule ", "route "));
+            unreachable.extend(routes);
+        }
         let limits = limits.with_groups(&acl);
         let acl = own.fold(acl, RulesBuilder::listening_on);
         let acl = if flags.allow_private {
@@ -255,6 +269,7 @@ impl Settings {
             departures,
             leaves,
             tls,
+            unreachable,
             fixed: Fixed {
                 doors,
                 limits,
@@ -278,6 +293,13 @@ impl Settings {
             },
         })
     }
+}
+
+/// What is never reached of a list of rules.
+fn said(list: &str, rules: &RulesBuilder) -> Vec<String> {
+    let unreachable = rules.unreachable();
+    let unreachable = unreachable.iter();
+    unreachable.map(|it| format!("{list}, {it}")).collect()
 }
 
 /// Checks that where datagrams are carried in streams, datagrams are served at all.

@@ -13,8 +13,11 @@ use crate::{
     settings::{Fixed, Settings},
 };
 
+/// Lines of one kind.
+const MOST: usize = 20;
+
 /// Warns about passwords and keys that every user of this machine can read, and about networks from which everybody may
-/// say to be any client.
+/// say to be any client; and about rules that are never reached.
 pub(crate) fn warn_if_exposed(flags: &Flags, settings: &Settings) {
     let Settings {
         has_secrets,
@@ -22,9 +25,16 @@ pub(crate) fn warn_if_exposed(flags: &Flags, settings: &Settings) {
         doors,
         rules,
         accounts,
+        unreachable,
         ..
     } = settings;
     accounts.directories().warn();
+    for said in unreachable.iter().take(MOST) {
+        tracing::warn!("{said}: move it up, or remove it");
+    }
+    if let Some(more) = unreachable.len().checked_sub(MOST).filter(|more| *more > 0) {
+        tracing::warn!("and {more} more rules that are never reached");
+    }
     let file = flags.config.as_deref().filter(|_| *has_secrets);
     let users = users_file.as_ref().map(|file| &*file.path);
     for path in file

@@ -10,6 +10,7 @@ mod log_budget;
 mod permits;
 mod places;
 mod said;
+mod waiting;
 
 #[cfg(feature = "metrics")]
 pub(crate) use self::limit_events::LIMITS;
@@ -24,6 +25,7 @@ pub(crate) use self::{
     permits::Permits,
     places::{Place, Places},
     said::{Listened, answered, warned},
+    waiting::{LOOKUPS_WAITING, VERIFICATIONS_WAITING, Waiting},
 };
 
 pub use self::{fullness::Fullness, handshakes::HandshakeLimit};

@@ -35,6 +35,29 @@ pub enum LookupErrorKind {
     Upstream,
 }
 
+impl LookupErrorKind {
+    /// All kinds.
+    pub const ALL: [Self; 5] = [
+        Self::NotFound,
+        Self::NoAnswer,
+        Self::NameServers,
+        Self::System,
+        Self::Upstream,
+    ];
+
+    /// Returns its name, as metrics have it: `not_found`, `no_answer`, `name_servers`, `system` or `upstream`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotFound => "not_found",
+            Self::NoAnswer => "no_answer",
+            Self::NameServers => "name_servers",
+            Self::System => "system",
+            Self::Upstream => "upstream",
+        }
+    }
+}
+
 impl LookupError {
     pub(crate) fn new(name: DomainName, kind: LookupErrorKind, source: Option<BoxError>) -> Self {
         Self {

@@ -99,6 +99,10 @@ impl RulesBuilder {
         self
     }
 
+    pub(super) fn stated_rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
     /// Replaces the rules, and keeps all else: to [check](Self::check_names) others by the same groups.
     #[must_use]
     pub fn with_rules(self, rules: impl IntoIterator<Item = Rule>) -> Self {

@@ -45,11 +45,8 @@ impl Compiled {
     }
 
     pub(super) fn rule_text(&self, id: RuleId) -> String {
-        let number = id + 1;
-        match self.rules.get(id as usize).and_then(Rule::name) {
-            Some(name) => format!("rule {number} ({})", Escaped(name)),
-            None => format!("rule {number}"),
-        }
+        let number = (id as usize).saturating_add(1);
+        rule_text(number, self.rules.get(id as usize).and_then(Rule::name))
     }
 
     /// What an allow rule has to state in `to`, as TOML has it, to open an address that no other
@@ -162,3 +159,11 @@ const ALLOW_UNRESOLVED: &str =
 /// written a file, or a program.
 const ALLOW_PRIVATE: &str =
     "allow_private = true (in code: Rules::builder(..).allow_private().build())";
+
+/// What the log calls a rule.
+pub(super) fn rule_text(number: usize, name: Option<&str>) -> String {
+    match name {
+        Some(name) => format!("rule {number} ({})", Escaped(name)),
+        None => format!("rule {number}"),
+    }
+}

@@ -135,6 +135,7 @@ mod rules;
 mod schedule;
 mod special_names;
 mod special_purpose;
+mod unreachable;
 
 pub use self::{
     builder::RulesBuilder,
@@ -148,4 +149,5 @@ pub use self::{
     rules::Rules,
     schedule::{TimeRange, Weekdays},
     special_purpose::SpecialPurpose,
+    unreachable::Unreachable,
 };

@@ -19,6 +19,10 @@ pub struct PortRange {
 }
 
 impl PortRange {
+    pub(super) const fn covers(&self, other: &Self) -> bool {
+        self.first <= other.first && other.last <= self.last
+    }
+
     pub(super) const fn contains(self, port: u16) -> bool {
         self.first <= port && port <= self.last
     }

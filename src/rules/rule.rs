@@ -201,6 +201,11 @@ impl Protocols {
         Self(self.0 | bit(protocol))
     }
 
+    /// Returns whether all that the others include is included.
+    pub(super) const fn cover(self, others: Self) -> bool {
+        self.0 == 0 || (others.0 != 0 && self.0 & others.0 == others.0)
+    }
+
     /// Returns whether it is one of them, or none is stated.
     pub(super) const fn include(self, protocol: Protocol) -> bool {
         self.0 == 0 || self.0 & bit(protocol) != 0

@@ -118,6 +118,12 @@ impl Rules {
         (0..self.len()).filter_map(|at| Some(self.0.rule_text(RuleId::try_from(at).ok()?)))
     }
 
+    /// Returns the same of the rules that refuse.
+    pub fn refusing(&self) -> impl Iterator<Item = String> {
+        let rules = self.0.rules.iter().zip(self.names());
+        rules.filter_map(|(rule, name)| (!rule.action().allows()).then_some(name))
+    }
+
     /// Returns when decisions may change next after a time, because of the time alone: the hours or the
     /// day of a rule begin or end. `None` where no rule looks at the clock.
     ///

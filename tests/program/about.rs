@@ -1,6 +1,10 @@
 //! What the example server prints of itself: its version, and a file with its defaults.
 
-use std::process::{Command, Stdio};
+use std::{
+    fs::Permissions,
+    os::unix::fs::PermissionsExt,
+    process::{Command, Stdio},
+};
 
 use crate::support::program::{file::File, program};
 
@@ -17,6 +21,8 @@ fn prints(flags: &[&str]) -> String {
 /// What would be in force with this file.
 fn check(text: &str) -> String {
     let file = File::new(text);
+    // It may have passwords.
+    std::fs::set_permissions(&file.0, Permissions::from_mode(0o600)).unwrap();
     prints(&["--config", file.path(), "--check"])
 }
 

@@ -133,9 +133,11 @@ fn check_says_what_would_be_in_force() {
     for line in [
         "listen    127.0.0.1:1080\n",
         "users     1\n",
-        "socks5h://joe:***@proxy.example:1080, then http://other.example:3128\n",
-        "tunnels_per_user: Some(7)",
-        "dial: Span(65s)",
+        "upstream = [\"socks5h://joe:***@proxy.example\", \"http://other.example:3128\"]\n",
+        "tunnels_per_user = 7\n",
+        "dial = \"1m 5s\"\n",
+        // The default.
+        "handshake = \"10s\"\n",
     ] {
         assert!(said.contains(line), "{line} in {said}");
     }

@@ -19,6 +19,8 @@ mod admin;
 #[cfg(all(feature = "limit", feature = "proxy-url"))]
 mod amounts;
 mod changes;
+#[cfg(all(feature = "limit", feature = "metrics", feature = "proxy-url"))]
+mod check;
 mod config;
 mod container;
 #[cfg(all(feature = "limit", feature = "metrics", feature = "proxy-url"))]

@@ -15,6 +15,7 @@ use serde::Deserialize;
 use tower_socks::layer::record::{Record, Sink};
 
 use self::writer::Writer;
+pub(crate) use self::writer::register;
 use crate::{
     log::{Place, Privacy},
     timeouts::Span,

@@ -23,6 +23,17 @@ const KEPT: usize = 256 * 1024;
 /// The metric of lines.
 const LINES: &str = "access_log_lines_total";
 
+/// Its numbers, with what they mean, from 0.
+pub(crate) fn register() {
+    metrics::describe_counter!(
+        LINES,
+        "Lines of the access log, by outcome: written or dropped."
+    );
+    for outcome in ["written", "dropped"] {
+        metrics::counter!(LINES, "outcome" => outcome).increment(0);
+    }
+}
+
 /// Queues lines for a file. Clones share the queue.
 #[derive(Clone)]
 pub(crate) struct Writer(Arc<Shared>);

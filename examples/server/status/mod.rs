@@ -11,6 +11,8 @@ mod network;
 mod numbers;
 mod pac;
 mod page;
+mod process;
+pub(crate) mod reloads;
 mod row;
 mod selection;
 mod series;

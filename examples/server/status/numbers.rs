@@ -2,13 +2,15 @@
 
 use std::collections::HashSet;
 
+use metrics::counter;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tower_socks::{
     BoxError,
     layer::{acl::SwapPolicy, metrics::names},
 };
 
-use crate::{auth::UsersPolicy, upstream::Standings};
+use super::{process::Process, reloads};
+use crate::{access_log, auth::UsersPolicy, upstream::Standings};
 
 /// Upper bounds for the times of dials and lookups, in seconds.
 const TIMES: [f64; 12] = [
@@ -18,11 +20,21 @@ const TIMES: [f64; 12] = [
 /// And for how long tunnels are open.
 const OPEN_TIMES: [f64; 8] = [0.1, 1.0, 10.0, 60.0, 600.0, 3600.0, 21_600.0, 86_400.0];
 
+/// Rules whose refusals are there before the first one.
+const RULES: usize = 1_000;
+
+/// What this program counts itself.
+fn register() {
+    access_log::register();
+    reloads::register();
+}
+
 /// What is counted, from the start.
 pub(super) struct Numbers {
     handle: PrometheusHandle,
     policy: SwapPolicy<UsersPolicy>,
     upstreams: Standings,
+    process: Process,
 }
 
 impl Numbers {
@@ -36,10 +48,13 @@ impl Numbers {
             .set_buckets_for_metric(Matcher::Full(names::TUNNEL_SECONDS.into()), &OPEN_TIMES)?
             .install_recorder()?;
         names::describe();
+        names::register();
+        register();
         Ok(Self {
             handle,
             policy,
             upstreams,
+            process: Process::new(),
         })
     }
 
@@ -65,11 +80,15 @@ impl Numbers {
             reason.is_none_or(|(reason, _)| !reason.starts_with("rule ") || rules.contains(reason))
                 && is_upstream(line)
         };
+        for rule in policy.rules.refusing().take(RULES) {
+            counter!(names::REFUSALS, "reason" => rule).increment(0);
+        }
         let mut shown = self.handle.render();
         if shown.lines().any(|line| !is_shown(line)) {
             let lines = shown.split_inclusive('\n');
             shown = lines.filter(|line| is_shown(line)).collect();
         }
+        self.process.write(&mut shown);
         shown
     }
 }

@@ -48,7 +48,8 @@ impl Series {
         match name {
             names::REFUSALS => {
                 let reason = label_value(labels, "reason");
-                self.refusals.extend(reason.map(|reason| (reason, count)));
+                self.refusals
+                    .extend(reason.map(|reason| (reason, count)).filter(|_| count > 0));
             }
             names::LIMIT_EVENTS => {
                 let limit = label_value(labels, "limit").zip(label_value(labels, "event"));

@@ -9,7 +9,12 @@ use std::{
 
 use tokio::{sync::oneshot, time::timeout};
 
-use crate::{admission::LimitEvents, error::Refusal, proto::ReplyCode, session::UserOrClient};
+use crate::{
+    admission::{LOOKUPS_WAITING, LimitEvents, Waiting},
+    error::Refusal,
+    proto::ReplyCode,
+    session::UserOrClient,
+};
 
 /// The user or client network that a lookup is for. Those that are for no client are one of their own.
 pub(super) type Key = Option<UserOrClient>;
@@ -90,6 +95,7 @@ impl Turns {
         let Some(waiting) = waiting else {
             return Err(too_many("too many lookups of this client wait"));
         };
+        let _counted = Waiting::new(LOOKUPS_WAITING);
         match timeout(LIMIT, waiting).await {
             Ok(Ok(turn)) => Ok(turn),
             Ok(Err(_)) | Err(_) => Err(too_many(

@@ -30,12 +30,16 @@
 //! | [`socks_upstream_dials_total`](names::UPSTREAM_DIALS) | dials | `upstream`, `outcome` | the same |
 //! | [`socks_upstream_dial_seconds`](names::UPSTREAM_DIAL_SECONDS) | the time of dials | `upstream` | the same |
 //! | [`socks_resolve_seconds`](names::RESOLVE_SECONDS) | the time to resolve a name | `outcome` | [`LookupMetricsLayer`] |
+//! | [`socks_resolve_failures_total`](names::RESOLVE_FAILURES) | lookups that failed | `kind` | the same |
+//! | [`socks_lookups_waiting`](names::LOOKUPS_WAITING) | lookups that wait for a turn | | the resolvers themselves |
+//! | [`socks_verifications_waiting`](names::VERIFICATIONS_WAITING) | logins that wait for a turn | | the verifier itself |
 //!
 //! No label has a value that a client can invent: no user, no target. What each client does is in the
 //! log, and in the list of [open tunnels](super::track).
 //!
 //! Install the recorder before the first connection, and call [`names::describe`] once for recorders
-//! that show texts and units.
+//! that show texts and units, and [`names::register`] to have all that is known beforehand there with 0: an alert on a
+//! counter does not see its first event otherwise.
 //!
 //! # Example
 //!
@@ -63,6 +67,7 @@
 //! ```
 
 mod refusals;
+mod register;
 mod requests;
 mod resolver;
 mod sessions;

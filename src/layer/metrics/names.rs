@@ -1,5 +1,7 @@
 //! The names of the metrics.
 
+pub use super::register::register;
+
 use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 
 /// Sessions that have ended, by `outcome`: `done`; `left` where the client closed before its request was read, as health
@@ -30,6 +32,16 @@ pub const DIAL_SECONDS: &str = "socks_dial_seconds";
 
 /// The time that lookups of names took, in seconds, by `outcome`, `ok` or `failed`.
 pub const RESOLVE_SECONDS: &str = "socks_resolve_seconds";
+
+/// Lookups of names that failed, by `kind`: `not_found`, `no_answer`, `name_servers`, `system` or `upstream`, as
+/// [`LookupErrorKind`](crate::error::LookupErrorKind) has them, or `other`, such as one that found no turn.
+pub const RESOLVE_FAILURES: &str = "socks_resolve_failures_total";
+
+/// Lookups of names that wait for a turn.
+pub const LOOKUPS_WAITING: &str = crate::admission::LOOKUPS_WAITING;
+
+/// Logins whose password waits to be verified by a [`BlockingVerifier`](crate::layer::auth::BlockingVerifier).
+pub const VERIFICATIONS_WAITING: &str = crate::admission::VERIFICATIONS_WAITING;
 
 /// Tunnels that are open, by `command`: associations are `udp`.
 pub const TUNNELS_OPEN: &str = "socks_tunnels_open";
@@ -88,6 +100,12 @@ pub fn describe() {
     describe_counter!(REQUESTS, "Requests, by command and reply code.");
     describe_histogram!(DIAL_SECONDS, Unit::Seconds, "Time of dials, by command.");
     describe_histogram!(RESOLVE_SECONDS, Unit::Seconds, "Time to resolve a name.");
+    describe_counter!(RESOLVE_FAILURES, "Lookups of names that failed, by kind.");
+    describe_gauge!(LOOKUPS_WAITING, "Lookups of names that wait for a turn.");
+    describe_gauge!(
+        VERIFICATIONS_WAITING,
+        "Logins whose password waits to be verified."
+    );
     describe_gauge!(TUNNELS_OPEN, "Tunnels that are open, by command.");
     describe_histogram!(
         TUNNEL_SECONDS,

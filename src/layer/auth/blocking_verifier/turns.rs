@@ -14,7 +14,7 @@ use tokio::{
 
 use super::queue::{Entered, Place, Queue, too_many};
 use crate::{
-    admission::{LimitEvents, client_network},
+    admission::{LimitEvents, VERIFICATIONS_WAITING, Waiting, client_network},
     error::{AuthError, BoxError},
     session::{Credentials, Identity},
 };
@@ -54,6 +54,7 @@ struct Job {
     credentials: Credentials,
     since: Instant,
     verdict: oneshot::Sender<Verdict>,
+    waiting: Waiting,
 }
 
 impl Turns {
@@ -85,6 +86,7 @@ impl Turns {
                 credentials,
                 since: Instant::now(),
                 verdict,
+                waiting: Waiting::new(VERIFICATIONS_WAITING),
             },
         );
         let more = state.take_turn(self.limits.turns);
@@ -179,6 +181,7 @@ impl Turn {
             let Some(job) = next else {
                 return;
             };
+            drop(job.waiting);
             if job.verdict.is_closed() {
                 continue;
             }

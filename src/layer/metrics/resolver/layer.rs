@@ -5,6 +5,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::future::ResponseFuture;
+use crate::error::BoxError;
 
 /// Measures the lookups of a resolver. See the [module](crate::layer::metrics).
 #[derive(Clone, Copy, Debug, Default)]
@@ -49,13 +50,17 @@ impl<S> LookupMetrics<S> {
     }
 }
 
-impl<S: Service<L>, L> Service<L> for LookupMetrics<S> {
+impl<S, L> Service<L> for LookupMetrics<S>
+where
+    S: Service<L>,
+    S::Error: Into<BoxError>,
+{
     type Response = S::Response;
-    type Error = S::Error;
+    type Error = BoxError;
     type Future = ResponseFuture<S::Future>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(cx)
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(cx).map_err(Into::into)
     }
 
     fn call(&mut self, lookup: L) -> Self::Future {
