@@ -119,38 +119,36 @@ fn the_file_that_it_prints_is_the_reference() {
 /// Besides users, rules and limits, which are examples, the reference says the defaults.
 #[test]
 fn the_reference_says_the_defaults() {
-    let (said, default) = (check(REFERENCE), check(""));
-    let line = |of: &str, name: &str| {
-        let line = of.lines().find(|line| line.starts_with(name));
-        line.unwrap_or_else(|| panic!("{name} in {of}")).to_owned()
-    };
+    let parsed = |text| check(text).parse::<toml::Table>().unwrap();
+    let (said, default) = (parsed(REFERENCE), parsed(""));
     for name in [
-        "listen ",
-        "         ",
-        "upstream ",
-        "logins ",
-        "timeouts ",
-        "replies ",
-        "resolve ",
-        "metrics ",
-        "log ",
+        "listen",
+        "protocols",
+        "udp_over_tcp",
+        "resolve",
+        "open",
+        "logins",
+        "timeouts",
+        "replies",
+        "outgoing",
+        "udp",
+        "resolver",
+        "relay",
+        "log",
     ] {
-        // The door's line says whether there is UDP over TCP, and in which protocols.
-        assert_eq!(line(&said, name), line(&default, name), "{name}");
+        assert_eq!(said[name], default[name], "{name}");
     }
-    let limit = |of: &str, name: &str| {
-        let limits = line(of, "limits ");
-        let (_, value) = limits.split_once(&format!(" {name}: ")).unwrap();
-        value.split([',', ' ']).next().unwrap().to_owned()
-    };
     for name in [
         "sessions",
+        "sessions_per_client",
+        "sessions_per_user",
         "unauthenticated_per_client",
         "associations_per_user",
         "backlog_bytes_per_association",
         "binds_per_user",
+        "quota_day",
     ] {
-        assert_eq!(limit(&said, name), limit(&default, name), "{name}");
+        assert_eq!(said["limits"][name], default["limits"][name], "{name}");
     }
 }
 

@@ -50,6 +50,8 @@ mod logins;
 mod lookups;
 mod manuals;
 #[cfg(all(feature = "limit", feature = "metrics", feature = "proxy-url"))]
+mod metrics;
+#[cfg(all(feature = "limit", feature = "metrics", feature = "proxy-url"))]
 mod mistakes;
 mod names;
 #[cfg(all(feature = "limit", feature = "metrics", feature = "proxy-url"))]
