@@ -12,6 +12,7 @@
 
 mod about;
 mod access_log;
+mod accounting;
 mod accounts;
 mod auth;
 mod bind;

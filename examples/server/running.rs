@@ -111,6 +111,11 @@ impl Running {
             reload,
             upgrades,
         };
+        running.account(&settings);
+        if taken.is_none() {
+            // Sessions of the process before are not over.
+            running.shared.accounting.begin();
+        }
         running.serve(&settings, status, control)?;
         if let Some(taken) = taken {
             running.take_over(taken).await?;
@@ -165,11 +170,17 @@ impl Running {
             }
             self.shared.records.also("page", what.sink());
         }
+        self.account(settings);
         if let Some(mut control) = control {
             control.start(&self.shared.open)?;
             self.control = control;
         }
         self.servers.change(settings, &self.shared, &self.sockets)
+    }
+
+    fn account(&self, settings: &Settings) {
+        let stated = settings.fixed.accounting.as_ref();
+        self.shared.accounting.change(stated, &self.shared.records);
     }
 
     /// Serves until the signal to stop, and until the sessions have ended then. Reads the file again at each SIGHUP, and
@@ -180,6 +191,8 @@ impl Running {
     /// A listener has failed, or a second signal has dropped the sessions.
     pub(crate) async fn run(mut self) -> Result<(), BoxError> {
         let ended = self.run_to_the_end().await;
+        let goes_on = self.upgrades.have_succeeded();
+        self.shared.accounting.end(goes_on).await;
         self.shared.limits.save();
         ended
     }

@@ -11,6 +11,7 @@ use tower_socks::{
 
 use crate::{
     access_log::AccessLog,
+    accounting,
     accounts::Accounts,
     cli::Flags,
     config::Config,
@@ -82,6 +83,8 @@ pub(crate) struct Fixed {
     pub(crate) pac: Option<Pac>,
     /// What browsers get.
     pub(crate) script: Option<Arc<str>>,
+    /// Nobody hears of tunnels, if there is none.
+    pub(crate) accounting: Option<accounting::Stated>,
 }
 
 impl Fixed {
@@ -141,6 +144,7 @@ impl Settings {
             users_file,
             ldap,
             postgres,
+            radius,
             directories,
             acl,
             limits,
@@ -183,6 +187,7 @@ impl Settings {
             || !hashes.is_empty()
             || ldap.as_ref().is_some_and(|table| table.has_secret())
             || postgres.as_ref().is_some_and(|table| table.has_secret())
+            || radius.as_ref().is_some_and(|table| table.has_secret())
             || upstream.has_password();
         let users = flags.with_users(users);
         let mut accounts = Accounts::new(users, hashes)?;
@@ -196,7 +201,12 @@ impl Settings {
         };
         let ldap = ldap.map(|table| table.directory()).transpose()?;
         let postgres = postgres.map(|table| table.directory()).transpose()?;
-        let stated = [ldap, postgres].into_iter().flatten();
+        let accounting = radius
+            .as_ref()
+            .map(|table| table.accounting())
+            .transpose()?;
+        let radius = radius.map(|table| table.directory()).transpose()?;
+        let stated = [ldap, postgres, radius.flatten()].into_iter().flatten();
         let directories = Directories::new(stated, directories.as_deref())?;
         let accounts = accounts.with_directories(directories);
         let has_udp = upstream.has_udp();
@@ -290,6 +300,7 @@ impl Settings {
                 admin,
                 pac,
                 script: script.map(Into::into),
+                accounting: accounting.flatten(),
             },
         })
     }

@@ -12,6 +12,7 @@ use tower_socks::{
 };
 
 use crate::{
+    accounting,
     accounts::Accounts,
     auth::UsersPolicy,
     limits::InForce,
@@ -46,6 +47,7 @@ pub(crate) struct Shared {
     pub(crate) http: HttpLayer,
     /// Who is told of sessions.
     pub(crate) records: Records,
+    pub(crate) accounting: accounting::InForce,
 }
 
 impl Shared {
@@ -72,6 +74,7 @@ impl Shared {
             upstreams: Standings::default(),
             http: HttpLayer::new(),
             records,
+            accounting: accounting::InForce::default(),
         })
     }
 

@@ -124,6 +124,12 @@ const OFF: &str = "off";
 pub(crate) struct OrOff(Option<Span>);
 
 impl OrOff {
+    /// Returns the time, if it is not off.
+    #[cfg(feature = "radius")]
+    pub(crate) fn span(self) -> Option<Duration> {
+        self.0.map(|span| span.0)
+    }
+
     /// Returns the time; where it is off, the longest that there is, which is no limit.
     pub(crate) const fn limit(self) -> Duration {
         match self.0 {

@@ -14,4 +14,10 @@ mod ldap_entries;
 mod ldap_names;
 #[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(feature = "radius")]
+mod radius;
+#[cfg(feature = "radius")]
+mod radius_accounting;
+#[cfg(feature = "radius")]
+mod radius_server;
 mod slapd;

@@ -38,6 +38,20 @@ fn a_build_without_postgres_says_how_to_have_it() {
 }
 
 #[test]
+fn a_build_without_radius_says_how_to_have_it() {
+    let said = said("[radius]\nservers = [\"127.0.0.1\"]\n");
+    assert!(
+        said.contains("radius: this server is built without RADIUS: build it by `cargo build"),
+        "{said}"
+    );
+    assert!(
+        said.trim_end()
+            .ends_with("--example server --features radius`"),
+        "{said}"
+    );
+}
+
+#[test]
 fn an_order_of_directories_that_are_not_there_is_a_mistake() {
     let said = said("directories = [\"ldap\"]\n");
     assert!(

@@ -77,8 +77,17 @@ fn derived(stated: &Table, settings: &Settings) -> Table {
     };
     let mut ldap = directory(16);
     ldap.insert("start_tls".into(), false.into());
+    let mut radius = table! {
+        nas_identifier: "tower-socks", groups_attribute: "Filter-Id", require_message_authenticator: true,
+        at_once: 64, waiting: 512, timeout: "2s", retries: 1,
+    };
+    if table(stated, "radius").is_some_and(|radius| radius.contains_key("accounting")) {
+        let accounting = table! { interim: "5m", queue: 65_536 };
+        radius.insert("accounting".into(), accounting.into());
+    }
     for (name, defaults) in [
         ("ldap", ldap),
+        ("radius", radius),
         ("postgres", directory(8)),
         ("access_log", table! { format: "json" }),
         ("admin", table! { mode: "0600" }),

@@ -56,6 +56,7 @@ fn summary(settings: &Settings) -> Result<String, std::fmt::Error> {
         script,
         log,
         access_log,
+        accounting,
         ..
     } = &settings.fixed;
     let mut text = String::new();
@@ -98,6 +99,9 @@ fn summary(settings: &Settings) -> Result<String, std::fmt::Error> {
         None => writeln!(out, "pac       none")?,
     }
     writeln!(out, "log       {log}")?;
+    if let Some(accounting) = accounting {
+        writeln!(out, "accounts  {accounting}")?;
+    }
     match access_log {
         Some(access_log) => writeln!(out, "access    {access_log}"),
         None => writeln!(out, "access    none"),

@@ -18,7 +18,7 @@ use crate::{
     access_log::AccessLog,
     accounts::Accounts,
     bind::BindTable,
-    directories::{ldap, postgres},
+    directories::{ldap, postgres, radius},
     hashes::Hashes,
     limits::Limits,
     listen::{Listen, Listener, Protocols, ProxyProtocol, Tls},
@@ -68,6 +68,8 @@ pub(crate) struct Config {
     pub(crate) ldap: Option<ldap::Table>,
     /// Users of a database.
     pub(crate) postgres: Option<postgres::Table>,
+    /// Users of RADIUS, and accounting.
+    pub(crate) radius: Option<radius::Table>,
     /// The order in which they are asked, by the names of their tables.
     pub(crate) directories: Option<Vec<String>>,
     /// The rules, without what the command line adds.
@@ -137,6 +139,7 @@ impl Default for Config {
             users_file: None,
             ldap: None,
             postgres: None,
+            radius: None,
             directories: None,
             acl: public(),
             limits: Limits::default(),
@@ -192,7 +195,12 @@ impl Config {
     }
 
     fn has_directories(&self) -> bool {
-        self.ldap.is_some() || self.postgres.is_some()
+        self.ldap.is_some()
+            || self.postgres.is_some()
+            || self
+                .radius
+                .as_ref()
+                .is_some_and(|table| table.is_directory())
     }
 
     pub(crate) fn parse(text: &str) -> Result<Self, (Option<Range<usize>>, String)> {

@@ -6,7 +6,7 @@
 //! verified by another.
 
 #[cfg_attr(
-    not(any(feature = "ldap", feature = "postgres")),
+    not(any(feature = "ldap", feature = "postgres", feature = "radius")),
     expect(dead_code, reason = "this build has none")
 )]
 mod directory;
@@ -15,10 +15,12 @@ mod gone;
 pub(crate) mod ldap;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
+#[cfg(feature = "radius")]
+pub(crate) mod radius;
 pub(crate) mod recheck;
-#[cfg(any(feature = "ldap", feature = "postgres"))]
+#[cfg(any(feature = "ldap", feature = "postgres", feature = "radius"))]
 mod secret;
-#[cfg(not(all(feature = "ldap", feature = "postgres")))]
+#[cfg(not(all(feature = "ldap", feature = "postgres", feature = "radius")))]
 mod unbuilt;
 
 use std::{fmt, sync::Arc, time::Instant};
@@ -30,13 +32,15 @@ use tower_socks::{
 };
 
 pub(crate) use self::directory::Directory;
-#[cfg(any(feature = "ldap", feature = "postgres"))]
+#[cfg(any(feature = "ldap", feature = "postgres", feature = "radius"))]
 use self::directory::Verifier;
 use self::gone::Gone;
 #[cfg(not(feature = "ldap"))]
 pub(crate) use self::unbuilt::ldap;
 #[cfg(not(feature = "postgres"))]
 pub(crate) use self::unbuilt::postgres;
+#[cfg(not(feature = "radius"))]
+pub(crate) use self::unbuilt::radius;
 
 /// All of them, in the order in which they are asked.
 #[derive(Clone, Default)]

@@ -39,3 +39,41 @@ macro_rules! unbuilt {
 
 unbuilt!(ldap, "ldap", "LDAP");
 unbuilt!(postgres, "postgres", "PostgreSQL");
+
+#[cfg(not(feature = "radius"))]
+pub(crate) mod radius {
+    //! A table that has accounting beside a directory.
+
+    use serde::{Deserialize, Deserializer};
+
+    use crate::{accounting::Stated, directories::Directory};
+
+    unbuilt!(table, "radius", "RADIUS");
+
+    #[derive(Clone, Debug)]
+    pub(crate) struct Table(table::Table);
+
+    impl Table {
+        pub(crate) const fn has_secret(&self) -> bool {
+            self.0.has_secret()
+        }
+
+        pub(crate) const fn directory(&self) -> Result<Option<Directory>, String> {
+            match self.0 {}
+        }
+
+        pub(crate) const fn is_directory(&self) -> bool {
+            match self.0 {}
+        }
+
+        pub(crate) const fn accounting(&self) -> Result<Option<Stated>, String> {
+            match self.0 {}
+        }
+    }
+
+    impl<'de> Deserialize<'de> for Table {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            table::Table::deserialize(deserializer).map(Self)
+        }
+    }
+}

@@ -108,6 +108,11 @@ impl Upgrades {
         taken.any(|(_, role)| is_it(role))
     }
 
+    /// Whether another process serves.
+    pub(crate) const fn have_succeeded(&self) -> bool {
+        self.superseded.is_none()
+    }
+
     /// Another process serves.
     pub(crate) fn succeeded(&mut self, served: Served) {
         self.asking.abort_all();

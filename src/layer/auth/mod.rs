@@ -69,14 +69,14 @@
 mod accept_user_id;
 mod authenticate;
 mod authenticate_stated;
-#[cfg(any(feature = "ldap", feature = "postgres"))]
+#[cfg(any(feature = "ldap", feature = "postgres", feature = "radius"))]
 mod availability;
 mod blocking_verifier;
 #[cfg(feature = "tls")]
 mod client_certificate;
 mod combinators;
 mod future;
-#[cfg(any(feature = "ldap", feature = "postgres"))]
+#[cfg(any(feature = "ldap", feature = "postgres", feature = "radius"))]
 mod gate;
 mod layer;
 #[cfg(feature = "ldap")]
@@ -85,6 +85,8 @@ mod no_auth;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 mod queue;
+#[cfg(feature = "radius")]
+pub mod radius;
 #[cfg(feature = "remember")]
 pub mod remember;
 mod userpass;

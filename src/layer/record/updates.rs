@@ -9,9 +9,15 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::{Instant, sleep};
+use tokio::{
+    sync::Notify,
+    time::{Instant, timeout},
+};
 
-use crate::session::record::{Recording, Sink};
+use crate::session::{
+    Identity,
+    record::{Recording, Sink},
+};
 
 /// How long one waits for a change at most: intervals may be set at any time.
 const MOST: Duration = Duration::from_secs(10);
@@ -23,11 +29,21 @@ const LEAST: Duration = Duration::from_millis(100);
 #[derive(Default)]
 pub(super) struct Updates {
     last: AtomicU64,
-    open: Mutex<BTreeMap<u64, Open>>,
+    list: Mutex<List>,
+    /// Somebody is due before the next look.
+    sooner: Notify,
+}
+
+#[derive(Default)]
+struct List {
+    open: BTreeMap<u64, Open>,
+    /// When one looks again.
+    next: Option<Instant>,
 }
 
 struct Open {
     recording: Recording,
+    identity: Identity,
     /// For each sink that had an interval when the tunnel opened.
     due: Box<[Due]>,
 }
@@ -40,27 +56,32 @@ struct Due {
 impl Updates {
     /// Enters a tunnel, where a sink wants to hear of it. Returns its number in the list.
     pub(super) fn enter(&self, recording: &Recording) -> Option<u64> {
+        let identity = recording.identity();
         let wants = recording.sinks().iter().filter_map(|sink| {
             Some(Due {
-                at: Instant::now().checked_add(sink.interval()?)?,
+                at: Instant::now().checked_add(sink.interval_of(&identity)?)?,
                 sink: Arc::clone(sink),
             })
         });
         let due: Box<[Due]> = wants.collect();
-        if due.is_empty() {
-            return None;
-        }
+        let first = due.iter().map(|due| due.at).min()?;
         let number = self.last.fetch_add(1, Ordering::Relaxed);
         let open = Open {
             recording: recording.clone(),
+            identity,
             due,
         };
-        self.lock().insert(number, open);
+        let mut list = self.lock();
+        list.open.insert(number, open);
+        if list.next.is_some_and(|next| first < next) {
+            list.next = Some(first);
+            self.sooner.notify_one();
+        }
         Some(number)
     }
 
     pub(super) fn remove(&self, number: u64) {
-        let gone = self.lock().remove(&number);
+        let gone = self.lock().open.remove(&number);
         // Outside of the lock: the last one to go may tell a sink.
         drop(gone);
     }
@@ -68,7 +89,7 @@ impl Updates {
     pub(super) async fn run(&self) {
         loop {
             let wait = self.tell();
-            sleep(wait.clamp(LEAST, MOST)).await;
+            _ = timeout(wait, self.sooner.notified()).await;
         }
     }
 
@@ -77,11 +98,12 @@ impl Updates {
         let now = Instant::now();
         let mut told = Vec::new();
         let mut next = now + MOST;
-        for open in self.lock().values_mut() {
+        let mut list = self.lock();
+        for open in list.open.values_mut() {
             for due in &mut open.due {
                 if due.at <= now {
                     // Of one that is no longer wanted nothing is said, until it is again.
-                    let interval = due.sink.interval();
+                    let interval = due.sink.interval_of(&open.identity);
                     due.at = now + interval.unwrap_or(MOST).max(LEAST);
                     if interval.is_some() {
                         told.push((open.recording.clone(), Arc::clone(&due.sink)));
@@ -90,13 +112,16 @@ impl Updates {
                 next = next.min(due.at);
             }
         }
+        let wait = next.saturating_duration_since(now).clamp(LEAST, MOST);
+        list.next = Some(now + wait);
+        drop(list);
         for (recording, sink) in told {
             recording.interim(&*sink);
         }
-        next.saturating_duration_since(now)
+        wait
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Open>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, List> {
+        self.list.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

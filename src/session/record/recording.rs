@@ -105,6 +105,15 @@ impl Recording {
         &self.0.sinks
     }
 
+    /// Who has made the request; anonymous where there is none.
+    pub(crate) fn identity(&self) -> Identity {
+        let state = self.0.lock();
+        let asked = state.request.as_ref();
+        asked
+            .map(|asked| asked.identity.clone())
+            .unwrap_or_default()
+    }
+
     /// Notes the protocol of the client.
     pub(crate) fn speaks(&self, protocol: Protocol) {
         self.0.lock().protocol = Some(protocol);

@@ -1,6 +1,7 @@
 use std::{sync::Arc, time::Duration};
 
 use super::Record;
+use crate::session::Identity;
 
 /// Takes the records of sessions: an access log, accounting, a feed of refusals.
 ///
@@ -43,6 +44,12 @@ pub trait Sink: Send + Sync + 'static {
     fn interval(&self) -> Option<Duration> {
         None
     }
+
+    /// Returns the same for the tunnels of one user: [`interval`](Self::interval) by default. It is this one that is asked.
+    fn interval_of(&self, identity: &Identity) -> Option<Duration> {
+        let _ = identity;
+        self.interval()
+    }
 }
 
 impl<S: Sink + ?Sized> Sink for Arc<S> {
@@ -60,5 +67,9 @@ impl<S: Sink + ?Sized> Sink for Arc<S> {
 
     fn interval(&self) -> Option<Duration> {
         (**self).interval()
+    }
+
+    fn interval_of(&self, identity: &Identity) -> Option<Duration> {
+        (**self).interval_of(identity)
     }
 }

@@ -1,0 +1,25 @@
+//! Of a build without RADIUS.
+
+use std::fmt;
+
+use crate::records::Records;
+
+#[derive(Clone, Debug)]
+pub(crate) enum Stated {}
+
+impl fmt::Display for Stated {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {}
+    }
+}
+
+#[derive(Clone, Default)]
+pub(crate) struct InForce;
+
+impl InForce {
+    pub(crate) const fn change(&self, _: Option<&Stated>, _: &Records) {}
+
+    pub(crate) const fn begin(&self) {}
+
+    pub(crate) async fn end(&self, _: bool) {}
+}
