@@ -25,6 +25,7 @@ pub struct BoxStream(Box<dyn Stream>);
 
 trait Stream: AsyncRead + AsyncWrite + Unpin + Send {
     fn inner(&self) -> &dyn Any;
+    fn inner_mut(&mut self) -> &mut dyn Any;
     fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 }
 
@@ -63,6 +64,10 @@ impl BoxStream {
         self.0.inner()
     }
 
+    pub(super) fn inner_mut(&mut self) -> &mut dyn Any {
+        self.0.inner_mut()
+    }
+
     pub(crate) fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.0.poll_closed(cx)
     }
@@ -71,6 +76,10 @@ impl BoxStream {
 impl<Io: AsyncRead + AsyncWrite + Unpin + Send + 'static> Stream for Watched<Io> {
     fn inner(&self) -> &dyn Any {
         &self.io
+    }
+
+    fn inner_mut(&mut self) -> &mut dyn Any {
+        &mut self.io
     }
 
     fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -155,6 +155,13 @@ impl Meters {
         });
     }
 
+    /// Adds those of another stream.
+    pub(super) fn append(&mut self, others: Self) {
+        if let Some(meter) = others.0 {
+            self.add(meter);
+        }
+    }
+
     #[inline]
     pub(crate) fn poll_allowance(
         &mut self,

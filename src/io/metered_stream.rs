@@ -60,12 +60,26 @@ impl MeteredStream {
         self
     }
 
-    /// Takes the meters out of a stream, if it is a `MeteredStream`. It counts no more.
+    /// Takes all meters out of a stream, also of one in boxes, as that of a [`BoxTunnel`](crate::session::BoxTunnel):
+    /// the socket is found through them as well. They count no more there.
     pub(crate) fn take<Io: 'static>(io: &mut Io) -> Meters {
-        let metered = (io as &mut dyn Any).downcast_mut::<Self>();
-        metered.map_or_else(Meters::default, |metered| {
-            std::mem::take(&mut metered.meters)
-        })
+        let mut meters = Meters::default();
+        let mut io: &mut dyn Any = io;
+        loop {
+            // Asked first: a borrow that is returned in one branch would hold in the other.
+            if io.is::<Self>() {
+                let Some(metered) = io.downcast_mut::<Self>() else {
+                    return meters;
+                };
+                meters.append(std::mem::take(&mut metered.meters));
+                io = metered.io.inner_mut();
+            } else {
+                let Some(boxed) = io.downcast_mut::<BoxStream>() else {
+                    return meters;
+                };
+                io = boxed.inner_mut();
+            }
+        }
     }
 
     pub(super) fn inner(&self) -> &dyn Any {

@@ -11,7 +11,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 use tower_socks::{
-    Traffic, Tunnel,
+    Traffic, Tunnel, TunnelExt,
     error::reply_code,
     io::{ClientStream, Direction, Meter, PrefixedStream},
     proto::Address,
@@ -112,13 +112,38 @@ async fn tunnel(
     (client, target, tokio::spawn(tunnel.run(near)))
 }
 
+/// The same with a box between the meters, as routes that are chosen at run time have it.
+async fn boxed_tunnel(
+    meters: &[Tap; 3],
+) -> (
+    TcpStream,
+    TcpStream,
+    tokio::task::JoinHandle<io::Result<Traffic>>,
+) {
+    let (client, near) = socket_pair().await;
+    let (far, target) = socket_pair().await;
+    let [outer, middle, inner] = meters.clone();
+    let tunnel = Connected::new(far, Address::UNSPECIFIED)
+        .metered(inner)
+        .boxed();
+    let near = PrefixedStream::new(near).metered(outer).metered(middle);
+    (client, target, tokio::spawn(tunnel.run(near)))
+}
+
 #[tokio::test]
 async fn meters_are_told_what_moves_whichever_way_it_moves() {
     within(async {
         // Little by reads and writes, much by splice.
-        for size in [1, 1000, 20_000_000] {
+        let sizes = [1, 1000, 20_000_000];
+        for (size, is_boxed) in sizes
+            .into_iter()
+            .flat_map(|size| [(size, false), (size, true)])
+        {
             let taps = [Tap::default(), Tap::default(), Tap::default()];
-            let (mut client, mut target, running) = tunnel(&taps).await;
+            let (mut client, mut target, running) = match is_boxed {
+                false => tunnel(&taps).await,
+                true => boxed_tunnel(&taps).await,
+            };
             let up: Vec<u8> = (0..size).map(|i| (i % 251) as u8).collect();
             let mut heard = vec![0; size];
             let (said, read) = tokio::join!(client.write_all(&up), target.read_exact(&mut heard));
@@ -136,6 +161,22 @@ async fn meters_are_told_what_moves_whichever_way_it_moves() {
                 assert_eq!(tap.moved(), [size, size]);
             }
         }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_meter_outside_of_a_box_ends_its_tunnel_as_a_limit() {
+    within(async {
+        let taps = [Tap::default(), Tap::default(), Tap::default()];
+        let (mut client, mut target, running) = boxed_tunnel(&taps).await;
+        client.say(b"four").await;
+        target.hear(b"four").await;
+        taps[0].end();
+        client.say(b"more").await;
+        let error = running.await.unwrap().unwrap_err();
+        let relayed = error.get_ref().unwrap().downcast_ref::<RelayError>();
+        assert_eq!(relayed.unwrap().kind(), RelayErrorKind::Limit);
     })
     .await;
 }
