@@ -126,7 +126,8 @@ impl Flags {
                 Arg::Short('h') | Arg::Long("help") => return Ok(Start::Help),
                 Arg::Value(word) if word == "hash-password" => return Ok(Start::HashPassword),
                 Arg::Value(word) if word == "close" => {
-                    return Closing::parse(&mut parser).map(Start::Close);
+                    let closing = Closing::parse(&mut parser)?;
+                    return Ok(closing.map_or(Start::Help, Start::Close));
                 }
                 other => return Err(see_help(other.unexpected())),
             }

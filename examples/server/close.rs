@@ -34,8 +34,8 @@ struct Closed {
 }
 
 impl Closing {
-    /// Reads what follows the command.
-    pub(crate) fn parse(parser: &mut Parser) -> Result<Self, String> {
+    /// Reads what follows the command. None: it asks for help.
+    pub(crate) fn parse(parser: &mut Parser) -> Result<Option<Self>, String> {
         let (mut socket, mut user, mut id) = (None, None, None);
         let wrong = |problem: lexopt::Error| format!("close: {problem}");
         while let Some(arg) = parser.next().map_err(wrong)? {
@@ -47,6 +47,7 @@ impl Closing {
                     let number = text.parse::<u64>();
                     id = Some(number.map_err(|_| "close, --id: expected the number of a tunnel")?);
                 }
+                Arg::Short('h') | Arg::Long("help") => return Ok(None),
                 other => return Err(wrong(other.unexpected())),
             }
         }
@@ -57,10 +58,10 @@ impl Closing {
             (None, Some(id)) => serde_json::json!({ "id": id }),
             _ => return Err("close: expected --user NAME or --id NUMBER".into()),
         };
-        Ok(Self {
+        Ok(Some(Self {
             socket,
             body: body.to_string(),
-        })
+        }))
     }
 
     /// Asks, and says what was closed. Status 1 means that nothing was.

@@ -4,6 +4,8 @@ use std::{error::Error, fmt, io};
 
 use tokio_rustls::rustls;
 
+#[cfg(any(feature = "ldap", feature = "postgres"))]
+use super::Chain;
 use super::{Fault, is_own};
 
 /// Why a TLS handshake failed.
@@ -34,6 +36,20 @@ impl TlsError {
             Self::Io(error) if is_own(error) => Fault::Server,
             Self::NotTls(_) | Self::Closed | Self::Io(_) | Self::Handshake(_) => Fault::Client,
         }
+    }
+
+    /// Of a handshake with a server, for who runs this: with its cause, and what would mend it.
+    #[cfg(any(feature = "ldap", feature = "postgres"))]
+    pub(crate) fn told(&self) -> String {
+        use rustls::{CertificateError, Error};
+
+        let mend = match self {
+            Self::Handshake(Error::InvalidCertificate(CertificateError::UnknownIssuer)) => {
+                "; where that is an authority of your own, `authorities` is its certificate"
+            }
+            _ => "",
+        };
+        format!("{}{mend}", Chain(self))
     }
 }
 

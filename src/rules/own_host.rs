@@ -6,12 +6,19 @@ use std::{
     time::{Duration, Instant},
 };
 
+#[cfg(unix)]
+use crate::admission::LogBudget;
+
 /// For how long a list of the addresses is good. They are asked for by who judges an address, and a
 /// list costs some system calls.
 const FRESH: Duration = Duration::from_secs(5);
 
 /// The addresses of all interfaces, in order, and when they were asked for.
 static HOST: RwLock<Option<(Instant, Box<[IpAddr]>)>> = RwLock::new(None);
+
+/// The lines that say that nobody knows: the list is asked for all the time.
+#[cfg(unix)]
+static LINES: LogBudget = LogBudget::new(1, Duration::from_secs(600));
 
 /// Whether an address is one of this machine's interfaces, as they were at most [`FRESH`] ago.
 pub(super) fn has(address: IpAddr) -> bool {
@@ -42,7 +49,13 @@ fn interfaces() -> Vec<IpAddr> {
     let interfaces = match nix::ifaddrs::getifaddrs() {
         Ok(interfaces) => interfaces,
         Err(error) => {
-            tracing::debug!(%error, "the addresses of this machine are not known");
+            if let Some(suppressed) = LINES.take() {
+                tracing::warn!(
+                    suppressed = suppressed.field(),
+                    %error,
+                    "the addresses of this machine are not known, so that rules do not refuse them: state them as its own"
+                );
+            }
             return Vec::new();
         }
     };

@@ -230,6 +230,7 @@ impl Shared {
             dropped: lost,
         } = state.counts;
         drop(state);
+        metrics::describe_counter!(LINES, "Lines of the access log, by what became of them.");
         metrics::counter!(LINES, "outcome" => "written").absolute(written);
         metrics::counter!(LINES, "outcome" => "dropped").absolute(lost);
         if let Some(dropped) = dropped {

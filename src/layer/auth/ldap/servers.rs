@@ -172,7 +172,7 @@ impl Server {
         );
         drop(state);
         drop(idle);
-        self.availability.failed(failure);
+        self.availability.failed(&failure.told());
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

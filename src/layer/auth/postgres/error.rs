@@ -79,6 +79,16 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// For who runs this: with what would mend it.
+    pub(super) fn told(&self) -> String {
+        match self {
+            Self::Tls(error) => error.told(),
+            _ => self.to_string(),
+        }
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

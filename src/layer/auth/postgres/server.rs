@@ -172,7 +172,7 @@ impl Server {
             std::mem::take(&mut *idle)
         };
         drop(idle);
-        self.availability.failed(failure);
+        self.availability.failed(&failure.told());
     }
 
     /// Connects, and prepares the query.
