@@ -100,8 +100,7 @@ where
 
     fn call(&mut self, mut accepted: Accepted<Io>) -> S::Future {
         let RecordSessionsLayer { recorder, listener } = &self.layer;
-        let sinks = recorder.sinks();
-        if !sinks.is_empty() {
+        if let Some(sinks) = recorder.sinks() {
             let shared = &recorder.shared;
             let (unspoken, id) = (shared.unspoken(), shared.ids().next());
             let recording = Recording::begin(sinks, unspoken, id, listener.clone(), &accepted);

@@ -2,7 +2,7 @@ use std::{
     fmt,
     sync::{
         Arc, PoisonError, RwLock,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -19,6 +19,8 @@ pub struct Recorder {
 
 pub(super) struct Shared {
     ids: SessionIds,
+    /// Whether there is any: mostly there is not, and then no session takes the lock.
+    has_sinks: AtomicBool,
     sinks: RwLock<Sinks>,
     unspoken: Arc<AtomicU64>,
     updates: Updates,
@@ -27,10 +29,12 @@ pub(super) struct Shared {
 impl Recorder {
     /// Creates a recorder for these sinks.
     pub fn new(sinks: impl IntoIterator<Item = Arc<dyn Sink>>) -> Self {
+        let sinks: Sinks = sinks.into_iter().collect();
         Self {
             shared: Arc::new(Shared {
                 ids: SessionIds::new(),
-                sinks: RwLock::new(sinks.into_iter().collect()),
+                has_sinks: AtomicBool::new(!sinks.is_empty()),
+                sinks: RwLock::new(sinks),
                 unspoken: Arc::default(),
                 updates: Updates::default(),
             }),
@@ -39,13 +43,16 @@ impl Recorder {
 
     /// Replaces the sinks. A session goes on telling those that it began with.
     pub fn set_sinks(&self, sinks: impl IntoIterator<Item = Arc<dyn Sink>>) {
-        let sinks = sinks.into_iter().collect();
+        let sinks: Sinks = sinks.into_iter().collect();
+        let has_sinks = !sinks.is_empty();
         let mut current = self
             .shared
             .sinks
             .write()
             .unwrap_or_else(PoisonError::into_inner);
         *current = sinks;
+        // While the lock is held, so that of two calls at once the same one counts here.
+        self.shared.has_sinks.store(has_sinks, Ordering::Release);
     }
 
     /// Returns the number of connections that ended before their client had asked for anything, and of which there is
@@ -63,9 +70,14 @@ impl Recorder {
         self.shared.updates.run().await;
     }
 
-    pub(super) fn sinks(&self) -> Sinks {
+    /// Returns the sinks, if there are any.
+    pub(super) fn sinks(&self) -> Option<Sinks> {
+        if !self.shared.has_sinks.load(Ordering::Acquire) {
+            return None;
+        }
         let sinks = self.shared.sinks.read();
-        Arc::clone(&sinks.unwrap_or_else(PoisonError::into_inner))
+        let sinks = Arc::clone(&sinks.unwrap_or_else(PoisonError::into_inner));
+        (!sinks.is_empty()).then_some(sinks)
     }
 }
 
@@ -86,7 +98,7 @@ impl Shared {
 impl fmt::Debug for Recorder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Recorder")
-            .field("sinks", &self.sinks().len())
+            .field("sinks", &self.sinks().map_or(0, |sinks| sinks.len()))
             .finish_non_exhaustive()
     }
 }
