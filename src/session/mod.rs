@@ -43,8 +43,8 @@ mod tunnel;
 mod tunnel_ext;
 mod user_limit;
 
-#[cfg(feature = "limit")]
 pub(crate) use self::left::has_left;
+#[cfg(feature = "limit")]
 pub(crate) use self::login_attempts::{CountLogin, CountLogins};
 pub(crate) use self::replies::Replies;
 #[cfg(feature = "metrics")]
