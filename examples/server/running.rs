@@ -270,7 +270,8 @@ impl Running {
             }
             Ok(Err(error)) => {
                 reloads::failed();
-                tracing::error!("kept what was in force: {error}");
+                let mistakes = error.to_string().replace('\n', "; ");
+                tracing::error!("kept what was in force: {mistakes}");
             }
             Err(error) => {
                 reloads::failed();

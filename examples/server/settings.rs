@@ -258,7 +258,7 @@ impl Settings {
         let script = script.transpose()?;
         let mut unreachable = said("acl", &acl);
         if !routed.is_empty() {
-            let routes = said("routes", &acl.clone().with_rules(routed));
+            let routes = said("routes", &acl.clone().with_rules(routed).allow_private());
             let routes = routes.iter().map(|said| said.replace("rule ", "route "));
             unreachable.extend(routes);
         }

@@ -99,6 +99,10 @@ impl RulesBuilder {
         self
     }
 
+    pub(super) const fn is_private_allowed(&self) -> bool {
+        self.allow_private
+    }
+
     pub(super) fn stated_rules(&self) -> &[Rule] {
         &self.rules
     }

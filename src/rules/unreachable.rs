@@ -61,16 +61,20 @@ impl RulesBuilder {
     #[must_use]
     pub fn unreachable(&self) -> Vec<Unreachable> {
         let rules = self.stated_rules();
+        let is_protected = !self.is_private_allowed();
         // Where a rule that allows does not match, since something protects the destination, one that denies may.
         let opening = |rule: &Rule| rule.action.allows() && !rule.destinations.is_empty();
         let last_opening = rules.iter().rposition(opening);
         let looked_at = rules.get(..RULES).unwrap_or(rules);
         let mut found = Vec::new();
         for (at, rule) in looked_at.iter().enumerate() {
-            let may_be_opened = last_opening.is_some_and(|last| last > at);
+            let opened = match last_opening {
+                _ if !is_protected => Opened::All,
+                Some(last) if last > at => Opened::Later,
+                _ => Opened::Never,
+            };
             let mut earlier = looked_at.iter().take(at).enumerate();
-            if let Some((covering, other)) =
-                earlier.find(|(_, other)| covers(other, rule, may_be_opened))
+            if let Some((covering, other)) = earlier.find(|(_, other)| covers(other, rule, opened))
             {
                 found.push(Unreachable {
                     rule: rule_text(at + 1, rule.name()),
@@ -82,8 +86,19 @@ impl RulesBuilder {
     }
 }
 
+/// Whether special-purpose addresses and the like are opened by a rule.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Opened {
+    /// None is protected.
+    All,
+    /// By one that comes later.
+    Later,
+    /// Not by a later one.
+    Never,
+}
+
 /// Whether the first decides all that the second could decide, to the same effect as far as there is any.
-fn covers(first: &Rule, second: &Rule, may_be_opened: bool) -> bool {
+fn covers(first: &Rule, second: &Rule, opened: Opened) -> bool {
     covers_all(&first.users, &second.users, PartialEq::eq)
         && covers_all(&first.groups, &second.groups, PartialEq::eq)
         && covers_all(&first.clients, &second.clients, is_around)
@@ -94,6 +109,9 @@ fn covers(first: &Rule, second: &Rule, may_be_opened: bool) -> bool {
         && covers_all(&first.days, &second.days, PartialEq::eq)
         && match (first.action.allows(), second.action.allows()) {
             (false, _) => covers_all(&first.destinations, &second.destinations, includes),
+            (true, true) if opened == Opened::All => {
+                covers_all(&first.destinations, &second.destinations, includes)
+            }
             // It may open what is protected, which takes the very same words.
             (true, true) => {
                 let is_same = first.destinations.is_empty() == second.destinations.is_empty();
@@ -105,7 +123,7 @@ fn covers(first: &Rule, second: &Rule, may_be_opened: bool) -> bool {
                 let has_names =
                     !second.destinations.is_empty() && second.destinations.iter().all(is_name);
                 let is_first = first.destinations.is_empty() || has_names;
-                !may_be_opened
+                opened != Opened::Later
                     && is_first
                     && covers_all(&first.destinations, &second.destinations, PartialEq::eq)
             }

@@ -49,6 +49,8 @@ mod rules_self_connection;
 mod rules_special;
 #[cfg(feature = "rules")]
 mod rules_special_names;
+#[cfg(feature = "rules")]
+mod rules_unreachable;
 mod search_domain;
 #[cfg(feature = "rules")]
 mod swap;

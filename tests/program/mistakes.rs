@@ -1,6 +1,10 @@
 //! Mistakes in what the example server is told about its listeners: each is said with its place.
 
-use crate::support::program::{complaint, file::File};
+use std::process::Command;
+
+use rustix::process::Signal;
+
+use crate::support::program::{complaint, file::File, program};
 
 #[test]
 fn a_mistake_is_said_with_the_listener_and_its_field() {
@@ -113,5 +117,139 @@ fn flags_that_do_not_go_together_are_said() {
     ] {
         let said = complaint(flags);
         assert!(said.contains(expected), "{flags:?}: {said}");
+    }
+}
+
+/// What is said of a file that is wrong, a mistake a line, and the status.
+fn said(text: &str) -> Vec<String> {
+    let file = File::new(text);
+    let output = Command::new(program())
+        .args(["--config", file.path(), "--check"])
+        .output()
+        .unwrap();
+    assert!(!output.status.success(), "{output:?}");
+    let said = String::from_utf8(output.stderr).unwrap();
+    let start = file.path();
+    let lines = said.lines().map(|line| match line.split_once(start) {
+        Some((_, line)) => line.to_owned(),
+        None => line.to_owned(),
+    });
+    lines.collect()
+}
+
+#[test]
+fn all_mistakes_are_said_at_once_in_the_order_of_the_file() {
+    let lines = said(
+        "protocols = [\"gopher\"]\nopne = true\n[limits]\nsesions = 7\ntunnels_per_user = \"many\"\n\
+         [timeouts]\nidle = \"soon\"\n[log]\nformat = \"jsno\"\n\
+         [acl]\ndefault = \"deny\"\n[[acl.rules]]\naction = \"deny\"\n[[acl.rules]]\naction = \"allow\"\nprot = 25\nto = \"10.0.0.1/8\"\n\
+         [[listen]]\naddress = \"127.0.0.1:0\"\nmode = 1\n",
+    );
+    let expected = [
+        ":1:13: protocols: `gopher` is not",
+        ":2:1: opne: unknown field `opne`: did you mean `open`?",
+        ":4:1: limits, sesions: unknown field `sesions`: did you mean `sessions`?",
+        ":5:19: limits, tunnels_per_user: ",
+        ":7:8: timeouts, idle: `soon` is no time",
+        ":9:10: log, format: unknown variant `jsno`: did you mean `json`?",
+        ":16:1: acl, rule 2, prot: unknown field `prot`: did you mean `port`?",
+        ":17:6: acl, rule 2, to: ",
+        ":20:8: listener 1, mode: ",
+    ];
+    assert_eq!(lines.len(), expected.len(), "{lines:#?}");
+    for (line, expected) in lines.iter().zip(expected) {
+        assert!(line.starts_with(expected), "{expected} in {lines:#?}");
+    }
+}
+
+#[test]
+fn what_only_the_whole_file_shows_is_said_at_once_as_well() {
+    let lines = said(
+        "[users]\njoe = \"s3cret\"\n[limits.users.jo]\ntunnels = 1\n[acl]\ndefault = \"deny\"\n\
+         [[acl.rules]]\naction = \"deny\"\nuser = \"joseph\"\n[[routes]]\nuser = \"jim\"\nupstream = \"direct\"\n",
+    );
+    for expected in [
+        ":9:8: acl, rule 1, user: there is no user `joseph`",
+        ": limits, users: there is no user `jo`",
+        ": routes, route 1, user: there is no user `jim`",
+    ] {
+        assert!(
+            lines.iter().any(|line| line.starts_with(expected)),
+            "{expected} in {lines:#?}"
+        );
+    }
+    assert!(!lines.concat().contains("s3cret"));
+}
+
+#[test]
+fn very_many_mistakes_are_cut_short() {
+    let many: String = (0..1_000).map(|n| format!("field{n} = 1\n")).collect();
+    assert_eq!(said(&many).len(), 20);
+}
+
+#[test]
+fn names_that_take_quotes_and_tables_that_are_there_twice_have_a_hint() {
+    for (text, expected) in [
+        (
+            "[users]\njoe@example.com = \"s3cret\"\n",
+            "is in quotes: \"joe@example.com\" = ..",
+        ),
+        (
+            "[users]\njoe.smith = \"s3cret\"\n",
+            "a name with a dot is in quotes, as in \"joe.smith\" = ..",
+        ),
+        (
+            "[users]\njane doe = \"s3cret\"\n",
+            "is in quotes: \"jane doe\" = ..",
+        ),
+        (
+            "[users]\njoe = \"s3cret\"\n[acl]\ndefault = \"deny\"\n[users]\njane = \"s3cret\"\n",
+            "[users] is there already: a table has one place in a file",
+        ),
+        (
+            "[users]\njoe = \"s3cret\"\njoe = \"s3cret\"\n",
+            "it is there already, in the same table",
+        ),
+    ] {
+        let lines = said(text);
+        assert!(
+            lines.len() == 1 && lines[0].contains(expected),
+            "{text}: {lines:#?}"
+        );
+        assert!(!lines[0].contains("s3cret"), "{lines:#?}");
+    }
+}
+
+#[test]
+fn rules_and_routes_that_are_never_reached_are_warned_about() {
+    let file = File::new(
+        "upstream = \"socks5h://127.0.0.1:9\"\n[acl]\ndefault = \"allow\"\n\
+         [[acl.rules]]\nname = \"no mail\"\naction = \"deny\"\nport = [25, \"465-587\"]\n\
+         [[acl.rules]]\nname = \"joe's mail\"\naction = \"allow\"\nuser = \"joe\"\nport = 587\n\
+         [[acl.rules]]\naction = \"allow\"\nport = 443\n\
+         [[routes]]\nupstream = \"direct\"\n[[routes]]\nto = \"*.onion\"\nupstream = \"refuse\"\n",
+    );
+    let warnings = [
+        "acl, rule 2 (joe's mail) is never reached: rule 1 (no mail) matches all that it matches",
+        "routes, route 2 is never reached: route 1 matches all that it matches",
+    ];
+    let output = Command::new(program())
+        .args(["--config", file.path(), "--check"])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(said.matches("is never reached").count(), 2, "{said}");
+    for warning in warnings {
+        assert!(said.contains(warning), "{said}");
+    }
+    let mut server = file.strict_server();
+    // At the start it is said after the line that the server waits for, and after a reload again.
+    for _ in 0..2 {
+        for warning in warnings {
+            let line = server.says(warning);
+            assert!(line.contains("WARN"), "{line}");
+        }
+        server.signal(Signal::HUP);
     }
 }

@@ -1,19 +1,21 @@
 //! The configuration file: users and rules, checked as a whole before anything of it is used.
 
+mod mistakes;
+mod reading;
+mod suggestion;
+
 use std::{
     collections::BTreeMap,
-    fmt,
-    ops::Range,
     path::{Path, PathBuf},
 };
 
 use serde::Deserialize;
-use serde_path_to_error::Segment;
 use tower_socks::{
     Users,
     rules::{Action, RulesBuilder},
 };
 
+use self::mistakes::{Mistake, Mistakes, find};
 use crate::{
     access_log::AccessLog,
     accounts::Accounts,
@@ -167,19 +169,14 @@ impl Default for Config {
 
 impl Config {
     /// Reads a file, and looks for mistakes that only the whole of it shows.
-    pub(crate) fn read(path: &Path) -> Result<Self, Mistake> {
-        let file = path.display().to_string();
-        let text = std::fs::read_to_string(path).map_err(|error| Mistake {
-            place: file.clone(),
-            problem: error.to_string(),
-        })?;
-        Self::parse(&text).map_err(|(span, problem)| Mistake {
-            place: match span {
-                Some(span) => format!("{file}:{}", position(&text, span)),
-                None => file,
-            },
-            problem,
-        })
+    ///
+    /// # Errors
+    ///
+    /// All mistakes that were found.
+    pub(crate) fn read(path: &Path) -> Result<Self, Mistakes> {
+        let text = std::fs::read_to_string(path);
+        let text = text.map_err(|error| Mistakes::of_file(path, &error))?;
+        Self::parse(&text).map_err(|found| Mistakes::new(path, &text, found))
     }
 
     /// Collects all users.
@@ -203,134 +200,54 @@ impl Config {
                 .is_some_and(|table| table.is_directory())
     }
 
-    pub(crate) fn parse(text: &str) -> Result<Self, (Option<Range<usize>>, String)> {
-        // `Display` of these errors shows the line, which may hold a password: the message alone
-        // does not.
-        let fail = |error: &toml::de::Error| (error.span(), error.message().to_owned());
-        let deserializer = toml::Deserializer::parse(text).map_err(|error| fail(&error))?;
-        let config: Self = serde_path_to_error::deserialize(deserializer).map_err(|error| {
-            let (span, message) = fail(error.inner());
-            (span, format!("{}{message}", Place(error.path())))
-        })?;
-        let accounts = config.accounts().map_err(|problem| (None, problem))?;
-        // Directories know users and groups that the file does not.
-        if config.has_directories() {
-            config
-                .limits
-                .check(&config.acl, |_| true, true)
-                .map_err(|problem| (None, problem))?;
-            return Ok(config);
+    /// The same of the text of a file.
+    pub(crate) fn parse(text: &str) -> Result<Self, Vec<Mistake>> {
+        let config = reading::read(text)?;
+        let mistakes = config.mistakes(text);
+        match mistakes.is_empty() {
+            true => Ok(config),
+            false => Err(mistakes),
         }
-        // The authorities of certificates know names that the file does not, and so does a file of users, which changes by
-        // itself: a user who has left it must not keep the server from starting.
-        let is_closed_list =
-            !accounts.is_empty() && !config.has_certified_names() && config.users_file.is_none();
-        let known = |user: &str| !is_closed_list || accounts.contains(user.as_bytes());
-        if let Err(problem) = config.acl.check_names(known) {
-            return Err((find(text, problem.location()), format!("acl, {problem}")));
-        }
-        config
-            .limits
-            .check(&config.acl, known, false)
-            .map_err(|problem| (None, problem))?;
-        if !config.routes.is_empty() {
-            let rules = config.routes.iter().map(Route::rule).cloned();
-            let routes = config.acl.clone().with_rules(rules);
-            let checked = routes
-                .check_names(known)
-                .map_err(|problem| problem.to_string());
-            let checked = checked.and_then(|()| {
-                routes
-                    .check_time_zone()
-                    .map_err(|problem| problem.to_string())
-            });
-            if let Err(problem) = checked {
-                return Err((
-                    None,
-                    format!("routes, {}", problem.replacen("rule ", "route ", 1)),
-                ));
-            }
-        }
-        let rules = config.outgoing.rules();
-        let checked = rules.check_names(&config.acl, known);
-        checked.map_err(|problem| (None, problem))?;
-        Ok(config)
     }
-}
 
-/// A mistake in a file, and where it is.
-#[derive(Debug)]
-pub(crate) struct Mistake {
-    place: String,
-    problem: String,
-}
-
-impl fmt::Display for Mistake {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.place, self.problem)
-    }
-}
-
-impl std::error::Error for Mistake {}
-
-/// `acl, rule 2, to: `, with rules counted as the log counts them.
-struct Place<'a>(&'a serde_path_to_error::Path);
-
-impl fmt::Display for Place<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let segments: Vec<&Segment> = self.0.iter().collect();
-        let texts = segments
-            .iter()
-            .enumerate()
-            .filter_map(|(at, segment)| match segment {
-                // A rule says all, and so does a listener: the list is left out.
-                Segment::Map { key } if one_of(key).is_some() && at + 1 < segments.len() => None,
-                Segment::Map { key } => Some(key.clone()),
-                Segment::Seq { index } => {
-                    let list = match segments.get(at.wrapping_sub(1)) {
-                        Some(Segment::Map { key }) => one_of(key),
-                        _ => None,
-                    };
-                    Some(format!("{} {}", list.unwrap_or("value"), index + 1))
-                }
-                Segment::Enum { .. } | Segment::Unknown => None,
-            });
-        let texts: Vec<String> = texts.collect();
-        if texts.is_empty() {
-            return Ok(());
-        }
-        write!(f, "{}: ", texts.join(", "))
-    }
-}
-
-/// What an entry of a list is called.
-fn one_of(list: &str) -> Option<&'static str> {
-    match list {
-        "rules" => Some("rule"),
-        "listen" => Some("listener"),
-        "routes" => Some("route"),
-        _ => None,
-    }
-}
-
-/// `LINE:COLUMN`, both from 1.
-fn position(text: &str, span: Range<usize>) -> String {
-    let before = text.get(..span.start).unwrap_or(text);
-    let line = 1 + before.matches('\n').count();
-    let column = 1 + before.chars().rev().take_while(|c| *c != '\n').count();
-    format!("{line}:{column}")
-}
-
-/// Where a value of `[acl]` stands.
-fn find(text: &str, location: &[String]) -> Option<Range<usize>> {
-    let root = toml::de::DeTable::parse(text).ok()?;
-    let mut value = root.get_ref().get("acl")?;
-    for step in location {
-        value = match value.get_ref() {
-            toml::de::DeValue::Table(table) => table.get(step.as_str())?,
-            toml::de::DeValue::Array(values) => values.get(step.parse::<usize>().ok()?)?,
-            _ => return None,
+    /// What only the whole of it shows.
+    fn mistakes(&self, text: &str) -> Vec<Mistake> {
+        let accounts = match self.accounts() {
+            Ok(accounts) => accounts,
+            Err(problem) => return vec![(None, problem)],
         };
+        // Directories know users and groups that the file does not. The authorities of certificates know names that the file does
+        // not, and so does a file of users, which changes by itself: a user who has left it must not keep the server from
+        // starting.
+        let has_directories = self.has_directories();
+        let is_closed_list = !accounts.is_empty()
+            && !has_directories
+            && !self.has_certified_names()
+            && self.users_file.is_none();
+        let known = |user: &str| !is_closed_list || accounts.contains(user.as_bytes());
+        let mut mistakes = Vec::new();
+        let limits = self.limits.check(&self.acl, known, has_directories);
+        mistakes.extend(limits.err().map(|problem| (None, problem)));
+        if has_directories {
+            return mistakes;
+        }
+        if let Err(problem) = self.acl.check_names(known) {
+            mistakes.push((find(text, problem.location()), format!("acl, {problem}")));
+        }
+        if !self.routes.is_empty() {
+            let rules = self.routes.iter().map(Route::rule).cloned();
+            let routes = self.acl.clone().with_rules(rules);
+            let names = routes.check_names(known).map_err(|it| it.to_string());
+            let zone = routes.check_time_zone().map_err(|it| it.to_string());
+            let problem = names.and(zone).err();
+            mistakes.extend(problem.map(|problem| {
+                let problem = problem.replacen("rule ", "route ", 1);
+                (None, format!("routes, {problem}"))
+            }));
+        }
+        let rules = self.outgoing.rules();
+        let outgoing = rules.check_names(&self.acl, known);
+        mistakes.extend(outgoing.err().map(|problem| (None, problem)));
+        mistakes
     }
-    Some(value.span())
 }
