@@ -149,7 +149,7 @@ fn all_mistakes_are_said_at_once_in_the_order_of_the_file() {
         ":1:13: protocols: `gopher` is not",
         ":2:1: opne: unknown field `opne`: did you mean `open`?",
         ":4:1: limits, sesions: unknown field `sesions`: did you mean `sessions`?",
-        ":5:19: limits, tunnels_per_user: ",
+        ":5:20: limits, tunnels_per_user: ",
         ":7:8: timeouts, idle: `soon` is no time",
         ":9:10: log, format: unknown variant `jsno`: did you mean `json`?",
         ":16:1: acl, rule 2, prot: unknown field `prot`: did you mean `port`?",

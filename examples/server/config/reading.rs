@@ -25,13 +25,22 @@ pub(super) fn read(text: &str) -> Result<Config, Vec<Mistake>> {
     let Ok(mut root) = DeTable::parse(text) else {
         return Err(mistakes);
     };
+    let mut shortened: Vec<String> = Vec::new();
     loop {
+        let path = error.path().to_string();
+        // What is said of a table from which something was taken away may be about that.
+        let is_consequence = shortened.contains(&path);
         let message = suggestion(error.inner().message());
         let hint = name_hint(error.path());
-        mistakes.push((
-            error.inner().span(),
-            format!("{}{message}{hint}", Place(error.path())),
-        ));
+        if !is_consequence {
+            mistakes.push((
+                error.inner().span(),
+                format!("{}{message}{hint}", Place(error.path())),
+            ));
+        }
+        if let Some(table) = table_of(&path) {
+            shortened.push(table.to_owned());
+        }
         if mistakes.len() >= MOST || !remove(root.get_mut(), error.path()) {
             return Err(mistakes);
         }
@@ -41,6 +50,12 @@ pub(super) fn read(text: &str) -> Result<Config, Vec<Mistake>> {
             Err(error) => error,
         };
     }
+}
+
+/// The table that a field is in, or that has the list of an entry.
+fn table_of(path: &str) -> Option<&str> {
+    let field = path.trim_end_matches(|c: char| c.is_ascii_digit() || matches!(c, '[' | ']'));
+    field.rsplit_once('.').map(|(table, _)| table)
 }
 
 /// Takes the field away, or the list of an entry that is wrong as a whole: entries are counted.
