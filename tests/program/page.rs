@@ -373,3 +373,33 @@ fn associations_show_their_destinations() {
     let found = json(status, &format!("/status.json?search={echo}"));
     assert_eq!(found["matching"], 1, "{found}");
 }
+
+#[test]
+fn limits_show_who_is_closest_to_them() {
+    let file = File::new(
+        "[users]\njoe = \"x\"\njane = \"x\"\n[limits.users.joe]\ntunnels = 2\n\
+         [acl]\ndefault = \"allow\"\nallow_private = true\n[metrics]\nlisten = \"127.0.0.1:0\"\n",
+    );
+    let mut server = Server::start(
+        &["--listen", "127.0.0.1:0", "--config", file.path()],
+        "info",
+    );
+    let at = status(&mut server);
+    let open = [
+        tunnel(&server, "joe", target()),
+        tunnel(&server, "jane", target()),
+    ];
+    let of = |status: &Value, name: &str, whom: &str| {
+        let limits = status["limits"].as_array().unwrap().clone();
+        let mut limits = limits.into_iter();
+        let found = limits.find(|limit| limit["name"] == name && limit["whom"] == whom);
+        found.map(|limit| (limit["used"].as_u64(), limit["most"].as_u64()))
+    };
+    let shown = json_once(at, "/status.json", |status| {
+        of(status, "tunnels", "joe").is_some()
+    });
+    assert_eq!(of(&shown, "tunnels", "joe"), Some((Some(1), Some(2))));
+    assert_eq!(of(&shown, "tunnels", "jane"), None, "nobody limits her");
+    assert_eq!(of(&shown, "sessions", "jane"), Some((Some(1), Some(2500))));
+    drop(open);
+}

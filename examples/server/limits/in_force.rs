@@ -36,10 +36,10 @@ pub(crate) struct InForce {
     handshakes: HandshakeLimit,
     associations: UserLimit,
     binds: UserLimit,
-    requests: RequestRate<Subjects, Of<Pace>>,
-    tunnels: ConcurrentTunnels<Subjects, Of<usize>>,
-    bandwidth: Bandwidth<Subjects, Of<Rates>>,
-    quota: CalendarQuota<Subjects, Of<Quotas>>,
+    pub(super) requests: RequestRate<Subjects, Of<Pace>>,
+    pub(super) tunnels: ConcurrentTunnels<Subjects, Of<usize>>,
+    pub(super) bandwidth: Bandwidth<Subjects, Of<Rates>>,
+    pub(super) quota: CalendarQuota<Subjects, Of<Quotas>>,
 }
 
 /// The table in force.

@@ -1,8 +1,9 @@
 //! `[limits]` of the file: for each user, or for each client address where clients are anonymous.
 
+mod fullest;
 mod in_force;
 mod stated;
 mod subject;
 mod table;
 
-pub(crate) use self::{in_force::InForce, stated::Limits};
+pub(crate) use self::{fullest::Full, in_force::InForce, stated::Limits};

@@ -29,6 +29,10 @@ impl Subject {
         })
     }
 
+    pub(super) const fn key(&self) -> &UserOrClient {
+        &self.key
+    }
+
     pub(super) const fn identity(&self) -> &Identity {
         &self.identity
     }

@@ -39,7 +39,7 @@ use tower_socks::{
 };
 
 use self::{history::History, listing::Listing, numbers::Numbers, series::Series, watch::Watch};
-use crate::{listen::address, shared::Shared};
+use crate::{limits::InForce, listen::address, shared::Shared};
 
 use self::admin::AdminPage;
 
@@ -75,12 +75,16 @@ impl Metrics {
 /// For how long the series are good enough for the page: to write them all down takes some time.
 const FRESH: Duration = Duration::from_secs(2);
 
+/// How many are shown of those who are closest to a limit.
+const FULLEST: usize = 3;
+
 /// What is shown.
 pub(crate) struct Status {
     started: Instant,
     numbers: Numbers,
     series: Mutex<Option<(Instant, Arc<Series>)>>,
     open: OpenTunnels,
+    limits: InForce,
     listing: Listing,
     history: History,
     /// Shared with what records sessions.
@@ -104,6 +108,7 @@ impl Status {
             numbers: Numbers::start(shared.policy(), shared.upstreams.clone())?,
             series: Mutex::default(),
             open: shared.open.clone(),
+            limits: shared.limits.clone(),
             listing: Listing::default(),
             history: History::default(),
             watch: Arc::default(),
@@ -166,7 +171,9 @@ impl Status {
         match &*last {
             Some((at, series)) if at.elapsed() < FRESH => Arc::clone(series),
             _ => {
-                let series = Arc::new(Series::parse(&self.numbers.text()));
+                let mut series = Series::parse(&self.numbers.text());
+                series.fullest = self.limits.fullest(FULLEST);
+                let series = Arc::new(series);
                 *last = Some((Instant::now(), Arc::clone(&series)));
                 series
             }

@@ -6,6 +6,7 @@ use serde::Serialize;
 use tower_socks::{
     Identity,
     layer::{
+        key::UserOrClient,
         record::{self, Destinations},
         track::OpenTunnel,
     },
@@ -90,6 +91,14 @@ impl Row {
 /// A user, as a line.
 pub(super) fn user(identity: &Identity) -> String {
     log::privacy().user(identity)
+}
+
+/// Somebody who is counted.
+pub(super) fn whom(whom: &UserOrClient) -> String {
+    match whom {
+        UserOrClient::User(name) => user(&Identity::named(name.name())),
+        UserOrClient::Client(address) => log::privacy().client(*address).unwrap_or_default(),
+    }
 }
 
 /// A target with its port.

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use tower_socks::layer::metrics::names;
 
+use crate::limits::Full;
+
 /// Whether an upstream is up, by its name.
 const UPSTREAM_UP: &str = "socks_upstream_up";
 
@@ -17,6 +19,8 @@ pub(super) struct Series {
     pub(super) upstreams: Vec<(String, bool)>,
     /// Limits, what they have done, and how often.
     pub(super) limits: Vec<(String, String, u64)>,
+    /// Who was closest to limits at the same time: to find out looks at all.
+    pub(super) fullest: Vec<Full>,
 }
 
 impl Series {

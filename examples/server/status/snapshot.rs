@@ -2,7 +2,14 @@
 
 use serde::Serialize;
 
-use super::{Status, listing::Listed, row::Row, selection::Selection, series::Series, sums::Line};
+use super::{
+    Status,
+    listing::Listed,
+    row::{self, Row},
+    selection::Selection,
+    series::Series,
+    sums::Line,
+};
 
 /// Reasons of refusals that are shown.
 const REASONS: usize = 100;
@@ -50,6 +57,9 @@ struct Process {
 #[derive(Debug, Serialize)]
 struct Limit {
     name: &'static str,
+    /// The user or client; where it is left out, all together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    whom: Option<String>,
     used: u64,
     most: u64,
 }
@@ -139,11 +149,19 @@ fn limits(series: &Series) -> Vec<Limit> {
     let limit = |(name, used, most)| {
         Some(Limit {
             name,
+            whom: None,
             used: whole(series, used).unwrap_or(0),
             most: whole(series, most)?,
         })
     };
-    known.into_iter().filter_map(limit).collect()
+    let all = known.into_iter().filter_map(limit);
+    let each = series.fullest.iter().map(|full| Limit {
+        name: full.limit,
+        whom: Some(row::whom(&full.whom)),
+        used: full.used,
+        most: full.most,
+    });
+    all.chain(each).collect()
 }
 
 /// A series that counts something.

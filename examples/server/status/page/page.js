@@ -82,8 +82,10 @@ function sums(kind) {
   return columns;
 }
 
+const limitName = it => it.whom === undefined ? it.name : it.name + " of " + (it.whom || "a client");
+
 const limits = [
-  { label: "limit", text: it => it.name },
+  { label: "limit", text: limitName },
   { label: "full", show: (cell, it) => {
     let meter = cell.querySelector("meter");
     if (meter === null) {
@@ -94,7 +96,7 @@ const limits = [
     meter.high = it.most * 0.8;
     meter.optimum = 0;
     meter.value = it.used;
-    meter.setAttribute("aria-label", it.name + ": " + number(it.used) + " of " + number(it.most));
+    meter.setAttribute("aria-label", limitName(it) + ": " + number(it.used) + " of " + number(it.most));
   } },
   { label: "used", number: true, text: it => number(it.used) },
   { label: "at most", number: true, text: it => number(it.most) },
@@ -169,7 +171,7 @@ function show(status) {
   if (at("problems").textContent !== problems.map(item => item.textContent).join(""))
     at("problems").replaceChildren(...problems);
   at("admin").hidden = !status.admin;
-  fill(at("limits"), status.limits, it => it.name, limits, "nothing is limited");
+  fill(at("limits"), status.limits, limitName, limits, "nothing is limited");
   fill(at("upstreams"), status.upstreams, it => it.name, upstreams, "none");
   fill(at("users"), status.users, it => it.name, sums("user"), "nobody yet");
   fill(at("targets"), status.targets, it => it.name, sums("target"), "none yet");
