@@ -2,13 +2,14 @@
 
 mod upgrades;
 
-use std::{future::pending, sync::Arc};
+use std::{future::pending, path::Path, sync::Arc, time::Duration};
 
 use tokio::{
     net::TcpListener,
     signal::unix::Signal,
     sync::watch,
     task::{JoinError, JoinHandle},
+    time::timeout,
 };
 use tower_socks::BoxError;
 
@@ -29,6 +30,9 @@ use crate::{
     upgrade::{Control, Taken, Upgrades},
     warnings::warn_if_exposed,
 };
+
+/// A file that is read for so long has something in it that does not answer.
+const LONG: Duration = Duration::from_secs(10);
 
 /// The server.
 pub(crate) struct Running {
@@ -221,7 +225,7 @@ impl Running {
                     is_stopped = true;
                 }
                 ended = self.servers.ended() => return ended,
-                loaded = ended(&mut loading) => {
+                loaded = ended(&mut loading, &self.flags) => {
                     loading = None;
                     self.change(loaded);
                     systemd::ready();
@@ -296,6 +300,10 @@ impl Running {
             // What listens now is not to be reached through the proxy, and where it is was not known.
             let bound = sockets.bound().with_status(status.address());
             settings = Settings::load(&self.flags, &bound)?;
+            // The file may be another one by now.
+            settings.leaves.clone()?;
+            self.shared
+                .opens_nothing(&settings.accounts, settings.is_open)?;
         }
         let Settings {
             accounts,
@@ -361,10 +369,24 @@ impl Running {
     }
 }
 
-/// Waits until something that is being read has been.
-async fn ended(loading: &mut Option<Loading>) -> Result<Result<Settings, BoxError>, JoinError> {
-    match loading {
-        Some(Loading(task)) => task.await,
-        None => pending().await,
+/// Waits until something that is being read has been, and says so where that takes long.
+async fn ended(
+    loading: &mut Option<Loading>,
+    flags: &Flags,
+) -> Result<Result<Settings, BoxError>, JoinError> {
+    let Some(Loading(task)) = loading else {
+        return pending().await;
+    };
+    match timeout(LONG, &mut *task).await {
+        Ok(read) => read,
+        Err(_) => {
+            let path = flags.config.as_deref().unwrap_or(Path::new(""));
+            tracing::warn!(
+                "{}: has been read for {LONG:?}, and nothing is reloaded before that ends: is a file that it names a named \
+                 pipe, or on a disk that does not answer?",
+                path.display()
+            );
+            task.await
+        }
     }
 }

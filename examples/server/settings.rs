@@ -167,7 +167,7 @@ impl Settings {
             admin,
             pac,
         } = match &flags.config {
-            Some(path) => Config::read(path)?,
+            Some(path) => Config::read(path, bound.is_known())?,
             None => Config::default(),
         };
         if let Some(admin) = &admin {

@@ -29,9 +29,8 @@ pub(crate) fn start(
     loops: &mut AcceptLoops<'_>,
 ) -> Result<(), BoxError> {
     let fixed = &settings.fixed;
+    shared.upstreams.take_over(&fixed.upstream);
     if fixed.upstream.is_direct() {
-        // Those that there were are forgotten.
-        shared.upstreams.take_over(&fixed.upstream);
         start_over(upstream::direct, settings, shared, loops)
     } else {
         let by_plan = |parts: Parts<'_>| upstream::by_plan(parts, &shared.upstreams);

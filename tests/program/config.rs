@@ -90,6 +90,35 @@ fn a_reload_closes_what_is_refused_now_and_nothing_else() {
     assert_eq!(connect(&server, second_address).0, 0);
 }
 
+/// A pipe has nothing in it when it is read again, and an empty file would ask nobody for a password.
+#[test]
+fn what_is_no_file_neither_starts_a_server_nor_stops_reloads() {
+    let pipe = std::env::temp_dir().join(format!("pipe-{}", std::process::id()));
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    let text = "listen = \"127.0.0.1:0\"\n[users]\njoe = \"secret\"\n";
+    let writer = std::thread::spawn({
+        let pipe = pipe.clone();
+        move || fs::write(pipe, text).unwrap()
+    });
+    let complaint = complaint(&["--config", pipe.to_str().unwrap()]);
+    assert!(complaint.contains("is not a file"), "{complaint}");
+    writer.join().unwrap();
+
+    let (_target, address) = target();
+    let file = File::new(CLOSED);
+    let mut server = file.strict_server();
+    fs::rename(&pipe, &file.0).unwrap();
+    server.signal(Signal::HUP);
+    let line = server.says("kept what was in force");
+    assert!(line.contains("is not a file"), "{line}");
+    fs::remove_file(&file.0).unwrap();
+    file.write(CLOSED);
+    server.signal(Signal::HUP);
+    server.says("reloaded");
+    assert_eq!(connect(&server, address).0, 2);
+}
+
 #[test]
 fn a_mistake_keeps_everything_and_is_said_with_file_line_and_field() {
     let (_target, address) = target();

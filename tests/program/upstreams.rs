@@ -8,6 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rustix::process::Signal;
+
 use crate::{
     status::status,
     support::program::{
@@ -276,6 +278,33 @@ fn probes_find_what_is_down_and_what_is_up_again() {
     server.says("upstream up again upstream=paris");
     // A greeting is no session that failed.
     again.process.kill().unwrap();
+}
+
+/// Sessions have the stack of their time. Its probes would be more with each reload, and ask for what the file says no more.
+#[test]
+fn probes_end_with_their_file_whatever_sessions_go_on() {
+    let mut paris = Server::start(&FLAGS, "info");
+    let address = paris.address;
+    let text = |target: SocketAddr| {
+        let probe = format!("probe = {{ every = \"20ms\", target = \"{target}\" }}");
+        format!("upstream = \"paris\"\n{}", proxy("paris", address, &probe))
+    };
+    let (before, after) = (echo(), echo());
+    let file = File::new(&text(before));
+    let mut server = file.server();
+    let (code, mut open) = connect(&server, echo());
+    assert_eq!(code, 0);
+    paris.says(&format!("target={before}"));
+    file.write(&text(after));
+    server.signal(Signal::HUP);
+    server.says("reloaded");
+    paris.says(&format!("target={after}"));
+    // One that was under way may end a little later.
+    paris.says(&format!("target={after}"));
+    for _ in 0..5 {
+        paris.silent_until(&format!("target={after}"), &format!("target={before}"));
+    }
+    assert_eq!(exchange(&mut open, b"still there", 11), b"still there");
 }
 
 /// The proxy is there, and what is behind it is not.

@@ -10,8 +10,8 @@ pub(super) type Mistake = (Option<Range<usize>>, String);
 pub(crate) struct Mistakes(Vec<String>);
 
 impl Mistakes {
-    pub(super) fn of_file(path: &Path, error: &io::Error) -> Self {
-        Self(vec![format!("{}: {error}", path.display())])
+    pub(super) fn of_file(path: &Path, problem: &str) -> Self {
+        Self(vec![format!("{}: {problem}", path.display())])
     }
 
     /// In the order of the file.

@@ -3,6 +3,7 @@
 mod mistakes;
 mod reading;
 mod suggestion;
+mod text;
 
 use std::{
     collections::BTreeMap,
@@ -168,14 +169,15 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Reads a file, and looks for mistakes that only the whole of it shows.
+    /// Reads a file, and looks for mistakes that only the whole of it shows. What is read `again` has to be a file: a pipe
+    /// would be empty by then, and an empty file asks nobody for a password.
     ///
     /// # Errors
     ///
     /// All mistakes that were found.
-    pub(crate) fn read(path: &Path) -> Result<Self, Mistakes> {
-        let text = std::fs::read_to_string(path);
-        let text = text.map_err(|error| Mistakes::of_file(path, &error))?;
+    pub(crate) fn read(path: &Path, again: bool) -> Result<Self, Mistakes> {
+        let text = text::read(path, again);
+        let text = text.map_err(|problem| Mistakes::of_file(path, &problem))?;
         Self::parse(&text).map_err(|found| Mistakes::new(path, &text, found))
     }
 

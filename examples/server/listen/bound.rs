@@ -16,6 +16,11 @@ pub(crate) struct Bound {
 }
 
 impl Bound {
+    /// Whether anything is listened on by now: the file was read before then.
+    pub(crate) fn is_known(&self) -> bool {
+        !self.open.is_empty()
+    }
+
     /// With the metrics there.
     pub(crate) fn with_status(mut self, status: Option<SocketAddr>) -> Self {
         self.status = status;

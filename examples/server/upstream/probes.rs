@@ -1,7 +1,5 @@
 //! `probe`: asks an upstream every so often whether it works.
 
-use std::sync::Arc;
-
 use tokio::{task::AbortHandle, time::timeout};
 use tower::{Service, ServiceExt, service_fn};
 use tower_socks::{
@@ -17,15 +15,10 @@ use super::{
 };
 
 /// Probes go on for as long as this is there.
-#[derive(Clone, Debug)]
-pub(super) struct Probing {
-    _ends: Arc<Ends>,
-}
-
 #[derive(Debug)]
-struct Ends(AbortHandle);
+pub(super) struct Probing(AbortHandle);
 
-impl Drop for Ends {
+impl Drop for Probing {
     fn drop(&mut self) {
         self.0.abort();
     }
@@ -98,9 +91,7 @@ where
         }
     });
     let task = tokio::spawn(run(probes, standing, counted));
-    Probing {
-        _ends: Arc::new(Ends(task.abort_handle())),
-    }
+    Probing(task.abort_handle())
 }
 
 fn run<S>(

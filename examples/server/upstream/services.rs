@@ -21,7 +21,7 @@ use super::{
     direct::{connect_directly, transports_directly},
     kinds::{Transports, Tunnels},
     plan::{Goal, Node, Proxy},
-    probes::{self, Probing},
+    probes,
     standings::Standings,
 };
 use crate::lookups::Lookups;
@@ -54,12 +54,10 @@ pub(crate) fn by_plan(
 + Sync
 + use<> {
     let plan = &parts.fixed.upstream;
-    standings.take_over(plan);
     let mut builder = Builder {
         parts,
         standings,
         places: BTreeMap::new(),
-        probing: Vec::new(),
     };
     let rest = builder.entry(&plan.rest, "no route");
     let routes = (1..).zip(&plan.routes).map(|(number, (rule, goal))| {
@@ -80,24 +78,17 @@ pub(crate) fn by_plan(
         .map(|(rule, place)| (rule, place.transports));
     let transports = RuleMap::like(&plan.acl, transports);
     let transports = Router::with_map(transports, rest.transports).judge_addresses();
-    let probing: Arc<[Probing]> = builder.probing.into();
     Connector::direct()
         .with_connect(tunnels.clone())
         .with_bind(tunnels.clone())
         .with_associate(parts.associate(transports))
         .with_resolve(tunnels)
-        .map_request(move |request| {
-            // Probes go on for as long as anybody can send a request.
-            let _ = &probing;
-            request
-        })
 }
 
 struct Builder<'a> {
     parts: Parts<'a>,
     standings: &'a Standings,
     places: BTreeMap<String, Place>,
-    probing: Vec<Probing>,
 }
 
 impl Builder<'_> {
@@ -203,7 +194,7 @@ impl Builder<'_> {
         let connector = proxy.chain.connector(&transport);
         if let Some(probe) = &proxy.probe {
             let (connector, transport) = (connector.clone(), transport.clone());
-            self.probing.push(probes::start(
+            self.standings.keep(probes::start(
                 name,
                 probe,
                 &standing,

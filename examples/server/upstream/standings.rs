@@ -9,7 +9,10 @@ use std::{
 
 use tower_socks::{connector::failover::Standing, layer::metrics::UpstreamMetricsLayer};
 
-use super::plan::{Plan, Proxy};
+use super::{
+    plan::{Plan, Proxy},
+    probes::Probing,
+};
 
 /// The standing of each upstream, by its name.
 #[derive(Clone, Default)]
@@ -20,6 +23,9 @@ struct Known {
     upstreams: BTreeMap<String, Upstream>,
     /// Those that what has no route of its own goes by; none where it need not go by one.
     rest: Vec<String>,
+    /// The probes of this plan. Those of an earlier one end with it, whatever sessions still have its stack: they would
+    /// ask for what the file does not say any more, and be more with each reload.
+    probing: Vec<Probing>,
 }
 
 struct Upstream {
@@ -45,9 +51,10 @@ pub(crate) struct Shown {
 }
 
 impl Standings {
-    /// Takes over what is known of the proxies of a plan, and forgets all others.
+    /// Takes over what is known of the proxies of a plan, and forgets all others. Their probes end.
     pub(crate) fn take_over(&self, plan: &Plan) {
         self.locked(|known| {
+            known.probing.clear();
             let mut before = std::mem::take(&mut known.upstreams);
             for (name, Proxy { chain, probe, .. }) in plan.proxies() {
                 let same = before
@@ -78,6 +85,11 @@ impl Standings {
     pub(super) fn of(&self, name: &str) -> Standing {
         let found = self.locked(|known| known.upstreams.get(name).map(|it| it.standing.clone()));
         found.unwrap_or_else(|| Standing::new(name))
+    }
+
+    /// Has probes go on until another plan is taken over.
+    pub(super) fn keep(&self, probing: Probing) {
+        self.locked(|known| known.probing.push(probing));
     }
 
     /// All of them, by name.
