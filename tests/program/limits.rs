@@ -65,6 +65,30 @@ fn mistakes_are_told_with_their_place_and_without_secrets() {
             "limits, groups: there is no group `staf` with members: those of [acl.groups] are staff",
         ),
         (
+            "[limits.groups.staff]\ntunnels = 1",
+            "limits, groups: there is no group `staff`: neither [acl.groups] nor a directory has any",
+        ),
+        (
+            "[limits]\nrequest_burst = 5",
+            "limits, request_burst: it goes with `requests_per_second`, which is nowhere",
+        ),
+        (
+            "[limits]\ndownload_burst = \"1 MB\"\nupload = \"1 MB/s\"",
+            "limits, download_burst: it goes with `download`, which is nowhere",
+        ),
+        (
+            "[limits]\ntunnels_per_user = \"of\"",
+            ":2:20: limits, tunnels_per_user: this has to be a number from 1 on, or \"off\"",
+        ),
+        (
+            "[limits]\ntunnels_per_user = \"off\"\nrequests_per_second = \"off\"\nrequest_burst = 99999999999",
+            ":4:17: limits, request_burst: this is too much: say \"off\" for no limit",
+        ),
+        (
+            "[limits]\nquota_file = \"\"",
+            "limits, quota_file: it is empty",
+        ),
+        (
             "[limits]\nquota_day = 32",
             "limits, quota_day: there is no day 32 of a month",
         ),

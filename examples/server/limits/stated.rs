@@ -26,6 +26,7 @@ pub(crate) struct Limits {
     sessions_per_user: Option<NonZeroUsize>,
     /// Connections of one client in the handshake.
     pub(super) unauthenticated_per_client: NonZeroUsize,
+    #[serde(deserialize_with = "count")]
     tunnels_per_user: Option<NonZeroUsize>,
     /// Associations of one user, or client.
     pub(crate) associations_per_user: NonZeroUsize,
@@ -34,7 +35,9 @@ pub(crate) struct Limits {
     pub(crate) backlog_bytes_per_association: NonZeroUsize,
     /// BINDs of one user, or client.
     pub(crate) binds_per_user: NonZeroUsize,
+    #[serde(deserialize_with = "count")]
     requests_per_second: Option<NonZeroU32>,
+    #[serde(deserialize_with = "count")]
     request_burst: Option<NonZeroU32>,
     /// `upload_bytes_per_second` is what it was called.
     #[serde(alias = "upload_bytes_per_second", deserialize_with = "rate")]
@@ -170,6 +173,18 @@ impl Limits {
                 self.quota_day
             ));
         }
+        if self
+            .quota_file
+            .as_ref()
+            .is_some_and(|it| it.as_os_str().is_empty())
+        {
+            return Err(
+                "limits, quota_file: it is empty: write the name of a file, or leave it out".into(),
+            );
+        }
+        if !has_directories {
+            self.check_bursts()?;
+        }
         if let Some(user) = self.users.keys().find(|user| !known(user)) {
             return Err(format!("limits, users: there is no user `{user}`"));
         }
@@ -180,12 +195,44 @@ impl Limits {
             .keys()
             .find(|group| !groups.contains(&group.as_str()))
         {
-            Some(group) if !has_directories && !groups.is_empty() => Err(format!(
+            Some(group) if !has_directories && groups.is_empty() => Err(format!(
+                "limits, groups: there is no group `{group}`: neither [acl.groups] nor a directory has any"
+            )),
+            Some(group) if !has_directories => Err(format!(
                 "limits, groups: there is no group `{group}` with members: those of [acl.groups] are {}",
                 groups.join(", ")
             )),
             _ => Ok(()),
         }
+    }
+
+    /// Looks for bursts of which nobody has the rate.
+    fn check_bursts(&self) -> Result<(), String> {
+        let all = self.for_all();
+        let every = || {
+            let stated = self.users.values().chain(self.groups.values());
+            stated.chain([&all])
+        };
+        let pairs: [(&str, &str, fn(&Amounts) -> (bool, bool)); 3] = [
+            ("request_burst", "requests_per_second", |it| {
+                (it.request_burst.is_some(), it.requests_per_second.is_some())
+            }),
+            ("upload_burst", "upload", |it| {
+                (it.upload_burst.is_some(), it.upload.is_some())
+            }),
+            ("download_burst", "download", |it| {
+                (it.download_burst.is_some(), it.download.is_some())
+            }),
+        ];
+        for (burst, rate, are_there) in pairs {
+            let has_burst = every().any(|amounts| are_there(amounts).0);
+            if has_burst && !every().any(|amounts| are_there(amounts).1) {
+                return Err(format!(
+                    "limits, {burst}: it goes with `{rate}`, which is nowhere: without that there is no limit"
+                ));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -195,6 +242,36 @@ fn some<E: de::Error>(amount: u64) -> Result<Option<NonZeroU64>, E> {
         E::custom("0 would allow nothing: leave it out, or say \"off\", if there is to be no limit")
     };
     NonZeroU64::new(amount).ok_or_else(nothing).map(Some)
+}
+
+/// A count as the file has it.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "this has to be a number from 1 on, or \"off\"")]
+enum Count {
+    Number(u64),
+    Off(Off),
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Off {
+    Off,
+}
+
+fn count<'de, D, N>(deserializer: D) -> Result<Option<N>, D::Error>
+where
+    D: Deserializer<'de>,
+    N: TryFrom<NonZeroU64>,
+{
+    match Count::deserialize(deserializer)? {
+        Count::Off(Off::Off) => Ok(None),
+        Count::Number(number) => match some(number)?.map(N::try_from) {
+            Some(Ok(number)) => Ok(Some(number)),
+            _ => Err(de::Error::custom(
+                "this is too much: say \"off\" for no limit",
+            )),
+        },
+    }
 }
 
 fn size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<NonZeroU64>, D::Error> {

@@ -53,7 +53,11 @@ pub(crate) fn take(flags: &Flags) -> Result<Option<Taken>, BoxError> {
         UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?)
     } else if flags.upgrade {
         // What else the file says is checked with the sockets.
-        let file = flags.config.as_deref().map(Config::read).transpose()?;
+        let file = flags
+            .config
+            .as_deref()
+            .map(|path| Config::read(path, false))
+            .transpose()?;
         let path = file.and_then(|file| file.upgrade_socket).ok_or(
             "--upgrade: the file does not say where to ask: upgrade_socket = \"/run/tower-socks/upgrade\"",
         )?;
