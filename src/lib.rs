@@ -174,6 +174,8 @@
 //! | `proxy-url` | no | `ProxyUrl`, `ALL_PROXY` and `NO_PROXY`; with `http-connect` |
 //! | `http-server` | no | `HttpLayer`, clients of HTTP proxies, by hyper |
 //! | `tls` | no | `TlsLayer` for clients, and `TlsConnector` to proxies: rustls with ring; `https` and `socks5s` in `ProxyUrl` |
+//! | `ldap` | no | `Ldap`, a verifier that asks a directory |
+//! | `postgres` | no | `PostgresLayer`, which asks a database for the hash of a password |
 //! | `hickory` | no | `HickoryResolver`, a resolver that needs no threads |
 //! | `reverse-dns` | no | `SystemResolver` finds names of addresses too, for RESOLVE_PTR |
 

@@ -35,7 +35,7 @@ pub(super) enum Goal {
 /// One of `[upstreams]`, or what `upstream` has the URL of.
 #[derive(Clone, Debug)]
 pub(super) enum Node {
-    Proxy(Proxy),
+    Proxy(Box<Proxy>),
     /// In this order.
     Failover(Vec<Goal>),
     /// With the weight of each.
@@ -142,7 +142,10 @@ impl Plan {
                     bind: false,
                     probe: None,
                 };
-                if nodes.insert(UNNAMED.into(), Node::Proxy(proxy)).is_some() {
+                if nodes
+                    .insert(UNNAMED.into(), Node::Proxy(Box::new(proxy)))
+                    .is_some()
+                {
                     mistakes.push(format!(
                         "upstreams.{UNNAMED}: this is what `upstream` at the top of the file is called: choose another name"
                     ));
@@ -271,7 +274,7 @@ impl Plan {
     /// All proxies by name.
     pub(super) fn proxies(&self) -> impl Iterator<Item = (&str, &Proxy)> {
         self.nodes.iter().filter_map(|(name, node)| match node {
-            Node::Proxy(proxy) => Some((name.as_str(), proxy)),
+            Node::Proxy(proxy) => Some((name.as_str(), &**proxy)),
             Node::Failover(_) | Node::Balance(..) => None,
         })
     }
@@ -364,12 +367,13 @@ fn node(name: &str, stated: Stated) -> Result<Node, Vec<String>> {
             if let Some(Err(problem)) = probe.as_ref().map(Probe::check) {
                 problems.push(format!("probe, {problem}"));
             }
-            Some(Node::Proxy(Proxy {
+            let proxy = Proxy {
                 chain,
                 udp,
                 bind,
                 probe,
-            }))
+            };
+            Some(Node::Proxy(Box::new(proxy)))
         }
         (None, Some(members), None) => {
             let members = check_members("failover", &members, &mut problems);
