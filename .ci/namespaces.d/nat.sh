@@ -6,8 +6,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-server=$PWD/${CARGO_TARGET_DIR:-target}/release/examples/server
-case ${CARGO_TARGET_DIR:-} in /*) server=$CARGO_TARGET_DIR/release/examples/server ;; esac
+server=$PWD/${CARGO_TARGET_DIR:-target}/debug/examples/server
+case ${CARGO_TARGET_DIR:-} in /*) server=$CARGO_TARGET_DIR/debug/examples/server ;; esac
 server=${SERVER:-$server}
 helper=$PWD/.ci/namespaces.d/nat.py
 python=/usr/bin/python3
