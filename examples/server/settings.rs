@@ -144,6 +144,7 @@ impl Settings {
             users_file,
             ldap,
             postgres,
+            http_auth,
             radius,
             directories,
             acl,
@@ -187,6 +188,7 @@ impl Settings {
             || !hashes.is_empty()
             || ldap.as_ref().is_some_and(|table| table.has_secret())
             || postgres.as_ref().is_some_and(|table| table.has_secret())
+            || http_auth.as_ref().is_some_and(|table| table.has_secret())
             || radius.as_ref().is_some_and(|table| table.has_secret())
             || upstream.has_password();
         let users = flags.with_users(users);
@@ -201,12 +203,15 @@ impl Settings {
         };
         let ldap = ldap.map(|table| table.directory()).transpose()?;
         let postgres = postgres.map(|table| table.directory()).transpose()?;
+        let http_auth = http_auth.map(|table| table.directory()).transpose()?;
         let accounting = radius
             .as_ref()
             .map(|table| table.accounting())
             .transpose()?;
         let radius = radius.map(|table| table.directory()).transpose()?;
-        let stated = [ldap, postgres, radius.flatten()].into_iter().flatten();
+        let stated = [ldap, postgres, http_auth, radius.flatten()]
+            .into_iter()
+            .flatten();
         let directories = Directories::new(stated, directories.as_deref())?;
         let accounts = accounts.with_directories(directories);
         let has_udp = upstream.has_udp();

@@ -8,6 +8,8 @@
     clippy::panic
 )]
 
+#[cfg(feature = "http-auth")]
+mod http_call_out;
 mod ldap;
 mod ldap_away;
 mod ldap_entries;

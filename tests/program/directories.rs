@@ -52,6 +52,20 @@ fn a_build_without_radius_says_how_to_have_it() {
 }
 
 #[test]
+fn a_build_without_http_auth_says_how_to_have_it() {
+    let said = said("[http_auth]\nurl = \"https://auth.example/login\"\n");
+    assert!(
+        said.contains("http_auth: this server is built without verification by HTTP: build it by"),
+        "{said}"
+    );
+    assert!(
+        said.trim_end()
+            .ends_with("--example server --features http-auth`"),
+        "{said}"
+    );
+}
+
+#[test]
 fn an_order_of_directories_that_are_not_there_is_a_mistake() {
     let said = said("directories = [\"ldap\"]\n");
     assert!(

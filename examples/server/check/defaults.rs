@@ -88,6 +88,10 @@ fn derived(stated: &Table, settings: &Settings) -> Table {
     for (name, defaults) in [
         ("ldap", ldap),
         ("radius", radius),
+        (
+            "http_auth",
+            table! { allow_clear_text: false, at_once: 16, waiting: 512, timeout: "4s" },
+        ),
         ("postgres", directory(8)),
         ("access_log", table! { format: "json" }),
         ("admin", table! { mode: "0600" }),

@@ -21,7 +21,7 @@ use crate::{
     access_log::AccessLog,
     accounts::Accounts,
     bind::BindTable,
-    directories::{ldap, postgres, radius},
+    directories::{http_auth, ldap, postgres, radius},
     hashes::Hashes,
     limits::Limits,
     listen::{Listen, Listener, Protocols, ProxyProtocol, Tls},
@@ -71,6 +71,8 @@ pub(crate) struct Config {
     pub(crate) ldap: Option<ldap::Table>,
     /// Users of a database.
     pub(crate) postgres: Option<postgres::Table>,
+    /// Users whom a service of HTTP knows.
+    pub(crate) http_auth: Option<http_auth::Table>,
     /// Users of RADIUS, and accounting.
     pub(crate) radius: Option<radius::Table>,
     /// The order in which they are asked, by the names of their tables.
@@ -142,6 +144,7 @@ impl Default for Config {
             users_file: None,
             ldap: None,
             postgres: None,
+            http_auth: None,
             radius: None,
             directories: None,
             acl: public(),
@@ -194,7 +197,8 @@ impl Config {
     }
 
     fn has_directories(&self) -> bool {
-        self.ldap.is_some()
+        self.http_auth.is_some()
+            || self.ldap.is_some()
             || self.postgres.is_some()
             || self
                 .radius

@@ -6,11 +6,18 @@
 //! verified by another.
 
 #[cfg_attr(
-    not(any(feature = "ldap", feature = "postgres", feature = "radius")),
+    not(any(
+        feature = "http-auth",
+        feature = "ldap",
+        feature = "postgres",
+        feature = "radius"
+    )),
     expect(dead_code, reason = "this build has none")
 )]
 mod directory;
 mod gone;
+#[cfg(feature = "http-auth")]
+pub(crate) mod http_auth;
 #[cfg(feature = "ldap")]
 pub(crate) mod ldap;
 #[cfg(feature = "postgres")]
@@ -18,9 +25,19 @@ pub(crate) mod postgres;
 #[cfg(feature = "radius")]
 pub(crate) mod radius;
 pub(crate) mod recheck;
-#[cfg(any(feature = "ldap", feature = "postgres", feature = "radius"))]
+#[cfg(any(
+    feature = "http-auth",
+    feature = "ldap",
+    feature = "postgres",
+    feature = "radius"
+))]
 mod secret;
-#[cfg(not(all(feature = "ldap", feature = "postgres", feature = "radius")))]
+#[cfg(not(all(
+    feature = "http-auth",
+    feature = "ldap",
+    feature = "postgres",
+    feature = "radius"
+)))]
 mod unbuilt;
 
 use std::{fmt, sync::Arc, time::Instant};
@@ -32,9 +49,16 @@ use tower_socks::{
 };
 
 pub(crate) use self::directory::Directory;
-#[cfg(any(feature = "ldap", feature = "postgres", feature = "radius"))]
+#[cfg(any(
+    feature = "http-auth",
+    feature = "ldap",
+    feature = "postgres",
+    feature = "radius"
+))]
 use self::directory::Verifier;
 use self::gone::Gone;
+#[cfg(not(feature = "http-auth"))]
+pub(crate) use self::unbuilt::http_auth;
 #[cfg(not(feature = "ldap"))]
 pub(crate) use self::unbuilt::ldap;
 #[cfg(not(feature = "postgres"))]

@@ -14,7 +14,7 @@ use serde::Deserialize;
 pub(crate) struct Secret(String);
 
 impl Secret {
-    #[cfg(feature = "postgres")]
+    #[cfg(any(feature = "http-auth", feature = "postgres"))]
     pub(super) fn text(&self) -> &str {
         &self.0
     }

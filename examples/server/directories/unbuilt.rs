@@ -37,6 +37,7 @@ macro_rules! unbuilt {
     };
 }
 
+unbuilt!(http_auth, "http-auth", "verification by HTTP");
 unbuilt!(ldap, "ldap", "LDAP");
 unbuilt!(postgres, "postgres", "PostgreSQL");
 

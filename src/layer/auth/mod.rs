@@ -69,15 +69,27 @@
 mod accept_user_id;
 mod authenticate;
 mod authenticate_stated;
-#[cfg(any(feature = "ldap", feature = "postgres", feature = "radius"))]
+#[cfg(any(
+    feature = "http-auth",
+    feature = "ldap",
+    feature = "postgres",
+    feature = "radius"
+))]
 mod availability;
 mod blocking_verifier;
 #[cfg(feature = "tls")]
 mod client_certificate;
 mod combinators;
 mod future;
-#[cfg(any(feature = "ldap", feature = "postgres", feature = "radius"))]
+#[cfg(any(
+    feature = "http-auth",
+    feature = "ldap",
+    feature = "postgres",
+    feature = "radius"
+))]
 mod gate;
+#[cfg(feature = "http-auth")]
+pub mod http_call_out;
 mod layer;
 #[cfg(feature = "ldap")]
 pub mod ldap;

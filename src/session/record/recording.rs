@@ -105,6 +105,18 @@ impl Recording {
         &self.0.sinks
     }
 
+    /// The protocol of the client, once it is known.
+    #[cfg(feature = "http-auth")]
+    pub(crate) fn protocol(&self) -> Option<Protocol> {
+        self.0.lock().protocol
+    }
+
+    /// The name of the listener.
+    #[cfg(feature = "http-auth")]
+    pub(crate) fn listener(&self) -> Option<&str> {
+        self.0.listener.as_deref()
+    }
+
     /// Who has made the request; anonymous where there is none.
     pub(crate) fn identity(&self) -> Identity {
         let state = self.0.lock();

@@ -4,6 +4,7 @@ use super::{
     super::gate::Gate,
     error::InvalidRadius,
     packet::LONGEST_VALUE,
+    place::Place,
     server::{Server, Times},
     service::{Inner, Radius},
 };
@@ -139,9 +140,8 @@ pub(super) fn servers(
     if secret.is_empty() {
         return Err(InvalidRadius("the secret is empty".into()));
     }
-    let all = stated
-        .iter()
-        .map(|stated| Server::new(stated, port, secret));
+    let places = stated.iter().map(|stated| Place::new(stated, port));
+    let all = places.map(|place| place.map(|place| Server::new(place, secret)));
     all.collect()
 }
 

@@ -67,6 +67,7 @@ mod builder;
 mod error;
 mod future;
 mod packet;
+mod place;
 mod server;
 mod service;
 

@@ -1,7 +1,7 @@
 //! A server of RADIUS: one question to it, and its answer.
 
 use std::{
-    fmt, io,
+    io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -14,8 +14,9 @@ use tokio::{
 
 use super::{
     super::availability::Availability,
-    error::{Failure, InvalidRadius},
+    error::Failure,
     packet::{Answer, Authenticator, LONGEST},
+    place::Place,
 };
 use crate::admission::LogBudget;
 
@@ -37,8 +38,7 @@ impl Default for Times {
 }
 
 pub(super) struct Server {
-    host: String,
-    port: u16,
+    pub(super) place: Place,
     pub(super) secret: Box<[u8]>,
     pub(super) availability: Availability,
     answered: Mutex<Option<Instant>>,
@@ -70,67 +70,13 @@ pub(super) struct Expected {
 }
 
 impl Server {
-    /// Reads `host`, `host:port`, `address` or `[address]:port`.
-    pub(super) fn new(stated: &str, port: u16, secret: &[u8]) -> Result<Self, InvalidRadius> {
-        let fail = || {
-            InvalidRadius(format!(
-                "{stated:?} is no server, such as radius.example, radius.example:{port} or [2001:db8::1]:{port}"
-            ))
-        };
-        let (host, stated_port) = match stated.parse::<IpAddr>() {
-            Ok(address) => (address.to_string(), None),
-            Err(_) => match stated.strip_prefix('[') {
-                Some(rest) => {
-                    let (address, rest) = rest.split_once(']').ok_or_else(fail)?;
-                    let address: Ipv6Addr = address.parse().map_err(|_| fail())?;
-                    let port = match rest {
-                        "" => None,
-                        rest => Some(rest.strip_prefix(':').ok_or_else(fail)?),
-                    };
-                    (address.to_string(), port)
-                }
-                None => match stated.split_once(':') {
-                    Some((host, port)) => (host.to_owned(), Some(port)),
-                    None => (stated.to_owned(), None),
-                },
-            },
-        };
-        let port = stated_port
-            .map_or(Ok(port), str::parse)
-            .map_err(|_| fail())?;
-        let is_name = |octet: u8| octet.is_ascii_alphanumeric() || b"-._".contains(&octet);
-        let is_host = host.parse::<IpAddr>().is_ok() || host.bytes().all(is_name);
-        if host.is_empty() || !is_host || port == 0 {
-            return Err(fail());
-        }
-        let name = format!("RADIUS server {}", Name(&host, port));
-        Ok(Self {
-            host,
-            port,
+    pub(super) fn new(place: Place, secret: &[u8]) -> Self {
+        Self {
+            availability: Availability::new(format!("RADIUS server {place}")),
+            place,
             secret: secret.into(),
-            availability: Availability::new(name),
             answered: Mutex::new(None),
             lines: LogBudget::new(4, Duration::from_secs(60)),
-        })
-    }
-
-    /// Its name and port.
-    pub(super) fn name(&self) -> impl fmt::Display + use<'_> {
-        Name(&self.host, self.port)
-    }
-
-    /// Whether it is in the Internet, as far as its address tells.
-    pub(super) fn is_public(&self) -> bool {
-        match self.host.parse() {
-            Ok(IpAddr::V4(address)) => {
-                !(address.is_loopback() || address.is_private() || address.is_link_local())
-            }
-            Ok(IpAddr::V6(address)) => {
-                !(address.is_loopback()
-                    || address.is_unique_local()
-                    || address.is_unicast_link_local())
-            }
-            Err(_) => false,
         }
     }
 
@@ -195,7 +141,7 @@ impl Server {
 
     async fn connect(&self) -> Result<UdpSocket, Failure> {
         let failed = |error| Failure::Io("looking its name up", error);
-        let mut found = lookup_host((&*self.host, self.port))
+        let mut found = lookup_host((&*self.place.host, self.place.port))
             .await
             .map_err(failed)?;
         let nothing = || failed(io::Error::other("the name has no address"));
@@ -254,7 +200,7 @@ impl Server {
             }
             tracing::debug!(
                 "RADIUS server {}: an answer of code {} was none that was asked for",
-                self.name(),
+                self.place,
                 answer.code
             );
         }
@@ -266,7 +212,7 @@ impl Server {
             tracing::warn!(
                 suppressed = suppressed.field(),
                 "RADIUS server {}: {failure}",
-                self.name()
+                self.place
             );
         }
     }
@@ -289,18 +235,6 @@ impl Seen {
             (true, _) => Failure::Unsigned,
             (false, true) => Failure::Forged,
             (false, false) => Failure::Slow,
-        }
-    }
-}
-
-struct Name<'a>(&'a str, u16);
-
-impl fmt::Display for Name<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(host, port) = self;
-        match host.contains(':') {
-            true => write!(f, "[{host}]:{port}"),
-            false => write!(f, "{host}:{port}"),
         }
     }
 }

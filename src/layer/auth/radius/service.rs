@@ -69,8 +69,8 @@ impl Radius {
     /// so who listens on the path can guess both.
     pub fn public(&self) -> impl Iterator<Item = String> {
         let all = self.inner.servers.iter();
-        let public = all.filter(|server| server.is_public());
-        public.map(|server| server.name().to_string())
+        let public = all.filter(|server| server.place.is_public());
+        public.map(|server| server.place.to_string())
     }
 }
 
@@ -102,7 +102,7 @@ impl Inner {
                 Ok(received) => return self.judge(server, credentials, &received),
                 Err(failure) => {
                     last = Some(RadiusError {
-                        server: server.name().to_string(),
+                        server: server.place.to_string(),
                         failure,
                     });
                 }
@@ -159,14 +159,14 @@ impl Inner {
             ACCESS_CHALLENGE => {
                 tracing::debug!(
                     "RADIUS server {}: wants more than a password, for which there is no room in SOCKS5 and HTTP",
-                    server.name()
+                    server.place
                 );
                 denied()
             }
             _ => {
                 let said = answer.all(REPLY_MESSAGE).next().unwrap_or_default();
                 let said = said.get(..128).unwrap_or(said).escape_ascii();
-                tracing::debug!("RADIUS server {}: rejected: {said}", server.name());
+                tracing::debug!("RADIUS server {}: rejected: {said}", server.place);
                 denied()
             }
         }
@@ -233,7 +233,7 @@ fn check(credentials: &Credentials) -> Result<(), &'static str> {
 impl fmt::Debug for Radius {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let servers = self.inner.servers.iter();
-        let servers: Vec<_> = servers.map(|server| server.name().to_string()).collect();
+        let servers: Vec<_> = servers.map(|server| server.place.to_string()).collect();
         f.debug_struct("Radius")
             .field("servers", &servers)
             .finish_non_exhaustive()

@@ -246,7 +246,7 @@ impl Sink for Accounting {
 impl fmt::Debug for Accounting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let servers = self.inner.servers.iter();
-        let servers: Vec<_> = servers.map(|server| server.name().to_string()).collect();
+        let servers: Vec<_> = servers.map(|server| server.place.to_string()).collect();
         f.debug_struct("Accounting")
             .field("servers", &servers)
             .field("waiting", &self.waiting())

@@ -116,7 +116,7 @@ async fn try_to_deliver(inner: &Inner, told: &Told) -> Tried {
             Ok(_) => return Tried::Delivered,
             Err(Failure::Away) => {}
             Err(failure) => {
-                tracing::debug!("RADIUS server {}: {failure}", server.name());
+                tracing::debug!("RADIUS server {}: {failure}", server.place);
                 if server.has_answered_since(began) {
                     tried = Tried::Ignored;
                 }
