@@ -1,6 +1,6 @@
 //! Mistakes in a file, and where they are.
 
-use std::{fmt, io, ops::Range, path::Path};
+use std::{fmt, ops::Range, path::Path};
 
 /// A mistake, where it can be said at the octets of the text.
 pub(super) type Mistake = (Option<Range<usize>>, String);
