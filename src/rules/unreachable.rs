@@ -14,8 +14,8 @@ use super::{
 /// Of so many rules it is looked for.
 const RULES: usize = 2_000;
 
-/// Comparisons of values, for one condition of two rules.
-const VALUES: usize = 4_096;
+/// Comparisons of values, of all rules together: some 10 ms.
+const COMPARISONS: usize = 4_000_000;
 
 /// A rule that never decides about a destination, because an earlier one has decided the same requests before.
 /// [`RulesBuilder::unreachable`] finds them.
@@ -43,7 +43,7 @@ impl RulesBuilder {
     ///
     /// It is sound: without a rule that it returns the same would be allowed. It is not complete: what only several earlier
     /// rules together cover is not found, nor are values that mean the same in other words, nor rules beyond the first
-    /// 2,000. A rule that it returns may still be why a name is looked up, or an association is opened, whose destinations
+    /// 2,000, nor what takes more than some million comparisons of values. A rule that it returns may still be why a name is looked up, or an association is opened, whose destinations
     /// others judge then.
     ///
     /// ```
@@ -67,6 +67,7 @@ impl RulesBuilder {
         let last_opening = rules.iter().rposition(opening);
         let looked_at = rules.get(..RULES).unwrap_or(rules);
         let mut found = Vec::new();
+        let mut left = COMPARISONS;
         for (at, rule) in looked_at.iter().enumerate() {
             let opened = match last_opening {
                 _ if !is_protected => Opened::All,
@@ -74,7 +75,8 @@ impl RulesBuilder {
                 _ => Opened::Never,
             };
             let mut earlier = looked_at.iter().take(at).enumerate();
-            if let Some((covering, other)) = earlier.find(|(_, other)| covers(other, rule, opened))
+            if let Some((covering, other)) =
+                earlier.find(|(_, other)| covers(other, rule, opened, &mut left))
             {
                 found.push(Unreachable {
                     rule: rule_text(at + 1, rule.name()),
@@ -98,24 +100,30 @@ enum Opened {
 }
 
 /// Whether the first decides all that the second could decide, to the same effect as far as there is any.
-fn covers(first: &Rule, second: &Rule, opened: Opened) -> bool {
-    covers_all(&first.users, &second.users, PartialEq::eq)
-        && covers_all(&first.groups, &second.groups, PartialEq::eq)
-        && covers_all(&first.clients, &second.clients, is_around)
-        && first.protocols.cover(second.protocols)
-        && covers_all(&first.commands, &second.commands, PartialEq::eq)
-        && covers_all(&first.ports, &second.ports, PortRange::covers)
-        && covers_all(&first.hours, &second.hours, PartialEq::eq)
-        && covers_all(&first.days, &second.days, PartialEq::eq)
+fn covers(first: &Rule, second: &Rule, opened: Opened, left: &mut usize) -> bool {
+    first.protocols.cover(second.protocols)
+        && covers_all(&first.ports, &second.ports, left, PortRange::covers)
+        && covers_all(&first.commands, &second.commands, left, PartialEq::eq)
+        && covers_all(&first.hours, &second.hours, left, PartialEq::eq)
+        && covers_all(&first.days, &second.days, left, PartialEq::eq)
+        && covers_all(&first.clients, &second.clients, left, is_around)
+        && covers_all(&first.groups, &second.groups, left, PartialEq::eq)
+        && covers_all(&first.users, &second.users, left, PartialEq::eq)
         && match (first.action.allows(), second.action.allows()) {
-            (false, _) => covers_all(&first.destinations, &second.destinations, includes),
+            (false, _) => covers_all(&first.destinations, &second.destinations, left, includes),
             (true, true) if opened == Opened::All => {
-                covers_all(&first.destinations, &second.destinations, includes)
+                covers_all(&first.destinations, &second.destinations, left, includes)
             }
             // It may open what is protected, which takes the very same words.
             (true, true) => {
                 let is_same = first.destinations.is_empty() == second.destinations.is_empty();
-                is_same && covers_all(&first.destinations, &second.destinations, PartialEq::eq)
+                is_same
+                    && covers_all(
+                        &first.destinations,
+                        &second.destinations,
+                        left,
+                        PartialEq::eq,
+                    )
             }
             // Names that an upstream resolves are refused because of networks that are denied.
             (true, false) => {
@@ -125,19 +133,34 @@ fn covers(first: &Rule, second: &Rule, opened: Opened) -> bool {
                 let is_first = first.destinations.is_empty() || has_names;
                 opened != Opened::Later
                     && is_first
-                    && covers_all(&first.destinations, &second.destinations, PartialEq::eq)
+                    && covers_all(
+                        &first.destinations,
+                        &second.destinations,
+                        left,
+                        PartialEq::eq,
+                    )
             }
         }
 }
 
-/// Whether each value of the second condition is in one of the first; a condition without values always holds.
-fn covers_all<T>(first: &[T], second: &[T], covers: impl Fn(&T, &T) -> bool) -> bool {
-    first.is_empty()
-        || !second.is_empty()
-            && first.len().saturating_mul(second.len()) <= VALUES
-            && second
-                .iter()
-                .all(|inner| first.iter().any(|outer| covers(outer, inner)))
+/// Whether each value of the second condition is in one of the first; a condition without values always holds. Nothing is, once
+/// no comparisons are left.
+fn covers_all<T>(
+    first: &[T],
+    second: &[T],
+    left: &mut usize,
+    covers: impl Fn(&T, &T) -> bool,
+) -> bool {
+    if first.is_empty() || second.is_empty() {
+        return first.is_empty();
+    }
+    match left.checked_sub(first.len().saturating_mul(second.len())) {
+        Some(rest) => *left = rest,
+        None => return false,
+    }
+    second
+        .iter()
+        .all(|inner| first.iter().any(|outer| covers(outer, inner)))
 }
 
 fn is_around(outer: &Network, inner: &Network) -> bool {

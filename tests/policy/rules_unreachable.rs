@@ -160,7 +160,7 @@ fn any_rule(dice: &mut Dice) -> Rule {
             0 => rule.user(*dice.of(&["joe", "jim"])),
             1 => rule.port(*dice.of(&[25, 80])),
             2 => rule.command(*dice.of(&[Command::CONNECT, Command::UDP_ASSOCIATE])),
-            _ => rule.to(to(dice.of(&DESTINATIONS))),
+            _ => rule.to(to(dice.of::<&str>(&DESTINATIONS))),
         };
     }
     rule
@@ -171,7 +171,7 @@ fn any_rule(dice: &mut Dice) -> Rule {
 fn what_is_found_decides_nothing() {
     let mut dice = Dice(7);
     let mut seen = 0;
-    for _ in 0..2_000 {
+    for _ in 0..600 {
         let all: Vec<Rule> = (0..4).map(|_| any_rule(&mut dice)).collect();
         let mut builder = rules(all.clone());
         if dice.roll(2) == 0 {
@@ -216,5 +216,5 @@ fn what_is_found_decides_nothing() {
             }
         }
     }
-    assert!(seen > 500, "{seen}");
+    assert!(seen > 100, "{seen}");
 }
