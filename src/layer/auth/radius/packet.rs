@@ -243,8 +243,11 @@ fn number(value: &[u8]) -> Option<u32> {
     value.try_into().ok().map(u32::from_be_bytes)
 }
 
+/// The type and the value of an attribute.
+type Attribute<'a> = (u8, &'a [u8]);
+
 /// Splits the first attribute off.
-fn attribute(octets: &[u8]) -> Option<((u8, &[u8]), &[u8])> {
+fn attribute(octets: &[u8]) -> Option<(Attribute<'_>, &[u8])> {
     let (&[kind, len], _) = octets.split_first_chunk()?;
     let (found, rest) = octets.split_at_checked(usize::from(len))?;
     Some(((kind, found.get(2..)?), rest))
