@@ -12,8 +12,11 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::indexing_slicing,
     clippy::print_stdout,
-    dead_code
+    // Parts of the program, of which not all is needed.
+    dead_code,
+    unused_imports
 )]
 
 #[path = "../examples/server/access_log/mod.rs"]
