@@ -99,7 +99,7 @@ enum Opened {
     Never,
 }
 
-/// Whether the first decides all that the second could decide, to the same effect as far as there is any.
+/// Whether the first decides all that the second could decide, to the same effect where it has one.
 fn covers(first: &Rule, second: &Rule, opened: Opened, left: &mut usize) -> bool {
     first.protocols.cover(second.protocols)
         && covers_all(&first.ports, &second.ports, left, PortRange::covers)

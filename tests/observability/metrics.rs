@@ -192,6 +192,7 @@ fn lookups() {
         assert_eq!(
             lines(&numbers),
             [
+                "socks_resolve_failures_total{kind=other} 1",
                 "socks_resolve_seconds{outcome=failed} 1 times",
                 "socks_resolve_seconds{outcome=ok} 2 times",
             ]

@@ -6,7 +6,10 @@ use metrics::counter;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tower_socks::{
     BoxError,
-    layer::{acl::SwapPolicy, metrics::names},
+    layer::{
+        acl::SwapPolicy,
+        metrics::{names, register as register_all},
+    },
 };
 
 use super::{process::Process, reloads};
@@ -48,7 +51,7 @@ impl Numbers {
             .set_buckets_for_metric(Matcher::Full(names::TUNNEL_SECONDS.into()), &OPEN_TIMES)?
             .install_recorder()?;
         names::describe();
-        names::register();
+        register_all();
         register();
         Ok(Self {
             handle,

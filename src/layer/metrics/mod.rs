@@ -38,7 +38,7 @@
 //! log, and in the list of [open tunnels](super::track).
 //!
 //! Install the recorder before the first connection, and call [`names::describe`] once for recorders
-//! that show texts and units, and [`names::register`] to have all that is known beforehand there with 0: an alert on a
+//! that show texts and units, and [`register`] to have all that is known beforehand there with 0: an alert on a
 //! counter does not see its first event otherwise.
 //!
 //! # Example
@@ -76,6 +76,7 @@ mod upstreams;
 pub mod names;
 
 pub use self::{
+    register::register,
     requests::{MetricsTunnel, RequestMetrics, RequestMetricsLayer},
     resolver::{LookupMetrics, LookupMetricsLayer},
     sessions::{SessionMetrics, SessionMetricsLayer},

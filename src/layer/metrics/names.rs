@@ -1,7 +1,5 @@
 //! The names of the metrics.
 
-pub use super::register::register;
-
 use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 
 /// Sessions that have ended, by `outcome`: `done`; `left` where the client closed before its request was read, as health

@@ -47,11 +47,11 @@ const EVENTS: [&str; 9] = [
 ///
 /// ```
 /// use metrics_util::debugging::DebuggingRecorder;
-/// use tower_socks::layer::metrics::names;
+/// use tower_socks::layer::metrics::{names, register};
 ///
 /// let recorder = DebuggingRecorder::new();
 /// let numbers = recorder.snapshotter();
-/// metrics::with_local_recorder(&recorder, names::register);
+/// metrics::with_local_recorder(&recorder, register);
 /// let numbers = numbers.snapshot().into_vec();
 /// let sessions = numbers.iter().filter(|(key, ..)| key.key().name() == names::SESSIONS);
 /// assert_eq!(sessions.count(), 8);
