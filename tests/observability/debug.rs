@@ -113,7 +113,8 @@ fn limits_show_how_much_and_how_many_use_them() {
     shows(&tunnels.admit(&request("joe")), "Refused");
     let patient = tunnels.clone().wait(Duration::from_secs(1));
     shows(&patient.admit(&request("joe")), "Later");
-    shows(&tunnels, "ConcurrentTunnels { most: 2, keys: 1, .. }");
+    // How many each may have is different by request.
+    shows(&tunnels, "ConcurrentTunnels { keys: 1, .. }");
 
     let requests = RequestRate::per_minute(NonZeroU32::MIN, key::user);
     shows(&requests, "RequestRate { keys: 0, .. }");

@@ -241,7 +241,6 @@ fn upstreams() {
                 "socks_upstream_dials_total{upstream=paris,outcome=dropped} 1",
                 "socks_upstream_dials_total{upstream=paris,outcome=ok} 1",
                 "socks_upstream_dials_total{upstream=paris,outcome=refused} 1",
-                "socks_upstream_dials_total{upstream=paris,outcome=server} 0",
                 "socks_upstream_dials_total{upstream=paris,outcome=target} 1",
                 "socks_upstream_dials_total{upstream=paris,outcome=upstream} 1",
                 "socks_upstream_probe_failures_total{upstream=paris} 1",

@@ -199,7 +199,7 @@ fn what_is_found_decides_nothing() {
                             vec![rules.explain_address(&request, *address).is_refused()]
                         }
                         // Resolved to each of these.
-                        _ => ["8.8.8.8:80", "192.168.1.7:80", "10.1.2.3:80"]
+                        Address::Name(..) => ["8.8.8.8:80", "192.168.1.7:80", "10.1.2.3:80"]
                             .map(|address| {
                                 rules
                                     .explain_address(&request, address.parse().unwrap())

@@ -213,7 +213,8 @@ impl Limits {
             let stated = self.users.values().chain(self.groups.values());
             stated.chain([&all])
         };
-        let pairs: [(&str, &str, fn(&Amounts) -> (bool, bool)); 3] = [
+        type AreThere = fn(&Amounts) -> (bool, bool);
+        let pairs: [(&str, &str, AreThere); 3] = [
             ("request_burst", "requests_per_second", |it| {
                 (it.request_burst.is_some(), it.requests_per_second.is_some())
             }),

@@ -12,6 +12,13 @@ use super::{
 };
 use crate::tls::ClientSettings;
 
+impl HttpCallOut {
+    /// Asks the service at this URL: `https://auth.example/login`.
+    pub fn builder(url: impl Into<String>) -> HttpCallOutBuilder {
+        HttpCallOutBuilder::new(url.into())
+    }
+}
+
 /// How a service is asked: makes an [`HttpCallOut`].
 #[derive(Clone)]
 #[must_use]

@@ -15,7 +15,6 @@ use super::{
     super::{availability::Availability, gate::Gate},
     ResponseFuture,
     answer::{self, Answer},
-    builder::HttpCallOutBuilder,
     connection::{Connection, Idle},
     error::{Failure, HttpCallOutError},
     question::{Once, question},
@@ -46,11 +45,6 @@ pub(super) struct Inner {
 }
 
 impl HttpCallOut {
-    /// Asks the service at this URL: `https://auth.example/login`.
-    pub fn builder(url: impl Into<String>) -> HttpCallOutBuilder {
-        HttpCallOutBuilder::new(url.into())
-    }
-
     pub(super) fn new(inner: Inner) -> Self {
         Self {
             inner: Arc::new(inner),

@@ -3,6 +3,7 @@ use std::{fmt, time::Duration};
 use super::{
     super::gate::Gate,
     error::InvalidRadius,
+    groups_from::GroupsFrom,
     packet::LONGEST_VALUE,
     place::Place,
     server::{Server, Times},
@@ -14,6 +15,17 @@ const PORT: u16 = 1812;
 
 /// How often one asks again at most.
 const MOST_RETRIES: u32 = 10;
+
+impl Radius {
+    /// Asks these servers, of which the next is asked where one is away: `radius.example`, `radius.example:1812` or
+    /// `[2001:db8::1]:1812`. They share the secret.
+    pub fn builder<S: Into<String>>(
+        servers: impl IntoIterator<Item = S>,
+        secret: impl Into<Vec<u8>>,
+    ) -> RadiusBuilder {
+        RadiusBuilder::new(servers, secret)
+    }
+}
 
 /// How RADIUS is asked: makes a [`Radius`].
 #[derive(Clone)]
@@ -28,17 +40,6 @@ pub struct RadiusBuilder {
     waiting: usize,
     patience: Duration,
     times: Times,
-}
-
-/// The attribute of an Access-Accept whose values are the groups of a user.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum GroupsFrom {
-    /// Filter-Id (RFC 2865 section 5.11).
-    #[default]
-    FilterId,
-    /// Class (RFC 2865 section 5.25).
-    Class,
 }
 
 impl RadiusBuilder {

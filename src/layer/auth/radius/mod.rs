@@ -66,6 +66,7 @@ mod attribute;
 mod builder;
 mod error;
 mod future;
+mod groups_from;
 mod packet;
 mod place;
 mod server;
@@ -73,8 +74,9 @@ mod service;
 
 pub use self::{
     accounting::{Accounting, AccountingBuilder},
-    builder::{GroupsFrom, RadiusBuilder},
+    builder::RadiusBuilder,
     error::{InvalidRadius, RadiusError},
     future::ResponseFuture,
+    groups_from::GroupsFrom,
     service::Radius,
 };

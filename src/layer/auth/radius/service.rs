@@ -11,8 +11,8 @@ use super::{
     super::gate::Gate,
     ResponseFuture,
     attribute::*,
-    builder::{GroupsFrom, RadiusBuilder},
     error::{Failure, RadiusError},
+    groups_from::GroupsFrom,
     packet::{
         ACCESS_ACCEPT, ACCESS_CHALLENGE, ACCESS_REJECT, Answer, Attributes, LONGEST_PASSWORD,
         LONGEST_VALUE,
@@ -50,15 +50,6 @@ pub(super) struct Accepted {
 }
 
 impl Radius {
-    /// Asks these servers, of which the next is asked where one is away: `radius.example`, `radius.example:1812` or
-    /// `[2001:db8::1]:1812`. They share the secret.
-    pub fn builder<S: Into<String>>(
-        servers: impl IntoIterator<Item = S>,
-        secret: impl Into<Vec<u8>>,
-    ) -> RadiusBuilder {
-        RadiusBuilder::new(servers, secret)
-    }
-
     pub(super) fn new(inner: Inner) -> Self {
         Self {
             inner: Arc::new(inner),
