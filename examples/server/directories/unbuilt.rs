@@ -59,8 +59,8 @@ pub(crate) mod radius {
             self.0.has_secret()
         }
 
-        pub(crate) const fn directory(&self) -> Result<Option<Directory>, String> {
-            match self.0 {}
+        pub(crate) fn directory(&self) -> Result<Option<Directory>, String> {
+            self.0.directory().map(Some)
         }
 
         pub(crate) const fn is_directory(&self) -> bool {
