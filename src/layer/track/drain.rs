@@ -13,7 +13,7 @@ const SELDOM: Duration = Duration::from_secs(1);
 impl OpenTunnels {
     /// Closes each tunnel in which no octet of payload moves for `limit`, counted from this call on; those that open
     /// meanwhile as well. For a server that drains: tunnels that wait for something to happen go first, and those
-    /// that are busy have the whole [drain limit](crate::Serve::drain_limit).
+    /// that are busy have the whole [drain limit](crate::server::Serve::drain_limit).
     ///
     /// A BIND that waits for its peer is idle, and so is a tunnel whose receiver takes nothing. A session that is
     /// closed ends with a [`RelayErrorKind::Drained`](crate::relay::RelayErrorKind::Drained), which the log calls
