@@ -135,7 +135,7 @@ const CASES: &[Case] = &[
     },
     Case {
         program: "not_a_policy",
-        says: &["takes 1 argument", "to implement `Policy`"],
+        says: &["takes 1 argument", "session::Policy`"],
         is_silent_about: &[],
     },
     Case {
