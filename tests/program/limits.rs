@@ -54,7 +54,7 @@ fn mistakes_are_told_with_their_place_and_without_secrets() {
         ),
         (
             "[limits.users.joe]\ntunels = 1",
-            "limits, users, joe, tunels: unknown field `tunels`, expected one of `tunnels`",
+            "limits, users, joe, tunels: unknown field `tunels`: did you mean `tunnels`?",
         ),
         (
             "[users]\njane = \"s3cret\"\n[limits.users.joe]\ntunnels = 1",

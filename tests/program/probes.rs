@@ -78,7 +78,8 @@ fn health_checks_leave_no_line_and_no_failure() {
             assert!(started.elapsed() < Duration::from_secs(20), "{numbers}");
             thread::sleep(Duration::from_millis(10));
         };
-        for line in numbers.lines() {
+        // All that can be counted is there from the start.
+        for line in numbers.lines().filter(|line| !line.ends_with(" 0")) {
             let is_failure = line.starts_with("socks_authentication_failures_total")
                 || line.starts_with("socks_refusals_total")
                 || line.starts_with("socks_foreign_connections_total")

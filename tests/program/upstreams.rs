@@ -286,7 +286,7 @@ fn probes_end_with_their_file_whatever_sessions_go_on() {
     let mut paris = Server::start(&FLAGS, "info");
     let address = paris.address;
     let text = |target: SocketAddr| {
-        let probe = format!("probe = {{ every = \"20ms\", target = \"{target}\" }}");
+        let probe = format!("probe = {{ every = \"100ms\", target = \"{target}\" }}");
         format!("upstream = \"paris\"\n{}", proxy("paris", address, &probe))
     };
     let (before, after) = (echo(), echo());
