@@ -23,7 +23,7 @@ const LOOPBACK: &str =
     "[acl]\ndefault = \"deny\"\n[[acl.rules]]\naction = \"allow\"\nto = \"127.0.0.0/8\"\n";
 
 /// A target that sends back what it gets, for ever.
-fn echo() -> SocketAddr {
+pub(crate) fn echo() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {

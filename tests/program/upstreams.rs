@@ -289,10 +289,11 @@ fn probes_end_with_their_file_whatever_sessions_go_on() {
         let probe = format!("probe = {{ every = \"100ms\", target = \"{target}\" }}");
         format!("upstream = \"paris\"\n{}", proxy("paris", address, &probe))
     };
-    let (before, after) = (echo(), echo());
+    let target = crate::changes::echo;
+    let (before, after) = (target(), target());
     let file = File::new(&text(before));
     let mut server = file.server();
-    let (code, mut open) = connect(&server, echo());
+    let (code, mut open) = connect(&server, target());
     assert_eq!(code, 0);
     paris.says(&format!("target={before}"));
     file.write(&text(after));

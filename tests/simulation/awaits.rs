@@ -17,6 +17,7 @@ const WAITS: &[(&str, usize, usize, &str)] = &[
     ("layer/auth/layer.rs", 5, 4, STATED),
     ("layer/auth/accept_user_id.rs", 1, 0, LOGINS),
     ("layer/auth/userpass.rs", 9, 7, LOGINS),
+    ("layer/auth/gate.rs", 1, 0, DIRECTORIES),
     ("session/login_attempts.rs", 1, 0, LOGINS),
     ("layer/auth/combinators.rs", 6, 3, STATED),
     ("session/allowed_or_refused.rs", 1, 1, ""),
@@ -69,6 +70,7 @@ const BESIDE: &str = "TLS before a protocol, requests of HTTP: tests/tls, tests/
 const FOREIGN: &str = "SOCKS5 where it is not served: tests/protocol/mixed.rs";
 const SHARES: &str = "a user with too many sessions: tests/limits/sessions.rs";
 const LOGINS: &str = "an attempt that waits for others: tests/limits/logins.rs";
+const DIRECTORIES: &str = "a login that waits for a directory: tests/directories";
 const STATED: &str = "what is stated with a request: tests/protocol/stated.rs";
 const ANNOUNCED: &str = "a target that the client is announced to: tests/connect/announce.rs";
 const BALANCER: &str = "a client behind a balancer, in the queue: tests/limits/senders.rs";
