@@ -80,9 +80,14 @@ fn a_reload_disturbs_neither_handshakes_nor_bulk_data() {
     let file = File::new(OPEN);
     let mut server = Server::start(&flags(file.path()), "warn,server=info");
     let (address, target) = (server.address, echo());
-    // What a reload needs for itself is there.
+    let idle = Descriptors::of(server.process.id()).others;
+    // What a reload needs for itself is there, and what it has had retire is closed.
     server.signal(Signal::HUP);
     server.says("reloaded");
+    eventually("the duplicate of the listener is closed", || {
+        let now = Descriptors::of(server.process.id()).others;
+        (now <= idle).then_some(()).ok_or(now.to_string())
+    });
     let before = Before::of(&server);
 
     let done = AtomicUsize::new(0);
