@@ -2,18 +2,7 @@
 need openssl
 printf '[http_auth]\nurl = "http://127.0.0.1/login"\n' >"$work/built.toml"
 "$server" --config "$work/built.toml" --check >"$work/tool.log" 2>&1 || fail "the server is built without http-auth, or --check fails"
-# mistake EXPECTED LINE..: a file with these lines of [http_auth] is refused with these words, and without what is secret.
-mistake() {
-  local expected=$1 said
-  shift
-  { printf '[http_auth]\n'; printf '%s\n' "$@"; } >"$work/mistake.toml"
-  said=$("$server" --config "$work/mistake.toml" --check 2>&1 || true)
-  case $said in
-    *s3cret*) fail "a secret is said: $said" ;;
-    *"http_auth"*"$expected"*) ;;
-    *) fail "not '$expected', but: $said" ;;
-  esac
-}
+mistake() { mistake_in http_auth "$@"; }
 mistake 'the URL is none' 'url = "auth.example/s3cret"'
 mistake 'the URL is none' 'url = "ftp://auth.example/s3cret"'
 mistake 'in clear text: take https://, or write `allow_clear_text = true`' 'url = "http://auth.example/s3cret"'

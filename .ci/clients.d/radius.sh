@@ -7,18 +7,7 @@ if ! packages freeradius; then
 fi
 printf '[radius]\nservers = ["127.0.0.1"]\nsecret = "0123456789abcdef"\n' >"$work/built.toml"
 "$server" --config "$work/built.toml" --check >"$work/tool.log" 2>&1 || fail "the server is built without RADIUS, or --check fails"
-# mistake EXPECTED LINE..: a file with these lines of [radius] is refused with these words, and without the secret.
-mistake() {
-  local expected=$1 said
-  shift
-  { printf '[radius]\n'; printf '%s\n' "$@"; } >"$work/mistake.toml"
-  said=$("$server" --config "$work/mistake.toml" --check 2>&1 || true)
-  case $said in
-    *s3cret*) fail "a secret is said: $said" ;;
-    *"radius"*"$expected"*) ;;
-    *) fail "not '$expected', but: $said" ;;
-  esac
-}
+mistake() { mistake_in radius "$@"; }
 mistake 'neither `servers` nor `accounting`' 'secret = "s3cret"'
 mistake '`servers` need `secret` or `secret_file`' 'servers = ["127.0.0.1"]'
 mistake 'is no server' 'servers = ["127.0.0.1:radius"]' 'secret = "s3cret"'

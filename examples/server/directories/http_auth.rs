@@ -1,15 +1,13 @@
 //! `[http_auth]` of the file: users whom a service of HTTP knows.
 
-use std::{fs, num::NonZeroUsize, path::PathBuf};
+use std::{num::NonZeroUsize, path::PathBuf};
 
 use serde::Deserialize;
-use tower_socks::{
-    layer::auth::http_call_out::HttpCallOut,
-    tls::{Authorities, ClientSettings},
-};
+use tower_socks::layer::auth::http_call_out::HttpCallOut;
 
 use super::{
     Directory, Verifier,
+    authorities::trust,
     secret::{self, Secret},
 };
 use crate::timeouts::Span;
@@ -52,13 +50,9 @@ impl Table {
         }
         let mut authorities = String::new();
         if let Some(file) = &self.authorities {
-            let read = fs::read(file);
-            let read =
-                read.map_err(|error| fail(format!("authorities {}: {error}", file.display())))?;
-            authorities = String::from_utf8_lossy(&read).into_owned();
-            let tls = Authorities::from_file(file).map(ClientSettings::new);
-            let tls = tls.and_then(ClientSettings::build);
-            builder = builder.tls(tls.map_err(|error| fail(format!("authorities: {error}")))?);
+            let (tls, text) = trust(file).map_err(fail)?;
+            builder = builder.tls(tls);
+            authorities = text;
         }
         if let Some(most) = self.at_once {
             builder = builder.at_once(most.get());

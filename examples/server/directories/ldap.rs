@@ -1,15 +1,13 @@
 //! `[ldap]` of the file: users of a directory.
 
-use std::{collections::BTreeMap, fs, num::NonZeroUsize, path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, num::NonZeroUsize, path::PathBuf, sync::Arc};
 
 use serde::Deserialize;
-use tower_socks::{
-    layer::auth::ldap::{Ldap, LdapBuilder},
-    tls::{Authorities, ClientSettings},
-};
+use tower_socks::layer::auth::ldap::{Ldap, LdapBuilder};
 
 use super::{
     Directory, Verifier,
+    authorities::trust,
     secret::{self, Secret},
 };
 use crate::timeouts::Span;
@@ -70,12 +68,9 @@ impl Table {
         };
         let mut authorities = String::new();
         if let Some(file) = &self.authorities {
-            let read = fs::read(file)
-                .map_err(|error| fail(format!("authorities {}: {error}", file.display())))?;
-            authorities = String::from_utf8_lossy(&read).into_owned();
-            let settings = Authorities::from_file(file).map(ClientSettings::new);
-            let tls = settings.and_then(ClientSettings::build);
-            builder = builder.tls(tls.map_err(|error| fail(format!("authorities: {error}")))?);
+            let (tls, text) = trust(file).map_err(fail)?;
+            builder = builder.tls(tls);
+            authorities = text;
         }
         builder = match (&self.groups_base, &self.groups_filter) {
             (Some(base), Some(filter)) => builder.groups(base, filter),

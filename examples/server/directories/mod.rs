@@ -5,6 +5,8 @@
 //! wrong password is the end of it, and so is a directory that cannot tell: otherwise who can silence one directory would be
 //! verified by another.
 
+#[cfg(any(feature = "http-auth", feature = "ldap", feature = "postgres"))]
+mod authorities;
 #[cfg_attr(
     not(any(
         feature = "http-auth",

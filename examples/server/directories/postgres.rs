@@ -1,7 +1,6 @@
 //! `[postgres]` of the file: users of a database.
 
 use std::{
-    fs,
     num::NonZeroUsize,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
@@ -13,11 +12,11 @@ use tower_socks::{
     Credentials, Identity,
     error::AuthError,
     layer::auth::postgres::{PostgresLayer, StoredHash},
-    tls::{Authorities, ClientSettings},
 };
 
 use super::{
     Directory, Verifier,
+    authorities::trust,
     secret::{self, Secret},
 };
 use crate::{
@@ -67,13 +66,9 @@ impl Table {
         }
         let mut authorities = String::new();
         if let Some(file) = &self.authorities {
-            let read = fs::read(file);
-            let read =
-                read.map_err(|error| fail(format!("authorities {}: {error}", file.display())))?;
-            authorities = String::from_utf8_lossy(&read).into_owned();
-            let tls = Authorities::from_file(file).map(ClientSettings::new);
-            let tls = tls.and_then(ClientSettings::build);
-            builder = builder.tls(tls.map_err(|error| fail(format!("authorities: {error}")))?);
+            let (tls, text) = trust(file).map_err(fail)?;
+            builder = builder.tls(tls);
+            authorities = text;
         }
         if let Some(most) = self.connections {
             builder = builder.connections(most.get());

@@ -71,7 +71,7 @@ impl Output {
             Place::File(path) => {
                 let is_pipe = fs::metadata(path).is_ok_and(|it| it.file_type().is_fifo());
                 let mut options = OpenOptions::new();
-                // Whoever opens a pipe to write waits for its reader.
+                // Opening a pipe for writing alone waits for its reader.
                 options.append(true).create(true).read(is_pipe).mode(0o640);
                 Some(options.open(path)?)
             }

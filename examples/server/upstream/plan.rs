@@ -113,7 +113,7 @@ impl Plan {
                 Err(problems) => {
                     let problems = problems.into_iter();
                     mistakes.extend(problems.map(|problem| format!("upstreams.{name}: {problem}")));
-                    // Whoever names it makes no mistake.
+                    // To name it is no mistake.
                     nodes.insert(name, Node::Failover(Vec::new()));
                 }
             }
