@@ -4,6 +4,7 @@ mod chain;
 mod datagrams;
 mod direct;
 mod kinds;
+mod node;
 mod parts;
 mod plan;
 mod probes;

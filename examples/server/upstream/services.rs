@@ -20,7 +20,7 @@ use super::{
     Parts, datagrams,
     direct::{connect_directly, transports_directly},
     kinds::{Transports, Tunnels},
-    plan::{Goal, Node, Proxy},
+    node::{Goal, Node, Proxy},
     probes,
     standings::Standings,
 };

@@ -11,7 +11,8 @@ use tower_socks::{
 
 use super::{
     datagrams::UpstreamUdp,
-    plan::{Goal, Node, Plan},
+    node::{Goal, Node},
+    plan::Plan,
 };
 
 /// What a request would go through.

@@ -9,10 +9,7 @@ use std::{
 
 use tower_socks::{connector::failover::Standing, layer::metrics::UpstreamMetricsLayer};
 
-use super::{
-    plan::{Plan, Proxy},
-    probes::Probing,
-};
+use super::{node::Proxy, plan::Plan, probes::Probing};
 
 /// The standing of each upstream, by its name.
 #[derive(Clone, Default)]
