@@ -15,13 +15,16 @@
     reason = "to panic is how a target says that it has found something"
 )]
 
+mod amounts;
 mod client;
 mod datagrams;
 mod decode;
 mod http;
 mod http_session;
+mod ldap;
 mod pieces;
 mod proxy_url;
+mod quotas;
 mod rules;
 mod script;
 mod session;
@@ -31,12 +34,15 @@ mod text;
 mod udp_over_tcp;
 
 pub use self::{
+    amounts::amounts,
     client::client,
     datagrams::{association, framed_association, framed_socket, proxy_socket},
     decode::{credentials, greeting, proxy_header, reply, request, selection, status, udp_header},
     http::http,
     http_session::http_session,
+    ldap::{ldap_message, ldap_names},
     proxy_url::proxy_url,
+    quotas::quotas,
     rules::rules,
     session::session,
     socks4::{socks4_reply, socks4_request},
@@ -50,6 +56,7 @@ pub type Target = (&'static str, fn(&[u8]));
 /// All targets.
 pub const TARGETS: &[Target] = &[
     ("address", address),
+    ("amounts", amounts),
     ("association", association),
     ("client", client),
     ("credentials", credentials),
@@ -58,9 +65,12 @@ pub const TARGETS: &[Target] = &[
     ("greeting", greeting),
     ("http", http),
     ("http_session", http_session),
+    ("ldap_message", ldap_message),
+    ("ldap_names", ldap_names),
     ("proxy_header", proxy_header),
     ("proxy_socket", proxy_socket),
     ("proxy_url", proxy_url),
+    ("quotas", quotas),
     ("reply", reply),
     ("request", request),
     ("rules", rules),

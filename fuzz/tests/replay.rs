@@ -74,6 +74,7 @@ macro_rules! replay {
 
 replay! {
     address
+    amounts
     association
     client
     credentials
@@ -82,9 +83,12 @@ replay! {
     greeting
     http
     http_session
+    ldap_message
+    ldap_names
     proxy_header
     proxy_socket
     proxy_url
+    quotas
     reply
     request
     rules

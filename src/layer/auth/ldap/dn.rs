@@ -38,7 +38,8 @@ impl Dn {
                 if name.is_empty() || !name.chars().all(is_letter) {
                     return None;
                 }
-                let value = unescape(value.trim_start())?;
+                // Other white space than spaces is part of the value.
+                let value = unescape(value.trim_start_matches(' '))?;
                 attributes.push(format!("{}={}", name, escape(&value)).to_lowercase());
                 first.get_or_insert(value);
             }

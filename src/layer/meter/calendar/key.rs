@@ -42,7 +42,8 @@ impl QuotaKey for User {
             };
             rest = after;
         }
-        Some(Self::named(name))
+        // Written in another form it would be somebody's second line.
+        Some(Self::named(name)).filter(|user| user.write() == text)
     }
 }
 
@@ -53,7 +54,8 @@ impl QuotaKey for IpAddr {
     }
 
     fn read(text: &str) -> Option<Self> {
-        text.parse().ok()
+        let address: Self = text.parse().ok()?;
+        Some(address).filter(|address| address.write() == text)
     }
 }
 
@@ -68,7 +70,7 @@ impl QuotaKey for UserOrClient {
 
     fn read(text: &str) -> Option<Self> {
         match text.strip_prefix("client:") {
-            Some(client) => client.parse().ok().map(Self::Client),
+            Some(client) => IpAddr::read(client).map(Self::Client),
             None => User::read(text).map(Self::User),
         }
     }
