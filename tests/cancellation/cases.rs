@@ -1,7 +1,6 @@
 //! The futures.
 
 use std::{
-    future::{IntoFuture, poll_fn},
     net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::Arc,
 };
@@ -17,7 +16,7 @@ use tower::{
 };
 use tower_socks::{
     AuthLayer, BoxError, Connector, HandshakeLayer, NoAuth, Request, Tunnel, UserPass, Users,
-    connector::{associate::Associate, direct::Direct, resolve::Lookup},
+    connector::{Family, Outgoing, associate::Associate, direct::Direct, resolve::Lookup},
     io::PrefixedStream,
     layer::{
         key,
@@ -26,15 +25,14 @@ use tower_socks::{
     },
     proto::{Address, Command, Method, MethodSet, UdpOverTcp},
     relay::Relay,
-    serve,
-    server::Listener,
     session::{Accepted, Connected, Negotiation},
 };
 
-use super::drops::{Case, Held, at_every_poll, held};
+use super::drops::{Case, at_every_poll, held};
 
-const LOGIN: &[u8] = b"\x05\x02\x00\x02\x01\x03joe\x06secret";
-const CONNECT: &[u8] = b"\x05\x01\x00\x01\xc0\x00\x02\x01\x00\x50";
+pub const LOGIN: &[u8] = b"\x05\x02\x00\x02\x01\x03joe\x06secret";
+pub const ANONYMOUS: &[u8] = b"\x05\x01\x00";
+pub const CONNECT: &[u8] = b"\x05\x01\x00\x01\xc0\x00\x02\x01\x00\x50";
 
 pub const fn here(port: u16) -> SocketAddr {
     SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
@@ -44,7 +42,7 @@ pub fn target() -> Address {
     "192.0.2.1:80".parse().unwrap()
 }
 
-fn joe() -> UserPass<Users> {
+pub fn joe() -> UserPass<Users> {
     UserPass::new([("joe", "secret")].into_iter().collect())
 }
 
@@ -68,7 +66,7 @@ async fn echoes(io: impl AsyncRead + AsyncWrite) {
 }
 
 /// A connector whose targets are in memory and echo.
-fn in_memory()
+pub fn in_memory()
 -> impl Service<Request, Response = Connected<DuplexStream>, Error = BoxError, Future: Send>
 + Clone
 + Send
@@ -153,6 +151,16 @@ fn dials() {
         let (listener, address) = listener().await;
         let target = Address::new("two.example", address.port()).unwrap();
         Case::new(direct().oneshot(target)).releases(move || drop(listener))
+    });
+    at_every_poll("a dial from an address", 2, async || {
+        let (listener, address) = listener().await;
+        let target = Address::new("two.example", address.port()).unwrap();
+        let outgoing = Outgoing::new()
+            .as_reached()
+            .address([127, 0, 0, 9].into())
+            .family(Family::Ipv4);
+        let dial = direct().outgoing(outgoing);
+        Case::new(dial.oneshot(request(Command::CONNECT, target))).releases(move || drop(listener))
     });
     #[cfg(feature = "http")]
     at_every_poll("a dial for hyper", 2, async || {
@@ -251,47 +259,5 @@ fn associations_in_the_stream() {
                 let again = service.call(asked).now_or_never();
                 again.expect("no wait").expect("no other association");
             })
-    });
-}
-
-/// Connections from within the process, until there are no more.
-struct InMemory(Vec<Held>);
-
-impl Listener for InMemory {
-    type Io = Held;
-
-    async fn accept(&mut self, nowhere: SocketAddr) -> std::io::Result<Accepted<Held>> {
-        match self.0.pop() {
-            Some(io) => Ok(Accepted::new(io, nowhere, nowhere)),
-            None => std::future::pending().await,
-        }
-    }
-}
-
-#[test]
-fn servers() {
-    at_every_poll("serve", 25, async || {
-        let ends = (0..3).map(|_| held());
-        let (near, far): (Vec<_>, Vec<_>) = ends.map(|(near, far, _)| (near, far)).unzip();
-        let stack = HandshakeLayer::new().layer(AuthLayer::new(joe()).layer(in_memory()));
-        let signal = async {
-            for _ in 0..40 {
-                tokio::task::yield_now().await;
-            }
-        };
-        let server = serve(InMemory(near), stack).with_graceful_shutdown(signal);
-        // It runs as a task of its own: polled at each turn, it is dropped in the middle of them all.
-        let mut server = server.into_future();
-        let server = poll_fn(move |cx| {
-            let outcome = server.as_mut().poll(cx);
-            cx.waker().wake_by_ref();
-            outcome
-        });
-        let mut case = Case::new(server);
-        for end in far {
-            let said = [LOGIN, CONNECT, b"to and fro"].concat();
-            case = case.far(async move { says(end, &said).await });
-        }
-        case
     });
 }

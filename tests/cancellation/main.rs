@@ -17,10 +17,20 @@
     unreachable_pub
 )]
 
+mod alternatives;
 mod cases;
 mod drops;
 mod lookups;
 mod proxies;
+mod recorded;
 #[cfg(feature = "remember")]
 mod remembered;
+mod servers;
 mod udp_over_tcp;
+#[cfg(any(
+    feature = "ldap",
+    feature = "radius",
+    feature = "postgres",
+    feature = "http-auth"
+))]
+mod verifiers;
