@@ -186,15 +186,23 @@ spawn again "$python" "$work/service.py" "$clear"
 wait_for "$work/again.log" port >"$work/out"
 [ "$(as socks5h joe secret)" = 0 ] || fail "joe does not get in by a connection that was kept"
 ok "HTTP service, connections are kept"
-kill -STOP "${pids[-1]}"
+service_pid=${pids[-1]}
+# Another server: lines about a service that comes and goes are bounded in number.
+start_server silent --config "$work/bad.toml"
+kill -STOP "$service_pid"
 since=$SECONDS
 [ "$(as socks5h joe secret)" = 97 ] || fail "joe gets in by a service that is silent"
 [ $((SECONDS - since)) -le 3 ] || fail "a silent service takes $((SECONDS - since)) s"
 wait_for "$log" "WARN.*HTTP service http://127.0.0.1:$clear: no answer in time" >"$work/out"
-kill -CONT "${pids[-1]}"
+kill -CONT "$service_pid"
 for _ in $(seq 40); do
   [ "$(as socks5h joe secret)" = 0 ] && break
   sleep 0.2
 done
 wait_for "$log" "INFO.*answers again" >"$work/out"
 ok "HTTP service, silent and back"
+# Nobody knows how many users the service has.
+kill -HUP "${pids[-1]}"
+wait_for "$log" 'reloaded directories="http_auth" rules=\|reloaded .*directories="http_auth"' >"$work/out"
+grep -q 'users=' "$work/out" && fail "users that nobody has counted: $(cat "$work/out")"
+ok "HTTP service, reloaded"

@@ -78,6 +78,11 @@ impl Records {
         self.recorder.set_sinks(sinks.all());
     }
 
+    /// Has sessions that begin from here on have a record whether somebody hears of them or not: a verifier reads it.
+    pub(crate) fn always(&self, always: bool) {
+        self.recorder.set_always(always);
+    }
+
     /// Puts other settings of the log and the access log in force.
     ///
     /// # Errors

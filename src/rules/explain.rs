@@ -152,13 +152,11 @@ impl fmt::Display for Decision {
 }
 
 /// How names that cannot be judged are allowed.
-const ALLOW_UNRESOLVED: &str =
-    "allow_unresolved = true (in code: Rules::builder(..).allow_unresolved().build())";
+const ALLOW_UNRESOLVED: &str = "allow_unresolved = true";
 
-/// How special-purpose addresses and self-connections are allowed: the reader of the log has
-/// written a file, or a program.
-const ALLOW_PRIVATE: &str =
-    "allow_private = true (in code: Rules::builder(..).allow_private().build())";
+/// How special-purpose addresses and self-connections are allowed. The reader of the log has written a file, or a
+/// program, where the method is called as the field is.
+const ALLOW_PRIVATE: &str = "allow_private = true";
 
 /// What the log calls a rule.
 pub(super) fn rule_text(number: usize, name: Option<&str>) -> String {

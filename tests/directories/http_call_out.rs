@@ -6,12 +6,15 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
 };
-use tower::ServiceExt;
+use tower::{ServiceBuilder, ServiceExt};
 use tower_socks::{
-    BoxError, Credentials, Identity,
+    AuthLayer, BoxError, Connector, Credentials, HandshakeLayer, Identity, UserPass,
     error::AuthError,
-    layer::auth::http_call_out::{HttpCallOut, HttpCallOutBuilder},
-    session::Amounts,
+    layer::{
+        auth::http_call_out::{HttpCallOut, HttpCallOutBuilder},
+        record::Recorder,
+    },
+    session::{Accepted, Amounts},
 };
 
 struct Service(TcpListener);
@@ -136,6 +139,51 @@ async fn a_user_has_what_the_service_says_and_the_connection_is_kept() {
     assert_eq!(joe.groups(), ["night".into(), "staff".into()]);
     assert_eq!(Amounts::of(&joe), Some(&Amounts::new().tunnels(7)));
     assert_eq!((jane.name(), jane.groups().len()), (Some(&b"jane"[..]), 0));
+}
+
+#[tokio::test]
+async fn the_session_is_told_where_it_has_a_record_which_no_sink_is_needed_for() {
+    let service = Service::start().await;
+    let verifier = service.builder().build().unwrap();
+    let recorder = Recorder::new([]);
+    let stack = ServiceBuilder::new()
+        .layer(recorder.sessions().listener("office"))
+        .layer(HandshakeLayer::new())
+        .layer(AuthLayer::new(UserPass::new(verifier)))
+        .layer(recorder.requests())
+        .service(Connector::new());
+    let mut asked = Vec::new();
+    for always in [false, true, false] {
+        recorder.set_always(always);
+        let (mut client, io) = tokio::io::duplex(1024);
+        let peer = ([192, 0, 2, 7], 50000).into();
+        let session = stack.clone().oneshot(Accepted::new(io, peer, peer));
+        let serving = async {
+            let (mut stream, _) = service.0.accept().await.unwrap();
+            let (_, body) = request(&mut stream).await;
+            let denied =
+                b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+            stream.write_all(denied).await.unwrap();
+            body
+        };
+        client
+            .write_all(b"\x05\x01\x02\x01\x03joe\x01x")
+            .await
+            .unwrap();
+        let dialogue = async {
+            let mut answer = Vec::new();
+            client.read_to_end(&mut answer).await.unwrap();
+            answer
+        };
+        let (ended, body, answer) = tokio::join!(session, serving, dialogue);
+        assert!(ended.is_err());
+        assert_eq!(answer, b"\x05\x02\x01\x01");
+        asked.push(body);
+    }
+    let facts = r#""protocol":"socks5","listener":"office","session":""#;
+    let told: Vec<_> = asked.iter().map(|body| body.contains(facts)).collect();
+    assert_eq!(told, [false, true, false], "{asked:?}");
+    assert!(!asked[0].contains("session"), "{asked:?}");
 }
 
 #[tokio::test]

@@ -59,6 +59,7 @@ pub(crate) struct Directory {
     pub(super) name: &'static str,
     pub(super) verifier: Verifier,
     pub(super) knows: Option<Knows>,
+    pub(super) needs_records: bool,
     stated: String,
     warnings: Vec<String>,
     secret_files: Vec<PathBuf>,
@@ -72,6 +73,7 @@ impl Directory {
             name,
             verifier,
             knows: None,
+            needs_records: false,
             stated,
             warnings: Vec::new(),
             secret_files: Vec::new(),
@@ -87,6 +89,13 @@ impl Directory {
     /// Sets files that have nothing but a secret: those that everybody can read are warned about.
     pub(crate) fn secret_files(mut self, files: impl IntoIterator<Item = PathBuf>) -> Self {
         self.secret_files.extend(files);
+        self
+    }
+
+    /// Sets that it is told of the session in which somebody logs in, so that sessions have records.
+    #[cfg(feature = "http-auth")]
+    pub(crate) fn needs_records(mut self) -> Self {
+        self.needs_records = true;
         self
     }
 

@@ -73,6 +73,7 @@ impl Table {
         let stated = format!("{self:?}{}{token:?}{authorities}", self.url.text());
         let directory = Directory::new("http_auth", Verifier::new(service), stated)
             .warnings(warning)
+            .needs_records()
             .secret_files(self.token_file.clone());
         Ok(directory)
     }

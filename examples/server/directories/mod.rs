@@ -123,6 +123,11 @@ impl Directories {
         self.all.iter().map(|directory| directory.name)
     }
 
+    /// Whether one of them is told of sessions.
+    pub(crate) fn need_records(&self) -> bool {
+        self.all.iter().any(|directory| directory.needs_records)
+    }
+
     /// Warns at the start and after each reload.
     pub(crate) fn warn(&self) {
         for directory in &*self.all {

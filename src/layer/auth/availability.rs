@@ -24,6 +24,8 @@ pub(super) struct Availability {
 #[derive(Default)]
 struct State {
     failures: u32,
+    /// The log has a line of them.
+    is_told: bool,
     /// Until then it is left alone.
     away_until: Option<Instant>,
 }
@@ -55,9 +57,10 @@ impl Availability {
     pub(super) fn answered(&self) {
         let mut state = self.state();
         state.away_until = None;
-        let failures = std::mem::take(&mut state.failures);
+        state.failures = 0;
+        let was_told = std::mem::take(&mut state.is_told);
         drop(state);
-        if failures > 0 && self.lines.take().is_some() {
+        if was_told {
             tracing::info!("{}: answers again", self.server);
         }
     }
@@ -67,9 +70,14 @@ impl Availability {
         let mut state = self.state();
         state.failures = state.failures.saturating_add(1);
         state.away_until = Some(Instant::now() + BACKOFF.after(state.failures));
-        let is_first = state.failures == 1;
+        // Where the first of them has found no room in the log, a later one has: a server that stays away is told of.
+        let suppressed = match state.is_told {
+            true => None,
+            false => self.lines.take(),
+        };
+        state.is_told |= suppressed.is_some();
         drop(state);
-        if is_first && let Some(suppressed) = self.lines.take() {
+        if let Some(suppressed) = suppressed {
             tracing::warn!(
                 suppressed = suppressed.field(),
                 "{}: {failure}",

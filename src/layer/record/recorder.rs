@@ -19,11 +19,23 @@ pub struct Recorder {
 
 pub(super) struct Shared {
     ids: SessionIds,
-    /// Whether there is any: mostly there is not, and then no session takes the lock.
-    has_sinks: AtomicBool,
-    sinks: RwLock<Sinks>,
+    /// Whether sessions have a record: mostly they have none, and then no session takes the lock.
+    records: AtomicBool,
+    told: RwLock<Told>,
     unspoken: Arc<AtomicU64>,
     updates: Updates,
+}
+
+struct Told {
+    sinks: Sinks,
+    /// Somebody reads the records of sessions while they last, who is no sink.
+    always: bool,
+}
+
+impl Told {
+    fn is_anybody(&self) -> bool {
+        self.always || !self.sinks.is_empty()
+    }
 }
 
 impl Recorder {
@@ -33,8 +45,11 @@ impl Recorder {
         Self {
             shared: Arc::new(Shared {
                 ids: SessionIds::new(),
-                has_sinks: AtomicBool::new(!sinks.is_empty()),
-                sinks: RwLock::new(sinks),
+                records: AtomicBool::new(!sinks.is_empty()),
+                told: RwLock::new(Told {
+                    sinks,
+                    always: false,
+                }),
                 unspoken: Arc::default(),
                 updates: Updates::default(),
             }),
@@ -43,16 +58,28 @@ impl Recorder {
 
     /// Replaces the sinks. A session goes on telling those that it began with.
     pub fn set_sinks(&self, sinks: impl IntoIterator<Item = Arc<dyn Sink>>) {
-        let sinks: Sinks = sinks.into_iter().collect();
-        let has_sinks = !sinks.is_empty();
-        let mut current = self
-            .shared
-            .sinks
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        *current = sinks;
+        let sinks = sinks.into_iter().collect();
+        self.set(|told| told.sinks = sinks);
+    }
+
+    /// Has sessions that begin from here on have a record where there is no sink as well; by default they have none then.
+    /// Verifiers that tell a service of the session read it, such as
+    #[cfg_attr(
+        feature = "http-auth",
+        doc = "[`HttpCallOut`](crate::layer::auth::http_call_out::HttpCallOut)."
+    )]
+    #[cfg_attr(not(feature = "http-auth"), doc = "`HttpCallOut`.")]
+    pub fn set_always(&self, always: bool) {
+        self.set(|told| told.always = always);
+    }
+
+    fn set(&self, change: impl FnOnce(&mut Told)) {
+        let told = self.shared.told.write();
+        let mut told = told.unwrap_or_else(PoisonError::into_inner);
+        change(&mut told);
         // While the lock is held, so that of two calls at once the same one counts here.
-        self.shared.has_sinks.store(has_sinks, Ordering::Release);
+        let records = told.is_anybody();
+        self.shared.records.store(records, Ordering::Release);
     }
 
     /// Returns the number of connections that ended before their client had asked for anything, and of which there is
@@ -70,14 +97,14 @@ impl Recorder {
         self.shared.updates.run().await;
     }
 
-    /// Returns the sinks, if there are any.
+    /// Returns whom a session that begins now tells, if it is to have a record.
     pub(super) fn sinks(&self) -> Option<Sinks> {
-        if !self.shared.has_sinks.load(Ordering::Acquire) {
+        if !self.shared.records.load(Ordering::Acquire) {
             return None;
         }
-        let sinks = self.shared.sinks.read();
-        let sinks = Arc::clone(&sinks.unwrap_or_else(PoisonError::into_inner));
-        (!sinks.is_empty()).then_some(sinks)
+        let told = self.shared.told.read();
+        let told = told.unwrap_or_else(PoisonError::into_inner);
+        told.is_anybody().then(|| Arc::clone(&told.sinks))
     }
 }
 

@@ -13,8 +13,9 @@
 //! ```
 //!
 //! `client` is the client's address, and `local` the one that it has reached, each with its port. `protocol` (`socks5`,
-//! `socks4` or `http`), `listener` and `session` are there where a
-//! [`Recorder`](crate::layer::record::Recorder) is above: the session is that of its records. [Fields](HttpCallOutBuilder::field)
+//! `socks4` or `http`), `listener` and `session` are there where a [`Recorder`](crate::layer::record::Recorder) is above
+//! that has a sink, or [records always](crate::layer::record::Recorder::set_always): the session is that of its records.
+//! [Fields](HttpCallOutBuilder::field)
 //! of yours come in addition, such as a token. More members may come with later versions: a service skips what it does not
 //! know.
 //!
