@@ -124,7 +124,14 @@ impl Flags {
                 }
                 Arg::Short('V') | Arg::Long("version") => return Ok(Start::Version),
                 Arg::Short('h') | Arg::Long("help") => return Ok(Start::Help),
-                Arg::Value(word) if word == "hash-password" => return Ok(Start::HashPassword),
+                Arg::Value(word) if word == "hash-password" => {
+                    return match parser.next().map_err(see_help)? {
+                        None => Ok(Start::HashPassword),
+                        Some(Arg::Short('h') | Arg::Long("help")) => Ok(Start::Help),
+                        // Not shown: it may be the password.
+                        Some(_) => Err("hash-password: takes no arguments, and the password from standard input".into()),
+                    };
+                }
                 Arg::Value(word) if word == "close" => {
                     let closing = Closing::parse(&mut parser)?;
                     return Ok(closing.map_or(Start::Help, Start::Close));

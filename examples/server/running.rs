@@ -124,8 +124,11 @@ impl Running {
         if let Some(taken) = taken {
             running.take_over(taken).await?;
         }
+        let has_users = !settings.accounts.is_empty();
         for door in &settings.doors {
-            let example = door.curl().map(|command| format!("; try: {command}"));
+            let example = door
+                .curl(has_users)
+                .map(|command| format!("; try: {command}"));
             tracing::info!("{}{}", door.describe(), example.unwrap_or_default());
             tracing::info!(target: "listening", "listening on {door}");
         }
@@ -174,6 +177,8 @@ impl Running {
             }
             self.shared.records.also("page", what.sink());
         }
+        let directories = settings.accounts.directories();
+        self.shared.records.always(directories.need_records());
         self.account(settings);
         if let Some(mut control) = control {
             control.start(&self.shared.open)?;
@@ -313,7 +318,11 @@ impl Running {
         } = &settings;
         self.shared.warn_of_what_is_gone(path, accounts, rules);
         warn_if_exposed(&self.flags, &settings);
-        let counts = (accounts.len(), rules.len());
+        let directories: Vec<_> = accounts.directories().names().collect();
+        // Nobody knows how many users they have.
+        let users = (directories.is_empty() || accounts.len() > 0).then_some(accounts.len());
+        let directories = (!directories.is_empty()).then(|| directories.join(", "));
+        let counts = (users, rules.len());
         self.shared.replace(accounts.clone(), rules.clone());
         if let Err(problem) = self.shared.records.change(fixed) {
             tracing::error!("kept the log that was in force: {path}: {problem}");
@@ -342,7 +351,7 @@ impl Running {
         let certificates = settings.tls.iter().flatten().count();
         let (users, rules) = counts;
         reloads::succeeded();
-        tracing::info!(users, rules, certificates, "reloaded {path}");
+        tracing::info!(users, directories, rules, certificates, "reloaded {path}");
         self.users_file = settings.users_file;
         Ok(())
     }

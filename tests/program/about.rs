@@ -6,7 +6,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::support::program::{file::File, program};
+use crate::support::program::{complaint, file::File, program};
 
 const REFERENCE: &str = include_str!("../../examples/server.toml");
 
@@ -24,6 +24,18 @@ fn check(text: &str) -> String {
     // It may have passwords.
     std::fs::set_permissions(&file.0, Permissions::from_mode(0o600)).unwrap();
     prints(&["--config", file.path(), "--check"])
+}
+
+#[test]
+fn hashing_a_password_can_be_asked_about() {
+    // It would wait for a password.
+    let help = prints(&["hash-password", "--help"]);
+    assert!(help.contains("hash-password"), "{help}");
+    let said = complaint(&["hash-password", "s3cret"]);
+    assert!(
+        said.contains("standard input") && !said.contains("s3cret"),
+        "{said}"
+    );
 }
 
 #[test]

@@ -178,6 +178,35 @@ fn tls_is_taken_and_its_certificate_changes_with_a_reload() {
 }
 
 #[test]
+fn it_says_how_to_try_it_where_nothing_more_is_needed() {
+    let two = ["--listen", "127.0.0.1:0", "--listen", "127.0.0.2:0"];
+    // The lines of the first are read by then.
+    let mut server = Server::start(&two, "info");
+    let line = server.says("; try: ");
+    assert!(
+        line.contains("; try: curl --proxy socks5h://127.0.0.2:"),
+        "{line}"
+    );
+    assert!(!line.contains("--proxy-user"), "{line}");
+
+    let user = ["--user", "joe:secret"];
+    let mut server = Server::start(&[two.as_slice(), &user].concat(), "info");
+    let line = server.says("; try: ");
+    assert!(line.contains(" --proxy-user NAME http://"), "{line}");
+
+    // The certificate is for no name: curl would not accept it.
+    let (certificate, key) = Authority::new().signs("").files();
+    let tls = [
+        "--tls-certificate",
+        certificate.path(),
+        "--tls-key",
+        key.path(),
+    ];
+    let mut server = Server::start(&[two.as_slice(), &tls].concat(), "info");
+    server.silent_until("listening on 127.0.0.2:", "; try: ");
+}
+
+#[test]
 fn a_certificate_can_say_who_a_client_is() {
     let (_target, address) = target();
     let authority = Authority::new();

@@ -163,9 +163,10 @@ impl Door {
         format!("{self}: {}{carried}{tls}{headers}", self.protocols)
     }
 
-    /// A command that reaches it, if there is one.
-    pub(crate) fn curl(&self) -> Option<String> {
-        if self.headers.is_some() {
+    /// A command that reaches it, if there is one that needs nothing but a password, where clients have one.
+    pub(crate) fn curl(&self, has_users: bool) -> Option<String> {
+        let has_certificates = self.tls.as_ref().is_some_and(Tls::requires_certificates);
+        if self.headers.is_some() || has_certificates {
             return None;
         }
         let takes = |protocol| self.protocols.contains(protocol);
@@ -178,15 +179,24 @@ impl Door {
             None if takes(Protocol::Http) => ("http", String::new()),
             None => ("socks4a", String::new()),
         };
+        // curl asks for the password.
+        let user = if has_users { " --proxy-user NAME" } else { "" };
         let place = match &self.place {
-            Place::Tcp(address) => reachable(*address).to_string(),
+            Place::Tcp(address) => {
+                let address = reachable(*address);
+                match &self.tls {
+                    // The address is hardly ever in the certificate.
+                    Some(tls) => format!("{}:{}", tls.name()?, address.port()),
+                    None => address.to_string(),
+                }
+            }
             Place::Unix(path) if path.is_absolute() && scheme.starts_with("socks") => {
                 format!("localhost{}", path.display())
             }
             Place::Unix(_) => return None,
         };
         Some(format!(
-            "curl --proxy {scheme}://{place}{more} http://example.com/"
+            "curl --proxy {scheme}://{place}{more}{user} http://example.com/"
         ))
     }
 }

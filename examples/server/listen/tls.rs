@@ -73,6 +73,13 @@ impl Tls {
         }
     }
 
+    /// A name that the certificate is for. Blocks.
+    pub(super) fn name(&self) -> Option<String> {
+        let key = CertifiedKey::from_files(&self.certificate, &self.key).ok()?;
+        let mut names = key.names().iter();
+        names.find(|name| !name.starts_with('*')).cloned()
+    }
+
     /// Reads all files. Blocks.
     pub(crate) fn load(&self) -> Result<Arc<ServerConfig>, BoxError> {
         let key = CertifiedKey::from_files(&self.certificate, &self.key)?;
