@@ -8,6 +8,7 @@ use super::{LocalSocket, ProxySocket};
 use crate::{
     client::{Client, ClientAuth, ClientError, bnd},
     proto::{Address, Command, IntoAddress, UdpOverTcp},
+    session::Connected,
 };
 
 impl<L> Client<L> {
@@ -57,6 +58,20 @@ impl<L> Client<L> {
         Io: AsyncRead + AsyncWrite + Unpin + 'static,
     {
         self.associate_with(io, LocalSocket::bind(local)?).await
+    }
+
+    /// Requests a relay through a transport, and sends from where that leaves: its type says so, which the stream in it may
+    /// not have.
+    pub(crate) async fn associate_via<Io>(
+        &self,
+        transport: Connected<Io>,
+    ) -> Result<ProxySocket<L::Stream>, ClientError>
+    where
+        L: ClientAuth<Io>,
+        Io: AsyncRead + AsyncWrite + Unpin + 'static,
+    {
+        let local = LocalSocket::beside(bnd::NearEnd::of(&transport));
+        self.associate_with(transport.into_inner(), local).await
     }
 
     async fn associate_with<Io>(

@@ -257,10 +257,9 @@ where
         let opening = async {
             let stream = self.stream(Some(request)).await?;
             let client = self.client.clone().via(&stream, self.proxy.address()?);
-            let io = stream.into_inner();
             match self.udp_over_tcp {
-                Some(protocol) => client.udp_over_tcp_by(io, protocol).await,
-                None => client.associate(io).await,
+                Some(protocol) => client.udp_over_tcp_by(stream.into_inner(), protocol).await,
+                None => client.associate_via(stream).await,
             }
         };
         let opened = self.logged(command, target, opening.await);
