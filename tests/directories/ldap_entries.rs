@@ -135,6 +135,8 @@ async fn groups_by_attribute_and_by_search() {
                             "cn=staff,ou=groups,dc=x",
                             "CN=Day Shift , OU=Groups , DC=X",
                             "cn=root,ou=own,dc=x",
+                            // No space: it is part of the name.
+                            "cn= \u{a0}staff,ou=groups,dc=x",
                             "cn=a\\2cou=groups,dc=x",
                             "ou=groups,dc=x",
                             "cn=#0401,ou=groups,dc=x",
@@ -157,12 +159,15 @@ async fn groups_by_attribute_and_by_search() {
     assert_eq!(groups(slapd.by_search()).await, "");
     assert_eq!(
         groups(by_attribute.clone()).await,
-        "Day Shift|a,ou=groups|cn=#0401,ou=groups,dc=x|groups|plain|root|staff"
+        "Day Shift|a,ou=groups|cn=#0401,ou=groups,dc=x|groups|plain|root|staff|\u{a0}staff"
     );
     let by_attribute = by_attribute.groups_below("ou=groups,dc=x");
-    assert_eq!(groups(by_attribute.clone()).await, "Day Shift|staff");
+    assert_eq!(
+        groups(by_attribute.clone()).await,
+        "Day Shift|staff|\u{a0}staff"
+    );
     let both = by_attribute.groups("dc=x", "(member={dn})");
-    assert_eq!(groups(both).await, "Day Shift|night|staff");
+    assert_eq!(groups(both).await, "Day Shift|night|staff|\u{a0}staff");
 }
 
 #[tokio::test]
