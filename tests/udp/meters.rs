@@ -18,7 +18,7 @@ use tower_socks::{
         key,
         meter::{ByteQuota, MakeMeter, MeterLayer},
     },
-    session::Accepted,
+    session::{Accepted, BoxTunnel},
 };
 
 use crate::support::{
@@ -88,6 +88,27 @@ async fn all_meters_of_an_association_hear_the_same() {
         assert_eq!(heard.bytes, BTreeMap::from([("up", 9), ("down", 9)]));
         assert_eq!(heard.dropped, BTreeMap::from([("malformed", 1)]));
         assert_eq!(*third.0.lock().unwrap(), 18);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_meter_outside_of_a_box_hears_of_datagrams_as_well() {
+    within(async {
+        let (outer, inner) = (Ear::default(), Ear::default());
+        let boxed = MeterLayer::new(inner.clone())
+            .layer(Connector::direct())
+            .map_response(BoxTunnel::new);
+        let layer = MeterLayer::new(outer.clone());
+        let association = Association::new(stack(layer.layer(boxed))).await;
+        let target = socket("127.0.0.1").await;
+        association.echo(&target, b"ping").await;
+        association.lingering_close().await.unwrap();
+
+        let heard = outer.0.lock().unwrap().clone();
+        assert_eq!(heard, *inner.0.lock().unwrap());
+        assert_eq!(heard.datagrams, BTreeMap::from([("up", 1), ("down", 1)]));
+        assert_eq!(heard.bytes, BTreeMap::from([("up", 4), ("down", 4)]));
     })
     .await;
 }
