@@ -12,7 +12,7 @@ use tower_socks::{
 };
 
 use crate::{
-    access_log::{AccessLog, Lines},
+    access_log::{self, AccessLog, Lines},
     log::{self, Log},
     settings::Fixed,
 };
@@ -107,6 +107,21 @@ impl Records {
         sinks.is_logged = settings.is_some();
         self.recorder.set_sinks(sinks.all());
         Ok(())
+    }
+
+    /// Lines of the log.
+    pub(crate) fn log_counts(&self) -> log::Counts {
+        self.log.counts()
+    }
+
+    /// Lines of the access log, if there is one.
+    pub(crate) fn access_log_counts(&self) -> access_log::Counts {
+        let sinks = self.lock();
+        sinks
+            .access_log
+            .as_ref()
+            .map(Lines::counts)
+            .unwrap_or_default()
     }
 
     /// The layer for sessions at a listener.

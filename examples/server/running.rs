@@ -14,6 +14,7 @@ use tokio::{
 use tower_socks::BoxError;
 
 use crate::{
+    certificates::remind,
     cli::Flags,
     container, descriptors,
     directories::recheck::recheck,
@@ -98,6 +99,8 @@ impl Running {
         let idle = signals::end_idle(shared.open.clone(), stop.clone(), shared.in_force());
         tokio::spawn(idle);
         tokio::spawn(recheck(shared.clone()));
+        let in_force = shared.in_force();
+        tokio::spawn(remind(move || in_force.borrow().certificates.clone()));
         tokio::spawn(shared.limits.clone().keep_saved());
         let health = Health::new(stop.clone(), log, &shared);
         let mut running = Self {

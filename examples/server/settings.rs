@@ -13,6 +13,7 @@ use crate::{
     access_log::AccessLog,
     accounting,
     accounts::Accounts,
+    certificates::Certificates,
     cli::Flags,
     config::Config,
     container,
@@ -75,6 +76,8 @@ pub(crate) struct Fixed {
     /// Where another process asks for the sockets.
     pub(crate) upgrade_socket: Option<PathBuf>,
     pub(crate) upstream: Plan,
+    /// When they expire.
+    pub(crate) certificates: Certificates,
     pub(crate) search_domain: Option<Domain>,
     pub(crate) log: LogSettings,
     pub(crate) access_log: Option<AccessLog>,
@@ -243,6 +246,16 @@ impl Settings {
         check_passwords(&accounts, &serving)?;
         let tls = serving.iter().map(Door::load_tls);
         let tls = tls.collect::<Result<Vec<_>, _>>()?;
+        let mut certificates = upstream.certificates();
+        for expires in accounts.directories().certificates() {
+            certificates.add_all(expires);
+        }
+        let tls = tls.into_iter().map(|loaded| {
+            let (tls, expires) = loaded?;
+            certificates.add_all(&expires);
+            Some(tls)
+        });
+        let tls = tls.collect();
         // The dashboard is nothing to reach through the proxy: neither where it is, which a file cannot
         // change, nor where it would be.
         let stated = metrics.as_ref().map(|metrics| metrics.listen);
@@ -252,6 +265,7 @@ impl Settings {
         let departures = departures.map(|door| rules.over(&door.network.outgoing, &acl));
         let departures = departures.collect();
         let leaves = rules.check(&network.outgoing, &serving);
+        let leaves = leaves.and_then(|()| upstream.check_outgoing(&network.outgoing));
         let scripts_at = pac.as_ref().and_then(|pac| pac.listen);
         let own = listening
             .chain(bound.status)
@@ -298,6 +312,7 @@ impl Settings {
                 resolve,
                 upgrade_socket,
                 upstream,
+                certificates,
                 search_domain,
                 log,
                 access_log,

@@ -29,6 +29,7 @@ pub(crate) fn warn_if_exposed(flags: &Flags, settings: &Settings) {
         ..
     } = settings;
     accounts.directories().warn();
+    settings.fixed.certificates.warn();
     for said in unreachable.iter().take(MOST) {
         tracing::warn!("{said}: move it up, or remove it");
     }
@@ -70,7 +71,7 @@ pub(crate) fn warn_if_exposed(flags: &Flags, settings: &Settings) {
     if *outgoing_rules > 0 && !upstream.rest_is_direct() {
         tracing::warn!(
             "outgoing, rules: they are about what leaves here for its target: connections to upstreams leave as \
-             [outgoing] and their listener say"
+             [outgoing], their listener and [upstreams] say"
         );
     }
     for door in doors {

@@ -1,14 +1,16 @@
-use std::{fmt, path::Path, sync::Arc};
+use std::{fmt, path::Path, sync::Arc, time::SystemTime};
 
 use tokio_rustls::rustls::{RootCertStore, pki_types::CertificateRevocationListDer};
 
-use super::{InvalidTls, pem};
+use super::{Certificate, InvalidTls, pem};
 
 /// Whom to believe that a certificate is genuine: roots, and lists of what they have revoked.
 #[derive(Clone)]
 pub struct Authorities {
     pub(super) roots: Arc<RootCertStore>,
     pub(super) crls: Vec<CertificateRevocationListDer<'static>>,
+    /// When the first of them expires.
+    expires: Option<SystemTime>,
 }
 
 impl Authorities {
@@ -19,12 +21,20 @@ impl Authorities {
     /// When there is none, or one is malformed.
     pub fn from_pem(roots: &[u8]) -> Result<Self, InvalidTls> {
         let mut store = RootCertStore::empty();
+        let mut expires: Option<SystemTime> = None;
         for root in pem::certificates(roots)? {
+            if let Some(root) = Certificate::new(root.clone()) {
+                let (_, until) = root.validity();
+                expires = Some(expires.map_or(until, |first| first.min(until)));
+            }
             store.add(root).map_err(|error| {
                 InvalidTls::new("a root certificate is malformed").because(error)
             })?;
         }
-        Ok(Self::of(store))
+        Ok(Self {
+            expires,
+            ..Self::of(store)
+        })
     }
 
     /// Reads roots from a file of PEM, of at most 8 MiB. Blocks the thread for as long as the disk takes.
@@ -77,10 +87,18 @@ impl Authorities {
         Ok(self)
     }
 
+    /// Returns when the first of the roots expires; `None` for those of the platform, which are kept by others. What an
+    /// authority has signed is believed after that all the same: rustls looks at the certificates below it.
+    #[must_use]
+    pub const fn expires(&self) -> Option<SystemTime> {
+        self.expires
+    }
+
     fn of(store: RootCertStore) -> Self {
         Self {
             roots: Arc::new(store),
             crls: Vec::new(),
+            expires: None,
         }
     }
 }

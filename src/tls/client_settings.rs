@@ -47,7 +47,7 @@ impl ClientSettings {
     ///
     /// When the authorities cannot be used.
     pub fn build(self) -> Result<Arc<ClientConfig>, InvalidTls> {
-        let Authorities { roots, crls } = self.authorities;
+        let Authorities { roots, crls, .. } = self.authorities;
         let versions = ClientConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
             .map_err(|error| {

@@ -95,7 +95,7 @@ impl ClientCertificates {
             Self::Optional(authorities) => (authorities, true),
             Self::Required(authorities) => (authorities, false),
         };
-        let Authorities { roots, crls } = authorities;
+        let Authorities { roots, crls, .. } = authorities;
         let mut verifier =
             WebPkiClientVerifier::builder_with_provider(roots, provider()).with_crls(crls);
         if optional {

@@ -18,6 +18,7 @@ mod access_log;
 mod admin;
 #[cfg(all(feature = "limit", feature = "proxy-url"))]
 mod amounts;
+mod certificates;
 mod changes;
 #[cfg(all(feature = "limit", feature = "metrics", feature = "proxy-url"))]
 mod check;

@@ -1,11 +1,15 @@
 //! The numbers of the example server: those that alerts and the dashboard name are there from the start, and explained.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    net::TcpStream,
+    time::{Duration, Instant},
+};
 
 use rustix::process::Signal;
 
 use super::status::status;
-use crate::support::program::{file::File, http::get};
+use crate::support::program::{Server, certificates::Authority, file::File, http::get};
 
 const MONITORING: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/monitoring");
 
@@ -13,14 +17,19 @@ fn read(name: &str) -> String {
     std::fs::read_to_string(format!("{MONITORING}/{name}")).unwrap()
 }
 
-/// With everything that has numbers of its own.
-fn file() -> File {
+/// With everything that has numbers of its own. The certificate and its key go with it.
+fn file() -> (File, (File, File)) {
+    let tls = Authority::new().signs("proxy").files();
     let log = std::env::temp_dir().join(format!("tower-socks-metrics-{}.log", std::process::id()));
-    File::new(&format!(
+    let file = File::new(&format!(
         "upstream = \"paris\"\n[upstreams.paris]\nurl = \"socks5h://127.0.0.1:9\"\n\
+         [tls]\ncertificate = {:?}\nkey = {:?}\n\
          [metrics]\nlisten = \"127.0.0.1:0\"\n[access_log]\nfile = {log:?}\n\
-         [acl]\ndefault = \"allow\"\n[[acl.rules]]\nname = \"no mail\"\naction = \"deny\"\nport = 25\n"
-    ))
+         [acl]\ndefault = \"allow\"\n[[acl.rules]]\nname = \"no mail\"\naction = \"deny\"\nport = 25\n",
+        tls.0.path(),
+        tls.1.path(),
+    ));
+    (file, tls)
 }
 
 /// The names of the series, as they are in the text.
@@ -92,7 +101,8 @@ fn texts(value: &serde_json::Value, keys: &[&str], found: &mut String) {
 
 #[test]
 fn what_alerts_and_the_dashboard_name_is_there_from_the_start() {
-    let mut server = file().server();
+    let (file, _tls) = file();
+    let mut server = file.server();
     let (_, numbers) = get(status(&mut server), "/metrics");
     let there = series(&numbers);
 
@@ -110,7 +120,8 @@ fn what_alerts_and_the_dashboard_name_is_there_from_the_start() {
 
 #[test]
 fn each_number_has_a_text_a_good_name_and_a_line_in_the_readme() {
-    let mut server = file().server();
+    let (file, _tls) = file();
+    let mut server = file.server();
     let (_, numbers) = get(status(&mut server), "/metrics");
     let histograms: BTreeSet<_> = numbers
         .lines()
@@ -143,7 +154,8 @@ fn each_number_has_a_text_a_good_name_and_a_line_in_the_readme() {
 
 #[test]
 fn counters_begin_with_0() {
-    let mut server = file().server();
+    let (file, _tls) = file();
+    let mut server = file.server();
     let (_, numbers) = get(status(&mut server), "/metrics");
     for line in [
         "socks_sessions_total{outcome=\"server\"} 0\n",
@@ -162,6 +174,10 @@ fn counters_begin_with_0() {
         "socks_sessions_waiting 0\n",
         "socks_upstream_dials_total{upstream=\"paris\",outcome=\"ok\"} 0\n",
         "access_log_lines_total{outcome=\"dropped\"} 0\n",
+        "access_log_lines_waiting 0\n",
+        "socks_log_lines_total{outcome=\"dropped\"} 0\n",
+        "socks_accounting_records_dropped_total 0\n",
+        "socks_accounting_records_waiting 0\n",
         concat!(
             "socks_build_info{version=\"",
             env!("CARGO_PKG_VERSION"),
@@ -172,8 +188,8 @@ fn counters_begin_with_0() {
     }
 }
 
-/// The value of a series without labels.
-fn value(numbers: &str, name: &str) -> f64 {
+/// The value of a series.
+pub(crate) fn value(numbers: &str, name: &str) -> f64 {
     let line = numbers
         .lines()
         .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
@@ -182,7 +198,7 @@ fn value(numbers: &str, name: &str) -> f64 {
 
 #[test]
 fn a_reload_is_told() {
-    let file = file();
+    let (file, _tls) = file();
     let mut server = file.server();
     let status = status(&mut server);
     let reload = |numbers: &str| {
@@ -214,7 +230,8 @@ fn a_reload_is_told() {
 #[cfg(target_os = "linux")]
 #[test]
 fn the_process_has_its_numbers() {
-    let mut server = file().server();
+    let (file, _tls) = file();
+    let mut server = file.server();
     let (_, numbers) = get(status(&mut server), "/metrics");
     let value = |name| value(&numbers, name);
     let mebibyte = 1024.0 * 1024.0;
@@ -225,4 +242,42 @@ fn the_process_has_its_numbers() {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     let age = now.unwrap().as_secs_f64() - value("process_start_time_seconds");
     assert!((-1.0..60.0).contains(&age), "{age}");
+}
+
+/// A pipe holds 64 KiB, and each request for the numbers has lines of its own at this level.
+#[test]
+fn lines_that_wait_are_told_and_those_that_are_lost() {
+    let (file, _tls) = file();
+    let mut server = Server::start(&["--config", file.path()], "trace");
+    let status = status(&mut server);
+    let numbers = || get(status, "/metrics").1;
+    let first = numbers();
+    assert_eq!(
+        value(&first, "socks_log_lines_total{outcome=\"dropped\"}"),
+        0.0
+    );
+    let until = |what: &str, holds: &dyn Fn(&str) -> bool| {
+        let started = Instant::now();
+        while !holds(&numbers()) {
+            assert!(started.elapsed() < Duration::from_secs(30), "{what}");
+            drop(TcpStream::connect(server.address));
+        }
+    };
+    until("waiting", &|numbers| {
+        value(numbers, "socks_log_lines_waiting") > 0.0
+    });
+    until("dropped", &|numbers| {
+        value(numbers, "socks_log_lines_total{outcome=\"dropped\"}") > 0.0
+    });
+    let written = value(&numbers(), "socks_log_lines_total{outcome=\"written\"}");
+    // Whoever reads has what was waiting, and the log goes on.
+    server.says("lines dropped");
+    server.signal(Signal::HUP);
+    server.says("reloaded");
+    assert!(
+        value(
+            &get(status, "/metrics").1,
+            "socks_log_lines_total{outcome=\"written\"}"
+        ) > written
+    );
 }

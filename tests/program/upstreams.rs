@@ -15,6 +15,7 @@ use crate::{
     support::program::{
         Server,
         carried::{Carrier, echo},
+        certificates::Authority,
         complaint, connect_request, exchange,
         file::File,
         http::get,
@@ -324,9 +325,92 @@ fn a_probe_with_a_target_needs_the_target() {
     assert!(line.contains("WARN") && line.contains("refused"), "{line}");
 }
 
+/// A proxy in TLS is known by the authorities of its table and by no others, also after a change of the file.
+#[test]
+fn a_proxy_in_tls_is_known_by_its_authorities() {
+    let (right, wrong) = (Authority::new(), Authority::new());
+    let (certificate, key) = right.signs("proxy").files();
+    let inner = File::new(&format!(
+        "[tls]\ncertificate = {:?}\nkey = {:?}\n[acl]\ndefault = \"allow\"\nallow_private = true\n",
+        certificate.path(),
+        key.path()
+    ));
+    let inner = inner.server();
+    let target = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = target.local_addr().unwrap();
+    for scheme in ["https", "socks5s"] {
+        let authorities = File::new(&wrong.pem);
+        let file = File::new(&format!(
+            "upstream = \"paris\"\n[upstreams.paris]\nurl = \"{scheme}://{}\"\nauthorities = {:?}\n",
+            inner.address,
+            authorities.path()
+        ));
+        let mut server = file.server();
+        assert_ne!(connect(&server, address).0, 0);
+        authorities.write(&right.pem);
+        server.signal(Signal::HUP);
+        server.says("reloaded");
+        // What was found of it by other authorities counts no longer.
+        assert_eq!(connect(&server, address).0, 0);
+        drop(target.accept().unwrap());
+    }
+}
+
+/// Connections to a proxy, and datagrams of UDP ASSOCIATE, leave from where its table says; those to other targets do not.
+#[cfg(target_os = "linux")]
+#[test]
+fn connections_to_a_proxy_leave_from_where_it_says() {
+    let mut inner = Server::start(&FLAGS, "info");
+    let file = File::new(&format!(
+        "upstream = \"paris\"\n{}[[routes]]\nto = \"127.0.0.3\"\nupstream = \"direct\"\n\
+         [outgoing]\naddress = \"127.0.0.8\"\n",
+        proxy(
+            "paris",
+            inner.address,
+            "udp = \"associate\"\noutgoing = { address = \"127.0.0.9\" }"
+        )
+    ));
+    let server = file.server();
+    let target = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (reply, client) = connect(&server, target.local_addr().unwrap());
+    assert_eq!(reply, 0);
+    drop((client, target.accept().unwrap()));
+    let line = inner.says("command=CONNECT");
+    assert!(line.contains("peer=127.0.0.9:"), "{line}");
+
+    let target = TcpListener::bind("127.0.0.3:0").unwrap();
+    let (reply, client) = connect(&server, target.local_addr().unwrap());
+    assert_eq!(reply, 0);
+    let (_, from) = target.accept().unwrap();
+    assert_eq!(from.ip().to_string(), "127.0.0.8");
+    drop(client);
+
+    // The proxy takes datagrams from the address of its client alone.
+    let mut client = server.connect();
+    assert_eq!(exchange(&mut client, b"\x05\x01\x00", 2), [5, 0]);
+    let reply = exchange(&mut client, b"\x05\x03\x00\x01\0\0\0\0\0\0", 10);
+    assert_eq!(reply[1], 0);
+    let relay = SocketAddr::from(([127, 0, 0, 1], u16::from_be_bytes([reply[8], reply[9]])));
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket
+        .set_read_timeout(Some(Duration::from_secs(20)))
+        .unwrap();
+    let mut datagram = connect_request(echo())[3..].to_vec();
+    datagram.splice(0..0, [0, 0, 0]);
+    datagram.extend(b"ping");
+    socket.send_to(&datagram, relay).unwrap();
+    let mut heard = [0; 64];
+    let (len, _) = socket.recv_from(&mut heard).unwrap();
+    assert_eq!(heard[..len], datagram);
+    drop(client);
+    let line = inner.says("command=UDP ASSOCIATE");
+    assert!(line.contains("peer=127.0.0.9:"), "{line}");
+}
+
 #[test]
 fn mistakes_are_said_all_at_once() {
     let p = "url = \"socks5h://joe:hidden@p\"";
+    let authorities = File::new(&Authority::new().pem);
     for (file, expected) in [
         (
             "upstream = \"rome\"\n",
@@ -386,6 +470,25 @@ fn mistakes_are_said_all_at_once() {
             "`x` is no target",
         ),
         (
+            "upstream = \"a\"\n[upstreams.a]\nfailover = [\"direct\"]\nauthorities = \"/x\"\noutgoing = {}\n",
+            "upstreams.a: authorities goes with `url`: say it where the proxy is; upstreams.a: outgoing goes with `url`",
+        ),
+        (
+            &format!("upstream = \"a\"\n[upstreams.a]\n{p}\nauthorities = \"/not/there\"\n"),
+            "upstreams.a: authorities /not/there: ",
+        ),
+        (
+            &format!(
+                "upstream = \"a\"\n[upstreams.a]\n{p}\nauthorities = {:?}\n",
+                authorities.path()
+            ),
+            "upstreams.a: authorities: none of these proxies is spoken to in TLS",
+        ),
+        (
+            &format!("upstream = \"a\"\n[upstreams.a]\n{p}\noutgoing = {{ address = \"x\" }}\n"),
+            "`x` is no address",
+        ),
+        (
             "[[routes]]\nport = 25\n",
             "route 1: missing field `upstream`",
         ),
@@ -419,6 +522,7 @@ fn it_says_which_upstream_a_request_would_take() {
         "upstream = \"all\"\n[upstreams.all]\nfailover = [\"paris\", \"direct\"]\n\
          [upstreams.paris]\nurl = \"socks5h://joe:hidden@127.0.0.1:9\"\nudp = \"udp-over-tcp\"\nprobe = {}\n\
          [upstreams.tor]\nurl = \"socks5h://127.0.0.1:9050\"\n\
+         outgoing = { address = \"127.0.0.9\", family = \"ipv4\" }\n\
          [[routes]]\nname = \"onion\"\nto = \"*.onion\"\nupstream = \"tor\"\n\
          [[routes]]\nuser = \"joe\"\nport = 25\ntime = \"08:00-18:00\"\nupstream = \"refuse\"\n\
          [[routes]]\ngroup = \"staff\"\nto = \"1.0.0.0/8\"\nupstream = \"direct\"\n\
@@ -465,6 +569,7 @@ fn it_says_which_upstream_a_request_would_take() {
     let said = String::from_utf8(output.stdout).unwrap();
     for line in [
         "upstream  all\n",
+        "tor: socks5h://127.0.0.1:9050 with UDP \"off\", from 127.0.0.9, IPv4 only\n",
         "all: the first that works of paris, direct\n",
         "paris: socks5h://joe:***@127.0.0.1:9 with UDP \"udp-over-tcp\", probed every 10s within 3s, up after 2, down after 3\n",
         "route 1 (onion) to tor\n",

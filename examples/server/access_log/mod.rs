@@ -14,8 +14,8 @@ use std::{
 use serde::Deserialize;
 use tower_socks::layer::record::{Record, Sink};
 
+pub(crate) use self::writer::Counts;
 use self::writer::Writer;
-pub(crate) use self::writer::register;
 use crate::{
     log::{Place, Privacy},
     timeouts::Span,
@@ -136,8 +136,7 @@ impl Lines {
     }
 
     /// Lines until now.
-    #[allow(dead_code, reason = "for the bench")]
-    pub(crate) fn counts(&self) -> writer::Counts {
+    pub(crate) fn counts(&self) -> Counts {
         self.0.writer.counts()
     }
 

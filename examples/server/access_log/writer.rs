@@ -20,20 +20,6 @@ const IDLE: Duration = Duration::from_secs(1);
 /// A batch that took more room than this gives it back.
 const KEPT: usize = 256 * 1024;
 
-/// The metric of lines.
-const LINES: &str = "access_log_lines_total";
-
-/// Its numbers, with what they mean, from 0.
-pub(crate) fn register() {
-    metrics::describe_counter!(
-        LINES,
-        "Lines of the access log, by outcome: written or dropped."
-    );
-    for outcome in ["written", "dropped"] {
-        metrics::counter!(LINES, "outcome" => outcome).increment(0);
-    }
-}
-
 /// Queues lines for a file. Clones share the queue.
 #[derive(Clone)]
 pub(crate) struct Writer(Arc<Shared>);
@@ -70,6 +56,8 @@ struct Dropping {
 pub(crate) struct Counts {
     pub(crate) written: u64,
     pub(crate) dropped: u64,
+    /// Those that have been queued, and not been written yet.
+    pub(crate) waiting: u64,
 }
 
 impl Writer {
@@ -102,6 +90,7 @@ impl Writer {
         }
         let was_empty = state.waiting.is_empty();
         state.waiting.extend_from_slice(line);
+        state.counts.waiting += 1;
         drop(state);
         if was_empty {
             self.0.changed.notify_all();
@@ -138,10 +127,7 @@ impl Writer {
         state.hurry = false;
         !waited.timed_out()
     }
-}
 
-#[allow(dead_code, reason = "what counts lines in a bench")]
-impl Writer {
     pub(crate) fn counts(&self) -> Counts {
         self.0.lock().counts
     }
@@ -225,14 +211,7 @@ impl Shared {
         state.is_writing = !batch.is_empty();
         let orders = (state.next.take(), std::mem::take(&mut state.reopen));
         let dropped = state.has_dropped();
-        let Counts {
-            written,
-            dropped: lost,
-        } = state.counts;
         drop(state);
-        metrics::describe_counter!(LINES, "Lines of the access log, by what became of them.");
-        metrics::counter!(LINES, "outcome" => "written").absolute(written);
-        metrics::counter!(LINES, "outcome" => "dropped").absolute(lost);
         if let Some(dropped) = dropped {
             tracing::warn!(dropped, "access log: lines were dropped, and it goes on");
         }
@@ -242,7 +221,9 @@ impl Shared {
     fn write(&self, output: &mut Output, batch: &[u8]) {
         let written = output.write(batch);
         let mut state = self.lock();
-        let lost = ends(batch).saturating_sub(written.lines);
+        let lines = ends(batch);
+        let lost = lines.saturating_sub(written.lines);
+        state.counts.waiting = state.counts.waiting.saturating_sub(lines);
         state.counts.written += written.lines;
         let mut is_first = false;
         if lost > 0 {

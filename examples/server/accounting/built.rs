@@ -1,6 +1,7 @@
 //! The accounting that is in force.
 
 use std::{
+    collections::VecDeque,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -62,12 +63,29 @@ impl fmt::Debug for Stated {
 
 /// What tells servers now. Clones share it.
 #[derive(Clone, Default)]
-pub(crate) struct InForce(Arc<Mutex<Option<(String, Accounting)>>>);
+pub(crate) struct InForce(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    current: Option<(String, Accounting)>,
+    /// Those of earlier files, whose sessions go on; the oldest are forgotten.
+    before: VecDeque<Accounting>,
+    /// What those that are forgotten have dropped.
+    dropped: u64,
+}
+
+/// Those of earlier files that are looked at.
+const BEFORE: usize = 16;
 
 impl InForce {
     /// Puts in force what is stated. Sessions that have begun go on telling those servers that they began with.
     pub(crate) fn change(&self, stated: Option<&Stated>, records: &Records) {
-        let mut current = self.lock();
+        let mut state = self.lock();
+        let State {
+            current,
+            before,
+            dropped,
+        } = &mut *state;
         let same = |(text, _): &(String, Accounting)| Some(text) == stated.map(|new| &new.text);
         if current.as_ref().is_some_and(same) || (current.is_none() && stated.is_none()) {
             return;
@@ -82,14 +100,31 @@ impl InForce {
             Arc::new(accounting.clone()) as Arc<dyn Sink>
         });
         records.also("accounting", sink);
-        *current = built;
+        if let Some((_, last)) = std::mem::replace(current, built) {
+            before.push_back(last);
+        }
+        if before.len() > BEFORE
+            && let Some(oldest) = before.pop_front()
+        {
+            *dropped += oldest.dropped();
+        }
     }
 
     /// Tells servers that the proxy begins.
     pub(crate) fn begin(&self) {
-        if let Some((_, accounting)) = &*self.lock() {
+        if let Some((_, accounting)) = &self.lock().current {
             accounting.begin();
         }
+    }
+
+    /// Records that wait, and those that were dropped.
+    pub(crate) fn counts(&self) -> (u64, u64) {
+        let state = self.lock();
+        let current = state.current.iter().map(|(_, accounting)| accounting);
+        let all = current.chain(&state.before);
+        all.fold((0, state.dropped), |(waiting, dropped), one| {
+            (waiting + one.waiting() as u64, dropped + one.dropped())
+        })
     }
 
     /// Waits until servers have all that was done, for some seconds, and tells them that the proxy ends, unless another
@@ -97,6 +132,7 @@ impl InForce {
     pub(crate) async fn end(&self, goes_on: bool) {
         let accounting = self
             .lock()
+            .current
             .as_ref()
             .map(|(_, accounting)| accounting.clone());
         let Some(accounting) = accounting else {
@@ -111,7 +147,7 @@ impl InForce {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<(String, Accounting)>> {
+    fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

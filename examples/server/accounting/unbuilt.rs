@@ -21,5 +21,10 @@ impl InForce {
 
     pub(crate) const fn begin(&self) {}
 
+    /// Records that wait, and those that were dropped.
+    pub(crate) const fn counts(&self) -> (u64, u64) {
+        (0, 0)
+    }
+
     pub(crate) async fn end(&self, _: bool) {}
 }

@@ -10,7 +10,7 @@ use tower::{Service, ServiceExt, util::BoxCloneSyncService};
 use tower_socks::layer::auth::postgres::PostgresLayer;
 use tower_socks::{BoxError, Credentials, Identity, layer::auth::BlockingVerifier};
 
-use crate::warnings::is_exposed;
+use crate::{certificates::Certificates, warnings::is_exposed};
 
 /// Asks a directory. It fails with `UnknownUser` where nobody has that name, with `AuthError::Denied` where the password is
 /// wrong, and with anything else where it cannot tell.
@@ -63,6 +63,7 @@ pub(crate) struct Directory {
     stated: String,
     warnings: Vec<String>,
     secret_files: Vec<PathBuf>,
+    pub(super) certificates: Certificates,
 }
 
 impl Directory {
@@ -77,6 +78,7 @@ impl Directory {
             stated,
             warnings: Vec::new(),
             secret_files: Vec::new(),
+            certificates: Certificates::default(),
         }
     }
 
@@ -96,6 +98,12 @@ impl Directory {
     #[cfg(feature = "http-auth")]
     pub(crate) fn needs_records(mut self) -> Self {
         self.needs_records = true;
+        self
+    }
+
+    /// Sets when authorities expire that it is known by.
+    pub(crate) fn certificates(mut self, certificates: Certificates) -> Self {
+        self.certificates = certificates;
         self
     }
 

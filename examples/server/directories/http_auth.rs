@@ -7,10 +7,9 @@ use tower_socks::layer::auth::http_call_out::HttpCallOut;
 
 use super::{
     Directory, Verifier,
-    authorities::trust,
     secret::{self, Secret},
 };
-use crate::timeouts::Span;
+use crate::{authorities::trust, certificates::Certificates, timeouts::Span};
 
 /// `[http_auth]`.
 #[derive(Clone, Debug, Deserialize)]
@@ -48,11 +47,11 @@ impl Table {
         if let Some(token) = &token {
             builder = builder.field("authorization", format!("Bearer {token}"));
         }
-        let mut authorities = String::new();
+        let (mut authorities, mut certificates) = <(String, Certificates)>::default();
         if let Some(file) = &self.authorities {
-            let (tls, text) = trust(file).map_err(fail)?;
-            builder = builder.tls(tls);
-            authorities = text;
+            let trusted = trust(file).map_err(fail)?;
+            builder = builder.tls(trusted.tls);
+            (authorities, certificates) = (trusted.text, trusted.expires);
         }
         if let Some(most) = self.at_once {
             builder = builder.at_once(most.get());
@@ -74,6 +73,7 @@ impl Table {
         let directory = Directory::new("http_auth", Verifier::new(service), stated)
             .warnings(warning)
             .needs_records()
+            .certificates(certificates)
             .secret_files(self.token_file.clone());
         Ok(directory)
     }

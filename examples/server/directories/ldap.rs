@@ -7,10 +7,9 @@ use tower_socks::layer::auth::ldap::{Ldap, LdapBuilder};
 
 use super::{
     Directory, Verifier,
-    authorities::trust,
     secret::{self, Secret},
 };
-use crate::timeouts::Span;
+use crate::{authorities::trust, certificates::Certificates, timeouts::Span};
 
 /// `[ldap]`.
 #[derive(Clone, Debug, Deserialize)]
@@ -66,11 +65,11 @@ impl Table {
             }
             (None, Some(_)) => return Err(fail("there is a password and no `account`".into())),
         };
-        let mut authorities = String::new();
+        let (mut authorities, mut certificates) = <(String, Certificates)>::default();
         if let Some(file) = &self.authorities {
-            let (tls, text) = trust(file).map_err(fail)?;
-            builder = builder.tls(tls);
-            authorities = text;
+            let trusted = trust(file).map_err(fail)?;
+            builder = builder.tls(trusted.tls);
+            (authorities, certificates) = (trusted.text, trusted.expires);
         }
         builder = match (&self.groups_base, &self.groups_filter) {
             (Some(base), Some(filter)) => builder.groups(base, filter),
@@ -89,6 +88,7 @@ impl Table {
         let asked = ldap.clone();
         let directory = Directory::new("ldap", Verifier::new(ldap), stated)
             .warnings(warnings)
+            .certificates(certificates)
             .secret_files(self.password_file.clone())
             .knows(Arc::new(move |name| {
                 let asked = asked.clone();

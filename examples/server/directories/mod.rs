@@ -5,8 +5,6 @@
 //! wrong password is the end of it, and so is a directory that cannot tell: otherwise who can silence one directory would be
 //! verified by another.
 
-#[cfg(any(feature = "http-auth", feature = "ldap", feature = "postgres"))]
-mod authorities;
 #[cfg_attr(
     not(any(
         feature = "http-auth",
@@ -49,6 +47,8 @@ use tower_socks::{
     error::{AuthError, UnknownUser},
     layer::auth::BlockingVerifier,
 };
+
+use crate::certificates::Certificates;
 
 pub(crate) use self::directory::Directory;
 #[cfg(any(
@@ -133,6 +133,11 @@ impl Directories {
         for directory in &*self.all {
             directory.warn();
         }
+    }
+
+    /// When authorities expire that they are known by.
+    pub(crate) fn certificates(&self) -> impl Iterator<Item = &Certificates> {
+        self.all.iter().map(|directory| &directory.certificates)
     }
 
     /// Whether both ask the same directories in the same manner.

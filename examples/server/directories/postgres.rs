@@ -16,10 +16,11 @@ use tower_socks::{
 
 use super::{
     Directory, Verifier,
-    authorities::trust,
     secret::{self, Secret},
 };
 use crate::{
+    authorities::trust,
+    certificates::Certificates,
     hashes::{Hash, Memory},
     timeouts::Span,
 };
@@ -64,11 +65,11 @@ impl Table {
         if let Some(password) = &password {
             builder = builder.password(password);
         }
-        let mut authorities = String::new();
+        let (mut authorities, mut certificates) = <(String, Certificates)>::default();
         if let Some(file) = &self.authorities {
-            let (tls, text) = trust(file).map_err(fail)?;
-            builder = builder.tls(tls);
-            authorities = text;
+            let trusted = trust(file).map_err(fail)?;
+            builder = builder.tls(trusted.tls);
+            (authorities, certificates) = (trusted.text, trusted.expires);
         }
         if let Some(most) = self.connections {
             builder = builder.connections(most.get());
@@ -94,6 +95,7 @@ impl Table {
         let stated = format!("{self:?}{}{password:?}{authorities}", self.database.text());
         let directory = Directory::new("postgres", Verifier::Hashes(layer), stated)
             .warnings(warnings)
+            .certificates(certificates)
             .secret_files(self.password_file.clone())
             .knows(Arc::new(move |name| {
                 let asked = asked.clone();

@@ -14,7 +14,7 @@ use tower_socks::{
 };
 
 use super::{Listener, Place, Protocols, ProxyProtocol, Tls, own::Own, stated::Mode};
-use crate::network::Network;
+use crate::{certificates::Certificates, network::Network};
 
 /// What listeners have that do not say otherwise.
 #[derive(Clone, Debug, Default)]
@@ -113,7 +113,7 @@ impl Door {
     }
 
     /// Reads its certificates. Blocks.
-    pub(crate) fn load_tls(&self) -> Result<Option<Arc<ServerConfig>>, BoxError> {
+    pub(crate) fn load_tls(&self) -> Result<Option<(Arc<ServerConfig>, Certificates)>, BoxError> {
         let loaded = self.tls.as_ref().map(Tls::load).transpose();
         loaded.map_err(|problem| format!("listener at {self}, tls: {}", Chain(&*problem)).into())
     }

@@ -8,6 +8,8 @@ use tower_socks::{
     tls::{Authorities, CertifiedKey, ClientCertificates, ServerSettings, rustls::ServerConfig},
 };
 
+use crate::certificates::Certificates;
+
 /// `[tls]`, or that of one listener.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -80,12 +82,15 @@ impl Tls {
         names.find(|name| !name.starts_with('*')).cloned()
     }
 
-    /// Reads all files. Blocks.
-    pub(crate) fn load(&self) -> Result<Arc<ServerConfig>, BoxError> {
+    /// Reads all files, and says when certificates expire. Blocks.
+    pub(crate) fn load(&self) -> Result<(Arc<ServerConfig>, Certificates), BoxError> {
         let key = CertifiedKey::from_files(&self.certificate, &self.key)?;
+        let mut expires = Certificates::default();
+        expires.add(&self.certificate, Some(key.expires()));
         let mut settings = ServerSettings::new(key);
-        if let Some(authorities) = &self.client_ca {
-            let mut authorities = Authorities::from_file(authorities)?;
+        if let Some(file) = &self.client_ca {
+            let mut authorities = Authorities::from_file(file)?;
+            expires.add(file, authorities.expires());
             if let Some(revoked) = &self.client_crl {
                 let in_file =
                     |problem: &dyn std::fmt::Display| format!("{}: {problem}", revoked.display());
@@ -99,6 +104,6 @@ impl Tls {
                 Some(Clients::Required) | None => ClientCertificates::Required(authorities),
             });
         }
-        Ok(settings.build()?)
+        Ok((settings.build()?, expires))
     }
 }

@@ -1,5 +1,6 @@
 //! `[log]` of the file: lines to standard error or a file, which never wait for their reader.
 
+mod counts;
 mod place;
 mod privacy;
 mod redact;
@@ -10,7 +11,6 @@ use std::{
     path::PathBuf,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock,
-        atomic::{AtomicU64, Ordering},
         mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
     },
     time::{Duration, Instant},
@@ -20,6 +20,9 @@ use serde::Deserialize;
 use tower_socks::BoxError;
 use tracing_subscriber::EnvFilter;
 
+use self::counts::Counting;
+#[allow(unused_imports, reason = "a bench has no use for them")]
+pub(crate) use self::counts::Counts;
 use self::privacy::{Clients, Targets, Users};
 pub(crate) use self::{
     place::{Output, Place, ends},
@@ -128,19 +131,20 @@ pub(crate) fn start(settings: &LogSettings) -> Result<Log, BoxError> {
         .map_err(|error| format!("log: {place} cannot be opened: {error}"))?;
     let format = settings.format;
     let (queue, lines) = sync_channel(QUEUE);
-    let dropped = Arc::new(AtomicU64::new(0));
+    let counting = Arc::new(Counting::default());
     let privacy = Arc::clone(PRIVACY.get_or_init(Arc::default));
     *privacy.write().unwrap_or_else(PoisonError::into_inner) = settings.privacy()?;
     let writer = Writer {
         queue: queue.clone(),
-        dropped: Arc::clone(&dropped),
+        counting: Arc::clone(&counting),
         format,
         privacy: Arc::clone(&privacy),
     };
     let thread = std::thread::Builder::new().name("log".into());
     let condition = Condition::at(&place);
     let progress = condition.clone();
-    thread.spawn(move || write_all(&lines, &dropped, &progress, output))?;
+    let counts = Arc::clone(&counting);
+    thread.spawn(move || write_all(&lines, &counts, &progress, output))?;
     let log = tracing_subscriber::fmt()
         .with_env_filter(settings.filter())
         .with_writer(move || writer.clone())
@@ -164,6 +168,7 @@ pub(crate) fn start(settings: &LogSettings) -> Result<Log, BoxError> {
     };
     Ok(Log {
         queue,
+        counting,
         condition,
         filter: Arc::new(filter),
         privacy,
@@ -199,6 +204,7 @@ enum Entry {
 #[derive(Clone)]
 pub(crate) struct Log {
     queue: SyncSender<Entry>,
+    counting: Arc<Counting>,
     condition: Condition,
     filter: Arc<Filter>,
     privacy: Arc<RwLock<Privacy>>,
@@ -277,7 +283,13 @@ impl Condition {
 }
 
 impl Log {
-    /// What becomes of its lines.
+    /// What became of its lines.
+    #[allow(dead_code, reason = "a bench has no use for them")]
+    pub(crate) fn counts(&self) -> Counts {
+        self.counting.get()
+    }
+
+    /// Whether they can be written.
     pub(crate) fn condition(&self) -> Condition {
         self.condition.clone()
     }
@@ -338,7 +350,7 @@ impl Log {
 #[derive(Clone)]
 struct Writer {
     queue: SyncSender<Entry>,
-    dropped: Arc<AtomicU64>,
+    counting: Arc<Counting>,
     format: LogFormat,
     privacy: Arc<RwLock<Privacy>>,
 }
@@ -363,8 +375,9 @@ impl Write for Writer {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let shown = self.redacted(line);
         let shown = shown.map_or_else(|| line.to_vec(), String::into_bytes);
+        self.counting.queues();
         if self.queue.try_send(Entry::Line(shown)).is_err() {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
+            self.counting.leaves(false);
         }
         Ok(line.len())
     }
@@ -377,7 +390,7 @@ impl Write for Writer {
 /// Writes what is queued, for as long as the program runs.
 fn write_all(
     lines: &Receiver<Entry>,
-    dropped: &AtomicU64,
+    counting: &Counting,
     condition: &Condition,
     mut output: Output,
 ) {
@@ -386,11 +399,14 @@ fn write_all(
     let mut last = Instant::now();
     loop {
         match lines.recv_timeout(PATIENCE) {
-            Ok(Entry::Line(line)) if condition.write(&mut output, &line) => written = told,
+            Ok(Entry::Line(line)) if condition.write(&mut output, &line) => {
+                counting.leaves(true);
+                written = told;
+            }
             // A full disk, or a reader that has gone, is no reason to stop. What is said of lines that are lost is
             // said again until it is written, which shows when it can be.
             Ok(Entry::Line(_)) => {
-                dropped.fetch_add(1, Ordering::Relaxed);
+                counting.leaves(false);
                 told = written;
             }
             Ok(Entry::Flush(written)) => _ = written.try_send(()),
@@ -405,7 +421,7 @@ fn write_all(
             Err(RecvTimeoutError::Disconnected) => return,
         }
         output.look();
-        let all = dropped.load(Ordering::Relaxed);
+        let all = counting.dropped();
         if all > told && last.elapsed() >= PATIENCE {
             last = Instant::now();
             tracing::warn!(
@@ -415,7 +431,7 @@ fn write_all(
                 in_words(output.place()),
             );
             // That line may be dropped as well; then it is said again.
-            if dropped.load(Ordering::Relaxed) == all {
+            if counting.dropped() == all {
                 told = all;
             }
         }

@@ -84,7 +84,7 @@ impl Stated {
     /// # Errors
     ///
     /// It has not, with `place` in front, where that is stated.
-    fn check(&self, place: &dyn fmt::Display) -> Result<(), String> {
+    pub(crate) fn check(&self, place: &dyn fmt::Display) -> Result<(), String> {
         self.outgoing().check().map_err(|error| {
             let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));
             let inner = error.get_ref().and_then(|inner| inner.source());

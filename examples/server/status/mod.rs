@@ -12,6 +12,7 @@ mod numbers;
 mod pac;
 mod page;
 mod process;
+mod queues;
 pub(crate) mod reloads;
 mod row;
 mod selection;
@@ -32,14 +33,17 @@ use std::{
 };
 
 use serde::{Deserialize, Deserializer, de};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::{
+    sync::watch::Receiver,
+    time::{MissedTickBehavior, interval},
+};
 use tower_socks::{
     BoxError,
     layer::{record::Sink, track::OpenTunnels},
 };
 
 use self::{history::History, listing::Listing, numbers::Numbers, series::Series, watch::Watch};
-use crate::{limits::InForce, listen::address, shared::Shared};
+use crate::{limits::InForce, listen::address, settings::Fixed, shared::Shared};
 
 use self::admin::AdminPage;
 
@@ -84,6 +88,7 @@ pub(crate) struct Status {
     numbers: Numbers,
     series: Mutex<Option<(Instant, Arc<Series>)>>,
     open: OpenTunnels,
+    in_force: Receiver<Arc<Fixed>>,
     limits: InForce,
     listing: Listing,
     history: History,
@@ -105,9 +110,10 @@ impl Status {
     pub(crate) fn start(shared: &Shared, health: Health) -> Result<Arc<Self>, BoxError> {
         let status = Arc::new(Self {
             started: Instant::now(),
-            numbers: Numbers::start(shared.policy(), shared.upstreams.clone())?,
+            numbers: Numbers::start(shared)?,
             series: Mutex::default(),
             open: shared.open.clone(),
+            in_force: shared.in_force(),
             limits: shared.limits.clone(),
             listing: Listing::default(),
             history: History::default(),

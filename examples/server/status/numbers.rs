@@ -1,9 +1,15 @@
 //! `/metrics`: the numbers for Prometheus.
 
-use std::collections::HashSet;
+use std::{
+    collections::HashSet,
+    fmt::Write,
+    sync::Arc,
+    time::{Duration, UNIX_EPOCH},
+};
 
 use metrics::counter;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tokio::sync::watch::Receiver;
 use tower_socks::{
     BoxError,
     layer::{
@@ -12,8 +18,8 @@ use tower_socks::{
     },
 };
 
-use super::{process::Process, reloads};
-use crate::{access_log, auth::UsersPolicy, upstream::Standings};
+use super::{process::Process, queues::Queues, reloads};
+use crate::{auth::UsersPolicy, settings::Fixed, shared::Shared, upstream::Standings};
 
 /// Upper bounds for the times of dials and lookups, in seconds.
 const TIMES: [f64; 12] = [
@@ -26,11 +32,8 @@ const OPEN_TIMES: [f64; 8] = [0.1, 1.0, 10.0, 60.0, 600.0, 3600.0, 21_600.0, 86_
 /// Rules whose refusals are there before the first one.
 const RULES: usize = 1_000;
 
-/// What this program counts itself.
-fn register() {
-    access_log::register();
-    reloads::register();
-}
+/// When certificates expire.
+const CERTIFICATES: &str = "socks_certificate_expiry_timestamp_seconds";
 
 /// What is counted, from the start.
 pub(super) struct Numbers {
@@ -38,26 +41,27 @@ pub(super) struct Numbers {
     policy: SwapPolicy<UsersPolicy>,
     upstreams: Standings,
     process: Process,
+    queues: Queues,
+    in_force: Receiver<Arc<Fixed>>,
 }
 
 impl Numbers {
     /// Counts from here on: before the first connection.
-    pub(super) fn start(
-        policy: SwapPolicy<UsersPolicy>,
-        upstreams: Standings,
-    ) -> Result<Self, BoxError> {
+    pub(super) fn start(shared: &Shared) -> Result<Self, BoxError> {
         let handle = PrometheusBuilder::new()
             .set_buckets(&TIMES)?
             .set_buckets_for_metric(Matcher::Full(names::TUNNEL_SECONDS.into()), &OPEN_TIMES)?
             .install_recorder()?;
         names::describe();
         register_all();
-        register();
+        reloads::register();
         Ok(Self {
             handle,
-            policy,
-            upstreams,
+            policy: shared.policy(),
+            upstreams: shared.upstreams.clone(),
             process: Process::new(),
+            queues: Queues::of(shared),
+            in_force: shared.in_force(),
         })
     }
 
@@ -86,13 +90,33 @@ impl Numbers {
         for rule in policy.rules.refusing().take(RULES) {
             counter!(names::REFUSALS, "reason" => rule).increment(0);
         }
+        self.queues.record();
         let mut shown = self.handle.render();
         if shown.lines().any(|line| !is_shown(line)) {
             let lines = shown.split_inclusive('\n');
             shown = lines.filter(|line| is_shown(line)).collect();
         }
         self.process.write(&mut shown);
+        self.write_certificates(&mut shown);
         shown
+    }
+
+    /// Those of files that are in force, and no others.
+    fn write_certificates(&self, text: &mut String) {
+        let in_force = self.in_force.borrow();
+        let mut is_first = true;
+        for (file, expires) in in_force.certificates.iter() {
+            if std::mem::take(&mut is_first) {
+                _ = write!(
+                    text,
+                    "# HELP {CERTIFICATES} When the first certificate of a file expires.\n# TYPE {CERTIFICATES} gauge\n"
+                );
+            }
+            let expires = expires.duration_since(UNIX_EPOCH);
+            let expires = expires.as_ref().map_or(0, Duration::as_secs);
+            let file = escaped(&file.to_string_lossy());
+            _ = writeln!(text, "{CERTIFICATES}{{file=\"{file}\"}} {expires}");
+        }
     }
 }
 

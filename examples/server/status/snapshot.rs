@@ -1,5 +1,7 @@
 //! `/status.json`: the state of the server by now, as the page asks for it.
 
+use std::time::{Duration, UNIX_EPOCH};
+
 use serde::Serialize;
 
 use super::{
@@ -10,6 +12,7 @@ use super::{
     series::Series,
     sums::Line,
 };
+use crate::certificates::Certificates;
 
 /// Reasons of refusals that are shown.
 const REASONS: usize = 100;
@@ -34,6 +37,7 @@ pub(super) struct Snapshot<'a> {
     process: Process,
     limits: Vec<Limit>,
     upstreams: Vec<Upstream<'a>>,
+    certificates: Vec<Certificate>,
     refusals: Vec<Refusal<'a>>,
     events: Vec<LimitEvent<'a>>,
     users: Vec<Line>,
@@ -68,6 +72,14 @@ struct Limit {
 struct Upstream<'a> {
     name: &'a str,
     up: bool,
+}
+
+/// The first of a file that expires.
+#[derive(Debug, Serialize)]
+struct Certificate {
+    file: String,
+    /// Seconds since 1970.
+    expires: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -116,6 +128,7 @@ impl<'a> Snapshot<'a> {
                 .iter()
                 .map(|(name, up)| Upstream { name, up: *up })
                 .collect(),
+            certificates: certificates(&status.in_force.borrow().certificates),
             refusals: refusals
                 .map(|(reason, count)| Refusal {
                     reason,
@@ -136,6 +149,17 @@ impl<'a> Snapshot<'a> {
             tunnels: selected.into_iter().map(Row::of).collect(),
         }
     }
+}
+
+fn certificates(in_force: &Certificates) -> Vec<Certificate> {
+    let all = in_force.iter().map(|(file, expires)| Certificate {
+        file: file.display().to_string(),
+        expires: expires
+            .duration_since(UNIX_EPOCH)
+            .as_ref()
+            .map_or(0, Duration::as_secs),
+    });
+    all.collect()
 }
 
 /// What has a bound, and how much of it is used.

@@ -1,18 +1,19 @@
 //! The URL of a proxy, or of several that are chained.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Deserializer, de};
 use tower::Layer;
 use tower_socks::{
     connector::{
-        BoxConnector,
+        BoxConnector, Outgoing,
         direct::Direct,
         proxy_url::{ProxyConnector, ProxyUrl},
         upstream::{Socks4Upstream, Socks5Upstream},
     },
     layer::metrics::LookupMetricsLayer,
     proto::Address,
+    tls::rustls::ClientConfig,
 };
 
 use super::{Parts, datagrams::UpstreamUdp, kinds::Tunnels};
@@ -67,12 +68,21 @@ impl Chain {
         udp.check(&self.before, &self.last)
     }
 
-    /// What the last proxy is reached by.
-    pub(super) fn transport(&self, parts: Parts<'_>) -> BoxConnector<Address> {
+    /// Has all that are spoken to in TLS known by these authorities. Returns whether there is one.
+    pub(super) fn trust(&mut self, tls: &Arc<ClientConfig>) -> bool {
+        let mut all = self.before.iter_mut().chain([&mut self.last]);
+        all.by_ref().fold(false, |found, url| {
+            *url = url.clone().with_tls(Arc::clone(tls));
+            found || url.is_in_tls()
+        })
+    }
+
+    /// What the last proxy is reached by, from there.
+    pub(super) fn transport(&self, parts: Parts<'_>, outgoing: Outgoing) -> BoxConnector<Address> {
         let timeouts = &parts.fixed.timeouts;
         let direct = Direct::new()
             .resolver(parts.resolver.clone())
-            .outgoing(parts.network.outgoing.outgoing())
+            .outgoing(outgoing)
             .keepalive(timeouts.keepalive())
             .connect_timeout(timeouts.dial.0)
             .relay(parts.fixed.relay());

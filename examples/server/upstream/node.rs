@@ -2,6 +2,11 @@
 
 use std::fmt;
 
+use crate::{
+    authorities::{Trusted, trust},
+    outgoing,
+};
+
 use super::{
     chain::Chain,
     datagrams::UpstreamUdp,
@@ -31,7 +36,26 @@ pub(super) struct Proxy {
     pub(super) chain: Chain,
     pub(super) udp: UpstreamUdp,
     pub(super) bind: bool,
+    pub(super) trusted: Option<Trusted>,
+    /// From where it is connected to, where that is different.
+    pub(super) outgoing: Option<outgoing::Stated>,
     pub(super) probe: Option<Probe>,
+}
+
+impl Proxy {
+    /// From where it is connected to, where requests leave as `base` says.
+    pub(super) fn outgoing(&self, base: &outgoing::Stated) -> outgoing::Stated {
+        let own = self.outgoing.as_ref();
+        own.map_or_else(|| base.clone(), |own| own.over(base))
+    }
+
+    /// All that is stated of how it is reached, passwords included: by that a reload knows whether it is another one.
+    pub(super) fn stated(&self) -> Vec<String> {
+        let mut stated = self.chain.stated().to_vec();
+        stated.push(format!("{:?}", self.outgoing));
+        stated.extend(self.trusted.iter().map(|trusted| trusted.text.clone()));
+        stated
+    }
 }
 
 impl Goal {
@@ -80,6 +104,8 @@ pub(super) fn node(name: &str, stated: Stated) -> Result<Node, Vec<String>> {
         url,
         udp,
         bind,
+        authorities,
+        outgoing,
         probe,
         failover,
         balance,
@@ -91,6 +117,8 @@ pub(super) fn node(name: &str, stated: Stated) -> Result<Node, Vec<String>> {
         ("udp", udp.is_some()),
         ("bind", bind),
         ("probe", probe.is_some()),
+        ("authorities", authorities.is_some()),
+        ("outgoing", outgoing.is_some()),
     ] {
         if is_there && !is_proxy {
             problems.push(format!(
@@ -104,7 +132,7 @@ pub(super) fn node(name: &str, stated: Stated) -> Result<Node, Vec<String>> {
         }
     }
     let node = match (url, failover, balance) {
-        (Some(chain), None, None) => {
+        (Some(mut chain), None, None) => {
             let udp = udp.unwrap_or_default();
             if let Err(problem) = chain.check_udp(udp) {
                 problems.push(format!("udp: {problem}"));
@@ -115,10 +143,19 @@ pub(super) fn node(name: &str, stated: Stated) -> Result<Node, Vec<String>> {
             if let Some(Err(problem)) = probe.as_ref().map(Probe::check) {
                 problems.push(format!("probe, {problem}"));
             }
+            let trusted = authorities
+                .and_then(|file| trust(&file).map_err(|problem| problems.push(problem)).ok());
+            if let Some(trusted) = &trusted
+                && !chain.trust(&trusted.tls)
+            {
+                problems.push("authorities: none of these proxies is spoken to in TLS, which https:// and socks5s:// are".into());
+            }
             let proxy = Proxy {
                 chain,
                 udp,
                 bind,
+                trusted,
+                outgoing,
                 probe,
             };
             Some(Node::Proxy(Box::new(proxy)))

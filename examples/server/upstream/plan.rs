@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use tower_socks::rules::{Rule, RulesBuilder};
 
+use crate::{certificates::Certificates, outgoing};
+
 use super::{
     datagrams::UpstreamUdp,
     node::{Goal, Node, Proxy, node},
@@ -83,6 +85,8 @@ impl Plan {
                     chain,
                     udp,
                     bind: false,
+                    trusted: None,
+                    outgoing: None,
                     probe: None,
                 };
                 if nodes
@@ -212,6 +216,33 @@ impl Plan {
     /// Whether the file has a password for one of them.
     pub(crate) fn has_password(&self) -> bool {
         self.proxies().any(|(_, proxy)| proxy.chain.has_password())
+    }
+
+    /// When authorities expire that proxies are known by.
+    pub(crate) fn certificates(&self) -> Certificates {
+        let mut all = Certificates::default();
+        for trusted in self
+            .proxies()
+            .filter_map(|(_, proxy)| proxy.trusted.as_ref())
+        {
+            all.add_all(&trusted.expires);
+        }
+        all
+    }
+
+    /// Tries whether this machine has what is stated of where connections to proxies leave.
+    ///
+    /// # Errors
+    ///
+    /// It has not, and where that is stated.
+    pub(crate) fn check_outgoing(&self, base: &outgoing::Stated) -> Result<(), String> {
+        for (name, proxy) in self.proxies() {
+            if proxy.outgoing.is_some() {
+                let place = format_args!("upstreams.{name}, outgoing");
+                proxy.outgoing(base).check(&place)?;
+            }
+        }
+        Ok(())
     }
 
     /// All proxies by name.

@@ -190,7 +190,8 @@ impl Builder<'_> {
     fn proxy(&mut self, name: &str, proxy: &Proxy) -> Place {
         let fixed = self.parts.fixed;
         let standing = self.standings.of(name);
-        let transport = proxy.chain.transport(self.parts);
+        let outgoing = proxy.outgoing(&self.parts.network.outgoing).outgoing();
+        let transport = proxy.chain.transport(self.parts, outgoing);
         let connector = proxy.chain.connector(&transport);
         if let Some(probe) = &proxy.probe {
             let (connector, transport) = (connector.clone(), transport.clone());

@@ -103,6 +103,12 @@ impl Plan {
                 if proxy.bind {
                     text.push_str(", BIND");
                 }
+                if let Some(trusted) = &proxy.trusted {
+                    text.push_str(&format!(", known by {}", trusted.file.display()));
+                }
+                if let Some(outgoing) = &proxy.outgoing {
+                    text.push_str(&format!(", {outgoing}"));
+                }
                 if let Some(probe) = &proxy.probe {
                     text.push_str(&format!(", {probe}"));
                 }

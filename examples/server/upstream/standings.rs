@@ -53,17 +53,18 @@ impl Standings {
         self.locked(|known| {
             known.probing.clear();
             let mut before = std::mem::take(&mut known.upstreams);
-            for (name, Proxy { chain, probe, .. }) in plan.proxies() {
+            for (name, proxy) in plan.proxies() {
+                let Proxy { chain, probe, .. } = proxy;
                 let same = before
                     .remove(name)
-                    .filter(|upstream| upstream.stated == chain.stated());
+                    .filter(|upstream| upstream.stated == proxy.stated());
                 let standing = match same {
                     Some(same) if probe.is_some() || !same.has_probes => same.standing,
                     // What probes have found, nobody else would mend.
                     _ => Standing::new(name),
                 };
                 let upstream = Upstream {
-                    stated: chain.stated().to_vec(),
+                    stated: proxy.stated(),
                     shown: chain.to_string(),
                     has_probes: probe.is_some(),
                     standing,

@@ -1,6 +1,6 @@
 //! `upstream` and `[upstreams]` as the file has them.
 
-use std::{collections::BTreeMap, fmt, num::NonZeroU32, time::Duration};
+use std::{collections::BTreeMap, fmt, num::NonZeroU32, path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Deserializer, de};
 use tower_socks::{
@@ -9,7 +9,7 @@ use tower_socks::{
 };
 
 use super::{chain::Chain, datagrams::UpstreamUdp};
-use crate::timeouts::Span;
+use crate::{outgoing, timeouts::Span};
 
 /// `upstream`: where everything goes that no route says otherwise of.
 #[derive(Clone, Debug)]
@@ -60,6 +60,9 @@ pub(crate) struct Stated {
     pub(super) udp: Option<UpstreamUdp>,
     #[serde(default)]
     pub(super) bind: bool,
+    /// Whose certificates it has to have; the platform's, if it is left out.
+    pub(super) authorities: Option<PathBuf>,
+    pub(super) outgoing: Option<outgoing::Stated>,
     pub(super) probe: Option<Probe>,
     pub(super) failover: Option<Vec<String>>,
     pub(super) balance: Option<Vec<String>>,

@@ -1,6 +1,10 @@
 //! Certificates of an authority that a test makes up, and TLS with them.
 
-use std::{net::TcpStream, sync::Arc, time::Duration};
+use std::{
+    net::TcpStream,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use tokio_rustls::rustls::{
@@ -28,8 +32,18 @@ pub struct Certified {
 
 impl Authority {
     pub fn new() -> Self {
-        let key = KeyPair::generate().unwrap();
+        Self::with(CertificateParams::new(Vec::new()).unwrap())
+    }
+
+    /// One that is valid until then.
+    pub fn until(end: SystemTime) -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.not_after = end.into();
+        Self::with(params)
+    }
+
+    fn with(mut params: CertificateParams) -> Self {
+        let key = KeyPair::generate().unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let pem = params.self_signed(&key).unwrap().pem();
         let issuer = Issuer::new(params, key);

@@ -110,6 +110,19 @@ const upstreams = [
   } },
 ];
 
+const day = 24 * 3600;
+
+const certificates = [
+  { label: "file", text: it => it.file },
+  { label: "until", number: true, text: it => new Date(it.expires * 1000).toISOString().slice(0, 10) },
+  { label: "left", show: (cell, it) => {
+    const left = it.expires - Date.now() / 1000;
+    cell.className = left < 14 * day ? "number bad" : "number";
+    const text = left < 0 ? "expired" : left < day ? "less than a day" : number(Math.floor(left / day)) + " days";
+    if (cell.textContent !== text) cell.textContent = text;
+  } },
+];
+
 const refusals = [
   { label: "reason", text: it => it.reason },
   { label: "how often", number: true, text: it => number(it.count) },
@@ -173,6 +186,8 @@ function show(status) {
   at("admin").hidden = !status.admin;
   fill(at("limits"), status.limits, limitName, limits, "nothing is limited");
   fill(at("upstreams"), status.upstreams, it => it.name, upstreams, "none");
+  at("certificates-section").hidden = status.certificates.length === 0;
+  fill(at("certificates"), status.certificates, it => it.file, certificates, "none");
   fill(at("users"), status.users, it => it.name, sums("user"), "nobody yet");
   fill(at("targets"), status.targets, it => it.name, sums("target"), "none yet");
   fill(at("refusals"), status.refusals, it => it.reason, refusals, "nobody");
