@@ -37,6 +37,7 @@ mod search_domain;
 mod senders;
 mod serde;
 mod session_limit;
+mod share;
 mod stated;
 mod target;
 mod tunnel;
@@ -49,6 +50,8 @@ pub(crate) use self::login_attempts::{CountLogin, CountLogins};
 pub(crate) use self::replies::Replies;
 #[cfg(feature = "metrics")]
 pub(crate) use self::session_limit::{SESSIONS_LIMIT, SESSIONS_WAITING};
+#[cfg(feature = "limit")]
+pub(crate) use self::share::answered;
 pub use self::{
     accepted::Accepted,
     amounts::{Amount, Amounts, Bytes, BytesPerSecond, InvalidAmount},
@@ -68,6 +71,7 @@ pub use self::{
     sealed::{CloneService, Dial, Identify, Negotiate, Verify},
     search_domain::SearchDomain,
     session_limit::SessionLimit,
+    share::{Admission, Share},
     stated::Stated,
     target::Target,
     tunnel::Tunnel,

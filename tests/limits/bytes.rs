@@ -8,7 +8,6 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
-    task::Poll,
     time::Duration,
 };
 
@@ -29,7 +28,7 @@ use tower_socks::{
     },
     proto::{Address, Command, ReplyCode},
     relay::{RelayError, RelayErrorKind},
-    session::Connected,
+    session::{Connected, Share},
 };
 
 use crate::support::Script;
@@ -174,18 +173,24 @@ async fn each_tunnel_may_have_its_own() {
 async fn keys_without_tunnels_are_forgotten() {
     let bandwidth = Bandwidth::new(key::user).up(1000);
     for n in 0..10_000 {
-        let meter = bandwidth.meter(&request(&n.to_string())).unwrap();
+        let meter = bandwidth
+            .meter(&request(&n.to_string()))
+            .now()
+            .unwrap()
+            .unwrap();
         assert!(meter.is_some());
     }
     assert_eq!(bandwidth.keys(), 0);
-    let _held = bandwidth.meter(&request("joe")).unwrap();
+    let _held = bandwidth.meter(&request("joe")).now().unwrap().unwrap();
     assert_eq!(bandwidth.keys(), 1);
     // Nobody in particular, and no rate: no meter, and so no box and no cost.
     let nobody = Request::new(Command::CONNECT, Address::UNSPECIFIED);
-    assert!(bandwidth.meter(&nobody).unwrap().is_none());
+    assert!(bandwidth.meter(&nobody).now().unwrap().unwrap().is_none());
     assert!(
         Bandwidth::new(key::user)
             .meter(&request("joe"))
+            .now()
+            .unwrap()
             .unwrap()
             .is_none()
     );
@@ -226,7 +231,7 @@ async fn a_quota_is_exact_and_what_is_not_used_comes_back() {
 #[tokio::test]
 async fn who_has_nothing_left_is_refused_and_nobody_else() {
     let quota = ByteQuota::new(10, Duration::from_secs(3600), key::user);
-    assert_eq!(quota.store().take(&"joe".into(), 100), 10);
+    assert_eq!(quota.store().take(&"joe".into(), 100).now(), Some(10));
     let error = tunnel(&quota, "joe").await.err().unwrap();
     assert_eq!(reply_code(&*error), ReplyCode::NOT_ALLOWED);
     assert_eq!(error.to_string(), "\"joe\" has used its quota up");
@@ -239,19 +244,19 @@ async fn who_has_nothing_left_is_refused_and_nobody_else() {
 #[tokio::test(start_paused = true)]
 async fn a_new_period_begins_anew() {
     let store = MemoryStore::new(10, Duration::from_secs(60));
-    assert_eq!(store.take(&"joe", 7), 7);
+    assert_eq!(store.take(&"joe", 7).now(), Some(7));
     advance(Duration::from_secs(59)).await;
-    assert_eq!(store.take(&"joe", 7), 3);
+    assert_eq!(store.take(&"joe", 7).now(), Some(3));
     assert_eq!(store.left(&"joe"), 0);
     advance(Duration::from_secs(1)).await;
     assert_eq!(store.left(&"joe"), 10);
     // Periods begin when they always have, whoever looks when.
     advance(Duration::from_secs(90)).await;
-    assert_eq!(store.take(&"joe", 10), 10);
+    assert_eq!(store.take(&"joe", 10).now(), Some(10));
     advance(Duration::from_secs(29)).await;
-    assert_eq!(store.take(&"joe", 10), 0);
+    assert_eq!(store.take(&"joe", 10).now(), Some(0));
     advance(Duration::from_secs(1)).await;
-    assert_eq!(store.take(&"joe", 10), 10);
+    assert_eq!(store.take(&"joe", 10).now(), Some(10));
     // What was taken in the last one is nobody's now.
     advance(Duration::from_secs(60)).await;
     store.give_back(&"joe", 10);
@@ -262,20 +267,20 @@ async fn a_new_period_begins_anew() {
 #[test]
 fn what_a_quota_remembers_is_bounded() {
     let store = MemoryStore::new(1000, Duration::from_secs(3600));
-    assert_eq!(store.take(&u64::MAX, 1000), 1000);
+    assert_eq!(store.take(&u64::MAX, 1000).now(), Some(1000));
     for key in 0..200_000 {
         store.take(&key, 1 + key % 2);
         assert!(store.keys() <= 65_536);
     }
     assert!(store.keys() > 30_000);
-    assert_eq!(store.take(&u64::MAX, 1), 0);
+    assert_eq!(store.take(&u64::MAX, 1).now(), Some(0));
     // Bytes that come back for a key that is forgotten are no more than it has.
     store.give_back(&0, 1000);
     assert_eq!(store.left(&0), 1000);
 
     let one = MemoryStore::new(10, Duration::from_secs(3600)).most_keys(0);
     for key in 0..10 {
-        assert_eq!(one.take(&key, 4), 4);
+        assert_eq!(one.take(&key, 4).now(), Some(4));
         assert_eq!(one.keys(), 1);
     }
 }
@@ -291,7 +296,7 @@ fn a_quota_is_exact_under_concurrency() {
             let (quota, moved) = (&quota, &moved);
             scope.spawn(move || {
                 let direction = [Direction::Up, Direction::Down][thread % 2];
-                let Ok(Some(mut meter)) = quota.meter(&request("joe")) else {
+                let Some(Ok(Some(mut meter))) = quota.meter(&request("joe")).now() else {
                     return;
                 };
                 let mut step = 1 + thread;
@@ -320,12 +325,16 @@ fn a_quota_is_exact_under_concurrency() {
 struct Ledger(Mutex<HashMap<User, u64>>);
 
 impl QuotaStore<User> for Ledger {
-    fn take(&self, key: &User, bytes: u64) -> u64 {
+    fn take(&self, key: &User, bytes: u64) -> Share {
         let mut ledger = self.0.lock().unwrap();
         let left = ledger.entry(key.clone()).or_insert(5);
         let taken = bytes.min(*left);
         *left -= taken;
-        taken
+        Share::Now(taken)
+    }
+
+    fn has_left(&self, key: &User) -> Share<bool> {
+        Share::Now(self.0.lock().unwrap().get(key) != Some(&0))
     }
 
     fn give_back(&self, key: &User, bytes: u64) {
@@ -340,6 +349,5 @@ async fn counts_can_live_elsewhere() {
     target.say(b"hello and more").await;
     client.hear(b"hello").await;
     assert!(running.await.unwrap().is_err());
-    let unlimited = poll_fn(|_| Poll::Ready(quota.store().take(&"jane".into(), 3))).await;
-    assert_eq!(unlimited, 3);
+    assert_eq!(quota.store().take(&"jane".into(), 3).now(), Some(3));
 }

@@ -70,8 +70,8 @@ fn a_restart_and_a_crash_keep_what_was_saved() {
     let (joe, odd) = (User::named("joe"), User::named(b"jo e\n\\\xff-"));
     let before = store(&clock, quotas).open(folder.file()).unwrap();
     assert!(!before.save().unwrap(), "nothing was counted");
-    assert_eq!(before.take(&joe, 60), 60);
-    assert_eq!(before.take(&odd, 7), 7);
+    assert_eq!(before.take(&joe, 60).now(), Some(60));
+    assert_eq!(before.take(&odd, 7).now(), Some(7));
     before.give_back(&joe, 10);
     assert!(before.save().unwrap());
     assert!(!before.save().unwrap(), "nothing is new");
@@ -88,23 +88,23 @@ fn a_restart_and_a_crash_keep_what_was_saved() {
         ]
     );
     // What comes now a crash loses.
-    assert_eq!(before.take(&joe, 20), 20);
+    assert_eq!(before.take(&joe, 20).now(), Some(20));
     drop(before);
 
     let after = store(&clock, quotas).open(folder.file()).unwrap();
     assert_eq!((after.used(&joe), after.used(&odd)), ((50, 50), (7, 7)));
-    assert_eq!(after.take(&joe, 1_000), 50);
-    assert!(!after.has_left(&joe));
+    assert_eq!(after.take(&joe, 1_000).now(), Some(50));
+    assert!(after.has_left(&joe).now() == Some(false));
     // The next day has its bytes, of which the month allows half.
     clock.fetch_add(DAY / 2, Ordering::Relaxed);
     assert_eq!(after.used(&joe), (0, 100));
-    assert_eq!(after.take(&joe, 1_000), 50);
+    assert_eq!(after.take(&joe, 1_000).now(), Some(50));
     assert!(after.save().unwrap());
     // And the next month all.
     clock.fetch_add(4 * DAY, Ordering::Relaxed);
     let later = store(&clock, quotas).open(folder.file()).unwrap();
     assert_eq!(later.used(&joe), (0, 0));
-    assert_eq!(later.take(&joe, 1_000), 100);
+    assert_eq!(later.take(&joe, 1_000).now(), Some(100));
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn a_damaged_file_is_moved_aside_and_nobody_is_refused_for_it() {
         let store = store(&clock(), Quotas::new().day(100));
         let store = store.open(folder.file()).unwrap();
         let used = store.used(&joe);
-        assert_eq!(store.take(&joe, 10), 10);
+        assert_eq!(store.take(&joe, 10).now(), Some(10));
         assert!(store.save().unwrap());
         let aside = fs::read(folder.0.join("quotas.damaged")).ok();
         assert!(folder.text().contains(" user:joe\nend 1\n"));
@@ -180,7 +180,7 @@ fn where_nothing_can_be_written_it_counts_on() {
     fs::create_dir(folder.file()).unwrap();
     store.take(&joe, 60);
     assert!(store.save().is_err());
-    assert_eq!(store.take(&joe, 60), 40);
+    assert_eq!(store.take(&joe, 60).now(), Some(40));
     fs::remove_dir(folder.file()).unwrap();
     assert!(store.save().unwrap());
     assert!(folder.text().contains("100 100 user:joe"));
@@ -196,10 +196,10 @@ fn a_clock_that_is_set_back_or_not_set_begins_nothing_anew() {
     let counts = store(&clock, quotas).open(folder.file()).unwrap();
     counts.take(&joe, 100);
     clock.fetch_sub(2 * DAY, Ordering::Relaxed);
-    assert!(!counts.has_left(&joe));
+    assert!(counts.has_left(&joe).now() == Some(false));
     clock.fetch_add(DAY, Ordering::Relaxed);
     assert!(
-        counts.has_left(&joe),
+        counts.has_left(&joe).now() == Some(true),
         "the next day of a clock that was put right"
     );
     counts.take(&joe, 100);
@@ -296,12 +296,12 @@ fn quotas_change_while_tunnels_are_open() {
     );
     let mut request = Request::new(Command::CONNECT, Address::UNSPECIFIED);
     request.identity = Identity::named("joe");
-    let mut meter = quota.meter(&request).unwrap().unwrap();
+    let mut meter = quota.meter(&request).now().unwrap().unwrap().unwrap();
     meter.moved(Direction::Down, 8_000);
     most.store(4_000, Ordering::Relaxed);
-    assert!(quota.meter(&request).is_err());
+    assert!(quota.meter(&request).now().unwrap().is_err());
     most.store(20_000, Ordering::Relaxed);
-    let mut second = quota.meter(&request).unwrap().unwrap();
+    let mut second = quota.meter(&request).now().unwrap().unwrap().unwrap();
     second.moved(Direction::Up, 12_000);
     store.allow_all(|_| Some(Quotas::new().day(30_000)));
     meter.moved(Direction::Down, 5_000);

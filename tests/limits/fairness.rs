@@ -194,7 +194,12 @@ async fn batches_beyond_a_turn_are_paid_for() {
     let bandwidth = Bandwidth::new(key::user).up(RATE);
     let mut tasks = Vec::new();
     for batch in [100_000, 100_000, 20_000, 20_000, 20_000] {
-        let mut meter = bandwidth.meter(&request("joe")).unwrap().unwrap();
+        let mut meter = bandwidth
+            .meter(&request("joe"))
+            .now()
+            .unwrap()
+            .unwrap()
+            .unwrap();
         tasks.push(tokio::spawn(async move {
             let (started, mut heard) = (Instant::now(), Heard::default());
             let mut last = started;
@@ -217,11 +222,21 @@ async fn batches_beyond_a_turn_are_paid_for() {
 #[tokio::test(start_paused = true)]
 async fn one_that_does_not_come_for_its_turn_is_passed_over() {
     let bandwidth = Bandwidth::new(key::user).up(RATE);
-    let mut first = bandwidth.meter(&request("joe")).unwrap().unwrap();
+    let mut first = bandwidth
+        .meter(&request("joe"))
+        .now()
+        .unwrap()
+        .unwrap()
+        .unwrap();
     first.moved(Direction::Up, 100_000);
     let mut absent = Vec::new();
     for _ in 0..3 {
-        let mut meter = bandwidth.meter(&request("joe")).unwrap().unwrap();
+        let mut meter = bandwidth
+            .meter(&request("joe"))
+            .now()
+            .unwrap()
+            .unwrap()
+            .unwrap();
         let asked = poll_fn(|cx| meter.poll_allowance(cx, Direction::Up)).now_or_never();
         assert!(asked.is_none(), "not before the first has paid");
         absent.push(meter);

@@ -32,6 +32,8 @@ mod rates;
 mod senders;
 #[cfg(feature = "users")]
 mod sessions;
+#[cfg(all(feature = "limit", feature = "users"))]
+mod stores;
 mod told;
 #[cfg(all(
     feature = "limit",

@@ -51,7 +51,12 @@ fn assert_about(time: Duration, seconds: f64) {
 async fn a_burst_moves_at_once_and_once() {
     let rates = Rates::new().down(1_000_000).burst(0, 5_000_000);
     let bandwidth = Bandwidth::by_request(rates, key::user);
-    let mut meter = bandwidth.meter(&request("joe")).unwrap().unwrap();
+    let mut meter = bandwidth
+        .meter(&request("joe"))
+        .now()
+        .unwrap()
+        .unwrap()
+        .unwrap();
     tokio::time::advance(Duration::from_secs(60)).await;
     assert_about(time_for(&mut meter, 5_000_000).await, 0.0);
     let fullest = bandwidth.fullest(1);
@@ -64,10 +69,17 @@ async fn a_burst_moves_at_once_and_once() {
         drop(
             bandwidth
                 .meter(&request(&format!("other {other}")))
+                .now()
+                .unwrap()
                 .unwrap(),
         );
     }
-    let mut meter = bandwidth.meter(&request("joe")).unwrap().unwrap();
+    let mut meter = bandwidth
+        .meter(&request("joe"))
+        .now()
+        .unwrap()
+        .unwrap()
+        .unwrap();
     assert_about(time_for(&mut meter, 2_000_000).await, 2.0);
     // Refilled in five seconds.
     tokio::time::advance(Duration::from_secs(5)).await;
@@ -83,20 +95,25 @@ async fn open_tunnels_have_the_rate_of_the_latest_request() {
         key::user,
     );
     let joe = request("joe");
-    let mut meter = bandwidth.meter(&joe).unwrap().unwrap();
+    let mut meter = bandwidth.meter(&joe).now().unwrap().unwrap().unwrap();
     assert_about(time_for(&mut meter, 3_000_000).await, 3.0);
     down.store(10_000_000, Ordering::Relaxed);
-    let _latest = bandwidth.meter(&joe).unwrap();
+    let _latest = bandwidth.meter(&joe).now().unwrap().unwrap();
     assert_about(time_for(&mut meter, 3_000_000).await, 0.3);
     down.store(1_000_000, Ordering::Relaxed);
-    let _latest = bandwidth.meter(&joe).unwrap();
+    let _latest = bandwidth.meter(&joe).now().unwrap().unwrap();
     assert_about(time_for(&mut meter, 5_000_000).await, 5.0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn one_that_waits_long_looks_again_when_the_rate_is_set() {
     let bandwidth = Bandwidth::by_request(Rates::new().down(1_000), key::user);
-    let mut meter = bandwidth.meter(&request("joe")).unwrap().unwrap();
+    let mut meter = bandwidth
+        .meter(&request("joe"))
+        .now()
+        .unwrap()
+        .unwrap()
+        .unwrap();
     let other = bandwidth.clone();
     // At the old rate it is a thousand seconds.
     meter.moved(Direction::Down, 1_000_000);

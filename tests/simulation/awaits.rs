@@ -24,6 +24,7 @@ const WAITS: &[(&str, usize, usize, &str)] = &[
     ("io/message.rs", 6, 6, ""),
     ("session/box_tunnel.rs", 1, 1, ""),
     ("session/admission.rs", 1, 0, BALANCER),
+    ("session/share.rs", 2, 0, STORES),
     ("session/draining.rs", 2, 0, DRAIN),
     ("connector/direct/happy_eyeballs.rs", 5, 5, ""),
     ("connector/direct/service.rs", 7, 6, ANNOUNCED),
@@ -71,6 +72,7 @@ const FOREIGN: &str = "SOCKS5 where it is not served: tests/protocol/mixed.rs";
 const SHARES: &str = "a user with too many sessions: tests/limits/sessions.rs";
 const LOGINS: &str = "an attempt that waits for others: tests/limits/logins.rs";
 const DIRECTORIES: &str = "a login that waits for a directory: tests/directories";
+const STORES: &str = "a store that answers later: tests/limits/stores.rs";
 const STATED: &str = "what is stated with a request: tests/protocol/stated.rs";
 const ANNOUNCED: &str = "a target that the client is announced to: tests/connect/announce.rs";
 const BALANCER: &str = "a client behind a balancer, in the queue: tests/limits/senders.rs";

@@ -26,7 +26,7 @@ use tower_socks::{
     layer::{
         key,
         limit::{ConcurrentTunnels, LimitLayer},
-        meter::{MakeMeter, MeterLayer},
+        meter::{Admission, MakeMeter, MeterLayer},
         mixed::MixedLayer,
         socks4::Socks4Layer,
         track::OpenTunnels,
@@ -212,8 +212,8 @@ impl Hesitant {
 impl MakeMeter for Hesitant {
     type Meter = Self;
 
-    fn meter(&self, _: &Request) -> Result<Option<Self>, Refusal> {
-        Ok(Some(self.clone()))
+    fn meter(&self, _: &Request) -> Admission<Option<Self>> {
+        Admission::Permit(Some(self.clone()))
     }
 }
 

@@ -10,13 +10,13 @@ use std::{
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 use tower::{Layer, Service, ServiceExt, layer::util::Stack};
 use tower_socks::{
-    BoxError, Connector, Refusal, Request, Traffic,
+    BoxError, Connector, Request, Traffic,
     connector::associate::{Associate, MakeDirect},
     datagram::DatagramTransport,
     io::{Direction, DropReason, Meter},
     layer::{
         key,
-        meter::{ByteQuota, MakeMeter, MeterLayer},
+        meter::{Admission, ByteQuota, MakeMeter, MeterLayer},
     },
     session::{Accepted, BoxTunnel},
 };
@@ -61,8 +61,8 @@ impl Meter for Bytes {
 impl MakeMeter for Bytes {
     type Meter = Self;
 
-    fn meter(&self, _: &Request) -> Result<Option<Self>, Refusal> {
-        Ok(Some(self.clone()))
+    fn meter(&self, _: &Request) -> Admission<Option<Self>> {
+        Admission::Permit(Some(self.clone()))
     }
 }
 

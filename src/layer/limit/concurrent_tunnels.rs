@@ -1,14 +1,15 @@
 use std::{fmt, hash::Hash, sync::Arc, time::Duration};
 
-use tokio::time::timeout;
+use futures_util::future::BoxFuture;
+use tokio::time::{Instant, sleep, timeout};
 
-use super::{Admission, Limiter};
+use super::{Admission, Lease, Limiter, TunnelStore};
 use crate::{
-    admission::{Count, Counts, Fullest, LimitEvents, Permits},
+    admission::{Backoff, Count, Counts, Fullest, LimitEvents, Permits},
     error::Refusal,
     layer::key::KeyExtractor,
     proto::ReplyCode,
-    session::{Amount, Fullness, Request},
+    session::{Amount, Fullness, Request, Share, answered},
 };
 
 /// Bounds the open tunnels of each key: a [`Limiter`] whose permit rides in the tunnel. See the
@@ -18,6 +19,9 @@ use crate::{
 ///
 /// How many a key may have can [depend on the request](Self::by_request). Where it has more open than its latest request
 /// allows, those stay, and more are admitted once enough have ended.
+///
+/// Several proxies can have their counts in one [store](Self::with_store); what [`live`](Self::live), [`keys`](Self::keys)
+/// and [`fullest`](Self::fullest) tell is about the tunnels of this process then.
 #[derive(Clone)]
 pub struct ConcurrentTunnels<F: KeyExtractor, A = usize> {
     key: F,
@@ -27,7 +31,11 @@ pub struct ConcurrentTunnels<F: KeyExtractor, A = usize> {
     /// Requests that have a permit and those that wait for one, which share permits by key.
     counts: Counts<F::Key, Arc<Permits>>,
     events: Arc<LimitEvents<F::Key>>,
+    store: Option<Arc<dyn TunnelStore<F::Key>>>,
 }
+
+/// Between two questions to a store, of a request that waits for a tunnel of its key to end.
+const ASK_AGAIN: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(1));
 
 impl<F: KeyExtractor> ConcurrentTunnels<F> {
     /// Admits `most` tunnels of each key. One more is refused with 02.
@@ -46,7 +54,17 @@ impl<F: KeyExtractor, A: Amount<usize>> ConcurrentTunnels<F, A> {
             code: ReplyCode::NOT_ALLOWED,
             counts: Counts::default(),
             events: Arc::new(LimitEvents::new("tunnels")),
+            store: None,
         }
+    }
+
+    /// Counts in a store as well, with which other proxies share the tunnels of their keys. What was cloned before does not.
+    ///
+    /// Requests that [wait](Self::wait) ask it again in growing intervals, up to a second.
+    #[must_use]
+    pub fn with_store(mut self, store: impl TunnelStore<F::Key>) -> Self {
+        self.store = Some(Arc::new(store));
+        self
     }
 
     /// Has requests wait up to `limit` for a tunnel of their key to end, in order, before they are
@@ -99,26 +117,108 @@ impl<F: KeyExtractor, A: Amount<usize>> Limiter for ConcurrentTunnels<F, A> {
         let count = self.counts.enter(key, || Arc::new(Permits::new(most)));
         count.shared().set(most);
         let events = Arc::clone(&self.events);
-        if count.shared().try_take() {
-            return Admission::Permit(Some(TunnelPermit { count, events }));
-        }
-        events.reached(count.key());
         let refusal = move |key: &F::Key| {
             Refusal::new(code, format!("{key:?} has {most} tunnels already"))
                 .with_rule("limit tunnels")
         };
+        if count.shared().try_take() {
+            let permit = TunnelPermit {
+                count,
+                events,
+                lease: None,
+            };
+            return match &self.store {
+                None => Admission::Permit(Some(permit)),
+                Some(store) => self.share(store, permit, most, refusal),
+            };
+        }
+        events.reached(count.key());
         let Some(limit) = self.wait else {
             return Admission::Refused(refusal(count.key()));
         };
+        let store = self.store.clone();
         Admission::Later(Box::pin(async move {
+            let since = Instant::now();
             match timeout(limit, count.shared().take()).await {
                 Ok(Ok(())) => {}
                 // Nobody closes these permits.
                 Ok(Err(_)) | Err(_) => return Err(refusal(count.key())),
             }
-            Ok(Some(TunnelPermit { count, events }))
+            let permit = TunnelPermit {
+                count,
+                events,
+                lease: None,
+            };
+            let Some(store) = store else {
+                return Ok(Some(permit));
+            };
+            let first = store.take(permit.count.key(), most);
+            let limit = limit.saturating_sub(since.elapsed());
+            leased(store, first, permit, most, Some(limit), refusal).await
         }))
     }
+}
+
+impl<F: KeyExtractor, A> ConcurrentTunnels<F, A> {
+    /// Admits a request if the store has a place as well.
+    fn share(
+        &self,
+        store: &Arc<dyn TunnelStore<F::Key>>,
+        mut permit: TunnelPermit<F::Key>,
+        most: usize,
+        refusal: impl Fn(&F::Key) -> Refusal + Send + 'static,
+    ) -> Admission<Option<TunnelPermit<F::Key>>> {
+        let first = match store.take(permit.count.key(), most) {
+            Share::Now(Some(lease)) => {
+                permit.lease = Some(lease);
+                return Admission::Permit(Some(permit));
+            }
+            Share::Now(None) if self.wait.is_none() => {
+                permit.events.reached(permit.count.key());
+                return Admission::Refused(refusal(permit.count.key()));
+            }
+            later => later,
+        };
+        let leased: BoxFuture<'static, _> = Box::pin(leased(
+            Arc::clone(store),
+            first,
+            permit,
+            most,
+            self.wait,
+            refusal,
+        ));
+        Admission::Later(leased)
+    }
+}
+
+/// Asks a store until it has a place, or it is too late.
+async fn leased<K: Hash + Eq + Clone + fmt::Debug + 'static>(
+    store: Arc<dyn TunnelStore<K>>,
+    first: Share<Option<Lease>>,
+    mut permit: TunnelPermit<K>,
+    most: usize,
+    wait: Option<Duration>,
+    refusal: impl Fn(&K) -> Refusal,
+) -> Result<Option<TunnelPermit<K>>, Refusal> {
+    let since = Instant::now();
+    let mut share = first;
+    for asked in 1.. {
+        permit.lease = match share {
+            Share::Now(lease) => lease,
+            Share::Later(later) => answered(later).await?,
+        };
+        if permit.lease.is_some() {
+            break;
+        }
+        permit.events.reached(permit.count.key());
+        let pause = ASK_AGAIN.after(asked);
+        if wait.is_none_or(|limit| since.elapsed() + pause > limit) {
+            return Err(refusal(permit.count.key()));
+        }
+        sleep(pause).await;
+        share = store.take(permit.count.key(), most);
+    }
+    Ok(Some(permit))
 }
 
 impl<F: KeyExtractor, A> fmt::Debug for ConcurrentTunnels<F, A> {
@@ -133,10 +233,14 @@ impl<F: KeyExtractor, A> fmt::Debug for ConcurrentTunnels<F, A> {
 pub struct TunnelPermit<K: Hash + Eq + Clone + fmt::Debug> {
     count: Count<K, Arc<Permits>>,
     events: Arc<LimitEvents<K>>,
+    /// The place in a store.
+    lease: Option<Lease>,
 }
 
 impl<K: Hash + Eq + Clone + fmt::Debug> Drop for TunnelPermit<K> {
     fn drop(&mut self) {
+        // Before others of this process ask there.
+        self.lease = None;
         // Before the count is given back, and the key may be forgotten.
         self.count.shared().give_back();
         self.events.left(self.count.key());

@@ -1,8 +1,6 @@
-use std::fmt;
+use futures_util::future::try_join;
 
-use futures_util::future::BoxFuture;
-
-use crate::{error::Refusal, session::Request};
+use crate::session::{Admission, Request};
 
 /// Decides whether a request is admitted, and hands out a permit that is held until its tunnel ends:
 /// [`ConcurrentTunnels`](super::ConcurrentTunnels), [`RequestRate`](super::RequestRate), or one of
@@ -62,22 +60,32 @@ pub trait Limiter: Clone + Send + Sync + 'static {
     fn admit(&self, request: &Request) -> Admission<Self::Permit>;
 }
 
-/// The decision of a [`Limiter`].
-pub enum Admission<P> {
-    /// Admits the request.
-    Permit(P),
-    /// Refuses the request, with the reply code of the refusal.
-    Refused(Refusal),
-    /// Decides later. Dropping the future gives up the place in the queue.
-    Later(BoxFuture<'static, Result<P, Refusal>>),
-}
+/// Asks both at once, so that two whose counts are across a network cost one round trip. A request is admitted by both or by
+/// neither; the refusal is that of the first that refuses.
+impl<A: Limiter, B: Limiter> Limiter for (A, B) {
+    type Permit = (A::Permit, B::Permit);
 
-impl<P> fmt::Debug for Admission<P> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Permit(_) => "Permit",
-            Self::Refused(_) => "Refused",
-            Self::Later(_) => "Later",
-        })
+    fn admit(&self, request: &Request) -> Admission<Self::Permit> {
+        let first = match self.0.admit(request) {
+            Admission::Refused(refusal) => return Admission::Refused(refusal),
+            first => first,
+        };
+        match (first, self.1.admit(request)) {
+            (Admission::Refused(refusal), _) | (_, Admission::Refused(refusal)) => {
+                Admission::Refused(refusal)
+            }
+            (Admission::Permit(first), Admission::Permit(second)) => {
+                Admission::Permit((first, second))
+            }
+            (Admission::Permit(first), Admission::Later(second)) => {
+                Admission::Later(Box::pin(async { Ok((first, second.await?)) }))
+            }
+            (Admission::Later(first), Admission::Permit(second)) => {
+                Admission::Later(Box::pin(async { Ok((first.await?, second)) }))
+            }
+            (Admission::Later(first), Admission::Later(second)) => {
+                Admission::Later(Box::pin(try_join(first, second)))
+            }
+        }
     }
 }

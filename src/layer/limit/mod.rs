@@ -78,15 +78,20 @@ mod layer;
 mod levels;
 mod limiter;
 mod pace;
+mod rate_store;
 mod request_rate;
 mod tunnel;
+mod tunnel_store;
 
 pub use self::{
     concurrent_tunnels::ConcurrentTunnels,
-    failed_logins::{FailedLogins, FailedLoginsLayer},
+    failed_logins::{FailedLoginStore, FailedLogins, FailedLoginsLayer, LoginHistory, LoginKey},
     layer::{Limit, LimitLayer},
-    limiter::{Admission, Limiter},
+    limiter::Limiter,
     pace::Pace,
+    rate_store::RateStore,
     request_rate::RequestRate,
     tunnel::LimitTunnel,
+    tunnel_store::{Lease, TunnelStore},
 };
+pub use crate::session::Admission;

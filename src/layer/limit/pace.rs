@@ -39,8 +39,16 @@ impl Pace {
     }
 
     /// Returns how many may be made at once.
-    pub(super) const fn at_once(self) -> u32 {
+    #[must_use]
+    pub const fn at_once(self) -> u32 {
         if self.requests == 0 { 0 } else { self.burst }
+    }
+
+    /// Returns the time between two requests, once all that may be made at once have been: 100 ms at ten a second.
+    /// [`Duration::MAX`] where none may be made.
+    #[must_use]
+    pub fn interval(self) -> Duration {
+        self.time_of(1.0)
     }
 
     /// Returns the time in which so many requests are paid.

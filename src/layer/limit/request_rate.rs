@@ -2,13 +2,13 @@ use std::{fmt, num::NonZeroU32, sync::Arc, time::Duration};
 
 use tokio::time::{Instant, sleep};
 
-use super::{Admission, Limiter, Pace, levels::Levels};
+use super::{Admission, Limiter, Pace, RateStore, levels::Levels};
 use crate::layer::key::KeyExtractor;
 use crate::{
     admission::{Fullest, LimitEvents},
     error::Refusal,
     proto::ReplyCode,
-    session::{Amount, Fullness, Request},
+    session::{Amount, Fullness, Request, Share, answered},
 };
 
 /// Bounds the rate of each key's requests: a [`Limiter`] by the generic cell rate algorithm. See the
@@ -61,8 +61,24 @@ pub struct RequestRate<F: KeyExtractor, A = Pace> {
 }
 
 struct Shared<K> {
-    levels: Levels<K>,
+    counts: Counts<K>,
     at_limit: LimitEvents<K>,
+}
+
+/// Where requests are counted.
+enum Counts<K> {
+    Memory(Levels<K>),
+    Store(Box<dyn RateStore<K>>),
+}
+
+impl<K> Counts<K> {
+    /// Returns how many keys are remembered here.
+    fn keys(&self) -> usize {
+        match self {
+            Self::Memory(levels) => levels.keys(),
+            Self::Store(_) => 0,
+        }
+    }
 }
 
 impl<F: KeyExtractor> RequestRate<F> {
@@ -87,10 +103,22 @@ impl<F: KeyExtractor, A: Amount<Pace>> RequestRate<F, A> {
             wait: None,
             code: ReplyCode::NOT_ALLOWED,
             shared: Arc::new(Shared {
-                levels: Levels::new(),
+                counts: Counts::Memory(Levels::new()),
                 at_limit: LimitEvents::new("requests"),
             }),
         }
+    }
+
+    /// Counts in a store, with which other proxies share the requests of their keys. What was cloned before counts in memory.
+    ///
+    /// Nothing is remembered here then: [`fullest`](Self::fullest) is empty.
+    #[must_use]
+    pub fn with_store(mut self, store: impl RateStore<F::Key>) -> Self {
+        self.shared = Arc::new(Shared {
+            counts: Counts::Store(Box::new(store)),
+            at_limit: LimitEvents::new("requests"),
+        });
+        self
     }
 
     /// Has requests wait for their turn if it comes within `limit`. Without it they are refused at once.
@@ -112,23 +140,50 @@ impl<F: KeyExtractor, A: Amount<Pace>> RequestRate<F, A> {
     #[must_use]
     pub fn fullest(&self, most: usize) -> Vec<Fullness<F::Key>> {
         let mut fullest = Fullest::new(most);
-        self.shared.levels.look(&mut fullest);
+        if let Counts::Memory(levels) = &self.shared.counts {
+            levels.look(&mut fullest);
+        }
         fullest.into_vec()
     }
 }
 
 impl<K> Shared<K>
 where
-    K: std::hash::Hash + Eq + Clone + fmt::Debug,
+    K: std::hash::Hash + Eq + Clone + fmt::Debug + 'static,
 {
     /// Counts a request of the key, or returns how long it is until the key's turn.
-    fn turn(&self, key: &K, pace: Pace) -> Option<Duration> {
-        let denied = self.levels.turn(key, pace).err();
+    fn turn(&self, key: &K, pace: Pace) -> Share<Option<Duration>> {
+        let share = match &self.counts {
+            Counts::Memory(levels) => Share::Now(levels.turn(key, pace).err()),
+            Counts::Store(store) => store.turn(key, pace),
+        };
+        if let Share::Now(denied) = share {
+            self.note(key, denied);
+        }
+        share
+    }
+
+    /// Waits for the answer of a store.
+    async fn answer(
+        &self,
+        key: &K,
+        share: Share<Option<Duration>>,
+    ) -> Result<Option<Duration>, Refusal> {
+        match share {
+            Share::Now(denied) => Ok(denied),
+            Share::Later(later) => {
+                let denied = answered(later).await?;
+                self.note(key, denied);
+                Ok(denied)
+            }
+        }
+    }
+
+    fn note(&self, key: &K, denied: Option<Duration>) {
         match denied {
             None => self.at_limit.left(key),
             Some(_) => self.at_limit.reached(key),
         }
-        denied
     }
 }
 
@@ -140,29 +195,30 @@ impl<F: KeyExtractor, A: Amount<Pace>> Limiter for RequestRate<F, A> {
         let Some((pace, key)) = amount.and_then(|pace| Some((pace, self.key.key(request)?))) else {
             return Admission::Permit(());
         };
-        let Some(mut turn) = self.shared.turn(&key, pace) else {
+        let first = self.shared.turn(&key, pace);
+        if let Share::Now(None) = first {
             return Admission::Permit(());
-        };
+        }
         let code = self.code;
         let refusal = move |key: &F::Key| {
             Refusal::new(code, format!("{key:?} asks too often")).with_rule("limit requests")
         };
-        let Some(limit) = self.wait else {
+        if let (Share::Now(Some(_)), None) = (&first, self.wait) {
             return Admission::Refused(refusal(&key));
-        };
+        }
+        let limit = self.wait.unwrap_or(Duration::ZERO);
         let shared = Arc::clone(&self.shared);
         Admission::Later(Box::pin(async move {
             let asked = Instant::now();
-            loop {
+            let mut share = first;
+            while let Some(turn) = shared.answer(&key, share).await? {
                 if asked.elapsed().saturating_add(turn) > limit {
                     return Err(refusal(&key));
                 }
                 sleep(turn).await;
-                match shared.turn(&key, pace) {
-                    None => return Ok(()),
-                    Some(next) => turn = next,
-                }
+                share = shared.turn(&key, pace);
             }
+            Ok(())
         }))
     }
 }
@@ -170,7 +226,7 @@ impl<F: KeyExtractor, A: Amount<Pace>> Limiter for RequestRate<F, A> {
 impl<F: KeyExtractor, A> fmt::Debug for RequestRate<F, A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RequestRate")
-            .field("keys", &self.shared.levels.keys())
+            .field("keys", &self.shared.counts.keys())
             .finish_non_exhaustive()
     }
 }

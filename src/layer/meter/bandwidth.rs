@@ -12,9 +12,8 @@ use super::{
 use crate::layer::key::KeyExtractor;
 use crate::{
     admission::Fullest,
-    error::Refusal,
     io::{Direction, Meter},
-    session::{Amount, Fullness, Request},
+    session::{Admission, Amount, Fullness, Request},
 };
 
 /// Bounds the bytes a second of each key, in each direction: a [`MakeMeter`]. See the
@@ -120,18 +119,18 @@ impl<F: KeyExtractor, A: Amount<Rates>> Bandwidth<F, A> {
 impl<F: KeyExtractor, A: Amount<Rates>> MakeMeter for Bandwidth<F, A> {
     type Meter = BandwidthMeter;
 
-    fn meter(&self, request: &Request) -> Result<Option<BandwidthMeter>, Refusal> {
+    fn meter(&self, request: &Request) -> Admission<Option<BandwidthMeter>> {
         let Some(rates) = self.rates.amount(request) else {
-            return Ok(None);
+            return Admission::Permit(None);
         };
         if rates.are_open() && !self.varies {
-            return Ok(None);
+            return Admission::Permit(None);
         }
         let buckets = self.key.key(request).map(|key| match self.alone {
             true => Tunnel::new(Buckets::new(rates, &key)),
             false => self.known.tunnel(rates, self.varies, key),
         });
-        Ok(buckets.map(|buckets| BandwidthMeter {
+        Admission::Permit(buckets.map(|buckets| BandwidthMeter {
             up: Turn::default(),
             down: Turn::default(),
             buckets,

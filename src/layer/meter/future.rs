@@ -5,6 +5,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+use futures_util::future::BoxFuture;
 use pin_project_lite::pin_project;
 
 use super::MeterTunnel;
@@ -12,21 +13,22 @@ use crate::error::{BoxError, Refusal};
 
 pin_project! {
     /// Puts a meter on the tunnel of a request: the future of [`MeterService`](super::layer::MeterService).
-    pub struct ResponseFuture<F, M> {
+    pub struct ResponseFuture<F, T, M> {
         #[pin]
-        state: State<F, M>,
+        state: State<F, T, M>,
     }
 }
 
 pin_project! {
     #[project = StateProj]
-    enum State<F, M> {
+    enum State<F, T, M> {
         Called { #[pin] future: F, meter: Option<M> },
         Refused { refusal: Option<Refusal> },
+        Waiting { waiting: BoxFuture<'static, Result<MeterTunnel<T, M>, BoxError>> },
     }
 }
 
-impl<F, M> ResponseFuture<F, M> {
+impl<F, T, M> ResponseFuture<F, T, M> {
     pub(super) const fn called(future: F, meter: Option<M>) -> Self {
         Self {
             state: State::Called { future, meter },
@@ -40,9 +42,19 @@ impl<F, M> ResponseFuture<F, M> {
             },
         }
     }
+
+    pub(super) fn waiting(
+        waiting: impl Future<Output = Result<MeterTunnel<T, M>, BoxError>> + Send + 'static,
+    ) -> Self {
+        Self {
+            state: State::Waiting {
+                waiting: Box::pin(waiting),
+            },
+        }
+    }
 }
 
-impl<F, T, M, E> Future for ResponseFuture<F, M>
+impl<F, T, M, E> Future for ResponseFuture<F, T, M>
 where
     F: Future<Output = Result<T, E>>,
     E: Into<BoxError>,
@@ -60,11 +72,12 @@ where
                 // Polled again after it was ready, which futures need not survive.
                 None => Poll::Pending,
             },
+            StateProj::Waiting { waiting } => waiting.as_mut().poll(cx),
         }
     }
 }
 
-impl<F, M> fmt::Debug for ResponseFuture<F, M> {
+impl<F, T, M> fmt::Debug for ResponseFuture<F, T, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ResponseFuture").finish_non_exhaustive()
     }

@@ -1,9 +1,13 @@
-use std::task::{Context, Poll};
+use std::{
+    mem,
+    task::{Context, Poll},
+};
 
+use tower::ServiceExt;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{MakeMeter, MeterTunnel, future::ResponseFuture};
+use super::{Admission, MakeMeter, MeterTunnel, future::ResponseFuture};
 use crate::{error::BoxError, session::Request};
 
 /// Meters tunnels by a [`MakeMeter`]. See the [module](super).
@@ -59,12 +63,14 @@ impl<M, S> MeterService<M, S> {
 impl<M, S> Service<Request> for MeterService<M, S>
 where
     M: MakeMeter,
-    S: Service<Request>,
+    S: Service<Request> + Clone + Send + 'static,
+    S::Response: Send,
     S::Error: Into<BoxError>,
+    S::Future: Send,
 {
     type Response = MeterTunnel<S::Response, M::Meter>;
     type Error = BoxError;
-    type Future = ResponseFuture<S::Future, M::Meter>;
+    type Future = ResponseFuture<S::Future, S::Response, M::Meter>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         self.inner.poll_ready(cx).map_err(Into::into)
@@ -72,8 +78,18 @@ where
 
     fn call(&mut self, request: Request) -> Self::Future {
         match self.make_meter.meter(&request) {
-            Ok(meter) => ResponseFuture::called(self.inner.call(request), meter),
-            Err(refusal) => ResponseFuture::refused(refusal),
+            Admission::Permit(meter) => ResponseFuture::called(self.inner.call(request), meter),
+            Admission::Refused(refusal) => ResponseFuture::refused(refusal),
+            Admission::Later(meter) => {
+                // What is ready now may not be then.
+                let again = self.inner.clone();
+                let inner = mem::replace(&mut self.inner, again);
+                ResponseFuture::waiting(async move {
+                    let meter = meter.await?;
+                    let tunnel = inner.oneshot(request).await.map_err(Into::into)?;
+                    Ok(MeterTunnel::new(tunnel, meter))
+                })
+            }
         }
     }
 }

@@ -1,4 +1,7 @@
-use crate::{error::Refusal, io::Meter, session::Request};
+use crate::{
+    io::Meter,
+    session::{Admission, Request},
+};
 
 /// Makes the meter of each tunnel: [`Bandwidth`](super::Bandwidth), [`ByteQuota`](super::ByteQuota),
 /// or one of yours for [`MeterLayer`](super::MeterLayer).
@@ -9,9 +12,9 @@ use crate::{error::Refusal, io::Meter, session::Request};
 ///     atomic::{AtomicUsize, Ordering},
 /// };
 /// use tower_socks::{
-///     Refusal, Request,
+///     Request,
 ///     io::{Direction, Meter},
-///     layer::meter::{MakeMeter, MeterLayer},
+///     layer::meter::{Admission, MakeMeter, MeterLayer},
 /// };
 /// # use tokio::io::AsyncWriteExt;
 /// # use tower::{Layer, ServiceExt, service_fn};
@@ -26,8 +29,8 @@ use crate::{error::Refusal, io::Meter, session::Request};
 /// impl MakeMeter for Uploads {
 ///     type Meter = Self;
 ///
-///     fn meter(&self, request: &Request) -> Result<Option<Self>, Refusal> {
-///         Ok((request.target.port() == 443).then(|| self.clone()))
+///     fn meter(&self, request: &Request) -> Admission<Option<Self>> {
+///         Admission::Permit((request.target.port() == 443).then(|| self.clone()))
 ///     }
 /// }
 ///
@@ -68,10 +71,9 @@ pub trait MakeMeter: Clone + Send + Sync + 'static {
     /// Counts and bounds the octets of one tunnel.
     type Meter: Meter;
 
-    /// Makes the meter for the tunnel of this request; `None`, if it needs none, which costs nothing.
+    /// Makes the meter for the tunnel of this request; `None`, if it needs none, which costs nothing. It refuses the request
+    /// if the tunnel may move nothing at all.
     ///
-    /// # Errors
-    ///
-    /// The refusal, if the tunnel may move nothing at all.
-    fn meter(&self, request: &Request) -> Result<Option<Self::Meter>, Refusal>;
+    /// Where that is known [later](Admission::Later), the request waits before its dial.
+    fn meter(&self, request: &Request) -> Admission<Option<Self::Meter>>;
 }

@@ -93,3 +93,4 @@ pub use self::{
     rates::Rates,
     tunnel::MeterTunnel,
 };
+pub use crate::session::Admission;

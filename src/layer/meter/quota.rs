@@ -3,18 +3,20 @@ use std::{
     hash::Hash,
     io,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
-use super::{MakeMeter, MemoryStore, QuotaStore};
+use futures_util::future::BoxFuture;
+
+use super::{Admission, MakeMeter, MemoryStore, QuotaStore};
 use crate::layer::key::KeyExtractor;
 use crate::{
     admission::LimitEvents,
     error::Refusal,
     io::{Direction, Meter},
     proto::ReplyCode,
-    session::Request,
+    session::{Request, Share, answered},
 };
 
 /// What a tunnel takes ahead at first, in bytes. It is little, since a tunnel in which nothing moves
@@ -79,8 +81,8 @@ impl<F: KeyExtractor, S: QuotaStore<F::Key>> ByteQuota<F, S> {
     }
 
     /// Makes the meter of a tunnel of this key.
-    pub(super) fn meter_of(&self, key: F::Key) -> Result<QuotaMeter<F::Key, S>, Refusal> {
-        let is_open = self.shared.store.has_left(&key);
+    pub(super) fn meter_of(&self, key: F::Key) -> Admission<Option<QuotaMeter<F::Key, S>>> {
+        let has_left = self.shared.store.has_left(&key);
         let meter = QuotaMeter {
             key,
             code: self.code,
@@ -88,18 +90,27 @@ impl<F: KeyExtractor, S: QuotaStore<F::Key>> ByteQuota<F, S> {
             ahead: 0,
             next: SMALLEST,
             is_spent: false,
+            later: None,
         };
-        meter.judge(is_open)?;
-        Ok(meter)
+        match has_left {
+            Share::Now(is_open) => meter.judge(is_open).map(|()| Some(meter)).into(),
+            Share::Later(later) => Admission::Later(Box::pin(async move {
+                let is_open = answered(later).await?;
+                meter.judge(is_open)?;
+                Ok(Some(meter))
+            })),
+        }
     }
 }
 
 impl<F: KeyExtractor, S: QuotaStore<F::Key>> MakeMeter for ByteQuota<F, S> {
     type Meter = QuotaMeter<F::Key, S>;
 
-    fn meter(&self, request: &Request) -> Result<Option<Self::Meter>, Refusal> {
-        let key = self.key.key(request);
-        key.map(|key| self.meter_of(key)).transpose()
+    fn meter(&self, request: &Request) -> Admission<Option<Self::Meter>> {
+        match self.key.key(request) {
+            Some(key) => self.meter_of(key),
+            None => Admission::Permit(None),
+        }
     }
 }
 
@@ -136,17 +147,42 @@ where
     next: u64,
     /// What was left had no room for a datagram.
     is_spent: bool,
+    /// The answer of the store that the tunnel waits for.
+    later: Option<Later>,
 }
 
+type Later = BoxFuture<'static, Result<u64, Refusal>>;
+
 impl<K: Hash + Eq + Clone + fmt::Debug, S: QuotaStore<K>> QuotaMeter<K, S> {
-    /// Returns what may move now, and takes more from the store if nothing is left.
-    fn refill(&mut self) -> Result<u64, Refusal> {
+    /// Ready with what may move now, and takes more from the store if nothing is left.
+    fn poll_refill(&mut self, cx: &mut Context<'_>) -> Poll<Result<u64, Refusal>> {
         if self.ahead == 0 {
-            self.ahead = self.shared.store.take(&self.key, self.next);
-            self.next = (self.next * 4).min(LARGEST);
+            if self.later.is_none() {
+                self.take(self.next);
+                self.next = (self.next * 4).min(LARGEST);
+            }
+            if let Some(later) = &mut self.later {
+                let share = ready!(later.as_mut().poll(cx));
+                self.later = None;
+                self.ahead = share?;
+            }
         }
         self.judge(self.ahead > 0 && !self.is_spent)?;
-        Ok(self.ahead)
+        Poll::Ready(Ok(self.ahead))
+    }
+
+    /// Takes bytes from the store, now or later, and returns those that it has now.
+    fn take(&mut self, bytes: u64) -> u64 {
+        match self.shared.store.take(&self.key, bytes) {
+            Share::Now(taken) => {
+                self.ahead = self.ahead.saturating_add(taken);
+                taken
+            }
+            Share::Later(later) => {
+                self.later = Some(Box::pin(answered(later)));
+                0
+            }
+        }
     }
 
     /// Refuses a key that has nothing left, and logs when that changes.
@@ -166,18 +202,18 @@ where
     K: Hash + Eq + Clone + fmt::Debug + Send + Sync + 'static,
     S: QuotaStore<K>,
 {
-    fn poll_allowance(&mut self, _: &mut Context<'_>, _: Direction) -> Poll<io::Result<usize>> {
-        let allowance = self.refill().map_err(io::Error::other);
+    fn poll_allowance(&mut self, cx: &mut Context<'_>, _: Direction) -> Poll<io::Result<usize>> {
+        let allowance = ready!(self.poll_refill(cx)).map_err(io::Error::other);
         Poll::Ready(allowance.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX)))
     }
 
     /// Takes from the store what goes beyond, before it is sent.
     fn admit(&mut self, _: Direction, bytes: usize) -> usize {
         let beyond = (bytes as u64).saturating_sub(self.ahead);
-        if beyond > 0 {
-            let taken = self.shared.store.take(&self.key, beyond);
-            self.ahead += taken;
-            self.is_spent |= taken < beyond;
+        // Datagrams are not held back: while the store has not answered, there is room for what was taken before.
+        if beyond > 0 && self.later.is_none() {
+            let taken = self.take(beyond);
+            self.is_spent |= taken < beyond && self.later.is_none();
         }
         usize::try_from(self.ahead).map_or(bytes, |ahead| ahead.min(bytes))
     }
@@ -188,7 +224,7 @@ where
         self.ahead = self.ahead.saturating_sub(bytes);
         if beyond > 0 {
             // A tunnel that asks nobody before: what is left pays for as much of it as it can.
-            self.shared.store.take(&self.key, beyond);
+            self.shared.store.charge(&self.key, beyond);
         }
     }
 }

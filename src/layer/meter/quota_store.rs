@@ -8,26 +8,34 @@ use std::{
 
 use tokio::time::Instant;
 
+use crate::session::Share;
+
 /// Keeps the counts of a [`ByteQuota`](super::ByteQuota): in memory, or where several proxies can
 /// share them.
 ///
-/// It is asked in the middle of a relay, so it must not block: one that counts over the network takes
-/// larger shares there, ahead of time, and hands those out.
+/// It is asked in the middle of a relay, so it must not block. One that counts over the network takes larger shares there,
+/// ahead of time, and hands those out; where it has none, its answer comes [later](Share::Later), and the tunnel is held back
+/// until then, as by a bandwidth limit.
+///
+/// What is taken is used soon or given back, unless the process crashes: a store that outlives it gives what it had taken back
+/// itself, after a time.
 pub trait QuotaStore<K>: Send + Sync + 'static {
     /// Takes up to `bytes` of what the key has left, and returns how many: 0, if nothing is left.
-    fn take(&self, key: &K, bytes: u64) -> u64;
+    fn take(&self, key: &K, bytes: u64) -> Share;
 
-    /// Returns whether the key has anything left. A store that can tell without counting should.
-    fn has_left(&self, key: &K) -> bool {
-        let taken = self.take(key, 1);
-        if taken > 0 {
-            self.give_back(key, taken);
-        }
-        taken > 0
-    }
+    /// Returns whether the key has anything left, when a tunnel is opened.
+    fn has_left(&self, key: &K) -> Share<bool>;
 
     /// Gives back what was taken and not used.
     fn give_back(&self, key: &K, bytes: u64);
+
+    /// Counts bytes that have moved without having been taken, if only as far as the key has as many left. A store that
+    /// answers later counts them nevertheless.
+    ///
+    /// The default takes them, and drops an answer that comes later.
+    fn charge(&self, key: &K, bytes: u64) {
+        let _ = self.take(key, bytes);
+    }
 }
 
 /// Keys that are remembered at once.
@@ -127,13 +135,13 @@ impl<K> QuotaStore<K> for MemoryStore<K>
 where
     K: Hash + Eq + Clone + Send + Sync + 'static,
 {
-    fn take(&self, key: &K, bytes: u64) -> u64 {
+    fn take(&self, key: &K, bytes: u64) -> Share {
         let mut used = self.used();
         match used.by.get_mut(key) {
             Some(used) => {
                 let taken = bytes.min(self.bytes.saturating_sub(*used));
                 *used += taken;
-                taken
+                Share::Now(taken)
             }
             None => {
                 let taken = bytes.min(self.bytes);
@@ -141,13 +149,13 @@ where
                     used.forget();
                 }
                 used.by.insert(key.clone(), taken);
-                taken
+                Share::Now(taken)
             }
         }
     }
 
-    fn has_left(&self, key: &K) -> bool {
-        self.left(key) > 0
+    fn has_left(&self, key: &K) -> Share<bool> {
+        Share::Now(self.left(key) > 0)
     }
 
     fn give_back(&self, key: &K, bytes: u64) {

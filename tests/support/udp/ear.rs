@@ -62,8 +62,11 @@ impl Meter for Ear {
 impl tower_socks::layer::meter::MakeMeter for Ear {
     type Meter = Self;
 
-    fn meter(&self, _: &tower_socks::Request) -> Result<Option<Self>, tower_socks::Refusal> {
-        Ok(Some(self.clone()))
+    fn meter(
+        &self,
+        _: &tower_socks::Request,
+    ) -> tower_socks::layer::meter::Admission<Option<Self>> {
+        tower_socks::layer::meter::Admission::Permit(Some(self.clone()))
     }
 }
 

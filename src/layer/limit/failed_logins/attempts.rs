@@ -1,7 +1,7 @@
 //! Attempts that have begun, and when the next may.
 
 use std::{
-    hash::RandomState,
+    hash::{BuildHasher, RandomState},
     net::{IpAddr, SocketAddr},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -11,13 +11,14 @@ use futures_util::future::BoxFuture;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{
-    bounds::{Attempt, Bounds, Counted, refusal},
+    FailedLoginStore, LoginKey,
+    bounds::{Attempt, Bounds, refusal},
     live::State,
 };
 use crate::{
     admission::{Backoff, LimitEvents},
     error::Refusal,
-    session::{CountLogin, CountLogins},
+    session::{CountLogin, CountLogins, Share, answered},
 };
 
 /// Between two looks whether an attempt may begin, of one that waits for the verdicts of others. Twice as long each
@@ -32,6 +33,7 @@ pub(super) struct Attempts {
     bounds: Mutex<Bounds>,
     state: Mutex<State>,
     names: RandomState,
+    store: Option<Arc<dyn FailedLoginStore>>,
     at_limit: LimitEvents<IpAddr>,
 }
 
@@ -44,17 +46,22 @@ enum Turn {
 }
 
 impl Attempts {
-    pub(super) fn new(bounds: Bounds) -> Self {
+    pub(super) fn new(bounds: Bounds, store: Option<Arc<dyn FailedLoginStore>>) -> Self {
         Self {
             bounds: Mutex::new(bounds),
             state: Mutex::default(),
             names: RandomState::new(),
+            store,
             at_limit: LimitEvents::new("failed logins"),
         }
     }
 
     pub(super) fn bounds(&self) -> Bounds {
         *self.lock_bounds()
+    }
+
+    pub(super) fn store(&self) -> Option<Arc<dyn FailedLoginStore>> {
+        self.store.clone()
     }
 
     pub(super) fn set_bounds(&self, bounds: Bounds) {
@@ -74,7 +81,7 @@ impl Attempts {
         self: &Arc<Self>,
         client: IpAddr,
     ) -> Result<Option<(Begun, Duration)>, Refusal> {
-        let counted = Counted::Nameless(client);
+        let counted = LoginKey::Nameless(client);
         let failures = self.state().memory.failures(counted).failures;
         if failures <= self.bounds().of(counted, 0).free {
             return Ok(None);
@@ -87,11 +94,14 @@ impl Attempts {
 
     /// Counts a failure of a method that states no names.
     pub(super) fn nameless_failed(&self, client: IpAddr) {
-        self.failed(&[Counted::Nameless(client)]);
+        self.failed(&[LoginKey::Nameless(client)]);
     }
 
     async fn enter(self: Arc<Self>, attempt: Attempt) -> Result<Begun, Refusal> {
         let since = Instant::now();
+        if let Some(store) = &self.store {
+            self.learn(&**store, &attempt).await?;
+        }
         let known = attempt
             .client
             .filter(|client| self.state().memory.knows(*client, attempt.name));
@@ -104,9 +114,29 @@ impl Attempts {
         self.wait(&attempt.stranger(), &attempt, since).await
     }
 
+    /// Takes over what other proxies have counted.
+    async fn learn(&self, store: &dyn FailedLoginStore, attempt: &Attempt) -> Result<(), Refusal> {
+        let known = attempt.known().into_iter().flatten();
+        let keys: Vec<_> = attempt.stranger().into_iter().chain(known).collect();
+        let history = match store.history(&keys) {
+            Share::Now(history) => history,
+            Share::Later(later) => answered(later).await?,
+        };
+        let bounds = self.bounds();
+        let mut state = self.state();
+        for (counted, failures) in keys.into_iter().zip(history.failures) {
+            let free = bounds.of(counted, 0).free;
+            state.memory.learn(counted, failures, free);
+        }
+        if let Some(client) = attempt.client.filter(|_| history.is_known) {
+            state.memory.succeeded(client, attempt.name);
+        }
+        Ok(())
+    }
+
     async fn wait(
         self: &Arc<Self>,
-        counted: &[Counted],
+        counted: &[LoginKey],
         attempt: &Attempt,
         since: Instant,
     ) -> Result<Begun, Refusal> {
@@ -139,7 +169,7 @@ impl Attempts {
     }
 
     /// Begins an attempt, if all of those whom it counts for may make one more.
-    fn begin(self: &Arc<Self>, counted: &[Counted]) -> Turn {
+    fn begin(self: &Arc<Self>, counted: &[LoginKey]) -> Turn {
         let bounds = self.bounds();
         let mut state = self.state();
         let mut delay = Duration::ZERO;
@@ -166,7 +196,7 @@ impl Attempts {
                 let free = allowed.free.saturating_add(1) - record.failures;
                 let most = allowed.at_once.max(bounds.per_client);
                 later |= open >= free.saturating_add(successes).min(most.max(1));
-                if let Counted::Client(client) = counted {
+                if let LoginKey::Client(client) = counted {
                     below = Some(*client);
                 }
             }
@@ -198,7 +228,7 @@ impl Attempts {
     }
 
     /// Waits for the verdicts of others, if there is room.
-    fn queue(self: &Arc<Self>, counted: &[Counted]) -> Option<Waiting> {
+    fn queue(self: &Arc<Self>, counted: &[LoginKey]) -> Option<Waiting> {
         let mut state = self.state();
         let first = *counted.first()?;
         let live = state.live.entry(first).or_default();
@@ -213,20 +243,23 @@ impl Attempts {
         })
     }
 
-    fn failed(&self, counted: &[Counted]) {
+    fn failed(&self, counted: &[LoginKey]) {
         let mut slowed = None;
         let bounds = self.bounds();
         let mut state = self.state();
         for counted in counted {
             let free = bounds.of(*counted, 0).free;
             let failures = state.memory.failed(*counted, free);
-            if let Counted::Client(client) | Counted::Nameless(client) = counted
+            if let LoginKey::Client(client) | LoginKey::Nameless(client) = counted
                 && failures > free
             {
                 slowed = Some(*client);
             }
         }
         drop(state);
+        if let Some(store) = &self.store {
+            store.failed(counted);
+        }
         if let Some(client) = slowed {
             self.at_limit.reached(&client);
         }
@@ -243,7 +276,12 @@ impl CountLogins for Attempts {
         client: SocketAddr,
         name: &[u8],
     ) -> BoxFuture<'static, Result<Box<dyn CountLogin>, Refusal>> {
-        let attempt = Attempt::new(client.ip(), name, &self.names);
+        let name = match &self.store {
+            Some(store) => store.hash(name),
+            // With a secret key: names may be long, and come from strangers.
+            None => self.names.hash_one(name),
+        };
+        let attempt = Attempt::new(client.ip(), name);
         Box::pin(async move {
             let begun = Self::enter(self, attempt).await?;
             Ok(Box::new(begun) as Box<dyn CountLogin>)
@@ -254,7 +292,7 @@ impl CountLogins for Attempts {
 /// An attempt that has begun.
 pub(super) struct Begun {
     attempts: Arc<Attempts>,
-    counted: Box<[Counted]>,
+    counted: Box<[LoginKey]>,
     delay: Duration,
     /// Who is known where, once it has succeeded.
     known: Option<(IpAddr, u64)>,
@@ -271,6 +309,10 @@ impl CountLogin for Begun {
             }
             if let Some((client, name)) = self.known {
                 state.memory.succeeded(client, name);
+                drop(state);
+                if let Some(store) = &self.attempts.store {
+                    store.succeeded(client, name);
+                }
             }
         } else {
             self.attempts.failed(&self.counted);
@@ -293,7 +335,7 @@ impl Drop for Begun {
 /// An attempt that waits for the verdicts of others.
 struct Waiting {
     attempts: Arc<Attempts>,
-    counted: Counted,
+    counted: LoginKey,
 }
 
 impl Drop for Waiting {

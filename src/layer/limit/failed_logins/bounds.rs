@@ -1,32 +1,13 @@
 //! Whom an attempt counts for, and what each may do.
 
-use std::{
-    hash::{BuildHasher, RandomState},
-    net::IpAddr,
-    time::Duration,
-};
+use std::{net::IpAddr, time::Duration};
+
+use super::LoginKey;
 
 use crate::{
     admission::{client_network, network_of},
     error::Refusal,
 };
-
-/// Whom attempts are counted by.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Counted {
-    /// A client network.
-    Client(IpAddr),
-    /// An IPv4 /24 or an IPv6 /48.
-    Site(IpAddr),
-    /// A name, as stated from one site.
-    NameFromSite(Option<IpAddr>, u64),
-    /// A name, from everywhere.
-    Name(u64),
-    /// A name where it has logged in before.
-    Known(IpAddr, u64),
-    /// A client network whose authentication method states no names.
-    Nameless(IpAddr),
-}
 
 /// The settings.
 #[derive(Clone, Copy, Debug)]
@@ -60,16 +41,16 @@ impl Bounds {
     };
 
     /// Returns the allowance of one who has failed so often.
-    pub(super) fn of(&self, counted: Counted, failures: u32) -> Allowance {
+    pub(super) fn of(&self, counted: LoginKey, failures: u32) -> Allowance {
         let several = |factor: u32| self.free.saturating_add(1).saturating_mul(factor);
         let (free, at_once) = match counted {
-            Counted::Client(_) | Counted::Nameless(_) => (self.free, self.per_client),
-            Counted::Site(_) => (several(16), self.per_site),
-            Counted::NameFromSite(..) if failures >= PERSISTENT => (self.free, self.per_name / 4),
-            Counted::NameFromSite(..) => (self.free, self.per_name),
-            Counted::Known(..) => (self.free, self.per_name / 4),
+            LoginKey::Client(_) | LoginKey::Nameless(_) => (self.free, self.per_client),
+            LoginKey::Site(_) => (several(16), self.per_site),
+            LoginKey::NameFromSite(..) if failures >= PERSISTENT => (self.free, self.per_name / 4),
+            LoginKey::NameFromSite(..) => (self.free, self.per_name),
+            LoginKey::Known(..) => (self.free, self.per_name / 4),
             // Or else anybody could keep anybody out, from somewhere else.
-            Counted::Name(_) => (several(8), u32::MAX),
+            LoginKey::Name(_) => (several(8), u32::MAX),
         };
         Allowance {
             free,
@@ -81,36 +62,36 @@ impl Bounds {
 /// Those whom one attempt counts for.
 pub(super) struct Attempt {
     pub(super) client: Option<IpAddr>,
-    /// A hash of the name with a secret key: names may be long, and come from strangers.
+    /// A hash of the name.
     pub(super) name: u64,
     site: Option<IpAddr>,
 }
 
 impl Attempt {
-    pub(super) fn new(peer: IpAddr, name: &[u8], key: &RandomState) -> Self {
+    pub(super) fn new(peer: IpAddr, name: u64) -> Self {
         Self {
             client: client_network(peer),
-            name: key.hash_one(name),
+            name,
             site: network_of(peer, 24, 48),
         }
     }
 
     /// Lists whom it counts for where the name has not logged in before.
-    pub(super) fn stranger(&self) -> Vec<Counted> {
+    pub(super) fn stranger(&self) -> Vec<LoginKey> {
         let networks = [
-            self.client.map(Counted::Client),
-            self.site.map(Counted::Site),
+            self.client.map(LoginKey::Client),
+            self.site.map(LoginKey::Site),
         ];
         let names = [
-            Counted::NameFromSite(self.site, self.name),
-            Counted::Name(self.name),
+            LoginKey::NameFromSite(self.site, self.name),
+            LoginKey::Name(self.name),
         ];
         networks.into_iter().flatten().chain(names).collect()
     }
 
     /// Lists whom it counts for where it has.
-    pub(super) fn known(&self) -> Option<Vec<Counted>> {
-        Some(vec![Counted::Known(self.client?, self.name)])
+    pub(super) fn known(&self) -> Option<Vec<LoginKey>> {
+        Some(vec![LoginKey::Known(self.client?, self.name)])
     }
 }
 

@@ -9,7 +9,7 @@ use tower::ServiceExt;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{attempts::Attempts, bounds::Bounds, future::ResponseFuture};
+use super::{FailedLoginStore, attempts::Attempts, bounds::Bounds, future::ResponseFuture};
 use crate::{
     admission::client_network,
     error::BoxError,
@@ -96,7 +96,17 @@ impl FailedLoginsLayer {
     #[must_use]
     pub fn new() -> Self {
         Self {
-            attempts: Arc::new(Attempts::new(Bounds::DEFAULT)),
+            attempts: Arc::new(Attempts::new(Bounds::DEFAULT, None)),
+        }
+    }
+
+    /// Shares failures, and where names have logged in, with other proxies in a store. What was cloned before does not.
+    ///
+    /// Attempts by methods that state no names are told to it, and wait for those of this process alone.
+    #[must_use]
+    pub fn with_store(self, store: impl FailedLoginStore) -> Self {
+        Self {
+            attempts: Arc::new(Attempts::new(self.attempts.bounds(), Some(Arc::new(store)))),
         }
     }
 
@@ -145,7 +155,7 @@ impl FailedLoginsLayer {
         let mut bounds = self.attempts.bounds();
         change(&mut bounds);
         Self {
-            attempts: Arc::new(Attempts::new(bounds)),
+            attempts: Arc::new(Attempts::new(bounds, self.attempts.store())),
         }
     }
 }

@@ -5,13 +5,13 @@ use std::{
     time::Duration,
 };
 
-use super::{bounds::Counted, memory::Memory};
+use super::{LoginKey, memory::Memory};
 
 #[derive(Default)]
 pub(super) struct State {
     pub(super) memory: Memory,
     /// Those of whom an attempt has begun or waits: no more than there are connections.
-    pub(super) live: HashMap<Counted, Live>,
+    pub(super) live: HashMap<LoginKey, Live>,
 }
 
 #[derive(Default)]
@@ -43,7 +43,7 @@ impl Live {
 
 impl State {
     /// Changes what is live of one, and forgets it when nothing is.
-    pub(super) fn release(&mut self, counted: Counted, change: impl FnOnce(&mut Live)) {
+    pub(super) fn release(&mut self, counted: LoginKey, change: impl FnOnce(&mut Live)) {
         if let Entry::Occupied(mut entry) = self.live.entry(counted) {
             change(entry.get_mut());
             if entry.get().is_over() {

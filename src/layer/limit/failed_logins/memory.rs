@@ -4,7 +4,7 @@ use std::{collections::HashMap, hash::Hash, mem, net::IpAddr, time::Duration};
 
 use tokio::time::Instant;
 
-use super::bounds::Counted;
+use super::LoginKey;
 
 /// Entries in each of two generations that are remembered.
 const GENERATION: usize = 32 * 1024;
@@ -23,7 +23,7 @@ const NETWORKS: usize = 8;
 
 #[derive(Default)]
 pub(super) struct Memory {
-    failures: Generations<Counted, Record>,
+    failures: Generations<LoginKey, Record>,
     known: Generations<u64, Vec<(IpAddr, Instant)>>,
 }
 
@@ -39,7 +39,7 @@ pub(super) struct Record {
 
 impl Memory {
     /// Returns the failures of one, as they are now.
-    pub(super) fn failures(&self, counted: Counted) -> Record {
+    pub(super) fn failures(&self, counted: LoginKey) -> Record {
         let now = Instant::now();
         let clear = Record {
             failures: 0,
@@ -63,12 +63,28 @@ impl Memory {
     }
 
     /// Counts a failure, and returns how many there are now.
-    pub(super) fn failed(&mut self, counted: Counted, free: u32) -> u32 {
+    pub(super) fn failed(&mut self, counted: LoginKey, free: u32) -> u32 {
         let mut record = self.failures(counted);
         record.failures = (record.failures + 1).min(free.saturating_add(MOST));
         record.all = record.all.saturating_add(1);
         self.failures.insert(counted, record);
         record.failures
+    }
+
+    /// Takes over what others have counted, if that is more.
+    pub(super) fn learn(&mut self, counted: LoginKey, failures: u32, free: u32) {
+        let record = self.failures(counted);
+        let failures = failures.min(free.saturating_add(MOST));
+        if failures > record.failures {
+            let all = record.all.max(failures);
+            let since = Instant::now();
+            let learnt = Record {
+                failures,
+                all,
+                since,
+            };
+            self.failures.insert(counted, learnt);
+        }
     }
 
     /// Tells whether a name has logged in from a client network.

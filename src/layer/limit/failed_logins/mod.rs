@@ -4,5 +4,9 @@ mod future;
 mod layer;
 mod live;
 mod memory;
+mod store;
 
-pub use self::layer::{FailedLogins, FailedLoginsLayer};
+pub use self::{
+    layer::{FailedLogins, FailedLoginsLayer},
+    store::{FailedLoginStore, LoginHistory, LoginKey},
+};

@@ -2,13 +2,12 @@ use std::fmt;
 
 use super::{CalendarStore, Quotas};
 use crate::{
-    error::Refusal,
     layer::{
         key::KeyExtractor,
         meter::{ByteQuota, MakeMeter, quota::QuotaMeter},
     },
     proto::ReplyCode,
-    session::{Amount, Fullness, Request},
+    session::{Admission, Amount, Fullness, Request},
 };
 
 /// Bounds the bytes of each key in days and months of the calendar, both directions together: a [`MakeMeter`].
@@ -21,7 +20,7 @@ use crate::{
 ///     Identity, Request,
 ///     layer::{
 ///         key::{self, UserOrClient},
-///         meter::{CalendarQuota, CalendarStore, MakeMeter, Periods, Quotas},
+///         meter::{Admission, CalendarQuota, CalendarStore, MakeMeter, Periods, Quotas},
 ///     },
 ///     session::Amounts,
 /// };
@@ -43,10 +42,10 @@ use crate::{
 /// request.identity = Identity::named("joe");
 /// let amounts = Amounts::new().bytes_per_month(100);
 /// request.identity.extensions_mut().insert(amounts);
-/// let mut meter = quota.meter(&request)?.unwrap();
+/// let Admission::Permit(Some(mut meter)) = quota.meter(&request) else { unreachable!() };
 /// meter.moved(Direction::Up, 100);
 /// drop(meter);
-/// let refusal = quota.meter(&request).unwrap_err();
+/// let Admission::Refused(refusal) = quota.meter(&request) else { unreachable!() };
 /// assert_eq!(refusal.to_string(), "\"joe\" has used its quota up");
 ///
 /// // In a task: store.keep_saved(Duration::from_secs(10)).await; and at the end:
@@ -91,15 +90,15 @@ impl<F: KeyExtractor, A: Amount<Quotas>> CalendarQuota<F, A> {
 impl<F: KeyExtractor, A: Amount<Quotas>> MakeMeter for CalendarQuota<F, A> {
     type Meter = QuotaMeter<F::Key, CalendarStore<F::Key>>;
 
-    fn meter(&self, request: &Request) -> Result<Option<Self::Meter>, Refusal> {
+    fn meter(&self, request: &Request) -> Admission<Option<Self::Meter>> {
         let Some(quotas) = self.quotas.amount(request) else {
-            return Ok(None);
+            return Admission::Permit(None);
         };
         let Some(key) = self.quota.key(request) else {
-            return Ok(None);
+            return Admission::Permit(None);
         };
         self.store().allow(&key, quotas);
-        self.quota.meter_of(key).map(Some)
+        self.quota.meter_of(key)
     }
 }
 

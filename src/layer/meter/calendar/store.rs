@@ -16,7 +16,7 @@ use super::{
 use crate::{
     admission::{Fullest, LogBudget},
     layer::meter::QuotaStore,
-    session::Fullness,
+    session::{Fullness, Share},
 };
 
 /// Keys that are remembered at once.
@@ -250,20 +250,20 @@ impl<K> QuotaStore<K> for CalendarStore<K>
 where
     K: Hash + Eq + Clone + Send + Sync + 'static,
 {
-    fn take(&self, key: &K, bytes: u64) -> u64 {
+    fn take(&self, key: &K, bytes: u64) -> Share {
         let quotas = self.0.quotas();
         let mut state = self.0.state();
         let entry = state.entry(key, self.0.most);
         let taken = bytes.min(entry.left(quotas));
         entry.add(i64::try_from(taken).unwrap_or(i64::MAX));
-        taken
+        Share::Now(taken)
     }
 
-    fn has_left(&self, key: &K) -> bool {
+    fn has_left(&self, key: &K) -> Share<bool> {
         let quotas = self.0.quotas();
         let state = self.0.state();
         let entry = state.keys.get(key).copied().unwrap_or_default();
-        entry.left(quotas) > 0
+        Share::Now(entry.left(quotas) > 0)
     }
 
     fn give_back(&self, key: &K, bytes: u64) {
