@@ -227,3 +227,26 @@ for _ in $(seq 40); do
 done
 wait_for "$log" "INFO.*answers again" >"$work/out"
 ok "slapd, silent and back"
+
+# Other settings are in force at once, for logins that are remembered, and for users who have tunnels.
+sed 's/^remember = .*/remember = "5m"\nrecheck = "1h"/' "$work/search.toml" >"$work/changed.toml"
+start_server changed --config "$work/changed.toml"
+[ "$(as socks5h joe secret)" = 0 ] || fail "joe does not get in"
+target_port=${target##*:}
+exec 7<>"/dev/tcp/127.0.0.1/${address##*:}"
+printf '\5\1\2\1\3joe\6secret\5\1\0\1\177\0\0\1'"$(printf '\\%o\\%o' $((target_port / 256)) $((target_port % 256)))" >&7
+[ "$(timeout 20 head -c 6 <&7 | od -An -tx1 | tr -d ' \n')" = 050201000500 ] || fail "joe has no tunnel"
+sed -i 's/^base = /filter = "(\&(uid={user})(sn=Roe))"\nbase = /' "$work/changed.toml"
+kill -HUP "${pids[-1]}"
+wait_for "$log" "user=.*joe.*ldap no longer knows a user, whose tunnels are closed\|ldap no longer knows a user, whose tunnels are closed.*joe" >"$work/out"
+timeout 20 cat <&7 >"$work/out" 2>&1 || true
+exec 7>&-
+[ "$(as socks5h joe secret)" = 97 ] || fail "joe gets in by what was remembered of other settings"
+sed -i '/^filter = /d' "$work/changed.toml"
+kill -HUP "${pids[-1]}"
+for _ in $(seq 40); do
+  [ "$(as socks5h joe secret)" = 0 ] && break
+  sleep 0.1
+done
+[ "$(as socks5h joe secret)" = 0 ] || fail "joe does not get in once the filter is gone"
+ok "slapd, other settings are in force at once"

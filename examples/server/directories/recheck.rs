@@ -1,23 +1,32 @@
 //! `recheck` of `[logins]`: users of directories who have tunnels open are looked for again from time to time.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use futures_util::{StreamExt, future::BoxFuture, stream};
+use tokio::{
+    sync::watch::Receiver,
+    time::{Instant, sleep_until},
+};
 use tower_socks::{BoxError, layer::track::OpenTunnels};
 
 use super::{ByDirectory, Directories, Directory};
-use crate::shared::Shared;
+use crate::{accounts::Accounts, settings::Fixed, shared::Shared};
 
 /// Questions at once: logins go first.
 const AT_ONCE: usize = 4;
 
-/// Looks for users again, each time that `recheck` is over. Tunnels of those who are gone are closed.
+/// Looks for users again, each time that `recheck` is over, and once a reload has other directories, or asks them in another
+/// manner. Tunnels of those who are gone are closed.
 pub(crate) async fn recheck(shared: Shared) {
+    let (accounts, mut in_force) = (shared.accounts(), shared.in_force());
     loop {
-        let interval = shared.in_force().borrow().logins.recheck.0;
-        tokio::time::sleep(interval).await;
-        let directories = shared.accounts().borrow().directories().clone();
+        until_due(&accounts, &mut in_force).await;
+        let directories = accounts.borrow().directories().clone();
         let gone = directories.find_gone(&shared.open).await;
+        if !accounts.borrow().directories().is_same_as(&directories) {
+            // Whom they no longer know, the others may.
+            continue;
+        }
         for (directory, name) in &gone {
             directories.gone.insert(name.as_bytes());
             shared.remembered.forget(name);
@@ -28,6 +37,23 @@ pub(crate) async fn recheck(shared: Shared) {
         }
         if !gone.is_empty() {
             shared.policy().recheck();
+        }
+    }
+}
+
+/// Waits until users are to be looked for again.
+async fn until_due(accounts: &Receiver<Accounts>, in_force: &mut Receiver<Arc<Fixed>>) {
+    let began = Instant::now();
+    let asked = accounts.borrow().directories().clone();
+    loop {
+        let interval = in_force.borrow_and_update().logins.recheck.0;
+        // Accounts are in force before the rest of a file is.
+        if !accounts.borrow().directories().is_same_as(&asked) {
+            return;
+        }
+        tokio::select! {
+            () = sleep_until(began + interval) => return,
+            Ok(()) = in_force.changed() => {}
         }
     }
 }
