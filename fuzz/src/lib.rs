@@ -20,11 +20,13 @@ mod client;
 mod datagrams;
 mod decode;
 mod http;
+mod http_answer;
 mod http_session;
 mod ldap;
 mod pieces;
 mod proxy_url;
 mod quotas;
+mod radius;
 mod rules;
 mod script;
 mod session;
@@ -39,10 +41,12 @@ pub use self::{
     datagrams::{association, framed_association, framed_socket, proxy_socket},
     decode::{credentials, greeting, proxy_header, reply, request, selection, status, udp_header},
     http::http,
+    http_answer::http_answer,
     http_session::http_session,
     ldap::{ldap_message, ldap_names},
     proxy_url::proxy_url,
     quotas::quotas,
+    radius::radius_answer,
     rules::rules,
     session::session,
     socks4::{socks4_reply, socks4_request},
@@ -64,6 +68,7 @@ pub const TARGETS: &[Target] = &[
     ("framed_socket", framed_socket),
     ("greeting", greeting),
     ("http", http),
+    ("http_answer", http_answer),
     ("http_session", http_session),
     ("ldap_message", ldap_message),
     ("ldap_names", ldap_names),
@@ -71,6 +76,7 @@ pub const TARGETS: &[Target] = &[
     ("proxy_socket", proxy_socket),
     ("proxy_url", proxy_url),
     ("quotas", quotas),
+    ("radius_answer", radius_answer),
     ("reply", reply),
     ("request", request),
     ("rules", rules),

@@ -82,6 +82,7 @@ replay! {
     framed_socket
     greeting
     http
+    http_answer
     http_session
     ldap_message
     ldap_names
@@ -89,6 +90,7 @@ replay! {
     proxy_socket
     proxy_url
     quotas
+    radius_answer
     reply
     request
     rules

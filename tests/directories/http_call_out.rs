@@ -235,6 +235,8 @@ async fn answers_that_are_none_let_nobody_in() {
         ),
         (ok(""), "is no answer"),
         (ok("[]7"), "is no answer"),
+        (ok("[\"joe\",[],null]"), "is no answer"),
+        (ok("{\"amounts\":[50]}"), "is no answer"),
         (ok("{\"name\":7}"), "is no answer"),
         (ok("{\"amounts\":{\"tunnel\":7}}"), "is no answer"),
         (ok("{\"name\":\"\"}"), "`name` is empty"),

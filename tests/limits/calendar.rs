@@ -138,6 +138,9 @@ fn a_damaged_file_is_moved_aside_and_nobody_is_refused_for_it() {
         whole.replace("11-27", "11-31"),
         whole.replace("end 1\n", "end 1\n50 60 user:jane\n"),
         whole.replace("end 1", "50 60 user:joe\nend 2"),
+        // One line of a key, and in the one form in which it is written.
+        whole.replace("end 1", "70 80 user:joe\nend 1"),
+        whole.replace("user:joe", "user:j\\x6fe"),
     ] {
         assert_eq!(open(text.as_bytes()).0, (0, 0), "{text}");
     }

@@ -1,10 +1,13 @@
 //! What a service answers.
 
-use std::{future::poll_fn, pin::Pin};
+use std::{fmt, future::poll_fn, marker::PhantomData, pin::Pin};
 
 use http::{Response, StatusCode, header::CONTENT_TYPE};
 use hyper::body::{Body, Incoming};
-use serde::Deserialize;
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, Visitor, value::MapAccessDeserializer},
+};
 
 use super::error::Failure;
 use crate::session::{Amounts, Identity};
@@ -21,7 +24,30 @@ pub(super) struct Answer {
     name: Option<String>,
     #[serde(default)]
     groups: Vec<String>,
-    amounts: Option<Amounts>,
+    amounts: Option<Object<Amounts>>,
+}
+
+/// What is an object. As a list of values without their names it would be read as well.
+struct Object<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Members<T> {
+            type Value = Object<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Object<T>, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(members)).map(Object)
+            }
+        }
+
+        deserializer.deserialize_map(Members(PhantomData))
+    }
 }
 
 /// Reads an answer; `None` for one who is denied.
@@ -41,7 +67,7 @@ pub(super) async fn read(response: Response<Incoming>) -> Result<Option<Answer>,
         ));
     }
     let octets = collect(response.into_body()).await?;
-    let answer: Answer = serde_json::from_slice(&octets)
+    let Object(answer): Object<Answer> = serde_json::from_slice(&octets)
         // Its text may have what was sent.
         .map_err(|error| {
             Failure::Answer(format!(
@@ -90,7 +116,7 @@ impl Answer {
         if !groups.is_empty() {
             identity = identity.with_groups(groups);
         }
-        if let Some(amounts) = self.amounts {
+        if let Some(Object(amounts)) = self.amounts {
             identity.extensions_mut().insert(amounts);
         }
         identity

@@ -106,7 +106,9 @@ fn parse<K: QuotaKey + Hash + Eq>(text: &str) -> io::Result<Written<K>> {
         };
         let (key, counted) =
             entry().ok_or_else(|| damaged("it has a line that is none of its form"))?;
-        used.insert(key, counted);
+        if used.insert(key, counted).is_some() {
+            return Err(damaged("it has two lines of one key"));
+        }
     }
     Err(damaged("its end is missing"))
 }
