@@ -12,6 +12,9 @@ pub(super) const LONGEST: usize = 4096;
 /// Octets of a packet without attributes.
 const HEADER: usize = 20;
 
+/// Octets of a Message-Authenticator, with its type and length.
+const SIGNATURE: usize = 18;
+
 /// Octets of a value.
 pub(super) const LONGEST_VALUE: usize = 253;
 
@@ -32,9 +35,9 @@ pub(super) type Authenticator = [u8; 16];
 pub(super) struct Attributes(Vec<u8>);
 
 impl Attributes {
-    /// Adds one. An empty value is none, and what is too long for a packet is left out.
+    /// Adds one. An empty value is none, and what is too long for a packet that is signed is left out.
     pub(super) fn add(&mut self, kind: u8, value: &[u8]) {
-        let fits = HEADER + self.0.len() + 2 + value.len() <= LONGEST;
+        let fits = HEADER + SIGNATURE + self.0.len() + 2 + value.len() <= LONGEST;
         if let Ok(len @ 1..=253) = u8::try_from(value.len())
             && fits
         {
@@ -81,10 +84,9 @@ impl Attributes {
         let mut signed = Self::default();
         signed.add(MESSAGE_AUTHENTICATOR, &[0; 16]);
         signed.0.extend(&self.0);
-        signed.0.truncate(LONGEST - HEADER);
         let mut packet = signed.packet(ACCESS_REQUEST, identifier, authenticator);
         let code = message_authenticator(secret, [&packet[..]]);
-        if let Some(place) = packet.get_mut(HEADER + 2..HEADER + 18) {
+        if let Some(place) = packet.get_mut(HEADER + 2..HEADER + SIGNATURE) {
             place.copy_from_slice(&code);
         }
         packet
@@ -189,7 +191,7 @@ impl<'a> Answer<'a> {
         }
         let (at, value) = place?;
         let before = self.attributes.get(..at + 2).unwrap_or_default();
-        let after = self.attributes.get(at + 18..).unwrap_or_default();
+        let after = self.attributes.get(at + SIGNATURE..).unwrap_or_default();
         let parts = [&self.header()[..], request, before, &[0; 16], after];
         Some(message_authenticator(secret, parts).ct_eq(value).into())
     }

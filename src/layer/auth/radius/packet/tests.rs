@@ -57,3 +57,22 @@ fn vendors_may_send_anything() {
         assert_eq!(answer.number_of_vendor(14122, 7), number, "{attribute:?}");
     }
 }
+
+#[test]
+fn a_packet_that_is_full_ends_with_an_attribute() {
+    for len in [1, 3, 100, 253] {
+        let mut attributes = Attributes::default();
+        for _ in 0..3000 {
+            attributes.add(18, &vec![7; len]);
+        }
+        let packet = attributes.access_request(1, &[0; 16], b"secret");
+        assert!((LONGEST - len - 2..=LONGEST).contains(&packet.len()));
+        let answer = Answer::read(&packet).unwrap();
+        assert_eq!(answer.all(18).last().unwrap(), vec![7; len]);
+        let (accounted, _) = attributes.accounting_request(1, b"secret");
+        assert_eq!(
+            Answer::read(&accounted).unwrap().all(18).count(),
+            answer.all(18).count()
+        );
+    }
+}
