@@ -22,6 +22,15 @@ pub(crate) struct Trusted {
     pub(crate) expires: Certificates,
 }
 
+/// Whether a reload has others.
+impl PartialEq for Trusted {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.file, &self.text) == (&other.file, &other.text)
+    }
+}
+
+impl Eq for Trusted {}
+
 impl fmt::Debug for Trusted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Trusted({})", self.file.display())

@@ -5,6 +5,7 @@ use std::{
     future::Future,
     net::{IpAddr, SocketAddr},
     num::{NonZeroU8, NonZeroUsize},
+    path::PathBuf,
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
@@ -20,7 +21,11 @@ use tower_socks::{
     proto::DomainName,
 };
 
-use crate::timeouts::Span;
+use crate::{
+    authorities::{Trusted, trust},
+    certificates::Certificates,
+    timeouts::Span,
+};
 
 /// `[resolver]`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -29,6 +34,10 @@ pub(crate) struct ResolverTable {
     kind: Kind,
     /// Those of the system, if there are none.
     servers: Vec<Server>,
+    /// Of those inside TLS; the platform's, if it is left out.
+    authorities: Option<PathBuf>,
+    #[serde(skip)]
+    trusted: Option<Trusted>,
     timeout: Option<Span>,
     attempts: Option<NonZeroU8>,
     /// Answers that are kept.
@@ -44,27 +53,83 @@ enum Kind {
     Hickory,
 }
 
-/// A name server: an address, with a port or at 53.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Server(SocketAddr);
+/// A name server: an address, with a port or at 53; or `tls://` in front of it, at 853, and the name of its certificate behind
+/// a `#`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Server {
+    address: SocketAddr,
+    is_in_tls: bool,
+    name: Option<String>,
+}
 
 impl<'de> Deserialize<'de> for Server {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let with_port = text.parse().ok();
-        let address = with_port.or_else(|| Some(SocketAddr::new(text.parse().ok()?, 53)));
+        let in_tls = text.strip_prefix("tls://");
+        let (address, name) = match in_tls {
+            Some(rest) => match rest.split_once('#') {
+                Some((address, name)) => (address, Some(name)),
+                None => (rest, None),
+            },
+            None => (&*text, None),
+        };
+        let port = if in_tls.is_some() { 853 } else { 53 };
+        let with_port = address.parse().ok();
+        let address = with_port.or_else(|| Some(SocketAddr::new(address.parse().ok()?, port)));
         let address =
             address.filter(|address| !address.ip().is_unspecified() && address.port() > 0);
-        address.map(Self).ok_or_else(|| {
-            de::Error::custom(format_args!(
-                "`{}` is no address of a name server, such as \"192.0.2.53\" or \"192.0.2.53:5353\"",
+        // What stands here is a domain name, of which there are no others in certificates.
+        let name = name.map(|name| DomainName::new(name).map(|name| name.to_string()));
+        match (address, name.transpose()) {
+            (Some(address), Ok(name)) => Ok(Self {
+                address,
+                is_in_tls: in_tls.is_some(),
+                name,
+            }),
+            _ => Err(de::Error::custom(format_args!(
+                "`{}` is no address of a name server, such as \"192.0.2.53\", \"192.0.2.53:5353\" or \
+                 \"tls://192.0.2.53#dns.example\"",
                 text.escape_debug()
-            ))
-        })
+            ))),
+        }
+    }
+}
+
+impl fmt::Display for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.is_in_tls {
+            return self.address.fmt(f);
+        }
+        write!(f, "tls://{}", self.address)?;
+        match &self.name {
+            Some(name) => write!(f, "#{name}"),
+            None => Ok(()),
+        }
     }
 }
 
 impl ResolverTable {
+    /// Reads the authorities of name servers. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// They cannot be used.
+    pub(crate) fn load(&mut self) -> Result<(), String> {
+        if let Some(file) = &self.authorities {
+            let trusted = trust(file).map_err(|problem| format!("resolver, {problem}"))?;
+            self.trusted = Some(trusted);
+        }
+        Ok(())
+    }
+
+    /// When they expire.
+    pub(crate) fn certificates(&self) -> Certificates {
+        let trusted = self.trusted.as_ref();
+        trusted
+            .map(|trusted| trusted.expires.clone())
+            .unwrap_or_default()
+    }
+
     /// Looks whether the fields go together, and with this build.
     pub(crate) fn check(&self) -> Result<(), String> {
         let asks_itself = [
@@ -74,6 +139,9 @@ impl ResolverTable {
         ];
         let stated = asks_itself.into_iter().find(|(_, is_stated)| *is_stated);
         match self.kind {
+            _ if self.authorities.is_some() && !self.servers.iter().any(|it| it.is_in_tls) => Err(
+                "resolver, authorities: they are for `servers` inside TLS, such as \"tls://192.0.2.53#dns.example\"".into(),
+            ),
             Kind::System if !self.servers.is_empty() => Err(
                 "resolver, servers: the system asks its own, those of /etc/resolv.conf: write kind = \"hickory\" to \
                  have these asked"
@@ -120,8 +188,14 @@ impl ResolverTable {
         let resolver = if self.servers.is_empty() {
             HickoryResolver::from_system().map_err(|error| format!("resolver: {error}"))?
         } else {
-            let servers = self.servers.iter().map(|Server(address)| *address);
-            let mut servers = NameServers::new(servers);
+            let clear = self.servers.iter().filter(|server| !server.is_in_tls);
+            let mut servers = NameServers::new(clear.map(|server| server.address));
+            for server in self.servers.iter().filter(|server| server.is_in_tls) {
+                servers = servers.and_by_tls(server.address, server.name.as_deref());
+            }
+            if let Some(trusted) = &self.trusted {
+                servers = servers.tls(Arc::clone(&trusted.tls));
+            }
             if let Some(Span(limit)) = self.timeout {
                 servers = servers.timeout(limit);
             }
@@ -131,7 +205,7 @@ impl ResolverTable {
             if let Some(answers) = self.cache {
                 servers = servers.cache(answers);
             }
-            HickoryResolver::with_servers(&servers)?
+            HickoryResolver::with_servers(&servers).map_err(|error| format!("resolver: {error}"))?
         };
         Ok(match self.lookups_at_once {
             Some(lookups) => resolver.with_concurrency(lookups.get()),
@@ -147,8 +221,11 @@ impl fmt::Display for ResolverTable {
             Kind::System => "system",
             Kind::Hickory => "hickory",
         })?;
-        for (place, Server(address)) in self.servers.iter().enumerate() {
-            write!(f, "{} {address}", if place == 0 { ", asks" } else { "," })?;
+        for (place, server) in self.servers.iter().enumerate() {
+            write!(f, "{} {server}", if place == 0 { ", asks" } else { "," })?;
+        }
+        if let Some(authorities) = &self.authorities {
+            write!(f, ", known by {}", authorities.display())?;
         }
         Ok(())
     }

@@ -158,7 +158,7 @@ impl Settings {
             outgoing,
             udp,
             bind,
-            resolver,
+            mut resolver,
             relay,
             upstream,
             upstream_udp,
@@ -219,6 +219,7 @@ impl Settings {
         let accounts = accounts.with_directories(directories);
         let has_udp = upstream.has_udp();
         resolver.check()?;
+        resolver.load()?;
         let network = Network {
             outgoing: outgoing.stated(),
             udp,
@@ -247,6 +248,7 @@ impl Settings {
         let tls = serving.iter().map(Door::load_tls);
         let tls = tls.collect::<Result<Vec<_>, _>>()?;
         let mut certificates = upstream.certificates();
+        certificates.add_all(&resolver.certificates());
         for expires in accounts.directories().certificates() {
             certificates.add_all(expires);
         }

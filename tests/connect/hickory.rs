@@ -76,7 +76,7 @@ fn question(query: &[u8]) -> String {
 }
 
 /// An answer (RFC 1035 section 4) to a query with one question.
-fn answer(query: &[u8]) -> Vec<u8> {
+pub(crate) fn answer(query: &[u8]) -> Vec<u8> {
     let name_len = query[12..].iter().position(|octet| *octet == 0).unwrap() + 1;
     let question = &query[12..12 + name_len + 4];
     let name = self::question(query);

@@ -18,6 +18,8 @@ mod bind_addresses;
 mod bind_limits;
 mod bind_policy;
 mod direct;
+#[cfg(all(feature = "hickory", feature = "tls"))]
+mod dns_over_tls;
 mod failover;
 mod failover_classify;
 mod failover_probes;

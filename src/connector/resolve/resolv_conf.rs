@@ -8,7 +8,7 @@ use std::{
 };
 
 use hickory_resolver::{
-    TokioResolver,
+    ResolverBuilder, TokioResolver,
     config::{LookupIpStrategy, ResolverConfig, ResolverOpts},
     net::runtime::TokioRuntimeProvider,
     system_conf::{parse_resolv_conf, read_system_conf},
@@ -114,13 +114,17 @@ fn read(path: &PathBuf) -> Result<TokioResolver, BoxError> {
     built(config, options)
 }
 
-pub(super) fn built(
+fn built(config: ResolverConfig, options: ResolverOpts) -> Result<TokioResolver, BoxError> {
+    Ok(builder(config, options).build()?)
+}
+
+pub(super) fn builder(
     config: ResolverConfig,
     options: ResolverOpts,
-) -> Result<TokioResolver, BoxError> {
+) -> ResolverBuilder<TokioRuntimeProvider> {
     let provider = TokioRuntimeProvider::default();
     let mut builder = TokioResolver::builder_with_config(config, provider);
     *builder.options_mut() = options;
     builder.options_mut().ip_strategy = LookupIpStrategy::Ipv6AndIpv4;
-    Ok(builder.build()?)
+    builder
 }
