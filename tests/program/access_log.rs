@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, OpenOptions},
-    io::{Read, Write},
+    io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
     thread,
@@ -206,6 +206,46 @@ fn squids_format_is_as_squid_writes_it() {
         "{line}"
     );
     assert_eq!(line.split_ascii_whitespace().count(), 10, "{line}");
+}
+
+#[test]
+fn squids_format_has_what_was_forwarded() {
+    let origin = TcpListener::bind("127.0.0.1:0").unwrap();
+    let target = origin.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in origin.incoming() {
+            let mut stream = stream.unwrap();
+            let mut head = BufReader::new(stream.try_clone().unwrap()).lines();
+            while head.next().unwrap().unwrap() != "" {}
+            let answer =
+                b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno";
+            stream.write_all(answer).unwrap();
+        }
+    });
+    for (privacy, url) in [
+        ("", format!("http://{target}/a%20b'/c")),
+        (
+            "[log]\ntargets = \"domain\"\n",
+            format!("http://127.0.0.0:{}/", target.port()),
+        ),
+        ("[log]\ntargets = \"none\"\n", "-".to_owned()),
+    ] {
+        let folder = Folder::new("forwarded");
+        let file = folder.settings(&format!("format = \"squid\"\n{privacy}"));
+        let server = file.server();
+        let mut client = server.connect();
+        let request = format!(
+            "POST http://{target}/a%20b'/c?secret=1 HTTP/1.1\r\nHost: {target}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        );
+        client.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
+        let line = lines(&folder.log(), 1).remove(0);
+        let fields: Vec<_> = line.split_ascii_whitespace().collect();
+        assert_eq!(fields[3], "TCP_MISS/404", "{line}");
+        assert_eq!(fields[5..7], ["POST", &url.replace('\'', "%27")], "{line}");
+    }
 }
 
 #[test]

@@ -93,6 +93,25 @@ fn targets_users_and_clients_are_told_as_the_file_says() {
     }
 }
 
+/// A name of one label reads like any other word.
+#[test]
+fn targets_of_one_label_are_told_as_the_file_says() {
+    for format in ["text", "json"] {
+        let file = File::new(&format!(
+            "{USERS}[log]\nformat = \"{format}\"\ntargets = \"none\"\n[access_log]\nfile = \"stderr\"\n"
+        ));
+        let mut server = server(&file);
+        fails(&server, "zebraquagga");
+        let (mut session, mut access) = (false, false);
+        while !(session && access) {
+            let line = server.says("");
+            session |= line.contains("session ended") && line.contains("could not be resolved");
+            access |= line.contains("event.name") && line.contains("could not be resolved");
+            assert!(!line.contains("zebra"), "{line}");
+        }
+    }
+}
+
 #[test]
 fn a_key_of_ones_own_keeps_the_codes_of_users() {
     let key = File::new("0123456789abcdef");

@@ -96,7 +96,10 @@ pub(super) fn write(line: &mut String, record: &Record, privacy: &Privacy) {
             object.text("rule", rule);
         }
         if let Some(error) = &end.error {
-            object.text("error.message", &privacy.text(error));
+            object.text(
+                "error.message",
+                &privacy.text(error, record.target.as_ref()),
+            );
         }
     }
     object.end();

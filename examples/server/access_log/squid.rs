@@ -33,11 +33,18 @@ pub(super) fn write(line: &mut String, record: &Record, privacy: &Privacy) {
         record.traffic.down,
     );
     match (&record.command, &record.target) {
-        (Some(command), Some(target)) => {
-            line.push_str(method(*command));
-            line.push(' ');
-            url(line, record, target, privacy);
-        }
+        (Some(command), Some(target)) => match &record.forwarded {
+            Some(forwarded) => {
+                escape(line, &forwarded.method);
+                line.push(' ');
+                forwarded_url(line, target, &forwarded.path, privacy);
+            }
+            None => {
+                line.push_str(method(*command));
+                line.push(' ');
+                url(line, record, target, privacy);
+            }
+        },
         _ if status == 407 => line.push_str("CONNECT error:login-failed"),
         _ => line.push_str("NONE error:invalid-request"),
     }
@@ -78,7 +85,14 @@ fn result(record: &Record) -> (&'static str, u16) {
         return ("TCP_TUNNEL", 200);
     };
     let is_open = record.bound.is_some();
+    let status = record.forwarded.as_ref().map(|forwarded| forwarded.status);
     match end.kind {
+        EndKind::ClientBroke if is_open && status.is_some() => {
+            ("TCP_MISS_ABORTED", status.flatten().unwrap_or(0))
+        }
+        _ if is_open && let Some(Some(status)) = status => ("TCP_MISS", status),
+        // The origin has said nothing that could be passed on.
+        _ if is_open && status.is_some() => ("TCP_MISS", 502),
         EndKind::ClientBroke if is_open => ("TCP_TUNNEL_ABORTED", 200),
         _ if is_open => ("TCP_TUNNEL", 200),
         EndKind::LoginFailed => ("TCP_DENIED", 407),
@@ -91,6 +105,23 @@ fn result(record: &Record) -> (&'static str, u16) {
     }
 }
 
+/// What was asked of an origin, as far as targets are told: its path is told where all of the target is.
+fn forwarded_url(line: &mut String, target: &Address, path: &str, privacy: &Privacy) {
+    let Some(host) = host(target, privacy) else {
+        line.push('-');
+        return;
+    };
+    line.push_str("http://");
+    escape(line, &host);
+    if target.port() != 80 {
+        _ = write!(line, ":{}", target.port());
+    }
+    match privacy.tells_paths() {
+        true => escape_path(line, path),
+        false => line.push('/'),
+    }
+}
+
 /// The target; of an association the first of its destinations.
 fn url(line: &mut String, record: &Record, target: &Address, privacy: &Privacy) {
     let first = record
@@ -98,7 +129,18 @@ fn url(line: &mut String, record: &Record, target: &Address, privacy: &Privacy) 
         .as_ref()
         .and_then(|destinations| destinations.list().into_iter().next());
     let target = first.as_ref().map_or(target, |first| &first.address);
-    let host = match target {
+    match host(target, privacy) {
+        Some(host) => {
+            escape(line, &host);
+            _ = write!(line, ":{}", target.port());
+        }
+        None => line.push('-'),
+    }
+}
+
+/// A target without its port, if it is told.
+fn host(target: &Address, privacy: &Privacy) -> Option<String> {
+    match target {
         Address::Ip(address) => {
             let ip = address.ip().to_canonical();
             let shown = privacy.target_address(ip);
@@ -108,18 +150,28 @@ fn url(line: &mut String, record: &Record, target: &Address, privacy: &Privacy) 
             })
         }
         Address::Name(name, _) => privacy.target_name(name.as_str()),
-    };
-    match host {
-        Some(host) => {
-            escape(line, &host);
-            _ = write!(line, ":{}", target.port());
-        }
-        None => line.push('-'),
+    }
+}
+
+/// Appends a path, in which `%` stands for itself: it is escaped already.
+fn escape_path(line: &mut String, path: &str) {
+    let mut parts = path.split('%');
+    escape_part(line, parts.next().unwrap_or_default());
+    for part in parts {
+        line.push('%');
+        escape_part(line, part);
     }
 }
 
 /// Escapes what would end a field or a line, as squid does in names.
 fn escape(line: &mut String, text: &str) {
+    escape_part(line, text);
+    if text.is_empty() {
+        line.push('-');
+    }
+}
+
+fn escape_part(line: &mut String, text: &str) {
     for octet in text.bytes() {
         match octet {
             b'!'..=b'~' if !matches!(octet, b'%' | b'"' | b'\\' | b'\'') => {
@@ -127,8 +179,5 @@ fn escape(line: &mut String, text: &str) {
             }
             _ => _ = write!(line, "%{octet:02X}"),
         }
-    }
-    if text.is_empty() {
-        line.push('-');
     }
 }

@@ -13,7 +13,9 @@ use ring::{
     rand::{SecureRandom, SystemRandom},
 };
 use serde::Deserialize;
-use tower_socks::Identity;
+use tower_socks::{Identity, proto::Address};
+
+use super::redact::{Known, text as text_without};
 
 /// Octets of a key at least.
 const KEY: usize = 16;
@@ -119,6 +121,11 @@ impl Privacy {
         }
     }
 
+    /// Whether it is told what was asked for at a target.
+    pub(crate) fn tells_paths(&self) -> bool {
+        self.targets == Targets::Full
+    }
+
     /// A user's name, as logs write it.
     pub(crate) fn user(&self, identity: &Identity) -> String {
         self.user_name(&identity.to_string())
@@ -137,12 +144,16 @@ impl Privacy {
         shown
     }
 
-    /// A text that may have any of them in it.
-    pub(crate) fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        match self.is_full() {
-            true => Cow::Borrowed(text),
-            false => Cow::Owned(super::redact::text(self, text)),
+    /// A text that may have any of them in it, about this target.
+    pub(crate) fn text<'a>(&self, text: &'a str, target: Option<&Address>) -> Cow<'a, str> {
+        if self.is_full() {
+            return Cow::Borrowed(text);
         }
+        let known = match target {
+            Some(Address::Name(name, _)) => Known::default().target(name.as_str()),
+            Some(Address::Ip(_)) | None => Known::default(),
+        };
+        Cow::Owned(text_without(self, &known, text))
     }
 }
 

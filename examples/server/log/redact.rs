@@ -38,26 +38,29 @@ pub(super) fn json(privacy: &Privacy, line: &str) -> Option<String> {
         return None;
     }
     let entries = value.as_object_mut()?;
-    for (key, value) in entries {
-        // Where the line comes from, and when.
-        if !matches!(&**key, "target" | "timestamp" | "level") {
-            redact_value(privacy, key, value);
-        }
+    // Where the line comes from, and when.
+    let is_own = |key: &str| matches!(key, "target" | "timestamp" | "level");
+    let mut known = Known::default();
+    for (key, value) in entries.iter().filter(|(key, _)| !is_own(key)) {
+        known.learn_value(key, value);
+    }
+    for (key, value) in entries.iter_mut().filter(|(key, _)| !is_own(key)) {
+        redact_value(privacy, &known, key, value);
     }
     Some(value.to_string() + "\n")
 }
 
-fn redact_value(privacy: &Privacy, key: &str, value: &mut Value) {
+fn redact_value(privacy: &Privacy, known: &Known, key: &str, value: &mut Value) {
     match value {
-        Value::String(shown) => *shown = field(privacy, key, shown),
+        Value::String(shown) => *shown = field(privacy, known, key, shown),
         Value::Array(values) => {
             for value in values {
-                redact_value(privacy, key, value);
+                redact_value(privacy, known, key, value);
             }
         }
         Value::Object(entries) => {
             for (key, value) in entries {
-                redact_value(privacy, key, value);
+                redact_value(privacy, known, key, value);
             }
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
@@ -74,16 +77,23 @@ pub(super) fn plain(privacy: &Privacy, line: &str) -> Option<String> {
     if rest.trim_start().starts_with("listening: ") {
         return None;
     }
+    let mut known = Known::default();
+    let (mut key, mut fields) = ("", rest);
+    while let Some((before, next, after)) = next_key(fields) {
+        known.learn(key, before);
+        (key, fields) = (next, after);
+    }
+    known.learn(key, fields);
     let mut shown = front.to_owned();
     let mut rest = rest;
     let mut key = "";
     while let Some((before, next, after)) = next_key(rest) {
-        put(privacy, key, before, &mut shown);
+        put(privacy, &known, key, before, &mut shown);
         shown.push_str(next);
         shown.push('=');
         (key, rest) = (next, after);
     }
-    put(privacy, key, rest, &mut shown);
+    put(privacy, &known, key, rest, &mut shown);
     Some(shown)
 }
 
@@ -99,12 +109,15 @@ fn without_colours(line: &str) -> String {
 }
 
 /// Appends a value, with what stands behind it: the end of spans, and the text of the line.
-fn put(privacy: &Privacy, key: &str, value: &str, shown: &mut String) {
-    // The last one: a name may have one in it.
-    let end = value.rfind("}:").unwrap_or(value.trim_end().len());
-    let (value, behind) = value.split_at(end);
-    shown.push_str(&field(privacy, key, value));
-    shown.push_str(&text(privacy, behind));
+fn put(privacy: &Privacy, known: &Known, key: &str, value: &str, shown: &mut String) {
+    let (value, behind) = value.split_at(end(value));
+    shown.push_str(&field(privacy, known, key, value));
+    shown.push_str(&text(privacy, known, behind));
+}
+
+/// Where a value ends: at the last of these, since a name may have one in it.
+fn end(value: &str) -> usize {
+    value.rfind("}:").unwrap_or(value.trim_end().len())
 }
 
 /// The next `key=`: what is before it, the key, and what is behind it.
@@ -123,28 +136,28 @@ fn next_key(text: &str) -> Option<(&str, &str, &str)> {
     }
 }
 
-fn field(privacy: &Privacy, key: &str, value: &str) -> String {
+fn field(privacy: &Privacy, known: &Known, key: &str, value: &str) -> String {
     let (value, spaces) = value.split_at(value.trim_end().len());
     let shown = if CLIENTS.contains(&key) {
-        client(privacy, value)
+        client(privacy, known, value)
     } else if USERS.contains(&key) {
         privacy.user_name(value)
     } else if TARGETS.contains(&key) {
         target(privacy, value).unwrap_or_else(|| "-".into())
     } else {
-        text(privacy, value)
+        text(privacy, known, value)
     };
     shown + spaces
 }
 
-fn client(privacy: &Privacy, value: &str) -> String {
+fn client(privacy: &Privacy, known: &Known, value: &str) -> String {
     if privacy.clients == Clients::Full {
         return value.to_owned();
     }
     match (value.parse::<SocketAddr>(), value.parse::<IpAddr>()) {
         (Ok(address), _) => privacy.client(address.ip()).unwrap_or_default(),
         (_, Ok(address)) => privacy.client(address).unwrap_or_default(),
-        _ => text(privacy, value),
+        _ => text(privacy, known, value),
     }
 }
 
@@ -169,18 +182,56 @@ fn target(privacy: &Privacy, value: &str) -> Option<String> {
     }
 }
 
+/// Targets of a single label, which only those who know them tell from other words.
+#[derive(Default)]
+pub(super) struct Known(Vec<String>);
+
+impl Known {
+    /// Learns the name of a target.
+    pub(super) fn target(mut self, name: &str) -> Self {
+        let is_label = |c: char| c.is_alphanumeric() || "-_".contains(c);
+        if name.contains(char::is_alphabetic) && name.chars().all(is_label) {
+            self.0.push(name.to_owned());
+        }
+        self
+    }
+
+    fn learn(&mut self, key: &str, value: &str) {
+        if TARGETS.contains(&key) {
+            let (value, _) = value.split_at(end(value));
+            let name = value.rsplit_once(':').map_or(value, |(name, _)| name);
+            *self = std::mem::take(self).target(name);
+        }
+    }
+
+    fn learn_value(&mut self, key: &str, value: &Value) {
+        match value {
+            Value::String(text) => self.learn(key, text),
+            Value::Array(values) => values.iter().for_each(|value| self.learn_value(key, value)),
+            Value::Object(entries) => entries
+                .iter()
+                .for_each(|(key, value)| self.learn_value(key, value)),
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+
+    fn has(&self, word: &str) -> bool {
+        self.0.iter().any(|name| name.eq_ignore_ascii_case(word))
+    }
+}
+
 /// A text of any kind.
-pub(super) fn text(privacy: &Privacy, text: &str) -> String {
+pub(super) fn text(privacy: &Privacy, known: &Known, text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut quoted = text.split('"');
     // Every second piece is in quotes.
     while let Some(open) = quoted.next() {
-        hosts(privacy, open, &mut shown);
+        hosts(privacy, known, open, &mut shown);
         if let Some(inside) = quoted.next() {
             shown.push('"');
             match privacy.users {
                 Users::Hashed => shown.push_str(&privacy.user_name(inside)),
-                Users::Full => hosts(privacy, inside, &mut shown),
+                Users::Full => hosts(privacy, known, inside, &mut shown),
             }
             shown.push('"');
         }
@@ -189,7 +240,7 @@ pub(super) fn text(privacy: &Privacy, text: &str) -> String {
 }
 
 /// Appends a text, with hosts as they are told.
-fn hosts(privacy: &Privacy, text: &str, shown: &mut String) {
+fn hosts(privacy: &Privacy, known: &Known, text: &str, shown: &mut String) {
     if privacy.targets == Targets::Full {
         shown.push_str(text);
         return;
@@ -210,7 +261,7 @@ fn hosts(privacy: &Privacy, text: &str, shown: &mut String) {
             false => host,
         };
         let (host, tail) = word.split_at(host.len());
-        match !is_file && reads_like_a_host(host) {
+        match !is_file && (known.has(host) || reads_like_a_host(host)) {
             true => shown.push_str(&target(privacy, host).unwrap_or_else(|| "-".into())),
             false => shown.push_str(host),
         }

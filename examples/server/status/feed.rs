@@ -78,7 +78,9 @@ impl Event {
             command: command.unwrap_or_default(),
             target: short(record.target.as_ref().map(row::target).unwrap_or_default()),
             reason: short(match &end.error {
-                Some(error) => log::privacy().text(error).into_owned(),
+                Some(error) => log::privacy()
+                    .text(error, record.target.as_ref())
+                    .into_owned(),
                 None => end.kind.to_string(),
             }),
         })

@@ -90,6 +90,9 @@ where
         let has_body = !hyper::body::Body::is_end_stream(request.body());
         let pseudonym = Arc::clone(&self.config.pseudonym);
         let notes = self.conversation.notes().clone();
+        let recording = self.client.recording();
+        // What is sent on may have its `Host` and fields; the record has what was asked for.
+        let asked = recording.is_some().then(|| path.clone());
         let outgoing = match Outgoing::new(request, &address, path, &pseudonym, &notes) {
             Ok(outgoing) => outgoing,
             Err(problem) => {
@@ -103,6 +106,9 @@ where
                 span.record("user", tracing::field::display(&request.identity));
                 span.record("target", tracing::field::display(&request.target));
                 asks(&request);
+                if let (Some(recording), Some(path)) = (&recording, asked) {
+                    recording.forwards(method.as_str(), &path);
+                }
                 self.conversation.during(service.dial(request)).await
             }
             Err(error) => Ok(Err(error)),
@@ -135,6 +141,9 @@ where
             Ok(response) => response,
             Err(error) => return self.no_response(reply, exchange, error, &watch).await,
         };
+        if let Some(recording) = &recording {
+            recording.responded(response.status().as_u16());
+        }
         let upgrades = response.status() == StatusCode::SWITCHING_PROTOCOLS;
         if has_body && response.status().is_client_error() {
             // Most likely without having read the body: there is nothing to wait for behind it.

@@ -90,5 +90,5 @@ pub use self::{
     tunnel::RecordTunnel,
 };
 pub use crate::session::record::{
-    Destination, Destinations, End, EndKind, Record, SessionId, Sink,
+    Destination, Destinations, End, EndKind, Forwarded, Record, SessionId, Sink,
 };

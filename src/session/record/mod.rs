@@ -18,5 +18,5 @@ pub use self::{
     end::{End, EndKind},
     id::SessionId,
     sink::Sink,
-    snapshot::Record,
+    snapshot::{Forwarded, Record},
 };

@@ -12,7 +12,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{Counter, Destinations, End, EndKind, Record, SessionId, Sink};
+use super::{Counter, Destinations, End, EndKind, Forwarded, Record, SessionId, Sink};
 use crate::{
     error::{FailedAttempt, SessionError, Step, find, reply_code},
     proto::{Address, Command, ReplyCode, UdpOverTcp},
@@ -55,6 +55,7 @@ struct Asked {
     command: Command,
     udp_over_tcp: Option<UdpOverTcp>,
     target: Address,
+    forwarded: Option<Forwarded>,
     /// What the services below fill in, once it is executed.
     executed: Option<Executed>,
 }
@@ -142,8 +143,34 @@ impl Recording {
             command: request.command,
             udp_over_tcp: request.extensions.get().copied(),
             target: request.target.clone(),
+            forwarded: None,
             executed: None,
         });
+    }
+
+    /// Notes that the client asks for a request to be forwarded.
+    #[cfg(feature = "http-server")]
+    pub(crate) fn forwards(&self, method: &str, path: &str) {
+        /// Characters of a path.
+        const MOST: usize = 4096;
+        let (path, _) = path.split_once('?').unwrap_or((path, ""));
+        if let Some(asked) = &mut self.0.lock().request {
+            asked.forwarded = Some(Forwarded {
+                method: method.into(),
+                path: path.chars().take(MOST).collect::<String>().into(),
+                status: None,
+            });
+        }
+    }
+
+    /// Notes the status of the response to what was forwarded.
+    #[cfg(feature = "http-server")]
+    pub(crate) fn responded(&self, status: u16) {
+        if let Some(asked) = &mut self.0.lock().request
+            && let Some(forwarded) = &mut asked.forwarded
+        {
+            forwarded.status = Some(status);
+        }
     }
 
     /// Has the services below fill in what they do for a request.
@@ -320,6 +347,7 @@ impl Inner {
             command: asked.map(|asked| asked.command),
             udp_over_tcp: asked.and_then(|asked| asked.udp_over_tcp),
             target: asked.map(|asked| asked.target.clone()),
+            forwarded: asked.and_then(|asked| asked.forwarded.clone()),
             dialled: executed.and_then(|executed| executed.dialled.get()),
             upstream: executed.and_then(|executed| executed.dialled.upstream()),
             bound: executed.and_then(|executed| executed.bound.clone()),

@@ -11,6 +11,18 @@ use crate::{
     session::{Identity, Protocol},
 };
 
+/// A request of HTTP that is forwarded to its origin, without a tunnel of the client's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Forwarded {
+    /// The method.
+    pub method: Box<str>,
+    /// The path, without the query, which may have secrets in it: its first 4,096 characters.
+    pub path: Box<str>,
+    /// The status of the origin's response, once there is one.
+    pub status: Option<u16>,
+}
+
 /// What is known of a session, or of one of its requests, at the moment at which a [`Sink`](super::Sink) gets it.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -42,6 +54,8 @@ pub struct Record {
     pub udp_over_tcp: Option<UdpOverTcp>,
     /// The target, as stated.
     pub target: Option<Address>,
+    /// What is forwarded, where it is a request of HTTP other than CONNECT.
+    pub forwarded: Option<Forwarded>,
     /// The address that was dialled; `None` where an upstream resolves the target's name.
     pub dialled: Option<SocketAddr>,
     /// The upstream through which it was reached, where a layer has [named](crate::Request::routed) one.
