@@ -1,7 +1,9 @@
 //! Whose certificates a directory, an upstream or a name server has to have, where the file says so.
 
 use std::{
-    fmt, fs,
+    fmt,
+    fs::File,
+    io::Read,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -9,6 +11,9 @@ use std::{
 use tower_socks::tls::{Authorities, ClientSettings, rustls::ClientConfig};
 
 use crate::certificates::Certificates;
+
+/// Octets of a file: bundles of roots have some 250 KiB.
+const LARGEST: u64 = 8 * 1024 * 1024;
 
 /// The authorities of a file.
 #[derive(Clone)]
@@ -43,13 +48,18 @@ impl fmt::Debug for Trusted {
 ///
 /// It cannot be read, or has none.
 pub(crate) fn trust(file: &Path) -> Result<Trusted, String> {
-    let read = fs::read(file);
-    let read = read.map_err(|error| format!("authorities {}: {error}", file.display()))?;
-    let fail = |error| format!("authorities: {error}");
-    let authorities = Authorities::from_file(file).map_err(fail)?;
+    let fail = |error: &dyn fmt::Display| format!("authorities {}: {error}", file.display());
+    let mut read = Vec::new();
+    let opened = File::open(file).and_then(|it| it.take(LARGEST + 1).read_to_end(&mut read));
+    opened.map_err(|error| fail(&error))?;
+    if read.len() as u64 > LARGEST {
+        return Err(fail(&"it is too large"));
+    }
+    let authorities = Authorities::from_pem(&read).map_err(|error| fail(&error))?;
     let mut expires = Certificates::default();
     expires.add(file, authorities.expires());
-    let tls = ClientSettings::new(authorities).build().map_err(fail)?;
+    let tls = ClientSettings::new(authorities).build();
+    let tls = tls.map_err(|error| fail(&error))?;
     Ok(Trusted {
         file: file.to_owned(),
         tls,

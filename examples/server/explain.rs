@@ -113,6 +113,9 @@ pub(crate) async fn answer(settings: &Settings, question: &Question) -> ExitCode
     for line in lines {
         println!("{line}");
     }
+    if allowed {
+        println!("{}", amounts(settings, &question.request.identity));
+    }
     let at = question.at.unwrap_or_else(SystemTime::now);
     let through = settings.fixed.upstream.through(&question.request, at);
     if allowed && through.is_direct {
@@ -124,6 +127,19 @@ pub(crate) async fn answer(settings: &Settings, question: &Question) -> ExitCode
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
     }
+}
+
+/// What its user has of what is limited.
+fn amounts(settings: &Settings, identity: &Identity) -> String {
+    let amounts = settings.fixed.limits.of(identity);
+    let text = toml::to_string(&amounts).unwrap_or_default();
+    let stated: Vec<_> = text.lines().collect();
+    let name = identity.name().unwrap_or_default();
+    let more = match settings.accounts.asks_directories(name) {
+        true => "; what its directory says goes before that of groups and of all",
+        false => "",
+    };
+    format!("limits: {}{more}", stated.join(", "))
 }
 
 /// From where an allowed request leaves: in a line, or where listeners differ in one for each. Nothing where nothing is

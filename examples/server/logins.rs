@@ -58,11 +58,6 @@ impl Default for Logins {
 }
 
 impl Logins {
-    /// What changes with a restart only, to compare: what is remembered outlives a reload.
-    pub(crate) fn fixed(&self) -> impl std::fmt::Debug + use<> {
-        (self.remember, self.remember_wrong)
-    }
-
     /// Slows failed logins down.
     pub(crate) fn failed(&self) -> FailedLoginsLayer {
         FailedLoginsLayer::new()

@@ -1,18 +1,15 @@
 //! The server while it runs: sockets, servers, and what a reload changes of them.
 
+mod prepared;
+mod reload;
 mod upgrades;
 
-use std::{future::pending, path::Path, sync::Arc, time::Duration};
+use std::{future::pending, sync::Arc};
 
-use tokio::{
-    net::TcpListener,
-    signal::unix::Signal,
-    sync::watch,
-    task::{JoinError, JoinHandle},
-    time::timeout,
-};
+use tokio::{signal::unix::Signal, sync::watch};
 use tower_socks::BoxError;
 
+use self::prepared::Prepared;
 use crate::{
     certificates::remind,
     cli::Flags,
@@ -26,14 +23,11 @@ use crate::{
     settings::{Fixed, Settings},
     shared::Shared,
     signals::{self, Phase},
-    status::{ControlServer, Health, Pac, Scripts, Status, StatusServer, reloads},
+    status::{ControlServer, Health, PacServer, Scripts, Status, StatusServer},
     systemd,
     upgrade::{Control, Taken, Upgrades},
     warnings::warn_if_exposed,
 };
-
-/// A file that is read for so long has something in it that does not answer.
-const LONG: Duration = Duration::from_secs(10);
 
 /// The server.
 pub(crate) struct Running {
@@ -44,6 +38,7 @@ pub(crate) struct Running {
     sockets: Sockets,
     status_server: StatusServer,
     status: Option<Arc<Status>>,
+    pac_server: PacServer,
     control: ControlServer,
     health: Health,
     servers: Servers,
@@ -52,9 +47,6 @@ pub(crate) struct Running {
     reload: Signal,
     upgrades: Upgrades,
 }
-
-/// What is being read, in a thread of its own: reading a file blocks, and so does sorting a million names.
-struct Loading(JoinHandle<Result<Settings, BoxError>>);
 
 impl Running {
     /// Listens and serves.
@@ -70,29 +62,16 @@ impl Running {
         let (reload, anew) = (signals::reload()?, signals::upgrade()?);
         let sockets = passed.at(&fixed.doors)?;
         drop(passed);
-        let status = StatusServer::taken(fixed.metrics, taken.as_mut()).at(fixed.metrics)?;
-        let admin = fixed.admin.as_ref();
-        let control = match ControlServer::taken(admin, taken.as_mut()) {
-            Some(taken) => Some(taken),
-            None => ControlServer::default().at(admin)?,
-        };
+        let prepared = Prepared::taken(fixed, taken.as_mut())?;
         let upgrade = Control::at(fixed.upgrade_socket.as_deref(), taken.as_mut())?;
         // Again, with the addresses that are listened on.
-        let settings = Settings::load(&flags, &sockets.bound().with_status(status.address()))?;
+        let settings = Settings::load(
+            &flags,
+            &sockets.bound().with_status(prepared.status.address()),
+        )?;
         settings.leaves.clone()?;
         let shared = Shared::new(&settings, records.clone())?;
         records.run()?;
-        let pac = settings
-            .fixed
-            .pac
-            .as_ref()
-            .map(Pac::bind)
-            .transpose()?
-            .flatten();
-        let pac_at = pac.as_ref().map(TcpListener::local_addr).transpose()?;
-        if let Some(listener) = pac {
-            Scripts::new(shared.in_force()).serve(listener);
-        }
         tokio::spawn(signals::list_at_usr1(shared.open.clone())?);
         let (upgrades, superseded) = Upgrades::new(upgrade, anew)?;
         let stop = signals::stop(shared.in_force(), superseded)?;
@@ -110,6 +89,7 @@ impl Running {
             sockets,
             status_server: StatusServer::default(),
             status: None,
+            pac_server: PacServer::default(),
             control: ControlServer::default(),
             health,
             servers: Servers::new(stop.clone()),
@@ -123,7 +103,7 @@ impl Running {
             // Sessions of the process before are not over.
             running.shared.accounting.begin();
         }
-        running.serve(&settings, status, control)?;
+        running.serve(&settings, prepared)?;
         if let Some(taken) = taken {
             running.take_over(taken).await?;
         }
@@ -136,9 +116,7 @@ impl Running {
             tracing::info!(target: "listening", "listening on {door}");
         }
         running.say_where_metrics_are();
-        if let Some(address) = pac_at {
-            tracing::info!("pac at http://{address}/proxy.pac");
-        }
+        running.say_where_the_script_is();
         settings.fixed.upstream.log();
         warn_if_exposed(&running.flags, &settings);
         container::log_defaults();
@@ -154,17 +132,23 @@ impl Running {
         }
     }
 
+    fn say_where_the_script_is(&self) {
+        if let Some(address) = self.pac_server.address() {
+            tracing::info!("pac at http://{address}/proxy.pac");
+        }
+    }
+
     /// Serves by these settings, which are in force, and shows the numbers there.
     ///
     /// # Errors
     ///
     /// Descriptors have run out.
-    fn serve(
-        &mut self,
-        settings: &Settings,
-        mut status: StatusServer,
-        control: Option<ControlServer>,
-    ) -> Result<(), BoxError> {
+    fn serve(&mut self, settings: &Settings, prepared: Prepared) -> Result<(), BoxError> {
+        let Prepared {
+            mut status,
+            mut pac,
+            control,
+        } = prepared;
         // Layers look for what counts when they are made.
         if status.is_stated() && self.status.is_none() {
             self.status = Some(Status::start(&self.shared, self.health.clone())?);
@@ -179,6 +163,10 @@ impl Running {
                 self.status_server = status;
             }
             self.shared.records.also("page", what.sink());
+        }
+        if !pac.is_same_as(&self.pac_server) {
+            pac.start(&Scripts::new(self.shared.in_force()))?;
+            self.pac_server = pac;
         }
         let directories = settings.accounts.directories();
         self.shared.records.always(directories.need_records());
@@ -212,7 +200,7 @@ impl Running {
     async fn run_to_the_end(&mut self) -> Result<(), BoxError> {
         let (mut stopped, mut dropped) = (self.stop.clone(), self.stop.clone());
         let mut is_stopped = false;
-        let mut loading: Option<Loading> = None;
+        let mut loading: Option<reload::Loading> = None;
         loop {
             let users_file = &mut self.users_file;
             let changed = async {
@@ -233,7 +221,7 @@ impl Running {
                     is_stopped = true;
                 }
                 ended = self.servers.ended() => return ended,
-                loaded = ended(&mut loading, &self.flags) => {
+                loaded = reload::ended(&mut loading, &self.flags) => {
                     loading = None;
                     self.change(loaded);
                     systemd::ready();
@@ -247,158 +235,6 @@ impl Running {
                 Some(asked) = self.upgrades.next(), if loading.is_none() => self.upgrade(asked),
                 () = changed, if loading.is_none() => self.reload_users().await,
             }
-        }
-    }
-
-    /// Begins to read the file.
-    fn load(&self) -> Option<Loading> {
-        if self.flags.config.is_none() {
-            tracing::warn!("nothing to reload: started without --config");
-            return None;
-        }
-        systemd::reloading();
-        let flags = self.flags.clone();
-        let bound = self
-            .sockets
-            .bound()
-            .with_status(self.status_server.address());
-        let load = move || Settings::load(&flags, &bound);
-        Some(Loading(tokio::task::spawn_blocking(load)))
-    }
-
-    /// Puts in force what was read, or says why not.
-    fn change(&mut self, loaded: Result<Result<Settings, BoxError>, JoinError>) {
-        if *self.stop.borrow() >= Phase::Drained {
-            return;
-        }
-        let path = self.flags.config.as_ref();
-        let path = path.map_or_else(String::new, |path| path.display().to_string());
-        match loaded {
-            Ok(Ok(settings)) => {
-                if let Err(problem) = self.put_in_force(settings, &path) {
-                    reloads::failed();
-                    tracing::error!("kept what was in force: {path}: {problem}");
-                }
-            }
-            Ok(Err(error)) => {
-                reloads::failed();
-                let mistakes = error.to_string().replace('\n', "; ");
-                tracing::error!("kept what was in force: {mistakes}");
-            }
-            Err(error) => {
-                reloads::failed();
-                tracing::error!("kept what was in force: {path}: {error}");
-            }
-        }
-    }
-
-    /// All of it, or nothing.
-    fn put_in_force(&mut self, mut settings: Settings, path: &str) -> Result<(), BoxError> {
-        settings.leaves.clone()?;
-        self.shared
-            .opens_nothing(&settings.accounts, settings.is_open)?;
-        let sockets = self.sockets.at(&settings.fixed.doors)?;
-        let status = self.status_server.at(settings.fixed.metrics)?;
-        let control = self.control.at(settings.fixed.admin.as_ref())?;
-        let (opened, closed) = (
-            sockets.besides(&self.sockets),
-            self.sockets.besides(&sockets),
-        );
-        if !opened.is_empty() || status.address() != self.status_server.address() {
-            // What listens now is not to be reached through the proxy, and where it is was not known.
-            let bound = sockets.bound().with_status(status.address());
-            settings = Settings::load(&self.flags, &bound)?;
-            // The file may be another one by now.
-            settings.leaves.clone()?;
-            self.shared
-                .opens_nothing(&settings.accounts, settings.is_open)?;
-        }
-        let Settings {
-            accounts,
-            rules,
-            fixed,
-            ..
-        } = &settings;
-        self.shared.warn_of_what_is_gone(path, accounts, rules);
-        warn_if_exposed(&self.flags, &settings);
-        let directories: Vec<_> = accounts.directories().names().collect();
-        // Nobody knows how many users they have.
-        let users = (directories.is_empty() || accounts.len() > 0).then_some(accounts.len());
-        let directories = (!directories.is_empty()).then(|| directories.join(", "));
-        let counts = (users, rules.len());
-        self.shared.replace(accounts.clone(), rules.clone());
-        if let Err(problem) = self.shared.records.change(fixed) {
-            tracing::error!("kept the log that was in force: {path}: {problem}");
-        }
-        self.shared.put_in_force(fixed.clone());
-        self.sockets = sockets;
-        let is_other_status = !status.is_same_as(&self.status_server);
-        self.serve(&settings, status, control)?;
-        let restart = fixed.needs_restart(&self.started);
-        if !restart.is_empty() {
-            let restart = restart.join(", ");
-            tracing::warn!("{path}: these change with a restart only: {restart}");
-        }
-        for door in &settings.doors {
-            if opened.contains(&door.place) {
-                tracing::info!("{}", door.describe());
-                tracing::info!(target: "listening", "listening on {door}");
-            }
-        }
-        if is_other_status {
-            self.say_where_metrics_are();
-        }
-        for place in closed {
-            tracing::info!("no longer listening on {place}; its sessions go on");
-        }
-        let certificates = settings.tls.iter().flatten().count();
-        let (users, rules) = counts;
-        reloads::succeeded();
-        tracing::info!(users, directories, rules, certificates, "reloaded {path}");
-        self.users_file = settings.users_file;
-        Ok(())
-    }
-
-    /// Reads the users' file alone. With a mistake in it its users stay as they are.
-    async fn reload_users(&self) {
-        let Some(UsersFile { path, .. }) = self.users_file.clone() else {
-            return;
-        };
-        let in_force = self.shared.accounts().borrow().clone();
-        let read = move || {
-            let (_, users) = UsersFile::read(&path)?;
-            Ok((in_force.with_file(&users)?, path))
-        };
-        let read = tokio::task::spawn_blocking(read).await;
-        match read.unwrap_or_else(|error| Err(error.to_string())) {
-            Ok((accounts, path)) => {
-                let users = accounts.len();
-                self.shared.replace_users(accounts);
-                tracing::info!(users, "reloaded {}", path.display());
-            }
-            Err(problem) => tracing::warn!("kept the users that were in force: {problem}"),
-        }
-    }
-}
-
-/// Waits until something that is being read has been, and says so where that takes long.
-async fn ended(
-    loading: &mut Option<Loading>,
-    flags: &Flags,
-) -> Result<Result<Settings, BoxError>, JoinError> {
-    let Some(Loading(task)) = loading else {
-        return pending().await;
-    };
-    match timeout(LONG, &mut *task).await {
-        Ok(read) => read,
-        Err(_) => {
-            let path = flags.config.as_deref().unwrap_or(Path::new(""));
-            tracing::warn!(
-                "{}: has been read for {LONG:?}, and nothing is reloaded before that ends: is a file that it names a named \
-                 pipe, or on a disk that does not answer?",
-                path.display()
-            );
-            task.await
         }
     }
 }

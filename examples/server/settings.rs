@@ -102,23 +102,16 @@ impl Fixed {
         let fields = |fixed: &Self| {
             let Self {
                 limits,
-                logins,
                 log,
                 upgrade_socket,
-                pac,
                 ..
             } = fixed;
-            let pac_at = pac.as_ref().and_then(|pac| pac.listen);
             [
-                ("listen of pac", format!("{pac_at:?}")),
                 (
                     "limits: quota_file and its days",
                     format!("{:?}", limits.fixed()),
                 ),
-                (
-                    "logins: remember and remember_wrong",
-                    format!("{:?}", logins.fixed()),
-                ),
+                // Spans of open sessions have their fields written in one format.
                 ("format of log", format!("{:?}", log.format)),
                 ("upgrade_socket", format!("{upgrade_socket:?}")),
             ]

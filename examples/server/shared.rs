@@ -74,7 +74,7 @@ impl Shared {
             upstreams: Standings::default(),
             http: HttpLayer::new(),
             records,
-            accounting: accounting::InForce::default(),
+            accounting: accounting::InForce::new(),
         })
     }
 
@@ -91,6 +91,12 @@ impl Shared {
     pub(crate) fn put_in_force(&self, fixed: Fixed) {
         self.limits.set(&fixed.limits);
         self.failed.set_like(&fixed.logins.failed());
+        match fixed.logins.remembered() {
+            Ok(remembered) => self.remembered.set_like(&remembered),
+            Err(problem) => {
+                tracing::warn!("what is remembered of logins stays as it was: {problem}")
+            }
+        }
         self.in_force.send_replace(Arc::new(fixed));
     }
 

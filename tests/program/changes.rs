@@ -244,8 +244,47 @@ fn what_takes_a_restart_is_named_and_nothing_else() {
     ));
     server.signal(Signal::HUP);
     server.silent_until("reloaded", "restart only");
-    file.write(&format!("{OPEN}[logins]\nremember = \"1m\"\n"));
+    file.write(&format!("{OPEN}[log]\nformat = \"json\"\n"));
     server.signal(Signal::HUP);
     let line = server.says("restart only");
-    assert!(line.contains("only: logins: remember"), "{line}");
+    assert!(line.trim_end().ends_with("only: format of log"), "{line}");
+    file.write(&format!(
+        "{OPEN}[logins]\nremember = \"1m\"\nremember_wrong = \"1s\"\n"
+    ));
+    server.signal(Signal::HUP);
+    server.silent_until("reloaded", "restart only");
+}
+
+#[test]
+fn the_script_of_browsers_moves() {
+    let script =
+        |port: u16| format!("{OPEN}[pac]\nhost = \"127.0.0.1\"\nlisten = \"127.0.0.1:{port}\"\n");
+    let file = File::new(&script(0));
+    let mut server = file.server();
+    let line = server.says("pac at http://");
+    let (_, at) = line.split_once("http://").unwrap();
+    let first = at.split_once('/').unwrap().0.parse().unwrap();
+    let gets = |at: SocketAddr| {
+        let mut stream = TcpStream::connect(at)?;
+        stream.write_all(
+            b"GET /proxy.pac HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n",
+        )?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        std::io::Result::Ok(answer.contains("FindProxyForURL"))
+    };
+    assert!(gets(first).unwrap());
+    let free = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    file.write(&script(free.port()));
+    server.signal(Signal::HUP);
+    assert!(server.says("pac at http://").contains(&free.to_string()));
+    assert!(gets(free).unwrap());
+    assert!(gets(first).is_err());
+    file.write(OPEN);
+    server.signal(Signal::HUP);
+    server.silent_until("reloaded", "restart only");
+    assert!(gets(free).is_err());
 }

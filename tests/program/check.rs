@@ -159,3 +159,36 @@ fn a_check_makes_no_files() {
     assert!(!log.exists());
     std::fs::remove_dir(&folder).unwrap();
 }
+
+/// A check says what the start would fail at, and creates nothing.
+#[test]
+fn what_cannot_be_written_to_is_said_and_nothing_is_created() {
+    let folder = File::new("");
+    let beside = folder.0.with_extension("beside");
+    let file = File::new(&format!(
+        "upgrade_socket = \"/nowhere/upgrade\"\n\
+         [log]\nfile = \"{0}.log\"\n[access_log]\nfile = \"/nowhere/access.log\"\n\
+         [limits]\nbytes_per_day = \"1 GB\"\nquota_file = \"{1}/quotas\"\n",
+        beside.display(),
+        folder.path(),
+    ));
+    let output = Command::new(program())
+        .args(["--config", file.path(), "--check"])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let said = String::from_utf8(output.stderr).unwrap();
+    let said: Vec<_> = said
+        .lines()
+        .filter_map(|line| line.strip_prefix("not on this machine: "))
+        .collect();
+    assert_eq!(
+        said,
+        [
+            "upgrade_socket: /nowhere/upgrade: /nowhere: No such file or directory (os error 2)".to_owned(),
+            format!("limits, quota_file: {0}/quotas: {0} is no directory", folder.path()),
+            "access_log, file: /nowhere/access.log: /nowhere: No such file or directory (os error 2)".to_owned(),
+        ]
+    );
+    assert!(!beside.with_extension("beside.log").exists());
+}

@@ -299,3 +299,30 @@ fn passwords_may_be_hashes() {
         assert!(!complaint.contains("s3cret"), "{complaint}");
     }
 }
+
+#[test]
+fn an_explanation_has_what_a_user_may() {
+    let file = File::new(
+        "[users]\njoe = \"a\"\njane = \"b\"\n[acl]\ndefault = \"allow\"\n[acl.groups]\nstaff = [\"joe\"]\n\
+         [limits]\nbytes_per_day = \"1 GB\"\nassociations_per_user = 7\n\
+         [limits.groups.staff]\nupload = \"10 Mbit/s\"\n[limits.users.joe]\ntunnels = 3\n",
+    );
+    for (user, amounts) in [
+        (
+            "joe",
+            "limits: tunnels = 3, upload = \"10 Mbit/s\", bytes_per_day = \"1 GB\", associations = 7, binds = 64",
+        ),
+        (
+            "jane",
+            "limits: bytes_per_day = \"1 GB\", associations = 7, binds = 64",
+        ),
+    ] {
+        let question = format!("user={user} connect 9.9.9.9:80");
+        let output = Command::new(program())
+            .args(["--config", file.path(), "--explain", &question])
+            .output()
+            .unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(said.lines().last(), Some(amounts), "{said}");
+    }
+}

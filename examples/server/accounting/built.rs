@@ -62,7 +62,7 @@ impl fmt::Debug for Stated {
 }
 
 /// What tells servers now. Clones share it.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(crate) struct InForce(Arc<Mutex<State>>);
 
 #[derive(Default)]
@@ -78,6 +78,10 @@ struct State {
 const BEFORE: usize = 16;
 
 impl InForce {
+    pub(crate) fn new() -> Self {
+        Self(Arc::default())
+    }
+
     /// Puts in force what is stated. Sessions that have begun go on telling those servers that they began with.
     pub(crate) fn change(&self, stated: Option<&Stated>, records: &Records) {
         let mut state = self.lock();

@@ -13,10 +13,14 @@ impl fmt::Display for Stated {
     }
 }
 
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(crate) struct InForce;
 
 impl InForce {
+    pub(crate) const fn new() -> Self {
+        Self
+    }
+
     pub(crate) const fn change(&self, _: Option<&Stated>, _: &Records) {}
 
     pub(crate) const fn begin(&self) {}

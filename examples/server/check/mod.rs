@@ -3,6 +3,7 @@
 mod defaults;
 mod fields;
 mod file;
+mod places;
 mod secrets;
 
 use std::{fmt::Write, fs, process::ExitCode};
@@ -21,6 +22,9 @@ use crate::{
 pub(crate) fn check(flags: &Flags, settings: &Settings) -> Result<ExitCode, BoxError> {
     // Another machine may be the one that it is for.
     if let Err(problem) = &settings.leaves {
+        eprintln!("not on this machine: {problem}");
+    }
+    for problem in places::problems(settings) {
         eprintln!("not on this machine: {problem}");
     }
     warn_if_exposed(flags, settings);

@@ -3,16 +3,19 @@
 use std::{
     collections::BTreeMap,
     num::{NonZeroU8, NonZeroU32, NonZeroU64, NonZeroUsize},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use serde::{Deserialize, Deserializer, de};
 use tower_socks::{
+    Identity,
     layer::meter::Periods,
     rules::RulesBuilder,
     server::{HandshakeLimit, SessionLimit},
     session::{Amounts, Bytes, BytesPerSecond},
 };
+
+use super::table::Table;
 
 /// `[limits]`. What is left out is not limited, but for sessions, handshakes,
 /// associations and BINDs.
@@ -127,6 +130,15 @@ impl Limits {
         all
     }
 
+    /// What a user has of all that is limited for each.
+    pub(crate) fn of(&self, identity: &Identity) -> Amounts {
+        let mut rest = Amounts::new()
+            .associations(self.associations_per_user.get())
+            .binds(self.binds_per_user.get());
+        rest.sessions = self.sessions_per_user.map(NonZeroUsize::get);
+        Table::new(self).of(identity).or(&rest)
+    }
+
     /// When days and months begin.
     pub(super) fn periods(&self) -> Result<Periods, String> {
         let periods = Periods::new().day_of_month(self.quota_day.get());
@@ -149,7 +161,11 @@ impl Limits {
         self
     }
 
-    /// What changes with a restart only, to compare.
+    pub(crate) fn quota_file(&self) -> Option<&Path> {
+        self.quota_file.as_deref()
+    }
+
+    /// What changes with a restart only, to compare. The counts of open tunnels are those of one file and its days.
     pub(crate) fn fixed(&self) -> impl std::fmt::Debug + use<> {
         (
             self.quota_file.clone(),

@@ -5,7 +5,7 @@ use tower_socks::BoxError;
 use super::Running;
 use crate::{
     signals::Phase,
-    status::{ControlServer, StatusServer},
+    status::{ControlServer, PacServer, StatusServer},
     upgrade::{Asked, Handed, Role, Taken},
 };
 
@@ -35,6 +35,7 @@ impl Running {
                 self.sockets.leave_files(&served.taken);
                 self.sockets.close();
                 self.status_server = StatusServer::default();
+                self.pac_server = PacServer::default();
                 let is_admin = |role: &Role| matches!(role, Role::Admin { .. });
                 if self.upgrades.is_taken(&served, is_admin) {
                     self.control.leave_file();
@@ -51,6 +52,7 @@ impl Running {
     fn give(&mut self) -> Result<Vec<Handed>, BoxError> {
         let mut given = self.sockets.give()?;
         given.extend(self.status_server.give()?);
+        given.extend(self.pac_server.give()?);
         given.extend(self.control.give()?);
         self.upgrades.give(given)
     }

@@ -50,7 +50,7 @@ use self::admin::AdminPage;
 pub(crate) use self::{
     admin::{Admin, CLOSE, ControlServer},
     health::Health,
-    pac::{Pac, Scripts},
+    pac::{Pac, PacServer, Scripts},
     server::StatusServer,
 };
 

@@ -46,6 +46,8 @@ pub(crate) enum Role {
     },
     /// Of `[metrics]`.
     Metrics { stated: SocketAddr },
+    /// Of `listen` of `[pac]`.
+    Pac { stated: SocketAddr },
     /// At which an upgrade is asked for.
     Upgrade { path: PathBuf },
     /// Of `[admin]`.

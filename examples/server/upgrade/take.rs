@@ -138,6 +138,11 @@ impl Taken {
         self.one(|role| matches!(role, Role::Upgrade { path: given } if given == path))
     }
 
+    /// Takes the socket of `[pac]` out, if it is there.
+    pub(crate) fn pac(&mut self, stated: SocketAddr) -> Option<OwnedFd> {
+        self.one(|role| *role == Role::Pac { stated })
+    }
+
     /// Takes the socket of `[admin]` out, if it is there.
     pub(crate) fn admin(&mut self, path: &Path) -> Option<OwnedFd> {
         self.one(|role| matches!(role, Role::Admin { path: given } if given == path))

@@ -2,7 +2,8 @@
 
 mod proxies;
 mod script;
+mod server;
 mod settings;
 mod site;
 
-pub(crate) use self::{settings::Pac, site::Scripts};
+pub(crate) use self::{server::PacServer, settings::Pac, site::Scripts};

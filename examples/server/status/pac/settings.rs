@@ -3,17 +3,13 @@
 use std::net::SocketAddr;
 
 use serde::{Deserialize, Deserializer, de};
-use tokio::net::TcpListener;
-use tower_socks::{
-    BoxError,
-    rules::{Destination, RulesBuilder},
-};
+use tower_socks::rules::{Destination, RulesBuilder};
 
 use super::{
     proxies::{self, Proxy},
     script,
 };
-use crate::listen::{self, Door, address};
+use crate::listen::{Door, address};
 
 /// `[pac]`.
 #[derive(Clone, Debug, Deserialize)]
@@ -89,15 +85,5 @@ impl Pac {
             &self.direct,
             rules,
         ))
-    }
-
-    /// Listens on the address of its own, if there is one.
-    pub(crate) fn bind(&self) -> Result<Option<TcpListener>, BoxError> {
-        let bound = self.listen.map(|address| {
-            listen::tcp(address, &[])
-                .and_then(TcpListener::from_std)
-                .map_err(|error| format!("pac: cannot listen on {address}: {error}"))
-        });
-        Ok(bound.transpose()?)
     }
 }

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use hyper::{Method, Request, StatusCode, body::Incoming};
-use tokio::{net::TcpListener, sync::watch};
+use tokio::sync::watch;
 
 use crate::{
     settings::Fixed,
-    status::site::{self, Answer, Peer, Site, response, text},
+    status::site::{Answer, Peer, Site, response, text},
 };
 
 /// The script, which is that of the settings in force.
@@ -25,11 +25,6 @@ impl Scripts {
         let script = script.filter(|_| matches!(path, "/proxy.pac" | "/wpad.dat"))?;
         let kind = "application/x-ns-proxy-autoconfig";
         Some(response(StatusCode::OK, kind, script.as_bytes().to_vec()))
-    }
-
-    /// Serves it in a task, and nothing else.
-    pub(crate) fn serve(self, listener: TcpListener) {
-        tokio::spawn(site::serve(listener, Arc::new(self)));
     }
 }
 

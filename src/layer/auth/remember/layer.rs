@@ -44,14 +44,14 @@ impl RememberLayer {
     /// its own.
     #[must_use]
     pub fn right_for(self, span: Duration) -> Self {
-        self.with(|settings| settings.right_for = span)
+        self.with(|settings| settings.spans.right = span)
     }
 
     /// Sets for how long a wrong one is wrong; zero for not at all. What was cloned before keeps a memory of
     /// its own.
     #[must_use]
     pub fn wrong_for(self, span: Duration) -> Self {
-        self.with(|settings| settings.wrong_for = span)
+        self.with(|settings| settings.spans.wrong = span)
     }
 
     /// Sets how many right ones are remembered, and how many wrong ones; one at least. What was cloned before keeps
@@ -93,6 +93,12 @@ impl RememberLayer {
         self.memory.clear();
     }
 
+    /// Takes over for how long another one remembers, right and wrong, for all that share what is remembered: what is older
+    /// by then is forgotten at once.
+    pub fn set_like(&self, other: &Self) {
+        self.memory.set_spans(other.memory.spans());
+    }
+
     /// Returns how many outcomes are remembered, right and wrong, and gives the memory of those back that have
     /// expired.
     #[must_use]
@@ -108,6 +114,7 @@ impl RememberLayer {
 
     fn with(self, change: impl FnOnce(&mut Settings)) -> Self {
         let mut settings = self.memory.settings.clone();
+        settings.spans = self.memory.spans();
         change(&mut settings);
         Self {
             memory: Arc::new(Memory::new(settings)),
@@ -129,11 +136,11 @@ impl<V> Layer<V> for RememberLayer {
 /// Neither names nor anything of passwords.
 impl fmt::Debug for RememberLayer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let settings = &self.memory.settings;
+        let spans = self.memory.spans();
         f.debug_struct("RememberLayer")
-            .field("right_for", &settings.right_for)
-            .field("wrong_for", &settings.wrong_for)
-            .field("most", &settings.most)
+            .field("right_for", &spans.right)
+            .field("wrong_for", &spans.wrong)
+            .field("most", &self.memory.settings.most)
             .finish_non_exhaustive()
     }
 }

@@ -26,10 +26,17 @@ use crate::{
 /// What else of credentials matters.
 pub(super) type KeyBy = Arc<dyn Fn(&Credentials) -> Vec<u8> + Send + Sync>;
 
+/// For how long outcomes are remembered.
+#[derive(Clone, Copy)]
+pub(super) struct Spans {
+    pub(super) right: Duration,
+    pub(super) wrong: Duration,
+}
+
 #[derive(Clone)]
 pub(super) struct Settings {
-    pub(super) right_for: Duration,
-    pub(super) wrong_for: Duration,
+    /// At first.
+    pub(super) spans: Spans,
     /// Of each.
     pub(super) most: usize,
     pub(super) key_by: Option<KeyBy>,
@@ -40,8 +47,10 @@ impl Settings {
     pub(super) fn new() -> io::Result<Self> {
         let secret = hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new());
         Ok(Self {
-            right_for: Duration::from_secs(60),
-            wrong_for: Duration::from_secs(5),
+            spans: Spans {
+                right: Duration::from_secs(60),
+                wrong: Duration::from_secs(5),
+            },
             most: 16_384,
             key_by: None,
             secret: secret.map_err(|_| io::Error::other("the system has no random numbers"))?,
@@ -114,6 +123,7 @@ pub(super) struct Memory {
 }
 
 struct Known {
+    spans: Spans,
     right: Kept,
     wrong: Kept,
     asked: BTreeMap<Mark, Question>,
@@ -128,9 +138,11 @@ pub(super) enum Answer {
 
 impl Memory {
     pub(super) const fn new(settings: Settings) -> Self {
+        let spans = settings.spans;
         Self {
             settings,
             known: Mutex::new(Known {
+                spans,
                 right: Kept::new(),
                 wrong: Kept::new(),
                 asked: BTreeMap::new(),
@@ -152,7 +164,7 @@ impl Memory {
         let mut gone = Gone::new();
         let known = {
             let mut known = self.known();
-            known.expire(&self.settings, &mut gone);
+            known.expire(&mut gone);
             self.known_or_asked(&mut known, mark)
         };
         drop(gone);
@@ -212,19 +224,19 @@ impl Memory {
 
     /// Remembers an answer, unless its name was forgotten while it was asked for.
     fn learn(&self, mark: Mark, id: u64, verdict: &Verdict) {
-        let settings = &self.settings;
         let mut gone = Gone::new();
         let mut known = self.known();
+        let spans = known.spans;
         let Some(question) = known.take(mark, id) else {
             return;
         };
         if let Verdict::Verified(outcome) = verdict {
             let (kept, span) = match outcome {
-                Some(_) => (&mut known.right, settings.right_for),
-                None => (&mut known.wrong, settings.wrong_for),
+                Some(_) => (&mut known.right, spans.right),
+                None => (&mut known.wrong, spans.wrong),
             };
             if !span.is_zero() {
-                kept.insert(mark, outcome.clone(), settings.most, &mut gone);
+                kept.insert(mark, outcome.clone(), self.settings.most, &mut gone);
             }
         }
         drop(known);
@@ -271,10 +283,23 @@ impl Memory {
         drop((right, wrong, asked));
     }
 
+    pub(super) fn spans(&self) -> Spans {
+        self.known().spans
+    }
+
+    pub(super) fn set_spans(&self, spans: Spans) {
+        let mut gone = Gone::new();
+        let mut known = self.known();
+        known.spans = spans;
+        known.expire(&mut gone);
+        drop(known);
+        drop(gone);
+    }
+
     pub(super) fn len(&self) -> usize {
         let mut gone = Gone::new();
         let mut known = self.known();
-        known.expire(&self.settings, &mut gone);
+        known.expire(&mut gone);
         let len = known.right.len() + known.wrong.len();
         drop(known);
         drop(gone);
@@ -287,9 +312,9 @@ impl Memory {
 }
 
 impl Known {
-    fn expire(&mut self, settings: &Settings, gone: &mut Gone) {
-        self.right.expire(settings.right_for, gone);
-        self.wrong.expire(settings.wrong_for, gone);
+    fn expire(&mut self, gone: &mut Gone) {
+        self.right.expire(self.spans.right, gone);
+        self.wrong.expire(self.spans.wrong, gone);
     }
 
     fn take(&mut self, mark: Mark, id: u64) -> Option<Question> {
