@@ -310,7 +310,7 @@ fn an_explanation_has_what_a_user_may() {
     for (user, amounts) in [
         (
             "joe",
-            "limits: tunnels = 3, upload = \"10 Mbit/s\", bytes_per_day = \"1 GB\", associations = 7, binds = 64",
+            "limits: tunnels = 3, upload = \"1250 kB/s\", bytes_per_day = \"1 GB\", associations = 7, binds = 64",
         ),
         (
             "jane",

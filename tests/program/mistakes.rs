@@ -253,3 +253,38 @@ fn rules_and_routes_that_are_never_reached_are_warned_about() {
         server.signal(Signal::HUP);
     }
 }
+
+#[test]
+fn mistakes_of_other_files_are_said_with_those_of_the_file() {
+    let others = "users_file = \"/nowhere/users\"\n[tls]\ncertificate = \"/nowhere/chain\"\nkey = \"/nowhere/key\"\n\
+                  [log]\nusers = \"hashed\"\nusers_key_file = \"/nowhere/log.key\"\n";
+    let all = [
+        "users_file /nowhere/users: ",
+        "users_key_file: /nowhere/log.key: ",
+        "/nowhere/chain",
+    ];
+    for (more, own) in [
+        ("", None),
+        (
+            "[timeouts]\ndial = \"soon\"\n[udp]\nfiltering = \"x\"\n",
+            Some(["timeouts, dial", "udp, filtering"]),
+        ),
+    ] {
+        let file = File::new(&format!("{others}{more}"));
+        let output = Command::new(program())
+            .args(["--config", file.path(), "--check"])
+            .output()
+            .unwrap();
+        assert!(!output.status.success());
+        let said = String::from_utf8(output.stderr).unwrap();
+        for expected in all.iter().chain(own.iter().flatten()) {
+            let lines = said.lines().filter(|line| line.contains(expected));
+            assert_eq!(lines.count(), 1, "{expected}: {said}");
+        }
+        assert_eq!(
+            said.lines().count(),
+            all.len() + own.map_or(0, |own| own.len()),
+            "{said}"
+        );
+    }
+}

@@ -184,6 +184,12 @@ impl Config {
         Self::parse(&text).map_err(|found| Mistakes::new(path, &text, found))
     }
 
+    /// Reads a file that has mistakes without them, if that can be.
+    pub(crate) fn rest(path: &Path) -> Option<Self> {
+        let (rest, _) = reading::read(&text::read(path, true).ok()?);
+        rest
+    }
+
     /// Collects all users.
     fn accounts(&self) -> Result<Accounts, String> {
         Accounts::new(self.users.clone(), self.password_hashes.clone())
@@ -208,11 +214,16 @@ impl Config {
 
     /// The same of the text of a file.
     pub(crate) fn parse(text: &str) -> Result<Self, Vec<Mistake>> {
-        let config = reading::read(text)?;
-        let mistakes = config.mistakes(text);
-        match mistakes.is_empty() {
-            true => Ok(config),
-            false => Err(mistakes),
+        let (config, mut mistakes) = reading::read(text);
+        match config {
+            Some(config) if mistakes.is_empty() => {
+                mistakes = config.mistakes(text);
+                match mistakes.is_empty() {
+                    true => Ok(config),
+                    false => Err(mistakes),
+                }
+            }
+            _ => Err(mistakes),
         }
     }
 

@@ -10,20 +10,20 @@ use super::{Config, mistakes::Mistake, suggestion::suggestion};
 /// Mistakes that are told at once.
 const MOST: usize = 20;
 
-/// Reads it. Where a field is wrong, the rest is read without it.
-pub(super) fn read(text: &str) -> Result<Config, Vec<Mistake>> {
+/// Reads it. Where a field is wrong, the rest is read without it: the rest, and all mistakes.
+pub(super) fn read(text: &str) -> (Option<Config>, Vec<Mistake>) {
     // `Display` of these errors shows the line, which may hold a password: the message alone does not.
     let root = match toml::Deserializer::parse(text) {
         Ok(root) => root,
-        Err(error) => return Err(vec![not_toml(text, &error)]),
-    };
-    let mut error = match serde_path_to_error::deserialize(root) {
-        Ok(config) => return Ok(config),
-        Err(error) => error,
+        Err(error) => return (None, vec![not_toml(text, &error)]),
     };
     let mut mistakes = Vec::new();
+    let mut error = match serde_path_to_error::deserialize(root) {
+        Ok(config) => return (Some(config), mistakes),
+        Err(error) => error,
+    };
     let Ok(mut root) = DeTable::parse(text) else {
-        return Err(mistakes);
+        return (None, mistakes);
     };
     let mut shortened: Vec<String> = Vec::new();
     loop {
@@ -42,11 +42,11 @@ pub(super) fn read(text: &str) -> Result<Config, Vec<Mistake>> {
             shortened.push(table.to_owned());
         }
         if mistakes.len() >= MOST || !remove(root.get_mut(), error.path()) {
-            return Err(mistakes);
+            return (None, mistakes);
         }
         let rest = toml::Deserializer::from(root.clone());
         error = match serde_path_to_error::deserialize::<_, Config>(rest) {
-            Ok(_) => return Err(mistakes),
+            Ok(rest) => return (Some(rest), mistakes),
             Err(error) => error,
         };
     }

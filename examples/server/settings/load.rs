@@ -1,131 +1,41 @@
-//! File and command line together, checked as a whole.
-
-use std::{path::PathBuf, sync::Arc};
+//! From the file and the command line to settings.
 
 use tower_socks::{
-    BoxError, Rules,
-    relay::Relay,
+    BoxError,
     rules::{Rule, RulesBuilder},
-    tls::rustls::ServerConfig,
 };
 
+use super::{
+    Fixed, Settings,
+    checks::{check_open, check_passwords, check_udp},
+    others,
+};
 use crate::{
     access_log::AccessLog,
-    accounting,
     accounts::Accounts,
-    certificates::Certificates,
     cli::Flags,
     config::Config,
-    container,
     directories::Directories,
     htpasswd::UsersFile,
-    limits::Limits,
     listen::{Bound, Door, TopLevel},
-    log::LogSettings,
-    logins::Logins,
     network::Network,
-    outgoing::Choice,
-    relay::RelayTable,
-    replies::Replies,
-    resolver::ResolverTable,
-    search::Domain,
-    status::{Admin, Metrics, Pac},
-    timeouts::Timeouts,
+    status::Metrics,
     upstream::{File, Plan, Route},
 };
-
-/// Users and rules that have passed all checks.
-#[derive(Debug)]
-pub(crate) struct Settings {
-    pub(crate) accounts: Accounts,
-    /// Where some of them are from.
-    pub(crate) users_file: Option<UsersFile>,
-    pub(crate) rules: Rules,
-    /// Nobody has to authenticate, if there are no users: somebody has said so.
-    pub(crate) is_open: bool,
-    /// Whether the file has passwords or hashes of them.
-    pub(crate) has_secrets: bool,
-    /// The doors where they listen, if they do by now.
-    pub(crate) doors: Vec<Door>,
-    /// From where their clients leave, in their order.
-    pub(crate) departures: Vec<Choice>,
-    /// Whether this machine has all addresses and interfaces that they are to leave by.
-    pub(crate) leaves: Result<(), String>,
-    /// The certificates of each, in their order.
-    pub(crate) tls: Vec<Option<Arc<ServerConfig>>>,
-    /// Rules and routes that never decide, for people.
-    pub(crate) unreachable: Vec<String>,
-    pub(crate) fixed: Fixed,
-}
-
-/// Settings by which the stack is built: a reload builds it anew.
-#[derive(Clone, Debug)]
-pub(crate) struct Fixed {
-    /// The doors as they are stated.
-    pub(crate) doors: Vec<Door>,
-    pub(crate) limits: Limits,
-    pub(crate) logins: Logins,
-    pub(crate) timeouts: Timeouts,
-    pub(crate) replies: Replies,
-    /// What listeners have that do not say otherwise.
-    pub(crate) network: Network,
-    pub(crate) outgoing_rules: usize,
-    pub(crate) resolver: ResolverTable,
-    pub(crate) relay: RelayTable,
-    pub(crate) resolve: bool,
-    /// Where another process asks for the sockets.
-    pub(crate) upgrade_socket: Option<PathBuf>,
-    pub(crate) upstream: Plan,
-    /// When they expire.
-    pub(crate) certificates: Certificates,
-    pub(crate) search_domain: Option<Domain>,
-    pub(crate) log: LogSettings,
-    pub(crate) access_log: Option<AccessLog>,
-    pub(crate) metrics: Option<Metrics>,
-    pub(crate) admin: Option<Admin>,
-    pub(crate) pac: Option<Pac>,
-    /// What browsers get.
-    pub(crate) script: Option<Arc<str>>,
-    /// Nobody hears of tunnels, if there is none.
-    pub(crate) accounting: Option<accounting::Stated>,
-}
-
-impl Fixed {
-    /// How the bytes of tunnels are moved, within which limits.
-    pub(crate) fn relay(&self) -> Relay {
-        self.timeouts.relay().splice(self.relay.splice)
-    }
-
-    /// Names what has changed and takes a restart.
-    pub(crate) fn needs_restart(&self, before: &Self) -> Vec<&'static str> {
-        // None of these has a secret.
-        let fields = |fixed: &Self| {
-            let Self {
-                limits,
-                log,
-                upgrade_socket,
-                ..
-            } = fixed;
-            [
-                (
-                    "limits: quota_file and its days",
-                    format!("{:?}", limits.fixed()),
-                ),
-                // Spans of open sessions have their fields written in one format.
-                ("format of log", format!("{:?}", log.format)),
-                ("upgrade_socket", format!("{upgrade_socket:?}")),
-            ]
-        };
-        let pairs = fields(self).into_iter().zip(fields(before));
-        let changed = pairs.filter(|(now, before)| now != before);
-        changed.map(|((name, _), _)| name).collect()
-    }
-}
 
 impl Settings {
     /// Reads the file that the command line names, and checks everything. Nothing is listened on
     /// yet, if nothing is bound.
+    ///
+    /// # Errors
+    ///
+    /// All mistakes that were found, a line each: those of the file, and those of the files that it names.
     pub(crate) fn load(flags: &Flags, bound: &Bound) -> Result<Self, BoxError> {
+        Self::load_all(flags, bound).map_err(|problem| others::with(problem, flags, bound))
+    }
+
+    /// The first problem ends it.
+    fn load_all(flags: &Flags, bound: &Bound) -> Result<Self, BoxError> {
         let Config {
             listen,
             protocols,
@@ -326,39 +236,4 @@ fn said(list: &str, rules: &RulesBuilder) -> Vec<String> {
     let unreachable = rules.unreachable();
     let unreachable = unreachable.iter();
     unreachable.map(|it| format!("{list}, {it}")).collect()
-}
-
-/// Checks that where datagrams are carried in streams, datagrams are served at all.
-fn check_udp(has_udp: bool, doors: &[Door]) -> Result<(), String> {
-    match doors.iter().find(|door| door.udp_over_tcp) {
-        Some(door) if !has_udp => Err(format!(
-            "listener at {door}, udp_over_tcp: there is no UDP through the upstream, unless `upstream_udp`, or `udp` in [upstreams], says how; \
-             or leave it out"
-        )),
-        _ => Ok(()),
-    }
-}
-
-/// Checks that where there are users, each listener takes a protocol in which they can say who they are.
-fn check_passwords(accounts: &Accounts, doors: &[Door]) -> Result<(), String> {
-    match doors.iter().find(|door| door.has_no_passwords()) {
-        Some(door) if !accounts.is_empty() => Err(format!(
-            "nobody gets in at {door}: there are users, and SOCKS4, which alone is taken there, has no passwords; \
-             take socks5 or http as well"
-        )),
-        _ => Ok(()),
-    }
-}
-
-/// Checks that a listener that others reach has users, or is open on purpose.
-fn check_open(is_open: bool, accounts: &Accounts, doors: &[Door]) -> Result<(), String> {
-    let exposed = doors.iter().find(|door| door.is_exposed());
-    match exposed {
-        Some(door) if accounts.is_empty() && !is_open => Err(format!(
-            "anyone could use a proxy on {door}: add --user NAME:PASSWORD, or users to the file of \
-             --config, or --open (in the file: open = true) if that is meant{}",
-            container::how_to_add_users()
-        )),
-        _ => Ok(()),
-    }
 }
