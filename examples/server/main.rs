@@ -36,6 +36,7 @@ mod listen;
 mod log;
 mod logins;
 mod lookups;
+mod name_server;
 mod names;
 mod network;
 mod outgoing;

@@ -3,7 +3,7 @@
 use std::{
     fmt,
     future::Future,
-    net::{IpAddr, SocketAddr},
+    net::IpAddr,
     num::{NonZeroU8, NonZeroUsize},
     path::PathBuf,
     pin::Pin,
@@ -11,7 +11,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use serde::{Deserialize, Deserializer, de};
+use serde::Deserialize;
 use tower::Service;
 #[cfg(feature = "hickory")]
 use tower_socks::connector::resolve::{HickoryResolver, NameServers};
@@ -24,6 +24,7 @@ use tower_socks::{
 use crate::{
     authorities::{Trusted, trust},
     certificates::Certificates,
+    name_server::NameServer,
     timeouts::Span,
 };
 
@@ -33,7 +34,7 @@ use crate::{
 pub(crate) struct ResolverTable {
     kind: Kind,
     /// Those of the system, if there are none.
-    servers: Vec<Server>,
+    servers: Vec<NameServer>,
     /// Of those inside TLS; the platform's, if it is left out.
     authorities: Option<PathBuf>,
     #[serde(skip)]
@@ -51,61 +52,6 @@ enum Kind {
     #[default]
     System,
     Hickory,
-}
-
-/// A name server: an address, with a port or at 53; or `tls://` in front of it, at 853, and the name of its certificate behind
-/// a `#`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Server {
-    address: SocketAddr,
-    is_in_tls: bool,
-    name: Option<String>,
-}
-
-impl<'de> Deserialize<'de> for Server {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let in_tls = text.strip_prefix("tls://");
-        let (address, name) = match in_tls {
-            Some(rest) => match rest.split_once('#') {
-                Some((address, name)) => (address, Some(name)),
-                None => (rest, None),
-            },
-            None => (&*text, None),
-        };
-        let port = if in_tls.is_some() { 853 } else { 53 };
-        let with_port = address.parse().ok();
-        let address = with_port.or_else(|| Some(SocketAddr::new(address.parse().ok()?, port)));
-        let address =
-            address.filter(|address| !address.ip().is_unspecified() && address.port() > 0);
-        // What stands here is a domain name, of which there are no others in certificates.
-        let name = name.map(|name| DomainName::new(name).map(|name| name.to_string()));
-        match (address, name.transpose()) {
-            (Some(address), Ok(name)) => Ok(Self {
-                address,
-                is_in_tls: in_tls.is_some(),
-                name,
-            }),
-            _ => Err(de::Error::custom(format_args!(
-                "`{}` is no address of a name server, such as \"192.0.2.53\", \"192.0.2.53:5353\" or \
-                 \"tls://192.0.2.53#dns.example\"",
-                text.escape_debug()
-            ))),
-        }
-    }
-}
-
-impl fmt::Display for Server {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if !self.is_in_tls {
-            return self.address.fmt(f);
-        }
-        write!(f, "tls://{}", self.address)?;
-        match &self.name {
-            Some(name) => write!(f, "#{name}"),
-            None => Ok(()),
-        }
-    }
 }
 
 impl ResolverTable {
