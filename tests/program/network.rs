@@ -358,15 +358,15 @@ fn mistakes_are_told_by_their_fields() {
             "resolver, servers, value 1: `ns.example` is no address of a name server",
         ),
         (
-            "[resolver]\nkind = \"hickory\"\nservers = [\"tls://dns.example\"]\n",
+            "[resolver]\nservers = [\"tls://dns.example\"]\n",
             "resolver, servers, value 1: `tls://dns.example` is no address of a name server",
         ),
         (
-            "[resolver]\nkind = \"hickory\"\nservers = [\"tls://192.0.2.53#a b\"]\n",
+            "[resolver]\nservers = [\"tls://192.0.2.53#a b\"]\n",
             "resolver, servers, value 1: `tls://192.0.2.53#a b` is no address of a name server",
         ),
         (
-            "[resolver]\nkind = \"hickory\"\nservers = [\"192.0.2.53\"]\nauthorities = \"/x\"\n",
+            "[resolver]\nservers = [\"192.0.2.53\"]\nauthorities = \"/x\"\n",
             "resolver, authorities: they are for `servers` inside TLS",
         ),
         ("[relay]\nsplice = \"no\"\n", "relay, splice: invalid type"),
