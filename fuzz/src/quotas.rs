@@ -80,7 +80,7 @@ pub fn quotas(data: &[u8]) {
 fn counted(file: &File, store: &CalendarStore<UserOrClient>) {
     let joe = UserOrClient::User(User::named(b"jo e\\\xff"));
     let had = store.used(&joe);
-    let taken = store.take(&joe, 10);
+    let taken = store.take(&joe, 10).now().expect("a store in memory");
     let used = store.used(&joe);
     assert_eq!(
         (used.0, used.1),

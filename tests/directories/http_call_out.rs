@@ -151,7 +151,7 @@ async fn the_session_is_told_where_it_has_a_record_which_no_sink_is_needed_for()
         .layer(HandshakeLayer::new())
         .layer(AuthLayer::new(UserPass::new(verifier)))
         .layer(recorder.requests())
-        .service(Connector::new());
+        .service(Connector::direct());
     let mut asked = Vec::new();
     for always in [false, true, false] {
         recorder.set_always(always);
