@@ -195,6 +195,8 @@ pub mod guide;
 pub mod io;
 pub mod layer;
 pub mod proto;
+#[cfg(feature = "redis")]
+pub mod redis;
 pub mod relay;
 #[cfg(feature = "rules")]
 pub mod rules;

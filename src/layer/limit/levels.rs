@@ -25,7 +25,7 @@ const MOST: usize = 8 * 1024;
 const ROUNDING: f64 = 1e-6;
 
 /// The levels of all keys: requests that are not paid yet, which fall evenly.
-pub(super) struct Levels<K> {
+pub(crate) struct Levels<K> {
     parts: [Mutex<Part<K>>; PARTS],
     hasher: RandomState,
 }
@@ -61,7 +61,7 @@ impl Level {
 }
 
 impl<K: Hash + Eq + Clone> Levels<K> {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             parts: std::array::from_fn(|_| {
                 Mutex::new(Part {
@@ -74,7 +74,7 @@ impl<K: Hash + Eq + Clone> Levels<K> {
     }
 
     /// Counts a request of a key, or returns how long it is until the key's turn.
-    pub(super) fn turn(&self, key: &K, pace: Pace) -> Result<(), Duration> {
+    pub(crate) fn turn(&self, key: &K, pace: Pace) -> Result<(), Duration> {
         let now = Instant::now();
         if pace.at_once() == 0 {
             return Err(Duration::MAX);

@@ -83,6 +83,8 @@ mod request_rate;
 mod tunnel;
 mod tunnel_store;
 
+#[cfg(feature = "redis")]
+pub(crate) use self::levels::Levels;
 pub use self::{
     concurrent_tunnels::ConcurrentTunnels,
     failed_logins::{FailedLoginStore, FailedLogins, FailedLoginsLayer, LoginHistory, LoginKey},

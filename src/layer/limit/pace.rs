@@ -38,6 +38,17 @@ impl Pace {
         self
     }
 
+    /// Returns the pace of one of so many nodes that share this one: at least one request at once.
+    #[cfg(feature = "redis")]
+    pub(crate) fn part(self, nodes: u32) -> Self {
+        let nodes = nodes.max(1);
+        Self {
+            period: self.period.saturating_mul(nodes),
+            burst: (self.burst / nodes).max(1).min(self.burst),
+            ..self
+        }
+    }
+
     /// Returns how many may be made at once.
     #[must_use]
     pub const fn at_once(self) -> u32 {

@@ -1,0 +1,35 @@
+//! Limits that several proxies share, by counts in Redis or Valkey.
+//!
+//! | bounds | store | for |
+//! |---|---|---|
+//! | open tunnels of a key | [`RedisTunnels`] | [`ConcurrentTunnels::with_store`](crate::layer::limit::ConcurrentTunnels::with_store) |
+//! | requests of a key in a time | [`RedisRates`] | [`RequestRate::with_store`](crate::layer::limit::RequestRate::with_store) |
+//!
+//! [`Redis`] is the connection that they share. Each process is a node with a random name of its own: what a node holds is
+//! written down under that name and expires by Redis's clock, unless the node renews it. So a process that crashes
+//! gives everything back after a [lease](RedisBuilder::lease), and one that comes back after it was cut off writes what it
+//! holds, not what has changed: nothing counts twice.
+//!
+//! * **One round trip.** A request asks once for each limit. Two limits in a pair, `(rate, tunnels)`, ask at once, and so do
+//!   all requests of the process, over one connection.
+//! * **Bounded waits.** Nothing waits for Redis longer than the [timeout](RedisBuilder::timeout), 250 ms. After three failures
+//!   in a row nothing asks any more, until Redis answers again; the log says both once.
+//! * **Away.** What a limit does meanwhile is said for each: see [`WhileAway`].
+//!
+//! Keys are `PREFIX:KIND:NAME:{KEY}`, with the key of the limit as a hash tag: in a cluster all that belongs to one key
+//! is in one place, and no script has two keys.
+
+mod breaker;
+mod connection;
+mod keeper;
+mod rates;
+mod scripts;
+mod tunnels;
+mod while_away;
+
+pub use self::{
+    connection::{InvalidRedisUrl, Redis, RedisBuilder},
+    rates::RedisRates,
+    tunnels::RedisTunnels,
+    while_away::WhileAway,
+};

@@ -1,0 +1,13 @@
+//! What Redis executes as one step.
+
+use std::sync::LazyLock;
+
+use ::redis::Script;
+
+/// Takes or sets the places of a node.
+pub(super) static TUNNELS: LazyLock<Script> =
+    LazyLock::new(|| Script::new(include_str!("lua/tunnels.lua")));
+
+/// Counts a request.
+pub(super) static RATE: LazyLock<Script> =
+    LazyLock::new(|| Script::new(include_str!("lua/rate.lua")));
