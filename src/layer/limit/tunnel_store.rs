@@ -54,13 +54,13 @@ pub struct Lease {
     _held: Box<dyn Held>,
 }
 
-trait Held: Send {}
+trait Held: Send + Sync {}
 
-impl<T: Send> Held for T {}
+impl<T: Send + Sync> Held for T {}
 
 impl Lease {
     /// Creates the lease of what gives the place back when it is dropped.
-    pub fn new(held: impl Send + 'static) -> Self {
+    pub fn new(held: impl Send + Sync + 'static) -> Self {
         Self {
             _held: Box::new(held),
         }
