@@ -92,7 +92,8 @@ fn main() {
     };
     let time = Duration::from_secs(seconds.max(2) as u64);
     let warm_up = (time / 3).min(Duration::from_secs(600));
-    let server = Server::start(measuring());
+    // As this program is: a soak of a moment need not wait for optimised builds.
+    let server = Server::start(measuring() && !cfg!(debug_assertions));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
