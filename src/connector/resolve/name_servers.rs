@@ -153,7 +153,10 @@ impl NameServers {
         options.timeout = self.timeout;
         options.attempts = self.attempts.max(1);
         options.cache_size = self.cache.into();
-        let builder = builder(ResolverConfig::from_parts(None, Vec::new(), servers), options);
+        let builder = builder(
+            ResolverConfig::from_parts(None, Vec::new(), servers),
+            options,
+        );
         #[cfg(feature = "tls")]
         let builder = match self.tls_config()? {
             Some(tls) => builder.with_tls_config(tls),

@@ -63,12 +63,7 @@ impl Recorder {
     }
 
     /// Has sessions that begin from here on have a record where there is no sink as well; by default they have none then.
-    /// Verifiers that tell a service of the session read it, such as
-    #[cfg_attr(
-        feature = "http-auth",
-        doc = "[`HttpCallOut`](crate::layer::auth::http_call_out::HttpCallOut)."
-    )]
-    #[cfg_attr(not(feature = "http-auth"), doc = "`HttpCallOut`.")]
+    /// Verifiers that tell a service of the session read it, such as `HttpCallOut` (feature `http-auth`).
     pub fn set_always(&self, always: bool) {
         self.set(|told| told.always = always);
     }
