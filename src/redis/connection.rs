@@ -1,24 +1,15 @@
 use std::{
     error, fmt,
-    hash::{BuildHasher, RandomState},
-    sync::{
-        Arc, Mutex, PoisonError, Weak,
-        atomic::{AtomicU32, Ordering},
-    },
+    sync::{Arc, Weak},
     time::Duration,
 };
 
 use ::redis::{
-    Client, Cmd, ErrorKind, FromRedisValue, IntoConnectionInfo, Pipeline, RedisError, RedisResult,
-    Script, ScriptInvocation, ServerErrorKind,
+    Client, IntoConnectionInfo, RedisError,
     aio::{ConnectionManager, ConnectionManagerConfig},
 };
-use tokio::{sync::Notify, time::timeout};
 
-use super::{
-    breaker::Breaker,
-    keeper::{self, Kept},
-};
+use super::{keeper, kept::Kept, shared::Shared};
 
 /// A connection to Redis or Valkey that the stores of a process share. Clones are one.
 ///
@@ -28,24 +19,6 @@ use super::{
 pub struct Redis {
     pub(super) shared: Arc<Shared>,
 }
-
-pub(super) struct Shared {
-    manager: ConnectionManager,
-    prefix: Box<str>,
-    node: Box<str>,
-    timeout: Duration,
-    lease: Duration,
-    pub(super) breaker: Breaker,
-    /// Nodes when they were last counted, this one included.
-    nodes: AtomicU32,
-    kept: Mutex<Vec<Weak<dyn Kept>>>,
-    /// Something is to be written down.
-    pub(super) news: Notify,
-}
-
-/// Redis has not answered, and may have done what it was asked for.
-#[derive(Debug)]
-pub(super) struct Unanswered;
 
 impl Redis {
     /// Begins with an address: `redis://HOST:PORT/DATABASE`, with `USER:PASSWORD@` if it asks for one, or
@@ -68,7 +41,7 @@ impl Redis {
     /// Returns the name of this node: 16 digits, other ones in each process.
     #[must_use]
     pub fn node(&self) -> &str {
-        &self.shared.node
+        self.shared.node()
     }
 
     /// Returns whether Redis is asked, which it is not after failures.
@@ -80,135 +53,36 @@ impl Redis {
     /// Returns how many nodes there were when they were last counted, this one included.
     #[must_use]
     pub fn nodes(&self) -> u32 {
-        self.shared.nodes.load(Ordering::Relaxed).max(1)
+        self.shared.nodes()
     }
 
     /// Gives up all that this node holds, as a process does that ends. Waits no longer than the timeout for each store.
     pub async fn leave(&self) {
-        for kept in self.kept() {
+        for kept in self.shared.kept() {
             kept.leave().await;
         }
         keeper::leave(&self.shared).await;
     }
 
     pub(super) fn lease(&self) -> Duration {
-        self.shared.lease
+        self.shared.lease()
     }
 
     /// Returns the place of a key of a kind of counts.
     pub(super) fn place(&self, kind: &str, name: &str, key: &str) -> String {
-        format!("{}:{kind}:{name}:{{{key}}}", self.shared.prefix)
+        self.shared.place(kind, name, key)
     }
 
-    /// Keeps what a store holds, for as long as there is the store.
+    /// Renews what a store holds, until the store is dropped.
     pub(super) fn keep(&self, kept: Weak<dyn Kept>) {
-        let mut all = self.shared.lock();
-        all.retain(|kept| kept.strong_count() > 0);
-        all.push(kept);
-    }
-
-    pub(super) fn kept(&self) -> Vec<Arc<dyn Kept>> {
-        self.shared.kept()
-    }
-}
-
-impl Shared {
-    pub(super) fn kept(&self) -> Vec<Arc<dyn Kept>> {
-        self.lock().iter().filter_map(Weak::upgrade).collect()
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Weak<dyn Kept>>> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn node(&self) -> &str {
-        &self.node
-    }
-
-    pub(super) const fn lease(&self) -> Duration {
-        self.lease
-    }
-
-    pub(super) fn nodes_place(&self) -> String {
-        format!("{}:nodes", self.prefix)
-    }
-
-    pub(super) fn set_nodes(&self, nodes: u32) {
-        self.nodes.store(nodes.max(1), Ordering::Relaxed);
-    }
-
-    /// Executes a script, if Redis is not away.
-    pub(super) async fn script<T: FromRedisValue>(
-        &self,
-        script: ScriptInvocation<'_>,
-    ) -> Result<T, Unanswered> {
-        if self.breaker.is_open() {
-            return Err(Unanswered);
-        }
-        let mut manager = self.manager.clone();
-        self.judged(script.invoke_async(&mut manager)).await
-    }
-
-    /// Executes a command, whether Redis is away or not.
-    pub(super) async fn command<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, Unanswered> {
-        let mut manager = self.manager.clone();
-        self.judged(command.query_async(&mut manager)).await
-    }
-
-    /// Executes commands, if Redis is not away.
-    pub(super) async fn commands<T: FromRedisValue>(
-        &self,
-        commands: &Pipeline,
-    ) -> Result<T, Unanswered> {
-        if self.breaker.is_open() {
-            return Err(Unanswered);
-        }
-        let mut manager = self.manager.clone();
-        self.judged(commands.query_async(&mut manager)).await
-    }
-
-    /// Executes one script many times, if Redis is not away.
-    pub(super) async fn scripts<T: FromRedisValue>(
-        &self,
-        script: &Script,
-        commands: &Pipeline,
-    ) -> Result<T, Unanswered> {
-        if self.breaker.is_open() {
-            return Err(Unanswered);
-        }
-        let mut manager = self.manager.clone();
-        self.judged(async move {
-            match commands.query_async(&mut manager).await {
-                Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
-                    script.load_async(&mut manager).await?;
-                    commands.query_async(&mut manager).await
-                }
-                answer => answer,
-            }
-        })
-        .await
-    }
-
-    async fn judged<T>(
-        &self,
-        answer: impl Future<Output = RedisResult<T>>,
-    ) -> Result<T, Unanswered> {
-        match timeout(self.timeout, answer).await {
-            Ok(Ok(answer)) => {
-                self.breaker.succeeded();
-                return Ok(answer);
-            }
-            Ok(Err(error)) => self.breaker.failed(&error),
-            Err(late) => self.breaker.failed(&late),
-        }
-        Err(Unanswered)
+        self.shared.keep(kept);
     }
 }
 
 impl fmt::Debug for Redis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Redis")
-            .field("node", &self.shared.node)
+            .field("node", &self.shared.node())
             .field("is_up", &self.is_up())
             .finish_non_exhaustive()
     }
@@ -263,18 +137,7 @@ impl RedisBuilder {
             .set_number_of_retries(1);
         let manager = ConnectionManager::new_lazy_with_config(self.client, config)
             .map_err(|error| InvalidRedisUrl(error.category().to_owned()))?;
-        let random = || RandomState::new().hash_one(std::process::id());
-        let shared = Arc::new(Shared {
-            manager,
-            prefix: self.prefix,
-            node: format!("{:016x}", random()).into(),
-            timeout: self.timeout,
-            lease: self.lease,
-            breaker: Breaker::new(),
-            nodes: AtomicU32::new(1),
-            kept: Mutex::default(),
-            news: Notify::new(),
-        });
+        let shared = Arc::new(Shared::new(manager, self.prefix, self.timeout, self.lease));
         tokio::spawn(keeper::keep(Arc::downgrade(&shared)));
         Ok(Redis { shared })
     }

@@ -3,22 +3,12 @@
 use std::{sync::Weak, time::Duration};
 
 use ::redis::{Pipeline, cmd};
-use futures_util::future::BoxFuture;
 use tokio::time::{Instant, sleep};
 
-use super::connection::{Shared, Unanswered};
+use super::shared::{Shared, Unanswered};
 
 /// Between two looks whether Redis is back.
 const LOOK: Duration = Duration::from_millis(500);
-
-/// What a store holds for this node, and has to write down.
-pub(super) trait Kept: Send + Sync {
-    /// Writes down what has changed, or all of it: to renew it.
-    fn write(&self, all: bool) -> BoxFuture<'_, ()>;
-
-    /// Gives everything up.
-    fn leave(&self) -> BoxFuture<'_, ()>;
-}
 
 /// Keeps what the node holds, until nobody has it any more.
 pub(super) async fn keep(shared: Weak<Shared>) {

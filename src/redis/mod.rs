@@ -21,9 +21,12 @@
 
 mod breaker;
 mod connection;
+mod held;
 mod keeper;
+mod kept;
 mod rates;
 mod scripts;
+mod shared;
 mod tunnels;
 mod while_away;
 

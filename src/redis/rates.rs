@@ -1,6 +1,6 @@
 use std::{fmt, sync::Arc, time::Duration};
 
-use super::{Redis, WhileAway, connection::Unanswered, scripts};
+use super::{Redis, WhileAway, scripts, shared::Unanswered};
 use crate::{
     layer::{
         limit::{Levels, Pace, RateStore},

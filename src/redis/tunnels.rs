@@ -8,7 +8,13 @@ use std::{
 use ::redis::Pipeline;
 use futures_util::future::BoxFuture;
 
-use super::{Redis, WhileAway, connection::Unanswered, keeper::Kept, scripts};
+use super::{
+    Redis, WhileAway,
+    held::{Held, Sent},
+    kept::Kept,
+    scripts,
+    shared::Unanswered,
+};
 use crate::{
     error::Refusal,
     layer::{
@@ -33,56 +39,6 @@ struct Tunnels<K> {
     name: Box<str>,
     away: WhileAway,
     keys: Mutex<HashMap<K, Held>>,
-}
-
-/// What this node holds of a key.
-#[derive(Default)]
-struct Held {
-    open: u32,
-    /// Commands about it that are on their way.
-    asking: u32,
-    /// Tunnels that have ended since the last of these.
-    ended: u32,
-    /// What is written down may not be what there is.
-    unsure: bool,
-    /// What all others had when they were last counted.
-    others: Option<u32>,
-}
-
-/// What is sent about a key: what the node holds, if that is known there; and what it has given up.
-struct Sent {
-    held: i64,
-    ended: u32,
-}
-
-impl Held {
-    /// Prepares a command about it.
-    fn send(&mut self) -> Sent {
-        // Commands are executed in the order in which they are sent. Without any on the way the whole is said, which puts
-        // right whatever was lost.
-        let held = match self.asking {
-            0 => i64::from(self.open),
-            _ => -1,
-        };
-        self.unsure &= self.asking > 0;
-        self.asking += 1;
-        Sent {
-            held,
-            ended: std::mem::take(&mut self.ended),
-        }
-    }
-
-    const fn is_forgotten(&self) -> bool {
-        self.open == 0 && self.asking == 0 && self.ended == 0 && !self.unsure
-    }
-
-    /// How many this node may have of a key while Redis is away.
-    fn local(&self, most: usize, nodes: u32) -> usize {
-        match self.others {
-            Some(others) => most.saturating_sub(others as usize),
-            None => most.min((most / nodes as usize).max(1)),
-        }
-    }
 }
 
 impl<K> RedisTunnels<K>
@@ -281,7 +237,7 @@ where
     }
 }
 
-/// A question for a place that is on its way.
+/// A question for a place, which has been sent.
 struct Asking<K>
 where
     K: QuotaKey + Hash + Eq + Clone + Send + Sync + 'static,

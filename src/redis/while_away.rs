@@ -5,7 +5,7 @@ use crate::{error::Refusal, proto::ReplyCode};
 #[non_exhaustive]
 pub enum WhileAway {
     /// Goes on by what was last known of the others, and counts what this process does itself. Where nothing is known of a
-    /// key, this process has its part of the limit, one of as many as there were nodes.
+    /// key, this process has its part of the limit: a third of it, if three nodes were last counted.
     #[default]
     Local,
     /// Limits nothing.
