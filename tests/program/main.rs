@@ -76,9 +76,11 @@ mod status;
 #[cfg(all(feature = "limit", feature = "metrics", feature = "proxy-url"))]
 mod systemd;
 #[cfg(all(feature = "limit", feature = "proxy-url"))]
+mod tunnels;
 mod udp_over_tcp;
 #[cfg(all(feature = "limit", feature = "metrics", feature = "proxy-url"))]
 mod upgrade;
+mod upgrade_socket;
 #[cfg(all(feature = "limit", feature = "proxy-url"))]
 mod upstream_udp;
 #[cfg(all(feature = "limit", feature = "metrics", feature = "proxy-url"))]
