@@ -10,8 +10,8 @@ pub(super) struct Held {
     pub(super) ended: u32,
     /// What is written down may not be what there is.
     pub(super) unsure: bool,
-    /// What all others had when they were last counted.
-    pub(super) others: Option<u32>,
+    /// What it had and what all others had, when they were last counted.
+    pub(super) known: Option<(u32, u32)>,
 }
 
 /// What is sent about a key: what the node holds, if that is known there; and what it has given up.
@@ -41,11 +41,24 @@ impl Held {
         self.open == 0 && self.asking == 0 && self.ended == 0 && !self.unsure
     }
 
-    /// How many this node may have of a key while Redis is away.
+    /// Takes an answer.
+    pub(super) fn answered(&mut self, mine: u32, others: u32) {
+        self.asking = self.asking.saturating_sub(1);
+        self.known = Some((mine, others));
+    }
+
+    /// Takes that there is no answer.
+    pub(super) fn unanswered(&mut self) {
+        self.asking = self.asking.saturating_sub(1);
+        self.unsure = true;
+    }
+
+    /// How many this node may have of a key while Redis is away: what it had, and its part of what was left.
     pub(super) fn local(&self, most: usize, nodes: u32) -> usize {
-        match self.others {
-            Some(others) => most.saturating_sub(others as usize),
-            None => most.min((most / nodes as usize).max(1)),
-        }
+        let (mine, others) = self.known.unwrap_or_default();
+        let left = most
+            .saturating_sub(others as usize)
+            .saturating_sub(mine as usize);
+        mine as usize + left.div_ceil(nodes.max(1) as usize)
     }
 }

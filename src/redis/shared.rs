@@ -26,6 +26,7 @@ pub(super) struct Shared {
     pub(super) breaker: Breaker,
     /// Nodes when they were last counted, this one included.
     nodes: AtomicU32,
+    holders: AtomicU32,
     kept: Mutex<Vec<Weak<dyn Kept>>>,
     /// Something is to be written down.
     pub(super) news: Notify,
@@ -51,6 +52,7 @@ impl Shared {
             lease,
             breaker: Breaker::new(),
             nodes: AtomicU32::new(1),
+            holders: AtomicU32::new(0),
             kept: Mutex::default(),
             news: Notify::new(),
         }
@@ -86,6 +88,13 @@ impl Shared {
     /// Returns the place of a key of a kind of counts.
     pub(super) fn place(&self, kind: &str, name: &str, key: &str) -> String {
         format!("{}:{kind}:{name}:{{{key}}}", self.prefix)
+    }
+
+    /// Returns a name for one who holds something, other than that of all others: two who count for one limit in one process
+    /// would take what the other writes for their own.
+    pub(super) fn holder(&self) -> String {
+        let number = self.holders.fetch_add(1, Ordering::Relaxed);
+        format!("{}.{number}", self.node)
     }
 
     pub(super) fn nodes(&self) -> u32 {

@@ -38,6 +38,8 @@ struct Tunnels<K> {
     redis: Redis,
     name: Box<str>,
     away: WhileAway,
+    /// Under which it writes down what it holds: that of the node, and a number for each that counts there.
+    holder: String,
     keys: Mutex<HashMap<K, Held>>,
 }
 
@@ -61,6 +63,7 @@ where
             redis: redis.clone(),
             name: name.into(),
             away,
+            holder: redis.shared.holder(),
             keys: Mutex::default(),
         });
         let kept: Weak<Tunnels<K>> = Arc::downgrade(&tunnels);
@@ -179,19 +182,13 @@ where
                 .await;
             match answers {
                 Ok(answers) => {
-                    for ((key, _), (_, _, others)) in batch.iter().zip(answers) {
-                        self.change(key, |held| {
-                            held.asking = held.asking.saturating_sub(1);
-                            held.others = Some(others);
-                        });
+                    for ((key, _), (_, mine, others)) in batch.iter().zip(answers) {
+                        self.change(key, |held| held.answered(mine, others));
                     }
                 }
                 Err(Unanswered) => {
                     for (key, _) in &batch {
-                        self.change(key, |held| {
-                            held.asking = held.asking.saturating_sub(1);
-                            held.unsure = true;
-                        });
+                        self.change(key, Held::unanswered);
                     }
                     return;
                 }
@@ -205,7 +202,7 @@ where
             .arg(scripts::TUNNELS.get_hash())
             .arg(1)
             .arg(self.place(key))
-            .arg(self.redis.node())
+            .arg(&self.holder)
             .arg(0)
             .arg(0)
             .arg(sent.held)
@@ -256,22 +253,21 @@ where
         let mut script = scripts::TUNNELS.prepare_invoke();
         script
             .key(self.tunnels.place(&self.key))
-            .arg(redis.node())
+            .arg(&self.tunnels.holder)
             .arg(1)
             .arg(most.min(u32::MAX as usize))
             .arg(sent.held)
             .arg(sent.ended)
             .arg(millis(redis.lease()));
         let answer = redis.shared.script::<(u8, u32, u32)>(script).await;
-        let Ok((taken, _, others)) = answer else {
+        let Ok((taken, mine, others)) = answer else {
             let (tunnels, key) = (Arc::clone(&self.tunnels), self.key.clone());
             drop(self);
             return tunnels.take_away(&key, most);
         };
         self.is_answered = true;
         self.tunnels.change(&self.key, |held| {
-            held.asking = held.asking.saturating_sub(1);
-            held.others = Some(others);
+            held.answered(mine, others);
             held.open += u32::from(taken);
         });
         Ok((taken > 0).then(|| self.tunnels.lease(&self.key)))
@@ -286,10 +282,7 @@ where
         if self.is_answered {
             return;
         }
-        self.tunnels.change(&self.key, |held| {
-            held.asking = held.asking.saturating_sub(1);
-            held.unsure = true;
-        });
+        self.tunnels.change(&self.key, Held::unanswered);
         self.tunnels.redis.shared.news.notify_one();
     }
 }

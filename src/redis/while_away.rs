@@ -4,11 +4,13 @@ use crate::{error::Refusal, proto::ReplyCode};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WhileAway {
-    /// Goes on by what was last known of the others, and counts what this process does itself. Where nothing is known of a
-    /// key, this process has its part of the limit: a third of it, if three nodes were last counted.
+    /// Goes on by what was last known, and counts what this process does itself. Of what was left of a key's limit then, this
+    /// process has its part, rounded up: a third, if three nodes were last counted. Of a key that nothing is known of, all
+    /// was left. So all nodes together exceed a limit by less than one of each.
     #[default]
     Local,
-    /// Limits nothing.
+    /// Admits. What this process counts by itself as well, as [`ConcurrentTunnels`](crate::layer::limit::ConcurrentTunnels)
+    /// does, holds for it alone.
     Open,
     /// Refuses, with 01.
     Closed,

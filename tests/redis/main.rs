@@ -10,6 +10,7 @@
     clippy::panic
 )]
 
+mod fleet;
 mod rates;
 mod server;
 mod tunnels;
