@@ -20,6 +20,7 @@ mod recheck;
 #[cfg(feature = "rules")]
 mod recheck_hours;
 mod recheck_names;
+mod recheck_rounds;
 mod recheck_sessions;
 #[cfg(feature = "rules")]
 mod rules;

@@ -44,6 +44,7 @@
 //! ```
 
 mod layer;
+mod rounds;
 mod swap_policy;
 
 pub mod recheck;

@@ -1,6 +1,6 @@
 use std::{
     fmt,
-    future::Future,
+    future::{Future, poll_fn},
     io,
     pin::Pin,
     task::{Context, Poll, ready},
@@ -39,12 +39,12 @@ impl<T> RecheckTunnel<T> {
 const AT_MOST: Duration = Duration::from_secs(15 * 60);
 const AT_LEAST: Duration = Duration::from_secs(1);
 
-/// Waits until the policy may have changed because of the time.
-async fn next_change<P: Policy>(policy: &P) {
+/// Waits until the policy may have changed because of the time, and as much longer as is said.
+async fn next_change<P: Policy>(policy: &P, spread: Duration) {
     match policy.next_change() {
         Some(time) => {
             let rest = time.duration_since(SystemTime::now()).unwrap_or_default();
-            sleep(rest.clamp(AT_LEAST, AT_MOST)).await;
+            sleep(rest.clamp(AT_LEAST, AT_MOST) + spread).await;
         }
         None => pending().await,
     }
@@ -52,12 +52,14 @@ async fn next_change<P: Policy>(policy: &P) {
 
 /// Asks a policy about a request at each recheck, and when its hours change, until it refuses.
 pub(super) fn watch<P: Policy>(policy: SwapPolicy<P>, request: Request) -> Watch {
-    let mut rechecks = policy.rechecks();
+    let mut place = policy.enter();
     Box::pin(async move {
+        let spread = place.spread();
         loop {
             let is_due = tokio::select! {
-                is_recheck = rechecks.next() => is_recheck,
-                () = next_change(&policy) => true,
+                biased;
+                is_recheck = poll_fn(|cx| place.poll_round(cx)) => is_recheck,
+                () = next_change(&policy, spread) => true,
             };
             if !is_due {
                 continue;
