@@ -2,6 +2,8 @@
 
 use std::{
     collections::HashMap,
+    hash::Hash,
+    net::IpAddr,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -66,15 +68,33 @@ impl Sums {
 
     /// Returns users and targets, those first that have moved most.
     pub(super) fn lines(&self, listed: &[Listed]) -> (Vec<Line>, Vec<Line>) {
-        let Ended { users, targets } = self.lock().clone_all();
-        let users = lines(users, listed, |listed| {
-            let tunnel = &listed.tunnel;
-            vec![(row::user(&tunnel.identity), tunnel.traffic)]
-        });
-        let targets = lines(targets, listed, |listed| {
-            let tunnel = &listed.tunnel;
-            hosts(&tunnel.target, tunnel.destinations.as_ref(), tunnel.traffic)
-        });
+        let Ended {
+            mut users,
+            mut targets,
+        } = self.lock().clone_all();
+        let all = listed.iter();
+        for (one, sum) in together(all, |one| one.tunnel.identity.name()) {
+            let user = row::user(&one.tunnel.identity);
+            users.entry(user).or_default().merge(sum);
+        }
+        let (associations, others): (Vec<_>, Vec<_>) = listed
+            .iter()
+            .partition(|one| one.tunnel.destinations.is_some());
+        for (one, sum) in together(others, |one| host(&one.tunnel.target)) {
+            let target = row::host(&one.tunnel.target);
+            targets.entry(target).or_default().merge(sum);
+        }
+        for one in associations {
+            let tunnel = &one.tunnel;
+            // The rate of each destination is not known, and that of the first one stands for all.
+            let mut rate = one.rate.unwrap_or_default();
+            let hosts = hosts(&tunnel.target, tunnel.destinations.as_ref(), tunnel.traffic);
+            for (host, traffic) in hosts {
+                let sum = targets.entry(host).or_default();
+                sum.open(traffic, std::mem::take(&mut rate));
+            }
+        }
+        let (users, targets) = (most(users), most(targets));
         (users, targets)
     }
 
@@ -96,6 +116,20 @@ impl Sum {
     fn add(&mut self, traffic: Traffic) {
         self.tunnels += 1;
         self.traffic += traffic;
+    }
+
+    /// Adds a tunnel that is open.
+    fn open(&mut self, traffic: Traffic, rate: Traffic) {
+        self.add(traffic);
+        self.open += 1;
+        self.rate += rate;
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.open += other.open;
+        self.tunnels += other.tunnels;
+        self.traffic += other.traffic;
+        self.rate += other.rate;
     }
 
     const fn moved(&self) -> u64 {
@@ -150,21 +184,32 @@ fn thin(sums: &mut HashMap<String, Sum>) {
     sums.retain(|_, sum| sum.moved() > median);
 }
 
-fn lines(
-    mut sums: HashMap<String, Sum>,
-    listed: &[Listed],
-    names: impl Fn(&Listed) -> Vec<(String, Traffic)>,
-) -> Vec<Line> {
+/// Sums up open tunnels that have something in common, so that of thousands few names are written. Returns one of each
+/// and the sum.
+fn together<'a, K: Eq + Hash>(
+    listed: impl IntoIterator<Item = &'a Listed>,
+    key: impl Fn(&'a Listed) -> K,
+) -> impl Iterator<Item = (&'a Listed, Sum)> {
+    let mut sums = HashMap::new();
     for one in listed {
-        // The rate of each destination is not known, and that of the first one stands for all.
-        let mut rate = one.rate.unwrap_or_default();
-        for (name, traffic) in names(one) {
-            let sum = sums.entry(name).or_default();
-            sum.add(traffic);
-            sum.open += 1;
-            sum.rate += std::mem::take(&mut rate);
-        }
+        let (_, sum) = sums
+            .entry(key(one))
+            .or_insert_with(|| (one, Sum::default()));
+        sum.open(one.tunnel.traffic, one.rate.unwrap_or_default());
     }
+    sums.into_values()
+}
+
+/// The same of two targets that differ in the port.
+fn host(target: &Address) -> (Option<IpAddr>, &str) {
+    match target {
+        Address::Ip(address) => (Some(address.ip()), ""),
+        Address::Name(name, _) => (None, name.as_str()),
+    }
+}
+
+/// Returns those that have moved most.
+fn most(sums: HashMap<String, Sum>) -> Vec<Line> {
     let mut all: Vec<_> = sums.into_iter().collect();
     all.sort_unstable_by(|(one, a), (another, b)| {
         b.moved().cmp(&a.moved()).then_with(|| one.cmp(another))

@@ -61,10 +61,18 @@ pub(super) enum Closing {
     Drained(Duration),
 }
 
-/// Holds the request of an open tunnel, and its traffic.
+/// Holds what is told of an open tunnel, and its traffic.
 pub(super) struct Entry {
     pub(super) id: u64,
-    request: Request,
+    client: SocketAddr,
+    identity: Identity,
+    protocol: Protocol,
+    command: Command,
+    udp_over_tcp: Option<UdpOverTcp>,
+    target: Address,
+    /// What services below fill in.
+    dialled: Option<Dialled>,
+    destinations: Option<Destinations>,
     since: SystemTime,
     started: Instant,
     up: AtomicU64,
@@ -77,7 +85,14 @@ impl Entry {
     pub(super) fn new(id: u64, request: Request) -> Self {
         Self {
             id,
-            request,
+            client: request.peer,
+            udp_over_tcp: request.extensions.get().copied(),
+            dialled: request.extensions.get().cloned(),
+            destinations: request.extensions.get().cloned(),
+            identity: request.identity,
+            protocol: request.protocol,
+            command: request.command,
+            target: request.target,
             since: SystemTime::now(),
             started: Instant::now(),
             up: AtomicU64::new(0),
@@ -108,18 +123,18 @@ impl Entry {
 
     /// Copies it as it is now.
     pub(super) fn snapshot(&self) -> OpenTunnel {
-        let request = &self.request;
+        let dialled = self.dialled.as_ref();
         OpenTunnel {
             id: self.id,
-            client: request.peer,
-            identity: request.identity.clone(),
-            protocol: request.protocol,
-            command: request.command,
-            udp_over_tcp: request.extensions.get().copied(),
-            target: request.target.clone(),
-            reached: request.extensions.get().and_then(Dialled::get),
-            upstream: request.extensions.get().and_then(Dialled::upstream),
-            destinations: request.extensions.get().cloned(),
+            client: self.client,
+            identity: self.identity.clone(),
+            protocol: self.protocol,
+            command: self.command,
+            udp_over_tcp: self.udp_over_tcp,
+            target: self.target.clone(),
+            reached: dialled.and_then(Dialled::get),
+            upstream: dialled.and_then(Dialled::upstream),
+            destinations: self.destinations.clone(),
             since: self.since,
             age: self.started.elapsed(),
             traffic: self.traffic(),
