@@ -14,6 +14,7 @@ mod support;
 mod about;
 #[cfg(all(feature = "limit", feature = "metrics", feature = "proxy-url"))]
 mod access_log;
+mod access_log_values;
 #[cfg(all(feature = "limit", feature = "metrics", feature = "proxy-url"))]
 mod admin;
 #[cfg(all(feature = "limit", feature = "proxy-url"))]

@@ -1,7 +1,9 @@
 //! `[access_log]` of the file: one line for each session that has ended.
 
 mod json;
+mod object;
 mod squid;
+mod values;
 mod writer;
 
 use std::{

@@ -105,18 +105,28 @@ impl Privacy {
 
     /// The address of a target.
     pub(crate) fn target_address(&self, address: IpAddr) -> Option<String> {
+        self.target_ip(address).map(|address| address.to_string())
+    }
+
+    /// The same, as an address.
+    pub(crate) fn target_ip(&self, address: IpAddr) -> Option<IpAddr> {
         match self.targets {
-            Targets::Full => Some(address.to_string()),
-            Targets::Domain => Some(network(address).to_string()),
+            Targets::Full => Some(address),
+            Targets::Domain => Some(network(address)),
             Targets::None => None,
         }
     }
 
     /// The name of a target.
     pub(crate) fn target_name(&self, name: &str) -> Option<String> {
+        self.shown_name(name).map(str::to_owned)
+    }
+
+    /// The same, where it need not be kept.
+    pub(crate) fn shown_name<'a>(&self, name: &'a str) -> Option<&'a str> {
         match self.targets {
-            Targets::Full => Some(name.to_owned()),
-            Targets::Domain => Some(domain(name).to_owned()),
+            Targets::Full => Some(name),
+            Targets::Domain => Some(domain(name)),
             Targets::None => None,
         }
     }
@@ -128,7 +138,10 @@ impl Privacy {
 
     /// A user's name, as logs write it.
     pub(crate) fn user(&self, identity: &Identity) -> String {
-        self.user_name(&identity.to_string())
+        match self.users {
+            Users::Full => identity.to_string(),
+            Users::Hashed => self.user_name(&identity.to_string()),
+        }
     }
 
     pub(super) fn user_name(&self, name: &str) -> String {
