@@ -16,6 +16,7 @@ mod accounting;
 mod accounts;
 mod auth;
 mod authorities;
+mod background;
 mod bind;
 mod certificates;
 mod certified;

@@ -15,6 +15,7 @@ use crate::{
     accounting,
     accounts::Accounts,
     auth::UsersPolicy,
+    background,
     limits::InForce,
     names::Names,
     ports::TakenPorts,
@@ -146,7 +147,10 @@ impl Shared {
         let are_others = !accounts
             .directories()
             .is_same_as(self.accounts.borrow().directories());
-        self.accounts.send_replace(accounts.clone());
+        let old = (
+            self.accounts.send_replace(accounts.clone()),
+            self.policy.current(),
+        );
         for name in changed {
             self.remembered.forget(name);
         }
@@ -155,5 +159,6 @@ impl Shared {
         }
         self.policy.swap(UsersPolicy { accounts, rules });
         self.policy.recheck();
+        background::drop(old);
     }
 }

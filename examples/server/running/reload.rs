@@ -2,23 +2,23 @@
 
 use std::{future::pending, path::Path, time::Duration};
 
-use tokio::{
-    task::{JoinError, JoinHandle},
-    time::timeout,
-};
+use tokio::{sync::oneshot, time::timeout};
 use tower_socks::BoxError;
 
 use super::{Prepared, Running};
 use crate::{
-    cli::Flags, htpasswd::UsersFile, settings::Settings, signals::Phase, status::reloads, systemd,
-    warnings::warn_if_exposed,
+    background, cli::Flags, htpasswd::UsersFile, settings::Settings, signals::Phase,
+    status::reloads, systemd, warnings::warn_if_exposed,
 };
 
 /// A file that is read for so long has something in it that does not answer.
 const LONG: Duration = Duration::from_secs(10);
 
 /// What is being read, in a thread of its own: reading a file blocks, and so does sorting a million names.
-pub(super) struct Loading(JoinHandle<Result<Settings, BoxError>>);
+pub(super) struct Loading(oneshot::Receiver<Result<Settings, BoxError>>);
+
+/// What is said of a thread that gave no answer.
+const PANICKED: &str = "what read it has panicked";
 
 impl Running {
     /// Begins to read the file.
@@ -34,31 +34,35 @@ impl Running {
             .bound()
             .with_status(self.status_server.address());
         let load = move || Settings::load(&flags, &bound);
-        Some(Loading(tokio::task::spawn_blocking(load)))
+        match background::spawn(load) {
+            Ok(outcome) => Some(Loading(outcome)),
+            Err(error) => {
+                reloads::failed();
+                tracing::error!("kept what was in force: there is no thread to read by: {error}");
+                systemd::ready();
+                None
+            }
+        }
     }
 
     /// Puts in force what was read, or says why not.
-    pub(super) fn change(&mut self, loaded: Result<Result<Settings, BoxError>, JoinError>) {
+    pub(super) fn change(&mut self, loaded: Result<Settings, BoxError>) {
         if *self.stop.borrow() >= Phase::Drained {
             return;
         }
         let path = self.flags.config.as_ref();
         let path = path.map_or_else(String::new, |path| path.display().to_string());
         match loaded {
-            Ok(Ok(settings)) => {
+            Ok(settings) => {
                 if let Err(problem) = self.put_in_force(settings, &path) {
                     reloads::failed();
                     tracing::error!("kept what was in force: {path}: {problem}");
                 }
             }
-            Ok(Err(error)) => {
+            Err(error) => {
                 reloads::failed();
                 let mistakes = error.to_string().replace('\n', "; ");
                 tracing::error!("kept what was in force: {mistakes}");
-            }
-            Err(error) => {
-                reloads::failed();
-                tracing::error!("kept what was in force: {path}: {error}");
             }
         }
     }
@@ -147,8 +151,11 @@ impl Running {
             let (_, users) = UsersFile::read(&path)?;
             Ok((in_force.with_file(&users)?, path))
         };
-        let read = tokio::task::spawn_blocking(read).await;
-        match read.unwrap_or_else(|error| Err(error.to_string())) {
+        let read = match background::spawn(read) {
+            Ok(outcome) => outcome.await.unwrap_or_else(|_| Err(PANICKED.into())),
+            Err(error) => Err(error.to_string()),
+        };
+        match read {
             Ok((accounts, path)) => {
                 let users = accounts.len();
                 self.shared.replace_users(accounts);
@@ -163,11 +170,11 @@ impl Running {
 pub(super) async fn ended(
     loading: &mut Option<Loading>,
     flags: &Flags,
-) -> Result<Result<Settings, BoxError>, JoinError> {
+) -> Result<Settings, BoxError> {
     let Some(Loading(task)) = loading else {
         return pending().await;
     };
-    match timeout(LONG, &mut *task).await {
+    let read = match timeout(LONG, &mut *task).await {
         Ok(read) => read,
         Err(_) => {
             let path = flags.config.as_deref().unwrap_or(Path::new(""));
@@ -178,5 +185,6 @@ pub(super) async fn ended(
             );
             task.await
         }
-    }
+    };
+    read.unwrap_or_else(|_| Err(PANICKED.into()))
 }
