@@ -6,9 +6,10 @@ use smallvec::SmallVec;
 
 use super::{
     address_forms::AddressForms,
+    candidates::Candidates,
     compiled::{Compiled, Stated},
     decision::{Decided, Effect, Reason},
-    index::{Candidates, Found, Keys, Reach, includes},
+    index::{Found, Keys, Reach, includes},
     postings::RuleId,
     protections::Protections,
     query::Query,

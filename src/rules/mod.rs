@@ -108,6 +108,7 @@
 
 mod address_forms;
 mod builder;
+mod candidates;
 mod compiled;
 mod de;
 mod de_values;
@@ -117,6 +118,7 @@ mod error;
 mod evaluate;
 mod explain;
 mod index;
+mod index_builder;
 mod ipv4_in_ipv6;
 mod nat64;
 mod network;

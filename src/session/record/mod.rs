@@ -3,16 +3,13 @@
 mod counter;
 mod destinations;
 mod end;
+mod facts;
 mod id;
 mod recording;
 mod sink;
 mod snapshot;
 
-pub(crate) use self::{
-    counter::Counter,
-    id::SessionIds,
-    recording::{Recording, Sinks},
-};
+pub(crate) use self::{counter::Counter, facts::Sinks, id::SessionIds, recording::Recording};
 pub use self::{
     destinations::{Destination, Destinations},
     end::{End, EndKind},

@@ -2,75 +2,29 @@
 
 use std::{
     fmt,
-    net::SocketAddr,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, SystemTime},
+    time::SystemTime,
 };
 
 use tokio::time::Instant;
 
-use super::{Counter, Destinations, End, EndKind, Forwarded, Record, SessionId, Sink};
+use super::{
+    Counter, End, EndKind, SessionId, Sink,
+    facts::{Asked, Executed, Facts, Sinks, State},
+};
 use crate::{
     error::{FailedAttempt, SessionError, Step, find, reply_code},
-    proto::{Address, Command, ReplyCode, UdpOverTcp},
+    proto::{Address, Command, ReplyCode},
     relay::{RelayError, Traffic},
-    session::{Accepted, Dialled, Draining, Extensions, Identity, Protocol, Request, has_left},
+    session::{Accepted, Extensions, Identity, Protocol, Request, has_left},
 };
-
-/// Who gets the records of a session, from its beginning to its end.
-pub(crate) type Sinks = Arc<[Arc<dyn Sink>]>;
 
 /// Collects what is known of a session. It rides in the extensions of the connection, and clones share it.
 #[derive(Clone)]
-pub(crate) struct Recording(Arc<Inner>);
-
-struct Inner {
-    sinks: Sinks,
-    unspoken: Arc<AtomicU64>,
-    id: SessionId,
-    listener: Option<Arc<str>>,
-    client: SocketAddr,
-    local: SocketAddr,
-    accepted: (SystemTime, Instant),
-    draining: Draining,
-    state: Mutex<State>,
-}
-
-#[derive(Default)]
-struct State {
-    protocol: Option<Protocol>,
-    /// Requests until now.
-    requests: u64,
-    /// The request that has not ended.
-    request: Option<Asked>,
-}
-
-/// A request.
-struct Asked {
-    began: Instant,
-    identity: Identity,
-    command: Command,
-    udp_over_tcp: Option<UdpOverTcp>,
-    target: Address,
-    forwarded: Option<Forwarded>,
-    /// What the services below fill in, once it is executed.
-    executed: Option<Executed>,
-}
-
-#[derive(Default)]
-struct Executed {
-    dialled: Dialled,
-    destinations: Option<Destinations>,
-    counter: Option<Counter>,
-    bound: Option<Address>,
-    reply_code: Option<ReplyCode>,
-    dial: Option<Duration>,
-    /// How the tunnel ended, if its session says no more.
-    tunnel: Option<EndKind>,
-}
+pub(crate) struct Recording(Arc<Facts>);
 
 impl Recording {
     pub(crate) fn begin<Io>(
@@ -80,7 +34,7 @@ impl Recording {
         listener: Option<Arc<str>>,
         accepted: &Accepted<Io>,
     ) -> Self {
-        Self(Arc::new(Inner {
+        Self(Arc::new(Facts {
             sinks,
             unspoken,
             id,
@@ -155,7 +109,7 @@ impl Recording {
         const MOST: usize = 4096;
         let (path, _) = path.split_once('?').unwrap_or((path, ""));
         if let Some(asked) = &mut self.0.lock().request {
-            asked.forwarded = Some(Forwarded {
+            asked.forwarded = Some(super::Forwarded {
                 method: method.into(),
                 path: path.chars().take(MOST).collect::<String>().into(),
                 status: None,
@@ -305,96 +259,6 @@ impl Recording {
     /// tell.
     pub(crate) fn dropped(&self, traffic: Option<Traffic>) {
         self.0.dropped(traffic);
-    }
-}
-
-impl Asked {
-    fn is_counted(&self) -> bool {
-        let executed = self.executed.as_ref();
-        executed.is_some_and(|executed| executed.counter.is_some())
-    }
-}
-
-impl Inner {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// By the clock of the machine as it was when the connection was accepted: it may be set meanwhile.
-    fn clock(&self, at: Instant) -> SystemTime {
-        let (accepted, instant) = self.accepted;
-        accepted + at.saturating_duration_since(instant)
-    }
-
-    fn record(&self, state: &State, end: Option<End>) -> Record {
-        let asked = state.request.as_ref();
-        let executed = asked.and_then(|asked| asked.executed.as_ref());
-        let counter = executed.and_then(|executed| executed.counter.as_ref());
-        let began = asked.map_or(self.accepted.1, |asked| asked.began);
-        Record {
-            session: self.id,
-            request: asked.map_or(0, |_| state.requests),
-            accepted: self.accepted.0,
-            started: self.clock(began),
-            protocol: state.protocol,
-            listener: self.listener.clone(),
-            client: self.client,
-            local: self.local,
-            identity: asked
-                .map(|asked| asked.identity.clone())
-                .unwrap_or_default(),
-            tried: None,
-            command: asked.map(|asked| asked.command),
-            udp_over_tcp: asked.and_then(|asked| asked.udp_over_tcp),
-            target: asked.map(|asked| asked.target.clone()),
-            forwarded: asked.and_then(|asked| asked.forwarded.clone()),
-            dialled: executed.and_then(|executed| executed.dialled.get()),
-            upstream: executed.and_then(|executed| executed.dialled.upstream()),
-            bound: executed.and_then(|executed| executed.bound.clone()),
-            reply_code: executed.and_then(|executed| executed.reply_code),
-            dial: executed.and_then(|executed| executed.dial),
-            traffic: counter.map(Counter::traffic).unwrap_or_default(),
-            datagrams: counter.map(Counter::datagrams).unwrap_or_default(),
-            datagrams_dropped: counter.map_or(0, Counter::dropped),
-            destinations: executed.and_then(|executed| executed.destinations.clone()),
-            duration: began.elapsed(),
-            end,
-        }
-    }
-
-    fn tell(&self, record: &Record) {
-        for sink in &*self.sinks {
-            sink.ended(record);
-        }
-    }
-
-    fn dropped(&self, traffic: Option<Traffic>) {
-        let mut state = self.lock();
-        let Some(asked) = &state.request else {
-            return;
-        };
-        let ended = asked.executed.as_ref().and_then(|executed| executed.tunnel);
-        let kind = match ended {
-            Some(kind) => kind,
-            None if std::thread::panicking() => EndKind::Panicked,
-            None if self.draining.is_begun() => EndKind::Drained,
-            None => EndKind::Dropped,
-        };
-        let is_counted = asked.is_counted();
-        let mut record = self.record(&state, Some(End::without_error(kind)));
-        state.request = None;
-        drop(state);
-        if let Some(traffic) = traffic.filter(|_| !is_counted) {
-            record.traffic = traffic;
-        }
-        self.tell(&record);
-    }
-}
-
-/// What was asked and never ended, since a layer of somebody else's reads the requests.
-impl Drop for Inner {
-    fn drop(&mut self) {
-        self.dropped(None);
     }
 }
 
