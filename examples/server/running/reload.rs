@@ -101,7 +101,10 @@ impl Running {
         warn_if_exposed(&self.flags, &settings);
         let directories: Vec<_> = accounts.directories().names().collect();
         // Nobody knows how many users they have.
-        let users = (directories.is_empty() || accounts.len() > 0).then_some(accounts.len());
+        let users = match (accounts.len(), directories.is_empty()) {
+            (0, false) => None,
+            (users, _) => Some(users),
+        };
         let directories = (!directories.is_empty()).then(|| directories.join(", "));
         let counts = (users, rules.len());
         self.shared.replace(accounts.clone(), rules.clone());

@@ -90,3 +90,66 @@ impl Availability {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::{
+        io,
+        sync::{Arc, Mutex},
+    };
+
+    use tokio::time::advance;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Lines {
+        fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(line);
+            Ok(line.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Lines {
+        /// How many are warnings, and how many say that it answers again.
+        fn count(&self) -> (usize, usize) {
+            let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+            let count = |what: &str| text.matches(what).count();
+            (count("WARN"), count("answers again"))
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_comes_and_goes_is_told_of_a_few_times_and_one_that_stays_away_in_any_case() {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_writer(move || writer.clone())
+            .with_ansi(false)
+            .finish();
+        let _logged = tracing::subscriber::set_default(subscriber);
+        let server = Availability::new("server".into());
+        for _ in 0..100 {
+            server.failed(&"away");
+            server.answered();
+        }
+        assert_eq!(lines.count(), (4, 4));
+        server.failed(&"away");
+        assert_eq!(lines.count(), (4, 4));
+        advance(Duration::from_secs(11)).await;
+        for _ in 0..3 {
+            server.failed(&"away");
+        }
+        assert_eq!(lines.count(), (5, 4));
+        server.answered();
+        server.answered();
+        assert_eq!(lines.count(), (5, 5));
+    }
+}
