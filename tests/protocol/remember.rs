@@ -561,3 +561,24 @@ fn nothing_of_it_is_shown() {
         assert!(!shown.contains(secret), "{shown}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn other_times_hold_for_what_is_remembered_already() {
+    let mut stack = remembered();
+    stack.verified("joe", "secret", Ok(joe())).await.unwrap();
+    let wrong = stack.verified("joe", "x", Err(AuthError::Denied)).await;
+    assert!(is_denied(&wrong));
+    advance(Duration::from_secs(4)).await;
+    let second = Duration::from_secs(1);
+    let other = RememberLayer::new().unwrap().right_for(300 * second);
+    stack.layer.set_like(&other.wrong_for(second));
+    // The wrong one is too old by now.
+    assert_eq!(stack.layer.len(), 1);
+    advance(200 * second).await;
+    stack.knows("joe", "secret").unwrap();
+    let other = RememberLayer::new().unwrap().right_for(Duration::ZERO);
+    stack.layer.set_like(&other);
+    assert!(stack.layer.is_empty());
+    stack.verified("joe", "secret", Ok(joe())).await.unwrap();
+    assert!(stack.layer.is_empty());
+}
