@@ -6,9 +6,12 @@ use std::{
         Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use tokio::time::Instant;
+
+use crate::admission::LogBudget;
 
 /// Failures in a row after which nothing is asked any more.
 const MOST: u32 = 3;
@@ -18,9 +21,11 @@ const UP: &str = "socks_store_up";
 #[cfg(feature = "metrics")]
 const FAILURES: &str = "socks_store_failures_total";
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Breaker {
     is_open: AtomicBool,
+    /// One that comes and goes is not told each time.
+    lines: LogBudget,
     state: Mutex<State>,
 }
 
@@ -37,7 +42,11 @@ impl Breaker {
             metrics::gauge!(UP, "store" => "redis").set(1);
             metrics::counter!(FAILURES, "store" => "redis").increment(0);
         }
-        Self::default()
+        Self {
+            is_open: AtomicBool::new(false),
+            lines: LogBudget::new(10, Duration::from_secs(60)),
+            state: Mutex::default(),
+        }
     }
 
     /// Whether nothing is to be asked.
@@ -53,7 +62,10 @@ impl Breaker {
             #[cfg(feature = "metrics")]
             metrics::gauge!(UP, "store" => "redis").set(1);
             let away = since.elapsed().as_secs_f64();
-            tracing::info!(store = "redis", away, "the store answers again");
+            if let Some(suppressed) = self.lines.take() {
+                let suppressed = suppressed.field();
+                tracing::info!(store = "redis", away, suppressed, "the store answers again");
+            }
         }
     }
 
@@ -70,10 +82,14 @@ impl Breaker {
         self.is_open.store(true, Ordering::Relaxed);
         #[cfg(feature = "metrics")]
         metrics::gauge!(UP, "store" => "redis").set(0);
-        tracing::warn!(
-            store = "redis",
-            %error,
-            "the store is away: each limit does what it was told for that"
-        );
+        if let Some(suppressed) = self.lines.take() {
+            let suppressed = suppressed.field();
+            tracing::warn!(
+                store = "redis",
+                %error,
+                suppressed,
+                "the store is away: each limit does what it was told for that"
+            );
+        }
     }
 }

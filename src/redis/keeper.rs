@@ -15,9 +15,11 @@ pub(super) async fn keep(shared: Weak<Shared>) {
     let mut renewed: Option<Instant> = None;
     while let Some(shared) = shared.upgrade() {
         if shared.breaker.is_open() {
-            if shared.command::<String>(&cmd("PING")).await.is_err() {
-                sleep(LOOK).await;
-            }
+            sleep(LOOK).await;
+            // One that takes no writes is not back.
+            let mut probe = cmd("SET");
+            probe.arg(shared.probe_place()).arg(1).arg("EX").arg(1);
+            let _ = shared.command::<String>(&probe).await;
             renewed = None;
             continue;
         }

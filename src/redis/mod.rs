@@ -27,6 +27,7 @@ mod kept;
 mod rates;
 mod scripts;
 mod shared;
+mod tunnel_counts;
 mod tunnels;
 mod while_away;
 

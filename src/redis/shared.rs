@@ -81,6 +81,10 @@ impl Shared {
         self.lease
     }
 
+    pub(super) fn probe_place(&self) -> String {
+        format!("{}:probe:{}", self.prefix, self.node)
+    }
+
     pub(super) fn nodes_place(&self) -> String {
         format!("{}:nodes", self.prefix)
     }

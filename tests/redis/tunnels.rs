@@ -23,11 +23,12 @@ fn local(redis: &Redis, most: usize) -> impl Limiter<Permit: std::fmt::Debug> {
     limit(redis, most, WhileAway::Local)
 }
 
-/// What is written down of joe's tunnels: a number for each node.
+/// What is written down of joe's tunnels: a number for each node that has any.
 fn written(server: &Server) -> Vec<u32> {
     let all = server.cli(&["HVALS", "tower-socks:tunnels:test:{user:joe}"]);
     let counts = all.lines().filter_map(|line| line.split(' ').next());
-    counts.filter_map(|count| count.parse().ok()).collect()
+    let counts = counts.filter_map(|count| count.parse().ok());
+    counts.filter(|count| *count > 0).collect()
 }
 
 #[tokio::test]
@@ -194,6 +195,26 @@ async fn a_redis_that_has_lost_everything_is_told_again() {
         admitted(&limits[1], "joe").await.is_ok()
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_redis_that_takes_no_writes_is_away() {
+    let server = Server::start();
+    let node = server.node();
+    let limit = limit(&node, 3, WhileAway::Closed);
+    let _open = admitted(&limit, "joe").await.unwrap();
+    server.cli(&["REPLICAOF", "127.0.0.1", "1"]);
+    for _ in 0..5 {
+        let refusal = admitted(&limit, "joe").await.unwrap_err();
+        assert_eq!(refusal.code(), ReplyCode::GENERAL_FAILURE);
+    }
+    assert!(!node.is_up());
+    // It answers a probe, but not as one has to that is back.
+    sleep(Duration::from_millis(1_200)).await;
+    assert!(!node.is_up());
+    server.cli(&["REPLICAOF", "NO", "ONE"]);
+    until("it is back", async || node.is_up()).await;
+    assert!(admitted(&limit, "joe").await.is_ok());
 }
 
 #[tokio::test]
