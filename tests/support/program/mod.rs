@@ -76,6 +76,8 @@ impl Server {
 
     /// Spawns what becomes the server, and waits until it listens.
     pub fn spawn(command: &mut Command) -> Self {
+        // A machine without a name server is not waited for by names that nobody has.
+        command.env("RES_OPTIONS", "timeout:1 attempts:1");
         let mut process = command.stderr(Stdio::piped()).spawn().unwrap();
         let mut log = BufReader::new(process.stderr.take().unwrap());
         let address = Self::listening(&mut log);
