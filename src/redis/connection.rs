@@ -1,6 +1,6 @@
 use std::{
     error, fmt,
-    sync::{Arc, Weak},
+    sync::{Arc, Weak, atomic::Ordering},
     time::Duration,
 };
 
@@ -56,8 +56,10 @@ impl Redis {
         self.shared.nodes()
     }
 
-    /// Gives up all that this node holds, as a process does that ends. Waits no longer than the timeout for each store.
+    /// Gives up all that this node holds, as a process does that ends. Nothing is renewed any more, so nothing is to be taken
+    /// afterwards. Waits no longer than the timeout for each store.
     pub async fn leave(&self) {
+        self.shared.has_left.store(true, Ordering::Relaxed);
         for kept in self.shared.kept() {
             kept.leave().await;
         }

@@ -1,6 +1,9 @@
 //! The task that renews what a node holds, counts nodes, and looks whether Redis is back.
 
-use std::{sync::Weak, time::Duration};
+use std::{
+    sync::{Weak, atomic::Ordering},
+    time::Duration,
+};
 
 use ::redis::{Pipeline, cmd};
 use tokio::time::{Instant, sleep};
@@ -14,6 +17,9 @@ const LOOK: Duration = Duration::from_millis(500);
 pub(super) async fn keep(shared: Weak<Shared>) {
     let mut renewed: Option<Instant> = None;
     while let Some(shared) = shared.upgrade() {
+        if shared.has_left.load(Ordering::Relaxed) {
+            return;
+        }
         if shared.breaker.is_open() {
             sleep(LOOK).await;
             // One that takes no writes is not back.

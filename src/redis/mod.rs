@@ -16,6 +16,47 @@
 //!   in a row nothing asks any more, until Redis answers again; the log says both once.
 //! * **Away.** What a limit does meanwhile is said for each: see [`WhileAway`].
 //!
+//! # Example
+//!
+//! ```
+//! use tower::{ServiceBuilder, ServiceExt};
+//! use tower_socks::{
+//!     Connector, Identity, Request,
+//!     layer::{
+//!         key,
+//!         limit::{ConcurrentTunnels, LimitLayer, Pace, RequestRate},
+//!     },
+//!     proto::{Address, Command},
+//!     redis::{Redis, RedisRates, RedisTunnels},
+//! };
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), tower_socks::BoxError> {
+//! # let url = "redis://127.0.0.1:1";
+//! let redis = Redis::builder(url)?.prefix("proxies").build()?;
+//! let rate = RequestRate::by_request(Pace::per_minute(100), key::user);
+//! let tunnels = ConcurrentTunnels::new(2, key::user);
+//! let service = ServiceBuilder::new()
+//!     .layer(LimitLayer::new((
+//!         rate.with_store(RedisRates::new(&redis, "users")),
+//!         tunnels.with_store(RedisTunnels::new(&redis, "users")),
+//!     )))
+//!     .service(Connector::direct());
+//!
+//! let target = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+//! let mut request = Request::new(Command::CONNECT, Address::Ip(target.local_addr()?));
+//! request.identity = Identity::named("joe");
+//! let first = service.clone().oneshot(request.clone()).await?;
+//! let second = service.clone().oneshot(request.clone()).await?;
+//! // Also where Redis is away, as it is here.
+//! let error = service.oneshot(request).await.unwrap_err();
+//! assert_eq!(error.to_string(), "\"joe\" has 2 tunnels already");
+//! # drop((first, second));
+//! redis.leave().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! Keys are `PREFIX:KIND:NAME:{KEY}`, with the key of the limit as a hash tag: in a cluster all that belongs to one key
 //! is in one place, and no script has two keys.
 

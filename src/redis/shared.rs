@@ -4,7 +4,7 @@ use std::{
     hash::{BuildHasher, RandomState},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     time::Duration,
 };
@@ -27,6 +27,8 @@ pub(super) struct Shared {
     /// Nodes when they were last counted, this one included.
     nodes: AtomicU32,
     holders: AtomicU32,
+    /// Nothing is held any more, and nothing is to be renewed.
+    pub(super) has_left: AtomicBool,
     kept: Mutex<Vec<Weak<dyn Kept>>>,
     /// Something is to be written down.
     pub(super) news: Notify,
@@ -53,6 +55,7 @@ impl Shared {
             breaker: Breaker::new(),
             nodes: AtomicU32::new(1),
             holders: AtomicU32::new(0),
+            has_left: AtomicBool::new(false),
             kept: Mutex::default(),
             news: Notify::new(),
         }
