@@ -136,7 +136,7 @@ async fn a_user_has_what_the_service_says_and_the_connection_is_kept() {
     };
     let ((joe, jane), _open) = tokio::join!(asking, serving);
     assert_eq!(joe.name(), Some(&b"joe"[..]));
-    assert_eq!(joe.groups(), ["night".into(), "staff".into()]);
+    assert_eq!(joe.groups(), ["night", "staff"].map(Box::<str>::from));
     assert_eq!(Amounts::of(&joe), Some(&Amounts::new().tunnels(7)));
     assert_eq!((jane.name(), jane.groups().len()), (Some(&b"jane"[..]), 0));
 }

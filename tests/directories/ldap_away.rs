@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tokio::net::TcpSocket;
 use tower_socks::{
     Refusal,
     error::AuthError,
@@ -23,10 +24,12 @@ fn open(asked: &crate::slapd::Asked) -> Answer {
     }
 }
 
-/// Where nobody listens.
-async fn nobody() -> String {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    format!("ldap://{}", listener.local_addr().unwrap())
+/// Where nobody listens for as long as the socket is there.
+fn nobody() -> (String, TcpSocket) {
+    let reserved = TcpSocket::new_v4().unwrap();
+    reserved.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = reserved.local_addr().unwrap();
+    (format!("ldap://{address}"), reserved)
 }
 
 fn is_away(error: &tower_socks::BoxError) -> bool {
@@ -39,15 +42,14 @@ fn is_away(error: &tower_socks::BoxError) -> bool {
 #[tokio::test]
 async fn the_next_server_is_asked_and_the_first_left_alone() {
     let slapd = Slapd::start(open).await;
-    let ldap = Ldap::by_search([nobody().await, slapd.url()], "dc=x", "(uid={user})")
+    let (nobody, _reserved) = nobody();
+    let ldap = Ldap::by_search([nobody.clone(), slapd.url()], "dc=x", "(uid={user})")
         .build()
         .unwrap();
     for _ in 0..3 {
         log_in(&ldap, "joe", "secret").await.unwrap();
     }
-    let ldap = Ldap::by_dn([nobody().await], "uid={user},dc=x")
-        .build()
-        .unwrap();
+    let ldap = Ldap::by_dn([nobody], "uid={user},dc=x").build().unwrap();
     let error = log_in(&ldap, "joe", "secret").await.unwrap_err();
     assert!(is_away(&error));
     // A moment later it is not even tried.

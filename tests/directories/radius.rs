@@ -89,7 +89,7 @@ async fn a_user_has_what_the_server_says() {
     let (joe, ()) = tokio::join!(log_in, serving);
     let joe = joe.unwrap();
     assert_eq!(joe.name(), Some(&b"joe"[..]));
-    assert_eq!(joe.groups(), ["night".into(), "staff".into()]);
+    assert_eq!(joe.groups(), ["night", "staff"].map(Box::<str>::from));
     let amounts = Amounts::new().tunnels(7).upload(10_000).download(20_000);
     assert_eq!(Amounts::of(&joe), Some(&amounts));
 }
@@ -104,7 +104,7 @@ async fn groups_may_be_those_of_class() {
         server.send(&packet.answer(2, &attributes), &packet).await;
     };
     let (joe, ()) = tokio::join!(log_in(&radius, "joe", "secret"), serving);
-    assert_eq!(joe.unwrap().groups(), ["staff".into()]);
+    assert_eq!(joe.unwrap().groups(), [Box::<str>::from("staff")]);
 }
 
 #[tokio::test]
@@ -183,7 +183,7 @@ async fn forged_answers_count_for_nothing_and_the_right_one_does() {
         server.send(&right, &packet).await;
     };
     let (joe, ()) = tokio::join!(log_in(&radius, "joe", "secret"), serving);
-    assert_eq!(joe.unwrap().groups(), ["staff".into()]);
+    assert_eq!(joe.unwrap().groups(), [Box::<str>::from("staff")]);
 }
 
 #[tokio::test]

@@ -283,10 +283,7 @@ fn the_script_of_browsers_moves() {
         std::io::Result::Ok(answer.contains("FindProxyForURL"))
     };
     assert!(gets(first).unwrap());
-    let free = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let free: SocketAddr = ([127, 0, 0, 1], quiet_port()).into();
     file.write(&script(free.port()));
     server.signal(Signal::HUP);
     assert!(server.says("pac at http://").contains(&free.to_string()));

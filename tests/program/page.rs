@@ -10,7 +10,10 @@ use serde_json::Value;
 
 use crate::{
     status::status,
-    support::program::{Server, connect_request, exchange, file::File, http::get},
+    support::{
+        program::{Server, connect_request, exchange, file::File, http::get},
+        udp::quiet_port,
+    },
 };
 
 const METRICS: &str = "[metrics]\nlisten = \"127.0.0.1:0\"\n";
@@ -239,10 +242,7 @@ fn refusals_failures_and_failed_logins_are_told_with_their_reasons() {
         exchange(&mut login(b"x").1, &connect_request(mail), 10)[1],
         2
     );
-    let closed = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let closed = ([127, 0, 0, 1], quiet_port()).into();
     assert_eq!(
         exchange(&mut login(b"x").1, &connect_request(closed), 10)[1],
         5

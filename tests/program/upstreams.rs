@@ -12,14 +12,17 @@ use rustix::process::Signal;
 
 use crate::{
     status::status,
-    support::program::{
-        Server,
-        carried::{Carrier, echo},
-        certificates::Authority,
-        complaint, connect_request, exchange,
-        file::File,
-        http::get,
-        program,
+    support::{
+        program::{
+            Server,
+            carried::{Carrier, echo},
+            certificates::Authority,
+            complaint, connect_request, exchange,
+            file::File,
+            http::get,
+            program,
+        },
+        udp::quiet_port,
     },
 };
 
@@ -30,12 +33,9 @@ fn proxy(name: &str, proxy: SocketAddr, more: &str) -> String {
     format!("[upstreams.{name}]\nurl = \"socks5h://{proxy}\"\n{more}\n")
 }
 
-/// An address at which nobody listens: that of a listener that is gone.
+/// An address at which nobody listens. Of a listener that is gone somebody else could get the port.
 fn nobody() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
+    ([127, 0, 0, 1], quiet_port()).into()
 }
 
 /// The code of the reply to CONNECT, and the stream.
@@ -249,8 +249,10 @@ fn where_one_upstream_is_killed_the_other_takes_over() {
 /// A probe finds it, whether anybody asks for anything or not.
 #[test]
 fn probes_find_what_is_down_and_what_is_up_again() {
-    let mut paris = Server::start(&FLAGS, "info");
-    let address = paris.address;
+    let address = nobody();
+    let listen = address.to_string();
+    let flags = ["--listen", &listen, "--allow-private"];
+    let mut paris = Server::start(&flags, "info");
     let probe = "probe = { every = \"100ms\", timeout = \"5s\", rise = 1, fall = 2 }";
     let file = File::new(&format!(
         "upstream = \"paris\"\n{}{METRICS}",
@@ -273,8 +275,7 @@ fn probes_find_what_is_down_and_what_is_up_again() {
     assert!(numbers.contains("socks_upstream_up{upstream=\"paris\"} 0\n"));
     assert!(!numbers.contains("socks_upstream_probe_failures_total{upstream=\"paris\"} 0\n"));
     // Another one at the same place.
-    let listen = address.to_string();
-    let mut again = Server::start(&["--listen", &listen, "--allow-private"], "info");
+    let mut again = Server::start(&flags, "info");
     eventually("green", || is("200", ""));
     server.says("upstream up again upstream=paris");
     // A greeting is no session that failed.

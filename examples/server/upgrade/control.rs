@@ -225,12 +225,14 @@ fn start(turn: OwnedSemaphorePermit, server: mpsc::Sender<Asked>) {
     });
 }
 
-/// Says how it ended.
+/// Says how it ended, once another one may begin: whoever reads it may try again at once.
 fn end(outcome: Result<(), String>, server: &mpsc::Sender<Asked>, turn: OwnedSemaphorePermit) {
-    if let Err(why) = outcome {
-        tracing::warn!("no upgrade, this process goes on: {why}");
+    if outcome.is_err() {
         // Unless it ends.
         _ = server.blocking_send(Asked::GoOn);
     }
     drop(turn);
+    if let Err(why) = outcome {
+        tracing::warn!("no upgrade, this process goes on: {why}");
+    }
 }
