@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | open tunnels of a key | [`RedisTunnels`] | [`ConcurrentTunnels::with_store`](crate::layer::limit::ConcurrentTunnels::with_store) |
 //! | requests of a key in a time | [`RedisRates`] | [`RequestRate::with_store`](crate::layer::limit::RequestRate::with_store) |
+//! | bytes of a key in days and months | [`RedisQuotas`] | [`CalendarQuota::new`](crate::layer::meter::CalendarQuota::new) |
 //!
 //! [`Redis`] is the connection that they share. Each process is a node with a random name of its own: what a node holds is
 //! written down under that name and expires by Redis's clock, unless the node renews it. So a process that crashes
@@ -60,11 +61,16 @@
 //! Keys are `PREFIX:KIND:NAME:{KEY}`, with the key of the limit as a hash tag: in a cluster all that belongs to one key
 //! is in one place, and no script has two keys.
 
+mod account;
+mod accounts;
 mod breaker;
 mod connection;
+mod days;
 mod held;
 mod keeper;
 mod kept;
+mod quota_limiter;
+mod quotas;
 mod rates;
 mod scripts;
 mod shared;
@@ -74,6 +80,8 @@ mod while_away;
 
 pub use self::{
     connection::{InvalidRedisUrl, Redis, RedisBuilder},
+    quota_limiter::QuotaLimiter,
+    quotas::RedisQuotas,
     rates::RedisRates,
     tunnels::RedisTunnels,
     while_away::WhileAway,

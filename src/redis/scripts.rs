@@ -11,3 +11,7 @@ pub(super) static TUNNELS: LazyLock<Script> =
 /// Counts a request.
 pub(super) static RATE: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("lua/rate.lua")));
+
+/// Writes down what a node has used of a quota, and leases bytes.
+pub(super) static QUOTA: LazyLock<Script> =
+    LazyLock::new(|| Script::new(include_str!("lua/quota.lua")));

@@ -11,6 +11,7 @@
 )]
 
 mod fleet;
+mod quotas;
 mod rates;
 mod server;
 mod tunnels;
@@ -38,7 +39,7 @@ async fn admitted<L: Limiter>(limiter: &L, user: &str) -> Result<L::Permit, Refu
 }
 
 /// Waits until something is so.
-async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
+async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let started = Instant::now();
     while !is_so().await {
         assert!(started.elapsed() < Duration::from_secs(20), "never: {what}");

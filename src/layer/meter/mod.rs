@@ -83,9 +83,11 @@ mod token_bucket;
 mod tunnel;
 mod turn;
 
+#[cfg(feature = "redis")]
+pub(crate) use self::calendar::Today;
 pub use self::{
     bandwidth::Bandwidth,
-    calendar::{CalendarQuota, CalendarStore, Periods, QuotaKey, Quotas, UnknownZone},
+    calendar::{CalendarQuota, CalendarStore, PeriodStore, Periods, QuotaKey, Quotas, UnknownZone},
     layer::MeterLayer,
     make_meter::MakeMeter,
     quota::ByteQuota,

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use super::{CalendarStore, Quotas};
+use super::{CalendarStore, PeriodStore, Quotas};
 use crate::{
     layer::{
         key::KeyExtractor,
@@ -54,14 +54,14 @@ use crate::{
 /// # std::fs::remove_dir_all(&folder)?;
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
-pub struct CalendarQuota<F: KeyExtractor, A = Quotas> {
-    quota: ByteQuota<F, CalendarStore<F::Key>>,
+pub struct CalendarQuota<F: KeyExtractor, A = Quotas, S = CalendarStore<<F as KeyExtractor>::Key>> {
+    quota: ByteQuota<F, S>,
     quotas: A,
 }
 
-impl<F: KeyExtractor, A: Amount<Quotas>> CalendarQuota<F, A> {
-    /// Counts in this store. `quotas` says what the key of a request may use: [`Quotas`] for all, or a closure.
-    pub fn new(store: CalendarStore<F::Key>, quotas: A, key: F) -> Self {
+impl<F: KeyExtractor, A: Amount<Quotas>, S: PeriodStore<F::Key>> CalendarQuota<F, A, S> {
+    /// Counts in this store: a [`CalendarStore`], or one that several proxies share. `quotas` says what the key of a request may use: [`Quotas`] for all, or a closure.
+    pub fn new(store: S, quotas: A, key: F) -> Self {
         Self {
             quota: ByteQuota::with_store(store, key),
             quotas,
@@ -76,10 +76,12 @@ impl<F: KeyExtractor, A: Amount<Quotas>> CalendarQuota<F, A> {
     }
 
     /// Returns the store that it counts in.
-    pub fn store(&self) -> &CalendarStore<F::Key> {
+    pub fn store(&self) -> &S {
         self.quota.store()
     }
+}
 
+impl<F: KeyExtractor, A: Amount<Quotas>> CalendarQuota<F, A> {
     /// Returns the `most` keys that have used the largest share of a quota: see [`CalendarStore::fullest`].
     #[must_use]
     pub fn fullest(&self, most: usize) -> Vec<Fullness<F::Key>> {
@@ -87,8 +89,10 @@ impl<F: KeyExtractor, A: Amount<Quotas>> CalendarQuota<F, A> {
     }
 }
 
-impl<F: KeyExtractor, A: Amount<Quotas>> MakeMeter for CalendarQuota<F, A> {
-    type Meter = QuotaMeter<F::Key, CalendarStore<F::Key>>;
+impl<F: KeyExtractor, A: Amount<Quotas>, S: PeriodStore<F::Key>> MakeMeter
+    for CalendarQuota<F, A, S>
+{
+    type Meter = QuotaMeter<F::Key, S>;
 
     fn meter(&self, request: &Request) -> Admission<Option<Self::Meter>> {
         let Some(quotas) = self.quotas.amount(request) else {
@@ -102,7 +106,7 @@ impl<F: KeyExtractor, A: Amount<Quotas>> MakeMeter for CalendarQuota<F, A> {
     }
 }
 
-impl<F: KeyExtractor, A: Clone> Clone for CalendarQuota<F, A> {
+impl<F: KeyExtractor, A: Clone, S> Clone for CalendarQuota<F, A, S> {
     fn clone(&self) -> Self {
         Self {
             quota: self.quota.clone(),
@@ -111,7 +115,7 @@ impl<F: KeyExtractor, A: Clone> Clone for CalendarQuota<F, A> {
     }
 }
 
-impl<F: KeyExtractor, A> fmt::Debug for CalendarQuota<F, A> {
+impl<F: KeyExtractor, A, S: fmt::Debug> fmt::Debug for CalendarQuota<F, A, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CalendarQuota")
             .field("quota", &self.quota)

@@ -5,14 +5,18 @@ mod file;
 mod key;
 mod meter;
 mod period;
+mod period_store;
 mod quotas;
 mod saving;
 mod store;
 
+#[cfg(feature = "redis")]
+pub(crate) use self::period::Today;
 pub use self::{
     key::QuotaKey,
     meter::CalendarQuota,
     period::{Periods, UnknownZone},
+    period_store::PeriodStore,
     quotas::Quotas,
     store::CalendarStore,
 };

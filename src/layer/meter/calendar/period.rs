@@ -68,6 +68,27 @@ impl Periods {
         (period, tomorrow.unwrap_or(now))
     }
 
+    /// Returns the day of this time, for those who share it with others.
+    #[cfg(feature = "redis")]
+    pub(crate) fn today(&self, now: SystemTime) -> Today {
+        let (period, until) = self.at(now);
+        let midnight = period.day.to_datetime(Time::midnight());
+        let from = midnight.to_zoned(self.zone.clone()).ok();
+        let from = from.map_or(now, |from| SystemTime::from(from.timestamp()));
+        let seconds =
+            |time: SystemTime| time.duration_since(UNIX_EPOCH).map_or(0, |it| it.as_secs());
+        let number = |date: Date| {
+            let of = |part: i8| u32::from(part.unsigned_abs());
+            u32::from(date.year().unsigned_abs()) * 10_000 + of(date.month()) * 100 + of(date.day())
+        };
+        Today {
+            from: seconds(from),
+            until: seconds(until),
+            day: number(period.day),
+            month: number(period.month),
+        }
+    }
+
     /// Returns when the month begins that begins in the month of this date.
     fn month_of(&self, date: Date) -> Date {
         let day = self.day_of_month.min(date.days_in_month());
@@ -86,6 +107,19 @@ impl Default for Periods {
 pub(super) struct Period {
     pub(super) day: Date,
     pub(super) month: Date,
+}
+
+/// A day as it is told to others.
+#[cfg(feature = "redis")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Today {
+    /// The seconds since 1970 between which it is that day.
+    pub(crate) from: u64,
+    pub(crate) until: u64,
+    /// Its date: 20261127.
+    pub(crate) day: u32,
+    /// When its month has begun: 20261101.
+    pub(crate) month: u32,
 }
 
 /// A time zone that this machine does not know.

@@ -1,0 +1,347 @@
+//! What a node knows of a key and its quotas: what was used here, what is leased, and what others had.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{sync::Notify, time::Instant};
+
+use crate::layer::meter::{Quotas, Today};
+
+/// A first lease, in bytes. It is little, since a node that uses none of it keeps it from others.
+pub(super) const SMALLEST: u64 = 16 * 1024;
+
+/// A lease once much moves.
+const LARGEST: u64 = 64 * 1024 * 1024;
+
+/// For how long nothing is asked about a key that has nothing left.
+const EMPTY: Duration = Duration::from_secs(1);
+
+/// For how long nothing is asked about a key once an answer has not come.
+const AWAY: Duration = Duration::from_millis(500);
+
+/// A writer that was silent for an hour is added up with others, by Redis's clock. Long before that a node becomes another one.
+const SILENT: Duration = Duration::from_secs(30 * 60);
+
+/// Bytes of a day and of its month.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Used {
+    pub(super) day: u64,
+    pub(super) month: u64,
+}
+
+/// What all others had when Redis has last answered.
+#[derive(Clone, Copy, Debug, Default)]
+struct Others {
+    used: Used,
+    held: u64,
+}
+
+/// A key at this node.
+pub(super) struct Account {
+    /// The name under which it is written down, and how often it was.
+    writer: u64,
+    sequence: u64,
+    today: Today,
+    used: Used,
+    /// Bytes that are leased and that no tunnel has taken.
+    ahead: u64,
+    /// What the latest lease was, and when.
+    lease: u64,
+    leased_at: Instant,
+    /// The size of the next one.
+    next: u64,
+    others: Option<Others>,
+    /// If it has other quotas than all.
+    pub(super) own: Option<Quotas>,
+    /// A command about it is on its way.
+    asking: bool,
+    /// Something is not written down.
+    changed: bool,
+    /// What is written down may be anything.
+    unsure: bool,
+    /// Bytes were taken since it was last written down in turn.
+    touched: bool,
+    written: Used,
+    written_at: Instant,
+    empty_until: Option<Instant>,
+    away_until: Option<Instant>,
+    /// What is left of this node's part, while Redis is away.
+    part: Option<u64>,
+    pub(super) answered: Arc<Notify>,
+}
+
+/// What is sent about a key.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sent {
+    pub(super) writer: u64,
+    pub(super) sequence: u64,
+    pub(super) today: Today,
+    pub(super) used: Used,
+    pub(super) held: u64,
+    pub(super) more: u64,
+}
+
+/// What Redis says of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Answer {
+    pub(super) leased: u64,
+    pub(super) used: Used,
+    pub(super) held: u64,
+}
+
+const fn limit(most: Option<u64>) -> Option<u64> {
+    match most {
+        None | Some(u64::MAX) => None,
+        limit => limit,
+    }
+}
+
+/// Whether nothing bounds them.
+pub(super) fn is_open(quotas: Quotas) -> bool {
+    limit(quotas.day).is_none() && limit(quotas.month).is_none()
+}
+
+impl Account {
+    pub(super) fn new(writer: u64, today: Today) -> Self {
+        let now = Instant::now();
+        Self {
+            writer,
+            sequence: 0,
+            today,
+            used: Used::default(),
+            ahead: 0,
+            lease: 0,
+            leased_at: now,
+            next: SMALLEST,
+            others: None,
+            own: None,
+            asking: false,
+            changed: false,
+            unsure: false,
+            touched: false,
+            written: Used::default(),
+            written_at: now,
+            empty_until: None,
+            away_until: None,
+            part: None,
+            answered: Arc::default(),
+        }
+    }
+
+    /// Begins the counts of a day or a month anew that is another one than before.
+    pub(super) fn begin(&mut self, today: Today) {
+        if self.today == today {
+            return;
+        }
+        let (day, month) = (self.today.day != today.day, self.today.month != today.month);
+        self.today = today;
+        let others = self.others.as_mut().map(|others| &mut others.used);
+        for used in [&mut self.used, &mut self.written]
+            .into_iter()
+            .chain(others)
+        {
+            used.day *= u64::from(!day);
+            used.month *= u64::from(!month);
+        }
+        (self.empty_until, self.part) = (None, None);
+    }
+
+    /// Sets quotas of its own.
+    pub(super) fn allow(&mut self, quotas: Option<Quotas>) {
+        if self.own != quotas {
+            self.own = quotas;
+            (self.empty_until, self.part) = (None, None);
+        }
+    }
+
+    /// Takes bytes of what is leased; `None`, if Redis has to be asked.
+    pub(super) fn take(&mut self, bytes: u64, quotas: Quotas) -> Option<u64> {
+        if is_open(quotas) {
+            self.count(bytes);
+            return Some(bytes);
+        }
+        if self.ahead > 0 {
+            let taken = bytes.min(self.ahead);
+            self.ahead -= taken;
+            self.count(taken);
+            return Some(taken);
+        }
+        self.is_empty().then_some(0)
+    }
+
+    /// Takes bytes of this node's part, or any number.
+    pub(super) fn take_part(&mut self, bytes: u64, quotas: Quotas, nodes: u32) -> u64 {
+        let left = match self.others {
+            None => [quotas.day, quotas.month].into_iter().flatten().min(),
+            Some(Others { used, held }) => [
+                (quotas.day, self.used.day, used.day),
+                (quotas.month, self.used.month, used.month),
+            ]
+            .into_iter()
+            .filter_map(|(most, mine, others)| {
+                Some(limit(most)?.saturating_sub(mine.saturating_add(others).saturating_add(held)))
+            })
+            .min(),
+        };
+        let nodes = u64::from(nodes.max(1));
+        let part = self.part.get_or_insert(left.unwrap_or(u64::MAX) / nodes);
+        let taken = bytes.min(*part);
+        *part -= taken;
+        self.count(taken);
+        taken
+    }
+
+    /// Counts bytes that are used.
+    pub(super) fn count(&mut self, bytes: u64) {
+        self.used.day = self.used.day.saturating_add(bytes);
+        self.used.month = self.used.month.saturating_add(bytes);
+        self.changed |= bytes > 0;
+        self.touched = true;
+    }
+
+    /// Counts bytes that have moved already.
+    pub(super) fn charge(&mut self, bytes: u64) {
+        self.ahead = self.ahead.saturating_sub(bytes);
+        self.count(bytes);
+    }
+
+    /// Gives back bytes that were not used: of a day that is over nothing is given back to the next one.
+    pub(super) fn give_back(&mut self, bytes: u64, quotas: Quotas) {
+        self.used.day = self.used.day.saturating_sub(bytes);
+        self.used.month = self.used.month.saturating_sub(bytes);
+        self.changed = true;
+        if is_open(quotas) {
+            return;
+        }
+        match &mut self.part {
+            Some(part) => *part = part.saturating_add(bytes),
+            None => self.ahead = self.ahead.saturating_add(bytes),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.empty_until.is_some_and(|until| Instant::now() < until)
+    }
+
+    /// Whether an answer has not come just now.
+    pub(super) fn is_away(&self) -> bool {
+        self.away_until.is_some_and(|until| Instant::now() < until)
+    }
+
+    pub(super) const fn is_asking(&self) -> bool {
+        self.asking
+    }
+
+    /// Whether half of its lease is used, and nobody asks for the next.
+    pub(super) fn is_low(&self) -> bool {
+        !self.asking && self.ahead <= self.lease / 2 && !self.is_empty() && !self.is_away()
+    }
+
+    /// Whether it is not written down, or has to be in turn.
+    pub(super) const fn is_due(&self, all: bool, lost: bool) -> bool {
+        let is_used = self.used.month > 0 || self.used.day > 0;
+        !self.asking && (self.unsure || all && (self.changed || self.ahead > 0) || lost && is_used)
+    }
+
+    /// Whether nothing is lost when it is forgotten.
+    pub(super) const fn is_idle(&self) -> bool {
+        !self.asking && !self.changed && !self.unsure && self.ahead == 0 && !self.touched
+    }
+
+    /// What this node and others had used when they were last heard of.
+    pub(super) fn used(&self) -> Used {
+        let others = self.others.unwrap_or_default().used;
+        Used {
+            day: self.used.day.saturating_add(others.day),
+            month: self.used.month.saturating_add(others.month),
+        }
+    }
+
+    /// Prepares a command that asks for a lease.
+    pub(super) fn ask(&mut self, bytes: u64, writer: impl FnOnce() -> u64) -> Sent {
+        let time = self.leased_at.elapsed();
+        if self.lease >= self.next && time < Duration::from_millis(250) {
+            self.next = (self.next * 4).min(LARGEST);
+        } else if time > Duration::from_secs(2) {
+            self.next = (self.next / 4).max(SMALLEST);
+        }
+        let more = self.next.max(bytes);
+        self.send(more, writer)
+    }
+
+    /// Prepares a command that renews it, and gives up what nobody takes.
+    pub(super) fn renew(&mut self, in_turn: bool, writer: impl FnOnce() -> u64) -> Sent {
+        if in_turn && !std::mem::take(&mut self.touched) {
+            self.ahead = 0;
+        }
+        self.send(0, writer)
+    }
+
+    /// Gives up all that is leased.
+    pub(super) fn give_up(&mut self) {
+        (self.ahead, self.unsure) = (0, true);
+    }
+
+    fn send(&mut self, more: u64, writer: impl FnOnce() -> u64) -> Sent {
+        if self.written_at.elapsed() > SILENT {
+            // What it has written is added up already, or is soon.
+            self.writer = writer();
+            self.written_at = Instant::now();
+            let written = std::mem::take(&mut self.written);
+            self.used.day = self.used.day.saturating_sub(written.day);
+            self.used.month = self.used.month.saturating_sub(written.month);
+        }
+        self.asking = true;
+        self.changed = false;
+        self.sequence += 1;
+        Sent {
+            writer: self.writer,
+            sequence: self.sequence,
+            today: self.today,
+            used: self.used,
+            held: self.ahead,
+            more,
+        }
+    }
+
+    /// Notes an answer.
+    pub(super) fn answer(&mut self, sent: &Sent, answer: &Answer) {
+        self.asking = false;
+        self.unsure = false;
+        (self.away_until, self.part) = (None, None);
+        let (day, month) = (
+            self.today.day == sent.today.day,
+            self.today.month == sent.today.month,
+        );
+        let of_today = |used: Used| Used {
+            day: used.day * u64::from(day),
+            month: used.month * u64::from(month),
+        };
+        self.written = of_today(sent.used);
+        self.written_at = Instant::now();
+        self.others = Some(Others {
+            used: of_today(answer.used),
+            held: answer.held,
+        });
+        if sent.more > 0 {
+            self.ahead = self.ahead.saturating_add(answer.leased);
+            (self.lease, self.leased_at) = (self.ahead, Instant::now());
+            let is_empty = answer.leased == 0;
+            self.empty_until = is_empty.then(|| Instant::now() + EMPTY);
+        }
+        self.answered.notify_waiters();
+    }
+
+    /// Notes that it is another day for Redis, which has changed nothing.
+    pub(super) fn ask_again(&mut self) {
+        self.asking = false;
+        self.changed = true;
+        self.answered.notify_waiters();
+    }
+
+    /// Notes that no answer came.
+    pub(super) fn fail(&mut self) {
+        (self.asking, self.unsure) = (false, true);
+        self.away_until = Some(Instant::now() + AWAY);
+        self.answered.notify_waiters();
+    }
+}
