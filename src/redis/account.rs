@@ -4,10 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::{sync::Notify, time::Instant};
 
+use super::statement::{Answer, Others, SMALLEST, Sent, Used, is_open};
 use crate::layer::meter::{Quotas, Today};
-
-/// A first lease, in bytes. It is little, since a node that uses none of it keeps it from others.
-pub(super) const SMALLEST: u64 = 16 * 1024;
 
 /// A lease once much moves.
 const LARGEST: u64 = 64 * 1024 * 1024;
@@ -20,20 +18,6 @@ const AWAY: Duration = Duration::from_millis(500);
 
 /// A writer that was silent for an hour is added up with others, by Redis's clock. Long before that a node becomes another one.
 const SILENT: Duration = Duration::from_secs(30 * 60);
-
-/// Bytes of a day and of its month.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Used {
-    pub(super) day: u64,
-    pub(super) month: u64,
-}
-
-/// What all others had when Redis has last answered.
-#[derive(Clone, Copy, Debug, Default)]
-struct Others {
-    used: Used,
-    held: u64,
-}
 
 /// A key at this node.
 pub(super) struct Account {
@@ -52,7 +36,7 @@ pub(super) struct Account {
     others: Option<Others>,
     /// If it has other quotas than all.
     pub(super) own: Option<Quotas>,
-    /// A command about it is on its way.
+    /// A command about it is not answered yet.
     asking: bool,
     /// Something is not written down.
     changed: bool,
@@ -67,37 +51,6 @@ pub(super) struct Account {
     /// What is left of this node's part, while Redis is away.
     part: Option<u64>,
     pub(super) answered: Arc<Notify>,
-}
-
-/// What is sent about a key.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Sent {
-    pub(super) writer: u64,
-    pub(super) sequence: u64,
-    pub(super) today: Today,
-    pub(super) used: Used,
-    pub(super) held: u64,
-    pub(super) more: u64,
-}
-
-/// What Redis says of it.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Answer {
-    pub(super) leased: u64,
-    pub(super) used: Used,
-    pub(super) held: u64,
-}
-
-const fn limit(most: Option<u64>) -> Option<u64> {
-    match most {
-        None | Some(u64::MAX) => None,
-        limit => limit,
-    }
-}
-
-/// Whether nothing bounds them.
-pub(super) fn is_open(quotas: Quotas) -> bool {
-    limit(quotas.day).is_none() && limit(quotas.month).is_none()
 }
 
 impl Account {
@@ -170,18 +123,7 @@ impl Account {
 
     /// Takes bytes of this node's part, or any number.
     pub(super) fn take_part(&mut self, bytes: u64, quotas: Quotas, nodes: u32) -> u64 {
-        let left = match self.others {
-            None => [quotas.day, quotas.month].into_iter().flatten().min(),
-            Some(Others { used, held }) => [
-                (quotas.day, self.used.day, used.day),
-                (quotas.month, self.used.month, used.month),
-            ]
-            .into_iter()
-            .filter_map(|(most, mine, others)| {
-                Some(limit(most)?.saturating_sub(mine.saturating_add(others).saturating_add(held)))
-            })
-            .min(),
-        };
+        let left = self.others.unwrap_or_default().leave(self.used, quotas);
         let nodes = u64::from(nodes.max(1));
         let part = self.part.get_or_insert(left.unwrap_or(u64::MAX) / nodes);
         let taken = bytes.min(*part);
@@ -319,8 +261,8 @@ impl Account {
         self.written = of_today(sent.used);
         self.written_at = Instant::now();
         self.others = Some(Others {
-            used: of_today(answer.used),
-            held: answer.held,
+            used: of_today(answer.others.used),
+            held: answer.others.held,
         });
         if sent.more > 0 {
             self.ahead = self.ahead.saturating_add(answer.leased);

@@ -14,10 +14,11 @@ use futures_util::future::BoxFuture;
 
 use super::{
     Redis, WhileAway,
-    account::{Account, Answer, SMALLEST, Sent, Used},
+    account::Account,
     days::Days,
     kept::Kept,
     scripts,
+    statement::{Answer, Others, Sent, Used, is_open},
 };
 use crate::{
     error::Refusal,
@@ -88,11 +89,8 @@ where
     pub(super) fn with<T>(&self, key: &K, with: impl FnOnce(&mut Account, Quotas) -> T) -> T {
         let (today, all) = (self.days.today(), self.quotas());
         let mut keys = self.lock();
-        if !keys.contains_key(key) {
-            if keys.len() >= MOST {
-                bound(&mut keys);
-            }
-            keys.insert(key.clone(), Account::new(self.writer(), today));
+        if keys.len() >= MOST && !keys.contains_key(key) {
+            bound(&mut keys);
         }
         let fresh = || Account::new(self.writer(), today);
         let account = keys.entry(key.clone()).or_insert_with(fresh);
@@ -105,8 +103,10 @@ where
     pub(super) fn take(self: &Arc<Self>, key: &K, bytes: u64) -> Option<u64> {
         let (taken, is_low) = self.with(key, |account, quotas| {
             let taken = account.take(bytes, quotas);
-            let is_open = super::account::is_open(quotas);
-            (taken, !is_open && taken > Some(0) && account.is_low())
+            (
+                taken,
+                !is_open(quotas) && taken > Some(0) && account.is_low(),
+            )
         });
         if is_low && self.redis.is_up() {
             self.ask_ahead(key.clone());
@@ -193,7 +193,8 @@ where
         };
         let mut commands = Pipeline::new();
         for (key, sent, quotas) in &asking.batch {
-            self.add(&mut commands, key, sent, *quotas);
+            let place = self.redis.shared.place("quota", &self.name, &key.write());
+            sent.add(&mut commands, &self.redis.shared, &place, *quotas);
         }
         let answers = self
             .redis
@@ -208,35 +209,18 @@ where
         for ((key, sent, _), row) in std::mem::take(&mut asking.batch).into_iter().zip(answers) {
             let (is_news, seconds, leased, day, month, held) = row;
             let used = Used { day, month };
+            let others = Others { used, held };
             if is_news == 0 {
                 self.days.heard(seconds);
                 asked = Asked::Again;
             }
             match keys.get_mut(&key) {
                 Some(account) if is_news == 0 => account.ask_again(),
-                Some(account) => account.answer(&sent, &Answer { leased, used, held }),
+                Some(account) => account.answer(&sent, &Answer { leased, others }),
                 None => {}
             }
         }
         asked
-    }
-
-    fn add(&self, commands: &mut Pipeline, key: &K, sent: &Sent, quotas: Quotas) {
-        let most = |most: Option<u64>| most.map_or(-1, |it| i64::try_from(it).unwrap_or(-1));
-        let (shared, today) = (&self.redis.shared, sent.today);
-        let lease = u64::try_from(shared.lease().as_millis()).unwrap_or(u64::MAX);
-        commands
-            .cmd("EVALSHA")
-            .arg(scripts::QUOTA.get_hash())
-            .arg(1)
-            .arg(shared.place("quota", &self.name, &key.write()))
-            .arg(format!("{}-{}", shared.node(), sent.writer))
-            .arg(sent.sequence)
-            .arg(&[today.from, today.until])
-            .arg(&[today.day, today.month])
-            .arg(&[sent.used.day, sent.used.month, sent.held, lease])
-            .arg(&[sent.more, SMALLEST])
-            .arg(&[most(quotas.day), most(quotas.month)]);
     }
 
     /// Writes down what is not, or renews what is leased.
@@ -290,7 +274,7 @@ where
     }
 }
 
-/// Commands that are on their way. What is left of them when it is dropped was not answered.
+/// Commands that were sent. What is left of them when it is dropped was not answered.
 struct Asking<'a, K: Hash + Eq> {
     accounts: &'a Accounts<K>,
     batch: Vec<(K, Sent, Quotas)>,

@@ -75,6 +75,7 @@ mod rates;
 mod scripts;
 mod shared;
 mod tunnel_counts;
+mod statement;
 mod tunnels;
 mod while_away;
 

@@ -4,12 +4,7 @@ use std::{
     sync::{Arc, PoisonError, Weak},
 };
 
-use super::{
-    Redis, WhileAway,
-    account::{Account, Used},
-    accounts::Accounts,
-    days::Days,
-};
+use super::{Redis, WhileAway, account::Account, accounts::Accounts, days::Days, statement::Used};
 use crate::{
     admission::Fullest,
     layer::meter::{PeriodStore, Periods, QuotaKey, QuotaStore, Quotas},
