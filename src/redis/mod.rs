@@ -74,8 +74,8 @@ mod quotas;
 mod rates;
 mod scripts;
 mod shared;
-mod tunnel_counts;
 mod statement;
+mod tunnel_counts;
 mod tunnels;
 mod while_away;
 
