@@ -5,6 +5,7 @@
 //! | open tunnels of a key | [`RedisTunnels`] | [`ConcurrentTunnels::with_store`](crate::layer::limit::ConcurrentTunnels::with_store) |
 //! | requests of a key in a time | [`RedisRates`] | [`RequestRate::with_store`](crate::layer::limit::RequestRate::with_store) |
 //! | bytes of a key in days and months | [`RedisQuotas`] | [`CalendarQuota::new`](crate::layer::meter::CalendarQuota::new) |
+//! | bytes a second of a key | [`RedisBandwidth`] | [`MeterLayer`](crate::layer::meter::MeterLayer) |
 //!
 //! [`Redis`] is the connection that they share. Each process is a node with a random name of its own: what a node holds is
 //! written down under that name and expires by Redis's clock, unless the node renews it. So a process that crashes
@@ -63,12 +64,14 @@
 
 mod account;
 mod accounts;
+mod bandwidth;
 mod breaker;
 mod connection;
 mod days;
 mod held;
 mod keeper;
 mod kept;
+mod pool;
 mod quota_limiter;
 mod quotas;
 mod rates;
@@ -80,6 +83,7 @@ mod tunnels;
 mod while_away;
 
 pub use self::{
+    bandwidth::RedisBandwidth,
     connection::{InvalidRedisUrl, Redis, RedisBuilder},
     quota_limiter::QuotaLimiter,
     quotas::RedisQuotas,

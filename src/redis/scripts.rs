@@ -15,3 +15,7 @@ pub(super) static RATE: LazyLock<Script> =
 /// Writes down what a node has used of a quota, and leases bytes.
 pub(super) static QUOTA: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("lua/quota.lua")));
+
+/// Leases bytes of a bandwidth.
+pub(super) static BANDWIDTH: LazyLock<Script> =
+    LazyLock::new(|| Script::new(include_str!("lua/bandwidth.lua")));

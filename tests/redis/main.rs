@@ -10,6 +10,7 @@
     clippy::panic
 )]
 
+mod bandwidth;
 mod fleet;
 mod quotas;
 mod rates;

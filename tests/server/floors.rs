@@ -52,7 +52,7 @@ const HOUSE: &[(&str, &str)] = &[
     ("connector", "proto io admission relay datagram error session client rules tls"),
     ("server", "proto io admission error session"),
 
-    ("redis", "proto admission error session layer/key layer/limit layer/meter layer/auth"),
+    ("redis", "proto io admission error session layer/key layer/limit layer/meter layer/auth"),
 
     ("guide", ""), // pages
 ];
