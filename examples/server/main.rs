@@ -28,6 +28,7 @@ mod container;
 mod descriptors;
 mod directories;
 mod explain;
+mod fleet;
 mod hashes;
 mod healthcheck;
 mod help;

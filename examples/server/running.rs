@@ -193,6 +193,7 @@ impl Running {
         let ended = self.run_to_the_end().await;
         let goes_on = self.upgrades.have_succeeded();
         self.shared.accounting.end(goes_on).await;
+        self.shared.fleet.leave().await;
         self.shared.limits.save();
         ended
     }

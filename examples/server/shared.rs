@@ -15,7 +15,7 @@ use crate::{
     accounting,
     accounts::Accounts,
     auth::UsersPolicy,
-    background,
+    background, fleet,
     limits::InForce,
     names::Names,
     ports::TakenPorts,
@@ -36,6 +36,7 @@ pub(crate) struct Shared {
     pub(crate) open: OpenTunnels,
     pub(crate) failed: FailedLoginsLayer,
     pub(crate) limits: InForce,
+    pub(crate) fleet: fleet::InForce,
     /// Who has which ports of a range.
     pub(crate) udp_ports: TakenPorts,
     pub(crate) bind_ports: TakenPorts,
@@ -60,6 +61,8 @@ impl Shared {
             rules: settings.rules.clone(),
         };
         let resolvers = Resolvers::new(&fixed.resolver)?;
+        let fleet = fleet::InForce::new();
+        fleet.change(fixed.fleet.as_ref());
         Ok(Self {
             accounts: watch::Sender::new(accounts),
             in_force: watch::Sender::new(Arc::new(fixed.clone())),
@@ -68,6 +71,7 @@ impl Shared {
             open: OpenTunnels::new(),
             failed: fixed.logins.failed(),
             limits: InForce::new(&fixed.limits)?,
+            fleet,
             udp_ports: TakenPorts::default(),
             bind_ports: TakenPorts::default(),
             names: Names::new(resolvers.of(&fixed.resolver)?),
@@ -91,6 +95,7 @@ impl Shared {
     /// Puts in force what the next stack is built of.
     pub(crate) fn put_in_force(&self, fixed: Fixed) {
         self.limits.set(&fixed.limits);
+        self.fleet.change(fixed.fleet.as_ref());
         self.failed.set_like(&fixed.logins.failed());
         match fixed.logins.remembered() {
             Ok(remembered) => self.remembered.set_like(&remembered),

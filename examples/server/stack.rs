@@ -60,7 +60,12 @@ where
             &fixed.logins,
             &shared.remembered,
         )));
-    let limits = &shared.limits;
+    let (limits, fleet) = (&shared.limits, &shared.fleet);
+    // Both at once: where they are shared, that is one round trip.
+    let admitted = (
+        fleet.requests(limits.requests()),
+        fleet.tunnels(limits.tunnels()),
+    );
     let layers = ServiceBuilder::new()
         .layer(shared.records.requests())
         .timeout(fixed.timeouts.dial.0)
@@ -70,8 +75,7 @@ where
         .layer(RecheckLayer::new(shared.policy()))
         .layer(AclLayer::new(shared.policy()))
         .map_request(limits.find())
-        .layer(LimitLayer::new(limits.requests()))
-        .layer(LimitLayer::new(limits.tunnels()))
+        .layer(LimitLayer::new(admitted))
         .layer(MeterLayer::new(limits.bandwidth()))
         .layer(MeterLayer::new(limits.quota()));
     let front = fixed.replies.front(&fixed.timeouts, &shared.http);

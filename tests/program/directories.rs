@@ -38,6 +38,21 @@ fn a_build_without_postgres_says_how_to_have_it() {
 }
 
 #[test]
+fn a_build_without_redis_says_how_to_have_it() {
+    let said = said("[redis]\nurl = \"redis://:s3cret@127.0.0.1\"\n");
+    assert!(
+        said.contains(":1:1: redis: this server is built without Redis: build it by `cargo build"),
+        "{said}"
+    );
+    assert!(
+        said.trim_end()
+            .ends_with("--example server --features redis`"),
+        "{said}"
+    );
+    assert!(!said.contains("s3cret"), "{said}");
+}
+
+#[test]
 fn a_build_without_radius_says_how_to_have_it() {
     let said = said("[radius]\nservers = [\"127.0.0.1\"]\n");
     assert!(

@@ -92,6 +92,10 @@ fn derived(stated: &Table, settings: &Settings) -> Table {
             "http_auth",
             table! { allow_clear_text: false, at_once: 16, waiting: 512, timeout: "4s" },
         ),
+        (
+            "redis",
+            table! { prefix: "tower-socks", timeout: "250ms", lease: "30s", while_away: "local" },
+        ),
         ("postgres", directory(8)),
         ("access_log", table! { format: "json" }),
         ("admin", table! { mode: "0600" }),

@@ -61,6 +61,7 @@ fn summary(settings: &Settings) -> Result<String, std::fmt::Error> {
         log,
         access_log,
         accounting,
+        fleet,
         ..
     } = &settings.fixed;
     let mut text = String::new();
@@ -105,6 +106,9 @@ fn summary(settings: &Settings) -> Result<String, std::fmt::Error> {
     writeln!(out, "log       {log}")?;
     if let Some(accounting) = accounting {
         writeln!(out, "accounts  {accounting}")?;
+    }
+    if let Some(fleet) = fleet {
+        writeln!(out, "fleet     {fleet}")?;
     }
     match access_log {
         Some(access_log) => writeln!(out, "access    {access_log}"),

@@ -22,6 +22,7 @@ use crate::{
     accounts::Accounts,
     bind::BindTable,
     directories::{http_auth, ldap, postgres, radius},
+    fleet,
     hashes::Hashes,
     limits::Limits,
     listen::{Listen, Listener, Protocols, ProxyProtocol, Tls},
@@ -82,6 +83,8 @@ pub(crate) struct Config {
     pub(crate) acl: RulesBuilder,
     #[serde(default)]
     pub(crate) limits: Limits,
+    /// Where limits are shared with other servers.
+    pub(crate) redis: Option<fleet::Table>,
     #[serde(default)]
     pub(crate) logins: Logins,
     #[serde(default)]
@@ -149,6 +152,7 @@ impl Default for Config {
             directories: None,
             acl: public(),
             limits: Limits::default(),
+            redis: None,
             logins: Logins::default(),
             timeouts: Timeouts::default(),
             replies: Replies::default(),

@@ -29,9 +29,10 @@ pub(crate) mod recheck;
     feature = "http-auth",
     feature = "ldap",
     feature = "postgres",
-    feature = "radius"
+    feature = "radius",
+    feature = "redis"
 ))]
-mod secret;
+pub(crate) mod secret;
 #[cfg(not(all(
     feature = "http-auth",
     feature = "ldap",

@@ -6,4 +6,6 @@ mod stated;
 mod subject;
 mod table;
 
+#[cfg(feature = "redis")]
+pub(crate) use self::subject::Subject;
 pub(crate) use self::{fullest::Full, in_force::InForce, stated::Limits};

@@ -55,6 +55,7 @@ impl Settings {
             directories,
             acl,
             limits,
+            redis,
             logins,
             timeouts,
             replies,
@@ -96,6 +97,7 @@ impl Settings {
             || postgres.as_ref().is_some_and(|table| table.has_secret())
             || http_auth.as_ref().is_some_and(|table| table.has_secret())
             || radius.as_ref().is_some_and(|table| table.has_secret())
+            || redis.as_ref().is_some_and(|table| table.has_secret())
             || upstream.has_password();
         let users = flags.with_users(users);
         let mut accounts = Accounts::new(users, hashes)?;
@@ -120,6 +122,7 @@ impl Settings {
             .flatten();
         let directories = Directories::new(stated, directories.as_deref())?;
         let accounts = accounts.with_directories(directories);
+        let fleet = redis.map(|table| table.stated()).transpose()?;
         let has_udp = upstream.has_udp();
         resolver.check()?;
         resolver.load()?;
@@ -207,6 +210,7 @@ impl Settings {
             fixed: Fixed {
                 doors,
                 limits,
+                fleet,
                 logins,
                 timeouts,
                 replies,

@@ -13,6 +13,7 @@ use crate::{
     accounting,
     accounts::Accounts,
     certificates::Certificates,
+    fleet,
     htpasswd::UsersFile,
     limits::Limits,
     listen::Door,
@@ -59,6 +60,8 @@ pub(crate) struct Fixed {
     /// The doors as they are stated.
     pub(crate) doors: Vec<Door>,
     pub(crate) limits: Limits,
+    /// Limits are those of this server alone, if there is none.
+    pub(crate) fleet: Option<fleet::Stated>,
     pub(crate) logins: Logins,
     pub(crate) timeouts: Timeouts,
     pub(crate) replies: Replies,

@@ -51,6 +51,7 @@ fn others(config: Config, said: &str, flags: &Flags, bound: &Bound) -> Vec<Strin
         postgres,
         http_auth,
         radius,
+        redis,
         acl,
         resolver,
         log,
@@ -75,6 +76,9 @@ fn others(config: Config, said: &str, flags: &Flags, bound: &Bound) -> Vec<Strin
     if let Some(radius) = radius.filter(|_| !is_said("radius")) {
         others.push(radius.accounting().err());
         others.push(radius.directory().err());
+    }
+    if let Some(redis) = redis.filter(|_| !is_said("redis")) {
+        others.push(redis.stated().err());
     }
     others.push(resolver.check().err());
     others.push(acl.check_time_zone().err().map(|it| it.to_string()));

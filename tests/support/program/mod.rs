@@ -18,11 +18,17 @@ use rustix::process::{Pid, Signal, kill_process};
 
 /// The program. `cargo test` has built it, unless it was told to build some tests only.
 pub fn program() -> &'static PathBuf {
+    built_with("")
+}
+
+/// The program with features beside those of the tests: the same ones in all tests of a test program.
+pub fn built_with(features: &str) -> &'static PathBuf {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
         let mut build = Command::new(env!("CARGO"));
         build
             .args(["build", "--example", "server", "--message-format=json"])
+            .args(["--features", features])
             .current_dir(env!("CARGO_MANIFEST_DIR"));
         // What cargo tells a test would be a change to build scripts, which then run again.
         for (name, _) in std::env::vars_os() {
