@@ -33,14 +33,36 @@ struct Waiting {
     passed: oneshot::Sender<Result<Permit, Refusal>>,
 }
 
-impl Gate {
-    /// Creates a gate for `at_once`, with a queue of `most`.
-    pub(super) fn new(at_once: usize, most: usize, patience: Duration) -> Self {
+/// What a verifier's gate is like, as its builder has it stated.
+#[derive(Clone, Copy)]
+pub(super) struct Limits {
+    /// Verifications at once.
+    pub(super) at_once: usize,
+    /// Others that wait.
+    pub(super) waiting: usize,
+    /// How long one waits at most.
+    pub(super) patience: Duration,
+}
+
+impl Limits {
+    /// So many at once, and what is usual of the rest.
+    pub(super) const fn new(at_once: usize) -> Self {
         Self {
-            patience,
+            at_once,
+            waiting: 512,
+            patience: Duration::from_secs(5),
+        }
+    }
+}
+
+impl Gate {
+    /// Creates a gate. There is room for one at least.
+    pub(super) fn new(limits: Limits) -> Self {
+        Self {
+            patience: limits.patience,
             state: Mutex::new(State {
-                free: at_once.max(1),
-                queue: Queue::new(most.max(1)),
+                free: limits.at_once.max(1),
+                queue: Queue::new(limits.waiting.max(1)),
             }),
             events: LimitEvents::new("verifications that wait"),
         }

@@ -4,7 +4,10 @@ use http::{HeaderName, HeaderValue, header};
 use tokio_rustls::rustls::ClientConfig;
 
 use super::{
-    super::{availability::Availability, gate::Gate},
+    super::{
+        availability::Availability,
+        gate::{Gate, Limits},
+    },
     connection::Idle,
     error::InvalidHttpCallOut,
     service::{HttpCallOut, Inner},
@@ -27,9 +30,7 @@ pub struct HttpCallOutBuilder {
     fields: Vec<(String, String)>,
     tls: Option<Arc<ClientConfig>>,
     clear_text: bool,
-    at_once: usize,
-    waiting: usize,
-    patience: Duration,
+    limits: Limits,
     timeout: Duration,
 }
 
@@ -40,9 +41,7 @@ impl HttpCallOutBuilder {
             fields: Vec::new(),
             tls: None,
             clear_text: false,
-            at_once: 16,
-            waiting: 512,
-            patience: Duration::from_secs(5),
+            limits: Limits::new(16),
             timeout: Duration::from_secs(4),
         }
     }
@@ -67,19 +66,19 @@ impl HttpCallOutBuilder {
 
     /// Sets how many questions are asked at once, each by a connection of its own: 16 by default.
     pub const fn at_once(mut self, most: usize) -> Self {
-        self.at_once = most;
+        self.limits.at_once = most;
         self
     }
 
     /// Sets how many logins wait for one of these: 512 by default. Each site, client and name has a share of them.
     pub const fn waiting(mut self, most: usize) -> Self {
-        self.waiting = most;
+        self.limits.waiting = most;
         self
     }
 
     /// Sets how long a login waits for one: 5 s by default.
     pub const fn patience(mut self, longest: Duration) -> Self {
-        self.patience = longest;
+        self.limits.patience = longest;
         self
     }
 
@@ -116,9 +115,9 @@ impl HttpCallOutBuilder {
             url,
             fields,
             tls,
-            gate: Gate::new(self.at_once, self.waiting, self.patience).into(),
+            gate: Gate::new(self.limits).into(),
             idle: Idle::default(),
-            at_once: self.at_once.max(1),
+            at_once: self.limits.at_once.max(1),
             timeout: self.timeout,
         }))
     }

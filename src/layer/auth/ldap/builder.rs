@@ -2,7 +2,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use tokio_rustls::rustls::ClientConfig;
 
-use super::super::gate::Gate;
+use super::super::gate::{Gate, Limits};
 use super::{
     connection::Times,
     dn::Dn,
@@ -23,9 +23,7 @@ pub struct LdapBuilder {
     start_tls: bool,
     tls: Option<Arc<ClientConfig>>,
     settings: Settings,
-    connections: usize,
-    waiting: usize,
-    patience: Duration,
+    limits: Limits,
     times: Times,
 }
 
@@ -65,9 +63,7 @@ impl LdapBuilder {
                 groups: None,
                 amounts: Vec::new(),
             },
-            connections: 16,
-            waiting: 512,
-            patience: Duration::from_secs(5),
+            limits: Limits::new(16),
             times: Times {
                 connect: Duration::from_secs(4),
                 answer: Duration::from_secs(4),
@@ -133,19 +129,19 @@ impl LdapBuilder {
     /// Sets how many logins are verified at once: 16 by default. Each has one connection to search and one to bind, of which
     /// as many are kept for a minute.
     pub const fn connections(mut self, most: usize) -> Self {
-        self.connections = most;
+        self.limits.at_once = most;
         self
     }
 
     /// Sets how many logins wait for one of these: 512 by default. Each site, client and name has a share of them.
     pub const fn waiting(mut self, most: usize) -> Self {
-        self.waiting = most;
+        self.limits.waiting = most;
         self
     }
 
     /// Sets how long a login waits for one: 5 s by default.
     pub const fn patience(mut self, longest: Duration) -> Self {
-        self.patience = longest;
+        self.limits.patience = longest;
         self
     }
 
@@ -250,9 +246,9 @@ impl LdapBuilder {
                 Some(settings.map_err(|error| fail("TLS", error.to_string()))?)
             }
         };
-        let gate = Gate::new(self.connections, self.waiting, self.patience);
+        let gate = Gate::new(self.limits);
         Ok(Ldap::new(Inner {
-            servers: Servers::new(urls, tls, self.times, self.connections.max(1)),
+            servers: Servers::new(urls, tls, self.times, self.limits.at_once.max(1)),
             gate: Arc::new(gate),
             user_filter,
             group_filter,

@@ -5,7 +5,7 @@ use tokio_rustls::rustls::ClientConfig;
 use tower_layer::Layer;
 
 use super::{
-    super::gate::Gate,
+    super::gate::{Gate, Limits},
     error::InvalidPostgres,
     server::{Place, Server},
     service::{Inner, Postgres},
@@ -27,9 +27,7 @@ pub struct PostgresBuilder {
     config: Config,
     query: String,
     tls: Option<Arc<ClientConfig>>,
-    connections: usize,
-    waiting: usize,
-    patience: Duration,
+    limits: Limits,
     connect: Duration,
     answer: Duration,
 }
@@ -60,9 +58,7 @@ impl PostgresLayer {
             config,
             query: query.into(),
             tls: None,
-            connections: 8,
-            waiting: 512,
-            patience: Duration::from_secs(5),
+            limits: Limits::new(8),
             connect: Duration::from_secs(4),
             answer: Duration::from_secs(4),
         })
@@ -100,19 +96,19 @@ impl PostgresBuilder {
 
     /// Sets how many connections there are, each for one question at a time: 8 by default. Idle ones are kept for a minute.
     pub const fn connections(mut self, most: usize) -> Self {
-        self.connections = most;
+        self.limits.at_once = most;
         self
     }
 
     /// Sets how many logins wait for one of these: 512 by default. Each site, client and name has a share of them.
     pub const fn waiting(mut self, most: usize) -> Self {
-        self.waiting = most;
+        self.limits.waiting = most;
         self
     }
 
     /// Sets how long a login waits for one: 5 s by default.
     pub const fn patience(mut self, longest: Duration) -> Self {
-        self.patience = longest;
+        self.limits.patience = longest;
         self
     }
 
@@ -152,7 +148,7 @@ impl PostgresBuilder {
             }
             tls => tls,
         };
-        let gate = Gate::new(self.connections, self.waiting, self.patience);
+        let gate = Gate::new(self.limits);
         Ok(PostgresLayer {
             inner: Arc::new(Inner {
                 servers: places.into_iter().map(Server::new).collect(),
@@ -160,7 +156,7 @@ impl PostgresBuilder {
                 config: self.config,
                 query: self.query,
                 tls,
-                connections: self.connections.max(1),
+                connections: self.limits.at_once.max(1),
                 connect: self.connect,
                 answer: self.answer,
             }),

@@ -71,6 +71,7 @@ mod packet;
 mod place;
 mod server;
 mod service;
+mod settings;
 
 pub use self::{
     accounting::{Accounting, AccountingBuilder},
