@@ -201,7 +201,7 @@ impl Account {
     /// Prepares a command that asks for a lease.
     pub(super) fn ask(&mut self, bytes: u64, writer: impl FnOnce() -> u64) -> Sent {
         let time = self.leased_at.elapsed();
-        if self.lease >= self.next && time < Duration::from_millis(250) {
+        if self.lease >= self.next && time < Duration::from_millis(125) {
             self.next = (self.next * 4).min(LARGEST);
         } else if time > Duration::from_secs(2) {
             self.next = (self.next / 4).max(SMALLEST);
@@ -282,7 +282,7 @@ impl Account {
 
     /// Notes that no answer came.
     pub(super) fn fail(&mut self) {
-        (self.asking, self.unsure) = (false, true);
+        (self.asking, self.unsure, self.next) = (false, true, SMALLEST);
         self.away_until = Some(Instant::now() + AWAY);
         self.answered.notify_waiters();
     }

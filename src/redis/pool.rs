@@ -198,22 +198,21 @@ impl Pool {
         let leased = answer.as_ref().copied().unwrap_or(0);
         let more = bytes(leased).saturating_add(bytes(wanted.moved));
         let ahead = self.ahead.fetch_add(more, Relaxed).saturating_add(more);
-        let nobody_waits = state.waiting.is_empty();
-        match answer {
-            Ok(_) => {
-                self.lease.store(ahead, Relaxed);
-                state.next = state.next.saturating_mul(4);
-                if nobody_waits {
-                    self.press(false);
-                }
-                None
-            }
-            Err(_) if nobody_waits => None,
-            Err(wait) => {
-                self.press(true);
-                Some(wait)
-            }
+        if answer.is_ok() {
+            self.lease.store(ahead, Relaxed);
+            state.next = state.next.saturating_mul(4);
         }
+        let somebody_waits = !state.waiting.is_empty();
+        drop(state);
+        match (answer, somebody_waits) {
+            (Err(wait), true) => {
+                self.press(true);
+                return Some(wait);
+            }
+            (Ok(_), false) => self.press(false),
+            _ => {}
+        }
+        None
     }
 
     fn wanted(&self) -> Wanted {

@@ -24,7 +24,8 @@ use crate::{
 /// has used by then counts once Redis is back. A Redis that has lost what it knew is told again what is used by nodes that are
 /// there: let it save its data.
 ///
-/// **Days and months** begin by Redis's clock. All nodes are given the same [`Periods`].
+/// **Days and months** begin by Redis's clock. All nodes are given the same [`Periods`]. What a key has used stays in Redis for two
+/// days after it was last written, and for 40 where there is a quota of the month: some 200 octets for each key and node.
 ///
 /// 65,536 keys are remembered here; where there are more, those that use nothing are forgotten, and have the quotas of all until their
 /// next request. What they have used stays in Redis.

@@ -12,6 +12,7 @@
 
 mod bandwidth;
 mod fleet;
+mod quota_fleet;
 mod quotas;
 mod rates;
 mod server;

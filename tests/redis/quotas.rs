@@ -130,6 +130,36 @@ async fn a_month_bounds_as_a_day_does_and_other_days_do_not_count() {
     assert_eq!(exhaust(&store, "joe").await, 100);
 }
 
+#[test]
+fn a_node_with_another_day_and_a_late_command_change_nothing() {
+    let server = Server::start();
+    let script = include_str!("../../src/redis/lua/quota.lua");
+    let place = "tower-socks:quota:test:{user:joe}";
+    let send = |sequence: &str, from: &str, until: &str| {
+        let day = [
+            "20261127", "20261101", "10", "10", "5", "1000", "100", "1", "50", "-1",
+        ];
+        let arguments = ["EVAL", script, "1", place, "node-0", sequence, from, until];
+        let answer = server.cli(&[&arguments[..], &day].concat());
+        answer.lines().next().unwrap().to_owned()
+    };
+    let (always, past) = (("0", "99999999999"), ("0", "1000"));
+    assert_eq!(send("7", past.0, past.1), "0");
+    assert_eq!(server.cli(&["EXISTS", place]), "0");
+    // The first that is heard of a node that has written before: what others know may be lost as well.
+    assert_eq!(send("7", always.0, always.1), "1");
+    assert_eq!(written(&server), [10, 10, 5 + 1]);
+    // 35 of 50 are left: a lease of half of that.
+    assert_eq!(send("8", always.0, always.1), "1");
+    assert_eq!(written(&server), [10, 10, 5 + 17]);
+    for late in ["7", "8"] {
+        assert_eq!(send(late, always.0, always.1), "0");
+        assert_eq!(written(&server), [10, 10, 5 + 17]);
+    }
+    let seconds: u64 = server.cli(&["TTL", place]).parse().unwrap();
+    assert!(seconds <= 2 * 86_400 && seconds > 86_400, "{seconds}");
+}
+
 #[tokio::test]
 async fn a_tunnel_ends_and_a_request_is_refused_when_nothing_is_left() {
     let server = Server::start();

@@ -16,7 +16,7 @@ local day, month = tonumber(ARGV[5]), tonumber(ARGV[6])
 local mine = {day = tonumber(ARGV[7]), month = tonumber(ARGV[8]), held = tonumber(ARGV[9])}
 local others, gone = {day = 0, month = 0, held = 0}, {day = 0, month = 0}
 local lease, more, least = tonumber(ARGV[10]), tonumber(ARGV[11]), tonumber(ARGV[12])
-local silent, nodes = {}, 1
+local silent, nodes, is_known = {}, 1, sequence == 1
 local all = redis.call('HGETALL', KEYS[1])
 for i = 1, #all, 2 do
   local s, d, m, of_day, of_month, held, till =
@@ -28,6 +28,7 @@ for i = 1, #all, 2 do
     if tonumber(s) >= sequence then
       return {0, seconds, 0, 0, 0, 0}
     end
+    is_known = true
   else
     others.day, others.month = others.day + of_day, others.month + of_month
     if all[i] == 'gone' or till + 3600000 < now then
@@ -45,6 +46,8 @@ for _, limit in ipairs({{ARGV[13], 'day'}, {ARGV[14], 'month'}}) do
     left = math.min(left, most - mine[of] - others[of] - mine.held - others.held)
   end
 end
+-- Where this was lost others may not have told again what they have used.
+more = is_known and more or math.min(more, least)
 -- Towards the end less, so that little is with others when nothing is left.
 local leased = math.max(math.min(more, left, math.max(least, math.floor(left / (2 * nodes)))), 0)
 mine.held = mine.held + leased
@@ -60,5 +63,5 @@ if #silent > 0 then
   end
   redis.call('HSET', KEYS[1], 'gone', string.format('0 %d %d %d %d 0 0', day, month, gone.day, gone.month))
 end
-redis.call('EXPIRE', KEYS[1], 40 * 86400)
+redis.call('EXPIRE', KEYS[1], (tonumber(ARGV[14]) >= 0 and 40 or 2) * 86400)
 return {1, seconds, leased, others.day, others.month, others.held}
