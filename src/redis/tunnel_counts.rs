@@ -90,14 +90,14 @@ where
         self.epochs.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Prepares a command about a key.
-    pub(super) fn send(&self, key: &K) -> Sent {
+    /// Prepares a command about a key, which asks for so many places.
+    pub(super) fn send(&self, key: &K, places: u32) -> Sent {
         let mut state = self.state();
         match state.keys.get_mut(key) {
-            Some(held) => held.send(),
+            Some(held) => held.send(places),
             None => {
                 let mut held = Held::new(self.epoch());
-                let sent = held.send();
+                let sent = held.send(places);
                 state.keys.insert(key.clone(), held);
                 sent
             }
@@ -113,9 +113,9 @@ where
     }
 
     /// Takes that there is no answer, and will be none.
-    pub(super) fn unanswered(&self, key: &K) {
+    pub(super) fn unanswered(&self, key: &K, sent: Sent) {
         let next = self.epoch();
-        self.state().change(key, |held| held.unanswered(next));
+        self.state().change(key, |held| held.unanswered(sent, next));
         self.redis.shared.news.notify_one();
     }
 
@@ -159,7 +159,7 @@ where
         let mut state = self.state();
         let sent = keys.iter().filter_map(|key| {
             let held = state.keys.get_mut(key)?;
-            Some((key.clone(), held.send()))
+            Some((key.clone(), held.send(0)))
         });
         sent.collect()
     }
@@ -182,7 +182,7 @@ where
             for (key, sent) in &batch {
                 match answers.next() {
                     Some(answer) => drop(self.answered(key, *sent, answer)),
-                    None => self.unanswered(key),
+                    None => self.unanswered(key, *sent),
                 }
             }
         }

@@ -63,7 +63,7 @@ where
         }
         let asking = Asking {
             key: key.clone(),
-            sent: tunnels.send(key),
+            sent: tunnels.send(key, 1),
             tunnels,
             is_answered: false,
         };
@@ -134,7 +134,7 @@ where
                 return Ok(taken.then(|| self.tunnels.lease(&self.key)));
             }
             // Another epoch has begun meanwhile.
-            self.sent = self.tunnels.send(&self.key);
+            self.sent = self.tunnels.send(&self.key, 1);
             self.is_answered = false;
         }
     }
@@ -146,7 +146,7 @@ where
 {
     fn drop(&mut self) {
         if !self.is_answered {
-            self.tunnels.unanswered(&self.key);
+            self.tunnels.unanswered(&self.key, self.sent);
         }
     }
 }
