@@ -47,40 +47,36 @@ async def until(what, within, holds):
     return round(time.monotonic() - begin, 1)
 
 
-def counts():
-    """What Redis counts for each user: the sum of what nodes hold whose lease runs."""
-    now = int(fleet.redis("time").split()[0]) * 1000
-    keys = fleet.redis("--scan", "--pattern", "*:tunnels:*").splitlines()
-    sums = {}
-    for key in keys:
-        user = key.rsplit("{", 1)[1].removesuffix("}")
-        held = [value.split() for value in fleet.redis("hvals", key).splitlines()]
-        sums[user] = sums.get(user, 0) + sum(int(count) for count, till in held if int(till) >= now)
-    return {user: count for user, count in sums.items() if count}
-
-
 async def agree(what, tunnels, within):
     """Waits until Redis counts what is open."""
     expected = {user: len(some) for user, some in tunnels.items() if some}
 
     async def holds():
-        return await asyncio.to_thread(counts) == expected
+        return await asyncio.to_thread(fleet.counts) == expected
 
     took = await until(f"{what}: Redis counts what is open", within, holds)
     expect(f"{what}: Redis counts what is open", True, f"{sum(expected.values())} tunnels, after {took} s")
 
 
+def spent():
+    """The CPU time of HAProxy and of Redis by now, in seconds."""
+    stats = [pathlib.Path(f"/proc/{fleet.pid_of(name)}/stat").read_text() for name in ("haproxy", "redis")]
+    ticks = [sum(map(int, stat.rsplit(")", 1)[1].split()[11:13])) for stat in stats]
+    return [count / os.sysconf("SC_CLK_TCK") for count in ticks]
+
+
 async def limits(clients, each):
-    begin = time.monotonic()
+    begin, before = time.monotonic(), spent()
     tunnels, refused = await clients.fill_all(each)
-    took = time.monotonic() - begin
+    took, others = time.monotonic() - begin, [after - was for was, after in zip(before, spent())]
     expect("no connection fails", not clients.failures, clients.failures[:3] or "")
     wrong = {user: len(some) for user, some in tunnels.items() if len(some) != MOST}
     expect(f"each user has {MOST} tunnels over all nodes, and no more", not wrong, wrong or "")
     expect("the others are refused with 02", all(count == each - MOST for count in refused.values()))
     total = each * len(clients.users)
     print(f"   {total} connections in {took:.1f} s, {total / took:.0f} a second; tunnels p50 {clients.time_at(.5)} ms, "
-          f"p99 {clients.time_at(.99)} ms")
+          f"p99 {clients.time_at(.99)} ms; of CPU for each: HAProxy {others[0] / total * 1e6:.0f} us, "
+          f"Redis {others[1] / total * 1e6:.0f} us")
     await agree("after that", tunnels, LEASE)
     return tunnels
 
@@ -106,7 +102,7 @@ async def crash(clients, tunnels):
         tunnels[user] = [tunnel for tunnel in some if id(tunnel) not in gone]
     expect(f"{node} is killed", 0 < len(gone) < len(every), f"{len(gone)} of {len(every)} tunnels are gone")
     await agree("after the crash", tunnels, LEASE)
-    expect("within the lease", time.monotonic() - killed <= LEASE + 1, f"{time.monotonic() - killed:.1f} s after the crash")
+    expect("within the lease, and what it takes to see it", time.monotonic() - killed <= LEASE + 3, f"{time.monotonic() - killed:.1f} s after the crash")
     await refill("after the crash", clients, tunnels)
     await asyncio.to_thread(fleet.restart, [node])
 
@@ -122,6 +118,8 @@ async def redis_away(clients, tunnels):
         client.close(some[MOST // 2:])
         tunnels[user] = some[:MOST // 2]
     await agree("half are closed", tunnels, LEASE)
+    # What others hold a node hears when it renews what it holds itself.
+    await asyncio.sleep(LEASE / 3 + 1)
     os.kill(fleet.pid_of("redis"), signal.SIGKILL)
     killed = time.monotonic()
     # The share of a node: its part of what was left.
@@ -141,10 +139,11 @@ async def redis_away(clients, tunnels):
     await refill("Redis is back", clients, tunnels)
 
 
-async def rolling_restart(clients, count, has_redis):
+async def rolling_restart(clients, has_redis):
     """A new process for each node, under tunnels that talk and connections that come and go."""
     clients.times.clear()
-    each = count // len(clients.users)
+    # Half of what users may have, so that there is room for those that come and go.
+    each = MOST // 2
     tunnels, _ = await clients.fill_all(each)
     every = [tunnel for some in tunnels.values() for tunnel in some]
     expect("tunnels before the restart", len(every) == each * len(clients.users) and not clients.failures, f"{len(every)}")
@@ -197,7 +196,7 @@ async def main(connections):
         await redis_away(clients, tunnels)
         client.close(tunnel for some in tunnels.values() for tunnel in some)
         await agree("all are closed", {}, LEASE)
-    await rolling_restart(clients, min(500, connections // 2), has_redis)
+    await rolling_restart(clients, has_redis)
 
 
 asyncio.run(main(int(sys.argv[1])))

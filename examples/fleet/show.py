@@ -41,15 +41,6 @@ def open_tunnels(proxy, user, password, target, count, client):
     return tunnels, codes
 
 
-def counted(fleet, user):
-    """What Redis counts for a user: the sum over the nodes that have written it."""
-    total = 0
-    for key in fleet.redis("--scan", "--pattern", f"*:{{{user}}}").splitlines():
-        if fleet.redis("type", key) == "hash":
-            total += sum(int(held.split()[0]) for held in fleet.redis("hvals", key).splitlines())
-    return total
-
-
 def table(rows):
     widths = [max(len(str(row[i])) for row in rows) for i in range(len(rows[0]))]
     for row in rows:
@@ -66,7 +57,8 @@ def who_is_where(fleet):
         sums = [a + b for a, b in zip(sums, numbers)]
         rows.append([node, address, checks.get(node, "?"), *numbers])
     rows.append(["all", "", "", *sums])
-    rows.append(["counted in Redis", "", "", "", *(counted(fleet, user) for user in users)])
+    counts = fleet.counts()
+    rows.append(["counted in Redis", "", "", "", *(counts.get(user, 0) for user in users)])
     table(rows)
 
 

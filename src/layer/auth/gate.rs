@@ -33,36 +33,14 @@ struct Waiting {
     passed: oneshot::Sender<Result<Permit, Refusal>>,
 }
 
-/// What a verifier's gate is like, as its builder has it stated.
-#[derive(Clone, Copy)]
-pub(super) struct Limits {
-    /// Verifications at once.
-    pub(super) at_once: usize,
-    /// Others that wait.
-    pub(super) waiting: usize,
-    /// How long one waits at most.
-    pub(super) patience: Duration,
-}
-
-impl Limits {
-    /// So many at once, and what is usual of the rest.
-    pub(super) const fn new(at_once: usize) -> Self {
-        Self {
-            at_once,
-            waiting: 512,
-            patience: Duration::from_secs(5),
-        }
-    }
-}
-
 impl Gate {
-    /// Creates a gate. There is room for one at least.
-    pub(super) fn new(limits: Limits) -> Self {
+    /// Creates a gate for `at_once`, with a queue of `most`.
+    pub(super) fn new(at_once: usize, most: usize, patience: Duration) -> Self {
         Self {
-            patience: limits.patience,
+            patience,
             state: Mutex::new(State {
-                free: limits.at_once.max(1),
-                queue: Queue::new(limits.waiting.max(1)),
+                free: at_once.max(1),
+                queue: Queue::new(most.max(1)),
             }),
             events: LimitEvents::new("verifications that wait"),
         }

@@ -4,10 +4,7 @@ use http::{HeaderName, HeaderValue, header};
 use tokio_rustls::rustls::ClientConfig;
 
 use super::{
-    super::{
-        availability::Availability,
-        gate::{Gate, Limits},
-    },
+    super::{availability::Availability, gate::Gate},
     connection::Idle,
     error::InvalidHttpCallOut,
     service::{HttpCallOut, Inner},
@@ -30,7 +27,9 @@ pub struct HttpCallOutBuilder {
     fields: Vec<(String, String)>,
     tls: Option<Arc<ClientConfig>>,
     clear_text: bool,
-    limits: Limits,
+    at_once: usize,
+    waiting: usize,
+    patience: Duration,
     timeout: Duration,
 }
 
@@ -41,7 +40,9 @@ impl HttpCallOutBuilder {
             fields: Vec::new(),
             tls: None,
             clear_text: false,
-            limits: Limits::new(16),
+            at_once: 16,
+            waiting: 512,
+            patience: Duration::from_secs(5),
             timeout: Duration::from_secs(4),
         }
     }
@@ -66,19 +67,19 @@ impl HttpCallOutBuilder {
 
     /// Sets how many questions are asked at once, each by a connection of its own: 16 by default.
     pub const fn at_once(mut self, most: usize) -> Self {
-        self.limits.at_once = most;
+        self.at_once = most;
         self
     }
 
     /// Sets how many logins wait for one of these: 512 by default. Each site, client and name has a share of them.
     pub const fn waiting(mut self, most: usize) -> Self {
-        self.limits.waiting = most;
+        self.waiting = most;
         self
     }
 
     /// Sets how long a login waits for one: 5 s by default.
     pub const fn patience(mut self, longest: Duration) -> Self {
-        self.limits.patience = longest;
+        self.patience = longest;
         self
     }
 
@@ -115,9 +116,9 @@ impl HttpCallOutBuilder {
             url,
             fields,
             tls,
-            gate: Gate::new(self.limits).into(),
+            gate: Gate::new(self.at_once, self.waiting, self.patience).into(),
             idle: Idle::default(),
-            at_once: self.limits.at_once.max(1),
+            at_once: self.at_once.max(1),
             timeout: self.timeout,
         }))
     }

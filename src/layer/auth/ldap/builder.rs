@@ -2,7 +2,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use tokio_rustls::rustls::ClientConfig;
 
-use super::super::gate::{Gate, Limits};
+use super::super::gate::Gate;
 use super::{
     connection::Times,
     dn::Dn,
@@ -23,7 +23,9 @@ pub struct LdapBuilder {
     start_tls: bool,
     tls: Option<Arc<ClientConfig>>,
     settings: Settings,
-    limits: Limits,
+    connections: usize,
+    waiting: usize,
+    patience: Duration,
     times: Times,
 }
 
@@ -63,7 +65,9 @@ impl LdapBuilder {
                 groups: None,
                 amounts: Vec::new(),
             },
-            limits: Limits::new(16),
+            connections: 16,
+            waiting: 512,
+            patience: Duration::from_secs(5),
             times: Times {
                 connect: Duration::from_secs(4),
                 answer: Duration::from_secs(4),
@@ -129,19 +133,19 @@ impl LdapBuilder {
     /// Sets how many logins are verified at once: 16 by default. Each has one connection to search and one to bind, of which
     /// as many are kept for a minute.
     pub const fn connections(mut self, most: usize) -> Self {
-        self.limits.at_once = most;
+        self.connections = most;
         self
     }
 
     /// Sets how many logins wait for one of these: 512 by default. Each site, client and name has a share of them.
     pub const fn waiting(mut self, most: usize) -> Self {
-        self.limits.waiting = most;
+        self.waiting = most;
         self
     }
 
     /// Sets how long a login waits for one: 5 s by default.
     pub const fn patience(mut self, longest: Duration) -> Self {
-        self.limits.patience = longest;
+        self.patience = longest;
         self
     }
 
@@ -246,9 +250,9 @@ impl LdapBuilder {
                 Some(settings.map_err(|error| fail("TLS", error.to_string()))?)
             }
         };
-        let gate = Gate::new(self.limits);
+        let gate = Gate::new(self.connections, self.waiting, self.patience);
         Ok(Ldap::new(Inner {
-            servers: Servers::new(urls, tls, self.times, self.limits.at_once.max(1)),
+            servers: Servers::new(urls, tls, self.times, self.connections.max(1)),
             gate: Arc::new(gate),
             user_filter,
             group_filter,

@@ -5,7 +5,7 @@ use tokio_rustls::rustls::ClientConfig;
 use tower_layer::Layer;
 
 use super::{
-    super::gate::{Gate, Limits},
+    super::gate::Gate,
     error::InvalidPostgres,
     server::{Place, Server},
     service::{Inner, Postgres},
@@ -27,7 +27,9 @@ pub struct PostgresBuilder {
     config: Config,
     query: String,
     tls: Option<Arc<ClientConfig>>,
-    limits: Limits,
+    connections: usize,
+    waiting: usize,
+    patience: Duration,
     connect: Duration,
     answer: Duration,
 }
@@ -58,7 +60,9 @@ impl PostgresLayer {
             config,
             query: query.into(),
             tls: None,
-            limits: Limits::new(8),
+            connections: 8,
+            waiting: 512,
+            patience: Duration::from_secs(5),
             connect: Duration::from_secs(4),
             answer: Duration::from_secs(4),
         })
@@ -96,19 +100,19 @@ impl PostgresBuilder {
 
     /// Sets how many connections there are, each for one question at a time: 8 by default. Idle ones are kept for a minute.
     pub const fn connections(mut self, most: usize) -> Self {
-        self.limits.at_once = most;
+        self.connections = most;
         self
     }
 
     /// Sets how many logins wait for one of these: 512 by default. Each site, client and name has a share of them.
     pub const fn waiting(mut self, most: usize) -> Self {
-        self.limits.waiting = most;
+        self.waiting = most;
         self
     }
 
     /// Sets how long a login waits for one: 5 s by default.
     pub const fn patience(mut self, longest: Duration) -> Self {
-        self.limits.patience = longest;
+        self.patience = longest;
         self
     }
 
@@ -148,7 +152,7 @@ impl PostgresBuilder {
             }
             tls => tls,
         };
-        let gate = Gate::new(self.limits);
+        let gate = Gate::new(self.connections, self.waiting, self.patience);
         Ok(PostgresLayer {
             inner: Arc::new(Inner {
                 servers: places.into_iter().map(Server::new).collect(),
@@ -156,7 +160,7 @@ impl PostgresBuilder {
                 config: self.config,
                 query: self.query,
                 tls,
-                connections: self.limits.at_once.max(1),
+                connections: self.connections.max(1),
                 connect: self.connect,
                 answer: self.answer,
             }),

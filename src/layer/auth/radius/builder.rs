@@ -1,15 +1,20 @@
 use std::{fmt, time::Duration};
 
 use super::{
-    super::gate::{Gate, Limits},
+    super::gate::Gate,
     error::InvalidRadius,
     groups_from::GroupsFrom,
+    packet::LONGEST_VALUE,
+    place::Place,
+    server::{Server, Times},
     service::{Inner, Radius},
-    settings::Settings,
 };
 
 /// The port of servers that verify.
 const PORT: u16 = 1812;
+
+/// How often one asks again at most.
+const MOST_RETRIES: u32 = 10;
 
 impl Radius {
     /// Asks these servers, of which the next is asked where one is away: `radius.example`, `radius.example:1812` or
@@ -26,10 +31,15 @@ impl Radius {
 #[derive(Clone)]
 #[must_use]
 pub struct RadiusBuilder {
-    settings: Settings,
+    servers: Vec<String>,
+    secret: Vec<u8>,
+    nas_identifier: String,
     groups: GroupsFrom,
     signed: bool,
-    limits: Limits,
+    at_once: usize,
+    waiting: usize,
+    patience: Duration,
+    times: Times,
 }
 
 impl RadiusBuilder {
@@ -38,16 +48,21 @@ impl RadiusBuilder {
         secret: impl Into<Vec<u8>>,
     ) -> Self {
         Self {
-            settings: Settings::new(servers, secret),
+            servers: servers.into_iter().map(Into::into).collect(),
+            secret: secret.into(),
+            nas_identifier: "tower-socks".into(),
             groups: GroupsFrom::FilterId,
             signed: true,
-            limits: Limits::new(64),
+            at_once: 64,
+            waiting: 512,
+            patience: Duration::from_secs(5),
+            times: Times::default(),
         }
     }
 
     /// Sets NAS-Identifier, by which servers know this proxy: 1 to 253 octets, `tower-socks` by default.
     pub fn nas_identifier(mut self, name: impl Into<String>) -> Self {
-        self.settings.nas_identifier = name.into();
+        self.nas_identifier = name.into();
         self
     }
 
@@ -66,32 +81,32 @@ impl RadiusBuilder {
 
     /// Sets how many logins are verified at once: 64 by default. Each has a socket of its own.
     pub const fn at_once(mut self, most: usize) -> Self {
-        self.limits.at_once = most;
+        self.at_once = most;
         self
     }
 
     /// Sets how many logins wait for one of these: 512 by default. Each site, client and name has a share of them.
     pub const fn waiting(mut self, most: usize) -> Self {
-        self.limits.waiting = most;
+        self.waiting = most;
         self
     }
 
     /// Sets how long a login waits for one: 5 s by default.
     pub const fn patience(mut self, longest: Duration) -> Self {
-        self.limits.patience = longest;
+        self.patience = longest;
         self
     }
 
     /// Sets how long one waits for the answer to each packet: 2 s by default. Servers answer a wrong password late, mostly
     /// after 1 s.
     pub const fn timeout(mut self, longest: Duration) -> Self {
-        self.settings.times.timeout = longest;
+        self.times.timeout = longest;
         self
     }
 
     /// Sets how often a packet is sent again before the next server is asked: once by default, 10 times at most.
     pub const fn retries(mut self, retries: u32) -> Self {
-        self.settings.times.retries = retries;
+        self.times.retries = retries;
         self
     }
 
@@ -101,23 +116,54 @@ impl RadiusBuilder {
     ///
     /// No server, one that cannot be, no secret, a NAS-Identifier of another length, or too many retries.
     pub fn build(self) -> Result<Radius, InvalidRadius> {
+        let servers = servers(&self.servers, PORT, &self.secret)?;
+        check(&self.nas_identifier, self.times)?;
         Ok(Radius::new(Inner {
-            servers: self.settings.servers(PORT)?,
-            gate: Gate::new(self.limits).into(),
-            nas_identifier: self.settings.nas_identifier,
+            servers,
+            gate: Gate::new(self.at_once, self.waiting, self.patience).into(),
+            nas_identifier: self.nas_identifier,
             groups: self.groups,
             signed: self.signed,
-            times: self.settings.times,
+            times: self.times,
         }))
     }
+}
+
+/// Reads servers that share a secret.
+pub(super) fn servers(
+    stated: &[String],
+    port: u16,
+    secret: &[u8],
+) -> Result<Vec<Server>, InvalidRadius> {
+    if stated.is_empty() {
+        return Err(InvalidRadius("there is no server".into()));
+    }
+    if secret.is_empty() {
+        return Err(InvalidRadius("the secret is empty".into()));
+    }
+    let places = stated.iter().map(|stated| Place::new(stated, port));
+    let all = places.map(|place| place.map(|place| Server::new(place, secret)));
+    all.collect()
+}
+
+pub(super) fn check(nas_identifier: &str, times: Times) -> Result<(), InvalidRadius> {
+    if !(1..=LONGEST_VALUE).contains(&nas_identifier.len()) {
+        return Err(InvalidRadius("NAS-Identifier has 1 to 253 octets".into()));
+    }
+    if times.retries > MOST_RETRIES || times.timeout.is_zero() {
+        return Err(InvalidRadius(format!(
+            "one waits for some time for an answer, and asks again {MOST_RETRIES} times at most"
+        )));
+    }
+    Ok(())
 }
 
 /// Without the secret.
 impl fmt::Debug for RadiusBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RadiusBuilder")
-            .field("servers", &self.settings.servers)
-            .field("nas_identifier", &self.settings.nas_identifier)
+            .field("servers", &self.servers)
+            .field("nas_identifier", &self.nas_identifier)
             .finish_non_exhaustive()
     }
 }

@@ -71,7 +71,6 @@ mod packet;
 mod place;
 mod server;
 mod service;
-mod settings;
 
 pub use self::{
     accounting::{Accounting, AccountingBuilder},

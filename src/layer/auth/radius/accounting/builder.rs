@@ -3,7 +3,11 @@ use std::{fmt, time::Duration};
 use tokio::sync::Notify;
 
 use super::{
-    super::{error::InvalidRadius, settings::Settings},
+    super::{
+        builder::{check, servers},
+        error::InvalidRadius,
+        server::Times,
+    },
     Accounting, Inner,
     lanes::Lanes,
 };
@@ -15,9 +19,12 @@ const PORT: u16 = 1813;
 #[derive(Clone)]
 #[must_use]
 pub struct AccountingBuilder {
-    settings: Settings,
+    servers: Vec<String>,
+    secret: Vec<u8>,
+    nas_identifier: String,
     interim: Option<Duration>,
     queue: usize,
+    times: Times,
 }
 
 impl AccountingBuilder {
@@ -26,15 +33,18 @@ impl AccountingBuilder {
         secret: impl Into<Vec<u8>>,
     ) -> Self {
         Self {
-            settings: Settings::new(servers, secret),
+            servers: servers.into_iter().map(Into::into).collect(),
+            secret: secret.into(),
+            nas_identifier: "tower-socks".into(),
             interim: Some(Duration::from_secs(5 * 60)),
             queue: 65_536,
+            times: Times::default(),
         }
     }
 
     /// Sets NAS-Identifier, by which servers know this proxy: 1 to 253 octets, `tower-socks` by default.
     pub fn nas_identifier(mut self, name: impl Into<String>) -> Self {
-        self.settings.nas_identifier = name.into();
+        self.nas_identifier = name.into();
         self
     }
 
@@ -53,13 +63,13 @@ impl AccountingBuilder {
 
     /// Sets how long one waits for the answer to each packet: 2 s by default.
     pub const fn timeout(mut self, longest: Duration) -> Self {
-        self.settings.times.timeout = longest;
+        self.times.timeout = longest;
         self
     }
 
     /// Sets how often a packet is sent again before the next server is told: once by default, 10 times at most.
     pub const fn retries(mut self, retries: u32) -> Self {
-        self.settings.times.retries = retries;
+        self.times.retries = retries;
         self
     }
 
@@ -69,11 +79,12 @@ impl AccountingBuilder {
     ///
     /// No server, one that cannot be, no secret, a NAS-Identifier of another length, or too many retries.
     pub fn build(self) -> Result<Accounting, InvalidRadius> {
+        check(&self.nas_identifier, self.times)?;
         Ok(Accounting::new(Inner {
-            servers: self.settings.servers(PORT)?,
-            nas_identifier: self.settings.nas_identifier,
+            servers: servers(&self.servers, PORT, &self.secret)?,
+            nas_identifier: self.nas_identifier,
             interim: self.interim,
-            times: self.settings.times,
+            times: self.times,
             lanes: Lanes::new(self.queue.max(1)),
             changed: Notify::new(),
             empty: Notify::new(),
@@ -86,8 +97,8 @@ impl AccountingBuilder {
 impl fmt::Debug for AccountingBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AccountingBuilder")
-            .field("servers", &self.settings.servers)
-            .field("nas_identifier", &self.settings.nas_identifier)
+            .field("servers", &self.servers)
+            .field("nas_identifier", &self.nas_identifier)
             .finish_non_exhaustive()
     }
 }
