@@ -94,6 +94,7 @@ impl<T: fmt::Debug> fmt::Debug for Share<T> {
 }
 
 /// Waits for the answer of a store, but not for ever.
+#[cfg_attr(not(feature = "limit"), expect(dead_code, reason = "of limits"))]
 pub(crate) async fn answered<T>(
     later: impl Future<Output = Result<T, Refusal>>,
 ) -> Result<T, Refusal> {

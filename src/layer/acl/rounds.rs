@@ -79,7 +79,7 @@ impl Rounds {
                 rounds,
                 is_over: false,
             };
-            runtime.spawn(going_on.to_the_end());
+            runtime.spawn(going_on.finish());
         }
     }
 
@@ -129,7 +129,7 @@ struct GoingOn {
 }
 
 impl GoingOn {
-    async fn to_the_end(mut self) {
+    async fn finish(mut self) {
         while !self.is_over {
             sleep(PAUSE).await;
             self.step(None);

@@ -67,7 +67,7 @@ struct Shared<K> {
 
 /// Where requests are counted.
 enum Counts<K> {
-    Memory(Levels<K>),
+    Memory(Box<Levels<K>>),
     Store(Box<dyn RateStore<K>>),
 }
 
@@ -103,7 +103,7 @@ impl<F: KeyExtractor, A: Amount<Pace>> RequestRate<F, A> {
             wait: None,
             code: ReplyCode::NOT_ALLOWED,
             shared: Arc::new(Shared {
-                counts: Counts::Memory(Levels::new()),
+                counts: Counts::Memory(Box::new(Levels::new())),
                 at_limit: LimitEvents::new("requests"),
             }),
         }
