@@ -50,6 +50,10 @@ use tower_socks::{
 struct Nobody;
 
 impl Sink for Nobody {
+    fn hears_of_starts(&self) -> bool {
+        false
+    }
+
     fn ended(&self, _: &Record) {}
 }
 

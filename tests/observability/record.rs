@@ -1,7 +1,10 @@
 //! Records of sessions: what is told of each, to whom, and when.
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -38,9 +41,14 @@ struct Told {
     interim: Mutex<Vec<Record>>,
     ended: Mutex<Vec<Record>>,
     interval: Mutex<Option<Duration>>,
+    hears_of_ends_alone: AtomicBool,
 }
 
 impl Sink for Told {
+    fn hears_of_starts(&self) -> bool {
+        !self.hears_of_ends_alone.load(Ordering::SeqCst)
+    }
+
     fn started(&self, record: &Record) {
         self.started.lock().unwrap().push(record.clone());
     }
@@ -87,6 +95,31 @@ macro_rules! recorded {
 
 fn kind(record: &Record) -> EndKind {
     record.end.as_ref().unwrap().kind
+}
+
+#[tokio::test(start_paused = true)]
+async fn sinks_that_hear_of_ends_alone_are_told_of_nothing_else() {
+    within(async {
+        let (told, recorder) = recorder();
+        let other = Arc::new(Told::default());
+        let both: [Arc<dyn Sink>; 2] = [told.clone(), other.clone()];
+        told.hears_of_ends_alone.store(true, Ordering::SeqCst);
+        // Alone, and beside one that hears of both.
+        for (sinks, starts) in [(&both[..1], 0), (&both[..], 1)] {
+            recorder.set_sinks(sinks.iter().cloned());
+            let (service, mut incoming) = targets();
+            let stack = recorded!(recorder, NoAuth, service);
+            let mut client = Client::new(stack).connected().await;
+            drop(incoming.recv().await.unwrap());
+            client.io.shutdown().await.unwrap();
+            client.outcome().await.unwrap();
+            assert_eq!(kind(&told.one()), EndKind::Done);
+            assert_eq!(told.started.lock().unwrap().len(), 0);
+            assert_eq!(other.started.lock().unwrap().len(), starts);
+        }
+        assert_eq!(kind(&other.one()), EndKind::Done);
+    })
+    .await;
 }
 
 #[tokio::test(start_paused = true)]

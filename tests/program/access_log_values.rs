@@ -5,7 +5,7 @@ mod values;
 
 use std::{fmt::Write, net::IpAddr, time::SystemTime};
 
-use values::{Escaped, digits, fraction, write_ip, write_time};
+use values::{Escaped, digits, fraction, write_id, write_ip, write_time};
 
 fn line(write: impl FnOnce(&mut String)) -> String {
     let mut line = String::new();
@@ -25,6 +25,14 @@ fn numbers_are_written_as_formats_write_them() {
         (250_000, ".250000"),
     ] {
         assert_eq!(line(|line| fraction(line, number, 6)), expected);
+    }
+}
+
+#[test]
+fn ids_are_written_as_formats_write_them() {
+    for (instance, number) in [(0, 1), (0x0123_4567_89ab_cdef, 10), (u64::MAX, u64::MAX)] {
+        let expected = format!("{instance:016x}-{number}");
+        assert_eq!(line(|line| write_id(line, instance, number)), expected);
     }
 }
 

@@ -6,22 +6,22 @@ use tower_socks::{
     session::Protocol,
 };
 
-use super::object::Object;
+use super::object::{Object, key, keys};
 use crate::log::Privacy;
 
 /// Appends the line of a record.
 pub(super) fn write(line: &mut String, record: &Record, privacy: &Privacy) {
     let mut object = Object::begin(line);
-    object.time("timestamp", record.started + record.duration);
-    object.text("event.name", &event(record));
-    object.text("session.id", &record.session);
+    object.time(key!("timestamp"), record.started + record.duration);
+    object.said(key!("event.name"), event(record));
+    object.id(key!("session.id"), record.session);
     if record.request > 0 {
-        object.number("request", record.request);
+        object.number(key!("request"), record.request);
     }
     if let Some(listener) = &record.listener {
-        object.text("listener", listener);
+        object.said(key!("listener"), listener);
     }
-    object.address("client", record.client, |ip| {
+    object.address(keys!("client"), record.client, |ip| {
         Some(privacy.client_address(ip))
     });
     if let Some(protocol) = record.protocol {
@@ -30,68 +30,68 @@ pub(super) fn write(line: &mut String, record: &Record, privacy: &Privacy) {
             Protocol::Http => ("http", "1.1"),
             _ => ("socks", "5"),
         };
-        object.text("network.protocol.name", &name);
-        object.text("network.protocol.version", &version);
+        object.said(key!("network.protocol.name"), name);
+        object.said(key!("network.protocol.version"), version);
     }
     if record.identity.name().is_some() {
-        object.text("user.name", &privacy.user(&record.identity));
+        object.said(key!("user.name"), &privacy.user(&record.identity));
     }
     if let Some(tried) = &record.tried {
         let tried = tower_socks::Identity::named(tried);
-        object.text("login.name", &privacy.user(&tried));
+        object.said(key!("login.name"), &privacy.user(&tried));
     }
     if let Some(command) = record.command {
-        object.text("command", &command);
+        object.text(key!("command"), &command);
     }
     let is_udp = record.destinations.is_some();
     if is_udp {
-        object.truth("udp_over_tcp", record.udp_over_tcp.is_some());
+        object.truth(key!("udp_over_tcp"), record.udp_over_tcp.is_some());
     }
     if let Some(target) = record.target.as_ref().filter(|_| !is_udp) {
-        object.target("server", target, privacy);
+        object.target(keys!("server"), target, privacy);
     }
     if let Some(dialled) = record.dialled {
-        object.address("network.peer", dialled, |ip| privacy.target_ip(ip));
+        object.address(keys!("network.peer"), dialled, |ip| privacy.target_ip(ip));
     }
     if let Some(bound) = record.bound.as_ref().and_then(Address::ip) {
-        object.address("network.local", bound, Some);
+        object.address(keys!("network.local"), bound, Some);
     }
     if let Some(upstream) = &record.upstream {
-        object.text("upstream", upstream);
+        object.said(key!("upstream"), upstream);
     }
     if let Some(code) = record.reply_code {
-        object.number("reply_code", code.0.into());
+        object.number(key!("reply_code"), code.0.into());
     }
     if let Some(dial) = record.dial {
-        object.seconds("dial.duration", dial);
+        object.seconds(key!("dial.duration"), dial);
     }
-    object.seconds("duration", record.duration);
-    object.number("bytes.up", record.traffic.up);
-    object.number("bytes.down", record.traffic.down);
+    object.seconds(key!("duration"), record.duration);
+    object.number(key!("bytes.up"), record.traffic.up);
+    object.number(key!("bytes.down"), record.traffic.down);
     if let Some(destinations) = &record.destinations {
-        object.number("datagrams.up", record.datagrams.up);
-        object.number("datagrams.down", record.datagrams.down);
-        object.number("datagrams.dropped", record.datagrams_dropped);
+        object.number(key!("datagrams.up"), record.datagrams.up);
+        object.number(key!("datagrams.down"), record.datagrams.down);
+        object.number(key!("datagrams.dropped"), record.datagrams_dropped);
         let list = destinations.list();
-        object.list("destinations", list.iter(), |object, one| {
-            object.target("server", &one.address, privacy);
+        object.list(key!("destinations"), list.iter(), |object, one| {
+            object.target(keys!("server"), &one.address, privacy);
             object.counts(one);
         });
         if let Some(rest) = destinations.rest() {
-            object.object("destinations.rest", |others| others.counts(&rest));
+            object.object(key!("destinations.rest"), |others| others.counts(&rest));
         }
     }
     if let Some(end) = &record.end {
-        object.text("outcome", &end.kind);
+        object.said(key!("outcome"), end.kind.as_str());
         if let Some(step) = end.step {
-            object.text("step", &step);
+            object.text(key!("step"), &step);
         }
         if let Some(rule) = &end.rule {
-            object.text("rule", rule);
+            object.said(key!("rule"), rule);
         }
         if let Some(error) = &end.error {
-            object.text(
-                "error.message",
+            object.said(
+                key!("error.message"),
                 &privacy.text(error, record.target.as_ref()),
             );
         }

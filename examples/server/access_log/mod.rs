@@ -165,6 +165,10 @@ impl Lines {
 }
 
 impl Sink for Lines {
+    fn hears_of_starts(&self) -> bool {
+        false
+    }
+
     fn interim(&self, record: &Record) {
         self.write(record);
     }

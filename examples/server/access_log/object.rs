@@ -6,10 +6,32 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use tower_socks::{layer::record::Destination, proto::Address};
+use tower_socks::{
+    layer::record::{Destination, SessionId},
+    proto::Address,
+};
 
-use super::values::{Escaped, digits, fraction, write_ip, write_time};
+use super::values::{Escaped, digits, fraction, write_id, write_ip, write_time};
 use crate::log::Privacy;
+
+/// A key as it is written behind another field: known ahead, and so written at once.
+macro_rules! key {
+    ($name:literal) => {
+        concat!(",\"", $name, "\":")
+    };
+}
+
+/// The keys of an address and its port.
+macro_rules! keys {
+    ($of:literal) => {
+        [
+            concat!(",\"", $of, ".address\":"),
+            concat!(",\"", $of, ".port\":"),
+        ]
+    };
+}
+
+pub(super) use {key, keys};
 
 /// An object that is being written.
 pub(super) struct Object<'a> {
@@ -31,48 +53,54 @@ impl<'a> Object<'a> {
         self.line.push('}');
     }
 
-    fn key(&mut self, parts: &[&str]) {
-        if !self.is_empty {
-            self.line.push(',');
-        }
-        self.is_empty = false;
-        self.line.push('"');
-        for part in parts {
-            self.line.push_str(part);
-        }
-        self.line.push_str("\":");
+    /// Writes a [`key!`].
+    fn key(&mut self, key: &str) {
+        let is_first = std::mem::take(&mut self.is_empty);
+        let first = key.strip_prefix(',').filter(|_| is_first);
+        self.line.push_str(first.unwrap_or(key));
     }
 
-    fn value(&mut self, value: &impl Display) {
+    pub(super) fn text(&mut self, key: &str, value: &impl Display) {
+        self.key(key);
         self.line.push('"');
         _ = write!(Escaped(self.line), "{value}");
         self.line.push('"');
     }
 
-    pub(super) fn text(&mut self, key: &str, value: &impl Display) {
-        self.key(&[key]);
-        self.value(value);
+    /// The same of what is a text already.
+    pub(super) fn said(&mut self, key: &str, value: &str) {
+        self.key(key);
+        self.line.push('"');
+        _ = Escaped(self.line).write_str(value);
+        self.line.push('"');
+    }
+
+    pub(super) fn id(&mut self, key: &str, id: SessionId) {
+        self.key(key);
+        self.line.push('"');
+        write_id(self.line, id.instance(), id.number());
+        self.line.push('"');
     }
 
     pub(super) fn number(&mut self, key: &str, value: u64) {
-        self.key(&[key]);
+        self.key(key);
         digits(self.line, value);
     }
 
     pub(super) fn truth(&mut self, key: &str, value: bool) {
-        self.key(&[key]);
+        self.key(key);
         self.line.push_str(if value { "true" } else { "false" });
     }
 
     pub(super) fn seconds(&mut self, key: &str, value: Duration) {
-        self.key(&[key]);
+        self.key(key);
         digits(self.line, value.as_secs());
         fraction(self.line, value.subsec_micros(), 6);
     }
 
     /// A time of the clock: RFC 3339 in UTC, in milliseconds.
     pub(super) fn time(&mut self, key: &str, time: SystemTime) {
-        self.key(&[key]);
+        self.key(key);
         self.line.push('"');
         write_time(self.line, time);
         self.line.push('"');
@@ -81,7 +109,7 @@ impl<'a> Object<'a> {
     /// An address and a port, unless there is none.
     pub(super) fn address(
         &mut self,
-        of: &str,
+        [of, port_of]: [&str; 2],
         address: SocketAddr,
         shown: impl Fn(IpAddr) -> Option<IpAddr>,
     ) {
@@ -89,23 +117,24 @@ impl<'a> Object<'a> {
             return;
         }
         if let Some(shown) = shown(address.ip().to_canonical()) {
-            self.key(&[of, ".address"]);
+            self.key(of);
             self.line.push('"');
             write_ip(self.line, shown);
             self.line.push('"');
-            self.key(&[of, ".port"]);
+            self.key(port_of);
             digits(self.line, address.port().into());
         }
     }
 
-    pub(super) fn target(&mut self, of: &str, target: &Address, privacy: &Privacy) {
+    pub(super) fn target(&mut self, [of, port_of]: [&str; 2], target: &Address, privacy: &Privacy) {
         match target {
-            Address::Ip(address) => self.address(of, *address, |ip| privacy.target_ip(ip)),
+            Address::Ip(address) => {
+                self.address([of, port_of], *address, |ip| privacy.target_ip(ip))
+            }
             Address::Name(name, port) => {
                 if let Some(shown) = privacy.shown_name(name.as_str()) {
-                    self.key(&[of, ".address"]);
-                    self.value(&shown);
-                    self.key(&[of, ".port"]);
+                    self.said(of, shown);
+                    self.key(port_of);
                     digits(self.line, (*port).into());
                 }
             }
@@ -113,7 +142,7 @@ impl<'a> Object<'a> {
     }
 
     pub(super) fn object(&mut self, key: &str, write: impl FnOnce(&mut Object<'_>)) {
-        self.key(&[key]);
+        self.key(key);
         let mut object = Object::begin(self.line);
         write(&mut object);
         object.end();
@@ -125,7 +154,7 @@ impl<'a> Object<'a> {
         entries: impl Iterator<Item = &'b Destination>,
         write: impl Fn(&mut Object<'_>, &Destination),
     ) {
-        self.key(&[key]);
+        self.key(key);
         self.line.push('[');
         for (place, entry) in entries.enumerate() {
             if place > 0 {
@@ -139,9 +168,9 @@ impl<'a> Object<'a> {
     }
 
     pub(super) fn counts(&mut self, one: &Destination) {
-        self.number("datagrams.up", one.datagrams_up);
-        self.number("bytes.up", one.up);
-        self.number("datagrams.down", one.datagrams_down);
-        self.number("bytes.down", one.down);
+        self.number(key!("datagrams.up"), one.datagrams_up);
+        self.number(key!("bytes.up"), one.up);
+        self.number(key!("datagrams.down"), one.datagrams_down);
+        self.number(key!("bytes.down"), one.down);
     }
 }

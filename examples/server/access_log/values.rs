@@ -61,6 +61,17 @@ fn write_digits(line: &mut String, mut number: u64, least: usize) {
     line.push_str(str::from_utf8(digits).unwrap_or_default());
 }
 
+/// The id of a session: 16 digits of what all have in common, and its number.
+pub(crate) fn write_id(line: &mut String, instance: u64, number: u64) {
+    for octet in instance.to_be_bytes() {
+        for half in [octet >> 4, octet & 15] {
+            line.push(char::from_digit(half.into(), 16).unwrap_or('0'));
+        }
+    }
+    line.push('-');
+    digits(line, number);
+}
+
 pub(crate) fn write_ip(line: &mut String, address: IpAddr) {
     match address {
         IpAddr::V4(address) => {

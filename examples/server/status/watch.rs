@@ -12,6 +12,10 @@ pub(super) struct Watch {
 }
 
 impl Sink for Watch {
+    fn hears_of_starts(&self) -> bool {
+        false
+    }
+
     fn ended(&self, record: &Record) {
         self.sums.add(record);
         self.feed.add(record);

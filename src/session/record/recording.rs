@@ -155,9 +155,12 @@ impl Recording {
             executed.bound = Some(bound);
             executed.dial = Some(asked.began.elapsed());
             executed.reply_code = Some(ReplyCode::SUCCEEDED);
+            if !self.sinks().iter().any(|sink| sink.hears_of_starts()) {
+                return;
+            }
             let record = self.0.record(&state, None);
             drop(state);
-            for sink in self.sinks() {
+            for sink in self.sinks().iter().filter(|sink| sink.hears_of_starts()) {
                 sink.started(&record);
             }
         }

@@ -31,6 +31,12 @@ pub trait Sink: Send + Sync + 'static {
         let _ = record;
     }
 
+    /// Returns whether [`started`](Self::started) is to be called: by default it is. Where no sink hears of it, nothing is
+    /// put together for it.
+    fn hears_of_starts(&self) -> bool {
+        true
+    }
+
     /// A tunnel has been open for another [`interval`](Self::interval).
     fn interim(&self, record: &Record) {
         let _ = record;
@@ -55,6 +61,10 @@ pub trait Sink: Send + Sync + 'static {
 impl<S: Sink + ?Sized> Sink for Arc<S> {
     fn started(&self, record: &Record) {
         (**self).started(record);
+    }
+
+    fn hears_of_starts(&self) -> bool {
+        (**self).hears_of_starts()
     }
 
     fn interim(&self, record: &Record) {
