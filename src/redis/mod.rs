@@ -6,6 +6,7 @@
 //! | requests of a key in a time | [`RedisRates`] | [`RequestRate::with_store`](crate::layer::limit::RequestRate::with_store) |
 //! | bytes of a key in days and months | [`RedisQuotas`] | [`CalendarQuota::new`](crate::layer::meter::CalendarQuota::new) |
 //! | bytes a second of a key | [`RedisBandwidth`] | [`MeterLayer`](crate::layer::meter::MeterLayer) |
+//! | failed logins | [`RedisFailedLogins`] | [`FailedLoginsLayer::with_store`](crate::layer::limit::FailedLoginsLayer::with_store) |
 //!
 //! [`Redis`] is the connection that they share. Each process is a node with a random name of its own: what a node holds is
 //! written down under that name and expires by Redis's clock, unless the node renews it. So a process that crashes
@@ -68,6 +69,7 @@ mod bandwidth;
 mod breaker;
 mod connection;
 mod days;
+mod failed_logins;
 mod held;
 mod keeper;
 mod kept;
@@ -80,11 +82,13 @@ mod shared;
 mod statement;
 mod tunnel_counts;
 mod tunnels;
+mod untold;
 mod while_away;
 
 pub use self::{
     bandwidth::RedisBandwidth,
     connection::{InvalidRedisUrl, Redis, RedisBuilder},
+    failed_logins::RedisFailedLogins,
     quota_limiter::QuotaLimiter,
     quotas::RedisQuotas,
     rates::RedisRates,

@@ -19,3 +19,7 @@ pub(super) static QUOTA: LazyLock<Script> =
 /// Leases bytes of a bandwidth.
 pub(super) static BANDWIDTH: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("lua/bandwidth.lua")));
+
+/// Counts failed logins, and notes where names have logged in.
+pub(super) static LOGINS: LazyLock<Script> =
+    LazyLock::new(|| Script::new(include_str!("lua/logins.lua")));

@@ -179,3 +179,8 @@ impl Shared {
         Err(Unanswered)
     }
 }
+
+/// Redis counts time so.
+pub(super) fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}

@@ -392,10 +392,11 @@ impl FailedLoginStore for Failures {
         })
     }
 
-    fn failed(&self, of: &[LoginKey]) {
+    fn failed(&self, of: &[(LoginKey, u32)]) {
         let mut known = self.1.lock().unwrap();
-        for key in of {
-            *known.entry(key.to_string()).or_default() += 1;
+        for (key, most) in of {
+            let failures = known.entry(key.to_string()).or_default();
+            *failures = (*failures + 1).min(*most);
         }
     }
 

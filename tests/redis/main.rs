@@ -11,6 +11,7 @@
 )]
 
 mod bandwidth;
+mod failed_logins;
 mod fleet;
 mod quota_fleet;
 mod quotas;

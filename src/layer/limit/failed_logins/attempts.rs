@@ -14,6 +14,7 @@ use super::{
     FailedLoginStore, LoginKey,
     bounds::{Attempt, Bounds, refusal},
     live::State,
+    memory,
 };
 use crate::{
     admission::{Backoff, LimitEvents},
@@ -258,7 +259,9 @@ impl Attempts {
         }
         drop(state);
         if let Some(store) = &self.store {
-            store.failed(counted);
+            let most = |counted: &LoginKey| memory::most(bounds.of(*counted, 0).free);
+            let counted: Vec<_> = counted.iter().map(|one| (*one, most(one))).collect();
+            store.failed(&counted);
         }
         if let Some(client) = slowed {
             self.at_limit.reached(&client);

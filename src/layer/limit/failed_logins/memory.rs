@@ -15,6 +15,11 @@ const FORGIVEN: Duration = Duration::from_secs(60);
 /// Failures beyond the free ones that are remembered, and so a quarter of an hour without one clears all of them.
 const MOST: u32 = 12;
 
+/// Returns how many failures are remembered of one of whom so many are free.
+pub(super) const fn most(free: u32) -> u32 {
+    free.saturating_add(MOST)
+}
+
 /// A name is known where it has logged in for so long.
 const KNOWN: Duration = Duration::from_secs(24 * 3600);
 
@@ -65,7 +70,7 @@ impl Memory {
     /// Counts a failure, and returns how many there are now.
     pub(super) fn failed(&mut self, counted: LoginKey, free: u32) -> u32 {
         let mut record = self.failures(counted);
-        record.failures = (record.failures + 1).min(free.saturating_add(MOST));
+        record.failures = (record.failures + 1).min(most(free));
         record.all = record.all.saturating_add(1);
         self.failures.insert(counted, record);
         record.failures
@@ -74,7 +79,7 @@ impl Memory {
     /// Takes over what others have counted, if that is more.
     pub(super) fn learn(&mut self, counted: LoginKey, failures: u32, free: u32) {
         let record = self.failures(counted);
-        let failures = failures.min(free.saturating_add(MOST));
+        let failures = failures.min(most(free));
         if failures > record.failures {
             let all = record.all.max(failures);
             let since = Instant::now();

@@ -80,8 +80,9 @@ pub trait FailedLoginStore: Send + Sync + 'static {
     /// handshake.
     fn history(&self, of: &[LoginKey]) -> Share<LoginHistory>;
 
-    /// Counts a failure of each. One of them is to be forgiven each minute.
-    fn failed(&self, of: &[LoginKey]);
+    /// Counts a failure of each, beyond so many of it none: more would last longer than a single proxy remembers. One of them
+    /// is to be forgiven each minute.
+    fn failed(&self, of: &[(LoginKey, u32)]);
 
     /// Notes that a name has logged in from a client network, for a day.
     fn succeeded(&self, client: IpAddr, name: u64);
