@@ -8,6 +8,8 @@
 //! | bytes a second of a key | [`RedisBandwidth`] | [`MeterLayer`](crate::layer::meter::MeterLayer) |
 //! | failed logins | [`RedisFailedLogins`] | [`FailedLoginsLayer::with_store`](crate::layer::limit::FailedLoginsLayer::with_store) |
 //!
+//! [Accounts](users) of users are there as well.
+//!
 //! [`Redis`] is the connection that they share. Each process is a node with a random name of its own: what a node holds is
 //! written down under that name and expires by Redis's clock, unless the node renews it. So a process that crashes
 //! gives everything back after a [lease](RedisBuilder::lease), and one that comes back after it was cut off writes what it
@@ -83,6 +85,7 @@ mod statement;
 mod tunnel_counts;
 mod tunnels;
 mod untold;
+pub mod users;
 mod while_away;
 
 pub use self::{

@@ -23,3 +23,7 @@ pub(super) static BANDWIDTH: LazyLock<Script> =
 /// Counts failed logins, and notes where names have logged in.
 pub(super) static LOGINS: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("lua/logins.lua")));
+
+/// Reads accounts.
+pub(super) static ACCOUNTS: LazyLock<Script> =
+    LazyLock::new(|| Script::new(include_str!("lua/accounts.lua")));

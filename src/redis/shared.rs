@@ -92,6 +92,10 @@ impl Shared {
         format!("{}:nodes", self.prefix)
     }
 
+    pub(super) fn accounts_place(&self) -> String {
+        format!("{}:accounts", self.prefix)
+    }
+
     /// Returns the place of a key of a kind of counts.
     pub(super) fn place(&self, kind: &str, name: &str, key: &str) -> String {
         format!("{}:{kind}:{name}:{{{key}}}", self.prefix)

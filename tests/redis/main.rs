@@ -10,9 +10,11 @@
     clippy::panic
 )]
 
+mod accounts;
 mod bandwidth;
 mod failed_logins;
 mod fleet;
+mod hostile_accounts;
 mod quota_fleet;
 mod quotas;
 mod rates;

@@ -94,6 +94,8 @@ mod layer;
 #[cfg(feature = "ldap")]
 pub mod ldap;
 mod no_auth;
+#[cfg(any(feature = "http-auth", feature = "redis"))]
+mod object;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 mod queue;
@@ -101,12 +103,18 @@ mod queue;
 pub mod radius;
 #[cfg(feature = "remember")]
 pub mod remember;
+#[cfg(any(feature = "postgres", feature = "redis"))]
+mod stored_hash;
 mod userpass;
 #[cfg(feature = "users")]
 mod users;
 
 #[cfg(feature = "tls")]
 pub use self::client_certificate::ClientCertificate;
+#[cfg(any(feature = "http-auth", feature = "redis"))]
+pub(crate) use self::object::Object;
+#[cfg(any(feature = "postgres", feature = "redis"))]
+pub use self::stored_hash::StoredHash;
 #[cfg(feature = "users")]
 pub use self::users::Users;
 pub use self::{

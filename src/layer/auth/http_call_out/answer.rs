@@ -1,15 +1,12 @@
 //! What a service answers.
 
-use std::{fmt, future::poll_fn, marker::PhantomData, pin::Pin};
+use std::{future::poll_fn, pin::Pin};
 
 use http::{Response, StatusCode, header::CONTENT_TYPE};
 use hyper::body::{Body, Incoming};
-use serde::{
-    Deserialize, Deserializer,
-    de::{MapAccess, Visitor, value::MapAccessDeserializer},
-};
+use serde::Deserialize;
 
-use super::error::Failure;
+use super::{super::Object, error::Failure};
 use crate::session::{Amounts, Identity};
 
 /// Octets of an answer.
@@ -25,29 +22,6 @@ pub(super) struct Answer {
     #[serde(default)]
     groups: Vec<String>,
     amounts: Option<Object<Amounts>>,
-}
-
-/// What is an object. As a list of values without their names it would be read as well.
-struct Object<T>(T);
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Members<T>(PhantomData<T>);
-
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for Members<T> {
-            type Value = Object<T>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Object<T>, A::Error> {
-                T::deserialize(MapAccessDeserializer::new(members)).map(Object)
-            }
-        }
-
-        deserializer.deserialize_map(Members(PhantomData))
-    }
 }
 
 /// Reads an answer; `None` for one who is denied.

@@ -70,5 +70,6 @@ pub use self::{
     error::{InvalidPostgres, PostgresError},
     future::ResponseFuture,
     layer::{PostgresBuilder, PostgresLayer},
-    service::{Postgres, StoredHash},
+    service::Postgres,
 };
+pub use super::StoredHash;

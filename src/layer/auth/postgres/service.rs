@@ -12,7 +12,7 @@ use tokio_rustls::rustls::ClientConfig;
 use tower_service::Service;
 
 use super::{
-    super::gate::Gate,
+    super::{StoredHash, gate::Gate},
     ResponseFuture,
     error::{Failure, PostgresError},
     row::{self, Found},
@@ -28,26 +28,6 @@ use crate::{
 pub struct Postgres<V> {
     verifier: V,
     inner: Arc<Inner>,
-}
-
-/// The hash of a user's password as the database has it, in the extensions of the credentials that the verifier gets.
-#[derive(Clone)]
-pub struct StoredHash(Option<Box<str>>);
-
-impl StoredHash {
-    /// Returns the hash for these credentials. `None` for a name that nobody has, and for a user without a password: a
-    /// verifier takes its time for them too, and says no.
-    #[must_use]
-    pub fn of(credentials: &Credentials) -> Option<&str> {
-        let stored = credentials.extensions().get::<Self>()?;
-        stored.0.as_deref()
-    }
-}
-
-impl fmt::Debug for StoredHash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("StoredHash")
-    }
 }
 
 pub(super) struct Inner {
@@ -127,7 +107,7 @@ where
                 None => None,
             };
             let hash = found.as_ref().and_then(|found| found.hash.as_deref());
-            let stored = StoredHash(hash.map(Into::into));
+            let stored = StoredHash::new(hash);
             credentials.extensions_mut().insert(stored);
             // For whom nobody knows as well, so that it takes as long.
             let verified = verifier.call(credentials).await.map_err(Into::into);
