@@ -139,7 +139,7 @@ async def redis_away(clients, tunnels):
     await refill("Redis is back", clients, tunnels)
 
 
-async def rolling_restart(clients, has_redis):
+async def rolling_restart(clients):
     """A new process for each node, under tunnels that talk and connections that come and go."""
     clients.times.clear()
     # Half of what users may have, so that there is room for those that come and go.
@@ -175,8 +175,7 @@ async def rolling_restart(clients, has_redis):
            f"{sum(tunnel.octets for tunnel in every) / 1e6:.1f} MB came back")
     new = fleet.troubles() - troubles
     expect("rolling restart: the balancer has not had to try a connection again", not new, new or "")
-    if has_redis:
-        await agree("two processes for each node", tunnels, LEASE)
+    await agree("two processes for each node", tunnels, LEASE)
     client.close(every)
 
     async def have_ended():
@@ -189,14 +188,12 @@ async def rolling_restart(clients, has_redis):
 async def main(connections):
     clients = client.Clients((fleet.BALANCER, 1080), fleet.USERS, os.environ["FLEET_CLIENTS"])
     await clients.start_echo()
-    has_redis = "\n[redis]" in (EXAMPLE / "node.toml").read_text()
-    if has_redis:
-        tunnels = await limits(clients, connections // len(clients.users))
-        await crash(clients, tunnels)
-        await redis_away(clients, tunnels)
-        client.close(tunnel for some in tunnels.values() for tunnel in some)
-        await agree("all are closed", {}, LEASE)
-    await rolling_restart(clients, has_redis)
+    tunnels = await limits(clients, connections // len(clients.users))
+    await crash(clients, tunnels)
+    await redis_away(clients, tunnels)
+    client.close(tunnel for some in tunnels.values() for tunnel in some)
+    await agree("all are closed", {}, LEASE)
+    await rolling_restart(clients)
 
 
 asyncio.run(main(int(sys.argv[1])))
