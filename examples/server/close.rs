@@ -31,12 +31,19 @@ pub(crate) struct Closing {
 #[derive(Deserialize)]
 struct Closed {
     closed: u64,
+    others: Option<Others>,
+}
+
+#[derive(Deserialize)]
+struct Others {
+    answered: usize,
+    silent: Vec<String>,
 }
 
 impl Closing {
     /// Reads what follows the command. None: it asks for help.
     pub(crate) fn parse(parser: &mut Parser) -> Result<Option<Self>, String> {
-        let (mut socket, mut user, mut id) = (None, None, None);
+        let (mut socket, mut user, mut id, mut everywhere) = (None, None, None, false);
         let wrong = |problem: lexopt::Error| format!("close: {problem}");
         while let Some(arg) = parser.next().map_err(wrong)? {
             match arg {
@@ -47,6 +54,7 @@ impl Closing {
                     let number = text.parse::<u64>();
                     id = Some(number.map_err(|_| "close, --id: expected the number of a tunnel")?);
                 }
+                Arg::Long("everywhere") => everywhere = true,
                 Arg::Short('h') | Arg::Long("help") => return Ok(None),
                 other => return Err(wrong(other.unexpected())),
             }
@@ -54,6 +62,12 @@ impl Closing {
         let socket =
             socket.ok_or("close: --socket PATH says which server: the `socket` of its [admin]")?;
         let body = match (user, id) {
+            (Some(user), None) if everywhere => serde_json::json!({ "everywhere": user }),
+            (None, Some(_)) if everywhere => {
+                return Err(
+                    "close: --everywhere goes with --user: a number is that of one server".into(),
+                );
+            }
             (Some(user), None) => serde_json::json!({ "user": user }),
             (None, Some(id)) => serde_json::json!({ "id": id }),
             _ => return Err("close: expected --user NAME or --id NUMBER".into()),
@@ -67,9 +81,20 @@ impl Closing {
     /// Asks, and says what was closed. Status 1 means that nothing was.
     pub(crate) fn run(&self) -> ExitCode {
         match self.ask() {
-            Ok(closed) => {
+            Ok(Closed { closed, others }) => {
                 let plural = if closed == 1 { "" } else { "s" };
-                println!("closed {closed} tunnel{plural}");
+                let servers = others.as_ref().map(|others| others.answered + 1);
+                let servers = servers.map(|servers| format!(" at {servers} servers"));
+                println!(
+                    "closed {closed} tunnel{plural}{}",
+                    servers.unwrap_or_default()
+                );
+                let silent = others.map(|others| others.silent).unwrap_or_default();
+                if !silent.is_empty() {
+                    let silent = silent.join(", ");
+                    eprintln!("server: close: no answer from {}", silent.escape_debug());
+                    return ExitCode::FAILURE;
+                }
                 ExitCode::from(u8::from(closed == 0))
             }
             Err(problem) => {
@@ -80,7 +105,7 @@ impl Closing {
         }
     }
 
-    fn ask(&self) -> Result<u64, String> {
+    fn ask(&self) -> Result<Closed, String> {
         let fail = |error: std::io::Error| error.to_string();
         let mut stream = UnixStream::connect(&self.socket).map_err(fail)?;
         stream.set_read_timeout(Some(PATIENCE)).map_err(fail)?;
@@ -107,8 +132,7 @@ impl Closing {
                 .collect();
             return Err(line.escape_debug().to_string());
         }
-        let closed: Closed = serde_json::from_str(body).map_err(|error| error.to_string())?;
-        Ok(closed.closed)
+        serde_json::from_str(body).map_err(|error| error.to_string())
     }
 }
 

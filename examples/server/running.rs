@@ -15,6 +15,7 @@ use crate::{
     cli::Flags,
     container, descriptors,
     directories::recheck::recheck,
+    fleet::follow,
     htpasswd::UsersFile,
     listen::Sockets,
     log::Condition,
@@ -23,7 +24,7 @@ use crate::{
     settings::{Fixed, Settings},
     shared::Shared,
     signals::{self, Phase},
-    status::{ControlServer, Health, PacServer, Scripts, Status, StatusServer},
+    status::{Closer, ControlServer, Health, PacServer, Scripts, Status, StatusServer},
     systemd,
     upgrade::{Control, Taken, Upgrades},
     warnings::warn_if_exposed,
@@ -77,6 +78,8 @@ impl Running {
         let stop = signals::stop(shared.in_force(), superseded)?;
         let idle = signals::end_idle(shared.open.clone(), stop.clone(), shared.in_force());
         tokio::spawn(idle);
+        let fleet = (shared.fleet.clone(), shared.open.clone());
+        tokio::spawn(follow(fleet.0, fleet.1, stop.clone()));
         tokio::spawn(recheck(shared.clone()));
         let in_force = shared.in_force();
         tokio::spawn(remind(move || in_force.borrow().certificates.clone()));
@@ -172,7 +175,10 @@ impl Running {
         self.shared.records.always(directories.need_records());
         self.account(settings);
         if let Some(mut control) = control {
-            control.start(&self.shared.open)?;
+            control.start(Closer::new(
+                self.shared.open.clone(),
+                self.shared.fleet.clone(),
+            ))?;
             self.control = control;
         }
         self.servers.change(settings, &self.shared, &self.sockets)

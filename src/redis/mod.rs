@@ -75,6 +75,7 @@ mod failed_logins;
 mod held;
 mod keeper;
 mod kept;
+mod nodes;
 mod pool;
 mod quota_limiter;
 mod quotas;
@@ -92,6 +93,7 @@ pub use self::{
     bandwidth::RedisBandwidth,
     connection::{InvalidRedisUrl, Redis, RedisBuilder},
     failed_logins::RedisFailedLogins,
+    nodes::{LONGEST_NOTE, NodeQuestion, NodeText, RedisNodes, Unheard},
     quota_limiter::QuotaLimiter,
     quotas::RedisQuotas,
     rates::RedisRates,

@@ -16,3 +16,4 @@ mod server;
 mod stated;
 #[path = "../support/mod.rs"]
 mod support;
+mod together;

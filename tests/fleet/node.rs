@@ -58,8 +58,13 @@ impl Node {
 
 /// The file of a node whose leases are short, so that tests are.
 pub(crate) fn text(redis: &Redis, more: &str) -> String {
+    let lease = if more.starts_with("lease") {
+        ""
+    } else {
+        "lease = \"1s\"\n"
+    };
     format!(
-        "[users]\njoe = \"x\"\njane = \"x\"\n[redis]\nurl = \"{}\"\nlease = \"1s\"\n{more}",
+        "[users]\njoe = \"x\"\njane = \"x\"\n[redis]\nurl = \"{}\"\n{lease}{more}",
         redis.url()
     )
 }

@@ -38,6 +38,7 @@ fn mistakes_are_said_without_the_address() {
         (&format!("{URL}prefix = \"\""), "redis, prefix: "),
         (&format!("{URL}prefix = \"{{a}}\""), "redis, prefix: "),
         (&format!("{URL}node_name = \"a b\""), "redis, node_name: "),
+        (&format!("{URL}page = \"javascript:1\""), "redis, page: "),
         (
             &format!("{URL}while_away = \"shut\""),
             "\"local\", \"open\" or \"closed\"",

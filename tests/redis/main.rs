@@ -15,6 +15,7 @@ mod bandwidth;
 mod failed_logins;
 mod fleet;
 mod hostile_accounts;
+mod nodes;
 mod quota_fleet;
 mod quotas;
 mod rates;

@@ -1,31 +1,35 @@
 //! The fleet that this server is a node of.
 
-use std::{
-    fmt,
-    sync::{Arc, PoisonError, RwLock},
-};
+use std::{fmt, sync::Arc};
 
+use tokio::sync::watch;
 use tower_socks::{
     layer::{
         key::KeyExtractor,
         limit::{ConcurrentTunnels, Pace, RequestRate},
     },
-    redis::{Redis, RedisRates, RedisTunnels},
+    redis::{Redis, RedisNodes, RedisRates, RedisTunnels},
     session::Amount,
 };
 
-use super::Stated;
-use crate::limits::Subject;
+use super::{
+    Stated,
+    node::{ALONE, Node, Others},
+};
+use crate::{limits::Subject, status::Summary};
 
 /// What is in force. Clones share it.
 #[derive(Clone)]
-pub(crate) struct InForce(Arc<RwLock<Option<Arc<Joined>>>>);
+pub(crate) struct InForce(watch::Sender<Option<Arc<Joined>>>);
 
 /// A node of its own: what it counts goes by its name.
-struct Joined {
+pub(super) struct Joined {
     /// As the file has it.
     text: String,
-    redis: Redis,
+    pub(super) name: String,
+    pub(super) page: Option<String>,
+    pub(super) redis: Redis,
+    pub(super) nodes: RedisNodes,
     tunnels: RedisTunnels<Subject>,
     requests: RedisRates<Subject>,
 }
@@ -48,6 +52,9 @@ impl Joined {
         let away = stated.away;
         Some(Self {
             text: stated.text.clone(),
+            name: stated.name.clone(),
+            page: stated.page.clone(),
+            nodes: RedisNodes::new(&redis),
             tunnels: RedisTunnels::new(&redis, "tunnels").while_away(away.tunnels.into()),
             requests: RedisRates::new(&redis, "requests").while_away(away.requests.into()),
             redis,
@@ -57,13 +64,13 @@ impl Joined {
 
 impl InForce {
     pub(crate) fn new() -> Self {
-        Self(Arc::default())
+        Self(watch::Sender::default())
     }
 
     /// Puts in force what is stated. Where that is as before the connection stays, and so does the node. Otherwise this is
     /// another node from here on, and the one before ends with its last tunnel, which it counts until then.
     pub(crate) fn change(&self, stated: Option<&Stated>) {
-        let mut joined = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let joined = self.joined();
         let text = joined.as_ref().map(|joined| joined.text.as_str());
         if text == stated.map(|stated| stated.text.as_str()) {
             return;
@@ -71,12 +78,47 @@ impl InForce {
         if stated.is_none() {
             tracing::info!("limits are shared no more");
         }
-        *joined = stated.and_then(Joined::new).map(Arc::new);
+        let joined = stated.and_then(Joined::new);
+        self.0.send_replace(joined.map(Arc::new));
     }
 
     fn joined(&self) -> Option<Arc<Joined>> {
-        let joined = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        joined.clone()
+        self.0.borrow().clone()
+    }
+
+    pub(super) fn subscribe(&self) -> watch::Receiver<Option<Arc<Joined>>> {
+        self.0.subscribe()
+    }
+
+    /// This server as a node, if it is one.
+    pub(crate) fn node(&self) -> Option<Node> {
+        self.joined().map(|joined| Node {
+            node: joined.redis.node().to_owned(),
+            name: joined.name.clone(),
+            up: joined.redis.is_up(),
+            nodes: joined.redis.nodes(),
+        })
+    }
+
+    /// What all nodes say of themselves. `None` where nobody hears.
+    pub(crate) async fn summaries(&self) -> Option<Vec<Summary>> {
+        let notes = self.joined()?.nodes.notes().await.ok()?;
+        let summaries = notes
+            .iter()
+            .filter_map(|note| Summary::read(&note.node, &note.text));
+        let mut summaries: Vec<_> = summaries.collect();
+        summaries.sort_by(|one, another| one.name().cmp(another.name()));
+        Some(summaries)
+    }
+
+    /// Has all others close the tunnels of a user.
+    ///
+    /// # Errors
+    ///
+    /// They were not asked.
+    pub(crate) async fn close_elsewhere(&self, user: &str, by: &str) -> Result<Others, String> {
+        let joined = self.joined().ok_or(ALONE)?;
+        joined.close_elsewhere(user, by).await
     }
 
     /// The same limit, over all nodes.

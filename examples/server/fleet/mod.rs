@@ -1,7 +1,12 @@
 //! `[redis]` of the file: what several servers share, so that their limits are one.
 
 #[cfg(feature = "redis")]
+mod closing;
+#[cfg(feature = "redis")]
+mod follow;
+#[cfg(feature = "redis")]
 mod joined;
+mod node;
 #[cfg(feature = "redis")]
 mod stated;
 #[cfg(feature = "redis")]
@@ -11,7 +16,8 @@ mod unbuilt;
 #[cfg(feature = "redis")]
 mod while_away;
 
+pub(crate) use self::node::{Node, Others};
 #[cfg(not(feature = "redis"))]
-pub(crate) use self::unbuilt::{InForce, Stated, Table};
+pub(crate) use self::unbuilt::{InForce, Stated, Table, follow};
 #[cfg(feature = "redis")]
-pub(crate) use self::{joined::InForce, stated::Stated, table::Table};
+pub(crate) use self::{follow::follow, joined::InForce, stated::Stated, table::Table};

@@ -13,6 +13,7 @@ pub(crate) struct Stated {
     pub(super) text: String,
     pub(super) prefix: String,
     pub(super) name: String,
+    pub(super) page: Option<String>,
     pub(super) away: Each,
 }
 

@@ -26,6 +26,8 @@ pub(crate) struct Table {
     lease: Span,
     /// That of the host, if it is left out.
     node_name: Option<String>,
+    /// Where others find the page.
+    page: Option<String>,
     #[serde(default)]
     while_away: WhileAway,
 }
@@ -81,6 +83,15 @@ impl Table {
             Some(name) => name.clone(),
             None => host().unwrap_or_else(|| "-".to_owned()),
         };
+        if let Some(page) = &self.page {
+            let is_url = page.starts_with("http://") || page.starts_with("https://");
+            let is_printable = page.bytes().all(|octet| octet.is_ascii_graphic());
+            if !is_url || !is_printable || page.len() > 200 {
+                return Err(
+                    "redis, page: an address as http://proxy-1:9090/, of 200 octets at most".into(),
+                );
+            }
+        }
         let builder = Redis::builder(&url)
             .map_err(|problem| format!("redis, url: {problem}"))?
             .prefix(self.prefix.as_str())
@@ -91,6 +102,7 @@ impl Table {
             text: format!("{self:?}{url}{name}"),
             prefix: self.prefix.clone(),
             name,
+            page: self.page.clone(),
             away: self.while_away.each(),
         })
     }

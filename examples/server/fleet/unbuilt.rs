@@ -1,15 +1,20 @@
 //! Of a build without Redis: the table says how to build one that has it.
 
-use std::fmt;
+use std::{fmt, future::ready};
 
 use serde::{Deserialize, Deserializer, de};
+use tokio::sync::watch::Receiver;
 use tower_socks::{
     layer::{
         key::KeyExtractor,
         limit::{ConcurrentTunnels, Pace, RequestRate},
+        track::OpenTunnels,
     },
     session::Amount,
 };
+
+use super::node::{ALONE, Node, Others};
+use crate::{signals::Phase, status::Summary};
 
 #[derive(Clone, Debug)]
 pub(crate) enum Table {}
@@ -65,5 +70,21 @@ impl InForce {
         limit
     }
 
+    pub(crate) const fn node(&self) -> Option<Node> {
+        None
+    }
+
+    pub(crate) async fn summaries(&self) -> Option<Vec<Summary>> {
+        None
+    }
+
+    pub(crate) async fn close_elsewhere(&self, _: &str, _: &str) -> Result<Others, String> {
+        Err(ALONE.into())
+    }
+
     pub(crate) async fn leave(&self) {}
+}
+
+pub(crate) fn follow(_: InForce, _: OpenTunnels, _: Receiver<Phase>) -> impl Future<Output = ()> {
+    ready(())
 }

@@ -147,7 +147,7 @@ const COMMANDS: &[(&str, &str)] = &[
     ),
     (
         "close",
-        "Close open tunnels of a server, over the socket of its [admin]: --socket PATH, and --user NAME or --id NUMBER",
+        "Close open tunnels of a server, over the socket of its [admin]: --socket PATH, and --user NAME, with --everywhere at all servers of its [redis], or --id NUMBER",
     ),
 ];
 

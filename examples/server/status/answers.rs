@@ -21,7 +21,7 @@ impl Site for Status {
             if !site::is_asked_by_address(request.headers()) {
                 return misdirected();
             }
-            let answer = admin.answer(request, peer, &self.open).await;
+            let answer = admin.answer(request, peer, &self.closer()).await;
             self.listing.outdate();
             return answer;
         }
@@ -89,11 +89,21 @@ impl Status {
             Ok(asked) => asked,
             Err(problem) => return text(StatusCode::BAD_REQUEST, format!("{problem}\n")),
         };
+        let nodes = match &asked {
+            Asked::Status(selection) if selection.has_nodes => self.fleet.summaries().await,
+            _ => None,
+        };
         // Many tunnels take some milliseconds, which are not those of a thread that serves.
         let answer = tokio::task::spawn_blocking(move || match asked {
             Asked::Status(selection) => {
                 let (series, listed) = (self.series(), self.listing.get(&self.open));
-                json(&Snapshot::of(&self, &series, &listed, &selection))
+                json(&Snapshot::of(
+                    &self,
+                    &series,
+                    &listed,
+                    &selection,
+                    nodes.as_deref(),
+                ))
             }
             Asked::History(since) => json(&self.history.since(since)),
             Asked::Feed(since) => json(&self.watch.feed.since(since)),

@@ -8,6 +8,7 @@ mod health;
 mod history;
 mod listing;
 mod network;
+mod nodes;
 mod numbers;
 mod pac;
 mod page;
@@ -43,13 +44,14 @@ use tower_socks::{
 };
 
 use self::{history::History, listing::Listing, numbers::Numbers, series::Series, watch::Watch};
-use crate::{limits::InForce, listen::address, settings::Fixed, shared::Shared};
+use crate::{fleet, limits::InForce, listen::address, settings::Fixed, shared::Shared};
 
 use self::admin::AdminPage;
 
 pub(crate) use self::{
-    admin::{Admin, CLOSE, ControlServer},
+    admin::{Admin, CLOSE, Closer, ControlServer, close_user},
     health::Health,
+    nodes::Summary,
     pac::{Pac, PacServer, Scripts},
     server::StatusServer,
 };
@@ -88,6 +90,7 @@ pub(crate) struct Status {
     numbers: Numbers,
     series: Mutex<Option<(Instant, Arc<Series>)>>,
     open: OpenTunnels,
+    fleet: fleet::InForce,
     in_force: Receiver<Arc<Fixed>>,
     limits: InForce,
     listing: Listing,
@@ -113,6 +116,7 @@ impl Status {
             numbers: Numbers::start(shared)?,
             series: Mutex::default(),
             open: shared.open.clone(),
+            fleet: shared.fleet.clone(),
             in_force: shared.in_force(),
             limits: shared.limits.clone(),
             listing: Listing::default(),
@@ -138,6 +142,10 @@ impl Status {
             Some(page) if page.is_of(&hash) => page,
             _ => Arc::new(AdminPage::new(hash)),
         });
+    }
+
+    fn closer(&self) -> Closer {
+        Closer::new(self.open.clone(), self.fleet.clone())
     }
 
     /// Whether there is the page.

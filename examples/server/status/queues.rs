@@ -2,7 +2,7 @@
 
 use metrics::{counter, describe_counter, describe_gauge, gauge};
 
-use crate::{accounting, records::Records, shared::Shared};
+use crate::{accounting, fleet, records::Records, shared::Shared};
 
 const LOG: &str = "socks_log_lines_total";
 const LOG_WAITING: &str = "socks_log_lines_waiting";
@@ -10,11 +10,13 @@ const ACCESS: &str = "access_log_lines_total";
 const ACCESS_WAITING: &str = "access_log_lines_waiting";
 const ACCOUNTING: &str = "socks_accounting_records_dropped_total";
 const ACCOUNTING_WAITING: &str = "socks_accounting_records_waiting";
+const STORE: &str = "socks_store_up";
 
 /// Those who have the queues.
 pub(super) struct Queues {
     records: Records,
     accounting: accounting::InForce,
+    fleet: fleet::InForce,
 }
 
 impl Queues {
@@ -37,6 +39,7 @@ impl Queues {
         Self {
             records: shared.records.clone(),
             accounting: shared.accounting.clone(),
+            fleet: shared.fleet.clone(),
         }
     }
 
@@ -53,6 +56,10 @@ impl Queues {
         let (waiting, dropped) = self.accounting.counts();
         counter!(ACCOUNTING).absolute(dropped);
         set(ACCOUNTING_WAITING, waiting);
+        if let Some(node) = self.fleet.node() {
+            // It was connected before there was anything that counts.
+            gauge!(STORE, "store" => "redis").set(f64::from(u8::from(node.up)));
+        }
     }
 }
 

@@ -20,6 +20,8 @@ pub(super) struct Selection {
     user: Option<String>,
     sort: Sort,
     is_descending: bool,
+    /// Of other servers as well.
+    pub(super) has_nodes: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +66,11 @@ impl Selection {
                 None | Some("asc") => false,
                 Some("desc") => true,
                 Some(_) => return Err("order is one of asc, desc".into()),
+            },
+            has_nodes: match query.take("nodes").as_deref() {
+                None => false,
+                Some("all") => true,
+                Some(_) => return Err("nodes can be all".into()),
             },
         };
         query.end()?;

@@ -7,12 +7,13 @@ use serde::Serialize;
 use super::{
     Status,
     listing::Listed,
+    nodes::{Summary, Together},
     row::{self, Row},
     selection::Selection,
     series::Series,
     sums::Line,
 };
-use crate::certificates::Certificates;
+use crate::{certificates::Certificates, fleet::Node};
 
 /// Reasons of refusals that are shown.
 const REASONS: usize = 100;
@@ -34,6 +35,13 @@ pub(super) struct Snapshot<'a> {
     problems: Vec<&'static str>,
     /// Whether the page can close tunnels.
     admin: bool,
+    /// This server as a node of a fleet, if it is one.
+    fleet: Option<Node>,
+    /// All of them and their sums, where that was asked for and Redis answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nodes: Option<&'a [Summary]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    together: Option<Together>,
     process: Process,
     limits: Vec<Limit>,
     upstreams: Vec<Upstream<'a>>,
@@ -101,6 +109,7 @@ impl<'a> Snapshot<'a> {
         series: &'a Series,
         listed: &[Listed],
         selection: &Selection,
+        nodes: Option<&'a [Summary]>,
     ) -> Self {
         let totals = status.open.totals();
         let (matching, selected) = selection.of(listed);
@@ -117,6 +126,9 @@ impl<'a> Snapshot<'a> {
             refused: series.refused(),
             problems: status.health.problems(),
             admin: status.admin().is_some(),
+            fleet: status.fleet.node(),
+            nodes,
+            together: nodes.map(Together::of),
             process: Process {
                 resident: whole(series, "process_resident_memory_bytes"),
                 descriptors: whole(series, "process_open_fds"),

@@ -11,11 +11,10 @@ use hyper::{
     header::{COOKIE, HeaderValue, RETRY_AFTER, SET_COOKIE},
 };
 use serde::{Deserialize, Serialize};
-use tower_socks::layer::track::OpenTunnels;
 
 use super::{
     attempts::{Attempts, Outcome},
-    close::{Close, close},
+    close::{Close, Closer},
     settings::PasswordHash,
     sign_ins::{Secrets, SignIns},
 };
@@ -61,7 +60,7 @@ impl AdminPage {
         &self,
         request: Request<Incoming>,
         peer: Peer,
-        open: &OpenTunnels,
+        closer: &Closer,
     ) -> Answer {
         let action = match request.uri().path() {
             "/admin/sign-in" => Action::SignIn,
@@ -90,7 +89,7 @@ impl AdminPage {
             return text(StatusCode::OK, "signed out\n");
         }
         match site::body::<Close>(request).await {
-            Ok(what) => json(&close(open, &what, peer)),
+            Ok(what) => closer.answer(&what, peer).await,
             Err(answer) => answer,
         }
     }

@@ -4,15 +4,15 @@ use std::{io, os::unix::net::UnixListener, path::PathBuf, sync::Arc};
 
 use hyper::{Method, Request, StatusCode, body::Incoming};
 use tokio::task::JoinSet;
-use tower_socks::{BoxError, layer::track::OpenTunnels};
+use tower_socks::BoxError;
 
 use super::{
-    close::{Close, close},
+    close::{Close, Closer},
     settings::Admin,
 };
 use crate::{
     listen::{self, Mode, SocketFile},
-    status::site::{self, Answer, Peer, Site, json, text},
+    status::site::{self, Answer, Peer, Site, text},
     upgrade::{Handed, Role, Taken},
 };
 
@@ -97,17 +97,17 @@ impl ControlServer {
     /// # Errors
     ///
     /// Descriptors have run out.
-    pub(crate) fn start(&mut self, open: &OpenTunnels) -> io::Result<()> {
+    pub(crate) fn start(&mut self, closer: Closer) -> io::Result<()> {
         if let Some(socket) = &self.socket {
             let listener = tokio::net::UnixListener::from_std(socket.try_clone()?)?;
-            let control = Arc::new(Control(open.clone()));
+            let control = Arc::new(Control(closer));
             self.task.spawn(site::serve(listener, control));
         }
         Ok(())
     }
 }
 
-struct Control(OpenTunnels);
+struct Control(Closer);
 
 impl Site for Control {
     const NAME: &'static str = "admin";
@@ -120,7 +120,7 @@ impl Site for Control {
             return text(StatusCode::METHOD_NOT_ALLOWED, "only POST is known here\n");
         }
         match site::body::<Close>(request).await {
-            Ok(what) => json(&close(&self.0, &what, peer)),
+            Ok(what) => self.0.answer(&what, peer).await,
             Err(answer) => answer,
         }
     }

@@ -15,6 +15,7 @@ pub(super) fn part(path: &str) -> Option<Answer> {
         "/page.js" => (SCRIPT, include_str!("page.js")),
         "/admin.js" => (SCRIPT, include_str!("admin.js")),
         "/chart.js" => (SCRIPT, include_str!("chart.js")),
+        "/fleet.js" => (SCRIPT, include_str!("fleet.js")),
         "/format.js" => (SCRIPT, include_str!("format.js")),
         "/table.js" => (SCRIPT, include_str!("table.js")),
         "/tunnels.js" => (SCRIPT, include_str!("tunnels.js")),

@@ -3,6 +3,7 @@
 import * as admin from "./admin.js";
 import { describe, draw } from "./chart.js";
 import { bytes, clock, duration, number, rate } from "./format.js";
+import * as fleet from "./fleet.js";
 import { fill } from "./table.js";
 import * as tunnels from "./tunnels.js";
 
@@ -184,6 +185,7 @@ function show(status) {
   if (at("problems").textContent !== problems.map(item => item.textContent).join(""))
     at("problems").replaceChildren(...problems);
   at("admin").hidden = !status.admin;
+  fleet.show(status);
   fill(at("limits"), status.limits, limitName, limits, "nothing is limited");
   fill(at("upstreams"), status.upstreams, it => it.name, upstreams, "none");
   at("certificates-section").hidden = status.certificates.length === 0;
@@ -203,7 +205,7 @@ async function ask() {
   clearTimeout(timer);
   const turn = ++asking;
   try {
-    const status = await get("status.json?" + tunnels.query());
+    const status = await get("status.json?" + tunnels.query() + fleet.query());
     // Another question has overtaken it.
     if (turn !== asking) return;
     show(status);
