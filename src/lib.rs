@@ -176,7 +176,7 @@
 //! | `tls` | no | `TlsLayer` for clients, and `TlsConnector` to proxies: rustls with ring; `https` and `socks5s` in `ProxyUrl` |
 //! | `ldap` | no | `Ldap`, a verifier that asks a directory |
 //! | `postgres` | no | `PostgresLayer`, which asks a database for the hash of a password |
-//! | `redis` | no | `RedisTunnels`, `RedisRates` and more: limits that several proxies share |
+//! | `redis` | no | `RedisTunnels`, `RedisRates` and more: limits, and users, that several proxies share |
 //! | `radius` | no | `Radius`, a verifier that asks RADIUS, and `Accounting`, which tells it what users move |
 //! | `http-auth` | no | `HttpCallOut`, a verifier that asks a service of one's own by HTTP |
 //! | `hickory` | no | `HickoryResolver`, a resolver that needs no threads |
