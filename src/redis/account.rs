@@ -186,7 +186,12 @@ impl Account {
 
     /// Whether nothing is lost when it is forgotten.
     pub(super) const fn is_idle(&self) -> bool {
-        !self.asking && !self.changed && !self.unsure && self.ahead == 0 && !self.touched
+        !self.is_unwritten() && self.ahead == 0 && !self.touched
+    }
+
+    /// Whether Redis does not know what was used, or may not.
+    pub(super) const fn is_unwritten(&self) -> bool {
+        self.asking || self.changed || self.unsure
     }
 
     /// What this node and others had used when they were last heard of.

@@ -11,6 +11,7 @@ use std::{
 
 use ::redis::Pipeline;
 use futures_util::future::BoxFuture;
+use tokio::runtime::Handle;
 
 use super::{
     Redis, WhileAway,
@@ -99,7 +100,7 @@ where
         with(account, quotas)
     }
 
-    /// Takes bytes; `None`, if Redis has to be asked first. Asks ahead of time where the lease is half used.
+    /// Takes bytes; `None`, if Redis has to be asked first. Asks ahead where the lease is half used.
     pub(super) fn take(self: &Arc<Self>, key: &K, bytes: u64) -> Option<u64> {
         let (taken, is_low) = self.with(key, |account, quotas| {
             let taken = account.take(bytes, quotas);
@@ -108,8 +109,12 @@ where
                 !is_open(quotas) && taken > Some(0) && account.is_low(),
             )
         });
-        if is_low && self.redis.is_up() {
-            self.ask_ahead(key.clone());
+        if is_low
+            && self.redis.is_up()
+            && let Ok(runtime) = Handle::try_current()
+        {
+            let (accounts, key) = (Arc::clone(self), key.clone());
+            runtime.spawn(async move { accounts.ask(&key, 0).await });
         }
         taken
     }
@@ -117,7 +122,6 @@ where
     /// Takes bytes once they are leased, or by what the limit does while Redis is away.
     pub(super) async fn take_later(self: Arc<Self>, key: K, bytes: u64) -> Result<u64, Refusal> {
         let mut again = 0;
-        // Those who have asked for a lease may find that others have taken it.
         loop {
             if let Some(taken) = self.take(&key, bytes) {
                 return Ok(taken);
@@ -162,15 +166,6 @@ where
                 Ok(self.with(key, take))
             }
         }
-    }
-
-    /// Asks for the next lease, while tunnels use up the one there is.
-    fn ask_ahead(self: &Arc<Self>, key: K) {
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
-            return;
-        };
-        let accounts = Arc::clone(self);
-        runtime.spawn(async move { accounts.ask(&key, 0).await });
     }
 
     /// Asks for a lease, unless somebody does.
@@ -253,11 +248,17 @@ where
     }
 }
 
-/// Forgets keys of which nothing is lost, and if they are not many, others.
+/// Forgets keys of which nothing is lost; if they are not many, those whose lease expires by itself, and at last others.
 fn bound<K: Hash + Eq>(keys: &mut HashMap<K, Account>) {
-    keys.retain(|_, account| !account.is_idle());
-    if keys.len() > MOST / 2 {
-        keys.retain(|_, account| account.is_asking());
+    const STAY: [fn(&Account) -> bool; 3] = [
+        |it| !it.is_idle(),
+        Account::is_unwritten,
+        Account::is_asking,
+    ];
+    for stays in STAY {
+        if keys.len() > MOST / 8 * 7 {
+            keys.retain(|_, account| stays(account));
+        }
     }
 }
 

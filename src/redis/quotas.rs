@@ -29,6 +29,47 @@ use crate::{
 ///
 /// 65,536 keys are remembered here; where there are more, those that use nothing are forgotten, and have the quotas of all until their
 /// next request. What they have used stays in Redis.
+///
+/// ```
+/// use tower::{ServiceBuilder, ServiceExt};
+/// use tower_socks::{
+///     Connector, Identity, Request,
+///     layer::{
+///         key,
+///         limit::{ConcurrentTunnels, LimitLayer},
+///         meter::{CalendarQuota, MeterLayer, Periods, Quotas, Rates},
+///     },
+///     proto::{Address, Command},
+///     redis::{Redis, RedisBandwidth, RedisQuotas, RedisTunnels},
+/// };
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), tower_socks::BoxError> {
+/// # let url = "redis://127.0.0.1:1";
+/// let redis = Redis::builder(url)?.build()?;
+/// let tunnels = ConcurrentTunnels::new(2, key::user);
+/// let tunnels = tunnels.with_store(RedisTunnels::new(&redis, "users"));
+/// let quotas = Quotas::new().day(1_000_000);
+/// let store = RedisQuotas::new(&redis, "users", quotas, Periods::new());
+/// let quota = CalendarQuota::new(store.clone(), quotas, key::user);
+/// let rates = Rates::new().down(10_000_000);
+/// let service = ServiceBuilder::new()
+///     // Both are asked at once. The meter asks no more then.
+///     .layer(LimitLayer::new((tunnels, quota.limiter())))
+///     .layer(MeterLayer::new(quota))
+///     .layer(MeterLayer::new(RedisBandwidth::new(&redis, "users", rates, key::user)))
+///     .service(Connector::direct());
+///
+/// # let target = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+/// # let mut request = Request::new(Command::CONNECT, Address::Ip(target.local_addr()?));
+/// request.identity = Identity::named("joe");
+/// let tunnel = service.clone().oneshot(request.clone()).await?;
+/// # drop(tunnel);
+/// // Also where Redis is away, as it is here: this is what it has used so far.
+/// assert_eq!(store.used(&"joe".into()), (0, 0));
+/// # Ok(())
+/// # }
+/// ```
 pub struct RedisQuotas<K>(Arc<Accounts<K>>, Periods);
 
 impl<K> RedisQuotas<K>
