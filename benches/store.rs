@@ -60,7 +60,7 @@ async fn asks(limit: impl Limiter, first: usize, requests: usize) {
 }
 
 /// CPU time of a request, in microseconds, where so many ask at once.
-async fn round(limit: &(impl Limiter + Clone), at_once: usize, requests: usize) -> f64 {
+async fn round(limit: &impl Limiter, at_once: usize, requests: usize) -> f64 {
     let before = harness::clock::thread_cpu();
     let mut tasks = JoinSet::new();
     for first in 0..at_once {

@@ -182,7 +182,7 @@ where
         };
         match self.take_or_ask(key, 1) {
             Share::Now(taken) => Share::Now(has_left(taken)),
-            later => later.map(has_left),
+            later @ Share::Later(_) => later.map(has_left),
         }
     }
 

@@ -26,6 +26,9 @@ const MOST_OCTETS: usize = 64 << 20;
 /// For how long they are read.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Where the next part begins, how many accounts are too long, and the part: names with what is stated.
+type Page = (String, i64, Vec<(Vec<u8>, Vec<u8>)>);
+
 /// What tells whether accounts have changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Version {
@@ -106,7 +109,7 @@ impl Snapshot {
                 .arg(LONGEST)
                 .arg(LONGEST_ANSWER);
             let answer = shared.scripts(&scripts::ACCOUNTS, &commands).await;
-            let answer: Result<((String, i64, Vec<(Vec<u8>, Vec<u8>)>),), _> = answer;
+            let answer: Result<(Page,), _> = answer;
             let ((next, dropped, accounts),) = answer.map_err(|_| Failure::Away)?;
             let Ok(dropped) = usize::try_from(dropped) else {
                 return mistake(format!("`{place}` gives more than 1 MiB at a time"));
