@@ -185,7 +185,7 @@ fn the_guide_has_the_words_of_the_log() {
     let guide = include_str!("../../examples/guide/troubleshooting.md");
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     for (words, source) in [
-        ("anyone could use a proxy on", "examples/server/settings.rs"),
+        ("anyone could use a proxy on", "examples/server/settings"),
         ("cannot listen on", "examples/server/listen"),
         ("wrong name or password", "src/error"),
         ("could not be resolved", "src"),
