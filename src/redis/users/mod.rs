@@ -65,7 +65,7 @@
 //! // A start without Redis is a mistake, or waits: who starts decides.
 //! let error = accounts.loaded().await.unwrap_err();
 //! assert_eq!(error.to_string(), "accounts of Redis: it has not answered");
-//! let joe = Credentials::new("joe", "secret")?;
+//! let joe = Credentials::new("joe", "secret").unwrap();
 //! assert!(verifier.clone().oneshot(joe).await.is_err());
 //! let method = UserPass::new(verifier);
 //! # _ = method;
