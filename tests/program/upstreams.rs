@@ -1,9 +1,9 @@
 //! `[upstreams]` and `[[routes]]` of the example server.
 
 use std::{
-    io::{Read, Write},
+    io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
-    process::Command,
+    process::{Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -322,7 +322,20 @@ fn a_probe_with_a_target_needs_the_target() {
         "upstream = \"paris\"\n{}",
         proxy("paris", paris.address, &probe)
     ));
-    let line = file.server().says("upstream marked down upstream=paris");
+    let mut server = Command::new(program())
+        .args(FLAGS)
+        .args(["--config", file.path()])
+        .env("RUST_LOG", "info")
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // The first probe waits for a part of the time by chance, and may have failed before anything is listened on.
+    let log = BufReader::new(server.stderr.take().unwrap());
+    let mut lines = log.lines().map(Result::unwrap);
+    let line = lines.find(|line| line.contains("upstream marked down upstream=paris"));
+    server.kill().unwrap();
+    server.wait().unwrap();
+    let line = line.expect("the log ended without");
     assert!(line.contains("WARN") && line.contains("refused"), "{line}");
 }
 

@@ -17,6 +17,12 @@ const WAITS: &[(&str, usize, usize, &str)] = &[
     ("layer/auth/layer.rs", 5, 4, STATED),
     ("layer/auth/accept_user_id.rs", 1, 0, LOGINS),
     ("layer/auth/userpass.rs", 9, 7, LOGINS),
+    (
+        "layer/auth/availability.rs",
+        1,
+        0,
+        "a test in the file itself",
+    ),
     ("layer/auth/gate.rs", 1, 0, DIRECTORIES),
     ("session/login_attempts.rs", 1, 0, LOGINS),
     ("layer/auth/combinators.rs", 6, 3, STATED),
