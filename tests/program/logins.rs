@@ -72,7 +72,13 @@ fn hashes_take_no_more_memory_than_they_have_turns() {
         hash(BLOCKS as u32, 8)
     ));
     let server = file.server();
-    let (memory, threads) = (status(&server, "VmRSS"), status(&server, "Threads"));
+    // Threads of the runtime begin a moment after it listens.
+    let mut threads = 0;
+    while status(&server, "Threads") != threads {
+        threads = status(&server, "Threads");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let memory = status(&server, "VmRSS");
     for wave in 0..30 {
         let clients: Vec<_> = (1..9)
             .map(|n| attempt(&server, [127, 1, wave, n].into(), &format!("nobody{n}")))
