@@ -119,27 +119,10 @@ chmod 600 "$work/token"
 config() {
   local name=$1 to=$2
   shift 2
-  { printf '[http_auth]\nurl = "%s"\ntoken_file = "%s"\ntimeout = "1s"\n' "$to" "$work/token"; printf '%s\n' "$@"; cat <<'END'
-[logins]
-free_failures = 1000
-remember = "1ms"
-remember_wrong = "1ms"
-[acl]
-default = "deny"
-allow_private = true
-[[acl.rules]]
-action = "allow"
-group = "staff"
-END
+  { printf '[http_auth]\nurl = "%s"\ntoken_file = "%s"\ntimeout = "1s"\n' "$to" "$work/token"; printf '%s\n' "$@"; only_staff
   } >"$work/$name.toml"
 }
 url=http://$target/small
-# as SCHEME USER PASSWORD: what curl ends with; 0 in, 97 and 22 outside.
-as() {
-  local code=0
-  curl -sS -f --max-time 20 --proxy "$1://$address" --proxy-user "$2:$3" "$url" >"$work/out" 2>"$work/client.log" || code=$?
-  echo "$code"
-}
 config tls "https://localhost:$secured/login?a=b" "authorities = \"$work/ca.pem\""
 config stranger "https://localhost:$secured/login"
 config plain "http://127.0.0.1:$clear/login?a=b"

@@ -63,19 +63,7 @@ config() {
   local name=$1 database=$2 query=$3
   shift 3
   { printf '[postgres]\ndatabase = "%s"\nquery = "%s"\npassword_file = "%s"\nanswer_timeout = "2s"\n' \
-      "$database" "$query" "$work/password"; printf '%s\n' "$@"; cat <<'END'
-[logins]
-free_failures = 1000
-remember = "1ms"
-remember_wrong = "1ms"
-recheck = "500ms"
-[acl]
-default = "deny"
-allow_private = true
-[[acl.rules]]
-action = "allow"
-group = "staff"
-END
+      "$database" "$query" "$work/password"; printf '%s\n' "$@"; only_staff 'recheck = "500ms"'
   } >"$work/$name.toml"
 }
 query='SELECT hash, groups, disabled, tunnels FROM people WHERE name = $1'
@@ -83,12 +71,6 @@ config tcp "postgres://proxy@127.0.0.1:$sql/postgres" "$query"
 config tls "postgres://proxy@localhost:$sql/postgres?sslmode=require" "$query" "authorities = \"$work/ca.pem\""
 config socket "host=$data port=$sql user=proxy dbname=postgres" "$query"
 
-# as SCHEME USER PASSWORD: what curl ends with; 0 in, 97 and 22 outside.
-as() {
-  local code=0
-  curl -sS -f --max-time 20 --proxy "$1://$address" --proxy-user "$2:$3" "$url" >"$work/out" 2>"$work/client.log" || code=$?
-  echo "$code"
-}
 for kind in tcp tls socket; do
   if [ "$kind" = socket ]; then chmod 711 "$data"; fi
   start_server "$kind" --config "$work/$kind.toml"

@@ -118,25 +118,8 @@ config() {
   local name=$1 to=$2 secret=$3
   shift 3
   { printf '[radius]\nservers = ["%s"]\nsecret_file = "%s"\nnas_identifier = "proxy-1"\ntimeout = "500ms"\n' "$to" "$secret"
-    printf '%s\n' "$@"; cat <<'END'
-[logins]
-free_failures = 1000
-remember = "1ms"
-remember_wrong = "1ms"
-[acl]
-default = "deny"
-allow_private = true
-[[acl.rules]]
-action = "allow"
-group = "staff"
-END
+    printf '%s\n' "$@"; only_staff
   } >"$work/$name.toml"
-}
-# as SCHEME USER PASSWORD: what curl ends with; 0 in, 97 and 22 outside.
-as() {
-  local code=0
-  curl -sS -f --max-time 20 --proxy "$1://$address" --proxy-user "$2:$3" "$url" >"$work/out" 2>"$work/client.log" || code=$?
-  echo "$code"
 }
 config plain "127.0.0.1:$auth" "$work/secret"
 start_server plain --config "$work/plain.toml"

@@ -118,7 +118,7 @@ impl FailedLoginStore for RedisFailedLogins {
             }
         }
         if let Some((client, name)) = known {
-            self.0.script(&mut commands, &self.0.known_place(name));
+            scripts::execute(&mut commands, &scripts::LOGINS, &self.0.known_place(name));
             commands.arg("is known").arg(client.to_string());
         }
         let (logins, keys) = (Arc::clone(&self.0), of.len());
@@ -204,22 +204,16 @@ impl Logins {
         }
     }
 
-    /// Begins to execute the script for a place; arguments follow.
-    fn script(&self, commands: &mut Pipeline, place: &str) {
-        let hash = scripts::LOGINS.get_hash();
-        commands.cmd("EVALSHA").arg(hash).arg(1).arg(place);
-    }
-
     fn add(&self, commands: &mut Pipeline, news: &News) {
         match *news {
             News::Failed(key, left, longest) => {
-                self.script(commands, &self.failures_place(key));
+                scripts::execute(commands, &scripts::LOGINS, &self.failures_place(key));
                 // The clock of this machine has finer steps.
                 let left = millis(left).max(1);
                 commands.arg("failed").arg(left).arg(millis(longest));
             }
             News::Succeeded(name, client) => {
-                self.script(commands, &self.known_place(name));
+                scripts::execute(commands, &scripts::LOGINS, &self.known_place(name));
                 commands.arg("succeeded").arg(client.to_string());
             }
         }

@@ -138,15 +138,7 @@ where
         for (key, account) in self.0.lock().iter_mut() {
             account.begin(today);
             let (used, quotas) = (account.used(), account.own.unwrap_or(all));
-            let mut one = Fullest::new(1);
-            for (used, most) in [(used.day, quotas.day), (used.month, quotas.month)] {
-                if let Some(most) = most.filter(|most| *most < u64::MAX) {
-                    one.see(&(), used, most);
-                }
-            }
-            for it in one.into_vec() {
-                fullest.see(key, it.used, it.most);
-            }
+            quotas.look(key, (used.day, used.month), &mut fullest);
         }
         fullest.into_vec()
     }

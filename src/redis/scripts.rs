@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use ::redis::Script;
+use ::redis::{Pipeline, Script};
 
 /// Takes or sets the places of a node.
 pub(super) static TUNNELS: LazyLock<Script> =
@@ -27,3 +27,13 @@ pub(super) static LOGINS: LazyLock<Script> =
 /// Reads accounts.
 pub(super) static ACCOUNTS: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("lua/accounts.lua")));
+
+/// Begins a command that executes a script for a place; arguments follow.
+pub(super) fn execute<'a>(
+    commands: &'a mut Pipeline,
+    script: &Script,
+    place: &str,
+) -> &'a mut Pipeline {
+    let hash = script.get_hash();
+    commands.cmd("EVALSHA").arg(hash).arg(1).arg(place)
+}

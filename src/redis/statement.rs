@@ -2,7 +2,10 @@
 
 use ::redis::Pipeline;
 
-use super::{scripts, shared::Shared};
+use super::{
+    scripts,
+    shared::{Shared, millis},
+};
 use crate::layer::meter::{Quotas, Today};
 
 /// A first lease, in bytes. It is little, since a node that uses none of it keeps it from others.
@@ -77,13 +80,9 @@ impl Sent {
         quotas: Quotas,
     ) {
         let most = |most: Option<u64>| most.map_or(-1, |it| i64::try_from(it).unwrap_or(-1));
-        let lease = u64::try_from(shared.lease().as_millis()).unwrap_or(u64::MAX);
+        let lease = millis(shared.lease());
         let today = self.today;
-        commands
-            .cmd("EVALSHA")
-            .arg(scripts::QUOTA.get_hash())
-            .arg(1)
-            .arg(place)
+        scripts::execute(commands, &scripts::QUOTA, place)
             .arg(format!("{}-{}", shared.node(), self.writer))
             .arg(self.sequence)
             .arg(&[today.from, today.until])

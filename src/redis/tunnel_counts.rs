@@ -18,6 +18,7 @@ use super::{
     held::{Answer, Held, Sent},
     kept::Kept,
     scripts,
+    shared::millis,
 };
 use crate::layer::meter::QuotaKey;
 
@@ -189,17 +190,12 @@ where
     }
 
     fn add(&self, commands: &mut Pipeline, key: &K, sent: &Sent) {
-        commands
-            .cmd("EVALSHA")
-            .arg(scripts::TUNNELS.get_hash())
-            .arg(1)
-            .arg(self.place(key))
+        scripts::execute(commands, &scripts::TUNNELS, &self.place(key))
             .arg(&self.arguments(0, 0, *sent));
     }
 
     /// Returns the arguments of the script.
     pub(super) fn arguments(&self, more: u8, most: usize, sent: Sent) -> [String; 7] {
-        let lease = u64::try_from(self.redis.lease().as_millis()).unwrap_or(u64::MAX);
         [
             self.holder.clone(),
             more.to_string(),
@@ -207,7 +203,7 @@ where
             sent.epoch.to_string(),
             sent.base.to_string(),
             sent.change.to_string(),
-            lease.to_string(),
+            millis(self.redis.lease()).to_string(),
         ]
     }
 }

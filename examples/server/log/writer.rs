@@ -1,4 +1,4 @@
-//! Lines on their way: from those who log, through a queue, to a thread that writes.
+//! Lines from those who log, through a queue, to a thread that writes.
 
 use std::{
     io::{self, Write},

@@ -225,7 +225,7 @@ fn start(turn: OwnedSemaphorePermit, server: mpsc::Sender<Asked>) {
     });
 }
 
-/// Says how it ended, once another one may begin: whoever reads it may try again at once.
+/// Says how it ended, once another one may begin, so that a reader of the line can try again at once.
 fn end(outcome: Result<(), String>, server: &mpsc::Sender<Asked>, turn: OwnedSemaphorePermit) {
     if outcome.is_err() {
         // Unless it ends.

@@ -8,7 +8,7 @@ use tower_service::Service;
 
 use super::{ResponseFuture, following::Followed};
 use crate::{
-    error::{AuthError, BoxError, UnknownUser, find},
+    error::{AuthError, BoxError},
     layer::auth::StoredHash,
     session::{Credentials, Identity},
 };
@@ -56,7 +56,7 @@ where
         self.verifier.poll_ready(cx).map_err(Into::into)
     }
 
-    fn call(&mut self, mut credentials: Credentials) -> ResponseFuture {
+    fn call(&mut self, credentials: Credentials) -> ResponseFuture {
         let clone = self.verifier.clone();
         let mut verifier = mem::replace(&mut self.verifier, clone);
         let followed = Arc::clone(&self.followed);
@@ -66,25 +66,14 @@ where
             let accounts = followed.snapshot().map_err(away)?;
             let account = accounts.get(&name);
             let hash = account.and_then(|account| account.hash.as_deref());
-            let stored = StoredHash::new(hash);
-            credentials.extensions_mut().insert(stored);
-            // For whom nobody knows as well, so that it takes as long.
-            let verified = verifier.call(credentials).await.map_err(Into::into);
-            let is_denied = |error: &BoxError| matches!(find(&**error), Some(AuthError::Denied));
-            if let Err(error) = verified.as_ref()
-                && !is_denied(error)
-            {
-                // Nobody has looked at it.
-                return verified;
-            }
-            let Some(account) = account else {
-                return Err(UnknownUser.into());
-            };
-            let verified = verified?;
+            let is_known = account.is_some();
+            let verified = StoredHash::verify(hash, is_known, credentials, &mut verifier).await?;
             // It may have waited for its turn, and the account may be another one by now.
             let accounts = followed.snapshot().map_err(away)?;
             match accounts.get(&name) {
-                Some(now) if !now.is_disabled && now.hash.is_some() && now.hash == account.hash => {
+                Some(now)
+                    if !now.is_disabled && now.hash.is_some() && now.hash.as_deref() == hash =>
+                {
                     Ok(now.identity(&name, &verified))
                 }
                 _ => Err(AuthError::Denied.into()),

@@ -56,17 +56,12 @@ impl Version {
     pub(super) async fn ask(shared: &Shared, place: &str) -> Result<Self, Failure> {
         let mut commands = Pipeline::new();
         let version = format!("{place}:version");
-        script(&mut commands, &version).arg("version");
-        script(&mut commands, place).arg("count");
+        scripts::execute(&mut commands, &scripts::ACCOUNTS, &version).arg("version");
+        scripts::execute(&mut commands, &scripts::ACCOUNTS, place).arg("count");
         let answer = shared.scripts(&scripts::ACCOUNTS, &commands).await;
         let (stated, count) = answer.map_err(|_| Failure::Away)?;
         Ok(Self { stated, count })
     }
-}
-
-fn script<'a>(commands: &'a mut Pipeline, place: &str) -> &'a mut Pipeline {
-    let hash = scripts::ACCOUNTS.get_hash();
-    commands.cmd("EVALSHA").arg(hash).arg(1).arg(place)
 }
 
 impl Snapshot {
@@ -101,7 +96,7 @@ impl Snapshot {
         let (since, mut cursor, mut octets) = (Instant::now(), String::from("0"), 0);
         loop {
             let mut commands = Pipeline::new();
-            script(&mut commands, place)
+            scripts::execute(&mut commands, &scripts::ACCOUNTS, place)
                 .arg("scan")
                 .arg(&cursor)
                 .arg(AT_A_TIME)

@@ -19,7 +19,7 @@ use super::{
     server::{Connection, Server},
 };
 use crate::{
-    error::{AuthError, BoxError, UnknownUser, find},
+    error::{AuthError, BoxError, UnknownUser},
     session::{Credentials, Identity},
 };
 
@@ -91,7 +91,7 @@ where
         self.verifier.poll_ready(cx).map_err(Into::into)
     }
 
-    fn call(&mut self, mut credentials: Credentials) -> ResponseFuture {
+    fn call(&mut self, credentials: Credentials) -> ResponseFuture {
         let clone = self.verifier.clone();
         let mut verifier = mem::replace(&mut self.verifier, clone);
         let inner = Arc::clone(&self.inner);
@@ -107,21 +107,11 @@ where
                 None => None,
             };
             let hash = found.as_ref().and_then(|found| found.hash.as_deref());
-            let stored = StoredHash::new(hash);
-            credentials.extensions_mut().insert(stored);
-            // For whom nobody knows as well, so that it takes as long.
-            let verified = verifier.call(credentials).await.map_err(Into::into);
-            let is_denied = |error: &BoxError| matches!(find(&**error), Some(AuthError::Denied));
-            if let Err(error) = verified.as_ref()
-                && !is_denied(error)
-            {
-                // Nobody has looked at it.
-                return verified;
-            }
+            let is_known = found.is_some();
+            let verified = StoredHash::verify(hash, is_known, credentials, &mut verifier).await?;
             let (Some(name), Some(found)) = (name, found) else {
                 return Err(UnknownUser.into());
             };
-            let verified = verified?;
             if found.is_disabled || found.hash.is_none() {
                 return Err(AuthError::Denied.into());
             }

@@ -1,4 +1,7 @@
-use crate::session::{Amount, Amounts, Request};
+use crate::{
+    admission::Fullest,
+    session::{Amount, Amounts, Request},
+};
 
 /// Bytes a day and a month, in both directions together: the amount of a [`CalendarQuota`](super::CalendarQuota).
 ///
@@ -34,6 +37,24 @@ impl Quotas {
     pub const fn month(mut self, bytes: u64) -> Self {
         self.month = Some(bytes);
         self
+    }
+
+    /// Adds a key that has used so much of a day and of its month: by the quota that is fuller, if there is one.
+    pub(crate) fn look<K: Clone>(
+        self,
+        key: &K,
+        (day, month): (u64, u64),
+        fullest: &mut Fullest<K>,
+    ) {
+        let mut one = Fullest::new(1);
+        for (used, most) in [(day, self.day), (month, self.month)] {
+            if let Some(most) = most.filter(|most| *most < u64::MAX) {
+                one.see(&(), used, most);
+            }
+        }
+        for it in one.into_vec() {
+            fullest.see(key, it.used, it.most);
+        }
     }
 }
 

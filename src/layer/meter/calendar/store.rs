@@ -170,17 +170,9 @@ impl<K: Hash + Eq + Clone> CalendarStore<K> {
         let mut fullest = Fullest::new(most);
         let quotas = self.0.quotas();
         for (key, entry) in &self.0.state().keys {
-            let Quotas { day, month } = entry.own.unwrap_or(quotas);
             let used = entry.used();
-            let mut one = Fullest::new(1);
-            for (used, most) in [(used.day, day), (used.month, month)] {
-                if let Some(most) = most.filter(|most| *most < u64::MAX) {
-                    one.see(&(), used, most);
-                }
-            }
-            for it in one.into_vec() {
-                fullest.see(key, it.used, it.most);
-            }
+            let quotas = entry.own.unwrap_or(quotas);
+            quotas.look(key, (used.day, used.month), &mut fullest);
         }
         fullest.into_vec()
     }
