@@ -5,6 +5,9 @@
 //! that has just started.
 
 mod batch;
+mod between;
+mod everything;
+mod files;
 mod machine;
 mod options;
 mod process;
@@ -12,7 +15,6 @@ mod progress;
 mod report;
 mod servers;
 mod targets;
-mod way;
 mod work;
 
 use std::{fs, path::Path, time::Duration};
@@ -67,8 +69,11 @@ async fn main() -> anyhow::Result<()> {
     fs::remove_dir_all(&work)?;
     print!("{}", report::text(&options, &results, options.rounds));
     for row in results.rows() {
-        let failures = results.failures(row, Server::Ours);
-        ensure!(failures.is_empty(), "ours, {}: {failures:?}", row.name());
+        for server in Server::ALL.into_iter().filter(|server| server.is_ours()) {
+            let failures = results.failures(row, server);
+            let (server, row) = (server.name(), row.name());
+            ensure!(failures.is_empty(), "{server}, {row}: {failures:?}");
+        }
     }
     Ok(())
 }

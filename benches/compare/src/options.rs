@@ -25,6 +25,8 @@ pub(crate) struct Options {
     pub(crate) core: usize,
     /// The program that is built apart.
     pub(crate) rama: PathBuf,
+    /// The example server, built.
+    pub(crate) example: PathBuf,
 }
 
 impl Options {
@@ -42,6 +44,7 @@ impl Options {
             out: PathBuf::from("results"),
             core: 0,
             rama: PathBuf::new(),
+            example: PathBuf::new(),
         };
         let mut parser = lexopt::Parser::from_env();
         while let Some(argument) = parser.next()? {
@@ -59,6 +62,7 @@ impl Options {
                 Long("out") => options.out = parser.value()?.into(),
                 Long("core") => options.core = parser.value()?.parse()?,
                 Long("rama") => options.rama = parser.value()?.into(),
+                Long("example") => options.example = parser.value()?.into(),
                 Long("command") => options.command = parser.value()?.string()?,
                 _ => return Err(argument.unexpected()).context("see benches/compare/run --help"),
             }

@@ -8,16 +8,22 @@ use std::{
 };
 
 use crate::{
+    between::Between,
+    everything, files,
     options::Options,
     process::Process,
     targets::{Targets, free_port},
-    way::Way,
 };
 
 /// One that takes part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Server {
-    Ours,
+    /// The example server, as it is without a file.
+    Example,
+    /// The example server with all that it can watch and limit.
+    Everything,
+    /// A program of a few lines.
+    ShortStack,
     FastSocks5,
     Rama,
     Dante,
@@ -28,8 +34,10 @@ pub(crate) enum Server {
 }
 
 impl Server {
-    pub(crate) const ALL: [Self; 8] = [
-        Self::Ours,
+    pub(crate) const ALL: [Self; 10] = [
+        Self::Example,
+        Self::Everything,
+        Self::ShortStack,
         Self::FastSocks5,
         Self::Rama,
         Self::Dante,
@@ -42,7 +50,9 @@ impl Server {
     /// For tables and command lines.
     pub(crate) const fn name(self) -> &'static str {
         match self {
-            Self::Ours => "ours",
+            Self::Example => "server",
+            Self::Everything => "everything",
+            Self::ShortStack => "short-stack",
             Self::FastSocks5 => "fast-socks5",
             Self::Rama => "rama",
             Self::Dante => "dante",
@@ -55,7 +65,12 @@ impl Server {
 
     /// Whether it is a SOCKS server of others.
     pub(crate) const fn is_peer(self) -> bool {
-        !matches!(self, Self::Ours | Self::CopyLoop | Self::Direct)
+        !self.is_ours() && !matches!(self, Self::CopyLoop | Self::Direct)
+    }
+
+    /// Whether this crate is in it.
+    pub(crate) const fn is_ours(self) -> bool {
+        matches!(self, Self::Example | Self::Everything | Self::ShortStack)
     }
 
     /// Whether it has UDP ASSOCIATE.
@@ -68,7 +83,13 @@ impl Server {
         let locked = include_str!("../Cargo.lock");
         let locked_rama = include_str!("../rama/Cargo.lock");
         match self {
-            Self::Ours => format!(
+            Self::Example => format!(
+                "the example server {} as it is without a file, but that private addresses are allowed and one client may have \
+                 all sessions: SOCKS5, SOCKS4 and HTTP on one port, BIND, UDP, log at info",
+                version(locked, "tower-socks"),
+            ),
+            Self::Everything => everything::ABOUT.to_owned(),
+            Self::ShortStack => format!(
                 "tower-socks {} ({}), tokio {}: concurrency limit, handshake with deadline, no authentication, \
                  dial timeout, ACL with default rules and allow_private, log at warn",
                 version(locked, "tower-socks"),
@@ -108,6 +129,7 @@ impl Server {
     /// Why it cannot take part, if it cannot.
     pub(crate) fn missing(self, options: &Options) -> Option<&'static str> {
         match self {
+            Self::Example | Self::Everything if !options.example.exists() => Some("not built"),
             Self::Rama if !options.rama.exists() => Some("does not build here"),
             Self::Dante if !installed("danted") => Some("not installed"),
             Self::Microsocks if !installed("microsocks") => Some("not installed"),
@@ -125,25 +147,26 @@ impl Server {
     ) -> anyhow::Result<Running> {
         if self == Self::Direct {
             return Ok(Running {
-                way: Way::Direct,
+                between: Between::Direct,
                 process: None,
             });
         }
         let port = free_port().await?;
-        let command = self.command(options, targets, work, port)?;
+        let command = self.command(options, targets, work, port).await?;
         let log = work.join(self.name()).with_extension("log");
         let process = Process::start(&command, options.core, port, &log)?;
         let address = SocketAddrV4::new(Ipv4Addr::LOCALHOST, port);
         Ok(Running {
-            way: match self {
-                Self::CopyLoop => Way::Fixed(address),
-                _ => Way::Socks(address),
+            between: match self {
+                Self::CopyLoop => Between::Fixed(address),
+                Self::Everything => Between::Socks(address, Some(everything::LOGIN)),
+                _ => Between::Socks(address, None),
             },
             process: Some(process),
         })
     }
 
-    fn command(
+    async fn command(
         self,
         options: &Options,
         targets: &Targets,
@@ -159,9 +182,33 @@ impl Server {
             fs::write(&path, text)?;
             Ok(path.display().to_string())
         };
+        let example = options.example.display().to_string();
+        let listen = format!("127.0.0.1:{port}");
         let port = port.to_string();
         Ok(match self {
-            Self::Ours | Self::FastSocks5 => vec![own(self.name())?, port],
+            Self::Example => {
+                let stated = file(files::DEFAULT.to_owned())?;
+                vec![
+                    example,
+                    "--listen".into(),
+                    listen,
+                    "--config".into(),
+                    stated,
+                ]
+            }
+            Self::Everything => {
+                let metrics = free_port().await?;
+                let lines = work.join(format!("everything.{port}.lines"));
+                let stated = file(everything::file(metrics, &lines))?;
+                vec![
+                    example,
+                    "--listen".into(),
+                    listen,
+                    "--config".into(),
+                    stated,
+                ]
+            }
+            Self::ShortStack | Self::FastSocks5 => vec![own(self.name())?, port],
             Self::CopyLoop => {
                 let targets = targets.all().iter().map(ToString::to_string);
                 [own(self.name())?, port]
@@ -170,14 +217,14 @@ impl Server {
                     .collect()
             }
             Self::Rama => vec![options.rama.display().to_string(), port],
-            Self::Dante => vec!["danted".into(), "-f".into(), file(dante(&port))?],
+            Self::Dante => vec!["danted".into(), "-f".into(), file(files::dante(&port))?],
             // It cannot be told to be quiet.
             Self::Microsocks => vec![
                 "sh".into(),
                 "-c".into(),
                 format!("exec microsocks -i 127.0.0.1 -p {port} 2>/dev/null"),
             ],
-            Self::ThreeProxy => vec!["3proxy".into(), file(three_proxy(&port))?],
+            Self::ThreeProxy => vec!["3proxy".into(), file(files::three_proxy(&port))?],
             Self::Direct => Vec::new(),
         })
     }
@@ -185,7 +232,7 @@ impl Server {
 
 /// A server at work.
 pub(crate) struct Running {
-    pub(crate) way: Way,
+    pub(crate) between: Between,
     /// None where there is nothing between client and target.
     pub(crate) process: Option<Process>,
 }
@@ -200,25 +247,6 @@ impl Running {
     pub(crate) fn memory(&self) -> f64 {
         self.process.as_ref().map_or(f64::NAN, Process::memory)
     }
-}
-
-fn dante(port: &str) -> String {
-    format!(
-        "errorlog: stderr\n\
-         internal: 127.0.0.1 port = {port}\n\
-         external: lo\n\
-         clientmethod: none\n\
-         socksmethod: none\n\
-         user.privileged: root\n\
-         user.unprivileged: nobody\n\
-         client pass {{ from: 127.0.0.0/8 to: 0.0.0.0/0 }}\n\
-         socks pass {{ from: 127.0.0.0/8 to: 0.0.0.0/0 command: bind connect udpassociate }}\n\
-         socks pass {{ from: 0.0.0.0/0 to: 0.0.0.0/0 command: bindreply udpreply }}\n"
-    )
-}
-
-fn three_proxy(port: &str) -> String {
-    format!("auth none\nallow *\nmaxconn 20000\nsocks -i127.0.0.1 -p{port}\n")
 }
 
 /// Whether there is such a program.

@@ -20,7 +20,7 @@ use tokio::{
 
 use crate::{
     batch::{self, Received},
-    way::make_room,
+    between::make_room,
 };
 
 /// Says what it hears.

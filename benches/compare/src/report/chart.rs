@@ -44,7 +44,7 @@ pub(super) fn draw(results: &Results, row: Row, title: &str) -> String {
         for (server, all) in bars {
             y += LINE;
             let class = match server {
-                Server::Ours => "ours",
+                _ if server.is_ours() => "ours",
                 Server::CopyLoop | Server::Direct => "rest",
                 _ => "peer",
             };

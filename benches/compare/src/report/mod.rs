@@ -43,8 +43,8 @@ pub(crate) fn text(options: &Options, results: &Results, rounds: usize) -> Strin
         options.rounds, options.seconds, options.core
     );
     out.push_str(
-        "- Each cell: the median, the smallest and the largest in brackets, and how often ours goes into it: the \
-         median of the ratios within each round. CPU is the server's, user and kernel, of all its processes. A GB is 10^9 bytes. Where GB/s times s/GB is \
+        "- Each cell: the median, the smallest and the largest in brackets, and how often that of `server` (or of `short-stack`, without \
+         it) goes into it: the median of the ratios within each round. CPU is the server's, user and kernel, of all its processes. A GB is 10^9 bytes. Where GB/s times s/GB is \
          well below 1, the generator was the limit.\n\n",
     );
     out.push_str("| server | version and set-up |\n|---|---|\n");

@@ -58,14 +58,32 @@ impl Results {
         summarize(rounds.map(|values| values[metric]).collect())
     }
 
-    /// How often what ours measured goes into what `server` did, each time in the same round: what
-    /// disturbs the machine for longer than that disturbs both.
+    /// Whom the others are compared with: the server that people run, or the short stack where it takes no part.
+    pub(crate) fn reference(&self, row: Row) -> Option<Server> {
+        [Server::Example, Server::ShortStack]
+            .into_iter()
+            .find(|server| self.cell(row, *server).is_some())
+    }
+
+    /// How often what the reference measured goes into what `server` did.
     pub(crate) fn ratio(&self, row: Row, server: Server, metric: usize) -> Option<f64> {
-        let ours = &self.cell(row, Server::Ours)?.rounds;
-        let rounds = ours.iter().zip(&self.cell(row, server)?.rounds);
+        self.ratio_to(row, self.reference(row)?, server, metric)
+    }
+
+    /// How often what `base` measured goes into what `server` did, each time in the same round: what
+    /// disturbs the machine for longer than that disturbs both.
+    pub(crate) fn ratio_to(
+        &self,
+        row: Row,
+        base: Server,
+        server: Server,
+        metric: usize,
+    ) -> Option<f64> {
+        let base = &self.cell(row, base)?.rounds;
+        let rounds = base.iter().zip(&self.cell(row, server)?.rounds);
         let both =
-            rounds.filter_map(|(ours, other)| Some((ours.as_ref().ok()?, other.as_ref().ok()?)));
-        let ratios = both.map(|(ours, other)| other[metric] / ours[metric]);
+            rounds.filter_map(|(base, other)| Some((base.as_ref().ok()?, other.as_ref().ok()?)));
+        let ratios = both.map(|(base, other)| other[metric] / base[metric]);
         Some(summarize(ratios.collect())?.median)
     }
 

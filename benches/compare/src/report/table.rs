@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::Results;
-use crate::{servers::Server, work::Row};
+use crate::work::Row;
 
 pub(super) fn draw(results: &Results, row: Row) -> String {
     let mut out = String::from("| server |");
@@ -28,7 +28,9 @@ pub(super) fn draw(results: &Results, row: Row) -> String {
             }
             // A percentage is a ratio already.
             let ratio = results.ratio(row, server, place);
-            if let Some(ratio) = ratio.filter(|_| metric.unit != "%" && server != Server::Ours) {
+            if let Some(ratio) =
+                ratio.filter(|_| metric.unit != "%" && Some(server) != results.reference(row))
+            {
                 let _ = write!(out, ", {ratio:.2}x");
             }
             out.push_str(" |");

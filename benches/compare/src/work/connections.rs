@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use super::{At, Window};
-use crate::{targets::ECHO, way::Way};
+use crate::{between::Between, targets::ECHO};
 
 pub(super) const CLIENTS: usize = 32;
 
@@ -71,10 +71,10 @@ pub(super) async fn visit(at: At<'_>) -> anyhow::Result<(Window, Vec<Duration>)>
             .take(targets.len())
             .copied()
             .collect();
-        let (seen, way) = (Arc::clone(&seen), at.server.way);
+        let (seen, between) = (Arc::clone(&seen), at.server.between);
         clients.spawn(async move {
             for target in targets.iter().cycle() {
-                let visited = timeout(Duration::from_secs(5), one(way, *target)).await;
+                let visited = timeout(Duration::from_secs(5), one(between, *target)).await;
                 let visited = visited.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
                 let failed = visited.is_err();
                 seen.lock().unwrap().note(visited);
@@ -101,9 +101,9 @@ pub(super) async fn visit(at: At<'_>) -> anyhow::Result<(Window, Vec<Duration>)>
 }
 
 /// One connection, closed in good order. Says how long the echo took to come.
-async fn one(way: Way, target: SocketAddrV4) -> io::Result<Duration> {
+async fn one(between: Between, target: SocketAddrV4) -> io::Result<Duration> {
     let started = Instant::now();
-    let mut stream = way.open(target).await?;
+    let mut stream = between.open(target).await?;
     stream.write_all(&MESSAGE).await?;
     let mut echo = [0; MESSAGE.len() - 1];
     stream.read_exact(&mut echo).await?;

@@ -28,7 +28,7 @@ const fn metric(name: &'static str, unit: &'static str, digits: usize) -> Metric
     Metric { name, unit, digits }
 }
 
-/// Which way bulk data goes.
+/// Where bulk data goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Direction {
     Down,
@@ -84,12 +84,12 @@ impl Row {
                 connections::CLIENTS
             ),
             Self::Bulk(tunnels, direction) => {
-                let way = match direction {
+                let path = match direction {
                     Direction::Down => "target to client",
                     Direction::Up => "client to target",
                 };
                 let plural = if tunnels == 1 { "tunnel" } else { "tunnels" };
-                format!("Bulk: {tunnels} {plural}, {way}")
+                format!("Bulk: {tunnels} {plural}, {path}")
             }
             Self::PingPong => format!(
                 "Ping-pong: {} tunnels, {} bytes there and back",

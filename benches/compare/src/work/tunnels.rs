@@ -22,7 +22,7 @@ pub(super) async fn open(at: At<'_>, count: usize, purpose: u8) -> anyhow::Resul
     const AT_ONCE: usize = 32;
     let wanted: Vec<_> = (0..count).map(|_| at.targets.next()).collect();
     let wanted = Arc::new(Mutex::new(wanted));
-    let way = at.server.way;
+    let between = at.server.between;
     let mut workers = JoinSet::new();
     for _ in 0..AT_ONCE.min(count) {
         let wanted = Arc::clone(&wanted);
@@ -33,7 +33,7 @@ pub(super) async fn open(at: At<'_>, count: usize, purpose: u8) -> anyhow::Resul
                     return (opened, None);
                 };
                 let opening = async {
-                    let mut stream = way.open(target).await?;
+                    let mut stream = between.open(target).await?;
                     greet(&mut stream, purpose).await?;
                     io::Result::Ok(stream)
                 };

@@ -15,7 +15,7 @@ use tokio::{task::JoinSet, time::timeout};
 use super::At;
 use crate::{
     batch::{self, Received},
-    way::Datagrams,
+    between::Datagrams,
 };
 
 pub(super) const ASSOCIATIONS: usize = 4;
@@ -38,7 +38,7 @@ pub(super) async fn measure(at: At<'_>, window: usize) -> anyhow::Result<Vec<f64
     let seen = Arc::new(Seen::default());
     let mut clients = JoinSet::new();
     for _ in 0..ASSOCIATIONS {
-        let opening = at.server.way.associate(at.targets.udp);
+        let opening = at.server.between.associate(at.targets.udp);
         let client = timeout(Duration::from_secs(5), opening)
             .await
             .context("no answer to UDP ASSOCIATE")??;

@@ -13,28 +13,35 @@ use tokio::{
 /// RSV, FRAG, ATYP, an IPv4 address and a port.
 const HEADER: usize = 10;
 
+/// A name and a password.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Login {
+    pub(crate) name: &'static str,
+    pub(crate) password: &'static str,
+}
+
 /// What stands between client and target.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Way {
+pub(crate) enum Between {
     /// Nothing.
     Direct,
     /// Something that forwards to a target of its own choice.
     Fixed(SocketAddrV4),
-    /// A SOCKS5 proxy.
-    Socks(SocketAddrV4),
+    /// A SOCKS5 proxy, which may ask who it is.
+    Socks(SocketAddrV4, Option<Login>),
 }
 
-impl Way {
+impl Between {
     /// A stream to the target.
     pub(crate) async fn open(self, target: SocketAddrV4) -> io::Result<TcpStream> {
         let first = match self {
             Self::Direct => target,
-            Self::Fixed(server) | Self::Socks(server) => server,
+            Self::Fixed(server) | Self::Socks(server, _) => server,
         };
         let mut stream = TcpStream::connect(SocketAddr::V4(first)).await?;
         stream.set_nodelay(true)?;
-        if let Self::Socks(_) = self {
-            ask(&mut stream, 1, target).await?;
+        if let Self::Socks(_, login) = self {
+            ask(&mut stream, login, 1, target).await?;
         }
         Ok(stream)
     }
@@ -46,12 +53,12 @@ impl Way {
         let (header, control, relay) = match self {
             Self::Direct => (Vec::new(), None, target),
             Self::Fixed(_) => return Err(io::ErrorKind::Unsupported.into()),
-            Self::Socks(server) => {
+            Self::Socks(server, login) => {
                 let SocketAddr::V4(own) = socket.local_addr()? else {
                     unreachable!("bound to an IPv4 address");
                 };
                 let mut stream = TcpStream::connect(SocketAddr::V4(server)).await?;
-                let mut relay = ask(&mut stream, 3, own).await?;
+                let mut relay = ask(&mut stream, login, 3, own).await?;
                 if relay.ip().is_unspecified() {
                     relay.set_ip(*server.ip());
                 }
@@ -84,13 +91,24 @@ pub(crate) fn make_room(socket: &UdpSocket) -> io::Result<()> {
     socket2::SockRef::from(socket).set_recv_buffer_size(4 << 20)
 }
 
-/// Greeting and request, and the address of the reply.
-async fn ask(stream: &mut TcpStream, command: u8, about: SocketAddrV4) -> io::Result<SocketAddrV4> {
-    stream.write_all(&[5, 1, 0]).await?;
-    let mut method = [0; 2];
-    stream.read_exact(&mut method).await?;
-    if method != [5, 0] {
-        return Err(io::Error::other(format!("method {method:?}")));
+/// Greeting, login and request, and the address of the reply.
+async fn ask(
+    stream: &mut TcpStream,
+    login: Option<Login>,
+    command: u8,
+    about: SocketAddrV4,
+) -> io::Result<SocketAddrV4> {
+    let method = if login.is_some() { 2 } else { 0 };
+    stream.write_all(&[5, 1, method]).await?;
+    expect(stream, [5, method]).await?;
+    if let Some(Login { name, password }) = login {
+        let mut said = vec![1];
+        for part in [name, password] {
+            said.push(part.len() as u8);
+            said.extend(part.as_bytes());
+        }
+        stream.write_all(&said).await?;
+        expect(stream, [1, 0]).await?;
     }
     let mut request = [5, command, 0, 0, 0, 0, 0, 0, 0, 0];
     request[3..].copy_from_slice(&address(about));
@@ -104,6 +122,15 @@ async fn ask(stream: &mut TcpStream, command: u8, about: SocketAddrV4) -> io::Re
         Ipv4Addr::new(a, b, c, d),
         u16::from_be_bytes([high, low]),
     ))
+}
+
+async fn expect(stream: &mut TcpStream, wanted: [u8; 2]) -> io::Result<()> {
+    let mut answer = [0; 2];
+    stream.read_exact(&mut answer).await?;
+    if answer != wanted {
+        return Err(io::Error::other(format!("answer {answer:?}")));
+    }
+    Ok(())
 }
 
 /// ATYP, address and port.
