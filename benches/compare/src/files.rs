@@ -1,7 +1,7 @@
 //! The files of servers that are set up by one.
 
 /// The targets are on loopback, and so are all clients, which are one for the server.
-pub(crate) const DEFAULT: &str = "[acl]\ndefault = \"allow\"\nallow_private = true\n[limits]\nsessions_per_client = 10_000\nsessions_per_user = 10_000\n";
+pub(crate) const DEFAULT: &str = "[acl]\ndefault = \"allow\"\nallow_private = true\n[limits]\nsessions_per_client = 10_000\nsessions_per_user = 10_000\nunauthenticated_per_client = 10_000\n";
 
 pub(crate) fn dante(port: &str) -> String {
     format!(

@@ -28,7 +28,7 @@ use crate::{
     report::Results,
     servers::Server,
     targets::Targets,
-    work::{At, Row},
+    work::{At, Capacities, Row, Work, capacity},
 };
 
 #[tokio::main(flavor = "current_thread")]
@@ -56,10 +56,29 @@ async fn main() -> anyhow::Result<()> {
     let targets = Targets::start().await?;
     let mut results = Results::default();
     let mut progress = Progress::new(cells.len() * options.rounds);
+    let capacities = Capacities::default();
+    let place = Place {
+        options: &options,
+        targets: &targets,
+        work: &work,
+        capacities: &capacities,
+    };
     for round in 1..=options.rounds {
+        capacities.clear();
         for &(row, server) in &cells {
             progress.show(&format!("round {round}: {} {}", row.name(), server.name()));
-            let measured = measure(&options, &targets, &work, row, server).await;
+            if let Some(work) = row.needs_all() {
+                let all = cells.iter().filter(|cell| cell.0 == row);
+                let unknown = all.filter(|cell| capacities.of(work, cell.1).is_none());
+                for &(_, server) in unknown.collect::<Vec<_>>() {
+                    // One that has none fails in its own turn.
+                    let _ = place.measure(Task::Capacity(work), server).await;
+                }
+            }
+            let measured = place.measure(Task::Row(row), server).await;
+            if let Some((work, rate)) = measured.as_ref().ok().and_then(|all| row.capacity(all)) {
+                capacities.learn(work, server, rate);
+            }
             results.add(row, server, measured);
         }
         // What there is so far: a run may be cut short.
@@ -78,29 +97,44 @@ async fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// One measurement, whatever becomes of it.
-async fn measure(
-    options: &Options,
-    targets: &Targets,
-    work: &Path,
-    row: Row,
-    server: Server,
-) -> Result<Vec<f64>, String> {
-    let limit = Duration::from_secs_f64(120.0 + 4.0 * options.seconds);
-    let measuring = async {
-        let running = server.start(options, targets, work).await?;
-        let at = At {
-            options,
-            targets,
-            server: &running,
+/// What a server is started for.
+#[derive(Clone, Copy)]
+enum Task {
+    Row(Row),
+    Capacity(Work),
+}
+
+/// Where servers are measured.
+struct Place<'a> {
+    options: &'a Options,
+    targets: &'a Targets,
+    work: &'a Path,
+    capacities: &'a Capacities,
+}
+
+impl Place<'_> {
+    /// One measurement, whatever becomes of it.
+    async fn measure(&self, task: Task, server: Server) -> Result<Vec<f64>, String> {
+        let limit = Duration::from_secs_f64(120.0 + 4.0 * self.options.seconds);
+        let measuring = async {
+            let running = server.start(self.options, self.targets, self.work).await?;
+            let at = At {
+                options: self.options,
+                targets: self.targets,
+                server: &running,
+                capacities: self.capacities,
+            };
+            match task {
+                Task::Row(row) => row.measure(at).await,
+                Task::Capacity(work) => capacity(at, work).await.map(|rate| vec![rate]),
+            }
         };
-        row.measure(at).await
-    };
-    let measured = tokio::time::timeout(limit, measuring).await;
-    // The last connections end with the server, at the targets too.
-    tokio::time::sleep(Duration::from_millis(100)).await;
-    match measured {
-        Ok(measured) => measured.map_err(|error| format!("{error:#}")),
-        Err(_) => Err("takes too long".to_owned()),
+        let measured = tokio::time::timeout(limit, measuring).await;
+        // The last connections end with the server, at the targets too.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        match measured {
+            Ok(measured) => measured.map_err(|error| format!("{error:#}")),
+            Err(_) => Err("takes too long".to_owned()),
+        }
     }
 }

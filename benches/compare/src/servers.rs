@@ -147,6 +147,7 @@ impl Server {
     ) -> anyhow::Result<Running> {
         if self == Self::Direct {
             return Ok(Running {
+                who: self,
                 between: Between::Direct,
                 process: None,
             });
@@ -157,6 +158,7 @@ impl Server {
         let process = Process::start(&command, options.core, port, &log)?;
         let address = SocketAddrV4::new(Ipv4Addr::LOCALHOST, port);
         Ok(Running {
+            who: self,
             between: match self {
                 Self::CopyLoop => Between::Fixed(address),
                 Self::Everything => Between::Socks(address, Some(everything::LOGIN)),
@@ -232,6 +234,7 @@ impl Server {
 
 /// A server at work.
 pub(crate) struct Running {
+    pub(crate) who: Server,
     pub(crate) between: Between,
     /// None where there is nothing between client and target.
     pub(crate) process: Option<Process>,

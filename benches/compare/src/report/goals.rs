@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use super::Results;
 use crate::{
     servers::Server,
-    work::{Direction, Row},
+    work::{Direction, Load, Row},
 };
 
 /// What is asked of a number.
@@ -92,6 +92,8 @@ fn goals() -> Vec<(Row, usize, Goal)> {
         }
     }
     goals.extend([
+        (Row::Arrivals(Load::Percent(80)), 2, Goal::AtMost(1.0)),
+        (Row::Arrivals(Load::Slowest), 2, Goal::AtMost(1.0)),
         (Row::PingPong, 0, Goal::AtMost(1.0)),
         (Row::PingPong, 0, Goal::EverythingAtMost(1.1)),
         (Row::Udp(1), 0, Goal::AtMost(0.95)),

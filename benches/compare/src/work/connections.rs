@@ -14,7 +14,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{At, Window};
+use super::{At, Window, percentile::percentiles};
 use crate::{between::Between, targets::ECHO};
 
 pub(super) const CLIENTS: usize = 32;
@@ -43,17 +43,13 @@ impl Seen {
 }
 
 pub(super) async fn measure(at: At<'_>) -> anyhow::Result<Vec<f64>> {
-    let (window, mut latencies) = visit(at).await?;
-    latencies.sort_unstable();
-    let percentile = |share: f64| {
-        let index = (latencies.len() as f64 * share) as usize;
-        latencies[index.min(latencies.len() - 1)].as_secs_f64() * 1e6
-    };
+    let (window, latencies) = visit(at).await?;
+    let [half, most] = percentiles(latencies, [0.50, 0.99]);
     Ok(vec![
         window.cpu / window.done * 1e6,
         window.done / window.seconds,
-        percentile(0.50),
-        percentile(0.99),
+        half,
+        most,
     ])
 }
 
@@ -74,7 +70,11 @@ pub(super) async fn visit(at: At<'_>) -> anyhow::Result<(Window, Vec<Duration>)>
         let (seen, between) = (Arc::clone(&seen), at.server.between);
         clients.spawn(async move {
             for target in targets.iter().cycle() {
-                let visited = timeout(Duration::from_secs(5), one(between, *target)).await;
+                let visited = timeout(
+                    Duration::from_secs(5),
+                    one(between, *target, Instant::now()),
+                )
+                .await;
                 let visited = visited.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
                 let failed = visited.is_err();
                 seen.lock().unwrap().note(visited);
@@ -100,14 +100,17 @@ pub(super) async fn visit(at: At<'_>) -> anyhow::Result<(Window, Vec<Duration>)>
     Ok((window, seen.latencies))
 }
 
-/// One connection, closed in good order. Says how long the echo took to come.
-async fn one(between: Between, target: SocketAddrV4) -> io::Result<Duration> {
-    let started = Instant::now();
+/// One connection, closed in good order. Says how long after `since` the echo had come.
+pub(super) async fn one(
+    between: Between,
+    target: SocketAddrV4,
+    since: Instant,
+) -> io::Result<Duration> {
     let mut stream = between.open(target).await?;
     stream.write_all(&MESSAGE).await?;
     let mut echo = [0; MESSAGE.len() - 1];
     stream.read_exact(&mut echo).await?;
-    let latency = started.elapsed();
+    let latency = since.elapsed();
     stream.shutdown().await?;
     match stream.read(&mut echo).await? {
         0 => Ok(latency),

@@ -1,15 +1,20 @@
 //! The rows of the comparison: what is asked of a server, and what is measured meanwhile.
 
+mod arrivals;
 mod bulk;
 mod connections;
 mod growth;
+mod load;
 mod memory;
+mod percentile;
 mod ping_pong;
+mod trips;
 mod tunnels;
 mod udp;
 
 use std::time::{Duration, Instant};
 
+pub(crate) use self::load::{Capacities, Load, Work, capacity};
 use crate::{
     options::Options,
     servers::{Running, Server},
@@ -44,10 +49,12 @@ pub(crate) enum Row {
     Udp(usize),
     Memory,
     Growth,
+    Arrivals(Load),
+    Trips(Load),
 }
 
 impl Row {
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 21] = [
         Self::Connections,
         Self::Bulk(1, Direction::Down),
         Self::Bulk(1, Direction::Up),
@@ -61,6 +68,14 @@ impl Row {
         Self::Udp(32),
         Self::Memory,
         Self::Growth,
+        Self::Arrivals(Load::Percent(50)),
+        Self::Arrivals(Load::Percent(80)),
+        Self::Arrivals(Load::Percent(95)),
+        Self::Arrivals(Load::Slowest),
+        Self::Trips(Load::Percent(50)),
+        Self::Trips(Load::Percent(80)),
+        Self::Trips(Load::Percent(95)),
+        Self::Trips(Load::Slowest),
     ];
 
     /// For file names and command lines.
@@ -73,6 +88,10 @@ impl Row {
             Self::Udp(window) => format!("udp-{window}"),
             Self::Memory => "memory".into(),
             Self::Growth => "growth".into(),
+            Self::Arrivals(Load::Percent(percent)) => format!("arrivals-{percent}"),
+            Self::Arrivals(Load::Slowest) => "arrivals-slowest".into(),
+            Self::Trips(Load::Percent(percent)) => format!("trips-{percent}"),
+            Self::Trips(Load::Slowest) => "trips-slowest".into(),
         }
     }
 
@@ -107,6 +126,16 @@ impl Row {
                 growth::FEW,
                 growth::many(options)
             ),
+            Self::Arrivals(load) => format!(
+                "Connections that come when they are due, at {}",
+                load.title()
+            ),
+            Self::Trips(load) => format!(
+                "Round trips of {} bytes in {} tunnels, sent when they are due, at {}",
+                ping_pong::MESSAGE,
+                trips::TUNNELS,
+                load.title()
+            ),
         }
     }
 
@@ -134,6 +163,12 @@ impl Row {
             metric("CPU with few", "µs/connection", 1),
             metric("CPU with many", "µs/connection", 1),
         ];
+        const LATENCIES: &[Metric] = &[
+            metric("asked", "1/s", 0),
+            metric("p50", "µs", 0),
+            metric("p99", "µs", 0),
+            metric("p99.9", "µs", 0),
+        ];
         match self {
             Self::Connections => CONNECTIONS,
             Self::Bulk(..) => BULK,
@@ -141,6 +176,7 @@ impl Row {
             Self::Udp(_) => UDP,
             Self::Memory => MEMORY,
             Self::Growth => GROWTH,
+            Self::Arrivals(_) | Self::Trips(_) => LATENCIES,
         }
     }
 
@@ -149,7 +185,29 @@ impl Row {
         match self {
             Self::Udp(_) => server.has_udp(),
             Self::Memory | Self::Growth => !matches!(server, Server::Direct),
-            Self::Connections | Self::Bulk(..) | Self::PingPong => true,
+            Self::Connections
+            | Self::Bulk(..)
+            | Self::PingPong
+            | Self::Arrivals(_)
+            | Self::Trips(_) => true,
+        }
+    }
+
+    /// Of what the capacities of all servers have to be known before.
+    pub(crate) const fn needs_all(self) -> Option<Work> {
+        match self {
+            Self::Arrivals(Load::Slowest) => Some(Work::Connection),
+            Self::Trips(Load::Slowest) => Some(Work::RoundTrip),
+            _ => None,
+        }
+    }
+
+    /// What a result says of a capacity.
+    pub(crate) fn capacity(self, result: &[f64]) -> Option<(Work, f64)> {
+        match self {
+            Self::Connections => Some((Work::Connection, result[1])),
+            Self::PingPong => Some((Work::RoundTrip, result[1])),
+            _ => None,
         }
     }
 
@@ -162,6 +220,8 @@ impl Row {
             Self::Udp(window) => udp::measure(at, window).await,
             Self::Memory => memory::measure(at).await,
             Self::Growth => growth::measure(at).await,
+            Self::Arrivals(load) => arrivals::measure(at, load).await,
+            Self::Trips(load) => trips::measure(at, load).await,
         }
     }
 }
@@ -172,6 +232,7 @@ pub(crate) struct At<'a> {
     pub(crate) options: &'a Options,
     pub(crate) targets: &'a Targets,
     pub(crate) server: &'a Running,
+    pub(crate) capacities: &'a Capacities,
 }
 
 /// What came of a stretch of time.

@@ -15,13 +15,27 @@ use tokio::{
     task::JoinSet,
 };
 
-use super::{At, tunnels};
+use super::{At, Window, tunnels};
 use crate::targets::ECHO;
 
 pub(super) const TUNNELS: usize = 32;
 pub(super) const MESSAGE: usize = 64;
 
 pub(super) async fn measure(at: At<'_>) -> anyhow::Result<Vec<f64>> {
+    let window = watch(at).await?;
+    Ok(vec![
+        window.cpu / window.done * 1e6,
+        window.done / window.seconds,
+    ])
+}
+
+/// Round trips in a second.
+pub(super) async fn rate(at: At<'_>) -> anyhow::Result<f64> {
+    let window = watch(at).await?;
+    Ok(window.done / window.seconds)
+}
+
+async fn watch(at: At<'_>) -> anyhow::Result<Window> {
     let round_trips = Arc::new(AtomicU64::new(0));
     let mut clients = JoinSet::new();
     for stream in tunnels::open(at, TUNNELS, ECHO).await? {
@@ -34,10 +48,7 @@ pub(super) async fn measure(at: At<'_>) -> anyhow::Result<Vec<f64>> {
     if window.done == 0.0 {
         bail!("nothing comes back");
     }
-    Ok(vec![
-        window.cpu / window.done * 1e6,
-        window.done / window.seconds,
-    ])
+    Ok(window)
 }
 
 async fn play(mut stream: TcpStream, round_trips: Arc<AtomicU64>) -> io::Result<()> {
