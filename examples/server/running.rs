@@ -25,7 +25,10 @@ use crate::{
     shared::Shared,
     signals::{self, Phase},
     status::{Closer, ControlServer, Health, PacServer, Scripts, Status, StatusServer},
-    systemd,
+    systemd::{
+        self,
+        store::{self, Store},
+    },
     upgrade::{Control, Taken, Upgrades},
     warnings::warn_if_exposed,
 };
@@ -37,6 +40,8 @@ pub(crate) struct Running {
     started: Fixed,
     users_file: Option<UsersFile>,
     sockets: Sockets,
+    /// Where they are kept for the next process.
+    store: Store,
     status_server: StatusServer,
     status: Option<Arc<Status>>,
     pac_server: PacServer,
@@ -53,7 +58,7 @@ impl Running {
     /// Listens and serves.
     pub(crate) async fn start(
         flags: Flags,
-        (passed, mut taken): (Sockets, Option<Taken>),
+        (mut passed, mut taken): (Sockets, Option<Taken>),
         fixed: &Fixed,
         log: Condition,
         records: &Records,
@@ -61,7 +66,9 @@ impl Running {
         descriptors::raise_limit();
         // Caught before anybody can connect.
         let (reload, anew) = (signals::reload()?, signals::upgrade()?);
+        store::forget(&passed.close_unstated(&fixed.doors));
         let sockets = passed.at(&fixed.doors)?;
+        let store = Store::begin(passed.names_kept());
         drop(passed);
         let prepared = Prepared::taken(fixed, taken.as_mut())?;
         let upgrade = Control::at(fixed.upgrade_socket.as_deref(), taken.as_mut())?;
@@ -90,6 +97,7 @@ impl Running {
             started: settings.fixed.clone(),
             users_file: settings.users_file.clone(),
             sockets,
+            store,
             status_server: StatusServer::default(),
             status: None,
             pac_server: PacServer::default(),
@@ -123,6 +131,11 @@ impl Running {
         settings.fixed.upstream.log();
         warn_if_exposed(&running.flags, &settings);
         container::log_defaults();
+        let sockets = running.sockets.kept();
+        if sockets > 0 {
+            tracing::info!(sockets, "took sockets that systemd has kept");
+        }
+        running.store.keep(&running.sockets.to_keep());
         systemd::ready();
         Ok(running)
     }
@@ -223,7 +236,10 @@ impl Running {
                     return Err("a second signal: sessions are dropped".into());
                 }
                 _ = stopped.wait_for(|phase| *phase >= Phase::Drained), if !is_stopped => {
-                    // Who comes now finds nothing, or what another server has put there.
+                    // Who comes now finds nothing, or what another server has put there. What is kept waits for the next.
+                    if self.store.is_there() {
+                        self.sockets.leave_all_files();
+                    }
                     self.sockets.close();
                     is_stopped = true;
                 }

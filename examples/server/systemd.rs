@@ -2,13 +2,15 @@
 //!
 //! Everywhere else there are no such sockets, and nobody is told anything.
 
+pub(crate) mod store;
+
 use sd_notify::NotifyState;
 use tower_socks::BoxError;
 
 use crate::listen::Socket;
 
 /// The sockets of a `.socket` unit with their names, by `LISTEN_FDS` and `LISTEN_FDNAMES`. They take the place of all
-/// addresses that are stated elsewhere.
+/// addresses that are stated elsewhere. Those that an earlier process has had [kept](store) are among them.
 pub(crate) fn listeners() -> Result<Vec<(String, Socket)>, BoxError> {
     let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
     let mut names = names.split(':');

@@ -76,6 +76,8 @@ mod sessions;
 mod status;
 #[cfg(all(feature = "limit", feature = "metrics", feature = "proxy-url"))]
 mod systemd;
+#[cfg(all(feature = "limit", feature = "metrics", feature = "proxy-url"))]
+mod systemd_store;
 #[cfg(all(feature = "limit", feature = "proxy-url"))]
 mod tunnels;
 mod udp_over_tcp;

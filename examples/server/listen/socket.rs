@@ -96,13 +96,18 @@ pub(crate) fn tcp(address: SocketAddr, doors: &[Door]) -> io::Result<std::net::T
         SocketAddr::V6(_) => TcpSocket::new_v6()?,
     };
     socket.set_reuseaddr(true)?;
-    // A socket for IPv6 takes the port for IPv4 as well, which another one is to have.
-    let is_rival = |other: SocketAddr| other.is_ipv4() && other.port() == address.port();
-    let mut others = doors.iter().filter_map(|other| other.place.address());
-    if address.is_ipv6() && address.port() != 0 && others.any(is_rival) {
+    if is_v6_only(address, doors) {
         rustix::net::sockopt::set_ipv6_v6only(&socket, true)?;
     }
     socket.bind(address)?;
     // As std and tokio do.
     socket.listen(1024)?.into_std()
+}
+
+/// Whether a socket is not for IPv4 as well, beside those of `doors`: it takes the port for that too, which another one is to
+/// have.
+pub(super) fn is_v6_only(address: SocketAddr, doors: &[Door]) -> bool {
+    let is_rival = |other: SocketAddr| other.is_ipv4() && other.port() == address.port();
+    let mut others = doors.iter().filter_map(|other| other.place.address());
+    address.is_ipv6() && address.port() != 0 && others.any(is_rival)
 }

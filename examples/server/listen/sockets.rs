@@ -1,5 +1,7 @@
 //! All sockets that are listened on. A reload opens new ones and closes others; what stays is never closed in between.
 
+mod kept;
+
 use std::{
     io,
     os::fd::AsFd,
@@ -29,6 +31,8 @@ struct Open {
     file: Mutex<Option<SocketFile>>,
     /// Where it was among those that another process has given away, and whether it had a file.
     taken: Option<(usize, bool)>,
+    /// The name under which systemd has kept it for this process.
+    kept: Option<String>,
 }
 
 impl Open {
@@ -38,20 +42,30 @@ impl Open {
 }
 
 impl Sockets {
-    /// Takes what systemd has passed, by name.
+    /// Takes what systemd has passed, by name, and what it has kept.
     pub(crate) fn passed(passed: Vec<(String, Socket)>) -> io::Result<Self> {
-        let (mut names, mut open) = (Vec::new(), Vec::new());
+        let (mut names, mut open, mut all_kept) = (Vec::new(), Vec::new(), Vec::new());
         for (name, socket) in passed {
-            let place = socket.place()?;
-            names.push(name);
-            open.push(Arc::new(Open {
-                stated: place.clone(),
-                listening: place,
+            let listening = socket.place()?;
+            let stated = kept::stated(&name, &listening);
+            let is_kept = stated.is_some();
+            let one = Arc::new(Open {
+                stated: stated.unwrap_or_else(|| listening.clone()),
+                listening,
                 socket,
                 file: Mutex::default(),
                 taken: None,
-            }));
+                kept: is_kept.then(|| name.clone()),
+            });
+            match is_kept {
+                true => all_kept.push(one),
+                false => {
+                    open.push(one);
+                    names.push(name);
+                }
+            }
         }
+        open.extend(all_kept);
         Ok(Self { names, open })
     }
 
@@ -68,6 +82,7 @@ impl Sockets {
                 socket,
                 file: Mutex::default(),
                 taken: Some((door.place, door.has_file)),
+                kept: None,
             }));
         }
         Ok(Self { names, open })
@@ -106,6 +121,7 @@ impl Sockets {
             socket,
             file: Mutex::new(file),
             taken: None,
+            kept: None,
         })
     }
 

@@ -113,6 +113,7 @@ impl Running {
         }
         self.shared.put_in_force(fixed.clone());
         self.sockets = sockets;
+        self.store.keep(&self.sockets.to_keep());
         let is_other_status = !prepared.status.is_same_as(&self.status_server);
         let is_other_script = !prepared.pac.is_same_as(&self.pac_server);
         self.serve(&settings, prepared)?;
