@@ -25,6 +25,14 @@ pub(crate) struct Accounts {
     changed: Arc<HashMap<Box<[u8]>, u64>>,
 }
 
+/// Accounts, and what is different in them from those before.
+pub(crate) struct Successors {
+    pub(crate) accounts: Accounts,
+    /// Whose password is another one, and who is gone.
+    pub(crate) changed: Vec<Box<[u8]>>,
+    pub(crate) has_other_directories: bool,
+}
+
 /// The generation of the accounts that verified a client, in the extensions of its identity.
 struct VerifiedBy(u64);
 
@@ -94,11 +102,10 @@ impl Accounts {
         self.users.contains(name) || self.hashes.get(name).is_some()
     }
 
-    /// Makes these the accounts after `old`: whose password was another one there has it since now. Returns their names,
-    /// and those that are gone.
+    /// Makes these the accounts after `old`: whose password was another one there has it since now. Looks at each name.
     ///
     /// Directories of which the same is stated stay, with their connections.
-    pub(crate) fn follow(&mut self, old: &Self) -> Vec<Box<[u8]>> {
+    pub(crate) fn after(mut self, old: &Self) -> Successors {
         self.directories.follow(&old.directories);
         self.generation = old.generation + 1;
         let names = self.users.names().chain(self.hashes.names());
@@ -115,9 +122,13 @@ impl Accounts {
         let new = new.filter(|(_, since)| **since == self.generation);
         let gone = old.users.names().chain(old.hashes.names());
         let gone = gone.filter(|name| !self.contains(name));
-        new.map(|(name, _)| name.clone())
-            .chain(gone.map(Into::into))
-            .collect()
+        let changed = new.map(|(name, _)| name.clone());
+        let changed = changed.chain(gone.map(Into::into)).collect();
+        Successors {
+            has_other_directories: !self.directories.is_same_as(&old.directories),
+            accounts: self,
+            changed,
+        }
     }
 
     fn is_same_as_in(&self, old: &Self, name: &[u8]) -> bool {

@@ -7,7 +7,7 @@ use std::{
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
+    time::{Duration, UNIX_EPOCH},
 };
 
 use crate::hashes::{Hash, Hashes};
@@ -18,11 +18,16 @@ const MAX_LEN: u64 = 256 << 20;
 /// Between two looks at whether the file is another one.
 const INTERVAL: Duration = Duration::from_secs(2);
 
+/// A file that was written to so long ago has another time once it is written to again.
+const SETTLED: Duration = Duration::from_secs(2);
+
 /// A file of users, as it was when it was read.
 #[derive(Clone, Debug)]
 pub(crate) struct UsersFile {
     pub(crate) path: PathBuf,
     seen: Option<Seen>,
+    /// Whom it had then. None while it may have been written to in that moment: the clock of a disk is coarse.
+    known: Option<(Seen, Hashes)>,
 }
 
 /// By what a file is known to be another one, or to have been written to. Behind links: where a directory of them is
@@ -46,19 +51,37 @@ impl From<Metadata> for Seen {
     }
 }
 
+impl Seen {
+    /// Whether what is written from now on is seen by another time.
+    fn is_settled(&self) -> bool {
+        let (seconds, _) = self.changed;
+        let changed = u64::try_from(seconds).map_or(UNIX_EPOCH, |seconds| {
+            UNIX_EPOCH + Duration::from_secs(seconds)
+        });
+        changed.elapsed().is_ok_and(|age| age > SETTLED)
+    }
+}
+
 impl UsersFile {
-    /// Reads a file. Nothing is hashed.
+    /// Reads a file. Nothing is hashed. One that is still as it was `before` is not read again: it may have a million users.
     ///
     /// # Errors
     ///
     /// It cannot be read, has a line that is no user, a name twice, or nobody at all.
-    pub(crate) fn read(path: &Path) -> Result<(Self, Hashes), String> {
+    pub(crate) fn read(path: &Path, before: Option<&Self>) -> Result<(Self, Hashes), String> {
         let place = path.display();
         let fail = |error| format!("users_file {place}: {error}");
         // Before it is read, so that what is written meanwhile is noticed.
         let seen = fs::metadata(path).map_err(|error| fail(error.to_string()))?;
         if !seen.is_file() {
             return Err(fail("is no file".into()));
+        }
+        let seen = Seen::from(seen);
+        let known = before.filter(|before| before.path == path);
+        if let Some((as_it_was, users)) = known.and_then(|before| before.known.as_ref())
+            && *as_it_was == seen
+        {
+            return Ok((Self::new(path, seen, Some(users)), users.clone()));
         }
         let mut text = Vec::new();
         let read = File::open(path).and_then(|file| file.take(MAX_LEN + 1).read_to_end(&mut text));
@@ -74,11 +97,16 @@ impl UsersFile {
                 "has no users: write one by `htpasswd -B`, or leave it out".into(),
             ));
         }
-        let file = Self {
+        let known = seen.is_settled().then_some(&users);
+        Ok((Self::new(path, seen, known), users))
+    }
+
+    fn new(path: &Path, seen: Seen, known: Option<&Hashes>) -> Self {
+        Self {
             path: path.into(),
-            seen: Some(seen.into()),
-        };
-        Ok((file, users))
+            seen: Some(seen.clone()),
+            known: known.map(|users| (seen, users.clone())),
+        }
     }
 
     /// Waits until the file is another one, and has stayed as it is for one more look: it may be half written at the

@@ -93,7 +93,7 @@ fn main() -> ExitCode {
     };
     // Before anybody can connect, and again with the addresses that are listened on.
     let loaded = sockets(&flags, &task).and_then(|(sockets, taken)| {
-        let settings = Settings::load(&flags, &sockets.bound())?;
+        let settings = Settings::load(&flags, &sockets.bound(), None)?;
         Ok((settings, sockets, taken))
     });
     let (settings, sockets, taken) = match loaded {

@@ -76,6 +76,7 @@ impl Running {
         let settings = Settings::load(
             &flags,
             &sockets.bound().with_status(prepared.status.address()),
+            None,
         )?;
         settings.leaves.clone()?;
         let shared = Shared::new(&settings, records.clone())?;

@@ -13,7 +13,7 @@ use tower_socks::{
 
 use crate::{
     accounting,
-    accounts::Accounts,
+    accounts::{Accounts, Successors},
     auth::UsersPolicy,
     background, fleet,
     limits::InForce,
@@ -103,7 +103,7 @@ impl Shared {
                 tracing::warn!("what is remembered of logins stays as it was: {problem}")
             }
         }
-        self.in_force.send_replace(Arc::new(fixed));
+        background::drop(self.in_force.send_replace(Arc::new(fixed)));
     }
 
     pub(crate) fn policy(&self) -> SwapPolicy<UsersPolicy> {
@@ -141,29 +141,30 @@ impl Shared {
     }
 
     /// Puts users in force, under the rules that are.
-    pub(crate) fn replace_users(&self, accounts: Accounts) {
-        self.replace(accounts, self.policy.current().rules.clone());
+    pub(crate) fn replace_users(&self, users: Successors) {
+        self.replace(users, self.policy.current().rules.clone());
     }
 
     /// Puts users and rules in force. The order is that in which nobody gets in who should not: verifiers have the new
     /// users before what they have said of the old ones is forgotten, and what is let in meanwhile the policy refuses.
-    pub(crate) fn replace(&self, mut accounts: Accounts, rules: Rules) {
-        let changed = accounts.follow(&self.accounts.borrow());
-        let are_others = !accounts
-            .directories()
-            .is_same_as(self.accounts.borrow().directories());
+    pub(crate) fn replace(&self, users: Successors, rules: Rules) {
+        let Successors {
+            accounts,
+            changed,
+            has_other_directories,
+        } = users;
         let old = (
             self.accounts.send_replace(accounts.clone()),
             self.policy.current(),
         );
-        for name in changed {
+        for name in &changed {
             self.remembered.forget(name);
         }
-        if are_others {
+        if has_other_directories {
             self.remembered.clear();
         }
         self.policy.swap(UsersPolicy { accounts, rules });
         self.policy.recheck();
-        background::drop(old);
+        background::drop((old, changed));
     }
 }

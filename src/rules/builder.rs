@@ -55,7 +55,7 @@ pub struct RulesBuilder {
     nat64: Vec<Nat64>,
     zone: Option<TimeZone>,
     /// The users of each group. `None` leaves groups to the identities.
-    groups: Option<Groups>,
+    groups: Option<Arc<Groups>>,
     rules: Vec<Rule>,
 }
 
@@ -89,7 +89,7 @@ impl RulesBuilder {
 
     /// Sets the groups, and there are no others, even if these are none.
     pub(super) fn groups(mut self, groups: Groups) -> Self {
-        self.groups = Some(groups);
+        self.groups = Some(Arc::new(groups));
         self
     }
 
@@ -120,7 +120,7 @@ impl RulesBuilder {
         name: impl Into<Box<str>>,
         users: impl IntoIterator<Item = U>,
     ) -> Self {
-        let groups = self.groups.get_or_insert_default();
+        let groups = Arc::make_mut(self.groups.get_or_insert_default());
         let members = groups.entry(name.into()).or_default();
         members.extend(users.into_iter().map(Into::into));
         self
@@ -187,7 +187,7 @@ impl RulesBuilder {
 
     /// Returns the members of the groups that are stated, each as a group and a user, group by group.
     pub fn members(&self) -> impl Iterator<Item = (&str, &str)> {
-        let groups = self.groups.iter().flatten();
+        let groups = self.groups.iter().flat_map(|groups| groups.iter());
         groups.flat_map(|(group, users)| users.iter().map(move |user| (&**group, &**user)))
     }
 
@@ -224,7 +224,7 @@ impl RulesBuilder {
                 ));
             }
         }
-        for (group, users) in self.groups.iter().flatten() {
+        for (group, users) in self.groups.iter().flat_map(|groups| groups.iter()) {
             if let Some(user) = users.iter().find(|user| !is_user(user)) {
                 return Err(InvalidRule::group(
                     group,
@@ -279,9 +279,16 @@ impl RulesBuilder {
             mut rules,
         } = self;
         let mut groups_of_users: HashMap<Box<str>, Vec<Box<str>>> = HashMap::new();
-        for (group, users) in groups.into_iter().flatten() {
+        // Where no rule asks for one, ten thousand users need no table.
+        let asked = rules.iter().any(|rule| !rule.groups.is_empty());
+        for (group, users) in groups
+            .iter()
+            .filter(|_| asked)
+            .flat_map(|groups| groups.iter())
+        {
             for user in users {
-                groups_of_users.entry(user).or_default().push(group.clone());
+                let groups = groups_of_users.entry(user.clone()).or_default();
+                groups.push(group.clone());
             }
         }
         let stated = rules.iter().map(Stated::of).collect();

@@ -6,6 +6,7 @@ use std::{
     net::TcpListener,
     os::unix::fs::{PermissionsExt, symlink},
     process::Command,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -199,6 +200,30 @@ fn a_file_that_is_written_to_is_read_again_and_old_passwords_end_at_once() {
     server.says("reloaded");
     assert!(gets_in(&server, "jane", "s3cret"));
     assert!(!gets_in(&server, "joe", "s3cret"));
+}
+
+#[test]
+fn a_file_of_the_same_length_and_time_is_another_one_at_a_reload() {
+    let (users, config) = files(&format!("jane:{SECRET}\n"), "");
+    let written = fs::metadata(&users.0).unwrap().modified().unwrap();
+    // Long enough ago that a reload takes its users from memory, where nothing has changed.
+    while written.elapsed().unwrap() < Duration::from_millis(3_100) {
+        thread::sleep(Duration::from_millis(50));
+    }
+    let mut server = config.server();
+    for _ in 0..2 {
+        server.signal(Signal::HUP);
+        let line = server.says("reloaded");
+        assert!(line.contains("users=1"), "{line}");
+        assert!(gets_in(&server, "jane", "s3cret"));
+    }
+    users.write(&format!("jane:{NEW}\n"));
+    let file = fs::File::options().write(true).open(&users.0).unwrap();
+    file.set_modified(written).unwrap();
+    server.signal(Signal::HUP);
+    server.says("reloaded");
+    assert!(!gets_in(&server, "jane", "s3cret"));
+    assert!(gets_in(&server, "jane", "n3w"));
 }
 
 #[test]

@@ -7,15 +7,42 @@ use tower_socks::BoxError;
 
 use super::{Prepared, Running};
 use crate::{
-    background, cli::Flags, htpasswd::UsersFile, settings::Settings, signals::Phase,
-    status::reloads, systemd, warnings::warn_if_exposed,
+    accounts::{Accounts, Successors},
+    background,
+    cli::Flags,
+    htpasswd::UsersFile,
+    listen::Bound,
+    settings::Settings,
+    signals::Phase,
+    status::reloads,
+    systemd,
+    warnings::warn_if_exposed,
 };
 
 /// A file that is read for so long has something in it that does not answer.
 const LONG: Duration = Duration::from_secs(10);
 
 /// What is being read, in a thread of its own: reading a file blocks, and so does sorting a million names.
-pub(super) struct Loading(oneshot::Receiver<Result<Settings, BoxError>>);
+pub(super) struct Loading(oneshot::Receiver<Result<Loaded, BoxError>>);
+
+/// What was read, with its users compared with those in force: nothing else changes them while it is read.
+pub(super) struct Loaded {
+    settings: Settings,
+    users: Successors,
+}
+
+impl Loaded {
+    fn read(
+        flags: &Flags,
+        bound: &Bound,
+        users_file: Option<&UsersFile>,
+        in_force: &Accounts,
+    ) -> Result<Self, BoxError> {
+        let settings = Settings::load(flags, bound, users_file)?;
+        let users = settings.accounts.clone().after(in_force);
+        Ok(Self { settings, users })
+    }
+}
 
 /// What is said of a thread that gave no answer.
 const PANICKED: &str = "what read it has panicked";
@@ -33,7 +60,9 @@ impl Running {
             .sockets
             .bound()
             .with_status(self.status_server.address());
-        let load = move || Settings::load(&flags, &bound);
+        let in_force = self.shared.accounts().borrow().clone();
+        let file = self.users_file.clone();
+        let load = move || Loaded::read(&flags, &bound, file.as_ref(), &in_force);
         match background::spawn(load) {
             Ok(outcome) => Some(Loading(outcome)),
             Err(error) => {
@@ -46,15 +75,15 @@ impl Running {
     }
 
     /// Puts in force what was read, or says why not.
-    pub(super) fn change(&mut self, loaded: Result<Settings, BoxError>) {
+    pub(super) fn change(&mut self, loaded: Result<Loaded, BoxError>) {
         if *self.stop.borrow() >= Phase::Drained {
             return;
         }
         let path = self.flags.config.as_ref();
         let path = path.map_or_else(String::new, |path| path.display().to_string());
         match loaded {
-            Ok(settings) => {
-                if let Err(problem) = self.put_in_force(settings, &path) {
+            Ok(loaded) => {
+                if let Err(problem) = self.put_in_force(loaded, &path) {
                     reloads::failed();
                     tracing::error!("kept what was in force: {path}: {problem}");
                 }
@@ -68,7 +97,11 @@ impl Running {
     }
 
     /// All of it, or nothing.
-    fn put_in_force(&mut self, mut settings: Settings, path: &str) -> Result<(), BoxError> {
+    fn put_in_force(&mut self, loaded: Loaded, path: &str) -> Result<(), BoxError> {
+        let Loaded {
+            mut settings,
+            mut users,
+        } = loaded;
         settings.leaves.clone()?;
         self.shared
             .opens_nothing(&settings.accounts, settings.is_open)?;
@@ -85,7 +118,9 @@ impl Running {
         if !opened.is_empty() || prepared.status.address() != self.status_server.address() {
             // What listens now is not to be reached through the proxy, and where it is was not known.
             let bound = sockets.bound().with_status(prepared.status.address());
-            settings = Settings::load(&self.flags, &bound)?;
+            let in_force = self.shared.accounts().borrow().clone();
+            Loaded { settings, users } =
+                Loaded::read(&self.flags, &bound, self.users_file.as_ref(), &in_force)?;
             // The file may be another one by now.
             settings.leaves.clone()?;
             self.shared
@@ -101,13 +136,13 @@ impl Running {
         warn_if_exposed(&self.flags, &settings);
         let directories: Vec<_> = accounts.directories().names().collect();
         // Nobody knows how many users they have.
-        let users = match (accounts.len(), directories.is_empty()) {
+        let known = match (accounts.len(), directories.is_empty()) {
             (0, false) => None,
-            (users, _) => Some(users),
+            (known, _) => Some(known),
         };
         let directories = (!directories.is_empty()).then(|| directories.join(", "));
-        let counts = (users, rules.len());
-        self.shared.replace(accounts.clone(), rules.clone());
+        let counts = (known, rules.len());
+        self.shared.replace(users, rules.clone());
         if let Err(problem) = self.shared.records.change(fixed) {
             tracing::error!("kept the log that was in force: {path}: {problem}");
         }
@@ -141,29 +176,31 @@ impl Running {
         let (users, rules) = counts;
         reloads::succeeded();
         tracing::info!(users, directories, rules, certificates, "reloaded {path}");
-        self.users_file = settings.users_file;
+        self.users_file = settings.users_file.clone();
+        background::drop(settings);
         Ok(())
     }
 
     /// Reads the users' file alone. With a mistake in it its users stay as they are.
-    pub(super) async fn reload_users(&self) {
+    pub(super) async fn reload_users(&mut self) {
         let Some(UsersFile { path, .. }) = self.users_file.clone() else {
             return;
         };
         let in_force = self.shared.accounts().borrow().clone();
         let read = move || {
-            let (_, users) = UsersFile::read(&path)?;
-            Ok((in_force.with_file(&users)?, path))
+            let (file, users) = UsersFile::read(&path, None)?;
+            Ok((in_force.with_file(&users)?.after(&in_force), file))
         };
         let read = match background::spawn(read) {
             Ok(outcome) => outcome.await.unwrap_or_else(|_| Err(PANICKED.into())),
             Err(error) => Err(error.to_string()),
         };
         match read {
-            Ok((accounts, path)) => {
-                let users = accounts.len();
-                self.shared.replace_users(accounts);
-                tracing::info!(users, "reloaded {}", path.display());
+            Ok((successors, file)) => {
+                let users = successors.accounts.len();
+                self.shared.replace_users(successors);
+                tracing::info!(users, "reloaded {}", file.path.display());
+                self.users_file = Some(file);
             }
             Err(problem) => tracing::warn!("kept the users that were in force: {problem}"),
         }
@@ -174,7 +211,7 @@ impl Running {
 pub(super) async fn ended(
     loading: &mut Option<Loading>,
     flags: &Flags,
-) -> Result<Settings, BoxError> {
+) -> Result<Loaded, BoxError> {
     let Some(Loading(task)) = loading else {
         return pending().await;
     };

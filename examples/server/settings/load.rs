@@ -25,17 +25,25 @@ use crate::{
 
 impl Settings {
     /// Reads the file that the command line names, and checks everything. Nothing is listened on
-    /// yet, if nothing is bound.
+    /// yet, if nothing is bound. The users' file is read if it is another one than `before`.
     ///
     /// # Errors
     ///
     /// All mistakes that were found, a line each: those of the file, and those of the files that it names.
-    pub(crate) fn load(flags: &Flags, bound: &Bound) -> Result<Self, BoxError> {
-        Self::load_all(flags, bound).map_err(|problem| others::with(problem, flags, bound))
+    pub(crate) fn load(
+        flags: &Flags,
+        bound: &Bound,
+        before: Option<&UsersFile>,
+    ) -> Result<Self, BoxError> {
+        Self::load_all(flags, bound, before).map_err(|problem| others::with(problem, flags, bound))
     }
 
     /// The first problem ends it.
-    fn load_all(flags: &Flags, bound: &Bound) -> Result<Self, BoxError> {
+    fn load_all(
+        flags: &Flags,
+        bound: &Bound,
+        before: Option<&UsersFile>,
+    ) -> Result<Self, BoxError> {
         let Config {
             listen,
             protocols,
@@ -103,7 +111,7 @@ impl Settings {
         let mut accounts = Accounts::new(users, hashes)?;
         let users_file = match users_file {
             Some(path) => {
-                let (file, users) = UsersFile::read(&path)?;
+                let (file, users) = UsersFile::read(&path, before)?;
                 accounts = accounts.with_file(&users)?;
                 Some(file)
             }

@@ -61,7 +61,7 @@ fn others(config: Config, said: &str, flags: &Flags, bound: &Bound) -> Vec<Strin
     let mut others: Vec<Option<String>> = Vec::new();
     let stated = Accounts::new(flags.with_users(users), password_hashes);
     if let (Some(path), Ok(stated)) = (users_file, stated) {
-        let read = UsersFile::read(&path).and_then(|(_, users)| stated.with_file(&users));
+        let read = UsersFile::read(&path, None).and_then(|(_, users)| stated.with_file(&users));
         others.push(read.err());
     }
     if let Some(ldap) = ldap.filter(|_| !is_said("ldap")) {
