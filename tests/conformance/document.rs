@@ -27,6 +27,7 @@ const KINDS: &[(char, &str)] = &[
     ('H', "HTTP"),
     ('T', "TLS"),
     ('P', "PROXY protocol"),
+    ('K', "A fleet"),
 ];
 
 /// Other servers, as `compare` has found them.
@@ -89,7 +90,17 @@ pub fn check(cases: &[&Case]) {
         fs::write(folder.join("README.md"), current).unwrap();
         return;
     }
-    let same = readme == current;
+    // What this build or this machine cannot try is left as it stands there.
+    let untried = cases
+        .iter()
+        .filter(|case| case.id.starts_with('K') && matches!(case.outcome(), Err(Miss::Skipped(_))));
+    let untried: Vec<_> = untried.map(|case| format!("| {} |", case.id)).collect();
+    let tried = |text: &str| {
+        let lines = text.lines();
+        let lines = lines.filter(|line| !untried.iter().any(|start| line.starts_with(start)));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let same = tried(&readme) == tried(&current);
     assert!(
         same,
         "the README is out of date: UPDATE=1 cargo test --test conformance"
@@ -116,7 +127,7 @@ fn generated(cases: &[&Case], others: &Others) -> String {
             "ours",
         ];
         // Our client has nothing to do with other servers; those are not behind a balancer here, and speak SOCKS5 alone.
-        let columns: &[Other] = if ['C', 'P', 'O', 'M', 'H', 'T'].contains(kind) {
+        let columns: &[Other] = if ['C', 'P', 'O', 'M', 'H', 'T', 'K'].contains(kind) {
             &[]
         } else {
             &others.server

@@ -33,6 +33,8 @@ mod client;
 mod connect;
 mod datagrams;
 mod document;
+#[cfg(unix)]
+mod fleet;
 mod framed;
 mod frames;
 mod http;
@@ -51,6 +53,11 @@ mod userpass;
 
 #[path = "../support/mod.rs"]
 mod support;
+
+#[cfg(all(unix, feature = "redis"))]
+#[path = "../redis/server.rs"]
+#[allow(dead_code, reason = "another test program has it")]
+mod store;
 
 use case::Case;
 
@@ -72,6 +79,8 @@ const CASES: &[&[Case]] = &[
     http::CASES,
     tls::CASES,
     udp_over_tcp::CASES,
+    #[cfg(unix)]
+    fleet::CASES,
 ];
 
 /// How many lines each kind has.
@@ -102,7 +111,9 @@ fn every_line_is_there_once_and_in_order() {
     let of_tls = (1..=6).map(|number| format!("T{number}"));
     let lines = lines.chain(of_socks4).chain(of_proxy_protocol);
     let over_tcp = (1..=10).map(|number| format!("O{number}"));
-    let expected: Vec<_> = lines.chain(of_http).chain(of_tls).chain(over_tcp).collect();
+    let of_fleets = (1..=6).map(|number| format!("K{number}"));
+    let lines = lines.chain(of_http).chain(of_tls).chain(over_tcp);
+    let expected: Vec<_> = lines.chain(of_fleets).collect();
     let found: Vec<_> = all().map(|case| case.id).collect();
     assert_eq!(found, expected);
     for case in all() {
