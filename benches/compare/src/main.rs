@@ -9,6 +9,7 @@ mod between;
 mod everything;
 mod files;
 mod machine;
+mod network;
 mod options;
 mod process;
 mod progress;
@@ -17,16 +18,17 @@ mod servers;
 mod targets;
 mod work;
 
-use std::{fs, path::Path, time::Duration};
+use std::{fs, net::Ipv4Addr, path::Path, time::Duration};
 
 use anyhow::{Context as _, ensure};
 use rustix::process::{Resource, getrlimit, setrlimit};
 
 use crate::{
+    network::{FAR, Network},
     options::Options,
     progress::Progress,
     report::Results,
-    servers::Server,
+    servers::{Host, Server},
     targets::Targets,
     work::{At, Capacities, Row, Work, capacity},
 };
@@ -53,7 +55,9 @@ async fn main() -> anyhow::Result<()> {
     fs::create_dir_all(&work)?;
     fs::create_dir_all(&options.out)?;
 
-    let targets = Targets::start().await?;
+    // Many, so that a server that closes first does not run out of ports.
+    let near: Vec<_> = (2..66).map(|last| Ipv4Addr::new(127, 0, 0, last)).collect();
+    let targets = Targets::start(&near).await?;
     let mut results = Results::default();
     let mut progress = Progress::new(cells.len() * options.rounds);
     let capacities = Capacities::default();
@@ -117,10 +121,30 @@ impl Place<'_> {
     async fn measure(&self, task: Task, server: Server) -> Result<Vec<f64>, String> {
         let limit = Duration::from_secs_f64(120.0 + 4.0 * self.options.seconds);
         let measuring = async {
-            let running = server.start(self.options, self.targets, self.work).await?;
+            let network = match task {
+                Task::Row(Row::Network(condition)) => Some(Network::lay(condition, self.options)?),
+                _ => None,
+            };
+            let (targets, host) = match &network {
+                Some(network) => (
+                    network.targets.as_ref().context("no targets")?,
+                    Host {
+                        ip: FAR,
+                        namespace: Some(&network.far),
+                    },
+                ),
+                None => (
+                    self.targets,
+                    Host {
+                        ip: Ipv4Addr::LOCALHOST,
+                        namespace: None,
+                    },
+                ),
+            };
+            let running = server.start(self.options, targets, self.work, host).await?;
             let at = At {
                 options: self.options,
-                targets: self.targets,
+                targets,
                 server: &running,
                 capacities: self.capacities,
             };

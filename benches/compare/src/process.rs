@@ -7,7 +7,7 @@
 
 use std::{
     fs::{self, File},
-    net::{Ipv4Addr, SocketAddr, TcpStream},
+    net::{SocketAddrV4, TcpStream},
     path::Path,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -22,17 +22,25 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts a command on a core and waits until it listens at `port` of 127.0.0.1.
+    /// Starts a command on a core, in a network namespace if one is named, and waits until it listens at
+    /// `address`.
     pub(crate) fn start(
         command: &[String],
         core: usize,
-        port: u16,
+        namespace: Option<&str>,
+        address: SocketAddrV4,
         log: &Path,
     ) -> anyhow::Result<Self> {
         let said = File::create(log)?;
         let child = Command::new("setpriv")
             // Should we be killed, it does not outlive us.
-            .args(["--pdeathsig", "KILL", "taskset", "-c", &core.to_string()])
+            .args(["--pdeathsig", "KILL"])
+            .args(
+                namespace
+                    .iter()
+                    .flat_map(|name| ["ip", "netns", "exec", name]),
+            )
+            .args(["taskset", "-c", &core.to_string()])
             .args(command)
             .stdin(Stdio::null())
             .stdout(said.try_clone()?)
@@ -40,7 +48,6 @@ impl Process {
             .spawn()
             .context("setpriv and taskset of util-linux")?;
         let mut process = Self { child };
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let started = Instant::now();
         while TcpStream::connect(address).is_err() {
             let ended = process.child.try_wait()?;

@@ -144,6 +144,7 @@ impl Server {
         options: &Options,
         targets: &Targets,
         work: &Path,
+        host: Host<'_>,
     ) -> anyhow::Result<Running> {
         if self == Self::Direct {
             return Ok(Running {
@@ -152,11 +153,10 @@ impl Server {
                 process: None,
             });
         }
-        let port = free_port().await?;
-        let command = self.command(options, targets, work, port).await?;
+        let address = SocketAddrV4::new(host.ip, free_port().await?);
+        let command = self.command(options, targets, work, address).await?;
         let log = work.join(self.name()).with_extension("log");
-        let process = Process::start(&command, options.core, port, &log)?;
-        let address = SocketAddrV4::new(Ipv4Addr::LOCALHOST, port);
+        let process = Process::start(&command, options.core, host.namespace, address, &log)?;
         Ok(Running {
             who: self,
             between: match self {
@@ -173,8 +173,9 @@ impl Server {
         options: &Options,
         targets: &Targets,
         work: &Path,
-        port: u16,
+        address: SocketAddrV4,
     ) -> anyhow::Result<Vec<String>> {
+        let port = address.port();
         let own = |name: &str| -> anyhow::Result<String> {
             let program = std::env::current_exe()?.with_file_name(name);
             Ok(program.display().to_string())
@@ -185,8 +186,8 @@ impl Server {
             Ok(path.display().to_string())
         };
         let example = options.example.display().to_string();
-        let listen = format!("127.0.0.1:{port}");
-        let port = port.to_string();
+        let listen = address.to_string();
+        let ip = address.ip().to_string();
         Ok(match self {
             Self::Example => {
                 let stated = file(files::DEFAULT.to_owned())?;
@@ -196,6 +197,7 @@ impl Server {
                     listen,
                     "--config".into(),
                     stated,
+                    "--open".into(),
                 ]
             }
             Self::Everything => {
@@ -208,28 +210,37 @@ impl Server {
                     listen,
                     "--config".into(),
                     stated,
+                    "--open".into(),
                 ]
             }
-            Self::ShortStack | Self::FastSocks5 => vec![own(self.name())?, port],
+            Self::ShortStack | Self::FastSocks5 => vec![own(self.name())?, listen],
             Self::CopyLoop => {
                 let targets = targets.all().iter().map(ToString::to_string);
-                [own(self.name())?, port]
+                [own(self.name())?, listen]
                     .into_iter()
                     .chain(targets)
                     .collect()
             }
-            Self::Rama => vec![options.rama.display().to_string(), port],
-            Self::Dante => vec!["danted".into(), "-f".into(), file(files::dante(&port))?],
+            Self::Rama => vec![options.rama.display().to_string(), listen],
+            Self::Dante => vec!["danted".into(), "-f".into(), file(files::dante(address))?],
             // It cannot be told to be quiet.
             Self::Microsocks => vec![
                 "sh".into(),
                 "-c".into(),
-                format!("exec microsocks -i 127.0.0.1 -p {port} 2>/dev/null"),
+                format!("exec microsocks -i {ip} -p {port} 2>/dev/null"),
             ],
-            Self::ThreeProxy => vec!["3proxy".into(), file(files::three_proxy(&port))?],
+            Self::ThreeProxy => vec!["3proxy".into(), file(files::three_proxy(address))?],
             Self::Direct => Vec::new(),
         })
     }
+}
+
+/// Where a server is started.
+#[derive(Clone, Copy)]
+pub(crate) struct Host<'a> {
+    pub(crate) ip: Ipv4Addr,
+    /// The network namespace, if it is not that of the clients.
+    pub(crate) namespace: Option<&'a str>,
 }
 
 /// A server at work.

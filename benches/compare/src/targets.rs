@@ -34,8 +34,6 @@ pub(crate) const SINK: u8 = b'U';
 const CHUNK: usize = 256 * 1024;
 static ZEROES: [u8; CHUNK] = [0; CHUNK];
 
-const ADDRESSES: u8 = 64;
-
 /// The targets, which work on the runtime that started them.
 pub(crate) struct Targets {
     tcp: Vec<SocketAddrV4>,
@@ -46,17 +44,22 @@ pub(crate) struct Targets {
 }
 
 impl Targets {
-    pub(crate) async fn start() -> io::Result<Self> {
+    /// Starts them, at a port of each of these addresses.
+    pub(crate) async fn start(at: &[Ipv4Addr]) -> io::Result<Self> {
         let port = free_port().await?;
         let sunk = Arc::new(AtomicU64::new(0));
-        let mut tcp = Vec::new();
-        for last in 2..2 + ADDRESSES {
-            let address = SocketAddrV4::new(Ipv4Addr::new(127, 0, 0, last), port);
+        let mut tcp: Vec<SocketAddrV4> = Vec::new();
+        for &address in at {
+            let address = SocketAddrV4::new(address, port);
             let listener = listen(address)?;
             tokio::spawn(accept(listener, Arc::clone(&sunk)));
             tcp.push(address);
         }
-        let udp = UdpSocket::bind((Ipv4Addr::new(127, 0, 0, 2), 0)).await?;
+        let udp = UdpSocket::bind((
+            tcp.first().map_or(Ipv4Addr::LOCALHOST, |first| *first.ip()),
+            0,
+        ))
+        .await?;
         make_room(&udp)?;
         let SocketAddr::V4(address) = udp.local_addr()? else {
             unreachable!("bound to an IPv4 address");

@@ -1,4 +1,4 @@
-//! rama's SOCKS5 server, set up as in its authors' examples: `compare-rama PORT`.
+//! rama's SOCKS5 server, set up as in its authors' examples: `compare-rama ADDRESS`.
 //!
 //! The default connector and the default UDP relay on loopback, its listener, tokio's default
 //! runtime, a log at level warn.
@@ -17,10 +17,13 @@ async fn main() -> Result<(), BoxError> {
         .with_max_level(tracing_subscriber::filter::LevelFilter::WARN)
         .with_writer(std::io::stderr)
         .init();
-    let port = std::env::args().nth(1).ok_or("which port?")?.parse()?;
+    let address: SocketAddress = std::env::args()
+        .nth(1)
+        .ok_or("which address?")?
+        .parse()?;
     let executor = Executor::default();
     let listener =
-        TcpListener::bind_address(SocketAddress::local_ipv4(port), executor.clone()).await?;
+        TcpListener::bind_address(address, executor.clone()).await?;
     let socks = Socks5Acceptor::new(executor)
         .with_default_connector()
         .with_udp_associator(

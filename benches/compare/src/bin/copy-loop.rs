@@ -1,7 +1,7 @@
-//! What tokio alone does, without SOCKS: `copy-loop PORT TARGET..` forwards to fixed targets, one after
+//! What tokio alone does, without SOCKS: `copy-loop ADDRESS TARGET..` forwards to fixed targets, one after
 //! the other, with `copy_bidirectional`.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 
 use anyhow::Context as _;
 use tokio::{
@@ -12,11 +12,11 @@ use tokio::{
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let mut arguments = std::env::args().skip(1);
-    let port = arguments.next().context("which port?")?.parse()?;
+    let address: SocketAddr = arguments.next().context("which address?")?.parse()?;
     let targets = arguments
         .map(|target| target.parse())
         .collect::<Result<Vec<SocketAddr>, _>>()?;
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
+    let listener = TcpListener::bind(address).await?;
     for target in targets.iter().cycle().copied() {
         let (mut client, _) = listener.accept().await?;
         tokio::spawn(async move {

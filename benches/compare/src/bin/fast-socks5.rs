@@ -1,8 +1,8 @@
-//! fast-socks5, set up as the example server of its authors: `fast-socks5 PORT`.
+//! fast-socks5, set up as the example server of its authors: `fast-socks5 ADDRESS`.
 //!
 //! No authentication, UDP allowed, a request timeout of 10 s, env_logger at its default level.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, SocketAddr};
 
 use anyhow::Context as _;
 use fast_socks5::{
@@ -16,12 +16,12 @@ const REQUEST_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     env_logger::init();
-    let port = std::env::args().nth(1).context("which port?")?.parse()?;
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
+    let address: SocketAddr = std::env::args().nth(1).context("which address?")?.parse()?;
+    let listener = TcpListener::bind(address).await?;
     loop {
         match listener.accept().await {
             Ok((stream, _)) => drop(tokio::spawn(async move {
-                if let Err(error) = serve(stream).await {
+                if let Err(error) = serve(stream, address.ip()).await {
                     log::error!("{error:#}");
                 }
             })),
@@ -30,7 +30,7 @@ async fn main() -> anyhow::Result<()> {
     }
 }
 
-async fn serve(stream: TcpStream) -> fast_socks5::Result<()> {
+async fn serve(stream: TcpStream, reply_ip: IpAddr) -> fast_socks5::Result<()> {
     let (protocol, command, target) = Socks5ServerProtocol::accept_no_auth(stream)
         .await?
         .read_command()
@@ -42,7 +42,6 @@ async fn serve(stream: TcpStream) -> fast_socks5::Result<()> {
             run_tcp_proxy(protocol, &target, REQUEST_TIMEOUT, false).await?;
         }
         Socks5Command::UDPAssociate => {
-            let reply_ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
             run_udp_proxy(protocol, &target, None, reply_ip, None).await?;
         }
         Socks5Command::TCPBind => {

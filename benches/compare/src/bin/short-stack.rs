@@ -1,6 +1,6 @@
-//! tower-socks with the whole stack on, as a user writes it: `ours PORT`.
+//! tower-socks with the whole stack on, as a user writes it: `short-stack ADDRESS`.
 
-use std::{net::Ipv4Addr, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
 use tokio::net::TcpListener;
 use tower::ServiceBuilder;
@@ -14,7 +14,7 @@ async fn main() -> Result<(), BoxError> {
         .with_max_level(tracing_subscriber::filter::LevelFilter::WARN)
         .with_writer(std::io::stderr)
         .init();
-    let port = std::env::args().nth(1).ok_or("which port?")?.parse()?;
+    let address: SocketAddr = std::env::args().nth(1).ok_or("which address?")?.parse()?;
     // The default rules, and the targets are on loopback.
     let rules = Rules::builder(Action::Allow).allow_private().build();
     let stack = ServiceBuilder::new()
@@ -24,6 +24,6 @@ async fn main() -> Result<(), BoxError> {
         .timeout(Duration::from_secs(30))
         .layer(AclLayer::new(rules))
         .service(Connector::direct());
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
+    let listener = TcpListener::bind(address).await?;
     serve(listener, stack).await
 }

@@ -6,6 +6,7 @@ mod connections;
 mod growth;
 mod load;
 mod memory;
+mod network;
 mod percentile;
 mod ping_pong;
 mod trips;
@@ -16,6 +17,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) use self::load::{Capacities, Load, Work, capacity};
 use crate::{
+    network::Condition,
     options::Options,
     servers::{Running, Server},
     targets::Targets,
@@ -51,10 +53,11 @@ pub(crate) enum Row {
     Growth,
     Arrivals(Load),
     Trips(Load),
+    Network(Condition),
 }
 
 impl Row {
-    pub(crate) const ALL: [Self; 21] = [
+    pub(crate) const ALL: [Self; 28] = [
         Self::Connections,
         Self::Bulk(1, Direction::Down),
         Self::Bulk(1, Direction::Up),
@@ -76,6 +79,13 @@ impl Row {
         Self::Trips(Load::Percent(80)),
         Self::Trips(Load::Percent(95)),
         Self::Trips(Load::Slowest),
+        Self::Network(Condition::ALL[0]),
+        Self::Network(Condition::ALL[1]),
+        Self::Network(Condition::ALL[2]),
+        Self::Network(Condition::ALL[3]),
+        Self::Network(Condition::ALL[4]),
+        Self::Network(Condition::ALL[5]),
+        Self::Network(Condition::ALL[6]),
     ];
 
     /// For file names and command lines.
@@ -92,6 +102,7 @@ impl Row {
             Self::Arrivals(Load::Slowest) => "arrivals-slowest".into(),
             Self::Trips(Load::Percent(percent)) => format!("trips-{percent}"),
             Self::Trips(Load::Slowest) => "trips-slowest".into(),
+            Self::Network(condition) => format!("network-{}", condition.name),
         }
     }
 
@@ -136,6 +147,12 @@ impl Row {
                 trips::TUNNELS,
                 load.title()
             ),
+            Self::Network(condition) => format!(
+                "Network between client and server: {}; one tunnel, {} bytes there and back beside it, {} tunnels",
+                condition.title(),
+                network::MESSAGE,
+                network::MANY
+            ),
         }
     }
 
@@ -169,6 +186,13 @@ impl Row {
             metric("p99", "µs", 0),
             metric("p99.9", "µs", 0),
         ];
+        const NETWORK: &[Metric] = &[
+            metric("down", "MB/s", 1),
+            metric("up", "MB/s", 1),
+            metric("beside bulk, p50", "ms", 2),
+            metric("beside bulk, p99", "ms", 2),
+            metric("Jain's index", "of 1", 3),
+        ];
         match self {
             Self::Connections => CONNECTIONS,
             Self::Bulk(..) => BULK,
@@ -177,6 +201,7 @@ impl Row {
             Self::Memory => MEMORY,
             Self::Growth => GROWTH,
             Self::Arrivals(_) | Self::Trips(_) => LATENCIES,
+            Self::Network(_) => NETWORK,
         }
     }
 
@@ -190,6 +215,8 @@ impl Row {
             | Self::PingPong
             | Self::Arrivals(_)
             | Self::Trips(_) => true,
+            // What is in front of the same relay makes no difference here.
+            Self::Network(_) => !matches!(server, Server::Everything | Server::ShortStack),
         }
     }
 
@@ -222,6 +249,7 @@ impl Row {
             Self::Growth => growth::measure(at).await,
             Self::Arrivals(load) => arrivals::measure(at, load).await,
             Self::Trips(load) => trips::measure(at, load).await,
+            Self::Network(_) => network::measure(at).await,
         }
     }
 }
