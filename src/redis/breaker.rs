@@ -26,6 +26,7 @@ pub(super) struct Breaker {
     is_open: AtomicBool,
     /// One that comes and goes is not told each time.
     lines: LogBudget,
+    redirections: LogBudget,
     state: Mutex<State>,
 }
 
@@ -45,6 +46,7 @@ impl Breaker {
         Self {
             is_open: AtomicBool::new(false),
             lines: LogBudget::new(10, Duration::from_secs(60)),
+            redirections: LogBudget::new(1, Duration::from_secs(60)),
             state: Mutex::default(),
         }
     }
@@ -66,6 +68,19 @@ impl Breaker {
                 let suppressed = suppressed.field();
                 tracing::info!(store = "redis", away, suppressed, "the store answers again");
             }
+        }
+    }
+
+    /// Notes that a key is elsewhere. Other keys are here, so that this alone never opens the breaker.
+    pub(super) fn redirected(&self) {
+        if let Some(suppressed) = self.redirections.take() {
+            let suppressed = suppressed.field();
+            tracing::warn!(
+                store = "redis",
+                suppressed,
+                "this is Redis Cluster, whose redirections are not followed: limits whose keys are at other nodes do what they \
+                 were told for a store that is away"
+            );
         }
     }
 

@@ -10,7 +10,7 @@ use std::{
 };
 
 use ::redis::{
-    Cmd, ErrorKind, FromRedisValue, Pipeline, RedisResult, Script, ScriptInvocation,
+    Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, RedisResult, Script, ScriptInvocation,
     ServerErrorKind, aio::ConnectionManager,
 };
 use tokio::{sync::Notify, time::timeout};
@@ -177,11 +177,24 @@ impl Shared {
                 self.breaker.succeeded();
                 return Ok(answer);
             }
-            Ok(Err(error)) => self.breaker.failed(&error),
+            Ok(Err(error)) => {
+                if is_redirection(&error) {
+                    self.breaker.redirected();
+                }
+                self.breaker.failed(&error);
+            }
             Err(late) => self.breaker.failed(&late),
         }
         Err(Unanswered)
     }
+}
+
+/// Whether a node of a cluster says that another one has the key.
+fn is_redirection(error: &RedisError) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::Server(ServerErrorKind::Moved | ServerErrorKind::Ask)
+    )
 }
 
 /// Redis counts time so.

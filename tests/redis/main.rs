@@ -12,9 +12,13 @@
 
 mod accounts;
 mod bandwidth;
+mod cluster;
 mod failed_logins;
 mod fleet;
 mod hostile_accounts;
+#[path = "../support/log.rs"]
+#[allow(dead_code, unreachable_pub, reason = "other test programs have it")]
+mod log;
 mod nodes;
 mod quota_fleet;
 mod quotas;
