@@ -16,8 +16,9 @@ class Clients:
 
     def __init__(self, proxy, users, net):
         self.proxy, self.users, self.net = proxy, users, net
-        # How many may ask at once: fewer than a client may have that has not asked for anything.
-        self.at_once = asyncio.Semaphore(128)
+        # How many may ask at once: fewer than a client may have that has not asked for anything, and so few that no proxy waits
+        # for Redis longer than it may because it has no turn on the processors.
+        self.at_once = asyncio.Semaphore(48)
         self.times, self.failures, self.target = [], [], None
 
     async def start_echo(self):

@@ -84,11 +84,12 @@ def show(fleet):
 
     closed = next(iter(fleet.USERS))
     password = fleet.USERS[closed]
-    for node in fleet.NODES:
-        said = subprocess.run(
-            [fleet.server(), "close", "--socket", str(fleet.DIR / node / "admin"), "--user", closed],
-            capture_output=True, text=True, timeout=20)
-        print(f"server close --user {closed}, at {node}: {said.stdout.strip() or said.stderr.strip()}")
+    # One node is asked, which tells the others through Redis.
+    asked = next(iter(fleet.NODES))
+    said = subprocess.run(
+        [fleet.server(), "close", "--socket", str(fleet.DIR / asked / "admin"), "--user", closed, "--everywhere"],
+        capture_output=True, text=True, timeout=20)
+    print(f"server close --user {closed} --everywhere, asked at {asked}: {said.stdout.strip()} {said.stderr.strip()}".rstrip())
     ended = 0
     for tunnel in tunnels[closed]:
         tunnel.settimeout(5)
