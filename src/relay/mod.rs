@@ -64,6 +64,8 @@ mod idle;
 mod lazy_timer;
 #[cfg(target_os = "linux")]
 mod pipe_pool;
+#[cfg(target_os = "linux")]
+mod pipe_quota;
 mod read_size;
 #[expect(clippy::module_inception, reason = "the room is named after its type")]
 mod relay;

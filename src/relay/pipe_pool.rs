@@ -6,7 +6,9 @@ use rustix::pipe::{
     PipeFlags, SpliceFlags, fcntl_getpipe_size, fcntl_setpipe_size, pipe_with, splice,
 };
 
-/// The size that is asked for, in bytes. The system may grant less to a user who has many pipes.
+use super::pipe_quota::{self, Held};
+
+/// The size that is asked for, in bytes, while there is room for it.
 pub(super) const SIZE: usize = 1024 * 1024;
 
 /// Below this a pipe moves less in a call than a read into the thread's buffer does.
@@ -26,6 +28,8 @@ pub(super) struct Pipe {
     reader: OwnedFd,
     writer: OwnedFd,
     held: usize,
+    /// Counts while the pipe lives.
+    _size: Held,
 }
 
 impl Pipe {
@@ -39,22 +43,31 @@ impl Pipe {
     }
 
     fn make() -> io::Result<Self> {
+        if pipe_quota::is_refused() {
+            return Err(io::ErrorKind::QuotaExceeded.into());
+        }
         let (reader, writer) = pipe_with(PipeFlags::NONBLOCK | PipeFlags::CLOEXEC)?;
-        // Refused to a user whose pipes hold a lot already; then the default size has to do, unless
-        // that was cut down as well.
-        if fcntl_setpipe_size(&writer, SIZE).is_err() && fcntl_getpipe_size(&writer)? < SMALLEST {
+        let large = pipe_quota::has_room(SIZE)
+            .then(|| fcntl_setpipe_size(&writer, SIZE).ok())
+            .flatten();
+        // The default size has to do then, unless that was cut down as well.
+        let size = large.map_or_else(|| fcntl_getpipe_size(&writer), Ok)?;
+        if size < SMALLEST {
+            pipe_quota::refused();
             return Err(io::ErrorKind::QuotaExceeded.into());
         }
         Ok(Self {
             reader,
             writer,
             held: 0,
+            _size: Held::new(size),
         })
     }
 
-    /// Keeps the pipe for the next one who asks, if it is empty.
+    /// Keeps the pipe for the next one who asks, if it is empty and pipes are not short: those of this thread are
+    /// of no use to the others.
     pub(super) fn give_back(self: Box<Self>) {
-        if self.held == 0 {
+        if self.held == 0 && pipe_quota::has_room(0) {
             let _ = POOL.try_with(|pool| {
                 let mut pool = pool.borrow_mut();
                 if pool.len() < KEPT {

@@ -21,6 +21,8 @@ mod off;
 #[cfg(target_os = "linux")]
 mod proxy_protocol;
 #[cfg(target_os = "linux")]
+mod quota;
+#[cfg(target_os = "linux")]
 mod relay;
 #[cfg(all(target_os = "linux", feature = "http-connect"))]
 mod upstream;

@@ -24,7 +24,7 @@ pub(crate) const FAR: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 2);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Condition {
     pub(crate) name: &'static str,
-    /// One way, in milliseconds.
+    /// In one direction, in milliseconds.
     delay: u32,
     /// Mbit/s.
     rate: u32,

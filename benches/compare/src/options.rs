@@ -23,6 +23,8 @@ pub(crate) struct Options {
     pub(crate) out: PathBuf,
     /// Where the servers run.
     pub(crate) core: usize,
+    /// Who the servers are; root where nothing is said.
+    pub(crate) user: Option<u32>,
     /// The program that is built apart.
     pub(crate) rama: PathBuf,
     /// The example server, built.
@@ -43,6 +45,7 @@ impl Options {
             held: 10_000,
             out: PathBuf::from("results"),
             core: 0,
+            user: None,
             rama: PathBuf::new(),
             example: PathBuf::new(),
         };
@@ -61,6 +64,7 @@ impl Options {
                 Long("seconds") => options.seconds = parser.value()?.parse()?,
                 Long("out") => options.out = parser.value()?.into(),
                 Long("core") => options.core = parser.value()?.parse()?,
+                Long("user") => options.user = Some(parser.value()?.parse()?),
                 Long("rama") => options.rama = parser.value()?.into(),
                 Long("example") => options.example = parser.value()?.into(),
                 Long("command") => options.command = parser.value()?.string()?,

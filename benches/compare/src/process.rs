@@ -27,6 +27,7 @@ impl Process {
     pub(crate) fn start(
         command: &[String],
         core: usize,
+        user: Option<u32>,
         namespace: Option<&str>,
         address: SocketAddrV4,
         log: &Path,
@@ -35,6 +36,10 @@ impl Process {
         let child = Command::new("setpriv")
             // Should we be killed, it does not outlive us.
             .args(["--pdeathsig", "KILL"])
+            .args(user.iter().flat_map(|id| {
+                let (user, group) = (format!("--reuid={id}"), format!("--regid={id}"));
+                [user, group, "--clear-groups".to_owned()]
+            }))
             .args(
                 namespace
                     .iter()

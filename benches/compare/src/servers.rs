@@ -156,7 +156,14 @@ impl Server {
         let address = SocketAddrV4::new(host.ip, free_port().await?);
         let command = self.command(options, targets, work, address).await?;
         let log = work.join(self.name()).with_extension("log");
-        let process = Process::start(&command, options.core, host.namespace, address, &log)?;
+        let process = Process::start(
+            &command,
+            options.core,
+            options.user,
+            host.namespace,
+            address,
+            &log,
+        )?;
         Ok(Running {
             who: self,
             between: match self {

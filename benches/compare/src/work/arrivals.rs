@@ -14,7 +14,7 @@ use super::{
     percentile::percentiles,
 };
 
-/// So many are under way at most. Who is due beyond waits, and that counts.
+/// So many are open at most. Who is due beyond waits, and that counts.
 const UNDER_WAY: usize = 4_000;
 
 pub(super) async fn measure(at: At<'_>, load: Load) -> anyhow::Result<Vec<f64>> {

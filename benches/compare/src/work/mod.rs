@@ -57,7 +57,7 @@ pub(crate) enum Row {
 }
 
 impl Row {
-    pub(crate) const ALL: [Self; 28] = [
+    pub(crate) const ALL: [Self; 30] = [
         Self::Connections,
         Self::Bulk(1, Direction::Down),
         Self::Bulk(1, Direction::Up),
@@ -65,6 +65,8 @@ impl Row {
         Self::Bulk(8, Direction::Up),
         Self::Bulk(64, Direction::Down),
         Self::Bulk(64, Direction::Up),
+        Self::Bulk(100, Direction::Down),
+        Self::Bulk(100, Direction::Up),
         Self::PingPong,
         Self::Udp(1),
         Self::Udp(8),

@@ -28,7 +28,7 @@ use crate::targets::ECHO;
 /// The messages take turns in them.
 pub(super) const TUNNELS: usize = 128;
 
-/// When the messages under way in a tunnel were due, in order.
+/// When the messages that are not answered yet in a tunnel were due, in order.
 type UnderWay = Arc<Mutex<VecDeque<Instant>>>;
 
 pub(super) async fn measure(at: At<'_>, load: Load) -> anyhow::Result<Vec<f64>> {
