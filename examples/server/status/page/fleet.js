@@ -57,7 +57,7 @@ export function show(status) {
   const text = !status.fleet.up ? "Redis is away: each limit does what it was told for that."
     : sums === undefined ? "This server is " + status.fleet.name + ", one of " + number(status.fleet.nodes) + "."
     : "This server is " + status.fleet.name + ", one of " + number(status.nodes.length) + ", with "
-      + number(sums.open) + " open tunnels and " + bytes(sums.up + sums.down) + " moved together.";
+      + number(sums.open) + (sums.open === 1 ? " open tunnel and " : " open tunnels and ") + bytes(sums.up + sums.down) + " moved together.";
   if (at("fleet-text").textContent !== text) at("fleet-text").textContent = text;
   fill(at("nodes"), status.nodes ?? [], it => it.node, nodes, "nobody is heard of");
   fill(at("fleet-users"), sums?.users ?? [], it => it.name, users, "nobody");
