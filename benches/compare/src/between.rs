@@ -3,6 +3,7 @@
 use std::{
     io,
     net::{Ipv4Addr, SocketAddr, SocketAddrV4},
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
 };
 
 use tokio::{
@@ -16,8 +17,22 @@ const HEADER: usize = 10;
 /// A name and a password.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Login {
+    /// In front of a number, where they are many.
     pub(crate) name: &'static str,
     pub(crate) password: &'static str,
+    /// So many users take turns.
+    pub(crate) many: usize,
+}
+
+impl Login {
+    /// The name of one of them.
+    fn next(self) -> String {
+        static TURN: AtomicUsize = AtomicUsize::new(0);
+        match self.many {
+            1 => self.name.to_owned(),
+            many => format!("{}{}", self.name, TURN.fetch_add(1, Relaxed) % many),
+        }
+    }
 }
 
 /// What stands between client and target.
@@ -101,9 +116,9 @@ async fn ask(
     let method = if login.is_some() { 2 } else { 0 };
     stream.write_all(&[5, 1, method]).await?;
     expect(stream, [5, method]).await?;
-    if let Some(Login { name, password }) = login {
+    if let Some(login) = login {
         let mut said = vec![1];
-        for part in [name, password] {
+        for part in [&login.next(), login.password] {
             said.push(part.len() as u8);
             said.extend(part.as_bytes());
         }

@@ -13,6 +13,7 @@ pub(crate) const ABOUT: &str = "the example server: a user whose password is has
 pub(crate) const LOGIN: Login = Login {
     name: "joe",
     password: "secret",
+    many: 1,
 };
 
 /// The hash of that password: `server hash-password`.

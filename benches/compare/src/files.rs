@@ -1,9 +1,11 @@
 //! The files of servers that are set up by one.
 
-use std::net::SocketAddrV4;
+use std::{fmt::Write as _, net::SocketAddrV4};
+
+use crate::between::Login;
 
 /// The targets are on loopback, and so are all clients, which are one for the server.
-pub(crate) const DEFAULT: &str = "[acl]\ndefault = \"allow\"\nallow_private = true\n[limits]\nsessions_per_client = 10_000\nsessions_per_user = 10_000\nunauthenticated_per_client = 10_000\n";
+pub(crate) const DEFAULT: &str = "[acl]\ndefault = \"allow\"\nallow_private = true\n[limits]\nsessions_per_client = 10_000\nsessions_per_user = 10_000\nunauthenticated_per_client = 10_000\nassociations_per_user = 2_000\n";
 
 pub(crate) fn dante(at: SocketAddrV4) -> String {
     format!(
@@ -28,4 +30,56 @@ pub(crate) fn three_proxy(at: SocketAddrV4) -> String {
         at.ip(),
         at.port()
     )
+}
+
+/// Much of something in the file of the example server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Amount {
+    /// Users with limits, who take turns.
+    Users(usize),
+    /// Networks and names that are denied.
+    Rules(usize),
+}
+
+impl Amount {
+    pub(crate) fn login(self) -> Option<Login> {
+        match self {
+            Self::Users(many) => Some(Login {
+                name: "joe",
+                password: "secret",
+                many,
+            }),
+            Self::Rules(_) => None,
+        }
+    }
+
+    pub(crate) fn file(self) -> String {
+        let mut file = DEFAULT.to_owned();
+        match self {
+            Self::Users(many) => {
+                file.push_str(
+                    "tunnels_per_user = 5_000\nrequests_per_second = 100_000\nupload = \"800 Gbit/s\"\n\
+                     download = \"800 Gbit/s\"\nbytes_per_day = \"900 TB\"\n[users]\n",
+                );
+                match many {
+                    1 => file.push_str("joe = \"secret\"\n"),
+                    _ => (0..many).for_each(|user| {
+                        let _ = writeln!(file, "joe{user} = \"secret\"");
+                    }),
+                }
+            }
+            Self::Rules(many) => {
+                file.push_str("[[acl.rules]]\naction = \"deny\"\nto = [\n");
+                for number in 0..many {
+                    let [_, a, b, c] = (number as u32 / 2).to_be_bytes();
+                    let _ = match number % 2 {
+                        0 => writeln!(file, "\"{}.{b}.{c}.0/24\",", 128 + a % 64),
+                        _ => writeln!(file, "\"*.games{number}.example\","),
+                    };
+                }
+                file.push_str("]\n");
+            }
+        }
+        file
+    }
 }

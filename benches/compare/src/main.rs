@@ -131,6 +131,7 @@ impl Place<'_> {
                     Host {
                         ip: FAR,
                         namespace: Some(&network.far),
+                        amount: None,
                     },
                 ),
                 None => (
@@ -138,6 +139,10 @@ impl Place<'_> {
                     Host {
                         ip: Ipv4Addr::LOCALHOST,
                         namespace: None,
+                        amount: match task {
+                            Task::Row(Row::Amount(amount)) => Some(amount),
+                            _ => None,
+                        },
                     },
                 ),
             };

@@ -9,7 +9,8 @@ use std::{
 
 use crate::{
     between::Between,
-    everything, files,
+    everything,
+    files::{self, Amount},
     options::Options,
     process::Process,
     targets::{Targets, free_port},
@@ -154,7 +155,9 @@ impl Server {
             });
         }
         let address = SocketAddrV4::new(host.ip, free_port().await?);
-        let command = self.command(options, targets, work, address).await?;
+        let command = self
+            .command(options, targets, work, address, host.amount)
+            .await?;
         let log = work.join(self.name()).with_extension("log");
         let process = Process::start(
             &command,
@@ -169,7 +172,7 @@ impl Server {
             between: match self {
                 Self::CopyLoop => Between::Fixed(address),
                 Self::Everything => Between::Socks(address, Some(everything::LOGIN)),
-                _ => Between::Socks(address, None),
+                _ => Between::Socks(address, host.amount.and_then(Amount::login)),
             },
             process: Some(process),
         })
@@ -181,6 +184,7 @@ impl Server {
         targets: &Targets,
         work: &Path,
         address: SocketAddrV4,
+        amount: Option<Amount>,
     ) -> anyhow::Result<Vec<String>> {
         let port = address.port();
         let own = |name: &str| -> anyhow::Result<String> {
@@ -197,7 +201,8 @@ impl Server {
         let ip = address.ip().to_string();
         Ok(match self {
             Self::Example => {
-                let stated = file(files::DEFAULT.to_owned())?;
+                let text = amount.map_or_else(|| files::DEFAULT.to_owned(), Amount::file);
+                let stated = file(text)?;
                 vec![
                     example,
                     "--listen".into(),
@@ -248,6 +253,8 @@ pub(crate) struct Host<'a> {
     pub(crate) ip: Ipv4Addr,
     /// The network namespace, if it is not that of the clients.
     pub(crate) namespace: Option<&'a str>,
+    /// Much of something, for the example server.
+    pub(crate) amount: Option<Amount>,
 }
 
 /// A server at work.

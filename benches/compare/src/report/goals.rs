@@ -99,6 +99,7 @@ fn goals() -> Vec<(Row, usize, Goal)> {
         (Row::Udp(1), 0, Goal::AtMost(0.95)),
         (Row::Udp(32), 0, Goal::AtMost(0.70)),
         (Row::Memory, 0, Goal::Both(2.5, 0.2)),
+        (Row::Associations(1_000), 0, Goal::AtMost(0.5)),
         (Row::Growth, 0, Goal::Within(15.0)),
     ]);
     goals

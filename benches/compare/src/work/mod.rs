@@ -1,9 +1,11 @@
 //! The rows of the comparison: what is asked of a server, and what is measured meanwhile.
 
+mod amount;
 mod arrivals;
 mod bulk;
 mod connections;
 mod growth;
+mod idle_associations;
 mod load;
 mod memory;
 mod network;
@@ -17,6 +19,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) use self::load::{Capacities, Load, Work, capacity};
 use crate::{
+    files::Amount,
     network::Condition,
     options::Options,
     servers::{Running, Server},
@@ -54,10 +57,12 @@ pub(crate) enum Row {
     Arrivals(Load),
     Trips(Load),
     Network(Condition),
+    Associations(usize),
+    Amount(Amount),
 }
 
 impl Row {
-    pub(crate) const ALL: [Self; 30] = [
+    pub(crate) const ALL: [Self; 42] = [
         Self::Connections,
         Self::Bulk(1, Direction::Down),
         Self::Bulk(1, Direction::Up),
@@ -88,6 +93,18 @@ impl Row {
         Self::Network(Condition::ALL[4]),
         Self::Network(Condition::ALL[5]),
         Self::Network(Condition::ALL[6]),
+        Self::Associations(10),
+        Self::Associations(100),
+        Self::Associations(1_000),
+        Self::Amount(Amount::Users(1)),
+        Self::Amount(Amount::Users(100)),
+        Self::Amount(Amount::Users(10_000)),
+        Self::Amount(Amount::Users(100_000)),
+        Self::Amount(Amount::Rules(10)),
+        Self::Amount(Amount::Rules(1_000)),
+        Self::Amount(Amount::Rules(10_000)),
+        Self::Amount(Amount::Rules(100_000)),
+        Self::Amount(Amount::Rules(1_000_000)),
     ];
 
     /// For file names and command lines.
@@ -105,6 +122,9 @@ impl Row {
             Self::Trips(Load::Percent(percent)) => format!("trips-{percent}"),
             Self::Trips(Load::Slowest) => "trips-slowest".into(),
             Self::Network(condition) => format!("network-{}", condition.name),
+            Self::Associations(count) => format!("associations-{count}"),
+            Self::Amount(Amount::Users(count)) => format!("users-{count}"),
+            Self::Amount(Amount::Rules(count)) => format!("rules-{count}"),
         }
     }
 
@@ -155,6 +175,18 @@ impl Row {
                 network::MESSAGE,
                 network::MANY
             ),
+            Self::Associations(count) => {
+                format!(
+                    "UDP: {count} idle associations, and an echo of {} others",
+                    udp::ASSOCIATIONS
+                )
+            }
+            Self::Amount(Amount::Users(count)) => {
+                format!("Connections of {count} users with limits, who take turns")
+            }
+            Self::Amount(Amount::Rules(count)) => {
+                format!("Connections with {count} networks and names in the rules")
+            }
         }
     }
 
@@ -195,6 +227,14 @@ impl Row {
             metric("beside bulk, p99", "ms", 2),
             metric("Jain's index", "of 1", 3),
         ];
+        const ASSOCIATIONS: &[Metric] = &[
+            metric("memory", "KiB/association", 2),
+            metric("CPU beside", "µs/echo", 2),
+        ];
+        const AMOUNT: &[Metric] = &[
+            metric("CPU", "µs/connection", 1),
+            metric("memory of all", "MiB", 1),
+        ];
         match self {
             Self::Connections => CONNECTIONS,
             Self::Bulk(..) => BULK,
@@ -204,6 +244,8 @@ impl Row {
             Self::Growth => GROWTH,
             Self::Arrivals(_) | Self::Trips(_) => LATENCIES,
             Self::Network(_) => NETWORK,
+            Self::Associations(_) => ASSOCIATIONS,
+            Self::Amount(_) => AMOUNT,
         }
     }
 
@@ -211,6 +253,8 @@ impl Row {
     pub(crate) const fn suits(self, server: Server) -> bool {
         match self {
             Self::Udp(_) => server.has_udp(),
+            Self::Associations(_) => server.has_udp() && !matches!(server, Server::Direct),
+            Self::Amount(_) => matches!(server, Server::Example),
             Self::Memory | Self::Growth => !matches!(server, Server::Direct),
             Self::Connections
             | Self::Bulk(..)
@@ -252,6 +296,8 @@ impl Row {
             Self::Arrivals(load) => arrivals::measure(at, load).await,
             Self::Trips(load) => trips::measure(at, load).await,
             Self::Network(_) => network::measure(at).await,
+            Self::Associations(count) => idle_associations::measure(at, count).await,
+            Self::Amount(_) => amount::measure(at).await,
         }
     }
 }
