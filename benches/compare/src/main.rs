@@ -4,6 +4,7 @@
 //! that whatever disturbs the machine disturbs all of them. Each measurement has a server of its own
 //! that has just started.
 
+mod about;
 mod batch;
 mod between;
 mod everything;
