@@ -62,7 +62,7 @@ impl Shared {
         };
         let resolvers = Resolvers::new(&fixed.resolver)?;
         let fleet = fleet::InForce::new();
-        fleet.change(fixed.fleet.as_ref());
+        fleet.change(fixed.fleet.as_ref(), &fixed.limits);
         Ok(Self {
             accounts: watch::Sender::new(accounts),
             in_force: watch::Sender::new(Arc::new(fixed.clone())),
@@ -95,7 +95,8 @@ impl Shared {
     /// Puts in force what the next stack is built of.
     pub(crate) fn put_in_force(&self, fixed: Fixed) {
         self.limits.set(&fixed.limits);
-        self.fleet.change(fixed.fleet.as_ref());
+        self.fleet.change(fixed.fleet.as_ref(), &fixed.limits);
+        self.fleet.set(&self.limits);
         self.failed.set_like(&fixed.logins.failed());
         match fixed.logins.remembered() {
             Ok(remembered) => self.remembered.set_like(&remembered),

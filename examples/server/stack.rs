@@ -61,11 +61,11 @@ where
             &shared.remembered,
         )));
     let (limits, fleet) = (&shared.limits, &shared.fleet);
-    // Both at once: where they are shared, that is one round trip.
-    let admitted = (
+    // All at once: where they are shared, that is one round trip.
+    let admitted = fleet.with_quota((
         fleet.requests(limits.requests()),
         fleet.tunnels(limits.tunnels()),
-    );
+    ));
     let layers = ServiceBuilder::new()
         .layer(shared.records.requests())
         .timeout(fixed.timeouts.dial.0)
@@ -76,8 +76,8 @@ where
         .layer(AclLayer::new(shared.policy()))
         .map_request(limits.find())
         .layer(LimitLayer::new(admitted))
-        .layer(MeterLayer::new(limits.bandwidth()))
-        .layer(MeterLayer::new(limits.quota()));
+        .layer(MeterLayer::new(fleet.bandwidth(limits.bandwidth())))
+        .layer(MeterLayer::new(fleet.quota(limits.quota())));
     let front = fixed.replies.front(&fixed.timeouts, &shared.http);
     let resolver = shared.resolvers.of(&fixed.resolver)?;
     shared.names.ask(resolver.clone());

@@ -4,14 +4,17 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::{sync::Notify, time::Instant};
 
-use super::statement::{Answer, Others, SMALLEST, Sent, Used, is_open};
+use super::{
+    statement::{Answer, Others, SMALLEST, Sent, Used, is_open},
+    vain::Vain,
+};
 use crate::layer::meter::{Quotas, Today};
 
 /// A lease once much moves.
 const LARGEST: u64 = 64 * 1024 * 1024;
 
-/// For how long nothing is asked about a key that has nothing left.
-const EMPTY: Duration = Duration::from_secs(1);
+/// After so long without a use, what is leased is given up: others may have nothing left.
+const RESTS: Duration = Duration::from_millis(500);
 
 /// For how long nothing is asked about a key once an answer has not come.
 const AWAY: Duration = Duration::from_millis(500);
@@ -46,7 +49,9 @@ pub(super) struct Account {
     touched: bool,
     written: Used,
     written_at: Instant,
-    empty_until: Option<Instant>,
+    pub(super) vain: Vain,
+    /// When something was last taken of the lease.
+    taken_at: Instant,
     away_until: Option<Instant>,
     /// What is left of this node's part, while Redis is away.
     part: Option<u64>,
@@ -73,7 +78,8 @@ impl Account {
             touched: false,
             written: Used::default(),
             written_at: now,
-            empty_until: None,
+            vain: Vain::default(),
+            taken_at: now,
             away_until: None,
             part: None,
             answered: Arc::default(),
@@ -85,24 +91,20 @@ impl Account {
         if self.today == today {
             return;
         }
-        let (day, month) = (self.today.day != today.day, self.today.month != today.month);
-        self.today = today;
-        let others = self.others.as_mut().map(|others| &mut others.used);
-        for used in [&mut self.used, &mut self.written]
-            .into_iter()
-            .chain(others)
-        {
-            used.day *= u64::from(!day);
-            used.month *= u64::from(!month);
+        let before = std::mem::replace(&mut self.today, today);
+        self.used = self.used.of(before, today);
+        self.written = self.written.of(before, today);
+        if let Some(others) = &mut self.others {
+            others.used = others.used.of(before, today);
         }
-        (self.empty_until, self.part) = (None, None);
+        (self.vain, self.part) = (Vain::default(), None);
     }
 
     /// Sets quotas of its own.
     pub(super) fn allow(&mut self, quotas: Option<Quotas>) {
         if self.own != quotas {
             self.own = quotas;
-            (self.empty_until, self.part) = (None, None);
+            (self.vain, self.part) = (Vain::default(), None);
         }
     }
 
@@ -115,10 +117,11 @@ impl Account {
         if self.ahead > 0 {
             let taken = bytes.min(self.ahead);
             self.ahead -= taken;
+            self.taken_at = Instant::now();
             self.count(taken);
             return Some(taken);
         }
-        self.is_empty().then_some(0)
+        self.vain.is_empty().then_some(0)
     }
 
     /// Takes bytes of this node's part, or any number.
@@ -160,8 +163,9 @@ impl Account {
         }
     }
 
-    fn is_empty(&self) -> bool {
-        self.empty_until.is_some_and(|until| Instant::now() < until)
+    /// Whether it holds more than a little that nobody takes.
+    fn rests(&self) -> bool {
+        self.ahead > SMALLEST && self.taken_at.elapsed() > RESTS
     }
 
     /// Whether an answer has not come just now.
@@ -175,13 +179,15 @@ impl Account {
 
     /// Whether half of its lease is used, and nobody asks for the next.
     pub(super) fn is_low(&self) -> bool {
-        !self.asking && self.ahead <= self.lease / 2 && !self.is_empty() && !self.is_away()
+        let is_vain = self.vain.is_empty() || self.vain.waits_until().is_some();
+        !self.asking && self.ahead <= self.lease / 2 && !is_vain && !self.is_away()
     }
 
     /// Whether it is not written down, or has to be in turn.
-    pub(super) const fn is_due(&self, all: bool, lost: bool) -> bool {
+    pub(super) fn is_due(&self, all: bool, lost: bool) -> bool {
         let is_used = self.used.month > 0 || self.used.day > 0;
-        !self.asking && (self.unsure || all && (self.changed || self.ahead > 0) || lost && is_used)
+        let in_turn = all && (self.changed || self.ahead > 0);
+        !self.asking && (self.unsure || in_turn || lost && is_used || self.rests())
     }
 
     /// Whether nothing is lost when it is forgotten.
@@ -217,7 +223,7 @@ impl Account {
 
     /// Prepares a command that renews it, and gives up what nobody takes.
     pub(super) fn renew(&mut self, in_turn: bool, writer: impl FnOnce() -> u64) -> Sent {
-        if in_turn && !std::mem::take(&mut self.touched) {
+        if in_turn && !std::mem::take(&mut self.touched) || self.rests() {
             self.ahead = 0;
         }
         self.send(0, writer)
@@ -255,25 +261,17 @@ impl Account {
         self.asking = false;
         self.unsure = false;
         (self.away_until, self.part) = (None, None);
-        let (day, month) = (
-            self.today.day == sent.today.day,
-            self.today.month == sent.today.month,
-        );
-        let of_today = |used: Used| Used {
-            day: used.day * u64::from(day),
-            month: used.month * u64::from(month),
-        };
-        self.written = of_today(sent.used);
+        self.written = sent.used.of(sent.today, self.today);
         self.written_at = Instant::now();
         self.others = Some(Others {
-            used: of_today(answer.others.used),
+            used: answer.others.used.of(sent.today, self.today),
             held: answer.others.held,
         });
         if sent.more > 0 {
             self.ahead = self.ahead.saturating_add(answer.leased);
             (self.lease, self.leased_at) = (self.ahead, Instant::now());
-            let is_empty = answer.leased == 0;
-            self.empty_until = is_empty.then(|| Instant::now() + EMPTY);
+            self.vain
+                .answered(answer.leased, answer.others.held, answer.nodes);
         }
         self.answered.notify_waiters();
     }

@@ -11,12 +11,13 @@ use std::{
 
 use ::redis::Pipeline;
 use futures_util::future::BoxFuture;
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, time::sleep_until};
 
 use super::{
     Redis, WhileAway,
     account::Account,
     days::Days,
+    forget::{MOST, forget},
     kept::Kept,
     scripts,
     statement::{Answer, Others, Sent, Used, is_open},
@@ -25,9 +26,6 @@ use crate::{
     error::Refusal,
     layer::meter::{QuotaKey, Quotas},
 };
-
-/// Keys that are remembered at once.
-const MOST: usize = 64 * 1024;
 
 /// How often it is asked again because it is another day for Redis: its clock can be set while it is asked.
 const DAYS: u32 = 5;
@@ -91,7 +89,7 @@ where
         let (today, all) = (self.days.today(), self.quotas());
         let mut keys = self.lock();
         if keys.len() >= MOST && !keys.contains_key(key) {
-            bound(&mut keys);
+            forget(&mut keys);
         }
         let fresh = || Account::new(self.writer(), today);
         let account = keys.entry(key.clone()).or_insert_with(fresh);
@@ -129,12 +127,17 @@ where
             if !self.redis.is_up() {
                 return self.take_away(&key, bytes);
             }
-            let (is_away, is_asking, answered) = self.with(&key, |account, _| {
+            let (is_away, is_asking, answered, wait) = self.with(&key, |account, _| {
                 let answered = Arc::clone(&account.answered);
-                (account.is_away(), account.is_asking(), answered)
+                let wait = account.vain.waits_until();
+                (account.is_away(), account.is_asking(), answered, wait)
             });
             if is_away {
                 return self.take_away(&key, bytes);
+            }
+            if let Some(until) = wait {
+                sleep_until(until).await;
+                continue;
             }
             if is_asking {
                 let news = answered.notified();
@@ -211,7 +214,17 @@ where
             }
             match keys.get_mut(&key) {
                 Some(account) if is_news == 0 => account.ask_again(),
-                Some(account) => account.answer(&sent, &Answer { leased, others }),
+                Some(account) => {
+                    let nodes = self.redis.nodes();
+                    account.answer(
+                        &sent,
+                        &Answer {
+                            leased,
+                            others,
+                            nodes,
+                        },
+                    );
+                }
                 None => {}
             }
         }
@@ -244,20 +257,6 @@ where
             if let Asked::Failed = self.send(batch).await {
                 return;
             }
-        }
-    }
-}
-
-/// Forgets keys of which nothing is lost; if they are not many, those whose lease expires by itself, and at last others.
-fn bound<K: Hash + Eq>(keys: &mut HashMap<K, Account>) {
-    const STAY: [fn(&Account) -> bool; 3] = [
-        |it| !it.is_idle(),
-        Account::is_unwritten,
-        Account::is_asking,
-    ];
-    for stays in STAY {
-        if keys.len() > MOST / 8 * 7 {
-            keys.retain(|_, account| stays(account));
         }
     }
 }

@@ -72,6 +72,7 @@ mod breaker;
 mod connection;
 mod days;
 mod failed_logins;
+mod forget;
 mod held;
 mod keeper;
 mod kept;
@@ -87,6 +88,7 @@ mod tunnel_counts;
 mod tunnels;
 mod untold;
 pub mod users;
+mod vain;
 mod while_away;
 
 pub use self::{

@@ -18,6 +18,16 @@ pub(super) struct Used {
     pub(super) month: u64,
 }
 
+impl Used {
+    /// Leaves what is of the same day and of the same month.
+    pub(super) fn of(self, from: Today, today: Today) -> Self {
+        Self {
+            day: self.day * u64::from(from.day == today.day),
+            month: self.month * u64::from(from.month == today.month),
+        }
+    }
+}
+
 /// What all others had when Redis has last answered.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Others {
@@ -41,6 +51,8 @@ pub(super) struct Sent {
 pub(super) struct Answer {
     pub(super) leased: u64,
     pub(super) others: Others,
+    /// How many there are, with this one.
+    pub(super) nodes: u32,
 }
 
 const fn limit(most: Option<u64>) -> Option<u64> {

@@ -8,6 +8,7 @@
     clippy::panic
 )]
 
+mod bytes;
 mod limits;
 mod node;
 #[path = "../redis/server.rs"]

@@ -48,6 +48,10 @@ fn mistakes_are_said_without_the_address() {
             "\"local\", \"open\" or \"closed\"",
         ),
         (&format!("{URL}host = \"a\""), "host"),
+        (
+            &format!("{URL}[limits]\nquota_file = \"/tmp/quotas\""),
+            "leave one of them out",
+        ),
     ] {
         let said = mistake(table);
         assert!(said.contains(expected), "{table}: {said}");
@@ -63,7 +67,7 @@ fn what_is_in_force_is_said_without_the_password() {
     assert!(output.status.success(), "{output:?}");
     let said = String::from_utf8(output.stdout).unwrap();
     for expected in [
-        "# fleet     as proxy-1 of tower-socks; while Redis is away: tunnels local, requests open\n",
+        "# fleet     as proxy-1 of tower-socks; while Redis is away: tunnels local, requests open, bandwidth local, quotas local\n",
         "\nurl = \"redis://joe:***@127.0.0.1\"\n",
         "\nprefix = \"tower-socks\"\n",
         "\ntimeout = \"250ms\"\n",
@@ -80,7 +84,10 @@ fn what_is_in_force_is_said_without_the_password() {
         secret.path()
     ));
     let said = String::from_utf8(output.stdout).unwrap();
-    assert!(said.contains("tunnels closed, requests closed"), "{said}");
+    assert!(
+        said.contains("tunnels closed, requests closed, bandwidth closed, quotas closed"),
+        "{said}"
+    );
     assert!(!said.contains("s3cret"), "{said}");
 }
 

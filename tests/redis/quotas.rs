@@ -102,6 +102,30 @@ async fn a_quota_holds_over_all_nodes_to_the_byte() {
 }
 
 #[tokio::test]
+async fn what_another_node_holds_and_does_not_use_is_waited_for() {
+    let server = Server::start();
+    let nodes = [(); 2].map(|()| server.node());
+    let stores = nodes
+        .each_ref()
+        .map(|node| store(node, Quotas::new().day(1_000_000)));
+    // Much moves at the first, which leases most of what is left.
+    let mut first = 0;
+    while first < 400_000 {
+        let taken = take(&stores[0], "joe", 10_000).await;
+        assert!(taken > 0, "{first}");
+        first += taken;
+    }
+    until("it holds much", async || written(&server)[2] > 200_000).await;
+    // The second has all of it, and nobody is told that nothing is left.
+    let left = 1_000_000 - first;
+    let second = exhaust(&stores[1], "joe").await;
+    assert!(
+        second <= left && second + LEAST >= left,
+        "{second} of {left}"
+    );
+}
+
+#[tokio::test]
 async fn a_month_bounds_as_a_day_does_and_other_days_do_not_count() {
     let server = Server::start();
     let (day, month) = today();

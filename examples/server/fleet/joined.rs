@@ -6,17 +6,22 @@ use tokio::sync::watch;
 use tower_socks::{
     layer::{
         key::KeyExtractor,
-        limit::{ConcurrentTunnels, Pace, RequestRate},
+        limit::{ConcurrentTunnels, Limiter, Pace, RequestRate},
+        meter::{Bandwidth, CalendarQuota, Periods, Quotas, Rates},
     },
-    redis::{Redis, RedisNodes, RedisRates, RedisTunnels},
+    redis::{Redis, RedisBandwidth, RedisNodes, RedisQuotas, RedisRates, RedisTunnels},
     session::Amount,
 };
 
 use super::{
     Stated,
     node::{ALONE, Node, Others},
+    place::{Asked, Place},
 };
-use crate::{limits::Subject, status::Summary};
+use crate::{
+    limits::{self, Full, Limits, Of, Subject, Subjects, full_of_subjects, quotas_of, rates_of},
+    status::Summary,
+};
 
 /// What is in force. Clones share it.
 #[derive(Clone)]
@@ -32,10 +37,19 @@ pub(super) struct Joined {
     pub(super) nodes: RedisNodes,
     tunnels: RedisTunnels<Subject>,
     requests: RedisRates<Subject>,
+    bandwidth: SharedBandwidth,
+    quota: SharedQuota,
 }
 
+type SharedBandwidth = RedisBandwidth<Subjects, Of<Rates>>;
+type SharedQuota = CalendarQuota<Subjects, Of<Quotas>, RedisQuotas<Subject>>;
+
 impl Joined {
-    fn new(stated: &Stated) -> Option<Self> {
+    fn new(stated: &Stated, limits: &Limits) -> Option<Self> {
+        let periods = limits.periods().unwrap_or_else(|problem| {
+            tracing::error!("limits: {problem}");
+            Periods::new()
+        });
         let redis = match stated.builder.clone().build() {
             Ok(redis) => redis,
             Err(problem) => {
@@ -57,6 +71,14 @@ impl Joined {
             nodes: RedisNodes::new(&redis),
             tunnels: RedisTunnels::new(&redis, "tunnels").while_away(away.tunnels.into()),
             requests: RedisRates::new(&redis, "requests").while_away(away.requests.into()),
+            bandwidth: SharedBandwidth::new(&redis, "bandwidth", rates_of, Subject::of)
+                .while_away(away.bandwidth.into()),
+            quota: SharedQuota::new(
+                RedisQuotas::new(&redis, "quotas", Quotas::new(), periods)
+                    .while_away(away.quotas.into()),
+                quotas_of,
+                Subject::of,
+            ),
             redis,
         })
     }
@@ -69,7 +91,7 @@ impl InForce {
 
     /// Puts in force what is stated. Where that is as before the connection stays, and so does the node. Otherwise this is
     /// another node from here on, and the one before ends with its last tunnel, which it counts until then.
-    pub(crate) fn change(&self, stated: Option<&Stated>) {
+    pub(crate) fn change(&self, stated: Option<&Stated>, limits: &Limits) {
         let joined = self.joined();
         let text = joined.as_ref().map(|joined| joined.text.as_str());
         if text == stated.map(|stated| stated.text.as_str()) {
@@ -78,8 +100,16 @@ impl InForce {
         if stated.is_none() {
             tracing::info!("limits are shared no more");
         }
-        let joined = stated.and_then(Joined::new);
+        let joined = stated.and_then(|stated| Joined::new(stated, limits));
         self.0.send_replace(joined.map(Arc::new));
+    }
+
+    /// Has open tunnels have what is in force by now.
+    pub(crate) fn set(&self, limits: &limits::InForce) {
+        if let Some(joined) = self.joined() {
+            joined.bandwidth.set_rates(limits.rates());
+            joined.quota.store().allow_all(limits.quotas());
+        }
     }
 
     fn joined(&self) -> Option<Arc<Joined>> {
@@ -141,6 +171,46 @@ impl InForce {
             Some(joined) => limit.with_store(joined.requests.clone()),
             None => limit,
         }
+    }
+
+    /// The same bandwidth, over all nodes.
+    pub(crate) fn bandwidth(
+        &self,
+        here: Bandwidth<Subjects, Of<Rates>>,
+    ) -> Place<Bandwidth<Subjects, Of<Rates>>, SharedBandwidth> {
+        match self.joined() {
+            Some(joined) => Place::Together(joined.bandwidth.clone()),
+            None => Place::Here(here),
+        }
+    }
+
+    /// The same quotas, over all nodes.
+    pub(crate) fn quota(
+        &self,
+        here: CalendarQuota<Subjects, Of<Quotas>>,
+    ) -> Place<CalendarQuota<Subjects, Of<Quotas>>, SharedQuota> {
+        match self.joined() {
+            Some(joined) => Place::Together(joined.quota.clone()),
+            None => Place::Here(here),
+        }
+    }
+
+    /// Asks for a quota at the same time as for these limits.
+    pub(crate) fn with_quota<L: Limiter>(&self, limiter: L) -> impl Limiter + use<L> {
+        let quota = self.joined().map(|joined| joined.quota.limiter());
+        (limiter, Asked(quota))
+    }
+
+    /// Who is closest to what is counted together.
+    pub(crate) fn fullest(&self, most: usize) -> Vec<Full> {
+        let Some(joined) = self.joined() else {
+            return Vec::new();
+        };
+        [
+            full_of_subjects("bandwidth", joined.bandwidth.fullest(most)),
+            full_of_subjects("quota, bytes", joined.quota.store().fullest(most)),
+        ]
+        .concat()
     }
 
     /// Gives up what this node holds, in the end.

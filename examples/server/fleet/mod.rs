@@ -8,6 +8,8 @@ mod follow;
 mod joined;
 mod node;
 #[cfg(feature = "redis")]
+mod place;
+#[cfg(feature = "redis")]
 mod stated;
 #[cfg(feature = "redis")]
 mod table;

@@ -20,10 +20,15 @@ pub(crate) struct Stated {
 /// For `--check`.
 impl fmt::Display for Stated {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Each { tunnels, requests } = self.away;
+        let Each {
+            tunnels,
+            requests,
+            bandwidth,
+            quotas,
+        } = self.away;
         write!(
             f,
-            "as {} of {}; while Redis is away: tunnels {tunnels}, requests {requests}",
+            "as {} of {}; while Redis is away: tunnels {tunnels}, requests {requests}, bandwidth {bandwidth}, quotas {quotas}",
             self.name, self.prefix
         )
     }

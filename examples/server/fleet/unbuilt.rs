@@ -7,14 +7,19 @@ use tokio::sync::watch::Receiver;
 use tower_socks::{
     layer::{
         key::KeyExtractor,
-        limit::{ConcurrentTunnels, Pace, RequestRate},
+        limit::{ConcurrentTunnels, Limiter, Pace, RequestRate},
+        meter::{Bandwidth, CalendarQuota, Quotas, Rates},
         track::OpenTunnels,
     },
     session::Amount,
 };
 
 use super::node::{ALONE, Node, Others};
-use crate::{signals::Phase, status::Summary};
+use crate::{
+    limits::{self, Full, Limits, Of, Subjects},
+    signals::Phase,
+    status::Summary,
+};
 
 #[derive(Clone, Debug)]
 pub(crate) enum Table {}
@@ -54,7 +59,9 @@ impl InForce {
         Self
     }
 
-    pub(crate) const fn change(&self, _: Option<&Stated>) {}
+    pub(crate) const fn change(&self, _: Option<&Stated>, _: &Limits) {}
+
+    pub(crate) const fn set(&self, _: &limits::InForce) {}
 
     pub(crate) fn tunnels<F: KeyExtractor, A: Amount<usize>>(
         &self,
@@ -68,6 +75,28 @@ impl InForce {
         limit: RequestRate<F, A>,
     ) -> RequestRate<F, A> {
         limit
+    }
+
+    pub(crate) fn bandwidth(
+        &self,
+        here: Bandwidth<Subjects, Of<Rates>>,
+    ) -> Bandwidth<Subjects, Of<Rates>> {
+        here
+    }
+
+    pub(crate) fn quota(
+        &self,
+        here: CalendarQuota<Subjects, Of<Quotas>>,
+    ) -> CalendarQuota<Subjects, Of<Quotas>> {
+        here
+    }
+
+    pub(crate) fn with_quota<L: Limiter>(&self, limiter: L) -> L {
+        limiter
+    }
+
+    pub(crate) const fn fullest(&self, _: usize) -> Vec<Full> {
+        Vec::new()
     }
 
     pub(crate) const fn node(&self) -> Option<Node> {

@@ -20,6 +20,8 @@ pub(super) enum WhileAway {
 pub(super) struct Each {
     pub(super) tunnels: Policy,
     pub(super) requests: Policy,
+    pub(super) bandwidth: Policy,
+    pub(super) quotas: Policy,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -43,6 +45,8 @@ impl WhileAway {
             Self::All(all) => Each {
                 tunnels: *all,
                 requests: *all,
+                bandwidth: *all,
+                quotas: *all,
             },
             Self::Each(each) => *each,
         }

@@ -38,6 +38,12 @@ impl InForce {
     }
 }
 
+/// The same of a limit that is counted elsewhere.
+#[cfg(feature = "redis")]
+pub(crate) fn full_of_subjects(limit: &'static str, fullest: Vec<Fullness<Subject>>) -> Vec<Full> {
+    full(limit, fullest, |subject| subject.key().clone())
+}
+
 /// Without what nobody comes close to.
 fn full<K>(
     limit: &'static str,

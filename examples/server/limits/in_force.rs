@@ -25,8 +25,8 @@ use super::{Limits, subject::Subject, table::Table};
 /// How often what was used of quotas is saved: so much of it a crash loses.
 const SAVED_EVERY: Duration = Duration::from_secs(10);
 
-type Subjects = fn(&Request) -> Option<Subject>;
-type Of<T> = fn(&Request) -> Option<T>;
+pub(crate) type Subjects = fn(&Request) -> Option<Subject>;
+pub(crate) type Of<T> = fn(&Request) -> Option<T>;
 
 /// The limits in force. Clones share them.
 #[derive(Clone)]
@@ -81,6 +81,16 @@ fn amounts(request: &Request) -> Option<&Amounts> {
     request.extensions.get()
 }
 
+/// The bandwidth of a request's user.
+pub(crate) fn rates_of(request: &Request) -> Option<Rates> {
+    rates(amounts(request)?)
+}
+
+/// The quotas of a request's user.
+pub(crate) fn quotas_of(request: &Request) -> Option<Quotas> {
+    quotas(amounts(request)?)
+}
+
 fn pace(amounts: &Amounts) -> Option<Pace> {
     let each = amounts.requests_per_second.filter(|it| *it < u32::MAX)?;
     let pace = Pace::per_second(each);
@@ -124,8 +134,8 @@ impl InForce {
                 .by_request(|request: &Request| amounts(request)?.binds),
             requests: RequestRate::by_request(|request| pace(amounts(request)?), subjects),
             tunnels: ConcurrentTunnels::by_request(|request| amounts(request)?.tunnels, subjects),
-            bandwidth: Bandwidth::by_request(|request| rates(amounts(request)?), subjects),
-            quota: CalendarQuota::new(store, |request| quotas(amounts(request)?), subjects),
+            bandwidth: Bandwidth::by_request(rates_of as Of<Rates>, subjects),
+            quota: CalendarQuota::new(store, quotas_of as Of<Quotas>, subjects),
             table,
         })
     }
@@ -134,18 +144,26 @@ impl InForce {
     pub(crate) fn set(&self, limits: &Limits) {
         // First what new requests have, so that none of them sets what was in force before.
         self.table.set(Table::new(limits));
-        let table = self.table.get();
-        self.bandwidth
-            .set_rates(|subject| rates(&table.of(subject.identity())));
-        self.quota
-            .store()
-            .allow_all(|subject| quotas(&table.of(subject.identity())));
+        self.bandwidth.set_rates(self.rates());
+        self.quota.store().allow_all(self.quotas());
         self.sessions.set_like(&limits.sessions());
         self.handshakes
             .set_per_client(limits.unauthenticated_per_client.get());
         self.associations
             .set_most(limits.associations_per_user.get());
         self.binds.set_most(limits.binds_per_user.get());
+    }
+
+    /// What each has by now.
+    pub(crate) fn rates(&self) -> impl Fn(&Subject) -> Option<Rates> + use<> {
+        let table = self.table.get();
+        move |subject| rates(&table.of(subject.identity()))
+    }
+
+    /// The same of quotas.
+    pub(crate) fn quotas(&self) -> impl Fn(&Subject) -> Option<Quotas> + use<> {
+        let table = self.table.get();
+        move |subject| quotas(&table.of(subject.identity()))
     }
 
     /// Finds out what a request's user has, for the limits below.
@@ -202,15 +220,11 @@ impl InForce {
         self.tunnels.clone()
     }
 
-    pub(crate) fn bandwidth(
-        &self,
-    ) -> Bandwidth<impl KeyExtractor<Key = Subject> + use<>, impl Amount<Rates> + use<>> {
+    pub(crate) fn bandwidth(&self) -> Bandwidth<Subjects, Of<Rates>> {
         self.bandwidth.clone()
     }
 
-    pub(crate) fn quota(
-        &self,
-    ) -> CalendarQuota<impl KeyExtractor<Key = Subject> + use<>, impl Amount<Quotas> + use<>> {
+    pub(crate) fn quota(&self) -> CalendarQuota<Subjects, Of<Quotas>> {
         self.quota.clone()
     }
 }

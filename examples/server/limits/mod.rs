@@ -6,6 +6,14 @@ mod stated;
 mod subject;
 mod table;
 
+pub(crate) use self::{
+    fullest::Full,
+    in_force::{InForce, Of, Subjects},
+    stated::Limits,
+};
 #[cfg(feature = "redis")]
-pub(crate) use self::subject::Subject;
-pub(crate) use self::{fullest::Full, in_force::InForce, stated::Limits};
+pub(crate) use self::{
+    fullest::full_of_subjects,
+    in_force::{quotas_of, rates_of},
+    subject::Subject,
+};

@@ -140,7 +140,7 @@ impl Limits {
     }
 
     /// When days and months begin.
-    pub(super) fn periods(&self) -> Result<Periods, String> {
+    pub(crate) fn periods(&self) -> Result<Periods, String> {
         let periods = Periods::new().day_of_month(self.quota_day.get());
         match &self.quota_time_zone {
             None => Ok(periods),

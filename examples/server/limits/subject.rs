@@ -22,7 +22,7 @@ pub(crate) struct Subject {
 }
 
 impl Subject {
-    pub(super) fn of(request: &Request) -> Option<Self> {
+    pub(crate) fn of(request: &Request) -> Option<Self> {
         Some(Self {
             key: key::user_or_client(request)?,
             identity: request.identity.clone(),

@@ -131,6 +131,9 @@ impl Settings {
         let directories = Directories::new(stated, directories.as_deref())?;
         let accounts = accounts.with_directories(directories);
         let fleet = redis.map(|table| table.stated()).transpose()?;
+        if fleet.is_some() && limits.quota_file().is_some() {
+            return Err("limits, quota_file: quotas are kept in [redis], and not in a file: leave one of them out".into());
+        }
         let has_udp = upstream.has_udp();
         resolver.check()?;
         resolver.load()?;

@@ -8,6 +8,10 @@ mod health;
 mod history;
 mod listing;
 mod network;
+#[cfg_attr(
+    not(feature = "redis"),
+    allow(dead_code, reason = "there are no other servers")
+)]
 mod nodes;
 mod numbers;
 mod pac;
@@ -48,8 +52,10 @@ use crate::{fleet, limits::InForce, listen::address, settings::Fixed, shared::Sh
 
 use self::admin::AdminPage;
 
+#[cfg(feature = "redis")]
+pub(crate) use self::admin::close_user;
 pub(crate) use self::{
-    admin::{Admin, CLOSE, Closer, ControlServer, close_user},
+    admin::{Admin, CLOSE, Closer, ControlServer},
     health::Health,
     nodes::Summary,
     pac::{Pac, PacServer, Scripts},
@@ -187,6 +193,7 @@ impl Status {
             _ => {
                 let mut series = Series::parse(&self.numbers.text());
                 series.fullest = self.limits.fullest(FULLEST);
+                series.fullest.extend(self.fleet.fullest(FULLEST));
                 let series = Arc::new(series);
                 *last = Some((Instant::now(), Arc::clone(&series)));
                 series

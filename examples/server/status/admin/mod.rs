@@ -7,7 +7,9 @@ mod settings;
 mod sign_ins;
 mod socket;
 
-pub(crate) use self::close::{Closer, close_user};
+pub(crate) use self::close::Closer;
+#[cfg(feature = "redis")]
+pub(crate) use self::close::close_user;
 pub(super) use self::page::AdminPage;
 pub(crate) use self::{
     settings::Admin,
