@@ -136,7 +136,9 @@ fn amounts(settings: &Settings, identity: &Identity) -> String {
     let stated: Vec<_> = text.lines().collect();
     let name = identity.name().unwrap_or_default();
     let more = match settings.accounts.asks_directories(name) {
-        true => "; what its directory says goes before that of groups and of all",
+        true => {
+            "; amounts that a directory knows of the user are not asked for here, and go before those of groups and of all"
+        }
         false => "",
     };
     format!("limits: {}{more}", stated.join(", "))

@@ -1,8 +1,9 @@
 use std::{fmt, path::Path, sync::Arc, time::SystemTime};
 
 use tokio_rustls::rustls::{RootCertStore, pki_types::CertificateRevocationListDer};
+use x509_parser::{prelude::FromDer, revocation_list::CertificateRevocationList};
 
-use super::{Certificate, InvalidTls, pem};
+use super::{Certificate, InvalidTls, certificate, pem};
 
 /// Whom to believe that a certificate is genuine: roots, and lists of what they have revoked.
 #[derive(Clone)]
@@ -11,6 +12,8 @@ pub struct Authorities {
     pub(super) crls: Vec<CertificateRevocationListDer<'static>>,
     /// When the first of them expires.
     expires: Option<SystemTime>,
+    /// When the first list is out of date.
+    crls_expire: Option<SystemTime>,
 }
 
 impl Authorities {
@@ -83,8 +86,19 @@ impl Authorities {
     ///
     /// When there is none, or the PEM is malformed.
     pub fn with_crls(mut self, pem: &[u8]) -> Result<Self, InvalidTls> {
-        self.crls.extend(pem::crls(pem)?);
+        for crl in pem::crls(pem)? {
+            let until = next_update(&crl);
+            self.crls_expire = self.crls_expire.into_iter().chain(until).min();
+            self.crls.push(crl);
+        }
         Ok(self)
+    }
+
+    /// Returns when the first of the lists of revoked certificates is out of date: when its authority has said that it
+    /// issues the next one. `None` without lists, and where none says so. A list goes on to be believed after that.
+    #[must_use]
+    pub const fn crls_expire(&self) -> Option<SystemTime> {
+        self.crls_expire
     }
 
     /// Returns when the first of the roots expires; `None` for those of the platform, which are kept by others. What an
@@ -99,8 +113,15 @@ impl Authorities {
             roots: Arc::new(store),
             crls: Vec::new(),
             expires: None,
+            crls_expire: None,
         }
     }
+}
+
+/// When a list is out of date; `None` where it does not say so, or cannot be read.
+fn next_update(crl: &CertificateRevocationListDer<'_>) -> Option<SystemTime> {
+    let (_, list) = CertificateRevocationList::from_der(crl).ok()?;
+    Some(certificate::time(list.next_update()?.timestamp()))
 }
 
 impl fmt::Debug for Authorities {

@@ -105,15 +105,6 @@ impl Certificate {
 
     /// From when until when it is valid.
     pub(super) fn validity(&self) -> (SystemTime, SystemTime) {
-        let time = |seconds: i64| {
-            let since = Duration::from_secs(seconds.unsigned_abs());
-            let epoch = SystemTime::UNIX_EPOCH;
-            let time = match seconds < 0 {
-                true => epoch.checked_sub(since),
-                false => epoch.checked_add(since),
-            };
-            time.unwrap_or(epoch)
-        };
         let validity = self.parsed(|certificate| {
             let validity = certificate.validity();
             (
@@ -128,6 +119,17 @@ impl Certificate {
         let parsed = X509Certificate::from_der(&self.0).ok();
         parsed.map(|(_, certificate)| read(&certificate))
     }
+}
+
+/// A time of seconds since the epoch; the epoch itself where the clock has no such time.
+pub(super) fn time(seconds: i64) -> SystemTime {
+    let since = Duration::from_secs(seconds.unsigned_abs());
+    let epoch = SystemTime::UNIX_EPOCH;
+    let time = match seconds < 0 {
+        true => epoch.checked_sub(since),
+        false => epoch.checked_add(since),
+    };
+    time.unwrap_or(epoch)
 }
 
 impl fmt::Debug for Certificate {

@@ -249,6 +249,47 @@ fn squids_format_has_what_was_forwarded() {
 }
 
 #[test]
+fn json_has_what_was_forwarded() {
+    let origin = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let target = origin.local_addr().unwrap();
+    thread::spawn(move || {
+        for stream in origin.incoming() {
+            let mut stream = stream.unwrap();
+            let mut head = BufReader::new(stream.try_clone().unwrap()).lines();
+            while head.next().unwrap().unwrap() != "" {}
+            let answer =
+                b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno";
+            stream.write_all(answer).unwrap();
+        }
+    });
+    for (privacy, path) in [
+        ("", Some("/a%20b\"/c")),
+        ("[log]\ntargets = \"domain\"\n", None),
+        ("[log]\ntargets = \"none\"\n", None),
+    ] {
+        let folder = Folder::new("json-forwarded");
+        let file = folder.settings(privacy);
+        let server = file.server();
+        let mut client = server.connect();
+        let request = format!(
+            "POST http://{target}/a%20b\"/c?secret=1 HTTP/1.1\r\nHost: {target}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        );
+        client.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).unwrap();
+        let line = line(&folder.log());
+        assert_eq!(line["http.request.method"], "POST", "{line}");
+        assert_eq!(line["http.response.status_code"], 404, "{line}");
+        assert_eq!(
+            line.get("url.path").map(|it| it.as_str().unwrap()),
+            path,
+            "{line}"
+        );
+        assert!(!line.to_string().contains("secret"), "{line}");
+    }
+}
+
+#[test]
 fn an_association_names_its_destinations() {
     let folder = Folder::new("udp");
     let file = folder.settings("");

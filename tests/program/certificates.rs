@@ -98,6 +98,53 @@ fn the_first_of_a_file_that_expires_is_told() {
     assert_eq!(certificates.len(), 4, "{body}");
 }
 
+/// A list of what an authority has revoked is out of date some day, and is replaced with a reload.
+#[test]
+fn a_list_of_revoked_certificates_is_told_as_certificates_are() {
+    let clients = authority(90);
+    let now = SystemTime::now();
+    let list = |days: u32| clients.revokes_nothing_until(now + DAY * days + DAY / 2);
+    let revoked = File::new(&(list(30) + &list(5)));
+    let own = authority(90).signs("proxy").files();
+    let authorities = File::new(&clients.pem);
+    let file = File::new(&format!(
+        "[tls]\ncertificate = {:?}\nkey = {:?}\nclient_ca = {:?}\nclient_crl = {:?}\n[metrics]\nlisten = \"127.0.0.1:0\"\n",
+        own.0.path(),
+        own.1.path(),
+        authorities.path(),
+        revoked.path(),
+    ));
+    let mut server = file.server();
+    let metrics = status(&mut server);
+    server.says(&format!(
+        "{}: a list of revoked certificates in it expires soon days=5",
+        revoked.path()
+    ));
+    let series = format!("{METRIC}{{file=\"{}\"}}", revoked.path());
+    let (_, numbers) = get(metrics, "/metrics");
+    let end = value(&numbers, &series);
+    let (_, body) = get(metrics, "/status.json");
+    let seen: Value = serde_json::from_str(&body).unwrap();
+    let mut certificates = seen["certificates"].as_array().unwrap().iter();
+    let shown = certificates
+        .find(|it| it["file"] == revoked.path())
+        .unwrap();
+    assert_eq!(shown["expires"].as_f64(), Some(end), "{body}");
+
+    revoked.write(&list(40));
+    server.signal(Signal::HUP);
+    server.silent_until("reloaded", "expires soon");
+    let (_, numbers) = get(metrics, "/metrics");
+    assert!(value(&numbers, &series) > end + 30.0 * DAY.as_secs_f64());
+
+    revoked.write(&clients.revokes_nothing_until(now - DAY));
+    server.signal(Signal::HUP);
+    server.says(&format!(
+        "{}: a list of revoked certificates in it has expired",
+        revoked.path()
+    ));
+}
+
 /// A reload has the end of what is there then, and those of files that are named no more are gone.
 #[test]
 fn a_reload_tells_of_other_certificates() {
@@ -150,6 +197,8 @@ async fn each_day_has_its_warning() {
     others.add(Path::new("/soon.pem"), Some(now + DAY * 15));
     certificates.add_all(&others);
     certificates.add(Path::new("/unknown.pem"), None);
+    certificates.add_lists(Path::new("/lists.pem"), Some(now + DAY * 17 + DAY / 2));
+    assert_eq!(certificates.iter().count(), 3);
     let reminding = tokio::spawn(remind(move || certificates.clone()));
     tokio::time::sleep(DAY * 3 + DAY / 2).await;
     reminding.abort();

@@ -257,11 +257,14 @@ fn rules_and_routes_that_are_never_reached_are_warned_about() {
 #[test]
 fn mistakes_of_other_files_are_said_with_those_of_the_file() {
     let others = "users_file = \"/nowhere/users\"\n[tls]\ncertificate = \"/nowhere/chain\"\nkey = \"/nowhere/key\"\n\
-                  [log]\nusers = \"hashed\"\nusers_key_file = \"/nowhere/log.key\"\n";
+                  [log]\nusers = \"hashed\"\nusers_key_file = \"/nowhere/log.key\"\n\
+                  [upstreams.rome]\nfailover = [\"paris\"]\n[[routes]]\nupstream = \"berlin\"\n";
     let all = [
         "users_file /nowhere/users: ",
         "users_key_file: /nowhere/log.key: ",
         "/nowhere/chain",
+        "route 1, upstream: `berlin` is not",
+        "upstreams.rome: `paris` is not",
     ];
     for (more, own) in [
         ("", None),

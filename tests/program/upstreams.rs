@@ -17,7 +17,7 @@ use crate::{
             Server,
             carried::{Carrier, echo},
             certificates::Authority,
-            complaint, connect_request, exchange,
+            connect_request, exchange,
             file::File,
             http::get,
             program,
@@ -434,12 +434,18 @@ fn mistakes_are_said_all_at_once() {
             &format!(
                 "upstream = \"a\"\n[upstreams.a]\n{p}\nby = \"user\"\n[upstreams.b]\nudp = \"off\"\n"
             ),
-            "upstreams.a: by goes with `balance`; upstreams.b: udp goes with `url`: say it where the proxy is; \
+            "upstreams.a: by goes with `balance`\nupstreams.b: udp goes with `url`: say it where the proxy is\n\
              upstreams.b: there has to be one of `url`, `failover` and `balance`",
         ),
         (
             "upstream = \"a\"\n[upstreams.a]\nfailover = [\"b\"]\n[upstreams.b]\nbalance = [\"a\"]\n",
             "upstreams.a: it leads to itself by b, then a",
+        ),
+        (
+            "upstream = \"a\"\n[upstreams.a]\nfailover = [\"b\"]\n[upstreams.b]\nbalance = [\"a\"]\n\
+             [upstreams.c]\nfailover = [\"c\"]\n[[routes]]\nupstream = \"x\"\n[[routes]]\nupstream = \"c\"\n",
+            "route 1, upstream: `x` is not one of [upstreams], \"direct\" or \"refuse\": there are a, b, c\n\
+             upstreams.a: it leads to itself by b, then a\nupstreams.c: it leads to itself by c\n",
         ),
         (
             &format!("[upstreams.a]\n{p}\n"),
@@ -449,7 +455,7 @@ fn mistakes_are_said_all_at_once() {
             &format!(
                 "upstream = \"a\"\n[upstreams.a]\nbalance = [\"b\", \"b\"]\nweights = {{ c = 2 }}\n[upstreams.b]\n{p}\n"
             ),
-            "upstreams.a: balance: `b` is there twice; upstreams.a: weights: `c` is not in `balance`",
+            "upstreams.a: balance: `b` is there twice\nupstreams.a: weights: `c` is not in `balance`",
         ),
         (
             "upstream = \"a\"\n[upstreams.a]\nfailover = []\n",
@@ -485,7 +491,7 @@ fn mistakes_are_said_all_at_once() {
         ),
         (
             "upstream = \"a\"\n[upstreams.a]\nfailover = [\"direct\"]\nauthorities = \"/x\"\noutgoing = {}\n",
-            "upstreams.a: authorities goes with `url`: say it where the proxy is; upstreams.a: outgoing goes with `url`",
+            "upstreams.a: authorities goes with `url`: say it where the proxy is\nupstreams.a: outgoing goes with `url`",
         ),
         (
             &format!("upstream = \"a\"\n[upstreams.a]\n{p}\nauthorities = \"/not/there\"\n"),
@@ -524,7 +530,12 @@ fn mistakes_are_said_all_at_once() {
         ),
     ] {
         let file_of = File::new(file);
-        let said = complaint(&["--config", file_of.path(), "--check"]);
+        let output = Command::new(program())
+            .args(["--config", file_of.path(), "--check"])
+            .output()
+            .unwrap();
+        assert!(!output.status.success(), "{file}");
+        let said = String::from_utf8(output.stderr).unwrap();
         assert!(said.contains(expected), "{file}: {said}");
         assert!(!said.contains("hidden"), "{said}");
     }

@@ -229,6 +229,8 @@ async fn what_is_revoked_does_not_come_in() {
         format!("{authorities:?}"),
         "Authorities { roots: 1, crls: 1 }"
     );
+    let until: std::time::SystemTime = rcgen::date_time_ymd(2099, 1, 1).into();
+    assert_eq!(authorities.crls_expire(), Some(until));
     let layer = world.layer_with(ClientCertificates::Required(authorities));
     let (_, who) = heard(&world, &layer, Some(&good), b"\x05\x01\x00").await;
     assert_eq!(who.map(|it| it.to_string()), Some("good".into()));

@@ -53,6 +53,15 @@ pub(super) fn write(line: &mut String, record: &Record, privacy: &Privacy) {
     if let Some(dialled) = record.dialled {
         object.address(keys!("network.peer"), dialled, |ip| privacy.target_ip(ip));
     }
+    if let Some(forwarded) = &record.forwarded {
+        object.said(key!("http.request.method"), &forwarded.method);
+        if privacy.tells_paths() {
+            object.said(key!("url.path"), &forwarded.path);
+        }
+        if let Some(status) = forwarded.status {
+            object.number(key!("http.response.status_code"), status.into());
+        }
+    }
     if let Some(bound) = record.bound.as_ref().and_then(Address::ip) {
         object.address(keys!("network.local"), bound, Some);
     }

@@ -98,6 +98,7 @@ impl Tls {
                 authorities = authorities
                     .with_crls(&pem)
                     .map_err(|error| in_file(&error))?;
+                expires.add_lists(revoked, authorities.crls_expire());
             }
             settings = settings.client_certificates(match self.client_certificates {
                 Some(Clients::Optional) => ClientCertificates::Optional(authorities),

@@ -10,6 +10,7 @@ use crate::{
     htpasswd::UsersFile,
     listen::{Bound, TopLevel},
     network::Network,
+    upstream::{File, Plan},
 };
 
 /// Lines that are told at once.
@@ -54,6 +55,10 @@ fn others(config: Config, said: &str, flags: &Flags, bound: &Bound) -> Vec<Strin
         redis,
         acl,
         resolver,
+        upstream,
+        upstream_udp,
+        upstreams,
+        routes,
         log,
         access_log,
         ..
@@ -81,6 +86,16 @@ fn others(config: Config, said: &str, flags: &Flags, bound: &Bound) -> Vec<Strin
         others.push(redis.stated().err());
     }
     others.push(resolver.check().err());
+    if !is_said("upstream") && !is_said("route") {
+        let file = File {
+            upstream,
+            upstream_udp,
+            upstreams,
+            routes,
+        };
+        let mistakes = Plan::new(file, &acl).err().unwrap_or_default();
+        others.extend(mistakes.lines().map(|line| Some(line.to_owned())));
+    }
     others.push(acl.check_time_zone().err().map(|it| it.to_string()));
     others.push(log.check().err());
     others.push(

@@ -109,7 +109,7 @@ impl Numbers {
             if std::mem::take(&mut is_first) {
                 _ = write!(
                     text,
-                    "# HELP {CERTIFICATES} When the first certificate of a file expires.\n# TYPE {CERTIFICATES} gauge\n"
+                    "# HELP {CERTIFICATES} When the first certificate of a file expires, or the first list of revoked ones.\n# TYPE {CERTIFICATES} gauge\n"
                 );
             }
             let expires = expires.duration_since(UNIX_EPOCH);

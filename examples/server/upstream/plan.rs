@@ -40,7 +40,7 @@ impl Plan {
     ///
     /// # Errors
     ///
-    /// All mistakes in it.
+    /// All mistakes in it, a line each.
     pub(crate) fn new(file: File, acl: &RulesBuilder) -> Result<Self, String> {
         let File {
             upstream,
@@ -109,15 +109,14 @@ impl Plan {
             acl: acl.clone().with_rules([]),
         };
         plan.check_names(&mut mistakes);
-        if mistakes.is_empty() {
-            plan.check_circles(&mut mistakes);
-        }
+        plan.check_circles(&mut mistakes);
+        // Where something is left out, what it would lead to is none the less named.
         if mistakes.is_empty() {
             plan.check_use(&mut mistakes);
         }
         match &*mistakes {
             [] => Ok(plan),
-            mistakes => Err(mistakes.join("; ")),
+            mistakes => Err(mistakes.join("\n")),
         }
     }
 
@@ -153,12 +152,14 @@ impl Plan {
     }
 
     fn check_circles(&self, mistakes: &mut Vec<String>) {
+        let mut said: Vec<&str> = Vec::new();
         for name in self.nodes.keys() {
             let mut path = Vec::new();
-            if self.leads_back(name, name, &mut path) {
-                let path = path.join(", then ");
-                mistakes.push(format!("upstreams.{name}: it leads to itself by {path}"));
-                return;
+            // Each circle is said once.
+            if !said.contains(&name.as_str()) && self.leads_back(name, name, &mut path) {
+                let by = path.join(", then ");
+                mistakes.push(format!("upstreams.{name}: it leads to itself by {by}"));
+                said.extend(path);
             }
         }
     }
