@@ -54,7 +54,7 @@ where
 {
     let fixed = &settings.fixed;
     let auth = ServiceBuilder::new()
-        .layer(shared.failed.clone())
+        .layer(shared.fleet.failed_logins(&shared.failed))
         .layer(AuthLayer::new(ReloadableAuth::new(
             shared.accounts(),
             &fixed.logins,

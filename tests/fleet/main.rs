@@ -10,6 +10,7 @@
 
 mod bytes;
 mod limits;
+mod logins;
 mod node;
 #[path = "../redis/server.rs"]
 #[allow(dead_code, reason = "another test program has it")]

@@ -47,6 +47,14 @@ fn mistakes_are_said_without_the_address() {
             &format!("{URL}while_away = {{ tunnel = \"open\" }}"),
             "\"local\", \"open\" or \"closed\"",
         ),
+        (
+            &format!("{URL}login_secret = \"s3cret\""),
+            "redis, login_secret: at least 16 octets",
+        ),
+        (
+            &format!("{URL}login_secret_file = \"/nowhere\""),
+            "redis, login_secret: /nowhere: ",
+        ),
         (&format!("{URL}host = \"a\""), "host"),
         (
             &format!("{URL}[limits]\nquota_file = \"/tmp/quotas\""),
@@ -67,7 +75,8 @@ fn what_is_in_force_is_said_without_the_password() {
     assert!(output.status.success(), "{output:?}");
     let said = String::from_utf8(output.stdout).unwrap();
     for expected in [
-        "# fleet     as proxy-1 of tower-socks; while Redis is away: tunnels local, requests open, bandwidth local, quotas local\n",
+        "# fleet     as proxy-1 of tower-socks; while Redis is away: tunnels local, requests open, bandwidth local, \
+         quotas local, and failed logins are counted here alone\n",
         "\nurl = \"redis://joe:***@127.0.0.1\"\n",
         "\nprefix = \"tower-socks\"\n",
         "\ntimeout = \"250ms\"\n",
@@ -80,12 +89,14 @@ fn what_is_in_force_is_said_without_the_password() {
     let secret = File::new("redis://:s3cret@127.0.0.1\nmore\n");
     std::fs::set_permissions(&secret.0, std::fs::Permissions::from_mode(0o600)).unwrap();
     let output = check(&format!(
-        "[redis]\nurl_file = \"{}\"\nwhile_away = \"closed\"\n",
+        "[redis]\nurl_file = \"{}\"\nwhile_away = \"closed\"\nlogin_secret = \"s3cret-of-16-octets\"\n",
         secret.path()
     ));
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(
-        said.contains("tunnels closed, requests closed, bandwidth closed, quotas closed"),
+        said.contains(
+            "tunnels closed, requests closed, bandwidth closed, quotas closed, logins closed\n"
+        ),
         "{said}"
     );
     assert!(!said.contains("s3cret"), "{said}");
@@ -99,7 +110,7 @@ fn the_reference_is_right() {
     let lines = table.lines().take_while(|line| line.starts_with("# "));
     let fields = lines.map(|line| line.trim_start_matches("# "));
     let fields: Vec<_> = fields
-        .filter(|line| !line.starts_with("url_file"))
+        .filter(|line| !line.starts_with("url_file") && !line.starts_with("login_secret_file"))
         .collect();
     let (tables, fields): (Vec<&str>, Vec<&str>) = fields
         .into_iter()

@@ -6,10 +6,12 @@ use tokio::sync::watch;
 use tower_socks::{
     layer::{
         key::KeyExtractor,
-        limit::{ConcurrentTunnels, Limiter, Pace, RequestRate},
+        limit::{ConcurrentTunnels, FailedLoginsLayer, Limiter, Pace, RequestRate},
         meter::{Bandwidth, CalendarQuota, Periods, Quotas, Rates},
     },
-    redis::{Redis, RedisBandwidth, RedisNodes, RedisQuotas, RedisRates, RedisTunnels},
+    redis::{
+        Redis, RedisBandwidth, RedisFailedLogins, RedisNodes, RedisQuotas, RedisRates, RedisTunnels,
+    },
     session::Amount,
 };
 
@@ -39,6 +41,7 @@ pub(super) struct Joined {
     requests: RedisRates<Subject>,
     bandwidth: SharedBandwidth,
     quota: SharedQuota,
+    failed: Option<FailedLoginsLayer>,
 }
 
 type SharedBandwidth = RedisBandwidth<Subjects, Of<Rates>>;
@@ -64,7 +67,12 @@ impl Joined {
             "limits are shared in Redis"
         );
         let away = stated.away;
+        let failed = stated.login_secret.as_ref().map(|secret| {
+            let logins = RedisFailedLogins::new(&redis, "logins", secret);
+            FailedLoginsLayer::new().with_store(logins.while_away(away.logins.into()))
+        });
         Some(Self {
+            failed,
             text: stated.text.clone(),
             name: stated.name.clone(),
             page: stated.page.clone(),
@@ -171,6 +179,14 @@ impl InForce {
             Some(joined) => limit.with_store(joined.requests.clone()),
             None => limit,
         }
+    }
+
+    /// The same failed logins, over all nodes if that is stated.
+    pub(crate) fn failed_logins(&self, here: &FailedLoginsLayer) -> FailedLoginsLayer {
+        let joined = self.joined();
+        let shared = joined.as_ref().and_then(|joined| joined.failed.as_ref());
+        let shared = shared.inspect(|shared| shared.set_like(here));
+        shared.unwrap_or(here).clone()
     }
 
     /// The same bandwidth, over all nodes.

@@ -15,6 +15,8 @@ pub(crate) struct Stated {
     pub(super) name: String,
     pub(super) page: Option<String>,
     pub(super) away: Each,
+    /// By which names are hashed, if failed logins are shared.
+    pub(super) login_secret: Option<String>,
 }
 
 /// For `--check`.
@@ -25,12 +27,17 @@ impl fmt::Display for Stated {
             requests,
             bandwidth,
             quotas,
+            logins,
         } = self.away;
         write!(
             f,
-            "as {} of {}; while Redis is away: tunnels {tunnels}, requests {requests}, bandwidth {bandwidth}, quotas {quotas}",
+            "as {} of {}; while Redis is away: tunnels {tunnels}, requests {requests}, bandwidth {bandwidth}, quotas {quotas}, ",
             self.name, self.prefix
-        )
+        )?;
+        match self.login_secret {
+            Some(_) => write!(f, "logins {logins}"),
+            None => f.write_str("and failed logins are counted here alone"),
+        }
     }
 }
 

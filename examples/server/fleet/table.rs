@@ -30,6 +30,9 @@ pub(crate) struct Table {
     page: Option<String>,
     #[serde(default)]
     while_away: WhileAway,
+    /// All servers have it, and nobody else.
+    login_secret: Option<Secret>,
+    login_secret_file: Option<PathBuf>,
 }
 
 fn prefix() -> String {
@@ -51,10 +54,13 @@ const LEASES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(24 * 
 /// Octets of a prefix, and of the name of a node.
 const LONGEST: usize = 64;
 
+/// Octets of a secret, at least.
+const SECRET: usize = 16;
+
 impl Table {
     /// Whether the file has an address, which may have a password in it.
     pub(crate) const fn has_secret(&self) -> bool {
-        self.url.is_some()
+        self.url.is_some() || self.login_secret.is_some()
     }
 
     /// Checks it. Nothing is connected yet.
@@ -92,6 +98,17 @@ impl Table {
                 );
             }
         }
+        let secret = self.login_secret.as_ref();
+        let login_secret = secret::load(secret, self.login_secret_file.as_deref())
+            .map_err(|problem| format!("redis, login_secret: {problem}"))?;
+        if login_secret
+            .as_ref()
+            .is_some_and(|secret| secret.len() < SECRET)
+        {
+            return Err(format!(
+                "redis, login_secret: at least {SECRET} octets: make them by `openssl rand -hex 32`"
+            ));
+        }
         let builder = Redis::builder(&url)
             .map_err(|problem| format!("redis, url: {problem}"))?
             .prefix(self.prefix.as_str())
@@ -99,11 +116,12 @@ impl Table {
             .lease(self.lease.0);
         Ok(Stated {
             builder,
-            text: format!("{self:?}{url}{name}"),
+            text: format!("{self:?}{url}{name}{login_secret:?}"),
             prefix: self.prefix.clone(),
             name,
             page: self.page.clone(),
             away: self.while_away.each(),
+            login_secret,
         })
     }
 }

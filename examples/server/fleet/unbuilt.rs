@@ -7,7 +7,7 @@ use tokio::sync::watch::Receiver;
 use tower_socks::{
     layer::{
         key::KeyExtractor,
-        limit::{ConcurrentTunnels, Limiter, Pace, RequestRate},
+        limit::{ConcurrentTunnels, FailedLoginsLayer, Limiter, Pace, RequestRate},
         meter::{Bandwidth, CalendarQuota, Quotas, Rates},
         track::OpenTunnels,
     },
@@ -75,6 +75,10 @@ impl InForce {
         limit: RequestRate<F, A>,
     ) -> RequestRate<F, A> {
         limit
+    }
+
+    pub(crate) fn failed_logins(&self, here: &FailedLoginsLayer) -> FailedLoginsLayer {
+        here.clone()
     }
 
     pub(crate) fn bandwidth(

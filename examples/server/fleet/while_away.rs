@@ -22,6 +22,7 @@ pub(super) struct Each {
     pub(super) requests: Policy,
     pub(super) bandwidth: Policy,
     pub(super) quotas: Policy,
+    pub(super) logins: Policy,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -47,6 +48,7 @@ impl WhileAway {
                 requests: *all,
                 bandwidth: *all,
                 quotas: *all,
+                logins: *all,
             },
             Self::Each(each) => *each,
         }
