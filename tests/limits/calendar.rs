@@ -192,6 +192,75 @@ fn where_nothing_can_be_written_it_counts_on() {
 }
 
 #[test]
+fn counts_go_on_in_another_file() {
+    let (folder, clock) = (Folder::new(), clock());
+    let quotas = Quotas::new().day(100).month(1_000);
+    let (joe, jane) = (User::named("joe"), User::named("jane"));
+    let other = folder.0.join("other");
+    let others = store(&clock, quotas).open(&other).unwrap();
+    others.take(&joe, 5);
+    others.take(&jane, 70);
+    others.save().unwrap();
+
+    let counts = store(&clock, quotas).open(folder.file()).unwrap();
+    counts.take(&joe, 40);
+    counts.save().unwrap();
+    counts.take(&joe, 10);
+    counts.set_file(Some(other.clone()));
+    assert_eq!(counts.used(&jane), (0, 0), "nothing is read before a save");
+    assert!(counts.save().unwrap());
+    assert!(folder.text().contains("50 50 user:joe"));
+    // Of each the larger.
+    assert_eq!(
+        (counts.used(&joe), counts.used(&jane)),
+        ((50, 50), (70, 70))
+    );
+    let text = || fs::read_to_string(&other).unwrap();
+    assert!(text().contains("50 50 user:joe") && text().contains("70 70 user:jane"));
+    others.take(&jane, 1);
+    others.save().unwrap();
+    assert_eq!(others.used(&joe), (50, 50));
+
+    // One that cannot be there is tried again with each save, and meanwhile it counts on.
+    counts.set_file(Some(folder.0.join("missing/quotas")));
+    counts.give_back(&joe, 10);
+    assert!(counts.save().is_err());
+    assert!(counts.save().is_err());
+    assert_eq!(counts.used(&joe), (40, 40));
+    fs::create_dir(folder.0.join("missing")).unwrap();
+    assert!(counts.save().unwrap());
+    let moved = fs::read_to_string(folder.0.join("missing/quotas")).unwrap();
+    assert!(moved.contains("40 40 user:joe"), "{moved}");
+
+    // And in memory alone.
+    counts.set_file(None);
+    counts.take(&joe, 1);
+    assert!(!counts.save().unwrap());
+    counts.take(&joe, 1);
+    assert_eq!(counts.used(&joe), (42, 42));
+    let left = fs::read_to_string(folder.0.join("missing/quotas")).unwrap();
+    assert!(left.contains("41 41 user:joe"), "{left}");
+}
+
+#[test]
+fn days_and_months_can_begin_at_other_times() {
+    let clock = clock();
+    let joe = User::named("joe");
+    let counts = store(&clock, Quotas::new().day(100));
+    counts.take(&joe, 10);
+    // Of the month that has begun on the 27th nothing is used; the day is the same.
+    counts.set_periods(Periods::new().day_of_month(27));
+    assert_eq!(counts.used(&joe), (10, 0));
+    counts.take(&joe, 5);
+    // One that has begun earlier goes on.
+    counts.set_periods(Periods::new());
+    assert_eq!(counts.used(&joe), (15, 5));
+    // In Auckland it is the 28th.
+    counts.set_periods(Periods::new().time_zone("Pacific/Auckland").unwrap());
+    assert_eq!(counts.used(&joe), (0, 5));
+}
+
+#[test]
 fn a_clock_that_is_set_back_or_not_set_begins_nothing_anew() {
     let (folder, clock) = (Folder::new(), clock());
     let quotas = Quotas::new().day(100).month(1_000);

@@ -135,6 +135,49 @@ fn quotas_survive_a_restart_and_a_reload_changes_them() {
 }
 
 #[test]
+fn quotas_go_on_in_another_file_and_with_other_days() {
+    let folder = std::env::temp_dir().join(format!("tower-socks-moved-{}", std::process::id()));
+    fs::create_dir_all(&folder).unwrap();
+    let (first, second) = (folder.join("first"), folder.join("second"));
+    let text = |quotas: &str| {
+        format!(
+            "{USERS}[acl]\ndefault = \"allow\"\nallow_private = true\n[limits]\n{quotas}\n\
+             [limits.users.joe]\nbytes_per_month = \"20 kB\"\n"
+        )
+    };
+    let file = File::new(&text(&format!("quota_file = {first:?}")));
+    let mut server = file.server();
+    let target = echo();
+    let (code, mut client) = connect(&server, "joe", target);
+    assert_eq!(code, 0);
+    exchange(&mut client, &[7; 6_000], 6_000);
+    // Nobody has to restart for it, and the tunnel goes on.
+    file.write(&text(&format!(
+        "quota_file = {second:?}\nquota_time_zone = \"Asia/Tokyo\""
+    )));
+    server.signal(Signal::HUP);
+    server.silent_until("reloaded", "restart only");
+    exchange(&mut client, &[7; 1_000], 1_000);
+    drop(client);
+    server.says("outcome=done");
+    server.signal(Signal::TERM);
+    assert!(server.ends().success());
+    let saved = fs::read_to_string(&second).unwrap();
+    assert!(saved.contains(" 14000 user:joe\nend 1\n"), "{saved}");
+
+    // A later start has all of it, and counts on.
+    let mut server = file.server();
+    let (code, mut client) = connect(&server, "joe", target);
+    assert_eq!(code, 0);
+    client.write_all(&[7; 6_000]).unwrap();
+    let mut heard = Vec::new();
+    let _ = client.read_to_end(&mut heard);
+    assert!(heard.len() <= 2_000, "{}", heard.len());
+    server.says("has used its quota up");
+    fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
 fn an_open_tunnel_has_a_new_bandwidth_at_once() {
     let text = |rate: &str| {
         format!(

@@ -146,6 +146,11 @@ impl InForce {
         self.table.set(Table::new(limits));
         self.bandwidth.set_rates(self.rates());
         self.quota.store().allow_all(self.quotas());
+        self.quota.store().set_file(limits.quota_file.clone());
+        match limits.periods() {
+            Ok(periods) => self.quota.store().set_periods(periods),
+            Err(problem) => tracing::warn!("days and months begin as before: {problem}"),
+        }
         self.sessions.set_like(&limits.sessions());
         self.handshakes
             .set_per_client(limits.unauthenticated_per_client.get());

@@ -165,15 +165,6 @@ impl Limits {
         self.quota_file.as_deref()
     }
 
-    /// What changes with a restart only, to compare. The counts of open tunnels are those of one file and its days.
-    pub(crate) fn fixed(&self) -> impl std::fmt::Debug + use<> {
-        (
-            self.quota_file.clone(),
-            self.quota_day,
-            self.quota_time_zone.clone(),
-        )
-    }
-
     /// Checks what single fields do not show: days and zones, and names of users and groups that do not exist, as far as the
     /// file knows them.
     pub(crate) fn check(

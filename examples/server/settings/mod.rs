@@ -99,16 +99,11 @@ impl Fixed {
         // None of these has a secret.
         let fields = |fixed: &Self| {
             let Self {
-                limits,
                 log,
                 upgrade_socket,
                 ..
             } = fixed;
             [
-                (
-                    "limits: quota_file and its days",
-                    format!("{:?}", limits.fixed()),
-                ),
                 // Spans of open sessions have their fields written in one format.
                 ("format of log", format!("{:?}", log.format)),
                 ("upgrade_socket", format!("{upgrade_socket:?}")),

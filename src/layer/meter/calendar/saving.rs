@@ -15,7 +15,16 @@ use super::{
     CalendarStore, QuotaKey,
     counts::{Since, bound},
     file::{self, Lock, Used, Written},
+    period::Period,
 };
+
+/// Where counts are saved; in memory alone, if it is nowhere.
+#[derive(Clone, Default)]
+pub(super) struct Place {
+    pub(super) now: Option<PathBuf>,
+    /// From the next save on.
+    pub(super) next: Option<PathBuf>,
+}
 
 impl<K> CalendarStore<K>
 where
@@ -32,7 +41,11 @@ where
     /// The file cannot be read, or nothing can be written beside it. One that is damaged is moved aside.
     pub fn open(self, path: impl Into<PathBuf>) -> io::Result<Self> {
         let path = path.into();
-        let store = self.with(|shared| shared.path = Some(path.clone()));
+        let store = self.with(|_| ());
+        *store.0.place() = Place {
+            now: Some(path.clone()),
+            next: Some(path.clone()),
+        };
         // On a full disk there is no room for the lock: what stands in its place is whole all the same.
         let _lock = match Lock::take(&path) {
             Err(error) if is_full(&error) => None,
@@ -44,6 +57,13 @@ where
         Ok(store)
     }
 
+    /// Counts in another file from the next [save](Self::save) on, or in memory alone. Nothing is read or written before
+    /// that. What was counted until then is saved in the file before, and goes on to count: where the new file says more of a
+    /// key, that counts.
+    pub fn set_file(&self, path: Option<PathBuf>) {
+        self.0.place().next = path;
+    }
+
     /// Saves what was counted since the last time, if anything was, and takes up what other processes have counted. Returns
     /// whether the file was written. Blocks its thread.
     ///
@@ -51,10 +71,47 @@ where
     ///
     /// The file cannot be written. Nothing is lost: the next time saves it as well.
     pub fn save(&self) -> io::Result<bool> {
-        let Some(path) = &self.0.path else {
-            return Ok(false);
-        };
         let _turn = self.0.saving.lock().unwrap_or_else(PoisonError::into_inner);
+        let Place { now, next } = self.0.place().clone();
+        if now != next {
+            self.move_on(now.as_deref(), next.as_deref())?;
+            self.0.place().now.clone_from(&next);
+        }
+        next.as_deref().map_or(Ok(false), |path| self.save_in(path))
+    }
+
+    /// Leaves one file for another.
+    fn move_on(&self, now: Option<&Path>, next: Option<&Path>) -> io::Result<()> {
+        // Where the one before cannot be written, which may be why there is another one, nothing is lost for this one.
+        if let Some(now) = now
+            && let Err(error) = self.save_in(now)
+        {
+            tracing::warn!(file = %now.display(), %error, "quotas cannot be saved in the file before");
+        }
+        let Some(next) = next else { return Ok(()) };
+        let _lock = Lock::take(next)?;
+        let written = read(next)?;
+        let mut state = self.0.state();
+        let mut used = written.map_or_else(HashMap::new, |file| used_since(state.period, file));
+        for (key, entry) in &mut state.keys {
+            let known = entry.used();
+            entry.saved = used.remove(key).unwrap_or_default();
+            let more = |known: u64, saved: u64| {
+                i64::try_from(known.saturating_sub(saved)).unwrap_or(i64::MAX)
+            };
+            entry.since = Since {
+                day: more(known.day, entry.saved.day),
+                month: more(known.month, entry.saved.month),
+            };
+        }
+        for (key, saved) in used {
+            state.keys.entry(key).or_default().saved = saved;
+        }
+        state.bound(self.0.most());
+        Ok(())
+    }
+
+    fn save_in(&self, path: &Path) -> io::Result<bool> {
         if self
             .0
             .state()
@@ -87,14 +144,7 @@ where
             match saved.unwrap_or_else(|error| Err(io::Error::other(error))) {
                 Ok(is_written) => {
                     if is_written && std::mem::take(&mut failed) {
-                        tracing::info!(
-                            file = self
-                                .0
-                                .path
-                                .as_deref()
-                                .map(|path| tracing::field::display(path.display())),
-                            "quotas are saved again"
-                        );
+                        tracing::info!(file = self.file(), "quotas are saved again");
                     }
                 }
                 Err(error) => {
@@ -102,7 +152,7 @@ where
                     if let Some(before) = self.0.failures.take() {
                         let suppressed = before.field();
                         tracing::warn!(
-                            file = self.0.path.as_deref().map(|path| tracing::field::display(path.display())),
+                            file = self.file(),
                             %error,
                             suppressed,
                             "quotas cannot be saved: they are counted in memory, and begin anew with a restart"
@@ -113,22 +163,19 @@ where
         }
     }
 
+    /// The file, for the log.
+    fn file(&self) -> Option<impl tracing::Value> {
+        let path = self.0.place().next.clone();
+        path.map(|path| tracing::field::display(path.display().to_string()))
+    }
+
     /// Adds what was counted here to what the file says, as far as that is of this day or month.
     fn add(&self, file: Option<Written<K>>) -> (Written<K>, HashMap<K, Since>) {
         let state = self.0.state();
         let period = state.period;
         let mut used = HashMap::new();
         if let Some(file) = file {
-            // One of a later day was written before the clock was set back, and begins nothing anew.
-            let (day, month) = (
-                file.period.day >= period.day,
-                file.period.month >= period.month,
-            );
-            used = file.used;
-            for used in used.values_mut() {
-                used.day *= u64::from(day);
-                used.month *= u64::from(month);
-            }
+            used = used_since(period, file);
         } else {
             // A file that is gone is written anew from what is known.
             let known = state.keys.iter().map(|(key, it)| (key.clone(), it.saved));
@@ -170,6 +217,21 @@ where
         }
         state.bound(self.0.most());
     }
+}
+
+/// What a file says of a period.
+fn used_since<K>(period: Period, file: Written<K>) -> HashMap<K, Used> {
+    // One of a later day was written before the clock was set back, and begins nothing anew.
+    let (day, month) = (
+        file.period.day >= period.day,
+        file.period.month >= period.month,
+    );
+    let mut used = file.used;
+    for used in used.values_mut() {
+        used.day *= u64::from(day);
+        used.month *= u64::from(month);
+    }
+    used
 }
 
 /// Reads a file. One that is damaged is moved aside, and is as none.

@@ -2,7 +2,6 @@ use std::{
     collections::HashMap,
     fmt,
     hash::Hash,
-    path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -12,6 +11,7 @@ use super::{
     counts::{Entry, State},
     file::Used,
     period::Period,
+    saving::Place,
 };
 use crate::{
     admission::{Fullest, LogBudget},
@@ -47,9 +47,9 @@ const NEVER: Duration = Duration::from_secs(1_704_067_200);
 pub struct CalendarStore<K>(pub(super) Arc<Shared<K>>);
 
 pub(super) struct Shared<K> {
-    periods: Periods,
+    periods: Mutex<Periods>,
     quotas: Mutex<Quotas>,
-    pub(super) path: Option<PathBuf>,
+    place: Mutex<Place>,
     pub(super) failures: LogBudget,
     most: usize,
     clock: Clock,
@@ -77,9 +77,9 @@ impl<K: Hash + Eq + Clone> CalendarStore<K> {
         let now = clock();
         let (period, until) = periods.at(now);
         Self(Arc::new(Shared {
-            periods,
+            periods: Mutex::new(periods),
             quotas: Mutex::new(quotas),
-            path: None,
+            place: Mutex::default(),
             failures: LogBudget::new(1, Duration::from_secs(600)),
             most: MOST,
             clock: Arc::new(clock),
@@ -101,21 +101,15 @@ impl<K: Hash + Eq + Clone> CalendarStore<K> {
 
     /// Changes what nobody shares yet.
     pub(super) fn with(self, change: impl FnOnce(&mut Shared<K>)) -> Self {
-        let Shared {
-            periods,
-            path,
-            most,
-            clock,
-            ..
-        } = &*self.0;
+        let Shared { most, clock, .. } = &*self.0;
         let (period, from, until, keys) = {
             let state = self.0.lock();
             (state.period, state.from, state.until, state.keys.clone())
         };
         let mut shared = Shared {
-            periods: periods.clone(),
+            periods: Mutex::new(self.0.lock_periods().clone()),
             quotas: Mutex::new(self.0.quotas()),
-            path: path.clone(),
+            place: Mutex::new(self.0.place().clone()),
             failures: LogBudget::new(1, Duration::from_secs(600)),
             most: *most,
             clock: Arc::clone(clock),
@@ -134,6 +128,17 @@ impl<K: Hash + Eq + Clone> CalendarStore<K> {
     /// Sets the quotas of all keys that have none of their own.
     pub fn set_quotas(&self, quotas: Quotas) {
         *self.0.lock_quotas() = quotas;
+    }
+
+    /// Sets when days and months begin. Where this day, or this month, has begun later by that than before, its counts begin
+    /// anew; otherwise they go on.
+    pub fn set_periods(&self, periods: Periods) {
+        *self.0.lock_periods() = periods;
+        let mut state = self.0.lock();
+        // Looks again.
+        state.until = state.from;
+        drop(state);
+        drop(self.0.state());
     }
 
     /// Sets the quotas of one key, until they are set anew; open tunnels have them at once.
@@ -178,6 +183,12 @@ impl<K: Hash + Eq + Clone> CalendarStore<K> {
     }
 }
 
+impl<K> Shared<K> {
+    pub(super) fn place(&self) -> MutexGuard<'_, Place> {
+        self.place.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl<K: Hash + Eq + Clone> Shared<K> {
     /// Returns the counts of today.
     pub(super) fn state(&self) -> MutexGuard<'_, State<K>> {
@@ -188,7 +199,7 @@ impl<K: Hash + Eq + Clone> Shared<K> {
         }
         let is_set = now.duration_since(UNIX_EPOCH).is_ok_and(|it| it >= NEVER);
         if is_set {
-            let (period, until) = self.periods.at(now);
+            let (period, until) = self.lock_periods().at(now);
             state.begin(period);
             (state.from, state.until) = (now, until);
         }
@@ -219,6 +230,10 @@ impl<K: Hash + Eq + Clone> Shared<K> {
             // Looks again once the clock is set.
             state.until = state.from;
         }
+    }
+
+    fn lock_periods(&self) -> MutexGuard<'_, Periods> {
+        self.periods.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, State<K>> {
@@ -278,7 +293,7 @@ impl<K> Clone for CalendarStore<K> {
 impl<K> fmt::Debug for CalendarStore<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CalendarStore")
-            .field("path", &self.0.path)
+            .field("path", &self.0.place().now)
             .finish_non_exhaustive()
     }
 }
