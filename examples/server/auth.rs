@@ -22,8 +22,8 @@ use tower_socks::{
     session::{Negotiation, Policy, Stated},
 };
 
-#[cfg(feature = "postgres")]
-use crate::directories::postgres;
+#[cfg(any(feature = "postgres", feature = "redis"))]
+use crate::directories::stored;
 use crate::{
     accounts::Accounts,
     certified::{ByCertificate, Certified},
@@ -131,8 +131,8 @@ impl Verifier {
     ) -> Self {
         let in_force = accounts.clone();
         let hashing = logins.verifier(move |memory, credentials| {
-            #[cfg(feature = "postgres")]
-            if let Some(verified) = postgres::verify_stored(memory, credentials) {
+            #[cfg(any(feature = "postgres", feature = "redis"))]
+            if let Some(verified) = stored::verify_stored(memory, credentials) {
                 return verified;
             }
             let accounts = in_force.borrow().clone();

@@ -14,7 +14,7 @@ use crate::{
     certificates::remind,
     cli::Flags,
     container, descriptors,
-    directories::recheck::recheck,
+    directories::recheck::{follow_accounts, recheck},
     fleet::follow,
     htpasswd::UsersFile,
     listen::Sockets,
@@ -89,6 +89,7 @@ impl Running {
         let fleet = (shared.fleet.clone(), shared.open.clone());
         tokio::spawn(follow(fleet.0, fleet.1, stop.clone()));
         tokio::spawn(recheck(shared.clone()));
+        tokio::spawn(follow_accounts(shared.clone()));
         let in_force = shared.in_force();
         tokio::spawn(remind(move || in_force.borrow().certificates.clone()));
         tokio::spawn(shared.limits.clone().keep_saved());

@@ -8,6 +8,7 @@
     clippy::panic
 )]
 
+mod accounts;
 mod bytes;
 mod limits;
 mod logins;

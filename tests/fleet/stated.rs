@@ -81,6 +81,7 @@ fn what_is_in_force_is_said_without_the_password() {
         "\nprefix = \"tower-socks\"\n",
         "\ntimeout = \"250ms\"\n",
         "\nlease = \"30s\"\n",
+        "\naccounts = false\n",
     ] {
         assert!(said.contains(expected), "{expected} in {said}");
     }

@@ -94,7 +94,7 @@ fn derived(stated: &Table, settings: &Settings) -> Table {
         ),
         (
             "redis",
-            table! { prefix: "tower-socks", timeout: "250ms", lease: "30s", while_away: "local" },
+            table! { prefix: "tower-socks", timeout: "250ms", lease: "30s", while_away: "local", accounts: false },
         ),
         ("postgres", directory(8)),
         ("access_log", table! { format: "json" }),

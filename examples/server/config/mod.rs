@@ -211,6 +211,10 @@ impl Config {
             || self.ldap.is_some()
             || self.postgres.is_some()
             || self
+                .redis
+                .as_ref()
+                .is_some_and(|table| table.is_directory())
+            || self
                 .radius
                 .as_ref()
                 .is_some_and(|table| table.is_directory())

@@ -10,6 +10,8 @@ use tower::{Service, ServiceExt, util::BoxCloneSyncService};
 use tower_socks::layer::auth::postgres::PostgresLayer;
 use tower_socks::{BoxError, Credentials, Identity, layer::auth::BlockingVerifier};
 
+#[cfg(feature = "redis")]
+use crate::fleet::FleetUsers;
 use crate::{certificates::Certificates, warnings::is_exposed};
 
 /// Asks a directory. It fails with `UnknownUser` where nobody has that name, with `AuthError::Denied` where the password is
@@ -20,6 +22,9 @@ pub(crate) enum Verifier {
     /// It has the hash, and computes nothing.
     #[cfg(feature = "postgres")]
     Hashes(PostgresLayer),
+    /// The same of a fleet's.
+    #[cfg(feature = "redis")]
+    Fleet(FleetUsers),
 }
 
 impl Verifier {
@@ -44,6 +49,8 @@ impl Verifier {
             Self::Service(service) => service.clone().oneshot(credentials).await,
             #[cfg(feature = "postgres")]
             Self::Hashes(layer) => layer.layer(_hashing.clone()).oneshot(credentials).await,
+            #[cfg(feature = "redis")]
+            Self::Fleet(users) => users.verify(credentials, _hashing).await,
         }
     }
 }

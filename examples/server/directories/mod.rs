@@ -6,13 +6,8 @@
 //! verified by another.
 
 #[cfg_attr(
-    not(any(
-        feature = "http-auth",
-        feature = "ldap",
-        feature = "postgres",
-        feature = "radius"
-    )),
-    expect(dead_code, reason = "this build has none")
+    not(all(feature = "http-auth", feature = "ldap", feature = "radius")),
+    allow(dead_code, reason = "of directories that this build has not")
 )]
 mod directory;
 mod gone;
@@ -33,6 +28,8 @@ pub(crate) mod recheck;
     feature = "redis"
 ))]
 pub(crate) mod secret;
+#[cfg(any(feature = "postgres", feature = "redis"))]
+pub(crate) mod stored;
 #[cfg(not(all(
     feature = "http-auth",
     feature = "ldap",
@@ -56,9 +53,10 @@ pub(crate) use self::directory::Directory;
     feature = "http-auth",
     feature = "ldap",
     feature = "postgres",
-    feature = "radius"
+    feature = "radius",
+    feature = "redis"
 ))]
-use self::directory::Verifier;
+pub(crate) use self::directory::Verifier;
 use self::gone::Gone;
 #[cfg(not(feature = "http-auth"))]
 pub(crate) use self::unbuilt::http_auth;

@@ -1,29 +1,16 @@
 //! `[postgres]` of the file: users of a database.
 
-use std::{
-    num::NonZeroUsize,
-    path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{num::NonZeroUsize, path::PathBuf, sync::Arc};
 
 use serde::Deserialize;
 use tower::Layer;
-use tower_socks::{
-    Credentials, Identity,
-    error::AuthError,
-    layer::auth::postgres::{PostgresLayer, StoredHash},
-};
+use tower_socks::layer::auth::postgres::PostgresLayer;
 
 use super::{
     Directory, Verifier,
     secret::{self, Secret},
 };
-use crate::{
-    authorities::trust,
-    certificates::Certificates,
-    hashes::{Hash, Memory},
-    timeouts::Span,
-};
+use crate::{authorities::trust, certificates::Certificates, timeouts::Span};
 
 /// `[postgres]`.
 #[derive(Clone, Debug, Deserialize)]
@@ -103,39 +90,4 @@ impl Table {
             }));
         Ok(directory)
     }
-}
-
-/// Verifies a password by the hash that the database has; `None` where it was not asked.
-pub(crate) fn verify_stored(
-    memory: &mut Memory,
-    credentials: &Credentials,
-) -> Option<Result<Identity, AuthError>> {
-    /// Of no known password, with the costs of `server hash-password`.
-    const ANY: &str = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXRoaW5nb2ZzYWx0$\
-                       3bUUMlCZVx9iR8q4sTBm6H6bc6oBZjTQ2V7v0d0m8wM";
-    /// The last hash that was right or wrong: those of a database cost about the same, and a name that nobody has takes
-    /// the time of it.
-    static LAST: Mutex<Option<Arc<str>>> = Mutex::new(None);
-
-    credentials.extensions().get::<StoredHash>()?;
-    let password = credentials.password().as_bytes();
-    let last = || LAST.lock().unwrap_or_else(PoisonError::into_inner);
-    let Some(stored) = StoredHash::of(credentials) else {
-        let text = last().clone();
-        let hash = Hash::of_file(text.as_deref().unwrap_or(ANY).as_bytes());
-        _ = hash.map(|hash| hash.verify(memory, password));
-        return Some(Err(AuthError::Denied));
-    };
-    let hash = match Hash::of_file(stored.as_bytes()) {
-        Ok(hash) => hash,
-        Err(problem) => {
-            let problem = format!("postgres, the hash of a user: {problem}");
-            return Some(Err(AuthError::Verifier(problem.into())));
-        }
-    };
-    *last() = Some(stored.into());
-    Some(match hash.verify(memory, password) {
-        true => Ok(Identity::named(credentials.name())),
-        false => Err(AuthError::Denied),
-    })
 }

@@ -41,6 +41,24 @@ pub(crate) async fn recheck(shared: Shared) {
     }
 }
 
+/// Forgets who was verified by accounts of Redis that are others now, or gone: their tunnels are closed.
+pub(crate) async fn follow_accounts(shared: Shared) {
+    loop {
+        let names = shared.fleet.changed_accounts().await;
+        let accounts = shared.accounts();
+        let gone = accounts.borrow().directories().gone.clone();
+        for name in &names {
+            gone.insert(name);
+            shared.remembered.forget(name);
+        }
+        tracing::info!(
+            users = names.len(),
+            "accounts of redis have changed: tunnels of these users are closed"
+        );
+        shared.policy().recheck();
+    }
+}
+
 /// Waits until users are to be looked for again.
 async fn until_due(accounts: &Receiver<Accounts>, in_force: &mut Receiver<Arc<Fixed>>) {
     let began = Instant::now();

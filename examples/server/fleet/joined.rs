@@ -19,6 +19,7 @@ use super::{
     Stated,
     node::{ALONE, Node, Others},
     place::{Asked, Place},
+    users::{Changed, FleetUsers},
 };
 use crate::{
     limits::{self, Full, Limits, Of, Subject, Subjects, full_of_subjects, quotas_of, rates_of},
@@ -26,8 +27,11 @@ use crate::{
 };
 
 /// What is in force. Clones share it.
-#[derive(Clone)]
-pub(crate) struct InForce(watch::Sender<Option<Arc<Joined>>>);
+#[derive(Clone, Default)]
+pub(crate) struct InForce {
+    joined: watch::Sender<Option<Arc<Joined>>>,
+    changed: Changed,
+}
 
 /// A node of its own: what it counts goes by its name.
 pub(super) struct Joined {
@@ -42,13 +46,14 @@ pub(super) struct Joined {
     bandwidth: SharedBandwidth,
     quota: SharedQuota,
     failed: Option<FailedLoginsLayer>,
+    users: Option<FleetUsers>,
 }
 
 type SharedBandwidth = RedisBandwidth<Subjects, Of<Rates>>;
 type SharedQuota = CalendarQuota<Subjects, Of<Quotas>, RedisQuotas<Subject>>;
 
 impl Joined {
-    fn new(stated: &Stated, limits: &Limits) -> Option<Self> {
+    fn new(stated: &Stated, limits: &Limits, changed: &Changed) -> Option<Self> {
         let periods = limits.periods().unwrap_or_else(|problem| {
             tracing::error!("limits: {problem}");
             Periods::new()
@@ -71,9 +76,13 @@ impl Joined {
             let logins = RedisFailedLogins::new(&redis, "logins", secret);
             FailedLoginsLayer::new().with_store(logins.while_away(away.logins.into()))
         });
+        if let Some(users) = &stated.users {
+            users.set(Some(changed.follow(&redis)));
+        }
         Some(Self {
             failed,
-            text: stated.text.clone(),
+            users: stated.users.clone(),
+            text: stated.all(limits),
             name: stated.name.clone(),
             page: stated.page.clone(),
             nodes: RedisNodes::new(&redis),
@@ -93,23 +102,23 @@ impl Joined {
 }
 
 impl InForce {
-    pub(crate) fn new() -> Self {
-        Self(watch::Sender::default())
-    }
-
     /// Puts in force what is stated. Where that is as before the connection stays, and so does the node. Otherwise this is
     /// another node from here on, and the one before ends with its last tunnel, which it counts until then.
     pub(crate) fn change(&self, stated: Option<&Stated>, limits: &Limits) {
         let joined = self.joined();
         let text = joined.as_ref().map(|joined| joined.text.as_str());
-        if text == stated.map(|stated| stated.text.as_str()) {
+        if text == stated.map(|stated| stated.all(limits)).as_deref() {
+            let users = joined.as_ref().and_then(|joined| joined.users.as_ref());
+            if let (Some(users), Some(stated)) = (users, stated.and_then(|it| it.users.as_ref())) {
+                stated.set_like(users);
+            }
             return;
         }
         if stated.is_none() {
             tracing::info!("limits are shared no more");
         }
-        let joined = stated.and_then(|stated| Joined::new(stated, limits));
-        self.0.send_replace(joined.map(Arc::new));
+        let joined = stated.and_then(|stated| Joined::new(stated, limits, &self.changed));
+        self.joined.send_replace(joined.map(Arc::new));
     }
 
     /// Has open tunnels have what is in force by now.
@@ -121,11 +130,16 @@ impl InForce {
     }
 
     fn joined(&self) -> Option<Arc<Joined>> {
-        self.0.borrow().clone()
+        self.joined.borrow().clone()
     }
 
     pub(super) fn subscribe(&self) -> watch::Receiver<Option<Arc<Joined>>> {
-        self.0.subscribe()
+        self.joined.subscribe()
+    }
+
+    /// Waits until accounts of its users have changed, or are gone, and returns whose.
+    pub(crate) async fn changed_accounts(&self) -> Vec<Box<[u8]>> {
+        self.changed.next().await
     }
 
     /// This server as a node, if it is one.

@@ -16,10 +16,14 @@ mod table;
 #[cfg(not(feature = "redis"))]
 mod unbuilt;
 #[cfg(feature = "redis")]
+mod users;
+#[cfg(feature = "redis")]
 mod while_away;
 
 pub(crate) use self::node::{Node, Others};
 #[cfg(not(feature = "redis"))]
 pub(crate) use self::unbuilt::{InForce, Stated, Table, follow};
 #[cfg(feature = "redis")]
-pub(crate) use self::{follow::follow, joined::InForce, stated::Stated, table::Table};
+pub(crate) use self::{
+    follow::follow, joined::InForce, stated::Stated, table::Table, users::FleetUsers,
+};

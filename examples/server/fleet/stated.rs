@@ -4,7 +4,11 @@ use std::fmt;
 
 use tower_socks::redis::RedisBuilder;
 
-use super::while_away::{Each, Policy};
+use super::{
+    users::FleetUsers,
+    while_away::{Each, Policy},
+};
+use crate::{directories::Directory, limits::Limits};
 
 #[derive(Clone)]
 pub(crate) struct Stated {
@@ -17,6 +21,21 @@ pub(crate) struct Stated {
     pub(super) away: Each,
     /// By which names are hashed, if failed logins are shared.
     pub(super) login_secret: Option<String>,
+    /// If its accounts are users of this server.
+    pub(super) users: Option<FleetUsers>,
+}
+
+impl Stated {
+    /// All by which a reload knows whether it is another one.
+    pub(super) fn all(&self, limits: &Limits) -> String {
+        format!("{}{:?}", self.text, limits.periods())
+    }
+
+    /// Makes the directory of its users, if they are stated.
+    pub(crate) fn directory(&self, limits: &Limits) -> Option<Directory> {
+        let users = self.users.as_ref()?;
+        Some(users.directory(self.all(limits)))
+    }
 }
 
 /// For `--check`.

@@ -5,7 +5,7 @@ use std::{fs, path::PathBuf, time::Duration};
 use serde::Deserialize;
 use tower_socks::redis::Redis;
 
-use super::{Stated, while_away::WhileAway};
+use super::{Stated, users::FleetUsers, while_away::WhileAway};
 use crate::{
     directories::secret::{self, Secret},
     timeouts::Span,
@@ -30,6 +30,9 @@ pub(crate) struct Table {
     page: Option<String>,
     #[serde(default)]
     while_away: WhileAway,
+    /// Whether users of this server are those in Redis.
+    #[serde(default)]
+    accounts: bool,
     /// All servers have it, and nobody else.
     login_secret: Option<Secret>,
     login_secret_file: Option<PathBuf>,
@@ -61,6 +64,11 @@ impl Table {
     /// Whether the file has an address, which may have a password in it.
     pub(crate) const fn has_secret(&self) -> bool {
         self.url.is_some() || self.login_secret.is_some()
+    }
+
+    /// Whether it knows users.
+    pub(crate) const fn is_directory(&self) -> bool {
+        self.accounts
     }
 
     /// Checks it. Nothing is connected yet.
@@ -122,6 +130,7 @@ impl Table {
             page: self.page.clone(),
             away: self.while_away.each(),
             login_secret,
+            users: self.accounts.then(FleetUsers::default),
         })
     }
 }

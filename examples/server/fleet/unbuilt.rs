@@ -1,6 +1,9 @@
 //! Of a build without Redis: the table says how to build one that has it.
 
-use std::{fmt, future::ready};
+use std::{
+    fmt,
+    future::{pending, ready},
+};
 
 use serde::{Deserialize, Deserializer, de};
 use tokio::sync::watch::Receiver;
@@ -16,6 +19,7 @@ use tower_socks::{
 
 use super::node::{ALONE, Node, Others};
 use crate::{
+    directories::Directory,
     limits::{self, Full, Limits, Of, Subjects},
     signals::Phase,
     status::Summary,
@@ -26,6 +30,10 @@ pub(crate) enum Table {}
 
 impl Table {
     pub(crate) const fn has_secret(&self) -> bool {
+        match *self {}
+    }
+
+    pub(crate) const fn is_directory(&self) -> bool {
         match *self {}
     }
 
@@ -45,20 +53,22 @@ impl<'de> Deserialize<'de> for Table {
 #[derive(Clone, Debug)]
 pub(crate) enum Stated {}
 
+impl Stated {
+    pub(crate) const fn directory(&self, _: &Limits) -> Option<Directory> {
+        match *self {}
+    }
+}
+
 impl fmt::Display for Stated {
     fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {}
     }
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct InForce;
 
 impl InForce {
-    pub(crate) const fn new() -> Self {
-        Self
-    }
-
     pub(crate) const fn change(&self, _: Option<&Stated>, _: &Limits) {}
 
     pub(crate) const fn set(&self, _: &limits::InForce) {}
@@ -101,6 +111,10 @@ impl InForce {
 
     pub(crate) const fn fullest(&self, _: usize) -> Vec<Full> {
         Vec::new()
+    }
+
+    pub(crate) async fn changed_accounts(&self) -> Vec<Box<[u8]>> {
+        pending().await
     }
 
     pub(crate) const fn node(&self) -> Option<Node> {

@@ -125,12 +125,13 @@ impl Settings {
             .map(|table| table.accounting())
             .transpose()?;
         let radius = radius.map(|table| table.directory()).transpose()?;
-        let stated = [ldap, postgres, http_auth, radius.flatten()]
+        let fleet = redis.map(|table| table.stated()).transpose()?;
+        let of_fleet = fleet.as_ref().and_then(|fleet| fleet.directory(&limits));
+        let stated = [ldap, postgres, http_auth, radius.flatten(), of_fleet]
             .into_iter()
             .flatten();
         let directories = Directories::new(stated, directories.as_deref())?;
         let accounts = accounts.with_directories(directories);
-        let fleet = redis.map(|table| table.stated()).transpose()?;
         if fleet.is_some() && limits.quota_file().is_some() {
             return Err("limits, quota_file: quotas are kept in [redis], and not in a file: leave one of them out".into());
         }
