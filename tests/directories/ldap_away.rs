@@ -184,10 +184,13 @@ async fn logins_wait_for_a_turn_and_no_more_of_them_than_may() {
         tokio::task::yield_now().await;
     }
     // One waits until its patience is over, and one more is refused at once.
-    let (waits, full) = tokio::join!(
+    let looking = async { assert_eq!(ldap.queue(), (1, 1)) };
+    let (waits, full, ()) = tokio::join!(
         log_in(&ldap, "joe", "secret"),
-        log_in(&ldap, "joe", "secret")
+        log_in(&ldap, "joe", "secret"),
+        looking
     );
+    assert_eq!(ldap.queue(), (0, 1));
     for refused in [waits, full] {
         let error = refused.unwrap_err();
         assert!(error.downcast_ref::<Refusal>().is_some(), "{error:?}");

@@ -283,7 +283,11 @@ async fn logins_beyond_what_is_verified_at_once_wait_and_are_refused() {
             .oneshot(Credentials::new("joe", "secret").unwrap()),
     );
     let packet = server.packet().await;
-    let refused = log_in(&radius, "jane", "secret").await.unwrap_err();
+    assert_eq!(radius.queue(), (0, 1));
+    let looking = async { assert_eq!(radius.queue(), (1, 1)) };
+    let (refused, ()) = tokio::join!(log_in(&radius, "jane", "secret"), looking);
+    let refused = refused.unwrap_err();
+    assert_eq!(radius.queue(), (0, 1));
     assert!(
         refused.to_string().contains("too many verifications"),
         "{refused}"

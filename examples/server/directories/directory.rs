@@ -59,6 +59,9 @@ impl Verifier {
 pub(crate) type Knows =
     Arc<dyn Fn(String) -> BoxFuture<'static, Result<Option<bool>, BoxError>> + Send + Sync>;
 
+/// How many logins wait, and how many may.
+type Queue = Arc<dyn Fn() -> (usize, usize) + Send + Sync>;
+
 /// A directory.
 #[derive(Clone)]
 pub(crate) struct Directory {
@@ -66,6 +69,7 @@ pub(crate) struct Directory {
     pub(super) name: &'static str,
     pub(super) verifier: Verifier,
     pub(super) knows: Option<Knows>,
+    pub(super) queue: Queue,
     pub(super) needs_records: bool,
     stated: String,
     warnings: Vec<String>,
@@ -75,12 +79,18 @@ pub(crate) struct Directory {
 
 impl Directory {
     /// Creates one. `stated` is all that is stated of it, with its secrets: by that a reload knows whether it is another
-    /// one. It is never shown.
-    pub(crate) fn new(name: &'static str, verifier: Verifier, stated: String) -> Self {
+    /// one. It is never shown. `queue` tells how many logins wait for it, and how many may.
+    pub(crate) fn new(
+        name: &'static str,
+        verifier: Verifier,
+        queue: impl Fn() -> (usize, usize) + Send + Sync + 'static,
+        stated: String,
+    ) -> Self {
         Self {
             name,
             verifier,
             knows: None,
+            queue: Arc::new(queue),
             needs_records: false,
             stated,
             warnings: Vec::new(),

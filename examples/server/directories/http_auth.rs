@@ -70,11 +70,17 @@ impl Table {
             format!("http_auth: passwords go to {server} in clear text: take https://")
         });
         let stated = format!("{self:?}{}{token:?}{authorities}", self.url.text());
-        let directory = Directory::new("http_auth", Verifier::new(service), stated)
-            .warnings(warning)
-            .needs_records()
-            .certificates(certificates)
-            .secret_files(self.token_file.clone());
+        let waits = service.clone();
+        let directory = Directory::new(
+            "http_auth",
+            Verifier::new(service),
+            move || waits.queue(),
+            stated,
+        )
+        .warnings(warning)
+        .needs_records()
+        .certificates(certificates)
+        .secret_files(self.token_file.clone());
         Ok(directory)
     }
 }

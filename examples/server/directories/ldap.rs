@@ -86,7 +86,8 @@ impl Table {
         let warnings: Vec<_> = warnings.collect();
         let stated = format!("{self:?}{password:?}{authorities}");
         let asked = ldap.clone();
-        let directory = Directory::new("ldap", Verifier::new(ldap), stated)
+        let waits = ldap.clone();
+        let directory = Directory::new("ldap", Verifier::new(ldap), move || waits.queue(), stated)
             .warnings(warnings)
             .certificates(certificates)
             .secret_files(self.password_file.clone())

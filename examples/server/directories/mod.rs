@@ -67,6 +67,9 @@ pub(crate) use self::unbuilt::postgres;
 #[cfg(not(feature = "radius"))]
 pub(crate) use self::unbuilt::radius;
 
+/// The tables of the file that state them.
+pub(crate) const NAMES: [&str; 4] = ["ldap", "postgres", "http_auth", "radius"];
+
 /// All of them, in the order in which they are asked.
 #[derive(Clone, Default)]
 pub(crate) struct Directories {
@@ -120,6 +123,13 @@ impl Directories {
 
     pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> {
         self.all.iter().map(|directory| directory.name)
+    }
+
+    /// How many logins wait for one of them, and how many may.
+    pub(crate) fn queue(&self, name: &str) -> Option<(usize, usize)> {
+        let mut all = self.all.iter();
+        let directory = all.find(|directory| directory.name == name)?;
+        Some((directory.queue)())
     }
 
     /// Whether one of them is told of sessions.

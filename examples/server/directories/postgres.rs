@@ -80,14 +80,20 @@ impl Table {
             .collect();
         let asked = layer.clone().layer(());
         let stated = format!("{self:?}{}{password:?}{authorities}", self.database.text());
-        let directory = Directory::new("postgres", Verifier::Hashes(layer), stated)
-            .warnings(warnings)
-            .certificates(certificates)
-            .secret_files(self.password_file.clone())
-            .knows(Arc::new(move |name| {
-                let asked = asked.clone();
-                Box::pin(async move { asked.knows(&name).await.map(Some) })
-            }));
+        let waits = layer.clone();
+        let directory = Directory::new(
+            "postgres",
+            Verifier::Hashes(layer),
+            move || waits.queue(),
+            stated,
+        )
+        .warnings(warnings)
+        .certificates(certificates)
+        .secret_files(self.password_file.clone())
+        .knows(Arc::new(move |name| {
+            let asked = asked.clone();
+            Box::pin(async move { asked.knows(&name).await.map(Some) })
+        }));
         Ok(directory)
     }
 }

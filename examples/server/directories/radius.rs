@@ -120,9 +120,15 @@ impl Table {
             self.secret_file.clone(),
             accounting.and_then(|table| table.secret_file.clone()),
         ];
-        let directory = Directory::new("radius", Verifier::new(radius), stated)
-            .warnings(warnings)
-            .secret_files(files.into_iter().flatten());
+        let waits = radius.clone();
+        let directory = Directory::new(
+            "radius",
+            Verifier::new(radius),
+            move || waits.queue(),
+            stated,
+        )
+        .warnings(warnings)
+        .secret_files(files.into_iter().flatten());
         Ok(Some(directory))
     }
 

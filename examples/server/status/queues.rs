@@ -2,7 +2,9 @@
 
 use metrics::{counter, describe_counter, describe_gauge, gauge};
 
-use crate::{accounting, fleet, records::Records, shared::Shared};
+use tokio::sync::watch;
+
+use crate::{accounting, accounts::Accounts, directories, fleet, records::Records, shared::Shared};
 
 const LOG: &str = "socks_log_lines_total";
 const LOG_WAITING: &str = "socks_log_lines_waiting";
@@ -10,6 +12,8 @@ const ACCESS: &str = "access_log_lines_total";
 const ACCESS_WAITING: &str = "access_log_lines_waiting";
 const ACCOUNTING: &str = "socks_accounting_records_dropped_total";
 const ACCOUNTING_WAITING: &str = "socks_accounting_records_waiting";
+const LOGINS: &str = "socks_directory_logins_waiting";
+const LOGINS_MOST: &str = "socks_directory_logins_waiting_limit";
 const STORE: &str = "socks_store_up";
 
 /// Those who have the queues.
@@ -17,6 +21,7 @@ pub(super) struct Queues {
     records: Records,
     accounting: accounting::InForce,
     fleet: fleet::InForce,
+    accounts: watch::Receiver<Accounts>,
 }
 
 impl Queues {
@@ -36,10 +41,16 @@ impl Queues {
             ACCOUNTING_WAITING,
             "Records of RADIUS accounting that wait for a server."
         );
+        describe_gauge!(LOGINS, "Logins that wait for a directory.");
+        describe_gauge!(
+            LOGINS_MOST,
+            "Logins that may wait for a directory: more are refused."
+        );
         Self {
             records: shared.records.clone(),
             accounting: shared.accounting.clone(),
             fleet: shared.fleet.clone(),
+            accounts: shared.accounts(),
         }
     }
 
@@ -56,6 +67,12 @@ impl Queues {
         let (waiting, dropped) = self.accounting.counts();
         counter!(ACCOUNTING).absolute(dropped);
         set(ACCOUNTING_WAITING, waiting);
+        let accounts = self.accounts.borrow();
+        for directory in directories::NAMES {
+            let (waiting, most) = accounts.directories().queue(directory).unwrap_or_default();
+            set_of(LOGINS, directory, waiting);
+            set_of(LOGINS_MOST, directory, most);
+        }
         if let Some(node) = self.fleet.node() {
             // It was connected before there was anything that counts.
             gauge!(STORE, "store" => "redis").set(f64::from(u8::from(node.up)));
@@ -67,4 +84,9 @@ fn set(name: &'static str, waiting: u64) {
     // Queues are bounded far below the whole numbers that it has.
     #[expect(clippy::cast_precision_loss)]
     gauge!(name).set(waiting as f64);
+}
+
+fn set_of(name: &'static str, directory: &'static str, waiting: usize) {
+    #[expect(clippy::cast_precision_loss)]
+    gauge!(name, "directory" => directory).set(waiting as f64);
 }

@@ -82,6 +82,12 @@ impl Gate {
         }
     }
 
+    /// How many wait, and how many may.
+    pub(super) fn waiting(&self) -> (usize, usize) {
+        let state = self.state();
+        (state.queue.len(), state.queue.most())
+    }
+
     fn refuse(&self, client: Option<IpAddr>) -> Refusal {
         if let Some(client) = client {
             self.events.reached(&client);

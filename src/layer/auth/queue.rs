@@ -61,6 +61,16 @@ impl<T> Queue<T> {
         self.sites.len
     }
 
+    #[cfg(any(
+        feature = "http-auth",
+        feature = "ldap",
+        feature = "postgres",
+        feature = "radius"
+    ))]
+    pub(super) const fn most(&self) -> usize {
+        self.most
+    }
+
     /// Tells who shares places with these credentials.
     pub(super) fn path(&self, credentials: &Credentials) -> Path {
         let peer = credentials.peer().ip();

@@ -51,6 +51,12 @@ impl HttpCallOut {
         }
     }
 
+    /// Returns how many logins wait for their turn, and how many may.
+    #[must_use]
+    pub fn queue(&self) -> (usize, usize) {
+        self.inner.gate.waiting()
+    }
+
     /// Returns the service if passwords go to it in clear text and it is not this machine: anybody on the path can read
     /// them.
     #[must_use]

@@ -43,6 +43,12 @@ impl Ldap {
         }
     }
 
+    /// Returns how many logins wait for their turn, and how many may.
+    #[must_use]
+    pub fn queue(&self) -> (usize, usize) {
+        self.inner.gate.waiting()
+    }
+
     /// Returns the servers to which passwords go in clear text, other than those of this machine: anybody on the path
     /// can read them.
     pub fn clear_text(&self) -> impl Iterator<Item = String> {

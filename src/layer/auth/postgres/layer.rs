@@ -68,6 +68,12 @@ impl PostgresLayer {
         })
     }
 
+    /// Returns how many logins wait for their turn, and how many may.
+    #[must_use]
+    pub fn queue(&self) -> (usize, usize) {
+        self.inner.gate.waiting()
+    }
+
     /// Returns the servers that are asked in clear text, other than those of this machine: anybody on the path reads
     /// hashes of passwords, and may send others.
     pub fn clear_text(&self) -> impl Iterator<Item = String> {

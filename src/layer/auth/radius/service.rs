@@ -56,6 +56,12 @@ impl Radius {
         }
     }
 
+    /// Returns how many logins wait for their turn, and how many may.
+    #[must_use]
+    pub fn queue(&self) -> (usize, usize) {
+        self.inner.gate.waiting()
+    }
+
     /// Returns the servers whose addresses are in the Internet: RADIUS hides a password by MD5 and the secret alone,
     /// so who listens on the path can guess both.
     pub fn public(&self) -> impl Iterator<Item = String> {
