@@ -69,7 +69,7 @@ pub(crate) struct Directory {
     pub(super) name: &'static str,
     pub(super) verifier: Verifier,
     pub(super) knows: Option<Knows>,
-    pub(super) queue: Queue,
+    pub(super) queue: Option<Queue>,
     pub(super) needs_records: bool,
     stated: String,
     warnings: Vec<String>,
@@ -79,18 +79,13 @@ pub(crate) struct Directory {
 
 impl Directory {
     /// Creates one. `stated` is all that is stated of it, with its secrets: by that a reload knows whether it is another
-    /// one. It is never shown. `queue` tells how many logins wait for it, and how many may.
-    pub(crate) fn new(
-        name: &'static str,
-        verifier: Verifier,
-        queue: impl Fn() -> (usize, usize) + Send + Sync + 'static,
-        stated: String,
-    ) -> Self {
+    /// one. It is never shown.
+    pub(crate) fn new(name: &'static str, verifier: Verifier, stated: String) -> Self {
         Self {
             name,
             verifier,
             knows: None,
-            queue: Arc::new(queue),
+            queue: None,
             needs_records: false,
             stated,
             warnings: Vec::new(),
@@ -121,6 +116,21 @@ impl Directory {
     /// Sets when authorities expire that it is known by.
     pub(crate) fn certificates(mut self, certificates: Certificates) -> Self {
         self.certificates = certificates;
+        self
+    }
+
+    /// Sets what tells how many logins wait for it, and how many may.
+    #[cfg(any(
+        feature = "http-auth",
+        feature = "ldap",
+        feature = "postgres",
+        feature = "radius"
+    ))]
+    pub(crate) fn queue(
+        mut self,
+        queue: impl Fn() -> (usize, usize) + Send + Sync + 'static,
+    ) -> Self {
+        self.queue = Some(Arc::new(queue));
         self
     }
 

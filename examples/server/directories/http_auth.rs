@@ -71,16 +71,12 @@ impl Table {
         });
         let stated = format!("{self:?}{}{token:?}{authorities}", self.url.text());
         let waits = service.clone();
-        let directory = Directory::new(
-            "http_auth",
-            Verifier::new(service),
-            move || waits.queue(),
-            stated,
-        )
-        .warnings(warning)
-        .needs_records()
-        .certificates(certificates)
-        .secret_files(self.token_file.clone());
+        let directory = Directory::new("http_auth", Verifier::new(service), stated)
+            .queue(move || waits.queue())
+            .warnings(warning)
+            .needs_records()
+            .certificates(certificates)
+            .secret_files(self.token_file.clone());
         Ok(directory)
     }
 }

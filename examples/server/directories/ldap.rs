@@ -87,7 +87,8 @@ impl Table {
         let stated = format!("{self:?}{password:?}{authorities}");
         let asked = ldap.clone();
         let waits = ldap.clone();
-        let directory = Directory::new("ldap", Verifier::new(ldap), move || waits.queue(), stated)
+        let directory = Directory::new("ldap", Verifier::new(ldap), stated)
+            .queue(move || waits.queue())
             .warnings(warnings)
             .certificates(certificates)
             .secret_files(self.password_file.clone())

@@ -129,7 +129,7 @@ impl Directories {
     pub(crate) fn queue(&self, name: &str) -> Option<(usize, usize)> {
         let mut all = self.all.iter();
         let directory = all.find(|directory| directory.name == name)?;
-        Some((directory.queue)())
+        Some((directory.queue.as_ref()?)())
     }
 
     /// Whether one of them is told of sessions.

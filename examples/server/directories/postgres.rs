@@ -81,19 +81,15 @@ impl Table {
         let asked = layer.clone().layer(());
         let stated = format!("{self:?}{}{password:?}{authorities}", self.database.text());
         let waits = layer.clone();
-        let directory = Directory::new(
-            "postgres",
-            Verifier::Hashes(layer),
-            move || waits.queue(),
-            stated,
-        )
-        .warnings(warnings)
-        .certificates(certificates)
-        .secret_files(self.password_file.clone())
-        .knows(Arc::new(move |name| {
-            let asked = asked.clone();
-            Box::pin(async move { asked.knows(&name).await.map(Some) })
-        }));
+        let directory = Directory::new("postgres", Verifier::Hashes(layer), stated)
+            .queue(move || waits.queue())
+            .warnings(warnings)
+            .certificates(certificates)
+            .secret_files(self.password_file.clone())
+            .knows(Arc::new(move |name| {
+                let asked = asked.clone();
+                Box::pin(async move { asked.knows(&name).await.map(Some) })
+            }));
         Ok(directory)
     }
 }

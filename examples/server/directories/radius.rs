@@ -121,14 +121,10 @@ impl Table {
             accounting.and_then(|table| table.secret_file.clone()),
         ];
         let waits = radius.clone();
-        let directory = Directory::new(
-            "radius",
-            Verifier::new(radius),
-            move || waits.queue(),
-            stated,
-        )
-        .warnings(warnings)
-        .secret_files(files.into_iter().flatten());
+        let directory = Directory::new("radius", Verifier::new(radius), stated)
+            .queue(move || waits.queue())
+            .warnings(warnings)
+            .secret_files(files.into_iter().flatten());
         Ok(Some(directory))
     }
 
