@@ -3,8 +3,8 @@
 use std::fmt::Debug;
 
 use tower_socks::proto::{
-    Credentials, Decode, Decoded, Greeting, Method, ProxyHeader, ProxyTlv, Reply, Request,
-    Selection, UdpHeader, UserPassStatus,
+    Credentials, Decode, Decoded, Greeting, GssapiHeader, Method, ProxyHeader, ProxyTlv, Reply,
+    Request, Selection, UdpHeader, UserPassStatus,
 };
 
 /// What a client opens the dialogue with.
@@ -46,6 +46,19 @@ pub fn status(data: &[u8]) {
     if let Some(status) = survives::<UserPassStatus>(data) {
         assert_eq!(&*status.encode(), &data[..2]);
     }
+}
+
+/// The head of a message of GSS-API, and the message as a datagram.
+pub fn gssapi_header(data: &[u8]) {
+    let token = GssapiHeader::token_of_datagram(data);
+    let Some(head) = survives::<GssapiHeader>(data) else {
+        return assert_eq!(token, None);
+    };
+    let octets = head.encode();
+    assert_eq!(&*octets, &data[..octets.len()]);
+    let rest = &data[octets.len()..];
+    let fills = matches!(head, GssapiHeader::Data(len) if usize::from(len) == rest.len());
+    assert_eq!(token, fills.then_some(rest));
 }
 
 /// ATYP of a name, which is brought into normal form.

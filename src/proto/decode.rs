@@ -39,6 +39,8 @@ pub enum Error {
         /// The octet that came.
         found: u8,
     },
+    /// MTYP is none of 01, 02, 03 and FF (RFC 1961 section 3.4).
+    MessageType(u8),
     /// ATYP is none of 01, 03 and 04 (RFC 1928 section 5).
     AddressType(u8),
     /// The name in an address field cannot be a host's.
@@ -64,6 +66,7 @@ impl fmt::Display for Error {
             Self::Version { expected, found } => {
                 write!(f, "version octet is {found:#04x}, expected {expected:#04x}")
             }
+            Self::MessageType(octet) => write!(f, "unknown message type {octet:#04x}"),
             Self::AddressType(octet) => write!(f, "unknown address type {octet:#04x}"),
             Self::Name(reason) => write!(f, "{reason}"),
             Self::UserId => f.write_str("USERID has more than 255 octets"),

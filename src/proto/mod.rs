@@ -1,4 +1,5 @@
-//! Frames of RFC 1928, RFC 1929, [SOCKS4](socks4) and [UDP over TCP](UdpOverTcp): decoding and encoding, without I/O.
+//! Frames of RFC 1928, RFC 1929, [RFC 1961](GssapiHeader), [SOCKS4](socks4) and [UDP over TCP](UdpOverTcp): decoding and
+//! encoding, without I/O.
 //!
 //! Every frame decodes from a byte slice through [`Decode`], with one of three results:
 //!
@@ -33,6 +34,7 @@ mod decode;
 mod domain_name;
 mod encoded;
 mod greeting;
+mod gssapi;
 mod host;
 mod into_address;
 mod invalid_name;
@@ -58,6 +60,7 @@ pub use self::{
     domain_name::DomainName,
     encoded::Encoded,
     greeting::{Greeting, Selection},
+    gssapi::{GssapiHeader, ProtectionLevel},
     into_address::IntoAddress,
     invalid_name::InvalidName,
     method::{Method, MethodSet},

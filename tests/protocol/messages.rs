@@ -4,8 +4,9 @@ use std::fmt::Debug;
 
 use proptest::{collection::vec, prelude::*};
 use tower_socks::proto::{
-    Address, Command, Credentials, Decode, Decoded, DomainName, Error, Greeting, InvalidName,
-    Method, MethodSet, Reply, ReplyCode, Request, Selection, UdpHeader, UserPassStatus,
+    Address, Command, Credentials, Decode, Decoded, DomainName, Error, Greeting, GssapiHeader,
+    InvalidName, Method, MethodSet, Reply, ReplyCode, Request, Selection, UdpHeader,
+    UserPassStatus,
 };
 
 /// Decodes `frame` in every way in which it can arrive; it has to come out the same.
@@ -144,6 +145,7 @@ proptest! {
         survives::<Selection>(&bytes);
         survives::<Credentials>(&bytes);
         survives::<UserPassStatus>(&bytes);
+        survives::<GssapiHeader>(&bytes);
         survives::<Request>(&bytes);
         survives::<Reply>(&bytes);
         survives::<UdpHeader>(&bytes);

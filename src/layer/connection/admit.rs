@@ -40,7 +40,8 @@ pub(crate) fn malformed(error: proto::Error) -> Refusal {
         | proto::Error::UserId
         | proto::Error::Reserved
         | proto::Error::HeaderLength { .. }
-        | proto::Error::ProxyHeader(_) => ReplyCode::GENERAL_FAILURE,
+        | proto::Error::ProxyHeader(_)
+        | proto::Error::MessageType(_) => ReplyCode::GENERAL_FAILURE,
     };
     Refusal::new(code, "malformed request").with_source(error)
 }
