@@ -6,6 +6,7 @@ mod key;
 mod meter;
 mod period;
 mod period_store;
+mod place;
 mod quotas;
 mod saving;
 mod store;

@@ -16,15 +16,8 @@ use super::{
     counts::{Since, bound},
     file::{self, Lock, Used, Written},
     period::Period,
+    place::Place,
 };
-
-/// Where counts are saved; in memory alone, if it is nowhere.
-#[derive(Clone, Default)]
-pub(super) struct Place {
-    pub(super) now: Option<PathBuf>,
-    /// From the next save on.
-    pub(super) next: Option<PathBuf>,
-}
 
 impl<K> CalendarStore<K>
 where

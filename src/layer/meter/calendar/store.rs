@@ -11,7 +11,7 @@ use super::{
     counts::{Entry, State},
     file::Used,
     period::Period,
-    saving::Place,
+    place::Place,
 };
 use crate::{
     admission::{Fullest, LogBudget},
