@@ -64,16 +64,16 @@ impl Condition {
         }
     }
 
-    /// Writes a line, and returns whether it is written.
-    pub(super) fn write(&self, to: &mut Output, line: &[u8]) -> bool {
+    /// Writes lines, and returns how many of them are written.
+    pub(super) fn write(&self, to: &mut Output, lines: &[u8]) -> u64 {
         self.progress().writing = Some(Instant::now());
-        let failed = to.write(line).outcome.is_err();
+        let written = to.write(lines);
         *self.progress() = Progress {
             place: in_words(to.place()),
             writing: None,
-            failed,
+            failed: written.outcome.is_err(),
         };
-        !failed
+        written.lines
     }
 
     fn progress(&self) -> MutexGuard<'_, Progress> {

@@ -27,15 +27,16 @@ impl Counting {
         self.waiting.fetch_add(1, Relaxed);
     }
 
-    /// It had that place, or has found none after all.
-    pub(super) fn leaves(&self, is_written: bool) {
-        self.waiting.fetch_sub(1, Relaxed);
-        let outcome = if is_written {
-            &self.written
-        } else {
-            &self.dropped
-        };
-        outcome.fetch_add(1, Relaxed);
+    /// It has found none after all.
+    pub(super) fn finds_no_room(&self) {
+        self.leave(0, 1);
+    }
+
+    /// So many have had their places, and are written or not.
+    pub(super) fn leave(&self, written: u64, dropped: u64) {
+        self.waiting.fetch_sub(written + dropped, Relaxed);
+        self.written.fetch_add(written, Relaxed);
+        self.dropped.fetch_add(dropped, Relaxed);
     }
 
     pub(super) fn dropped(&self) -> u64 {

@@ -6,6 +6,7 @@ use std::{
         Arc, PoisonError, RwLock,
         mpsc::{Receiver, RecvTimeoutError, SyncSender},
     },
+    thread,
     time::{Duration, Instant},
 };
 
@@ -13,6 +14,12 @@ use super::{Condition, LogFormat, Output, Privacy, condition::in_words, counts::
 
 /// How often it is said how many lines were dropped, and how long the end waits for the last lines.
 pub(super) const PATIENCE: Duration = Duration::from_secs(1);
+
+/// For how long lines are gathered where one comes right behind another: waking the thread costs more than a line.
+const GATHER: Duration = Duration::from_millis(1);
+
+/// Octets of lines that are written at once.
+const BATCH: usize = 64 * 1024;
 
 /// What the queue holds.
 pub(super) enum Entry {
@@ -54,7 +61,7 @@ impl Write for Writer {
         let shown = shown.map_or_else(|| line.to_vec(), String::into_bytes);
         self.counting.queues();
         if self.queue.try_send(Entry::Line(shown)).is_err() {
-            self.counting.leaves(false);
+            self.counting.finds_no_room();
         }
         Ok(line.len())
     }
@@ -64,9 +71,26 @@ impl Write for Writer {
     }
 }
 
+/// Takes what waits in the queue behind a line, and returns how many lines there are, and what is behind them that is
+/// none.
+fn gather(queue: &Receiver<Entry>, batch: &mut Vec<u8>) -> (u64, Option<Entry>) {
+    let mut lines = 1;
+    while batch.len() < BATCH {
+        match queue.try_recv() {
+            Ok(Entry::Line(line)) => {
+                batch.extend_from_slice(&line);
+                lines += 1;
+            }
+            Ok(other) => return (lines, Some(other)),
+            Err(_) => break,
+        }
+    }
+    (lines, None)
+}
+
 /// Writes what is queued, for as long as the program runs.
 pub(super) fn write_all(
-    lines: &Receiver<Entry>,
+    queue: &Receiver<Entry>,
     counting: &Counting,
     condition: &Condition,
     mut output: Output,
@@ -74,17 +98,30 @@ pub(super) fn write_all(
     // Lines that it is said of that they were dropped, and of how many of them that is written.
     let (mut told, mut written) = (0, 0);
     let mut last = Instant::now();
+    let (mut behind, mut wrote) = (None, None::<Instant>);
     loop {
-        match lines.recv_timeout(PATIENCE) {
-            Ok(Entry::Line(line)) if condition.write(&mut output, &line) => {
-                counting.leaves(true);
-                written = told;
-            }
-            // A full disk, or a reader that has gone, is no reason to stop. What is said of lines that are lost is
-            // said again until it is written, which shows when it can be.
-            Ok(Entry::Line(_)) => {
-                counting.leaves(false);
-                told = written;
+        let entry = match behind.take() {
+            Some(entry) => Ok(entry),
+            None => queue.recv_timeout(PATIENCE),
+        };
+        match entry {
+            Ok(Entry::Line(mut batch)) => {
+                let is_busy = wrote.is_some_and(|wrote| wrote.elapsed() < GATHER);
+                if is_busy {
+                    thread::sleep(GATHER);
+                }
+                let lines;
+                (lines, behind) = gather(queue, &mut batch);
+                let done = condition.write(&mut output, &batch).min(lines);
+                counting.leave(done, lines - done);
+                wrote = Some(Instant::now());
+                if done == lines {
+                    written = told;
+                } else {
+                    // A full disk, or a reader that has gone, is no reason to stop. What is said of lines that are lost is
+                    // said again until it is written, which shows when it can be.
+                    told = written;
+                }
             }
             Ok(Entry::Flush(written)) => _ = written.try_send(()),
             Ok(Entry::Turn(Some(next))) => output = next,
