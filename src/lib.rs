@@ -192,6 +192,7 @@ pub mod client;
 pub mod connector;
 pub mod datagram;
 pub mod error;
+pub mod gssapi;
 pub mod guide;
 pub mod io;
 pub mod layer;

@@ -15,6 +15,7 @@ mod blocking_verifier;
 mod deadline;
 mod dialled;
 mod early_data;
+mod encapsulation;
 mod gssapi_frames;
 #[cfg(feature = "users")]
 mod hostile;

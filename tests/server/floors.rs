@@ -25,6 +25,8 @@ const HOUSE: &[(&str, &str)] = &[
 
     ("tls", "io admission error"),
 
+    ("gssapi", "proto io error"),
+
     ("session", "proto io admission relay error"),
 
     ("client", "proto io admission relay datagram error session"),

@@ -29,6 +29,8 @@ const WAITS: &[(&str, usize, usize, &str)] = &[
     ("layer/auth/combinators.rs", 6, 3, STATED),
     ("session/allowed_or_refused.rs", 1, 1, ""),
     ("io/message.rs", 6, 6, ""),
+    ("gssapi/incoming.rs", 3, 0, ENCAPSULATED),
+    ("gssapi/stream.rs", 6, 0, ENCAPSULATED),
     ("session/box_tunnel.rs", 1, 1, ""),
     ("session/admission.rs", 1, 0, BALANCER),
     ("session/share.rs", 2, 0, STORES),
@@ -87,6 +89,7 @@ const DRAIN: &str = "a server that drains: tests/http/draining.rs";
 const TLS: &str = "a stream of TLS: tests/tls";
 const ACCEPT: &str = "a connection that broke before it was accepted: tests/server/accept.rs";
 const SLOW: &str = "a slow receiver behind a reset: tests/relay/resets.rs";
+const ENCAPSULATED: &str = "a stream of messages: tests/protocol/encapsulation.rs";
 const FULL: &str = "a client behind more than is read ahead, a PROXY header: tests/protocol/early_data.rs, proxy_protocol.rs";
 const UNWRITABLE: &str = "a UDP socket without room, which takes a slow network: .ci/namespaces";
 
