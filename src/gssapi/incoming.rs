@@ -70,7 +70,7 @@ impl Incoming {
     }
 }
 
-/// Reads what there is, at most as much as there is room; 0 at the end.
+/// Reads what has come and fits; 0 at the end.
 fn poll_some<Io>(cx: &mut Context<'_>, io: &mut Io, room: &mut [u8]) -> Poll<io::Result<usize>>
 where
     Io: AsyncRead + Unpin,

@@ -39,7 +39,7 @@ macro_rules! rooms {
 }
 
 rooms! {
-    proto io admission relay datagram error session tls client rules layer connector redis server guide
+    proto io admission relay datagram error session tls client rules layer connector redis server gssapi guide
 }
 
 #[test]

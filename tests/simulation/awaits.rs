@@ -109,6 +109,7 @@ const ROOMS: &[&str] = &[
     "connector/associate/client",
     "datagram",
     "datagram/frames",
+    "gssapi",
     "io",
     "relay",
 ];
