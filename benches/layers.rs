@@ -15,7 +15,6 @@
     clippy::print_stdout
 )]
 
-#[allow(dead_code, reason = "other benches use the rest")]
 mod harness;
 
 use std::{
@@ -138,10 +137,13 @@ async fn session<S: Service<Accepted<DuplexStream>, Error = BoxError>>(stack: S)
 struct Line {
     name: &'static str,
     /// Seconds of so many sessions.
-    time: Box<dyn Fn(&Runtime, usize) -> f64>,
+    time: Time,
     /// Allocations and bytes of a session, and the bytes of an open tunnel.
-    count: Box<dyn Fn(&Runtime) -> [f64; 3]>,
+    count: Count,
 }
+
+type Time = Box<dyn Fn(&Runtime, usize) -> f64>;
+type Count = Box<dyn Fn(&Runtime) -> [f64; 3]>;
 
 impl Line {
     fn new<S>(name: &'static str, stack: S) -> Self

@@ -2,7 +2,7 @@
 
 use std::{
     mem::take,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -79,7 +79,19 @@ impl FleetUsers {
 
 /// Names whose accounts have changed, for those who close their tunnels. Clones are one.
 #[derive(Clone, Default)]
-pub(crate) struct Changed(Arc<(Mutex<Vec<Box<[u8]>>>, Notify)>);
+pub(crate) struct Changed(Arc<Waiting>);
+
+#[derive(Default)]
+struct Waiting {
+    names: Mutex<Vec<Box<[u8]>>>,
+    told: Notify,
+}
+
+impl Waiting {
+    fn names(&self) -> MutexGuard<'_, Vec<Box<[u8]>>> {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 impl Changed {
     /// Follows the accounts of a fleet.
@@ -87,10 +99,8 @@ impl Changed {
         let changed = self.clone();
         RedisAccountsLayer::builder(redis)
             .on_change(move |names| {
-                let (all, told) = &*changed.0;
-                let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
-                all.extend_from_slice(names);
-                told.notify_one();
+                changed.0.names().extend_from_slice(names);
+                changed.0.told.notify_one();
             })
             .build()
     }
@@ -101,13 +111,12 @@ impl Changed {
     ///
     /// None is lost.
     pub(crate) async fn next(&self) -> Vec<Box<[u8]>> {
-        let (all, told) = &*self.0;
         loop {
-            let names = take(&mut *all.lock().unwrap_or_else(PoisonError::into_inner));
+            let names = take(&mut *self.0.names());
             if !names.is_empty() {
                 return names;
             }
-            told.notified().await;
+            self.0.told.notified().await;
         }
     }
 }
