@@ -253,7 +253,11 @@ fn a_reload_says_what_needs_a_restart() {
     let mut server = file.server();
     server.signal(Signal::HUP);
     server.says("reloaded");
-    fs::write(&file.0, "[limits]\nquota_day = 3\n").unwrap();
+    fs::write(
+        &file.0,
+        "[limits]\nquota_day = 3\n[log]\nformat = \"json\"\n",
+    )
+    .unwrap();
     server.signal(Signal::HUP);
     server.says("change with a restart only");
     server.says("reloaded");
