@@ -40,6 +40,7 @@ fn ids_are_written_as_formats_write_them() {
 fn addresses_are_written_as_formats_write_them() {
     for address in [
         "0.0.0.0",
+        "1.10.99.100",
         "192.0.2.1",
         "255.255.255.255",
         "::1",

@@ -63,27 +63,47 @@ fn write_digits(line: &mut String, mut number: u64, least: usize) {
 
 /// The id of a session: 16 digits of what all have in common, and its number.
 pub(crate) fn write_id(line: &mut String, instance: u64, number: u64) {
-    for octet in instance.to_be_bytes() {
-        for half in [octet >> 4, octet & 15] {
-            line.push(char::from_digit(half.into(), 16).unwrap_or('0'));
-        }
+    let mut room = [b'-'; 17];
+    for (place, shift) in room.iter_mut().zip((0..16).rev()) {
+        let half = (instance >> (4 * shift) & 15) as u8;
+        *place = half + if half < 10 { b'0' } else { b'a' - 10 };
     }
-    line.push('-');
+    line.push_str(str::from_utf8(&room).unwrap_or_default());
     digits(line, number);
 }
 
+/// An address. All of one of IPv4 at once, since a line has several.
 pub(crate) fn write_ip(line: &mut String, address: IpAddr) {
-    match address {
-        IpAddr::V4(address) => {
-            for (place, octet) in address.octets().into_iter().enumerate() {
-                if place > 0 {
-                    line.push('.');
-                }
-                digits(line, octet.into());
-            }
+    let address = match address {
+        IpAddr::V4(address) => address,
+        IpAddr::V6(address) => {
+            _ = write!(line, "{address}");
+            return;
         }
-        IpAddr::V6(address) => _ = write!(line, "{address}"),
+    };
+    let mut room = [0; 15];
+    let mut places = room.iter_mut();
+    let mut len = 0;
+    let mut put = |octet: u8| {
+        if let Some(place) = places.next() {
+            *place = octet;
+            len += 1;
+        }
+    };
+    for (number, octet) in address.octets().into_iter().enumerate() {
+        if number > 0 {
+            put(b'.');
+        }
+        if octet >= 100 {
+            put(b'0' + octet / 100);
+        }
+        if octet >= 10 {
+            put(b'0' + octet / 10 % 10);
+        }
+        put(b'0' + octet % 10);
     }
+    let text = room.get(..len).unwrap_or_default();
+    line.push_str(str::from_utf8(text).unwrap_or_default());
 }
 
 thread_local! {
