@@ -2,7 +2,6 @@
 
 use std::{
     io::Read,
-    net::TcpStream,
     time::{Duration, Instant},
 };
 
@@ -16,21 +15,6 @@ use crate::{
 
 /// Of `s3cret`, made by `htpasswd -nbB -C 4`.
 const SECRET: &str = "$2y$04$LYGA6bHyAcETIo70FXXqZOz49.AK1SKAhy9Rtmdxai15VaHtTAQ.G";
-
-fn log_in(node: &Node, name: &str, password: &str) -> (bool, TcpStream) {
-    let mut client = node.server.connect();
-    let length = |text: &str| u8::try_from(text.len()).unwrap();
-    let login = [
-        b"\x05\x01\x02\x01",
-        &[length(name)][..],
-        name.as_bytes(),
-        &[length(password)],
-        password.as_bytes(),
-    ]
-    .concat();
-    let verdict = exchange(&mut client, &login, 4);
-    (verdict == b"\x05\x02\x01\x00", client)
-}
 
 fn write(redis: &Redis, name: &str, more: &str) {
     let account = format!("{{\"hash\": \"{SECRET}\"{more}}}");
@@ -50,20 +34,20 @@ fn accounts_of_redis_are_users_of_all_servers() {
     let (one, two) = (Node::join(&redis, &more), Node::join(&redis, &more));
     let target = target();
     let tunnels = [&one, &two].map(|node| {
-        let (right, mut client) = log_in(node, "jack", "s3cret");
+        let (right, mut client) = node.log_in("jack", "s3cret");
         assert!(right);
         assert_eq!(exchange(&mut client, &connect_request(target), 10)[1], 0);
         client
     });
     // Groups are those of the account: nothing lets her anywhere.
-    let (right, mut client) = log_in(&one, "jill", "s3cret");
+    let (right, mut client) = one.log_in("jill", "s3cret");
     assert!(right);
     assert_eq!(exchange(&mut client, &connect_request(target), 10)[1], 2);
     for (name, password) in [("jack", "wrong"), ("nobody", "s3cret"), ("jack", SECRET)] {
-        assert!(!log_in(&two, name, password).0, "{name}");
+        assert!(!two.log_in(name, password).0, "{name}");
     }
     // Those of the file are asked for there alone.
-    assert!(log_in(&two, "joe", "x").0);
+    assert!(two.log_in("joe", "x").0);
 
     // Who is gone is gone everywhere, with tunnels and what was remembered.
     redis.cli(&["HDEL", "tower-socks:accounts", "jack"]);
@@ -74,14 +58,14 @@ fn accounts_of_redis_are_users_of_all_servers() {
         assert_eq!(tunnel.read(&mut [0]).unwrap_or(0), 0);
     }
     for node in [&one, &two] {
-        assert!(!log_in(node, "jack", "s3cret").0);
+        assert!(!node.log_in("jack", "s3cret").0);
     }
 
     // Who is known logs in while Redis is away.
     redis.kill();
-    assert!(log_in(&one, "jill", "s3cret").0);
-    assert!(!log_in(&one, "jill", "wrong").0);
-    assert!(log_in(&two, "jill", "s3cret").0);
+    assert!(one.log_in("jill", "s3cret").0);
+    assert!(!one.log_in("jill", "wrong").0);
+    assert!(two.log_in("jill", "s3cret").0);
 }
 
 #[test]
@@ -89,7 +73,7 @@ fn a_reload_begins_with_them_and_ends_with_them() {
     let redis = Redis::start();
     write(&redis, "jack", ", \"groups\": [\"staff\"]");
     let mut node = Node::join(&redis, RULES);
-    assert!(!log_in(&node, "jack", "s3cret").0);
+    assert!(!node.log_in("jack", "s3cret").0);
     for (accounts, other) in [
         ("accounts = true\n", ""),
         ("accounts = true\n", "[timeouts]\nidle = \"9m\"\n"),
@@ -98,12 +82,12 @@ fn a_reload_begins_with_them_and_ends_with_them() {
             .write(&text(&redis, &format!("{accounts}{RULES}{other}")));
         node.server.signal(Signal::HUP);
         node.server.says("reloaded");
-        assert!(log_in(&node, "jack", "s3cret").0);
+        assert!(node.log_in("jack", "s3cret").0);
     }
     node.file.write(&text(&redis, RULES));
     node.server.signal(Signal::HUP);
     node.server.says("reloaded");
-    assert!(!log_in(&node, "jack", "s3cret").0);
+    assert!(!node.log_in("jack", "s3cret").0);
 }
 
 #[test]
@@ -111,10 +95,10 @@ fn without_accounts_nobody_gets_in_and_the_log_says_so() {
     let redis = Redis::start();
     let mut node = Node::join(&redis, &format!("accounts = true\n{RULES}"));
     let began = Instant::now();
-    assert!(!log_in(&node, "jack", "s3cret").0);
+    assert!(!node.log_in("jack", "s3cret").0);
     assert!(began.elapsed() < Duration::from_secs(8));
     node.server.says("accounts");
     // Once there are some, they are there without a restart.
     write(&redis, "jack", "");
-    until("he is known", || log_in(&node, "jack", "s3cret").0);
+    until("he is known", || node.log_in("jack", "s3cret").0);
 }

@@ -39,18 +39,26 @@ impl Node {
         Self { server, file }
     }
 
-    /// Asks for a tunnel: the reply code, and the connection.
-    pub(crate) fn connect(&self, user: &str, target: SocketAddr) -> (u8, TcpStream) {
+    /// Logs in: whether that is right, and the connection.
+    pub(crate) fn log_in(&self, name: &str, password: &str) -> (bool, TcpStream) {
         let mut client = self.server.connect();
-        let length = u8::try_from(user.len()).unwrap();
+        let length = |text: &str| u8::try_from(text.len()).unwrap();
         let login = [
             b"\x05\x01\x02\x01",
-            &[length][..],
-            user.as_bytes(),
-            b"\x01x",
+            &[length(name)][..],
+            name.as_bytes(),
+            &[length(password)],
+            password.as_bytes(),
         ]
         .concat();
-        assert_eq!(exchange(&mut client, &login, 4), b"\x05\x02\x01\x00");
+        let verdict = exchange(&mut client, &login, 4);
+        (verdict == b"\x05\x02\x01\x00", client)
+    }
+
+    /// Asks for a tunnel: the reply code, and the connection.
+    pub(crate) fn connect(&self, user: &str, target: SocketAddr) -> (u8, TcpStream) {
+        let (right, mut client) = self.log_in(user, "x");
+        assert!(right, "{user}");
         let reply = exchange(&mut client, &connect_request(target), 10);
         (reply[1], client)
     }

@@ -91,6 +91,17 @@ fn users_and_groups_have_their_own_numbers_which_a_reload_changes() {
     }
 }
 
+/// Has joe use what is left, 6 to 8 kB: the echo of so much is cut off.
+fn use_up(server: &mut Server, target: SocketAddr) {
+    let (code, mut client) = connect(server, "joe", target);
+    assert_eq!(code, 0);
+    client.write_all(&[7; 6_000]).unwrap();
+    let mut heard = Vec::new();
+    let _ = client.read_to_end(&mut heard);
+    assert!(heard.len() <= 2_000, "{}", heard.len());
+    server.says("has used its quota up");
+}
+
 #[test]
 fn quotas_survive_a_restart_and_a_reload_changes_them() {
     let folder = std::env::temp_dir().join(format!("tower-socks-quotas-{}", std::process::id()));
@@ -116,14 +127,7 @@ fn quotas_survive_a_restart_and_a_reload_changes_them() {
     assert!(saved.contains("\n12000 12000 user:joe\nend 1\n"), "{saved}");
 
     let mut server = file.server();
-    let (code, mut client) = connect(&server, "joe", target);
-    assert_eq!(code, 0);
-    // 8 kB are left: this echo is cut off.
-    client.write_all(&[7; 6_000]).unwrap();
-    let mut heard = Vec::new();
-    let _ = client.read_to_end(&mut heard);
-    assert!(heard.len() <= 2_000, "{}", heard.len());
-    server.says("has used its quota up");
+    use_up(&mut server, target);
     assert_eq!(connect(&server, "joe", target).0, 2);
     reload(&mut server, &file, &text("40 kB"));
     let (code, mut client) = connect(&server, "joe", target);
@@ -167,13 +171,7 @@ fn quotas_go_on_in_another_file_and_with_other_days() {
 
     // A later start has all of it, and counts on.
     let mut server = file.server();
-    let (code, mut client) = connect(&server, "joe", target);
-    assert_eq!(code, 0);
-    client.write_all(&[7; 6_000]).unwrap();
-    let mut heard = Vec::new();
-    let _ = client.read_to_end(&mut heard);
-    assert!(heard.len() <= 2_000, "{}", heard.len());
-    server.says("has used its quota up");
+    use_up(&mut server, target);
     fs::remove_dir_all(&folder).unwrap();
 }
 
