@@ -12,6 +12,8 @@ use std::{
     },
 };
 
+use rustix::thread::{CapabilitySet, capabilities};
+
 /// The default of Linux, in pages.
 const PAGES: usize = 16_384;
 
@@ -58,10 +60,14 @@ pub(super) fn is_refused() -> bool {
     REFUSED.load(Relaxed) > 0 && REFUSED.fetch_update(Relaxed, Relaxed, less).is_ok()
 }
 
-/// Half of the quota, in bytes.
+/// Half of the quota, in bytes. There is none for who has privileges.
 fn share() -> usize {
     static SHARE: OnceLock<usize> = OnceLock::new();
     *SHARE.get_or_init(|| {
+        let privileges = CapabilitySet::SYS_RESOURCE | CapabilitySet::SYS_ADMIN;
+        if capabilities(None).is_ok_and(|own| own.effective.intersects(privileges)) {
+            return usize::MAX;
+        }
         let stated = fs::read_to_string("/proc/sys/fs/pipe-user-pages-soft").ok();
         let pages = stated.and_then(|text| text.trim().parse().ok());
         match pages.unwrap_or(PAGES) {
