@@ -126,8 +126,7 @@ fn main() -> ExitCode {
             Task::Check => check::check(&flags, &settings),
             Task::Serve => {
                 let given = (sockets, taken);
-                let running =
-                    Running::start(flags, given, &settings.fixed, log.condition(), &records);
+                let running = Running::start(flags, given, &settings, log.condition(), &records);
                 running.await?.run().await.map(|()| ExitCode::SUCCESS)
             }
         }

@@ -59,10 +59,11 @@ impl Running {
     pub(crate) async fn start(
         flags: Flags,
         (mut passed, mut taken): (Sockets, Option<Taken>),
-        fixed: &Fixed,
+        first: &Settings,
         log: Condition,
         records: &Records,
     ) -> Result<Self, BoxError> {
+        let fixed = &first.fixed;
         descriptors::raise_limit();
         // Caught before anybody can connect.
         let (reload, anew) = (signals::reload()?, signals::upgrade()?);
@@ -76,7 +77,7 @@ impl Running {
         let settings = Settings::load(
             &flags,
             &sockets.bound().with_status(prepared.status.address()),
-            None,
+            first.users_file.as_ref(),
         )?;
         settings.leaves.clone()?;
         let shared = Shared::new(&settings, records.clone())?;

@@ -31,11 +31,7 @@ impl<M: MakeMeter> Limiter for QuotaLimiter<M> {
     type Permit = ();
 
     fn admit(&self, request: &Request) -> Admission<()> {
-        match self.0.meter(request) {
-            Admission::Permit(_) => Admission::Permit(()),
-            Admission::Refused(refusal) => Admission::Refused(refusal),
-            Admission::Later(later) => Admission::Later(Box::pin(async { later.await.map(drop) })),
-        }
+        self.0.meter(request).map(drop)
     }
 }
 

@@ -30,6 +30,25 @@ impl<P> Admission<P> {
             Self::Later(_) => None,
         }
     }
+
+    /// Maps the permit, now or later.
+    ///
+    /// ```
+    /// use tower_socks::session::Admission;
+    ///
+    /// assert_eq!(Admission::Permit(2).map(|permit| permit + 1).now().unwrap().unwrap(), 3);
+    /// ```
+    #[must_use]
+    pub fn map<Q>(self, map: impl FnOnce(P) -> Q + Send + 'static) -> Admission<Q>
+    where
+        P: 'static,
+    {
+        match self {
+            Self::Permit(permit) => Admission::Permit(map(permit)),
+            Self::Refused(refusal) => Admission::Refused(refusal),
+            Self::Later(later) => Admission::Later(Box::pin(async { later.await.map(map) })),
+        }
+    }
 }
 
 impl<P> From<Result<P, Refusal>> for Admission<P> {

@@ -248,6 +248,22 @@ async fn two_proxies_share_the_requests_of_a_key() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_limit_that_is_not_there_admits_and_one_that_is_decides() {
+    let none = None::<ConcurrentTunnels<fn(&Request) -> Option<User>>>;
+    assert!(admitted(&none, "joe").await.unwrap().is_none());
+    for mood in [Mood::Now, Mood::Later] {
+        let store = Tunnels::new(mood);
+        let limit = Some(ConcurrentTunnels::new(1, key::user).with_store(store.clone()));
+        let permit = admitted(&limit, "joe").await.unwrap();
+        assert!(permit.is_some());
+        assert_eq!(store.open("joe"), 1);
+        assert!(admitted(&limit, "joe").await.is_err());
+        drop(permit);
+        assert_eq!(store.open("joe"), 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn two_limits_cost_one_trip() {
     let (rate, store) = (Rate(Mood::Later, Arc::default()), Tunnels::new(Mood::Later));
     let three = NonZeroU32::new(3).unwrap();

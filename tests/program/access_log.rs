@@ -208,49 +208,9 @@ fn squids_format_is_as_squid_writes_it() {
     assert_eq!(line.split_ascii_whitespace().count(), 10, "{line}");
 }
 
-#[test]
-fn squids_format_has_what_was_forwarded() {
+/// A server of HTTP that has nothing.
+fn origin() -> SocketAddr {
     let origin = TcpListener::bind("127.0.0.1:0").unwrap();
-    let target = origin.local_addr().unwrap();
-    std::thread::spawn(move || {
-        for stream in origin.incoming() {
-            let mut stream = stream.unwrap();
-            let mut head = BufReader::new(stream.try_clone().unwrap()).lines();
-            while head.next().unwrap().unwrap() != "" {}
-            let answer =
-                b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno";
-            stream.write_all(answer).unwrap();
-        }
-    });
-    for (privacy, url) in [
-        ("", format!("http://{target}/a%20b'/c")),
-        (
-            "[log]\ntargets = \"domain\"\n",
-            format!("http://127.0.0.0:{}/", target.port()),
-        ),
-        ("[log]\ntargets = \"none\"\n", "-".to_owned()),
-    ] {
-        let folder = Folder::new("forwarded");
-        let file = folder.settings(&format!("format = \"squid\"\n{privacy}"));
-        let server = file.server();
-        let mut client = server.connect();
-        let request = format!(
-            "POST http://{target}/a%20b'/c?secret=1 HTTP/1.1\r\nHost: {target}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-        );
-        client.write_all(request.as_bytes()).unwrap();
-        let mut answer = String::new();
-        client.read_to_string(&mut answer).unwrap();
-        assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
-        let line = lines(&folder.log(), 1).remove(0);
-        let fields: Vec<_> = line.split_ascii_whitespace().collect();
-        assert_eq!(fields[3], "TCP_MISS/404", "{line}");
-        assert_eq!(fields[5..7], ["POST", &url.replace('\'', "%27")], "{line}");
-    }
-}
-
-#[test]
-fn json_has_what_was_forwarded() {
-    let origin = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let target = origin.local_addr().unwrap();
     thread::spawn(move || {
         for stream in origin.incoming() {
@@ -262,6 +222,46 @@ fn json_has_what_was_forwarded() {
             stream.write_all(answer).unwrap();
         }
     });
+    target
+}
+
+/// Posts nothing there through the proxy, which is not found.
+fn posts(server: &Server, target: SocketAddr, path: &str) {
+    let mut client = server.connect();
+    let request = format!(
+        "POST http://{target}{path} HTTP/1.1\r\nHost: {target}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    );
+    client.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
+}
+
+#[test]
+fn squids_format_has_what_was_forwarded() {
+    let target = origin();
+    for (privacy, url) in [
+        ("", format!("http://{target}/a%20b'/c")),
+        (
+            "[log]\ntargets = \"domain\"\n",
+            format!("http://127.0.0.0:{}/", target.port()),
+        ),
+        ("[log]\ntargets = \"none\"\n", "-".to_owned()),
+    ] {
+        let folder = Folder::new("forwarded");
+        let file = folder.settings(&format!("format = \"squid\"\n{privacy}"));
+        let server = file.server();
+        posts(&server, target, "/a%20b'/c?secret=1");
+        let line = lines(&folder.log(), 1).remove(0);
+        let fields: Vec<_> = line.split_ascii_whitespace().collect();
+        assert_eq!(fields[3], "TCP_MISS/404", "{line}");
+        assert_eq!(fields[5..7], ["POST", &url.replace('\'', "%27")], "{line}");
+    }
+}
+
+#[test]
+fn json_has_what_was_forwarded() {
+    let target = origin();
     for (privacy, path) in [
         ("", Some("/a%20b\"/c")),
         ("[log]\ntargets = \"domain\"\n", None),
@@ -270,13 +270,7 @@ fn json_has_what_was_forwarded() {
         let folder = Folder::new("json-forwarded");
         let file = folder.settings(privacy);
         let server = file.server();
-        let mut client = server.connect();
-        let request = format!(
-            "POST http://{target}/a%20b\"/c?secret=1 HTTP/1.1\r\nHost: {target}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-        );
-        client.write_all(request.as_bytes()).unwrap();
-        let mut answer = String::new();
-        client.read_to_string(&mut answer).unwrap();
+        posts(&server, target, "/a%20b\"/c?secret=1");
         let line = line(&folder.log());
         assert_eq!(line["http.request.method"], "POST", "{line}");
         assert_eq!(line["http.response.status_code"], 404, "{line}");

@@ -33,7 +33,7 @@ const WAITS: &[(&str, usize, usize, &str)] = &[
     ("gssapi/stream.rs", 6, 0, ENCAPSULATED),
     ("session/box_tunnel.rs", 1, 1, ""),
     ("session/admission.rs", 1, 0, BALANCER),
-    ("session/share.rs", 2, 0, STORES),
+    ("session/share.rs", 3, 0, STORES),
     ("session/draining.rs", 2, 0, DRAIN),
     ("connector/direct/happy_eyeballs.rs", 5, 5, ""),
     ("connector/direct/service.rs", 7, 6, ANNOUNCED),

@@ -151,31 +151,22 @@ impl Server {
         let example = options.example.display().to_string();
         let listen = address.to_string();
         let ip = address.ip().to_string();
+        let by_file = |stated: String| {
+            let flags = ["--listen", &listen, "--config", &stated, "--open"];
+            let flags = flags.map(String::from);
+            [example.clone()].into_iter().chain(flags).collect()
+        };
         Ok(match self {
             Self::Example => {
                 let text = amount.map_or_else(|| files::DEFAULT.to_owned(), Amount::file);
                 let stated = file(text)?;
-                vec![
-                    example,
-                    "--listen".into(),
-                    listen,
-                    "--config".into(),
-                    stated,
-                    "--open".into(),
-                ]
+                by_file(stated)
             }
             Self::Everything => {
                 let metrics = free_port().await?;
                 let lines = work.join(format!("everything.{port}.lines"));
                 let stated = file(everything::file(metrics, &lines))?;
-                vec![
-                    example,
-                    "--listen".into(),
-                    listen,
-                    "--config".into(),
-                    stated,
-                    "--open".into(),
-                ]
+                by_file(stated)
             }
             Self::ShortStack | Self::FastSocks5 => vec![own(self.name())?, listen],
             Self::CopyLoop => {

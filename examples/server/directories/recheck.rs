@@ -28,8 +28,7 @@ pub(crate) async fn recheck(shared: Shared) {
             continue;
         }
         for (directory, name) in &gone {
-            directories.gone.insert(name.as_bytes());
-            shared.remembered.forget(name);
+            forget(&shared, &directories, name.as_bytes());
             tracing::info!(
                 user = name.escape_debug().to_string(),
                 "{directory} no longer knows a user, whose tunnels are closed"
@@ -46,10 +45,9 @@ pub(crate) async fn follow_accounts(shared: Shared) {
     loop {
         let names = shared.fleet.changed_accounts().await;
         let accounts = shared.accounts();
-        let gone = accounts.borrow().directories().gone.clone();
+        let directories = accounts.borrow().directories().clone();
         for name in &names {
-            gone.insert(name);
-            shared.remembered.forget(name);
+            forget(&shared, &directories, name);
         }
         tracing::info!(
             users = names.len(),
@@ -57,6 +55,12 @@ pub(crate) async fn follow_accounts(shared: Shared) {
         );
         shared.policy().recheck();
     }
+}
+
+/// Forgets who was verified by that name until now. Their tunnels are closed once the policy is asked again.
+fn forget(shared: &Shared, directories: &Directories, name: &[u8]) {
+    directories.gone.insert(name);
+    shared.remembered.forget(name);
 }
 
 /// Waits until users are to be looked for again.

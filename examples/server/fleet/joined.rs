@@ -18,7 +18,7 @@ use tower_socks::{
 use super::{
     Stated,
     node::{ALONE, Node, Others},
-    place::{Asked, Place},
+    place::Place,
     users::{Changed, FleetUsers},
 };
 use crate::{
@@ -228,7 +228,7 @@ impl InForce {
     /// Asks for a quota at the same time as for these limits.
     pub(crate) fn with_quota<L: Limiter>(&self, limiter: L) -> impl Limiter + use<L> {
         let quota = self.joined().map(|joined| joined.quota.limiter());
-        (limiter, Asked(quota))
+        (limiter, quota)
     }
 
     /// Who is closest to what is counted together.

@@ -8,7 +8,7 @@ use std::{
 use tower_socks::{
     Request,
     io::{Direction, DropReason, Meter},
-    layer::{limit::Limiter, meter::MakeMeter},
+    layer::meter::MakeMeter,
     session::Admission,
 };
 
@@ -24,21 +24,11 @@ impl<H: MakeMeter, T: MakeMeter> MakeMeter for Place<H, T> {
 
     fn meter(&self, request: &Request) -> Admission<Option<Self::Meter>> {
         match self {
-            Self::Here(here) => of(here.meter(request), Place::Here),
-            Self::Together(together) => of(together.meter(request), Place::Together),
-        }
-    }
-}
-
-fn of<M: Send + 'static, N: Send + 'static>(
-    admission: Admission<Option<M>>,
-    place: fn(M) -> N,
-) -> Admission<Option<N>> {
-    match admission {
-        Admission::Permit(meter) => Admission::Permit(meter.map(place)),
-        Admission::Refused(refusal) => Admission::Refused(refusal),
-        Admission::Later(later) => {
-            Admission::Later(Box::pin(async move { Ok(later.await?.map(place)) }))
+            Self::Here(here) => here.meter(request).map(|meter| meter.map(Place::Here)),
+            Self::Together(together) => {
+                let meter = together.meter(request);
+                meter.map(|meter| meter.map(Place::Together))
+            }
         }
     }
 }
@@ -80,27 +70,6 @@ impl<H: Meter, T: Meter> Meter for Place<H, T> {
         match self {
             Self::Here(meter) => meter.dropped(reason, count),
             Self::Together(meter) => meter.dropped(reason, count),
-        }
-    }
-}
-
-/// Admits all requests, where there is nobody to ask.
-#[derive(Clone, Debug)]
-pub(crate) struct Asked<L>(pub(crate) Option<L>);
-
-impl<L: Limiter> Limiter for Asked<L> {
-    type Permit = ();
-
-    fn admit(&self, request: &Request) -> Admission<()> {
-        match &self.0 {
-            None => Admission::Permit(()),
-            Some(limiter) => match limiter.admit(request) {
-                Admission::Permit(_) => Admission::Permit(()),
-                Admission::Refused(refusal) => Admission::Refused(refusal),
-                Admission::Later(later) => {
-                    Admission::Later(Box::pin(async { later.await.map(drop) }))
-                }
-            },
         }
     }
 }

@@ -60,6 +60,18 @@ pub trait Limiter: Clone + Send + Sync + 'static {
     fn admit(&self, request: &Request) -> Admission<Self::Permit>;
 }
 
+/// Asks it if it is there, and admits all requests otherwise.
+impl<L: Limiter> Limiter for Option<L> {
+    type Permit = Option<L::Permit>;
+
+    fn admit(&self, request: &Request) -> Admission<Self::Permit> {
+        match self {
+            Some(limiter) => limiter.admit(request).map(Some),
+            None => Admission::Permit(None),
+        }
+    }
+}
+
 /// Asks both at once, so that two whose counts are across a network cost one round trip. A request is admitted by both or by
 /// neither; the refusal is that of the first that refuses.
 impl<A: Limiter, B: Limiter> Limiter for (A, B) {
