@@ -14,12 +14,18 @@ pub trait Context: Send + 'static {
     /// Where the context has ended, or cannot encrypt. The connection is given up.
     fn wrap(&mut self, confidential: bool, message: &[u8]) -> Result<Vec<u8>, BoxError>;
 
+    /// Whether it can encrypt (`GSS_C_CONF_FLAG`). Where it cannot, no level is agreed on that needs it.
+    fn can_encrypt(&self) -> bool;
+
     /// Unwraps a token of the peer (`gss_unwrap`). It has 0 to 65,535 octets, and may be anything.
+    ///
+    /// A token that is genuine and new, but follows a gap or was overtaken (`GSS_S_GAP_TOKEN`, `GSS_S_UNSEQ_TOKEN`), is
+    /// unwrapped [out of turn](Unwrapped::out_of_turn).
     ///
     /// # Errors
     ///
-    /// Where the token was not made by the peer with these keys, or came before, or not in its turn. Nothing of
-    /// the token is used then, and the connection is given up.
+    /// Where the token was not made by the peer with these keys, or came before (`GSS_S_DUPLICATE_TOKEN`,
+    /// `GSS_S_OLD_TOKEN`). Nothing of the token is used then: a stream is given up, of datagrams this one is dropped.
     fn unwrap(&mut self, token: &[u8]) -> Result<Unwrapped, BoxError>;
 
     /// Returns the octets of the longest message whose token has at most `token` octets
@@ -39,16 +45,27 @@ pub struct Unwrapped {
     pub message: Vec<u8>,
     /// Whether it was encrypted, and not only protected against change.
     pub confidential: bool,
+    /// Whether it follows a gap or was overtaken by others. Datagrams may be. In a stream something was cut
+    /// out or exchanged then, and it fails.
+    pub out_of_turn: bool,
 }
 
 impl Unwrapped {
-    /// Creates what [`Context::unwrap`] returns.
+    /// Creates what [`Context::unwrap`] returns, in its turn.
     #[must_use]
     pub const fn new(message: Vec<u8>, confidential: bool) -> Self {
         Self {
             message,
             confidential,
+            out_of_turn: false,
         }
+    }
+
+    /// Says that it was not its turn.
+    #[must_use]
+    pub const fn out_of_turn(mut self) -> Self {
+        self.out_of_turn = true;
+        self
     }
 }
 
@@ -57,6 +74,7 @@ impl fmt::Debug for Unwrapped {
         f.debug_struct("Unwrapped")
             .field("octets", &self.message.len())
             .field("confidential", &self.confidential)
+            .field("out_of_turn", &self.out_of_turn)
             .finish()
     }
 }

@@ -1,5 +1,8 @@
 //! Encapsulation by GSS-API (RFC 1961): what a security context has to offer, and the stream inside it.
 //!
+//! A [`Mechanism`], of a server, and an [`Initiator`], of a client, begin an [`Establishment`] of a context: an
+//! implementation of them is all that knows Kerberos, or the library of the system. No such library is needed here.
+//!
 //! A [`Context`] is one that stands: it wraps and unwraps messages. An [`EncapsulatedStream`] puts each piece of what is
 //! written into a message of section 5, and takes what is read out of such. It is a
 //! [`ClientStream`](crate::io::ClientStream): so an [`Authenticate`](crate::layer::auth::Authenticate) of yours that establishes
@@ -21,6 +24,10 @@
 //! impl Context for Bare {
 //!     fn wrap(&mut self, confidential: bool, message: &[u8]) -> Result<Vec<u8>, BoxError> {
 //!         Ok([&[u8::from(confidential)], message].concat())
+//!     }
+//!
+//!     fn can_encrypt(&self) -> bool {
+//!         true
 //!     }
 //!
 //!     fn unwrap(&mut self, token: &[u8]) -> Result<Unwrapped, BoxError> {
@@ -51,9 +58,11 @@
 
 mod context;
 mod incoming;
+mod mechanism;
 mod stream;
 
 pub use self::{
     context::{Context, Unwrapped},
+    mechanism::{Establishment, Initiator, Mechanism, Step},
     stream::EncapsulatedStream,
 };

@@ -103,6 +103,9 @@ impl<Io: AsyncRead + Unpin, C: Context> EncapsulatedStream<Io, C> {
             if self.confidential && !unwrapped.confidential {
                 return Poll::Ready(Err(invalid("message is not encrypted")));
             }
+            if unwrapped.out_of_turn {
+                return Poll::Ready(Err(invalid("message is not in its turn")));
+            }
             self.message = unwrapped.message;
         }
         Poll::Ready(Ok(true))

@@ -38,6 +38,10 @@ impl Context for Numbered {
         Ok(token)
     }
 
+    fn can_encrypt(&self) -> bool {
+        true
+    }
+
     fn unwrap(&mut self, token: &[u8]) -> Result<Unwrapped, BoxError> {
         let [number, confidential, message @ .., _] = token else {
             return Err("short token".into());
@@ -45,11 +49,16 @@ impl Context for Numbered {
         if token.iter().fold(0, |sum, octet| sum ^ octet) != 0 {
             return Err("changed token".into());
         }
-        if *number != self.received {
-            return Err("not its turn".into());
+        if *number < self.received {
+            return Err("it came before".into());
         }
-        self.received = self.received.wrapping_add(1);
-        Ok(Unwrapped::new(message.to_vec(), *confidential == 1))
+        let unwrapped = Unwrapped::new(message.to_vec(), *confidential == 1);
+        let in_turn = *number == self.received;
+        self.received = number.wrapping_add(1);
+        Ok(match in_turn {
+            true => unwrapped,
+            false => unwrapped.out_of_turn(),
+        })
     }
 
     fn longest_message(&mut self, _: bool, token: u16) -> Result<usize, BoxError> {
@@ -260,5 +269,7 @@ fn nothing_else_is_a_level_that_encapsulates() {
 async fn what_was_unwrapped_is_not_shown() {
     let unwrapped = Unwrapped::new(b"secret".to_vec(), true);
     let shown = format!("{unwrapped:?}");
-    assert_eq!(shown, "Unwrapped { octets: 6, confidential: true }");
+    let expected = "Unwrapped { octets: 6, confidential: true, out_of_turn: false }";
+    assert_eq!(shown, expected);
+    assert!(unwrapped.out_of_turn().out_of_turn);
 }
