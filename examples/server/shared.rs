@@ -17,6 +17,7 @@ use crate::{
     auth::UsersPolicy,
     background, fleet,
     limits::InForce,
+    listen::Door,
     names::Names,
     ports::TakenPorts,
     records::Records,
@@ -111,20 +112,32 @@ impl Shared {
         self.policy.clone()
     }
 
-    /// Refuses to let everyone in where there were users, unless somebody has said that this is meant:
-    /// a file that was emptied, or cut, looks the same.
-    pub(crate) fn opens_nothing(&self, new: &Accounts, is_open: bool) -> Result<(), String> {
-        let in_force = self.accounts.borrow();
-        if in_force.is_empty() || !new.is_empty() || is_open {
+    /// Refuses to let everyone in where there were users, certificates or permissions, unless somebody has said that this
+    /// is meant: a file that was emptied, or cut, looks the same.
+    pub(crate) fn opens_nothing(&self, new: &Settings) -> Result<(), String> {
+        if !new.accounts.is_empty() || new.is_open {
             return Ok(());
         }
+        let in_force = self.accounts.borrow();
+        let takes_anybody = |fixed: &Fixed| fixed.doors.iter().any(Door::takes_anybody);
         let before = match in_force.len() {
-            0 => "there was a directory to ask and now there is none".to_owned(),
-            users => format!("there were {users} users and now there are none"),
+            0 if in_force.is_empty() => {
+                let took_anybody = takes_anybody(&self.in_force.borrow());
+                if took_anybody || !takes_anybody(&new.fixed) {
+                    return Ok(());
+                }
+                "all listeners required certificates, or were Unix sockets, and now one does not, so that nobody would \
+                 be asked for anything"
+                    .to_owned()
+            }
+            0 => "there was a directory to ask and now there is none, so that nobody would be asked for a password"
+                .to_owned(),
+            users => format!(
+                "there were {users} users and now there are none, so that nobody would be asked for a password"
+            ),
         };
         Err(format!(
-            "{before}, so that nobody would be asked for a password: write \
-             `open = true` at the top of the file, or start with --open, if that is meant"
+            "{before}: write `open = true` at the top of the file, or start with --open, if that is meant"
         ))
     }
 

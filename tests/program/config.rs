@@ -270,6 +270,16 @@ fn a_time_zone_that_is_not_known_is_a_mistake_once_a_rule_has_hours() {
         !succeeds && said.contains("TZ in the environment"),
         "{said}"
     );
+    for elsewhere in [
+        "[[outgoing.rules]]\nfamily = \"ipv4\"\n",
+        "[[routes]]\nupstream = \"refuse\"\n",
+    ] {
+        let (succeeds, said) = check(&format!("{elsewhere}{hours}"), "Nowhere/Land");
+        assert!(
+            !succeeds && said.contains("TZ in the environment"),
+            "{elsewhere}: {said}"
+        );
+    }
     for (text, zone) in [
         (rule(""), "Nowhere/Land"),
         (

@@ -1,6 +1,9 @@
 //! SIGHUP with files that say less than before; and what stays bound whatever they say.
 
-use std::net::{SocketAddr, TcpStream};
+use std::{
+    io::{Read, Write},
+    net::{SocketAddr, TcpStream},
+};
 
 use rustix::process::Signal;
 
@@ -8,7 +11,10 @@ use crate::{
     changes::until_refused,
     support::{
         has_ipv6,
-        program::{Server, complaint, connect_request, exchange, file::File},
+        program::{
+            Server, certificates::Authority, complaint, connect_request, exchange, file::File,
+            program,
+        },
         udp::quiet_port,
     },
 };
@@ -51,6 +57,78 @@ fn a_file_that_is_emptied_does_not_open_the_proxy() {
     server.signal(Signal::HUP);
     server.says("reloaded");
     assert_eq!(method(&server), 0xff);
+}
+
+/// What keeps strangers out can be a certificate, or who may connect to a socket, in place of a password.
+#[test]
+fn nor_does_one_that_asks_for_no_certificates_any_more() {
+    let authority = Authority::new();
+    let (certificate, key) = authority.signs("").files();
+    let ca = File::new(&authority.pem);
+    let tls = format!(
+        "[tls]\ncertificate = {:?}\nkey = {:?}\n",
+        certificate.path(),
+        key.path(),
+    );
+    let required = format!("{tls}client_ca = {:?}\n", ca.path());
+    let file = File::new(&required);
+    let mut server = file.strict_server();
+    let kept = |server: &mut Server, text: &str| {
+        file.write(text);
+        server.signal(Signal::HUP);
+        let line = server.says("kept what was in force");
+        assert!(line.contains("`open = true`"), "{line}");
+    };
+    for text in [
+        "",
+        &*tls,
+        &format!("{required}client_certificates = \"optional\"\n"),
+    ] {
+        kept(&mut server, text);
+        assert!(
+            exchange_fails(&server),
+            "{text}: it serves without a certificate"
+        );
+    }
+    for text in [&required, "open = true\n", ""] {
+        file.write(text);
+        server.signal(Signal::HUP);
+        server.says("reloaded");
+    }
+    assert_eq!(method(&server), 0);
+
+    let path = File::new("");
+    std::fs::remove_file(path.path()).unwrap();
+    let file = File::new(&format!("[[listen]]\npath = {:?}\n", path.path()));
+    let mut command = std::process::Command::new(program());
+    let mut process = command
+        .args(["--config", file.path()])
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut log = std::io::BufReader::new(process.stderr.take().unwrap());
+    let mut says = |text: &str| {
+        let mut line = String::new();
+        while !line.contains(text) {
+            line.clear();
+            assert_ne!(std::io::BufRead::read_line(&mut log, &mut line).unwrap(), 0);
+        }
+    };
+    says("listening on ");
+    file.write("listen = \"127.0.0.1:0\"\n");
+    let pid = rustix::process::Pid::from_child(&process);
+    rustix::process::kill_process(pid, Signal::HUP).unwrap();
+    says("all listeners required certificates, or were Unix sockets");
+    process.kill().unwrap();
+    process.wait().unwrap();
+}
+
+/// Whether a client without TLS is not greeted.
+fn exchange_fails(server: &Server) -> bool {
+    let mut client = server.connect();
+    client.write_all(b"\x05\x01\x00").unwrap();
+    let mut heard = [0; 2];
+    client.read_exact(&mut heard).is_err() || heard != [5, 0]
 }
 
 #[test]

@@ -272,6 +272,7 @@ impl Config {
         }
         let rules = self.outgoing.rules();
         let outgoing = rules.check_names(&self.acl, known);
+        let outgoing = outgoing.and_then(|()| rules.check_time_zone(&self.acl));
         mistakes.extend(outgoing.err().map(|problem| (None, problem)));
         mistakes
     }

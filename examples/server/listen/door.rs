@@ -135,6 +135,13 @@ impl Door {
         (is_far || self.headers.is_some()) && !is_closed
     }
 
+    /// Whether every program of this machine, at the least, can get here without a certificate. Who may connect to a Unix
+    /// socket is a matter of its permissions.
+    pub(crate) fn takes_anybody(&self) -> bool {
+        let is_closed = self.tls.as_ref().is_some_and(Tls::requires_certificates);
+        self.place.path().is_none() && !is_closed
+    }
+
     /// Where this server, if it connects to itself, is one that may send headers.
     pub(crate) fn trusts_itself_at(&self) -> Option<SocketAddr> {
         let Some(Headers::From(stated)) = &self.headers else {

@@ -126,6 +126,18 @@ impl OutgoingRules {
         Ok(())
     }
 
+    /// Looks for a time zone that is not known, which rules with hours take from the environment where `[acl]` has none.
+    ///
+    /// # Errors
+    ///
+    /// There is one.
+    pub(crate) fn check_time_zone(&self, acl: &RulesBuilder) -> Result<(), String> {
+        let rules = self.0.iter().map(|rule| rule.rule.clone());
+        let rules = acl.clone().with_rules(rules);
+        let checked = rules.check_time_zone();
+        checked.map_err(|problem| format!("outgoing, {problem}"))
+    }
+
     /// Looks for groups that are not in `[acl]`, and for users that nobody knows.
     ///
     /// # Errors

@@ -103,8 +103,7 @@ impl Running {
             mut users,
         } = loaded;
         settings.leaves.clone()?;
-        self.shared
-            .opens_nothing(&settings.accounts, settings.is_open)?;
+        self.shared.opens_nothing(&settings)?;
         let sockets = self.sockets.at(&settings.fixed.doors)?;
         let prepared = Prepared {
             status: self.status_server.at(settings.fixed.metrics)?,
@@ -123,8 +122,7 @@ impl Running {
                 Loaded::read(&self.flags, &bound, self.users_file.as_ref(), &in_force)?;
             // The file may be another one by now.
             settings.leaves.clone()?;
-            self.shared
-                .opens_nothing(&settings.accounts, settings.is_open)?;
+            self.shared.opens_nothing(&settings)?;
         }
         let Settings {
             accounts,
