@@ -50,7 +50,7 @@ pub(crate) fn version() -> String {
         };
     }
     let features = features!(
-        "hickory" "http" "http-auth" "http-connect" "http-server" "ldap" "limit" "metrics" "postgres" "proxy-url" "radius" "redis" "remember" "reverse-dns" "rules" "tls" "users"
+        "gssapi" "hickory" "http" "http-auth" "http-connect" "http-server" "ldap" "limit" "metrics" "postgres" "proxy-url" "radius" "redis" "remember" "reverse-dns" "rules" "tls" "users"
     );
     let features: Vec<_> = features.into_iter().flatten().collect();
     format!(

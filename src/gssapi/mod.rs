@@ -58,6 +58,8 @@
 
 mod context;
 mod incoming;
+#[cfg(feature = "gssapi")]
+pub mod kerberos;
 mod mechanism;
 mod stream;
 
