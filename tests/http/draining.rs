@@ -1,12 +1,16 @@
 //! H4: a server that drains.
 
-use std::{future::IntoFuture, time::Duration};
+use std::{future::IntoFuture, io::ErrorKind, time::Duration};
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::{
+    io::AsyncReadExt,
+    net::{TcpListener, TcpStream},
+    sync::oneshot::Sender,
+};
 use tower::Layer;
-use tower_socks::{NoAuth, Refusal, layer::track::OpenTunnels, serve};
+use tower_socks::{Connector, NoAuth, Refusal, layer::track::OpenTunnels, serve};
 
-use super::{page, stack};
+use super::{head, page, stack};
 use crate::support::{
     Client, Script,
     targets::{failing, targets},
@@ -72,4 +76,74 @@ async fn a_request_that_waits_for_a_silent_origin_gets_503_too() {
         }
     })
     .await;
+}
+
+/// A response without a length ends with the connection: an end would make half of it look like all.
+#[tokio::test]
+async fn half_of_a_response_ends_in_a_reset_when_its_session_is_dropped() {
+    for version in ["1.0", "1.1"] {
+        for said in [
+            "HTTP/1.0 200 OK\r\n\r\nhalf",
+            "HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n",
+        ] {
+            within(async {
+                let (mut client, mut origin, stop) = asked(version).await;
+                origin.say(said.as_bytes()).await;
+                let mut heard = Vec::new();
+                while !heard.windows(4).any(|heard| heard == b"half") {
+                    assert_ne!(client.read_buf(&mut heard).await.unwrap(), 0);
+                }
+                stop.send(()).unwrap();
+                for side in [&mut client, &mut origin] {
+                    let mut rest = Vec::new();
+                    let end = side.read_to_end(&mut rest).await;
+                    let end = end.map_err(|error| error.kind());
+                    let what = format!("{version}, {said:?}");
+                    assert_eq!(end, Err(ErrorKind::ConnectionReset), "{what}");
+                }
+            })
+            .await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_whole_response_ends_without_one() {
+    for version in ["1.0", "1.1"] {
+        within(async {
+            let (mut client, mut origin, stop) = asked(version).await;
+            origin
+                .say(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfull")
+                .await;
+            let mut heard = Vec::new();
+            while !heard.ends_with(b"full") {
+                assert_ne!(client.read_buf(&mut heard).await.unwrap(), 0);
+            }
+            stop.send(()).unwrap();
+            client.hear_end().await;
+        })
+        .await;
+    }
+}
+
+/// A client that has asked an origin for something through a server, which drops its sessions once it is told to.
+async fn asked(version: &str) -> (TcpStream, TcpStream, Sender<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let server = serve(listener, stack(NoAuth, Connector::direct()))
+        .drain_limit(Duration::ZERO)
+        .with_graceful_shutdown(async {
+            let _ = stopped.await;
+        });
+    tokio::spawn(server.into_future());
+    let origin = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let host = origin.local_addr().unwrap();
+    let mut client = TcpStream::connect(address).await.unwrap();
+    let request = format!("GET http://{host}/ HTTP/{version}\r\nHost: {host}\r\n\r\n");
+    client.say(request.as_bytes()).await;
+    let (mut origin, _) = origin.accept().await.unwrap();
+    head(&mut origin).await;
+    (client, origin, stop)
 }

@@ -129,7 +129,7 @@ where
         patience: Duration,
         mut work: impl FnMut(&mut Context<'_>),
     ) -> Result<Then, Broken> {
-        self.notes.lock().responded = false;
+        self.notes.begin_response();
         // The connection has broken off if nobody takes it, and says so itself.
         let _ = reply.send(response.map(|body| body.noted(self.notes.clone())));
         let mut written = self.notes.lock().written;
@@ -137,10 +137,12 @@ where
         poll_fn(|cx| {
             work(cx);
             if self.poll(cx)?.is_ready() {
+                self.notes.lock().responding = false;
                 return Poll::Ready(Ok(Then::Over));
             }
-            let notes = self.notes.lock();
+            let mut notes = self.notes.lock();
             if notes.responded && !notes.blocked {
+                notes.responding = false;
                 return Poll::Ready(Ok(Then::Next));
             }
             while stalled.as_mut().poll(cx).is_ready() {
@@ -166,7 +168,7 @@ where
     }
 
     /// Ends HTTP, and returns the client's stream with what has been read and belongs to no message.
-    pub(super) fn into_stream(self) -> PrefixedStream<Io> {
+    pub(super) fn into_stream(self) -> Option<PrefixedStream<Io>> {
         self.connection.into_parts().io.into_stream()
     }
 

@@ -15,7 +15,7 @@ use super::{
     notes::Notes,
     problem::Problem,
 };
-use crate::io::PrefixedStream;
+use crate::io::{PrefixedStream, Raw};
 
 /// Octets that are read at once: a head of usual size, and a piece of a body.
 const HEAD: usize = 2 * 1024;
@@ -29,8 +29,12 @@ const PLACEHOLDER: &[u8] = b"GET / HTTP/1.1\r\nhost: -\r\n\r\n";
 /// So a head that could be read in two manners does not reach hyper, which gets a [`PLACEHOLDER`] in its place. What a
 /// client sends behind CONNECT is still here when hyper is done. And while a request is executed, the client
 /// is watched: its end alone is a half-close, and hyper never hears of it.
-pub(super) struct Gate<Io> {
-    pub(super) io: PrefixedStream<Io>,
+///
+/// Dropped in the middle of a response, it resets the client's connection: half of a response must not look like all
+/// of it, and one without a length ends with the connection.
+pub(super) struct Gate<Io: 'static> {
+    /// There until it is taken out.
+    io: Option<PrefixedStream<Io>>,
     /// Octets that were read and not handed on: those from `start`.
     buffer: Vec<u8>,
     start: usize,
@@ -50,10 +54,20 @@ enum State {
     Held,
 }
 
-impl<Io> Gate<Io> {
+impl<Io: 'static> Drop for Gate<Io> {
+    fn drop(&mut self) {
+        if self.notes.lock().responding
+            && let Some(socket) = self.io.as_ref().and_then(Raw::beneath)
+        {
+            let _ = socket.reset();
+        }
+    }
+}
+
+impl<Io: 'static> Gate<Io> {
     pub(super) fn new(io: PrefixedStream<Io>, notes: Notes) -> Self {
         Self {
-            io,
+            io: Some(io),
             buffer: Vec::new(),
             start: 0,
             state: State::Head(End::default()),
@@ -62,18 +76,25 @@ impl<Io> Gate<Io> {
     }
 
     /// Returns the client's stream, with what has been read and belongs to no message.
-    pub(super) fn into_stream(self) -> PrefixedStream<Io> {
-        let Self {
-            io, buffer, start, ..
-        } = self;
-        let kept = buffer.get(start..).unwrap_or_default();
+    pub(super) fn into_stream(mut self) -> Option<PrefixedStream<Io>> {
+        let io = self.io.take()?;
+        let kept = self.left();
         if kept.is_empty() {
-            return io;
+            return Some(io);
         }
         let mut ahead = kept.to_vec();
         let (io, behind) = io.into_parts();
         ahead.extend(behind);
-        PrefixedStream::with_bytes(io, ahead)
+        Some(PrefixedStream::with_bytes(io, ahead))
+    }
+
+    /// The client's stream.
+    pub(super) fn stream(&mut self) -> io::Result<&mut PrefixedStream<Io>> {
+        self.io.as_mut().ok_or(io::ErrorKind::NotConnected.into())
+    }
+
+    pub(super) const fn stream_ref(&self) -> Option<&PrefixedStream<Io>> {
+        self.io.as_ref()
     }
 
     pub(super) fn left(&self) -> &[u8] {
@@ -136,7 +157,7 @@ impl<Io> Gate<Io> {
     }
 }
 
-impl<Io: AsyncRead + Unpin> Gate<Io> {
+impl<Io: AsyncRead + Unpin + 'static> Gate<Io> {
     /// Reads a head. Ready with `true` once hyper can have it, and with `false` once there will be none.
     pub(super) fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
         loop {
@@ -185,7 +206,10 @@ impl<Io: AsyncRead + Unpin> Gate<Io> {
         let kept = self.buffer.len();
         self.buffer.resize(kept + most, 0);
         let mut room = ReadBuf::new(self.buffer.get_mut(kept..).unwrap_or_default());
-        let polled = Pin::new(&mut self.io).poll_read(cx, &mut room);
+        let polled = match &mut self.io {
+            Some(io) => Pin::new(io).poll_read(cx, &mut room),
+            None => Poll::Ready(Ok(())),
+        };
         let read = room.filled().len();
         self.buffer.truncate(kept + read);
         if self.buffer.is_empty() {

@@ -13,8 +13,9 @@ use crate::io::ClientStream;
 impl<Io: AsyncRead + AsyncWrite + Unpin + Send + 'static> Gate<Io> {
     /// Watches a client that has sent all of a request. Ready if it is gone.
     pub(super) fn poll_held(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let closed = self.io.poll_closed(cx);
-        let ahead = !self.left().is_empty() || !self.io.buffered().is_empty();
+        let stream = self.stream()?;
+        let closed = stream.poll_closed(cx);
+        let ahead = !stream.buffered().is_empty() || !self.left().is_empty();
         let mut notes = self.notes.lock();
         notes.ahead = ahead;
         match ready!(closed) {
@@ -33,7 +34,10 @@ impl<Io: AsyncRead + AsyncWrite + Unpin + Send + 'static> Gate<Io> {
     /// Watches a client of whose request hyper may want no more for now. Ready if it is gone.
     pub(super) fn poll_within(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
         match self.is_within() {
-            true => self.io.poll_broken(cx),
+            true => match self.stream() {
+                Ok(stream) => stream.poll_broken(cx),
+                Err(gone) => Poll::Ready(gone),
+            },
             false => Poll::Pending,
         }
     }

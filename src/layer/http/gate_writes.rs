@@ -14,9 +14,10 @@ use super::gate::Gate;
 impl<Io: AsyncRead + AsyncWrite + Unpin + Send + 'static> Gate<Io> {
     /// Writes the interim responses.
     fn poll_interim(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut notes = self.notes.lock();
+        let notes = self.notes.clone();
+        let mut notes = notes.lock();
         while !notes.interim.is_empty() {
-            let written = ready!(Pin::new(&mut self.io).poll_write(cx, &notes.interim))?;
+            let written = ready!(Pin::new(self.stream()?).poll_write(cx, &notes.interim))?;
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
@@ -46,7 +47,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin + Send + 'static> Write for Gate<Io> {
         if this.poll_interim(cx)?.is_pending() {
             return this.noted(Poll::Pending);
         }
-        let polled = Pin::new(&mut this.io).poll_write(cx, octets);
+        let polled = Pin::new(this.stream()?).poll_write(cx, octets);
         this.noted(polled)
     }
 
@@ -61,13 +62,13 @@ impl<Io: AsyncRead + AsyncWrite + Unpin + Send + 'static> Write for Gate<Io> {
             return Poll::Ready(Err(gone));
         }
         // A stream inside another one, as of TLS, takes what is written before it is out.
-        let polled = Pin::new(&mut this.io).poll_flush(cx);
+        let polled = Pin::new(this.stream()?).poll_flush(cx);
         this.notes.lock().blocked = polled.is_pending();
         polled
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().io).poll_shutdown(cx)
+        Pin::new(self.get_mut().stream()?).poll_shutdown(cx)
     }
 
     fn poll_write_vectored(
@@ -79,11 +80,11 @@ impl<Io: AsyncRead + AsyncWrite + Unpin + Send + 'static> Write for Gate<Io> {
         if this.poll_interim(cx)?.is_pending() {
             return this.noted(Poll::Pending);
         }
-        let polled = Pin::new(&mut this.io).poll_write_vectored(cx, octets);
+        let polled = Pin::new(this.stream()?).poll_write_vectored(cx, octets);
         this.noted(polled)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
+        self.stream_ref().is_some_and(AsyncWrite::is_write_vectored)
     }
 }

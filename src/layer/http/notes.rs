@@ -30,6 +30,8 @@ pub(super) struct Noted {
     pub(super) written: u64,
     /// hyper has all of the response.
     pub(super) responded: bool,
+    /// A response has begun, and the client has not been given all of it.
+    pub(super) responding: bool,
     /// Interim responses (1xx), to be written before the final one.
     pub(super) interim: Vec<u8>,
 }
@@ -37,5 +39,11 @@ pub(super) struct Noted {
 impl Notes {
     pub(super) fn lock(&self) -> MutexGuard<'_, Noted> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn begin_response(&self) {
+        let mut noted = self.lock();
+        noted.responded = false;
+        noted.responding = true;
     }
 }

@@ -173,7 +173,9 @@ where
             self.log_refused();
         }
         let refused = self.refused.take().map(|(error, _)| error);
-        let stream = self.conversation.into_stream();
+        let Some(stream) = self.conversation.into_stream() else {
+            return Ok(Opened::Over(self.traffic));
+        };
         match ended {
             Ended::Tunnel(tunnel) => Ok(Opened::Tunnel(tunnel, stream)),
             Ended::Over => {
