@@ -201,7 +201,11 @@ impl Scripted {
     }
 }
 
-impl tower_socks::io::ClientStream for Scripted {}
+impl tower_socks::io::ClientStream for Scripted {
+    fn sealing(&mut self) -> tower_socks::io::Sealing {
+        tower_socks::io::Sealing::Clear
+    }
+}
 
 impl Drop for Scripted {
     fn drop(&mut self) {

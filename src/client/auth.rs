@@ -6,8 +6,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::{
     error::{AuthError, BoxError},
-    io::read_message,
-    proto::{Credentials, Decode, Method, MethodSet, UserPassStatus},
+    io::{Join, Sealing, read_message},
+    proto::{Command, Credentials, Decode, Method, MethodSet, UserPassStatus},
 };
 
 /// Authenticates to a proxy by one or more methods (RFC 1928 section 3): the client's counterpart of
@@ -22,7 +22,8 @@ use crate::{
 ///     BoxError,
 ///     client::{Client, ClientAuth},
 ///     error::AuthError,
-///     proto::{Method, MethodSet},
+///     io::Sealing,
+///     proto::{Command, Method, MethodSet},
 /// };
 ///
 /// /// A token of four octets; the answer is one octet, zero for success.
@@ -39,9 +40,9 @@ use crate::{
 ///         self.0.to_vec()
 ///     }
 ///
-///     async fn finish(&self, _: Method, mut io: Io) -> Result<Io, BoxError> {
+///     async fn finish(&self, _: Method, _: Command, mut io: Io) -> Result<(Io, Sealing), BoxError> {
 ///         match io.read_u8().await? {
-///             0 => Ok(io),
+///             0 => Ok((io, Sealing::Clear)),
 ///             _ => Err(AuthError::Denied.into()),
 ///         }
 ///     }
@@ -57,7 +58,7 @@ use crate::{
 )]
 pub trait ClientAuth<Io>: Send + Sync {
     /// The stream behind the sub-negotiation: `Io` itself, or one that encapsulates it. Request and
-    /// reply go over it already. Datagrams of UDP ASSOCIATE are not encapsulated.
+    /// reply go over it already. What protects datagrams is said by [`finish`](Self::finish).
     type Stream: AsyncRead + AsyncWrite + Unpin + Send;
 
     /// The methods that the greeting offers. The proxy selects one of them, or none.
@@ -68,7 +69,11 @@ pub trait ClientAuth<Io>: Send + Sync {
     fn first_message(&self, method: Method) -> Vec<u8>;
 
     /// Finishes the sub-negotiation after the first message: reads what the proxy answers, and
-    /// exchanges further messages if the method has any.
+    /// exchanges further messages if the method has any. `command` is that of the request which follows, and CONNECT
+    /// where none does.
+    ///
+    /// Returns the stream behind it, and what protects the datagrams of UDP ASSOCIATE, which travel beside it: a method that
+    /// encapsulates the stream seals them as well, or says that it cannot, and then there are none.
     ///
     /// Must not read beyond the end of the sub-negotiation. [`Client::timeout`] bounds the time.
     ///
@@ -85,8 +90,9 @@ pub trait ClientAuth<Io>: Send + Sync {
     fn finish(
         &self,
         method: Method,
+        command: Command,
         io: Io,
-    ) -> impl Future<Output = Result<Self::Stream, BoxError>> + Send;
+    ) -> impl Future<Output = Result<(Self::Stream, Sealing), BoxError>> + Send;
 
     /// The method whose messages may be sent early, before the proxy has selected it, for
     /// [`Client::optimistic`](super::Client::optimistic): one for which [`finish`](Self::finish) writes
@@ -143,11 +149,16 @@ where
         }
     }
 
-    async fn finish(&self, method: Method, mut io: Io) -> Result<Io, BoxError> {
+    async fn finish(
+        &self,
+        method: Method,
+        _: Command,
+        mut io: Io,
+    ) -> Result<(Io, Sealing), BoxError> {
         if method == Method::USERNAME_PASSWORD {
             read_status(&mut io).await?;
         }
-        Ok(io)
+        Ok((io, Sealing::Clear))
     }
 
     // The greeting of an optimistic client offers one method: with credentials, the one that uses them.
@@ -174,9 +185,9 @@ where
         self.encode().to_vec()
     }
 
-    async fn finish(&self, _: Method, mut io: Io) -> Result<Io, BoxError> {
+    async fn finish(&self, _: Method, _: Command, mut io: Io) -> Result<(Io, Sealing), BoxError> {
         read_status(&mut io).await?;
-        Ok(io)
+        Ok((io, Sealing::Clear))
     }
 
     fn early(&self) -> Option<Method> {
@@ -194,14 +205,16 @@ async fn read_status<Io: AsyncRead + Unpin>(io: &mut Io) -> Result<(), BoxError>
 
 /// Offers the methods of both, and the proxy selects. A method that both have is the first one's.
 /// Pairs nest for more than two.
-impl<Io, Stream, A, B> ClientAuth<Io> for (A, B)
+///
+/// Their streams are of one type, or [joined](Join) in a box.
+impl<Io, A, B> ClientAuth<Io> for (A, B)
 where
     Io: Send,
-    A: ClientAuth<Io, Stream = Stream>,
-    B: ClientAuth<Io, Stream = Stream>,
-    Stream: AsyncRead + AsyncWrite + Unpin + Send,
+    A: ClientAuth<Io>,
+    B: ClientAuth<Io>,
+    A::Stream: Join<B::Stream, Stream: AsyncRead + AsyncWrite + Unpin + Send>,
 {
-    type Stream = Stream;
+    type Stream = <A::Stream as Join<B::Stream>>::Stream;
 
     fn methods(&self) -> MethodSet {
         let (a, b) = (self.0.methods(), self.1.methods());
@@ -215,10 +228,18 @@ where
         }
     }
 
-    async fn finish(&self, method: Method, io: Io) -> Result<Stream, BoxError> {
-        match self.0.methods().contains(method) {
-            true => self.0.finish(method, io).await,
-            false => self.1.finish(method, io).await,
+    async fn finish(
+        &self,
+        method: Method,
+        command: Command,
+        io: Io,
+    ) -> Result<(Self::Stream, Sealing), BoxError> {
+        if self.0.methods().contains(method) {
+            let (stream, sealing) = self.0.finish(method, command, io).await?;
+            Ok((stream.first(), sealing))
+        } else {
+            let (stream, sealing) = self.1.finish(method, command, io).await?;
+            Ok((<A::Stream as Join<B::Stream>>::second(stream), sealing))
         }
     }
 

@@ -12,7 +12,7 @@ use tokio::{
 use super::{
     ClientAuth, ClientError, DefaultAuth, ProxyListener,
     bnd::{ProxyAddress, Relays, resolve_wildcard},
-    handshake::{self, Pipelining},
+    handshake::{self, Pipelining, Replied},
 };
 use crate::{
     error::Step,
@@ -177,9 +177,11 @@ impl<L> Client<L> {
         Io: AsyncRead + AsyncWrite + Unpin,
     {
         let mut step = Step::Greeting;
-        let dialogue = handshake::authenticate(&self.auth, io, &mut step);
-        let outcome = timeout(self.settings.limit, dialogue).await;
-        outcome.unwrap_or_else(|source| Err(self.timed_out(step, source)))
+        let dialogue = handshake::authenticate(&self.auth, Command::CONNECT, io, &mut step);
+        match timeout(self.settings.limit, dialogue).await {
+            Ok(authenticated) => authenticated.map(|(io, _)| io),
+            Err(source) => Err(self.timed_out(step, source)),
+        }
     }
 
     /// Requests a stream to `target` (RFC 1928 section 4, CONNECT).
@@ -205,8 +207,8 @@ impl<L> Client<L> {
         Io: AsyncRead + AsyncWrite + Unpin,
     {
         let target = target.into_address().map_err(ClientError::InvalidTarget)?;
-        let (io, bound) = self.request(io, Command::CONNECT, target).await?;
-        Ok(Connected::new(io, bound).through_proxy())
+        let replied = self.request(io, Command::CONNECT, target).await?;
+        Ok(Connected::new(replied.io, replied.bound).through_proxy())
     }
 
     /// Requests a listener for `peer` (RFC 1928 section 4, BIND): most often the host of a connection
@@ -230,7 +232,7 @@ impl<L> Client<L> {
     {
         let proxy = self.settings.proxy.of(&io);
         let peer = peer.into_address().map_err(ClientError::InvalidTarget)?;
-        let (io, bound) = self.request(io, Command::BIND, peer).await?;
+        let Replied { io, bound, .. } = self.request(io, Command::BIND, peer).await?;
         let bound = resolve_wildcard(bound, proxy);
         Ok(ProxyListener::new(
             Protocol::Socks5,
@@ -272,11 +274,11 @@ impl<L> Client<L> {
         L: ClientAuth<Io>,
         Io: AsyncRead + AsyncWrite + Unpin,
     {
-        match self.request(io, Command::RESOLVE, target).await? {
-            (_, Address::Ip(address)) if !address.ip().to_canonical().is_unspecified() => {
+        match self.request(io, Command::RESOLVE, target).await?.bound {
+            Address::Ip(address) if !address.ip().to_canonical().is_unspecified() => {
                 Ok(address.ip().to_canonical())
             }
-            (_, other) => Err(ClientError::NotResolved(other)),
+            other => Err(ClientError::NotResolved(other)),
         }
     }
 
@@ -295,9 +297,9 @@ impl<L> Client<L> {
         Io: AsyncRead + AsyncWrite + Unpin,
     {
         let target = Address::Ip(SocketAddr::new(address.to_canonical(), 0));
-        match self.request(io, Command::RESOLVE_PTR, target).await? {
-            (_, Address::Name(name, _)) => Ok(name),
-            (_, other @ Address::Ip(_)) => Err(ClientError::NotResolved(other)),
+        match self.request(io, Command::RESOLVE_PTR, target).await?.bound {
+            Address::Name(name, _) => Ok(name),
+            other @ Address::Ip(_) => Err(ClientError::NotResolved(other)),
         }
     }
 
@@ -317,7 +319,7 @@ impl<L> Client<L> {
         io: Io,
         command: Command,
         target: Address,
-    ) -> Result<(L::Stream, Address), ClientError>
+    ) -> Result<Replied<L::Stream>, ClientError>
     where
         L: ClientAuth<Io>,
         Io: AsyncRead + AsyncWrite + Unpin,

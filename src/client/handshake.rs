@@ -8,8 +8,8 @@ use super::{ClientAuth, ClientError, reply::ClientReply};
 use crate::{
     admission::answered,
     error::{AuthError, BoxError, Step},
-    io::{ReadError, read_message},
-    proto::{Address, Decode, Greeting, Method, MethodSet, Request, Selection},
+    io::{ReadError, Sealing, read_message},
+    proto::{Address, Command, Decode, Greeting, Method, MethodSet, Request, Selection},
 };
 
 /// Whether messages wait for the answers to those before them.
@@ -21,6 +21,14 @@ pub(super) enum Pipelining {
     Optimistic,
 }
 
+/// What a reply of success leaves.
+pub(super) struct Replied<Io> {
+    pub(super) io: Io,
+    pub(super) bound: Address,
+    /// What protects datagrams beside the stream.
+    pub(super) sealing: Sealing,
+}
+
 /// Exchanges all messages up to the reply, and returns the stream behind it, and BND.
 pub(super) async fn request<L, Io>(
     auth: &L,
@@ -28,7 +36,7 @@ pub(super) async fn request<L, Io>(
     io: Io,
     request: &Request,
     step: &mut Step,
-) -> Result<(L::Stream, Address), ClientError>
+) -> Result<Replied<L::Stream>, ClientError>
 where
     L: ClientAuth<Io>,
     Io: AsyncRead + AsyncWrite + Unpin,
@@ -37,13 +45,13 @@ where
         Pipelining::Sequential => None,
         Pipelining::Optimistic => auth.early(),
     };
-    let mut io = match early {
+    let (mut io, sealing) = match early {
         Some(method) => optimistic(auth, method, io, request, step).await?,
         None => sequential(auth, io, request, step).await?,
     };
     *step = Step::Reply;
     let bound = read_reply(&mut io, *step).await?;
-    Ok((io, bound))
+    Ok(Replied { io, bound, sealing })
 }
 
 /// Sends greeting, sub-negotiation and request, each once the one before it is answered.
@@ -52,23 +60,24 @@ async fn sequential<L, Io>(
     io: Io,
     request: &Request,
     step: &mut Step,
-) -> Result<L::Stream, ClientError>
+) -> Result<(L::Stream, Sealing), ClientError>
 where
     L: ClientAuth<Io>,
     Io: AsyncRead + AsyncWrite + Unpin,
 {
-    let mut io = authenticate(auth, io, step).await?;
+    let (mut io, sealing) = authenticate(auth, request.command, io, step).await?;
     *step = Step::Request;
     send(&mut io, &request.encode(), *step).await?;
-    Ok(io)
+    Ok((io, sealing))
 }
 
 /// Sends greeting and sub-negotiation, and returns the stream behind it.
 pub(super) async fn authenticate<L, Io>(
     auth: &L,
+    command: Command,
     mut io: Io,
     step: &mut Step,
-) -> Result<L::Stream, ClientError>
+) -> Result<(L::Stream, Sealing), ClientError>
 where
     L: ClientAuth<Io>,
     Io: AsyncRead + AsyncWrite + Unpin,
@@ -85,7 +94,7 @@ where
     if !message.is_empty() {
         send(&mut io, &message, *step).await?;
     }
-    auth.finish(selected, io).await.map_err(auth_error)
+    auth.finish(selected, command, io).await.map_err(auth_error)
 }
 
 /// Sends the same in one write, on the assumption that the proxy selects `method` and grants access.
@@ -95,7 +104,7 @@ async fn optimistic<L, Io>(
     mut io: Io,
     request: &Request,
     step: &mut Step,
-) -> Result<L::Stream, ClientError>
+) -> Result<(L::Stream, Sealing), ClientError>
 where
     L: ClientAuth<Io>,
     Io: AsyncRead + AsyncWrite + Unpin,
@@ -115,7 +124,8 @@ where
     }
 
     *step = Step::Authentication;
-    auth.finish(method, io).await.map_err(auth_error)
+    let finished = auth.finish(method, request.command, io).await;
+    finished.map_err(auth_error)
 }
 
 /// Reads the method that the proxy selected.
@@ -186,8 +196,7 @@ fn auth_error(error: BoxError) -> ClientError {
     };
     match error.downcast_ref() {
         Some(AuthError::Denied) => ClientError::Denied,
-        Some(AuthError::NoAcceptableMethod | AuthError::Verifier(_)) | None => {
-            ClientError::Authentication(error)
-        }
+        Some(AuthError::NoAcceptableMethod | AuthError::Unproven(_) | AuthError::Verifier(_))
+        | None => ClientError::Authentication(error),
     }
 }

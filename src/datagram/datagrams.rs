@@ -162,6 +162,27 @@ impl Datagrams {
         }
     }
 
+    /// Replaces all datagrams by what `seal` makes of them and their headers. Those of which it makes nothing are
+    /// dropped as unsendable.
+    pub(crate) fn wrap_sealed<const N: usize>(
+        &mut self,
+        bare: &Self,
+        header: impl Fn(&Address) -> Encoded<N>,
+        mut seal: impl FnMut(&[u8]) -> Option<Vec<u8>>,
+    ) {
+        self.clear();
+        let mut datagram = Vec::new();
+        for (address, payload) in bare.iter() {
+            datagram.clear();
+            datagram.extend_from_slice(&header(address));
+            datagram.extend_from_slice(payload);
+            match seal(&datagram) {
+                Some(sealed) => self.push(Address::UNSPECIFIED, &sealed),
+                None => self.drops.add(DropReason::Unsendable, 1),
+            }
+        }
+    }
+
     /// Returns the datagrams at the front that one system call can send, with their octets, size
     /// and number: to one address, of one size but for the last, which may be smaller, `most` at
     /// most and 65,507 octets together.

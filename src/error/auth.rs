@@ -16,8 +16,19 @@ pub enum AuthError {
     NoAcceptableMethod,
     /// The client's credentials are wrong.
     Denied,
+    /// The client could not prove who it is, and the method knows why: what a mechanism of GSS-API says of an expired
+    /// ticket. The reason is for the log; the client sees no difference to [`Denied`](Self::Denied).
+    Unproven(BoxError),
     /// The verifier failed, so the credentials may be right or wrong.
     Verifier(BoxError),
+}
+
+impl AuthError {
+    /// Returns `true` where the client is known not to be who it says: what counts as a failed login.
+    #[must_use]
+    pub const fn is_denial(&self) -> bool {
+        matches!(self, Self::Denied | Self::Unproven(_))
+    }
 }
 
 impl fmt::Display for AuthError {
@@ -25,6 +36,7 @@ impl fmt::Display for AuthError {
         f.write_str(match self {
             Self::NoAcceptableMethod => "none of the offered methods is acceptable",
             Self::Denied => "wrong name or password",
+            Self::Unproven(_) => "the client could not prove who it is",
             Self::Verifier(_) => "credentials could not be verified",
         })
     }
@@ -34,7 +46,7 @@ impl Error for AuthError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::NoAcceptableMethod | Self::Denied => None,
-            Self::Verifier(source) => Some(&**source),
+            Self::Unproven(source) | Self::Verifier(source) => Some(&**source),
         }
     }
 }

@@ -35,7 +35,7 @@ impl SessionError {
         match self.step {
             Step::Authentication => match find::<AuthError>(&*self.source) {
                 Some(AuthError::Verifier(_)) => Fault::Server,
-                Some(AuthError::Denied) => Fault::Refused,
+                Some(AuthError::Denied | AuthError::Unproven(_)) => Fault::Refused,
                 // Refused before there was anything to verify.
                 None => find::<Refusal>(&*self.source).map_or(Fault::Client, |refusal| {
                     refusal.fault().unwrap_or(Fault::Refused)

@@ -37,26 +37,58 @@ impl Incoming {
     where
         Io: AsyncRead + Unpin,
     {
+        let len = match ready!(self.poll_head(cx, io))? {
+            Some(GssapiHeader::Data(len)) => len,
+            Some(other) => return Poll::Ready(Err(invalid(Unexpected(other)))),
+            None => return Poll::Ready(Ok(None)),
+        };
+        self.poll_body(cx, io, len).map_ok(Some)
+    }
+
+    /// Polls for the head of the next message; `None` at the end of the stream. It stays until the token has come.
+    ///
+    /// # Errors
+    ///
+    /// That of the stream; where the stream ends within a head; where it is none.
+    pub(super) fn poll_head<Io>(
+        &mut self,
+        cx: &mut Context<'_>,
+        io: &mut Io,
+    ) -> Poll<io::Result<Option<GssapiHeader>>>
+    where
+        Io: AsyncRead + Unpin,
+    {
         loop {
             let have = self.head.get(..self.filled).unwrap_or_default();
-            let len = match GssapiHeader::decode(have).map_err(invalid)? {
-                Decoded::Done(GssapiHeader::Data(len), _) => usize::from(len),
-                Decoded::Done(other, _) => return Poll::Ready(Err(invalid(Unexpected(other)))),
-                Decoded::Need(missing) => {
-                    let room = self.head.get_mut(self.filled..self.filled + missing);
-                    match ready!(poll_some(cx, io, room.unwrap_or_default()))? {
-                        0 if self.filled == 0 => return Poll::Ready(Ok(None)),
-                        0 => return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
-                        read => self.filled += read,
-                    }
-                    continue;
-                }
+            let missing = match GssapiHeader::decode(have).map_err(invalid)? {
+                Decoded::Done(head, _) => return Poll::Ready(Ok(Some(head))),
+                Decoded::Need(missing) => missing,
             };
-            if self.arrived == len {
-                self.filled = 0;
-                self.arrived = 0;
-                return Poll::Ready(Ok(Some(std::mem::take(&mut self.token))));
+            let room = self.head.get_mut(self.filled..self.filled + missing);
+            match ready!(poll_some(cx, io, room.unwrap_or_default()))? {
+                0 if self.filled == 0 => return Poll::Ready(Ok(None)),
+                0 => return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
+                read => self.filled += read,
             }
+        }
+    }
+
+    /// Polls for the token behind a head, which says its length.
+    ///
+    /// # Errors
+    ///
+    /// That of the stream; where the stream ends before.
+    pub(super) fn poll_body<Io>(
+        &mut self,
+        cx: &mut Context<'_>,
+        io: &mut Io,
+        len: u16,
+    ) -> Poll<io::Result<Vec<u8>>>
+    where
+        Io: AsyncRead + Unpin,
+    {
+        let len = usize::from(len);
+        while self.arrived < len {
             if self.arrived == self.token.len() {
                 let more = self.arrived.max(FIRST);
                 self.token.resize(len.min(self.arrived + more), 0);
@@ -67,6 +99,9 @@ impl Incoming {
                 read => self.arrived += read,
             }
         }
+        self.filled = 0;
+        self.arrived = 0;
+        Poll::Ready(Ok(std::mem::take(&mut self.token)))
     }
 }
 
@@ -80,15 +115,17 @@ where
     Poll::Ready(Ok(room.filled().len()))
 }
 
-/// A message that has no place behind the sub-negotiation.
+/// A message that has no place here.
 #[derive(Debug)]
-struct Unexpected(GssapiHeader);
+pub(super) struct Unexpected(pub(super) GssapiHeader);
 
 impl std::fmt::Display for Unexpected {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self.0 {
             GssapiHeader::Abort => "peer aborted",
-            _ => "message of the sub-negotiation where data was due",
+            GssapiHeader::Context(_) => "token of a context where another message was due",
+            GssapiHeader::Level(_) => "protection level where another message was due",
+            GssapiHeader::Data(_) => "data where a message of the sub-negotiation was due",
         })
     }
 }

@@ -8,8 +8,9 @@
 //! [`ClientStream`](crate::io::ClientStream): so an [`Authenticate`](crate::layer::auth::Authenticate) of yours that establishes
 //! a context can have it as its `Stream`. Then the request, the replies and the relayed octets are all inside.
 //!
-//! **Datagrams are not.** What UDP ASSOCIATE relays goes beside the stream and is in clear, whatever the level: refuse that
-//! command to clients whose stream is encapsulated, or let them use UDP over TCP, which stays in it.
+//! Datagrams of UDP ASSOCIATE are sealed by the same context, each in a message of its own, on both sides. One that is lost
+//! or overtaken costs no other, and one that was changed or comes twice is dropped. So a context for that command is
+//! one without protection of sequence.
 //!
 //! The end of the stream is that of the connection below, which nothing protects: somebody on the path can cut it, though
 //! not within a message.
@@ -61,8 +62,11 @@ mod incoming;
 #[cfg(feature = "gssapi")]
 pub mod kerberos;
 mod mechanism;
+mod messages;
+mod protection;
 mod stream;
 
+pub(crate) use self::messages::{Due, ROUNDS, TokenError, read_token, write_token};
 pub use self::{
     context::{Context, Unwrapped},
     mechanism::{Establishment, Initiator, Mechanism, Step},

@@ -1,6 +1,8 @@
 use std::{
+    any::Any,
     fmt, io,
     pin::Pin,
+    sync::Arc,
     task::{self, Poll, ready},
 };
 
@@ -9,9 +11,10 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::{
     Context,
     incoming::{Incoming, invalid},
+    protection::Protection,
 };
 use crate::{
-    io::ClientStream,
+    io::{ClientStream, Sealing},
     proto::{GssapiHeader, ProtectionLevel},
 };
 
@@ -20,13 +23,12 @@ use crate::{
 /// What is read has been unwrapped: of a message that does not unwrap nothing is read, and the stream fails from then
 /// on. What is written is wrapped at once, one message for each write, and goes out with the next write or flush
 /// where the stream below does not take it. An idle stream owns no buffer.
+///
+/// Datagrams of UDP ASSOCIATE are [sealed](ClientStream::sealing) by the same context, each in a message of its own.
 pub struct EncapsulatedStream<Io, C> {
     io: Io,
-    context: C,
-    /// Whether we encrypt.
-    encrypts: bool,
-    /// Whether the peer has to.
-    confidential: bool,
+    /// Shared with what seals datagrams.
+    protection: Arc<Protection<C>>,
     /// The octets of the longest message that is written; not 0.
     longest: usize,
     incoming: Incoming,
@@ -47,23 +49,15 @@ impl<Io, C: Context> EncapsulatedStream<Io, C> {
     /// # Errors
     ///
     /// For another level, where nothing is encapsulated, and where the context cannot say how long a message may be.
-    pub fn new(io: Io, mut context: C, level: ProtectionLevel) -> io::Result<Self> {
-        let (encrypts, confidential) = match level {
-            ProtectionLevel::INTEGRITY => (false, false),
-            ProtectionLevel::CONFIDENTIALITY => (true, true),
-            ProtectionLevel::SELECTIVE => (true, false),
-            _ => return Err(io::ErrorKind::InvalidInput.into()),
-        };
-        let longest = context.longest_message(encrypts, u16::MAX);
-        let longest = longest.map_err(io::Error::other)?;
+    pub fn new(io: Io, context: C, level: ProtectionLevel) -> io::Result<Self> {
+        let protection = Protection::new(context, level)?;
+        let longest = protection.longest(u16::MAX)?;
         if longest == 0 {
             return Err(io::Error::other("context has no room for a message"));
         }
         Ok(Self {
             io,
-            context,
-            encrypts,
-            confidential,
+            protection: Arc::new(protection),
             longest,
             incoming: Incoming::default(),
             message: Vec::new(),
@@ -92,6 +86,13 @@ impl<Io, C> EncapsulatedStream<Io, C> {
     }
 }
 
+impl<Io, C: Context> EncapsulatedStream<Io, C> {
+    /// Returns what seals datagrams by the same context.
+    pub(crate) fn seals(&self) -> Sealing {
+        Sealing::Sealed(Arc::clone(&self.protection) as _)
+    }
+}
+
 impl<Io: AsyncRead + Unpin, C: Context> EncapsulatedStream<Io, C> {
     /// Polls for a message that has octets; `false` at the end.
     fn poll_message(&mut self, cx: &mut task::Context<'_>) -> Poll<io::Result<bool>> {
@@ -99,14 +100,7 @@ impl<Io: AsyncRead + Unpin, C: Context> EncapsulatedStream<Io, C> {
             let Some(token) = ready!(self.incoming.poll_token(cx, &mut self.io))? else {
                 return Poll::Ready(Ok(false));
             };
-            let unwrapped = self.context.unwrap(&token).map_err(invalid)?;
-            if self.confidential && !unwrapped.confidential {
-                return Poll::Ready(Err(invalid("message is not encrypted")));
-            }
-            if unwrapped.out_of_turn {
-                return Poll::Ready(Err(invalid("message is not in its turn")));
-            }
-            self.message = unwrapped.message;
+            self.message = self.protection.unwrap(&token, false)?;
         }
         Poll::Ready(Ok(true))
     }
@@ -131,8 +125,7 @@ impl<Io: AsyncWrite + Unpin, C: Context> EncapsulatedStream<Io, C> {
     }
 
     fn wrap(&mut self, message: &[u8]) -> io::Result<()> {
-        let token = self.context.wrap(self.encrypts, message);
-        let token = token.map_err(io::Error::other)?;
+        let token = self.protection.wrap(message)?;
         let Ok(len) = u16::try_from(token.len()) else {
             return Err(io::Error::other("context made a token above 65535 octets"));
         };
@@ -142,7 +135,7 @@ impl<Io: AsyncWrite + Unpin, C: Context> EncapsulatedStream<Io, C> {
     }
 }
 
-impl<Io: AsyncRead + Unpin, C: Context + Unpin> AsyncRead for EncapsulatedStream<Io, C> {
+impl<Io: AsyncRead + Unpin, C: Context> AsyncRead for EncapsulatedStream<Io, C> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut task::Context<'_>,
@@ -172,7 +165,7 @@ impl<Io: AsyncRead + Unpin, C: Context + Unpin> AsyncRead for EncapsulatedStream
     }
 }
 
-impl<Io: AsyncWrite + Unpin, C: Context + Unpin> AsyncWrite for EncapsulatedStream<Io, C> {
+impl<Io: AsyncWrite + Unpin, C: Context> AsyncWrite for EncapsulatedStream<Io, C> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut task::Context<'_>,
@@ -202,7 +195,15 @@ impl<Io: AsyncWrite + Unpin, C: Context + Unpin> AsyncWrite for EncapsulatedStre
     }
 }
 
-impl<Io: ClientStream, C: Context + Unpin> ClientStream for EncapsulatedStream<Io, C> {
+impl<Io: ClientStream, C: Context> ClientStream for EncapsulatedStream<Io, C> {
+    fn sealing(&mut self) -> Sealing {
+        self.seals()
+    }
+
+    fn beneath(&self) -> Option<&dyn Any> {
+        Some(&self.io)
+    }
+
     fn poll_closed(&mut self, cx: &mut task::Context<'_>) -> Poll<io::Result<()>> {
         self.io.poll_closed(cx)
     }
@@ -212,7 +213,7 @@ impl<Io: ClientStream, C: Context + Unpin> ClientStream for EncapsulatedStream<I
 impl<Io, C> fmt::Debug for EncapsulatedStream<Io, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EncapsulatedStream")
-            .field("confidential", &self.confidential)
+            .field("level", &self.protection.level())
             .field("failed", &self.failed)
             .finish_non_exhaustive()
     }

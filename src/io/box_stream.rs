@@ -7,6 +7,8 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::Sealing;
+
 /// A boxed stream of any type.
 ///
 /// The [relay](crate::relay) sees through it: a TCP stream in it moves bulk data by `splice(2)` as
@@ -26,16 +28,26 @@ pub struct BoxStream(Box<dyn Stream>);
 trait Stream: AsyncRead + AsyncWrite + Unpin + Send {
     fn inner(&self) -> &dyn Any;
     fn inner_mut(&mut self) -> &mut dyn Any;
+    fn beneath(&self) -> Option<&dyn Any>;
+    fn sealing(&mut self) -> Option<Sealing>;
     fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 }
 
-/// A stream, and the function that learns that its peer has gone.
-struct Watched<Io> {
+/// A stream, and what is known of it.
+struct Watched<Io: 'static> {
     io: Io,
-    closed: Closed<Io>,
+    knows: &'static Knows<Io>,
 }
 
-type Closed<Io> = fn(&mut Io, &mut Context<'_>) -> Poll<io::Result<()>>;
+/// What is known of a stream of one type.
+pub(super) struct Knows<Io> {
+    /// Learns that its peer has gone.
+    pub(super) closed: fn(&mut Io, &mut Context<'_>) -> Poll<io::Result<()>>,
+    /// What protects the datagrams beside it; `None` where it cannot tell.
+    pub(super) sealing: fn(&mut Io) -> Option<Sealing>,
+    /// The stream beneath, where it encapsulates that.
+    pub(super) beneath: fn(&Io) -> Option<&dyn Any>,
+}
 
 impl BoxStream {
     /// Boxes a stream.
@@ -43,15 +55,22 @@ impl BoxStream {
     where
         Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        Self::watched(io, |_, _| Poll::Pending)
+        let knows = const {
+            &Knows {
+                closed: |_, _| Poll::Pending,
+                sealing: |_| None,
+                beneath: |_| None,
+            }
+        };
+        Self::watched(io, knows)
     }
 
-    /// Boxes a stream with the function that learns that its peer has gone.
-    pub(crate) fn watched<Io>(io: Io, closed: Closed<Io>) -> Self
+    /// Boxes a stream with what is known of it.
+    pub(super) fn watched<Io>(io: Io, knows: &'static Knows<Io>) -> Self
     where
         Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        Self(Box::new(Watched { io, closed }))
+        Self(Box::new(Watched { io, knows }))
     }
 
     /// Returns the stream, if it is of this type.
@@ -68,6 +87,16 @@ impl BoxStream {
         self.0.inner_mut()
     }
 
+    /// Returns the stream beneath the one in the box, where that encapsulates it.
+    pub(super) fn beneath(&self) -> Option<&dyn Any> {
+        self.0.beneath()
+    }
+
+    /// Returns what protects the datagrams beside the stream in the box; `None` where that cannot tell.
+    pub(super) fn sealing(&mut self) -> Option<Sealing> {
+        self.0.sealing()
+    }
+
     pub(crate) fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.0.poll_closed(cx)
     }
@@ -82,8 +111,16 @@ impl<Io: AsyncRead + AsyncWrite + Unpin + Send + 'static> Stream for Watched<Io>
         &mut self.io
     }
 
+    fn beneath(&self) -> Option<&dyn Any> {
+        (self.knows.beneath)(&self.io)
+    }
+
+    fn sealing(&mut self) -> Option<Sealing> {
+        (self.knows.sealing)(&mut self.io)
+    }
+
     fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        (self.closed)(&mut self.io, cx)
+        (self.knows.closed)(&mut self.io, cx)
     }
 }
 

@@ -5,6 +5,9 @@
 pub enum DropReason {
     /// It has no valid header of RFC 1928 section 7, or is for a name that cannot be a host's.
     Malformed,
+    /// It is not protected as was agreed on with its client (RFC 1961): it was changed, repeated, made by somebody else, or
+    /// travelled in clear.
+    Unprotected,
     /// It is a fragment, and fragments are not reassembled.
     Fragment,
     /// Its source is not the client, or a peer that the client has not sent to.
@@ -20,7 +23,7 @@ pub enum DropReason {
     /// Too many wait: for lookups of names, or for a client whose datagrams travel in its stream and that does not
     /// read them.
     Overflow,
-    /// It is too large, for the system or for a frame of UDP over TCP, or there is no route.
+    /// It is too large, for the system or for a frame of UDP over TCP, or once it is sealed, or there is no route.
     Unsendable,
     /// Another reason, of a datagram transport or a filter.
     Other,
@@ -28,8 +31,9 @@ pub enum DropReason {
 
 impl DropReason {
     /// All reasons.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Malformed,
+        Self::Unprotected,
         Self::Fragment,
         Self::Stranger,
         Self::Refused,
@@ -46,6 +50,7 @@ impl DropReason {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Malformed => "malformed",
+            Self::Unprotected => "unprotected",
             Self::Fragment => "fragment",
             Self::Stranger => "stranger",
             Self::Refused => "refused",

@@ -86,6 +86,14 @@ impl MeteredStream {
         self.io.inner()
     }
 
+    pub(super) fn boxed_mut(&mut self) -> &mut BoxStream {
+        &mut self.io
+    }
+
+    pub(super) fn boxed(&self) -> &BoxStream {
+        &self.io
+    }
+
     pub(crate) fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.io.poll_closed(cx)
     }

@@ -1,7 +1,7 @@
 //! Streams: boxed, prefixed and metered ones, whole messages, and the lingering close.
 //!
 //! A client's stream is a [`ClientStream`]: `AsyncRead + AsyncWrite` that can also tell that the
-//! client is gone. The types of this module wrap one another, and [`Relay`](crate::relay::Relay)
+//! client is gone, and what [protects the datagrams](Sealing) that belong to it. The types of this module wrap one another, and [`Relay`](crate::relay::Relay)
 //! sees through all of them but the last to the socket inside:
 //!
 //! | type | a stream |
@@ -19,6 +19,7 @@ mod box_stream;
 mod client_stream;
 mod control;
 mod drop_reason;
+mod join;
 mod keepalive;
 mod lingering_close;
 mod message;
@@ -27,6 +28,7 @@ mod metered_stream;
 mod prefixed_stream;
 mod raw_socket;
 mod scratch;
+mod sealing;
 mod shut;
 #[cfg(feature = "tls")]
 mod tls_stream;
@@ -38,12 +40,14 @@ pub use self::{
     box_stream::BoxStream,
     client_stream::ClientStream,
     drop_reason::DropReason,
+    join::Join,
     keepalive::Keepalive,
     lingering_close::lingering_close,
     message::{ReadError, read_message},
     meter::{Direction, Meter},
     metered_stream::MeteredStream,
     prefixed_stream::PrefixedStream,
+    sealing::{Sealer, Sealing},
 };
 pub(crate) use self::{
     control::Control,

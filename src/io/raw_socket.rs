@@ -36,12 +36,12 @@ impl<'a> Raw<'a> {
         bare(io).map(Self::Tcp)
     }
 
-    /// Returns the socket inside `io`, also behind bytes that were read ahead, and beneath TLS: to close, and
-    /// not to read.
+    /// Returns the socket inside `io`, also behind bytes that were read ahead, and beneath TLS or another
+    /// encapsulation: to close, and not to read.
     pub(crate) fn beneath<Io: 'static>(io: &'a Io) -> Option<Self> {
-        let mut io = unboxed(io);
-        while let Some(transport) = transport(io) {
-            io = unboxed(transport);
+        let mut io: &dyn Any = io;
+        while let Some(inner) = layer_below(io) {
+            io = inner;
         }
         #[cfg(unix)]
         if let Some(socket) = behind(io) {
@@ -94,6 +94,17 @@ fn unboxed<Io: 'static>(io: &Io) -> &dyn Any {
             Some(inner) => io = inner,
             None => return io,
         }
+    }
+}
+
+/// Sees through a box, an encapsulation in one, and TLS.
+fn layer_below(io: &dyn Any) -> Option<&dyn Any> {
+    let boxed = io
+        .downcast_ref()
+        .or_else(|| io.downcast_ref().map(MeteredStream::boxed));
+    match boxed {
+        Some(boxed) => boxed.beneath().or_else(|| Some(boxed.inner())),
+        None => transport(io).map(BoxStream::inner),
     }
 }
 

@@ -169,7 +169,11 @@ pub fn held() -> (Held, DuplexStream, Alive) {
     (held, far, Alive(alive))
 }
 
-impl ClientStream for Held {}
+impl ClientStream for Held {
+    fn sealing(&mut self) -> tower_socks::io::Sealing {
+        tower_socks::io::Sealing::Clear
+    }
+}
 
 impl AsyncRead for Held {
     fn poll_read(

@@ -12,9 +12,9 @@ use tower_socks::{
     BoxError, Client, ClientError, Identity,
     client::{ClientAuth, ClientFault, DefaultAuth},
     error::{AuthError, Step, reply_code},
-    io::ClientStream,
+    io::{ClientStream, Sealing},
     layer::auth::Authenticate,
-    proto::{Address, Credentials, Method, MethodSet, ReplyCode},
+    proto::{Address, Command, Credentials, Method, MethodSet, ReplyCode},
     session::{Accepted, Negotiation},
 };
 
@@ -67,7 +67,11 @@ impl<Io: AsyncWrite + Unpin> AsyncWrite for Flipped<Io> {
     }
 }
 
-impl<Io: ClientStream> ClientStream for Flipped<Io> {}
+impl<Io: ClientStream> ClientStream for Flipped<Io> {
+    fn sealing(&mut self) -> Sealing {
+        Sealing::Impossible
+    }
+}
 
 fn flipped(bytes: &[u8]) -> Vec<u8> {
     bytes.iter().map(|octet| !octet).collect()
@@ -91,7 +95,12 @@ impl<Io: AsyncRead + AsyncWrite + Unpin + Send> ClientAuth<Io> for Flip {
         b"hello".to_vec()
     }
 
-    async fn finish(&self, method: Method, mut io: Io) -> Result<Flipped<Io>, BoxError> {
+    async fn finish(
+        &self,
+        method: Method,
+        _: Command,
+        mut io: Io,
+    ) -> Result<(Flipped<Io>, Sealing), BoxError> {
         assert_eq!(method, FLIP);
         let octet = io.read_u8().await?;
         if octet == 0 {
@@ -101,7 +110,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin + Send> ClientAuth<Io> for Flip {
             return Err("one is not a number".into());
         }
         io.write_all(&[octet]).await?;
-        Ok(Flipped(io))
+        Ok((Flipped(io), Sealing::Impossible))
     }
 }
 
@@ -205,8 +214,8 @@ impl<Io: AsyncRead + AsyncWrite + Unpin + Send> ClientAuth<Io> for Token {
         vec![method.0; 2]
     }
 
-    async fn finish(&self, _: Method, io: Io) -> Result<Io, BoxError> {
-        Ok(io)
+    async fn finish(&self, _: Method, _: Command, io: Io) -> Result<(Io, Sealing), BoxError> {
+        Ok((io, Sealing::Clear))
     }
 
     fn early(&self) -> Option<Method> {

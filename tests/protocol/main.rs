@@ -16,6 +16,8 @@ mod deadline;
 mod dialled;
 mod early_data;
 mod encapsulation;
+#[cfg(feature = "users")]
+mod gssapi;
 mod gssapi_frames;
 #[cfg(feature = "users")]
 mod hostile;

@@ -11,7 +11,7 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf, duplex};
 use tower_socks::{
-    io::{BoxStream, ClientStream, PrefixedStream},
+    io::{BoxStream, ClientStream, PrefixedStream, Sealing},
     proto::Address,
     session::{Accepted, Connected},
 };
@@ -65,7 +65,11 @@ impl AsyncWrite for Sink {
     }
 }
 
-impl ClientStream for Sink {}
+impl ClientStream for Sink {
+    fn sealing(&mut self) -> Sealing {
+        Sealing::Clear
+    }
+}
 
 /// Several pieces in one call.
 async fn write_both(stream: &mut (impl AsyncWrite + Unpin)) {

@@ -29,7 +29,7 @@ const HOUSE: &[(&str, &str)] = &[
 
     ("session", "proto io admission relay error"),
 
-    ("client", "proto io admission relay datagram error session"),
+    ("client", "proto io admission relay datagram error gssapi session"),
     ("rules", "proto admission error session"),
 
     ("layer/key", "proto admission session"),
@@ -37,7 +37,7 @@ const HOUSE: &[(&str, &str)] = &[
     ("layer/handshake", "proto io admission relay error session layer/connection"),
     ("layer/socks4", "proto io admission relay error session layer/connection"),
     ("layer/mixed", "proto io admission relay error session layer/connection layer/handshake layer/socks4 layer/http"),
-    ("layer/auth", "proto io admission error session tls"),
+    ("layer/auth", "proto io admission error gssapi session tls"),
     ("layer/http", "proto io admission relay error session layer/connection"),
     ("layer/proxy_protocol", "proto io admission relay error session layer/connection"),
     ("layer/acl", "proto io admission relay error session"),

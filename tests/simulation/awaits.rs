@@ -25,11 +25,15 @@ const WAITS: &[(&str, usize, usize, &str)] = &[
     ),
     ("layer/auth/stored_hash.rs", 1, 0, DIRECTORIES),
     ("layer/auth/gate.rs", 1, 0, DIRECTORIES),
+    ("layer/auth/gssapi/dialogue.rs", 11, 0, GSSAPI),
+    ("layer/auth/gssapi/method.rs", 3, 0, GSSAPI),
+    ("layer/auth/gssapi/steps.rs", 2, 0, GSSAPI),
     ("session/login_attempts.rs", 1, 0, LOGINS),
     ("layer/auth/combinators.rs", 6, 3, STATED),
     ("session/allowed_or_refused.rs", 1, 1, ""),
     ("io/message.rs", 6, 6, ""),
-    ("gssapi/incoming.rs", 3, 0, ENCAPSULATED),
+    ("gssapi/incoming.rs", 4, 0, ENCAPSULATED),
+    ("gssapi/messages.rs", 4, 0, GSSAPI),
     ("gssapi/stream.rs", 6, 0, ENCAPSULATED),
     ("session/box_tunnel.rs", 1, 1, ""),
     ("session/admission.rs", 1, 0, BALANCER),
@@ -90,6 +94,7 @@ const TLS: &str = "a stream of TLS: tests/tls";
 const ACCEPT: &str = "a connection that broke before it was accepted: tests/server/accept.rs";
 const SLOW: &str = "a slow receiver behind a reset: tests/relay/resets.rs";
 const ENCAPSULATED: &str = "a stream of messages: tests/protocol/encapsulation.rs";
+const GSSAPI: &str = "a sub-negotiation with a mechanism: tests/protocol/gssapi.rs";
 const FULL: &str = "a client behind more than is read ahead, a PROXY header: tests/protocol/early_data.rs, proxy_protocol.rs";
 const UNWRITABLE: &str = "a UDP socket without room, which takes a slow network: .ci/namespaces";
 
@@ -100,6 +105,7 @@ const ROOMS: &[&str] = &[
     "layer/socks4",
     "layer/mixed",
     "layer/auth",
+    "layer/auth/gssapi",
     "session",
     "connector",
     "connector/direct",

@@ -5,6 +5,7 @@
 pub mod canned;
 #[cfg(target_os = "linux")]
 pub mod faults;
+pub mod gssapi;
 pub mod log;
 #[cfg(feature = "rules")]
 pub mod matrix;

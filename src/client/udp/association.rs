@@ -1,7 +1,10 @@
 use std::{
-    io,
+    fmt, io,
     net::{IpAddr, Ipv4Addr, SocketAddr},
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use socket2::SockRef;
@@ -9,6 +12,7 @@ use socket2::SockRef;
 use crate::{
     client::{ClientError, bnd::NearEnd},
     datagram::BatchSocket,
+    io::{Sealer, Sealing},
     proto::unmapped,
 };
 
@@ -62,17 +66,43 @@ fn bind_device(_: &SockRef<'_>, _: &NearEnd) -> io::Result<()> {
     Ok(())
 }
 
+/// The largest datagram between us and the proxy, in octets (IPv4: 65,535 less the headers of IP and UDP).
+const LARGEST: usize = 65_507;
+
+struct Sealed(Arc<dyn Sealer>);
+
+impl fmt::Debug for Sealed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sealed")
+    }
+}
+
+fn unprotected() -> io::Error {
+    io::Error::other("the method of authentication cannot seal datagrams, and the stream is sealed")
+}
+
 /// The address of the proxy's relay, and our socket towards it.
 #[derive(Debug)]
 pub(super) struct Association {
     pub(super) socket: BatchSocket,
     pub(super) relay: SocketAddr,
+    /// What protects the datagrams; `None` where they travel in clear.
+    sealer: Option<Sealed>,
     ended: AtomicBool,
 }
 
 impl Association {
     /// Opens a socket for the datagrams of `relay` and no others.
-    pub(super) fn open(local: LocalSocket, relay: SocketAddr) -> Result<Self, ClientError> {
+    pub(super) fn open(
+        local: LocalSocket,
+        relay: SocketAddr,
+        sealing: Sealing,
+    ) -> Result<Self, ClientError> {
+        let sealer = match sealing {
+            Sealing::Clear => None,
+            Sealing::Sealed(sealer) => Some(Sealed(sealer)),
+            Sealing::Impossible => return Err(ClientError::Socket(unprotected())),
+        };
         let open = || {
             let near = local.near.filter(|near| near.proxy == relay.ip());
             let mut socket = match (local.socket, near) {
@@ -90,8 +120,20 @@ impl Association {
         Ok(Self {
             socket: open().map_err(ClientError::Socket)?,
             relay,
+            sealer,
             ended: AtomicBool::new(false),
         })
+    }
+
+    /// Returns the octets of the longest datagram, with its header.
+    pub(super) fn longest(&self) -> usize {
+        self.sealer
+            .as_ref()
+            .map_or(LARGEST, |sealer| sealer.0.longest())
+    }
+
+    pub(super) fn sealer(&self) -> Option<&dyn Sealer> {
+        self.sealer.as_ref().map(|sealer| &*sealer.0)
     }
 
     /// Whether a datagram from `source` is the relay's. The connected socket receives no others, but

@@ -1,6 +1,7 @@
 //! The halves of a socket whose datagrams go to the proxy's relay and come from there.
 
 use std::{
+    borrow::Cow,
     io,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -13,13 +14,9 @@ use crate::{
     client::ClientError,
     datagram::{Datagrams, poll_send_all},
     error::Step,
-    io::{Control, yield_turn},
+    io::{Control, DropReason, yield_turn},
     proto::{Address, Decode, Decoded, Encoded, UdpHeader},
 };
-
-/// The largest payload of a datagram between us and the proxy, in octets (IPv4: 65,535 less the
-/// headers of IP and UDP).
-const LARGEST: usize = 65_507;
 
 /// Batches without a usable datagram, in one poll, before other tasks get their turn.
 const UNWANTED: usize = 4;
@@ -40,6 +37,12 @@ impl RelaySender {
         }
     }
 
+    /// Returns the largest payload behind the largest header that a target of this form can have.
+    pub(super) fn max_payload(&self, target: &Address) -> usize {
+        let most = self.association.longest();
+        most.saturating_sub(largest_header(target))
+    }
+
     pub(super) fn poll_send_to(
         &mut self,
         cx: &mut Context<'_>,
@@ -48,13 +51,16 @@ impl RelaySender {
     ) -> Poll<io::Result<()>> {
         self.check()?;
         let header = header(target);
-        let most = LARGEST - header.len();
+        let most = self.association.longest().saturating_sub(header.len());
         if payload.len() > most {
             let len = payload.len();
             return Poll::Ready(Err(ClientError::TooLarge { len, most }.into()));
         }
         ready!(self.poll_unsent(cx));
-        let datagram = [&*header, payload].concat();
+        let mut datagram = [&*header, payload].concat();
+        if let Some(sealer) = self.association.sealer() {
+            datagram = sealer.seal(&datagram)?;
+        }
         let Association { socket, relay, .. } = &*self.association;
         socket.poll_send(cx, *relay, &datagram, datagram.len())
     }
@@ -67,8 +73,15 @@ impl RelaySender {
         self.check()?;
         ready!(self.poll_unsent(cx));
         if !out.is_empty() {
-            out.retain(|target, payload| payload.len() + header(target).len() <= LARGEST);
-            self.unsent.wrap(out, header);
+            let most = self.association.longest();
+            out.retain(|target, payload| payload.len() + header(target).len() <= most);
+            match self.association.sealer() {
+                None => self.unsent.wrap(out, header),
+                Some(sealer) => {
+                    let seal = |datagram: &[u8]| sealer.seal(datagram).ok();
+                    self.unsent.wrap_sealed(out, header, seal);
+                }
+            }
             out.clear();
             ready!(self.poll_unsent(cx));
         }
@@ -94,17 +107,16 @@ impl RelaySender {
     }
 }
 
-/// Returns the largest payload behind the largest header that a target of this form can have.
-pub(super) const fn max_payload(target: &Address) -> usize {
+/// Returns the octets of the largest header that a target of this form can have.
+const fn largest_header(target: &Address) -> usize {
     use std::net::SocketAddr;
 
-    LARGEST
-        - match target {
-            Address::Ip(SocketAddr::V4(_)) => 10,
-            Address::Name(..) => 262,
-            // The RFC says 20, which leaves out the port.
-            Address::Ip(SocketAddr::V6(_)) => 22,
-        }
+    match target {
+        Address::Ip(SocketAddr::V4(_)) => 10,
+        Address::Name(..) => 262,
+        // The RFC says 20, which leaves out the port.
+        Address::Ip(SocketAddr::V6(_)) => 22,
+    }
 }
 
 fn header(target: &Address) -> Encoded<262> {
@@ -144,9 +156,18 @@ impl<Io: AsyncRead + Unpin> RelayReceiver<Io> {
             let before = batch.len();
             let association = &*self.association;
             let received = association.socket.poll_recv(cx, |source, datagram| {
-                if association.is_relay(source)
-                    && let Some((source, payload)) = without_header(datagram)
-                {
+                if !association.is_relay(source) {
+                    return;
+                }
+                let datagram = match association.sealer() {
+                    None => Cow::Borrowed(datagram),
+                    Some(sealer) => match sealer.open(datagram) {
+                        Ok(datagram) => Cow::Owned(datagram),
+                        // Not the proxy's, or it came before. Anybody can send such.
+                        Err(_) => return batch.dropped(DropReason::Unprotected, 1),
+                    },
+                };
+                if let Some((source, payload)) = without_header(&datagram) {
                     batch.push(source, payload);
                 }
             });

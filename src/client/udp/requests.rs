@@ -6,7 +6,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{LocalSocket, ProxySocket};
 use crate::{
-    client::{Client, ClientAuth, ClientError, bnd},
+    client::{Client, ClientAuth, ClientError, bnd, handshake::Replied},
     proto::{Address, Command, IntoAddress, UdpOverTcp},
     session::Connected,
 };
@@ -85,8 +85,9 @@ impl<L> Client<L> {
     {
         let (proxy, relays) = self.relays(&io);
         let target = Address::Ip(local.stated());
-        let (io, bound) = self.request(io, Command::UDP_ASSOCIATE, target).await?;
-        ProxySocket::open(io, local, bnd::relay(bound, proxy, relays)?)
+        let Replied { io, bound, sealing } =
+            self.request(io, Command::UDP_ASSOCIATE, target).await?;
+        ProxySocket::open(io, local, bnd::relay(bound, proxy, relays)?, sealing)
     }
 
     /// Requests a stream for datagrams by UDP over TCP, version 2: they travel in frames, each with its address, and
@@ -127,7 +128,7 @@ impl<L> Client<L> {
         Io: AsyncRead + AsyncWrite + Unpin,
     {
         let request = self.request(io, protocol.command(), protocol.target());
-        let (io, _) = request.await?;
+        let Replied { io, .. } = request.await?;
         Ok(ProxySocket::over_stream(io, protocol))
     }
 
@@ -155,7 +156,7 @@ impl<L> Client<L> {
         let destination = destination.map_err(ClientError::InvalidTarget)?;
         let protocol = UdpOverTcp::V2;
         let request = self.request(io, protocol.command(), protocol.target());
-        let (io, _) = request.await?;
+        let Replied { io, .. } = request.await?;
         Ok(ProxySocket::over_stream_to(io, destination))
     }
 }

@@ -6,7 +6,7 @@ use std::{
 
 use tokio::io::AsyncWrite;
 
-use super::{framed::FrameSender, relay, relay::RelaySender};
+use super::{framed::FrameSender, relay::RelaySender};
 use crate::{
     client::ClientError,
     datagram::Datagrams,
@@ -44,7 +44,7 @@ impl<Io> ProxySender<Io> {
     #[must_use]
     pub fn max_payload(&self, target: &Address) -> usize {
         match &self.sender {
-            Sender::Relay(_) => relay::max_payload(target),
+            Sender::Relay(sender) => sender.max_payload(target),
             Sender::Frames(sender) => sender.max_payload(target),
         }
     }

@@ -17,6 +17,7 @@ use super::{
 use crate::{
     client::ClientError,
     datagram::{DatagramTransport, Datagrams},
+    io::Sealing,
     proto::{Address, IntoAddress, UdpOverTcp},
 };
 
@@ -48,8 +49,9 @@ impl<Io> ProxySocket<Io> {
         control: Io,
         local: LocalSocket,
         relay: SocketAddr,
+        sealing: Sealing,
     ) -> Result<Self, ClientError> {
-        let association = Arc::new(Association::open(local, relay)?);
+        let association = Arc::new(Association::open(local, relay, sealing)?);
         Ok(Self {
             receiver: ProxyReceiver::from_relay(RelayReceiver::new(
                 control,
@@ -76,7 +78,7 @@ impl<Io> ProxySocket<Io> {
 
     /// Returns the largest payload that can go to `target`, in octets: 65,507 less the header, which
     /// takes 10 for an IPv4 address, 22 for an IPv6 address, and 262 for a name, however short
-    /// (RFC 1928 section 7). In a stream it is 65,507, and with [`UdpOverTcp::ForwardUdp`] 1,500 less 7, 19, or 4 and
+    /// (RFC 1928 section 7). Where datagrams are sealed (RFC 1961), it is less by what that adds. In a stream it is 65,507, and with [`UdpOverTcp::ForwardUdp`] 1,500 less 7, 19, or 4 and
     /// the length of the name; nothing can go to a name of more than 248 octets by that, and it is 0.
     ///
     /// A datagram that is larger than the path's MTU travels in IP fragments, and is lost with any of

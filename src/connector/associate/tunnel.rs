@@ -1,4 +1,4 @@
-use std::{future::Future, io, time::Duration};
+use std::{future::Future, io, sync::Arc, time::Duration};
 
 use super::{
     client::{ClientFrames, ClientPort, ClientSocket, Fragmentation},
@@ -9,9 +9,9 @@ use crate::{
     admission::Place,
     connector::port_range::TakenPort,
     datagram::{BatchSocket, DatagramTransport, OwnRelay},
-    io::{ClientStream, MeteredStream, shut},
+    io::{ClientStream, MeteredStream, Sealer, Sealing, shut},
     proto::{Address, UdpOverTcp},
-    relay::Traffic,
+    relay::{RelayError, RelayErrorKind, Traffic},
     session::{Tunnel, UserOrClient, record::Destinations},
 };
 
@@ -90,10 +90,16 @@ impl<D: DatagramTransport> Tunnel for AssociateTunnel<D> {
                     taken,
                 } => {
                     let _held = (own, taken);
-                    let client = ClientSocket::new(&mut stream, socket, port, fragmentation);
-                    let mut relay = DatagramRelay::new(transport, client, idle, meters);
-                    relay.destinations = destinations;
-                    relay.run().await
+                    match sealer(&mut stream) {
+                        Ok(sealer) => {
+                            let client =
+                                ClientSocket::new(&mut stream, sealer, socket, port, fragmentation);
+                            let mut relay = DatagramRelay::new(transport, client, idle, meters);
+                            relay.destinations = destinations;
+                            relay.run().await
+                        }
+                        Err(error) => Err(error),
+                    }
                 }
                 Client::Stream {
                     protocol,
@@ -111,5 +117,22 @@ impl<D: DatagramTransport> Tunnel for AssociateTunnel<D> {
             shut(&mut stream);
             ended
         })
+    }
+}
+
+/// Returns what protects the datagrams beside a stream.
+///
+/// # Errors
+///
+/// They have to be protected, and cannot be.
+fn sealer(stream: &mut impl ClientStream) -> io::Result<Option<Arc<dyn Sealer>>> {
+    match stream.sealing() {
+        Sealing::Clear => Ok(None),
+        Sealing::Sealed(sealer) => Ok(Some(sealer)),
+        Sealing::Impossible => {
+            let error = io::Error::other("datagrams beside this stream cannot be sealed");
+            let traffic = Traffic::default();
+            Err(RelayError::broken(RelayErrorKind::Client, traffic, error))
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! A gate for verifications that wait for somebody else: so many at once, and a queue with a share for each.
+//! A gate for verifications that wait for somebody else, or for a thread: so many at once, and a queue with a share for each.
 
 use std::{
     net::IpAddr,
@@ -12,7 +12,6 @@ use super::queue::{Entered, Place, Queue, too_many};
 use crate::{
     admission::{LimitEvents, client_network},
     error::Refusal,
-    session::Credentials,
 };
 
 /// Lets so many verifications through at once. The others wait in a bounded queue in which sites, clients and names have a
@@ -53,9 +52,10 @@ impl Gate {
     /// The queue is full, or the time is over.
     pub(super) async fn enter(
         self: &Arc<Self>,
-        credentials: &Credentials,
+        peer: IpAddr,
+        name: &[u8],
     ) -> Result<Permit, Refusal> {
-        let client = client_network(credentials.peer().ip());
+        let client = client_network(peer);
         let (passed, answer) = oneshot::channel();
         let entered = {
             let mut state = self.state();
@@ -63,7 +63,7 @@ impl Gate {
                 state.free -= 1;
                 return Ok(Permit(Some(Arc::clone(self))));
             }
-            let path = state.queue.path(credentials);
+            let path = state.queue.path(peer, name);
             state.queue.enter(path, Waiting { client, passed })
         };
         let (place, displaced) = match entered {
@@ -83,6 +83,12 @@ impl Gate {
     }
 
     /// How many wait, and how many may.
+    #[cfg(any(
+        feature = "http-auth",
+        feature = "ldap",
+        feature = "postgres",
+        feature = "radius"
+    ))]
     pub(super) fn waiting(&self) -> (usize, usize) {
         let state = self.state();
         (state.queue.len(), state.queue.most())

@@ -8,6 +8,7 @@
 //! | method | `Authenticate` |
 //! |---|---|
 //! | X'00' no authentication | [`NoAuth`], said aloud |
+//! | X'01' GSS-API (RFC 1961), such as Kerberos | [`Gssapi`] over a [`Mechanism`](crate::gssapi::Mechanism) |
 //! | X'02' username/password (RFC 1929) | [`UserPass`] over any `Service<Credentials, Response = Identity>` |
 //! | X'80' to X'FE' private methods | a type of yours |
 //! | none of SOCKS5: USERID of SOCKS4, as a claim | [`AcceptUserId`] |
@@ -81,13 +82,8 @@ mod blocking_verifier;
 mod client_certificate;
 mod combinators;
 mod future;
-#[cfg(any(
-    feature = "http-auth",
-    feature = "ldap",
-    feature = "postgres",
-    feature = "radius"
-))]
 mod gate;
+mod gssapi;
 #[cfg(feature = "http-auth")]
 pub mod http_call_out;
 mod layer;
@@ -123,6 +119,7 @@ pub use self::{
     authenticate_stated::AuthenticateStated,
     blocking_verifier::{BlockingVerifier, Verification},
     future::ResponseFuture,
+    gssapi::Gssapi,
     layer::{Auth, AuthLayer},
     no_auth::NoAuth,
     userpass::UserPass,

@@ -3,12 +3,12 @@
 use std::{
     collections::{BTreeMap, HashMap},
     hash::{BuildHasher, RandomState},
+    net::IpAddr,
 };
 
 use crate::{
     admission::{client_network, network_of},
     error::Refusal,
-    session::Credentials,
 };
 
 /// What finds no place, or loses it.
@@ -71,13 +71,12 @@ impl<T> Queue<T> {
         self.most
     }
 
-    /// Tells who shares places with these credentials.
-    pub(super) fn path(&self, credentials: &Credentials) -> Path {
-        let peer = credentials.peer().ip();
+    /// Tells who shares places with a client under a name.
+    pub(super) fn path(&self, peer: IpAddr, name: &[u8]) -> Path {
         [
             self.keys.hash_one(network_of(peer, 24, 48)),
             self.keys.hash_one(client_network(peer)),
-            self.keys.hash_one(credentials.name()),
+            self.keys.hash_one(name),
         ]
     }
 

@@ -84,7 +84,7 @@ impl<V> UserPass<V> {
         if let Some(attempt) = attempt {
             match &verified {
                 Ok(_) => attempt.succeeded(),
-                Err(error) if matches!(find(&**error), Some(AuthError::Denied)) => attempt.failed(),
+                Err(error) if find(&**error).is_some_and(AuthError::is_denial) => attempt.failed(),
                 // Nobody knows whether it was right.
                 Err(_) => drop(attempt),
             }
@@ -100,6 +100,7 @@ impl<V> UserPass<V> {
         let verified = (self.ask)(&self.verifier, credentials).await;
         verified.map_err(|error| match find::<AuthError>(&*error) {
             Some(AuthError::Denied) => AuthError::Denied.into(),
+            Some(AuthError::Unproven(_)) => error,
             // Not looked at.
             None if find::<Refusal>(&*error).is_some() => error,
             Some(AuthError::Verifier(_)) if error.is::<AuthError>() => error,

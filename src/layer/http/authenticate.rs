@@ -88,7 +88,9 @@ fn states_nothing(error: &(dyn std::error::Error + 'static)) -> bool {
 /// Nobody is told more than that it was not right, or that nobody could look.
 fn page(error: &BoxError) -> Page {
     match find::<AuthError>(&**error) {
-        Some(AuthError::NoAcceptableMethod | AuthError::Denied) => Page::AUTHENTICATE,
+        Some(AuthError::NoAcceptableMethod | AuthError::Denied | AuthError::Unproven(_)) => {
+            Page::AUTHENTICATE
+        }
         Some(AuthError::Verifier(_)) => Page::NOT_VERIFIED,
         None if find::<Refusal>(&**error).is_some() => Page::TOO_MANY_LOGINS,
         None => Page::NOT_VERIFIED,

@@ -1,5 +1,7 @@
 use std::{
+    borrow::Cow,
     io,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -8,8 +10,8 @@ use tokio::time::Instant;
 use super::{ClientEnd, ClientPort, Received};
 use crate::{
     datagram::{BatchSocket, Datagrams, Fragments, is_own_relay, poll_send_all},
-    io::{ClientStream, Control, Direction, DropReason, Meters},
-    proto::{Decode, Decoded, UdpHeader, unmapped},
+    io::{ClientStream, Control, Direction, DropReason, Meters, Sealer},
+    proto::{Address, Decode, Decoded, UdpHeader, unmapped},
     relay::{RelayError, RelayErrorKind, Traffic},
 };
 
@@ -24,6 +26,8 @@ pub(in super::super) struct ClientSocket<'a, W> {
     stream: &'a mut W,
     control: Control,
     socket: BatchSocket,
+    /// What protects the datagrams; `None` where they travel in clear.
+    sealer: Option<Arc<dyn Sealer>>,
     port: ClientPort,
     fragmentation: Fragmentation,
     fragments: Option<Box<Fragments>>,
@@ -34,6 +38,7 @@ pub(in super::super) struct ClientSocket<'a, W> {
 impl<'a, W> ClientSocket<'a, W> {
     pub(in super::super) fn new(
         stream: &'a mut W,
+        sealer: Option<Arc<dyn Sealer>>,
         socket: BatchSocket,
         port: ClientPort,
         fragmentation: Fragmentation,
@@ -42,6 +47,7 @@ impl<'a, W> ClientSocket<'a, W> {
             stream,
             control: Control::new(),
             socket,
+            sealer,
             port,
             fragmentation,
             fragments: None,
@@ -103,6 +109,7 @@ impl<W: ClientStream> ClientEnd for ClientSocket<'_, W> {
     ) -> Poll<io::Result<bool>> {
         let Self {
             port,
+            sealer,
             fragments,
             fragmentation,
             ..
@@ -113,7 +120,15 @@ impl<W: ClientStream> ClientEnd for ClientSocket<'_, W> {
             if let Err(reason) = port.check(source) {
                 return received.drops.add(reason, 1);
             }
-            let Ok(Decoded::Done(header, len)) = UdpHeader::decode(datagram) else {
+            let datagram = match sealer {
+                None => Cow::Borrowed(datagram),
+                Some(sealer) => match sealer.open(datagram) {
+                    Ok(datagram) => Cow::Owned(datagram),
+                    // It ends nothing, since anybody can send one.
+                    Err(_) => return received.drops.add(DropReason::Unprotected, 1),
+                },
+            };
+            let Ok(Decoded::Done(header, len)) = UdpHeader::decode(&datagram) else {
                 return received.drops.add(DropReason::Malformed, 1);
             };
             let payload = datagram.get(len..).unwrap_or_default();
@@ -163,7 +178,7 @@ impl<W: ClientStream> ClientEnd for ClientSocket<'_, W> {
         }
     }
 
-    /// Sends each datagram behind its header (RFC 1928 section 7).
+    /// Sends each datagram behind its header (RFC 1928 section 7), sealed where the stream is (RFC 1961 section 5).
     fn send(
         &mut self,
         cx: &mut Context<'_>,
@@ -173,13 +188,17 @@ impl<W: ClientStream> ClientEnd for ClientSocket<'_, W> {
         let Some(client) = self.port.address() else {
             return Ok(());
         };
-        room.wrap(down, |source| {
+        let header = |source: &Address| {
             let header = UdpHeader {
                 fragment: 0,
                 address: source.clone(),
             };
             header.encode()
-        });
+        };
+        match &self.sealer {
+            None => room.wrap(down, header),
+            Some(sealer) => room.wrap_sealed(down, header, |datagram| sealer.seal(datagram).ok()),
+        }
         let sent = poll_send_all(&self.socket, cx, client, room);
         down.add_dropped(room.take_dropped());
         if sent.is_pending() {

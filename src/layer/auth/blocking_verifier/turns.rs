@@ -79,7 +79,9 @@ impl Turns {
         let client = client_network(credentials.peer().ip());
         let (verdict, answer) = oneshot::channel();
         let mut state = self.state();
-        let path = state.queue.path(&credentials);
+        let path = state
+            .queue
+            .path(credentials.peer().ip(), credentials.name());
         let entered = state.queue.enter(
             path,
             Job {

@@ -87,7 +87,10 @@ impl Inner {
             tracing::debug!("a name or password is no UTF-8, and is not asked about");
             return Err(AuthError::Denied.into());
         };
-        let _permit = self.gate.enter(credentials).await?;
+        let _permit = self
+            .gate
+            .enter(credentials.peer().ip(), credentials.name())
+            .await?;
         let asked = match self.availability.may_be_asked() {
             true => {
                 let asking = timeout_at(Instant::now() + self.timeout, self.ask(question));

@@ -32,7 +32,10 @@ impl Inner {
         let Some(user) = name_of(credentials.name()) else {
             return Err(UnknownUser.into());
         };
-        let _permit = self.gate.enter(credentials).await?;
+        let _permit = self
+            .gate
+            .enter(credentials.peer().ip(), credentials.name())
+            .await?;
         let mut round = self.servers.round();
         while let Some(server) = round.next() {
             match round.judge(server, self.log_in(server, user, password).await) {

@@ -101,7 +101,10 @@ where
             let found = match &name {
                 Some(name) => {
                     // Not while the hash is computed: that waits in a queue of its own.
-                    let _permit = inner.gate.enter(&credentials).await?;
+                    let _permit = inner
+                        .gate
+                        .enter(credentials.peer().ip(), credentials.name())
+                        .await?;
                     inner.find(name).await?
                 }
                 None => None,

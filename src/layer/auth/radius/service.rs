@@ -92,7 +92,10 @@ impl Inner {
             tracing::debug!("RADIUS is not asked: {problem}");
             return Err(AuthError::Denied.into());
         }
-        let _permit = self.gate.enter(credentials).await?;
+        let _permit = self
+            .gate
+            .enter(credentials.peer().ip(), credentials.name())
+            .await?;
         let mut last = None;
         for server in &self.servers {
             match self.ask(server, credentials).await {

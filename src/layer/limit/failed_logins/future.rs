@@ -82,7 +82,7 @@ where
         let outcome = ready!(this.authentication.poll(cx)).map_err(Into::into);
         *this.begun = None;
         if let (Some(client), Err(error)) = (*this.client, &outcome)
-            && matches!(find(&**error), Some(AuthError::Denied))
+            && find(&**error).is_some_and(AuthError::is_denial)
             // What has entered is counted.
             && !this.entered.is_entered()
         {

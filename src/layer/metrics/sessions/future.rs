@@ -47,7 +47,7 @@ where
             Ok(_) => "done",
             Err(error) => {
                 // A greeting without an acceptable method is no login: probes and browsers do it.
-                if let Some(AuthError::Denied) = find(&**error) {
+                if find(&**error).is_some_and(AuthError::is_denial) {
                     counter!(AUTHENTICATION_FAILURES).increment(1);
                 }
                 if let Some(protocol) = find::<ForeignProtocol>(&**error) {
