@@ -1,13 +1,20 @@
 //! A service for CONNECT in the place of a whole connector: it executes nothing else.
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 use tokio::net::TcpListener;
-use tower::{Service, ServiceExt};
+use tower::{Layer, Service, ServiceExt};
 use tower_socks::{
-    BoxError, NoAuth, Refusal, Request, Tunnel,
-    connector::{BoxConnector, direct::Direct, failover::Failover, upstream::Socks5Upstream},
+    AuthLayer, BoxError, NoAuth, Refusal, Request, Tunnel,
+    connector::{
+        BoxConnector,
+        balance::Balance,
+        direct::Direct,
+        failover::Failover,
+        upstream::{Socks4Upstream, Socks5Upstream},
+    },
     error::reply_code,
+    layer::socks4::Socks4Layer,
     proto::{Address, Command, ReplyCode},
     session::{Check, Target},
 };
@@ -54,6 +61,11 @@ where
     far.hear(b"up").await;
 }
 
+async fn socks4_proxy() -> SocketAddr {
+    let connector = tower_socks::Connector::direct();
+    proxy(Socks4Layer::new().layer(AuthLayer::new(NoAuth).layer(connector))).await
+}
+
 #[tokio::test]
 async fn a_leaf_answers_07_to_what_it_does_not_execute() {
     within(async {
@@ -69,6 +81,9 @@ async fn a_leaf_answers_07_to_what_it_does_not_execute() {
         executes_connect_alone("box", BoxConnector::new(socks.clone())).await;
         executes_connect_alone("failover", Failover::new([("one", socks.clone())])).await;
         executes_connect_alone("box of direct", BoxConnector::new(Direct::new())).await;
+        executes_connect_alone("socks4", Socks4Upstream::new(socks4_proxy().await)).await;
+        let both = [("one", Socks5Upstream::new(inner)), ("two", socks)];
+        executes_connect_alone("balance", Balance::new(both)).await;
     })
     .await;
 }
@@ -81,6 +96,32 @@ async fn an_http_upstream_answers_07_to_what_it_does_not_execute() {
     within(async {
         let proxy = crate::support::upstream::http_proxy(Arc::default()).await;
         executes_connect_alone("http", HttpUpstream::new(proxy)).await;
+    })
+    .await;
+}
+
+#[cfg(feature = "proxy-url")]
+#[tokio::test]
+async fn what_a_url_or_the_environment_makes_answers_07_to_what_it_does_not_execute() {
+    use tower_socks::connector::proxy_url::{NoProxy, ProxyEnv, ProxyUrl};
+
+    within(async {
+        let inner = proxy(stack(NoAuth, tower_socks::Connector::direct())).await;
+        let http = crate::support::upstream::http_proxy(Arc::default()).await;
+        let socks4 = socks4_proxy().await;
+        let urls = [
+            format!("socks5h://{inner}"),
+            format!("socks5://{inner}"),
+            format!("socks4a://{socks4}"),
+            format!("http://{http}"),
+        ];
+        for url in urls {
+            let parsed: ProxyUrl = url.parse().unwrap();
+            executes_connect_alone(&url, parsed.connector()).await;
+            let through = ProxyEnv::new(Some(parsed), NoProxy::default());
+            executes_connect_alone(&url, through.connector()).await;
+        }
+        executes_connect_alone("no proxy", ProxyEnv::default().connector()).await;
     })
     .await;
 }

@@ -8,11 +8,12 @@ use tokio::{
     net::{TcpListener, TcpStream},
     time::{sleep, timeout},
 };
-use tower::ServiceBuilder;
+use tower::Layer;
 use tower_socks::{
     AuthLayer, Connector, HandshakeLayer, NoAuth, TunnelExt,
     connector::{bind::Bind, direct::Direct, upstream::Socks5Upstream},
     io::{Direction, Meter},
+    layer::{mixed::MixedLayer, socks4::Socks4Layer},
     serve,
 };
 
@@ -31,6 +32,9 @@ enum Path {
     Upstream,
     Metered,
     Bind,
+    Socks4,
+    #[cfg(feature = "http-server")]
+    Http,
 }
 
 /// Lets through a little at a time, as a bandwidth does.
@@ -61,10 +65,12 @@ where
         + 'static,
     T: tower_socks::Tunnel + 'static,
 {
-    let stack = ServiceBuilder::new()
-        .layer(HandshakeLayer::new())
-        .layer(AuthLayer::new(NoAuth))
-        .service(connector);
+    let layer = MixedLayer::new()
+        .socks5(HandshakeLayer::new())
+        .socks4(Socks4Layer::new());
+    #[cfg(feature = "http-server")]
+    let layer = layer.http(tower_socks::layer::http::HttpLayer::new());
+    let stack = layer.layer(AuthLayer::new(NoAuth).layer(connector));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(serve(listener, stack).into_future());
@@ -75,7 +81,9 @@ async fn open(path: Path) -> Pair {
     let target = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let plain = server(Connector::direct().with_bind(Bind::new())).await;
     let proxy = match path {
-        Path::Direct | Path::Bind => plain,
+        Path::Direct | Path::Bind | Path::Socks4 => plain,
+        #[cfg(feature = "http-server")]
+        Path::Http => plain,
         Path::Upstream => {
             let upstream = Socks5Upstream::new(tower_socks::proto::Address::Ip(plain));
             server(Connector::direct().with_connect(upstream)).await
@@ -89,6 +97,26 @@ async fn open(path: Path) -> Pair {
         }
     };
     let mut client = TcpStream::connect(proxy).await.unwrap();
+    let address = target.local_addr().unwrap();
+    let (request, reply) = match path {
+        Path::Socks4 => {
+            let port = address.port().to_be_bytes();
+            let request = [b"\x04\x01", &port[..], b"\x7f\0\0\x01\0"].concat();
+            (request, 8)
+        }
+        #[cfg(feature = "http-server")]
+        Path::Http => {
+            let request = format!("CONNECT {address} HTTP/1.1\r\nHost: {address}\r\n\r\n");
+            (request.into_bytes(), b"HTTP/1.1 200 OK\r\n\r\n".len())
+        }
+        _ => (Vec::new(), 0),
+    };
+    if reply > 0 {
+        client.say(&request).await;
+        let (target, _) = target.accept().await.unwrap();
+        client.read_exact(&mut vec![0; reply]).await.unwrap();
+        return Pair { client, target };
+    }
     client.say(HELLO).await;
     client.hear(HELLO_OK).await;
     if matches!(path, Path::Bind) {
@@ -184,6 +212,34 @@ async fn below_a_limit() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_the_peer_of_a_bind() {
     each_way(Path::Bind).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn for_a_client_of_socks4() {
+    each_way(Path::Socks4).await;
+}
+
+#[cfg(feature = "http-server")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn for_a_client_of_http() {
+    each_way(Path::Http).await;
+}
+
+/// A mark on what comes before the tunnel: with the request, or while it is executed.
+#[tokio::test]
+async fn ahead_of_the_tunnel() {
+    let target = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let proxy = server(Connector::direct()).await;
+    let mut client = TcpStream::connect(proxy).await.unwrap();
+    urgent(&client, HELLO).await;
+    client.hear(HELLO_OK).await;
+    let request = connect_to(&target.local_addr().unwrap().to_string());
+    urgent(&client, &[&*request, b"ahead"].concat()).await;
+    urgent(&client, b"!").await;
+    let (mut target, _) = target.accept().await.unwrap();
+    target.hear(b"ahead!").await;
+    client.read_exact(&mut [0; 10]).await.unwrap();
+    passes(client, target, 3, 3, "behind it").await;
 }
 
 #[tokio::test]
