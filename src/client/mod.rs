@@ -28,7 +28,7 @@
 //! * **The proxy is not trusted.** A method that was not offered, a malformed reply or frame is an error, a
 //!   datagram from elsewhere than its relay is dropped, and nothing is a panic.
 //!
-//! Authentication is [none or username/password](DefaultAuth), or a [method of your own](ClientAuth).
+//! Authentication is [none or username/password](DefaultAuth), [GSS-API](Gssapi), or a [method of your own](ClientAuth).
 //! [`Client::credentials`] takes [`proto::Credentials`](crate::proto::Credentials), the message of
 //! RFC 1929. Verifiers, on the server's side, take
 //! [`tower_socks::Credentials`](crate::Credentials), which know the client as well.
@@ -208,6 +208,7 @@ mod auth;
 mod bnd;
 #[expect(clippy::module_inception, reason = "the room is named after its type")]
 mod client;
+mod gssapi;
 mod handshake;
 mod listener;
 mod reply;
@@ -219,6 +220,7 @@ pub use crate::error::client::{ClientError, ClientFault};
 pub use self::{
     auth::{ClientAuth, DefaultAuth},
     client::Client,
+    gssapi::Gssapi,
     listener::ProxyListener,
     socks4::Socks4Client,
     udp::{ProxyReceiver, ProxySender, ProxySocket},

@@ -86,13 +86,6 @@ impl<Io, C> EncapsulatedStream<Io, C> {
     }
 }
 
-impl<Io, C: Context> EncapsulatedStream<Io, C> {
-    /// Returns what seals datagrams by the same context.
-    pub(crate) fn seals(&self) -> Sealing {
-        Sealing::Sealed(Arc::clone(&self.protection) as _)
-    }
-}
-
 impl<Io: AsyncRead + Unpin, C: Context> EncapsulatedStream<Io, C> {
     /// Polls for a message that has octets; `false` at the end.
     fn poll_message(&mut self, cx: &mut task::Context<'_>) -> Poll<io::Result<bool>> {
@@ -197,7 +190,7 @@ impl<Io: AsyncWrite + Unpin, C: Context> AsyncWrite for EncapsulatedStream<Io, C
 
 impl<Io: ClientStream, C: Context> ClientStream for EncapsulatedStream<Io, C> {
     fn sealing(&mut self) -> Sealing {
-        self.seals()
+        Sealing::Sealed(Arc::clone(&self.protection) as _)
     }
 
     fn beneath(&self) -> Option<&dyn Any> {

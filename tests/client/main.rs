@@ -13,6 +13,8 @@ mod support;
 mod addresses;
 mod bind;
 mod connect;
+#[cfg(feature = "users")]
+mod gssapi;
 mod methods;
 mod optimistic;
 #[cfg(feature = "users")]

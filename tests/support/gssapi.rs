@@ -161,6 +161,12 @@ impl Sealed {
         Self::new(true, &Mock::default())
     }
 
+    /// Notes that the peer has sent so many messages.
+    pub fn unwraps_up_to(&mut self, sent: u32) {
+        self.seen.extend(0..sent);
+        self.due = sent;
+    }
+
     /// A message of data.
     pub fn data(&mut self, confidential: bool, message: &[u8]) -> Vec<u8> {
         framed(3, &self.wrap(confidential, message).unwrap())

@@ -15,6 +15,8 @@ mod clients;
 mod filter;
 mod filtering;
 mod fragments;
+#[cfg(feature = "limit")]
+mod gssapi;
 mod lifetime;
 mod limits;
 #[cfg(feature = "limit")]
