@@ -8,6 +8,7 @@ use tower_socks::{Credentials, Identity, Users, error::AuthError};
 use crate::{
     directories::Directories,
     hashes::{Hashes, Memory},
+    tickets::{self, ByTicket},
 };
 
 /// All users of one state of the file.
@@ -19,6 +20,8 @@ pub(crate) struct Accounts {
     hashes: Hashes,
     /// Who knows others.
     directories: Directories,
+    /// Who comes by a ticket.
+    tickets: Option<tickets::Stated>,
     /// Counts the reloads.
     generation: u64,
     /// The generation since which a name has its password, where that is not the first.
@@ -85,13 +88,29 @@ impl Accounts {
         self
     }
 
+    /// Lets in who has a ticket.
+    pub(crate) fn with_tickets(mut self, tickets: Option<tickets::Stated>) -> Self {
+        self.tickets = tickets;
+        self
+    }
+
+    pub(crate) const fn tickets(&self) -> Option<&tickets::Stated> {
+        self.tickets.as_ref()
+    }
+
     pub(crate) const fn directories(&self) -> &Directories {
         &self.directories
     }
 
-    /// Whether nobody is asked for a password.
+    /// Whether nobody is asked for a password or a ticket.
     pub(crate) fn is_empty(&self) -> bool {
-        self.len() == 0 && self.directories.is_empty()
+        !self.has_passwords() && self.tickets.is_none()
+    }
+
+    /// Whether somebody has a password.
+    pub(crate) fn has_passwords(&self) -> bool {
+        let has_own = !self.users.is_empty() || !self.hashes.is_empty();
+        has_own || !self.directories.is_empty()
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -107,6 +126,11 @@ impl Accounts {
     /// Directories of which the same is stated stay, with their connections.
     pub(crate) fn after(mut self, old: &Self) -> Successors {
         self.directories.follow(&old.directories);
+        let both = self.tickets.as_ref().zip(old.tickets.as_ref());
+        if both.is_some_and(|(new, before)| new.is_same_as(before)) {
+            // With those who wait for their turn.
+            self.tickets.clone_from(&old.tickets);
+        }
         self.generation = old.generation + 1;
         let names = self.users.names().chain(self.hashes.names());
         let changed = names.filter_map(|name| {
@@ -148,8 +172,12 @@ impl Accounts {
             // Whom the file knows by now has to log in there.
             return is_asked && !self.contains(name);
         }
-        // None in a question of --explain, which may be about a user of a directory.
-        if !self.directories.is_empty() && identity.extensions().get::<VerifiedBy>().is_none() {
+        if identity.extensions().get::<ByTicket>().is_some() {
+            return self.tickets.as_ref().is_some_and(|it| it.admits(name));
+        }
+        // None in a question of --explain, which may be about a user of a directory or one with a ticket.
+        let others = !self.directories.is_empty() || self.tickets.is_some();
+        if others && identity.extensions().get::<VerifiedBy>().is_none() {
             return true;
         }
         let verified = identity.extensions().get::<VerifiedBy>();

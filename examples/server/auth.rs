@@ -28,9 +28,10 @@ use crate::{
     accounts::Accounts,
     certified::{ByCertificate, Certified},
     logins::Logins,
+    tickets,
 };
 
-/// Authenticates by username and password where there are users, and admits everyone where there
+/// Authenticates by ticket, or by username and password, where there are users, and admits everyone where there
 /// are none.
 #[derive(Debug)]
 pub(crate) struct ReloadableAuth {
@@ -81,7 +82,7 @@ impl AuthenticateStated for ReloadableAuth {
 }
 
 impl<Io: ClientStream> Authenticate<Io> for ReloadableAuth {
-    type Stream = Io;
+    type Stream = tickets::Stream<Io>;
 
     fn select(&self, negotiation: &Negotiation<Io>) -> Option<Method> {
         let by_certificate = self.by_certificate(negotiation);
@@ -90,12 +91,22 @@ impl<Io: ClientStream> Authenticate<Io> for ReloadableAuth {
         {
             return Some(method);
         }
-        if self.accounts.borrow().is_empty() {
-            NoAuth
+        let accounts = self.accounts.borrow();
+        if accounts.is_empty() {
+            return NoAuth
                 .select(negotiation)
-                .filter(|_| by_certificate.is_none())
-        } else {
-            self.with_password.select(negotiation)
+                .filter(|_| by_certificate.is_none());
+        }
+        let by_password = || {
+            let method = self.with_password.select(negotiation);
+            method.filter(|_| accounts.has_passwords())
+        };
+        match accounts.tickets() {
+            Some(tickets) if tickets.prefers_passwords() => {
+                by_password().or_else(|| tickets.select(negotiation))
+            }
+            Some(tickets) => tickets.select(negotiation).or_else(by_password),
+            None => by_password(),
         }
     }
 
@@ -103,15 +114,21 @@ impl<Io: ClientStream> Authenticate<Io> for ReloadableAuth {
         &self,
         method: Method,
         negotiation: Negotiation<Io>,
-    ) -> Result<(Io, Identity), BoxError> {
-        if method == Method::NO_AUTHENTICATION {
-            match self.by_certificate(&negotiation) {
-                Some(identity) => Ok((negotiation.io, identity?)),
-                None => NoAuth.authenticate(method, negotiation).await,
+    ) -> Result<(Self::Stream, Identity), BoxError> {
+        let (stream, identity) = match method {
+            Method::GSSAPI => {
+                // They may be gone since the method was selected.
+                let tickets = self.accounts.borrow().tickets().cloned();
+                let tickets = tickets.ok_or(AuthError::NoAcceptableMethod)?;
+                return tickets.authenticate(negotiation).await;
             }
-        } else {
-            self.with_password.authenticate(method, negotiation).await
-        }
+            Method::NO_AUTHENTICATION => match self.by_certificate(&negotiation) {
+                Some(identity) => (negotiation.io, identity?),
+                None => NoAuth.authenticate(method, negotiation).await?,
+            },
+            _ => self.with_password.authenticate(method, negotiation).await?,
+        };
+        Ok((tickets::in_clear(stream), identity))
     }
 }
 

@@ -57,6 +57,7 @@ mod signals;
 mod stack;
 mod status;
 mod systemd;
+mod tickets;
 mod timeouts;
 mod udp;
 mod udp_over_tcp;
@@ -91,6 +92,9 @@ fn main() -> ExitCode {
         Ok(Start::PrintConfig) => return about::print(&about::default_file()),
         Err(problem) => return complain(&problem, ExitCode::from(2)),
     };
+    if let Err(problem) = tickets::enter(&flags) {
+        return complain(&problem, ExitCode::FAILURE);
+    }
     // Before anybody can connect, and again with the addresses that are listened on.
     let loaded = sockets(&flags, &task).and_then(|(sockets, taken)| {
         let settings = Settings::load(&flags, &sockets.bound(), None)?;

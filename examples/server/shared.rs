@@ -130,6 +130,9 @@ impl Shared {
                  be asked for anything"
                     .to_owned()
             }
+            0 if in_force.tickets().is_some() => {
+                "there was [gssapi] and now there is none, so that nobody would be asked for a ticket".to_owned()
+            }
             0 => "there was a directory to ask and now there is none, so that nobody would be asked for a password"
                 .to_owned(),
             users => format!(

@@ -56,6 +56,13 @@ pub(crate) fn warn_if_exposed(flags: &Flags, settings: &Settings) {
             key.display()
         );
     }
+    let keytab = accounts.tickets().and_then(|tickets| tickets.keytab());
+    if let Some(keytab) = keytab.filter(|path| is_exposed(path)) {
+        tracing::warn!(
+            "{}: has keys, and everybody on this machine can read it: chmod o-r",
+            keytab.display()
+        );
+    }
     let Fixed {
         limits,
         upstream,

@@ -7,6 +7,23 @@ fn said(text: &str) -> String {
     complaint(&["--config", file.path(), "--check"])
 }
 
+#[cfg(not(feature = "gssapi"))]
+#[test]
+fn a_build_without_kerberos_says_how_to_have_it() {
+    let said = said("[gssapi]\nservice = \"socks\"\n");
+    assert!(
+        said.contains(
+            ":1:1: gssapi: this server is built without Kerberos: build it by `cargo build"
+        ),
+        "{said}"
+    );
+    assert!(
+        said.trim_end()
+            .ends_with("--example server --features gssapi`"),
+        "{said}"
+    );
+}
+
 #[test]
 fn a_build_without_ldap_says_how_to_have_it() {
     let said = said("[ldap]\nservers = [\"ldap://127.0.0.1\"]\n");

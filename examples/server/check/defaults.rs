@@ -96,6 +96,13 @@ fn derived(stated: &Table, settings: &Settings) -> Table {
             "redis",
             table! { prefix: "tower-socks", timeout: "250ms", lease: "30s", while_away: "local", accounts: false },
         ),
+        (
+            "gssapi",
+            table! {
+                service: "socks", levels: ["confidentiality", "integrity"].map(Value::from).to_vec(), allow_clear: false,
+                allow_nec: false, prefer_passwords: false,
+            },
+        ),
         ("postgres", directory(8)),
         ("access_log", table! { format: "json" }),
         ("admin", table! { mode: "0600" }),

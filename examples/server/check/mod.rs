@@ -76,6 +76,9 @@ fn summary(settings: &Settings) -> Result<String, std::fmt::Error> {
     for directory in settings.accounts.directories().names() {
         writeln!(out, "          and those of {directory}")?;
     }
+    if let Some(tickets) = settings.accounts.tickets() {
+        writeln!(out, "          and those with a ticket for {tickets}")?;
+    }
     if settings.accounts.is_empty() {
         writeln!(out, "          nobody is asked for a password")?;
     }

@@ -34,6 +34,7 @@ use crate::{
     resolver::ResolverTable,
     search::Domain,
     status::{Admin, Metrics, Pac},
+    tickets,
     timeouts::Timeouts,
     udp::Udp,
     upstream::{Rest, Route, Stated, UpstreamUdp},
@@ -76,6 +77,8 @@ pub(crate) struct Config {
     pub(crate) http_auth: Option<http_auth::Table>,
     /// Users of RADIUS, and accounting.
     pub(crate) radius: Option<radius::Table>,
+    /// Users who have tickets of Kerberos.
+    pub(crate) gssapi: Option<tickets::Table>,
     /// The order in which they are asked, by the names of their tables.
     pub(crate) directories: Option<Vec<String>>,
     /// The rules, without what the command line adds.
@@ -149,6 +152,7 @@ impl Default for Config {
             postgres: None,
             http_auth: None,
             radius: None,
+            gssapi: None,
             directories: None,
             acl: public(),
             limits: Limits::default(),
@@ -206,8 +210,10 @@ impl Config {
         own.chain(&self.tls).any(Tls::identifies)
     }
 
+    /// Whether others know users: directories, or a KDC.
     fn has_directories(&self) -> bool {
-        self.http_auth.is_some()
+        self.gssapi.is_some()
+            || self.http_auth.is_some()
             || self.ldap.is_some()
             || self.postgres.is_some()
             || self

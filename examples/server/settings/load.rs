@@ -60,6 +60,7 @@ impl Settings {
             postgres,
             http_auth,
             radius,
+            gssapi,
             directories,
             acl,
             limits,
@@ -131,7 +132,8 @@ impl Settings {
             .into_iter()
             .flatten();
         let directories = Directories::new(stated, directories.as_deref())?;
-        let accounts = accounts.with_directories(directories);
+        let tickets = gssapi.map(|table| table.stated()).transpose()?;
+        let accounts = accounts.with_directories(directories).with_tickets(tickets);
         if fleet.is_some() && limits.quota_file().is_some() {
             return Err("limits, quota_file: quotas are kept in [redis], and not in a file: leave one of them out".into());
         }

@@ -52,6 +52,7 @@ fn others(config: Config, said: &str, flags: &Flags, bound: &Bound) -> Vec<Strin
         postgres,
         http_auth,
         radius,
+        gssapi,
         redis,
         acl,
         resolver,
@@ -81,6 +82,9 @@ fn others(config: Config, said: &str, flags: &Flags, bound: &Bound) -> Vec<Strin
     if let Some(radius) = radius.filter(|_| !is_said("radius")) {
         others.push(radius.accounting().err());
         others.push(radius.directory().err());
+    }
+    if let Some(gssapi) = gssapi.filter(|_| !is_said("gssapi")) {
+        others.push(gssapi.stated().err());
     }
     if let Some(redis) = redis.filter(|_| !is_said("redis")) {
         others.push(redis.stated().err());

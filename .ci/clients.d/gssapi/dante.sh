@@ -1,0 +1,1 @@
+# dante, which Debian builds without GSS-API: as client, and as server for ours.
