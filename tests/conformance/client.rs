@@ -9,9 +9,10 @@ use tokio::{
 };
 use tower_socks::{
     Client, ClientError, Connector, NoAuth,
-    client::{ClientAuth, Socks4Client},
+    client::{ClientAuth, Gssapi, Socks4Client},
     error::Fault,
-    proto::{Address, Credentials, InvalidName, Method, ReplyCode},
+    layer::auth,
+    proto::{Address, Command, Credentials, InvalidName, Method, ReplyCode},
 };
 
 use crate::{
@@ -19,7 +20,10 @@ use crate::{
     case::{Miss, Outcome, Scope},
     server::ours,
     support::udp::{address, association::socket},
-    support::{has_ipv6, stack},
+    support::{
+        gssapi::{Mock, Sealed, TICKET, WELCOME, framed},
+        has_ipv6, stack,
+    },
     talk::{leave, name, shown, within},
 };
 
@@ -56,6 +60,9 @@ cases! {
     C10 c10_codes_about_onion_services_have_names, "Tor's", OURS,
         "Tor's codes F0 to F7 about an onion service have names, and are the target's fault.",
         "Each in reply to CONNECT, and their neighbours, which have none.";
+    C11 c11_gssapi_with_a_proxy_that_proves_who_it_is, "1961, 3.2 and 4.4", OURS,
+        "Over GSS-API our client goes on only where the proxy has proven who it is, and leaves where it does not accept the level.",
+        "A right token, a wrong one, a refusal; levels 0 to 4 in answer to 2; what a context is asked to protect for each command.";
 }
 
 /// What the proxy heard, once the client had closed.
@@ -362,5 +369,50 @@ async fn c10_codes_about_onion_services_have_names() -> Outcome {
         );
         ensure!(names.insert(name), "{code:02x} has the name of another one");
     }
+    Ok(())
+}
+
+async fn c11_gssapi_with_a_proxy_that_proves_who_it_is() -> Outcome {
+    let client = || Client::with(Gssapi::new(Mock::default()));
+    let ticket = [b"\x05\x01\x01", &framed(1, TICKET)[..]].concat();
+    for says in [
+        framed(1, b"welc0me"),
+        b"\x01\xff".to_vec(),
+        framed(3, WELCOME),
+    ] {
+        let says = [b"\x05\x01", &says[..]].concat();
+        let error = fails(&client(), &says, &ticket).await?;
+        let right = matches!(error, ClientError::Authentication(_) | ClientError::Denied);
+        ensure!(right, "{error}");
+    }
+    let level = Sealed::of_client().level(2);
+    for answer in 0..=4 {
+        let mut server = Sealed::new(false, &Mock::default());
+        let answer_message = server.level(answer);
+        let welcome = framed(1, WELCOME);
+        let says = [b"\x05\x01", &welcome[..], &answer_message].concat();
+        if answer == 1 || answer == 2 {
+            let reply = server.data(answer == 2, CONNECTED);
+            let (io, _) = proxy_saying([says, reply].concat()).await?;
+            drop(connected(&client(), io).await?);
+        } else {
+            let error = fails(&client(), &says, &[&ticket[..], &level].concat()).await?;
+            let right = matches!(error, ClientError::Authentication(_));
+            ensure!(right, "level {answer}: {error}");
+        }
+    }
+    // Datagrams overtake each other: the mechanism hears what for.
+    let mock = Mock::default();
+    let commands = std::sync::Arc::clone(&mock.commands);
+    let client = Client::with(Gssapi::new(mock));
+    let server = ours(stack(
+        auth::Gssapi::new(Mock::default()),
+        Connector::direct(),
+    ))
+    .await;
+    let associated = client.associate(server.connect().await?).await;
+    ensure!(associated.is_ok(), "{associated:?}");
+    let asked = commands.lock().unwrap().clone();
+    ensure!(asked == [Command::UDP_ASSOCIATE], "{asked:?}");
     Ok(())
 }

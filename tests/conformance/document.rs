@@ -23,6 +23,7 @@ const KINDS: &[(char, &str)] = &[
     ('O', "UDP over TCP"),
     ('X', "Tor's lookups"),
     ('C', "Our client"),
+    ('G', "GSS-API"),
     ('M', "SOCKS4, and several protocols on one port"),
     ('H', "HTTP"),
     ('T', "TLS"),

@@ -37,6 +37,7 @@ mod document;
 mod fleet;
 mod framed;
 mod frames;
+mod gssapi;
 mod http;
 mod lookups;
 mod mixed;
@@ -73,6 +74,7 @@ const CASES: &[&[Case]] = &[
     datagrams::CASES,
     lookups::CASES,
     client::CASES,
+    gssapi::CASES,
     mixed::CASES,
     socks4::CASES,
     proxy_protocol::CASES,
@@ -92,7 +94,8 @@ const LINES: &[(&str, usize)] = &[
     ("B", 6),
     ("A", 15),
     ("X", 6),
-    ("C", 10),
+    ("C", 11),
+    ("G", 9),
 ];
 
 fn all() -> impl Iterator<Item = &'static Case> {
