@@ -1,10 +1,12 @@
 """The far side: UDP echoes, and an FTP server that knows active mode only.
 
-Prints a port for each of them, and "ready".
+Prints a port for each of them, and "ready". With an argument the file of FTP comes so many seconds after its connection.
 """
 
 import socket
+import sys
 import threading
+import time
 
 FILE = bytes(range(250)) * 4000  # 1,000,000 octets
 
@@ -23,6 +25,7 @@ def serve(control):
         host, port = ".".join(numbers[:4]), int(numbers[4]) * 256 + int(numbers[5])
         own = control.getsockname()[0]
         with socket.create_connection((host, port), 10, source_address=(own, 0)) as data:
+            time.sleep(float(*sys.argv[1:] or "0"))
             data.sendall(FILE)
         control.sendall(b"226 done\r\n")
 

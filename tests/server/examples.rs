@@ -10,7 +10,7 @@ const TASKS: &[(&str, &str, usize)] = &[
 ];
 
 /// Examples that serve until they are stopped, or need a proxy.
-const NOT_RUN: &[&str] = &["client", "minimal"];
+const NOT_RUN: &[&str] = &["client", "kerberos", "minimal"];
 
 fn read(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
