@@ -19,6 +19,7 @@ mod amounts;
 mod client;
 mod datagrams;
 mod decode;
+mod gssapi;
 mod http;
 mod http_answer;
 mod http_session;
@@ -43,6 +44,7 @@ pub use self::{
         credentials, greeting, gssapi_header, proxy_header, reply, request, selection, status,
         udp_header,
     },
+    gssapi::gssapi,
     http::http,
     http_answer::http_answer,
     http_session::http_session,
@@ -70,6 +72,7 @@ pub const TARGETS: &[Target] = &[
     ("framed_association", framed_association),
     ("framed_socket", framed_socket),
     ("greeting", greeting),
+    ("gssapi", gssapi),
     ("gssapi_header", gssapi_header),
     ("http", http),
     ("http_answer", http_answer),

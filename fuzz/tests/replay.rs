@@ -81,6 +81,7 @@ replay! {
     framed_association
     framed_socket
     greeting
+    gssapi
     gssapi_header
     http
     http_answer
