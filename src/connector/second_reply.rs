@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::{
     error::{Fault, Refusal},
-    io::{ClientStream, refuse, write_reply},
+    io::{ClientStream, MeteredStream, refuse, write_reply},
     proto::{Address, ReplyCode},
     relay::{Relay, Traffic},
     session::Replies,
@@ -52,10 +52,14 @@ where
         };
         match outcome {
             Ok((stream, bound)) => {
+                // A reply is no traffic: it counts for no quota and waits for no bandwidth.
+                let meters = MeteredStream::take(&mut client);
                 write_reply(&mut client, &replies.success(bound)).await?;
+                MeteredStream::give_back(&mut client, meters);
                 relay.run(client, stream).await
             }
             Err(error) => {
+                drop(MeteredStream::take(&mut client));
                 refuse(client, &replies.failure(&error)).await;
                 Err(error)
             }

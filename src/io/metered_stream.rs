@@ -82,6 +82,20 @@ impl MeteredStream {
         }
     }
 
+    /// Puts meters back that were [taken](Self::take) out of this stream.
+    pub(crate) fn give_back<Io: 'static>(io: &mut Io, meters: Meters) {
+        let mut io: &mut dyn Any = io;
+        while !io.is::<Self>() {
+            let Some(boxed) = io.downcast_mut::<BoxStream>() else {
+                return;
+            };
+            io = boxed.inner_mut();
+        }
+        if let Some(metered) = io.downcast_mut::<Self>() {
+            metered.meters = meters;
+        }
+    }
+
     pub(super) fn inner(&self) -> &dyn Any {
         self.io.inner()
     }

@@ -4,14 +4,17 @@ use std::{
     io,
     sync::{Arc, Mutex},
     task::{Context, Poll, Waker},
+    time::Duration,
 };
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
 };
+use tower::{Service, ServiceExt};
 use tower_socks::{
-    Traffic, Tunnel, TunnelExt,
+    BoxError, Connector, NoAuth, Request, Traffic, Tunnel, TunnelExt,
+    connector::{bind::Bind, upstream::Socks5Upstream},
     error::reply_code,
     io::{ClientStream, Direction, Meter, PrefixedStream},
     proto::Address,
@@ -19,7 +22,7 @@ use tower_socks::{
     session::Connected,
 };
 
-use crate::support::{Script, within};
+use crate::support::{Script, failure, greeted, proxy, stack, within};
 
 /// A meter that a test works by hand.
 #[derive(Clone, Debug, Default)]
@@ -335,6 +338,69 @@ async fn a_metered_stream_still_knows_that_the_client_has_gone() {
         let gone = std::future::poll_fn(|cx| near.poll_closed(cx));
         drop(client);
         gone.await.unwrap();
+    })
+    .await;
+}
+
+/// A client of BIND at a server whose tunnels have this meter, behind the first reply, and where its peer is awaited.
+async fn bind<C, T>(connector: C, tap: &Tap) -> (TcpStream, u16)
+where
+    C: Service<Request, Response = T, Error = BoxError, Future: Send>
+        + Clone
+        + Send
+        + Sync
+        + 'static,
+    T: Tunnel + 'static,
+{
+    let meter = tap.clone();
+    let metered = connector.map_response(move |tunnel| tunnel.metered(meter.clone()));
+    let mut client = greeted(proxy(stack(NoAuth, metered)).await).await;
+    client.say(b"\x05\x02\x00\x01\x7f\0\0\x01\0\0").await;
+    let mut reply = [0; 10];
+    client.read_exact(&mut reply).await.unwrap();
+    (client, u16::from_be_bytes([reply[8], reply[9]]))
+}
+
+/// It is no traffic. If it were, it would wait for a bandwidth that other tunnels use, and fail with their quota.
+#[tokio::test]
+async fn the_second_reply_of_a_bind_counts_for_nothing_and_waits_for_nothing() {
+    within(async {
+        let plain = proxy(stack(NoAuth, Connector::direct())).await;
+        for through_another in [false, true] {
+            let tap = Tap::default().left(Direction::Down, 0);
+            let (mut client, port) = match through_another {
+                false => bind(Connector::direct(), &tap).await,
+                true => bind(Connector::upstream(Socks5Upstream::new(plain)), &tap).await,
+            };
+            let mut peer = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+            let mut reply = [0; 10];
+            client.read_exact(&mut reply).await.unwrap();
+            assert_eq!(reply[..4], [5, 0, 0, 1]);
+            assert_eq!(tap.moved(), [0, 0], "{through_another}");
+            // What comes behind it counts, and is held back.
+            client.say(b"up").await;
+            peer.hear(b"up").await;
+            peer.say(b"down").await;
+            tap.grant(Direction::Down, 4);
+            client.hear(b"down").await;
+            assert_eq!(tap.moved(), [2, 4], "{through_another}");
+        }
+    })
+    .await;
+}
+
+/// A quota that is used up is no reason to say nothing.
+#[tokio::test]
+async fn nor_does_one_that_says_why_nobody_came() {
+    within(async {
+        let tap = Tap::default();
+        let listens = Bind::new().accept_timeout(Duration::from_millis(200));
+        let connector = Connector::direct().with_bind(listens);
+        let (mut client, _) = bind(connector, &tap).await;
+        tap.end();
+        client.hear(&failure(6)).await;
+        client.hear_end().await;
+        assert_eq!(tap.moved(), [0, 0]);
     })
     .await;
 }
