@@ -20,6 +20,7 @@
 mod alternatives;
 mod cases;
 mod drops;
+mod gssapi;
 mod lookups;
 mod proxies;
 mod recorded;
