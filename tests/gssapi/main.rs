@@ -14,3 +14,6 @@ mod contexts;
 mod order;
 mod realm;
 mod refusals;
+mod sessions;
+#[path = "../support/mod.rs"]
+mod support;
