@@ -1,4 +1,6 @@
-//! A realm of Kerberos: `EXAMPLE.TEST`, with joe in it, and the proxy on localhost.
+//! A realm of Kerberos: `EXAMPLE.TEST`, with joe in it, and the proxy on localhost. The bench `gssapi` has it too.
+
+#![allow(dead_code)]
 
 use std::{
     env, fs,
@@ -55,7 +57,22 @@ pub(crate) fn within(test: &str, other: &[(&str, &str)], body: impl FnOnce()) {
     assert!(passed, "{said}\n{failed}");
 }
 
+/// Runs this program once more, in the realm, and returns how that ended: `None` in the second one.
+pub(crate) fn program() -> Option<bool> {
+    if env::var_os(INSIDE).is_some() {
+        return None;
+    }
+    let Some(realm) = &*REALM else {
+        return Some(true);
+    };
+    let mut command = Command::new(env::current_exe().unwrap());
+    command.args(env::args_os().skip(1));
+    command.env(INSIDE, "1").envs(realm.variables());
+    Some(command.status().unwrap().success())
+}
+
 /// Names the test that stands around it, and runs its body in the realm.
+#[allow(unused_macros)]
 macro_rules! in_realm {
     ($name:ident, $body:expr) => {
         in_realm!($name, &[], $body);
@@ -68,6 +85,7 @@ macro_rules! in_realm {
         )
     };
 }
+#[allow(unused_imports)]
 pub(crate) use in_realm;
 
 /// The file of that name in the folder of the realm, inside of a test.

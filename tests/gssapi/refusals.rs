@@ -220,8 +220,12 @@ fn what_is_no_token() {
 fn a_first_token_that_was_changed_lets_nobody_else_in() {
     in_realm!(a_first_token_that_was_changed_lets_nobody_else_in, || {
         for place in 0..first_token().len() {
+            // Numbers in it have one octet more or less.
             let mut changed = first_token();
-            changed[place] ^= 0x80;
+            let Some(octet) = changed.get_mut(place) else {
+                break;
+            };
+            *octet ^= 0x80;
             let mut step = mechanism().accept().unwrap().step(&changed);
             // Some make the library ask for another token.
             if let Ok(Step::Continue { next, .. }) = step {
