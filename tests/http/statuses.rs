@@ -272,3 +272,25 @@ async fn a_client_that_resets_cancels_its_request() {
     })
     .await;
 }
+
+/// Nobody reads its body while the origin is dialled, however much of it has come.
+#[tokio::test]
+async fn so_does_one_that_resets_within_a_body() {
+    for head in ["Content-Length: 1000000", "Transfer-Encoding: chunked"] {
+        for len in [0, 1, 500, 5_000, 300_000] {
+            let (dialer, mut events) = endless();
+            let proxy = crate::support::proxy(stack(NoAuth, dialer)).await;
+            let mut client = tokio::net::TcpStream::connect(proxy).await.unwrap();
+            let request = format!("POST http://a.test/ HTTP/1.1\r\nHost: a.test\r\n{head}\r\n\r\n");
+            client.say(request.as_bytes()).await;
+            assert_eq!(events.recv().await, Some("begun"));
+            // The first of a chunk, if it is one.
+            client.say(&vec![b'0'; len]).await;
+            client.set_zero_linger().unwrap();
+            drop(client);
+            let ended = tokio::time::timeout(Duration::from_secs(10), events.recv()).await;
+            let ended = ended.unwrap_or_else(|_| panic!("{head}, {len}: it goes on for nobody"));
+            assert_eq!(ended, Some("dropped"));
+        }
+    }
+}

@@ -65,6 +65,8 @@ pub(super) enum Then {
 pub(super) enum Broken {
     /// The client's stream failed, or a body that it sent.
     Client(hyper::Error),
+    /// The client's stream failed in the middle of a body that nobody reads.
+    Gone(io::ErrorKind),
     /// The client takes no response.
     Stalled(Duration),
 }
@@ -115,6 +117,9 @@ where
         poll_fn(|cx| {
             // A client that is over is not gone: it has half-closed.
             let _ = self.poll(cx)?;
+            if let Some(kind) = self.notes.lock().gone {
+                return Poll::Ready(Err(Broken::Gone(kind)));
+            }
             work.as_mut().poll(cx).map(Ok)
         })
         .await
@@ -230,6 +235,7 @@ impl From<Broken> for io::Error {
     fn from(broken: Broken) -> Self {
         match broken {
             Broken::Client(error) => Self::other(error),
+            Broken::Gone(kind) => kind.into(),
             Broken::Stalled(patience) => Self::new(
                 io::ErrorKind::TimedOut,
                 format!("the client took nothing of a response for {patience:?}"),

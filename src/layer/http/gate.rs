@@ -216,6 +216,9 @@ impl<Io: AsyncRead + Unpin + 'static> Gate<Io> {
             // Who waits keeps no buffer.
             self.buffer = Vec::new();
         }
+        if let Poll::Ready(Err(error)) = &polled {
+            self.notes.lock().gone = Some(error.kind());
+        }
         ready!(polled)?;
         Poll::Ready(Ok(read))
     }

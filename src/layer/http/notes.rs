@@ -1,6 +1,9 @@
 //! What the gate and the conversation tell each other.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    io::ErrorKind,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use super::problem::Problem;
 
@@ -22,6 +25,8 @@ pub(super) struct Noted {
     pub(super) ended: bool,
     /// The client has ended its direction behind a complete request: it waits for the response, or has left.
     pub(super) half_closed: bool,
+    /// The client's stream has failed. hyper tells that to whoever reads the body of a request, which may be nobody yet.
+    pub(super) gone: Option<ErrorKind>,
     /// It has sent something behind that request.
     pub(super) ahead: bool,
     /// The client takes no more for now.
