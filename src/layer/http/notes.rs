@@ -25,7 +25,7 @@ pub(super) struct Noted {
     pub(super) ended: bool,
     /// The client has ended its direction behind a complete request: it waits for the response, or has left.
     pub(super) half_closed: bool,
-    /// The client's stream has failed. hyper tells that to whoever reads the body of a request, which may be nobody yet.
+    /// The client's stream has failed. hyper tells that to the reader of the body alone, and there may be none yet.
     pub(super) gone: Option<ErrorKind>,
     /// It has sent something behind that request.
     pub(super) ahead: bool,
