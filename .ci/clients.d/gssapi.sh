@@ -97,6 +97,7 @@ if packages python3-gssapi; then
     done
     ok "Python's gssapi, level $level: CONNECT, BIND, UDP with losses, and messages that were changed or cut out"
   done
+  . "$helpers/gssapi/reload.sh"
 else
   skip "gssapi: python3-gssapi cannot be had"
 fi

@@ -1,6 +1,6 @@
 """A client of RFC 1961 in octets, over Python's gssapi: what is not ours judges what is.
 
-    gssapi.py PORT LEVEL WHAT       LEVEL 1 or 2; WHAT: connect, bind, udp, tampered, late
+    gssapi.py PORT LEVEL WHAT       LEVEL 1 or 2; WHAT: connect, bind, udp, tampered, late, or hold, which stays until it is closed
 """
 
 import socket
@@ -213,5 +213,17 @@ def late():
         assert rest == b"", rest
 
 
-{"connect": connect, "bind": bind, "udp": udp, "tampered": tampered, "late": late}[WHAT]()
+def hold():
+    proxy = Proxy(True)
+    listener = socket.create_server(("127.0.0.1", 0))
+    proxy.request(1, port=listener.getsockname()[1])
+    print("open", flush=True)
+    proxy.sock.settimeout(60)
+    try:
+        assert proxy.sock.recv(1) == b""
+    except ConnectionResetError:
+        pass
+
+
+{"hold": hold, "connect": connect, "bind": bind, "udp": udp, "tampered": tampered, "late": late}[WHAT]()
 print("done")
