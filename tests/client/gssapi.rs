@@ -673,3 +673,32 @@ async fn a_failure_behind_it_is_the_targets() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn an_end_that_is_no_end_resets_the_connection_below() {
+    for level in 0..=2 {
+        within(async {
+            let level = ProtectionLevel(level);
+            let method = server().levels([level]).allow_clear();
+            let proxy = proxy(stack(method, Connector::direct())).await;
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            let client = Client::with(Gssapi::new(Mock::default()).levels([level]));
+            let stream = TcpStream::connect(proxy).await.unwrap();
+            let mut stream = client.connect(stream, address).await.unwrap();
+            let (mut target, _) = listener.accept().await.unwrap();
+            target.say(b"half of it").await;
+            stream.hear(b"half of it").await;
+            let linger = Some(Duration::ZERO);
+            socket2::SockRef::from(&target).set_linger(linger).unwrap();
+            drop(target);
+            let error = stream.read_u8().await.unwrap_err();
+            assert_eq!(
+                error.kind(),
+                std::io::ErrorKind::ConnectionReset,
+                "{level:?}"
+            );
+        })
+        .await;
+    }
+}

@@ -538,6 +538,52 @@ async fn a_method_without_names_is_slowed_down() {
     assert_eq!(waited, [0, 0, 0, 0, 1, 2, 4, 4]);
 }
 
+/// Tickets that are refused count as passwords do, and clients with a right one wait as well.
+#[tokio::test(start_paused = true)]
+async fn tickets_that_are_refused_slow_a_client_down() {
+    use crate::support::gssapi::{Mock, TICKET, framed};
+    use tower_socks::layer::auth::Gssapi;
+
+    let auth = AuthLayer::new(Gssapi::new(Mock::default())).layer(targets().0);
+    let server = HandshakeLayer::new().layer(FailedLoginsLayer::new().layer(auth));
+    let try_out = async |token: &[u8]| {
+        let started = Instant::now();
+        let mut client = crate::support::Client::new(server.clone());
+        client.io.say(b"\x05\x01\x01").await;
+        client.io.hear(b"\x05\x01").await;
+        client.io.say(&framed(1, token)).await;
+        let mut kind = [0; 2];
+        tokio::io::AsyncReadExt::read_exact(&mut client.io, &mut kind)
+            .await
+            .unwrap();
+        let waited = started.elapsed().as_secs();
+        let _ = client.lingering_close().await;
+        (kind, waited)
+    };
+    let mut waited = Vec::new();
+    for _ in 0..6 {
+        let (kind, seconds) = try_out(b"expired").await;
+        assert_eq!(kind, [1, 0xff]);
+        waited.push(seconds);
+    }
+    assert_eq!(waited, [0, 0, 0, 0, 1, 2]);
+    assert_eq!(try_out(TICKET).await, ([1, 1], 4));
+    // Keys that are missing are nobody's failure.
+    let other = AuthLayer::new(Gssapi::new(Mock::default())).layer(targets().0);
+    let other = HandshakeLayer::new().layer(FailedLoginsLayer::new().layer(other));
+    for _ in 0..8 {
+        let started = Instant::now();
+        let mut client = crate::support::Client::new(other.clone());
+        client
+            .io
+            .say(&[b"\x05\x01\x01", &framed(1, b"keytab")[..]].concat())
+            .await;
+        client.io.hear(b"\x05\x01\x01\xff").await;
+        assert_eq!(started.elapsed().as_secs(), 0);
+        let _ = client.lingering_close().await;
+    }
+}
+
 /// What is no login is no failed one: probes, scanners and browsers do it.
 #[tokio::test(start_paused = true)]
 async fn a_greeting_without_an_acceptable_method_is_no_failure() {

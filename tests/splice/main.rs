@@ -14,6 +14,8 @@ mod support;
 
 #[cfg(target_os = "linux")]
 mod client;
+#[cfg(target_os = "linux")]
+mod gssapi;
 #[cfg(all(target_os = "linux", feature = "limit"))]
 mod limits;
 #[cfg(target_os = "linux")]

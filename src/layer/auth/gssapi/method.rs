@@ -44,7 +44,7 @@ const PATIENCE: Duration = Duration::from_secs(8);
 ///   memory as they arrive. Then, and where the mechanism says no, it hears `01 FF`, and the connection is closed.
 /// * **Steps of the mechanism have a thread each, and [turns](Self::turns)**: a turn is given back when the
 ///   mechanism returns, whatever becomes of the connection. Those that wait are [bounded](Self::queue) as those of a
-///   [`BlockingVerifier`](super::BlockingVerifier): every client has a share. All of it is within the deadline of the handshake.
+///   [`BlockingVerifier`](crate::layer::auth::BlockingVerifier): every client has a share. All of it is within the deadline of the handshake.
 /// * Failures count for the client network in [`FailedLoginsLayer`](crate::layer::limit::FailedLoginsLayer), since nobody
 ///   has a name before it is proven.
 ///
