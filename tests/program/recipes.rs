@@ -188,6 +188,8 @@ fn the_guide_has_the_words_of_the_log() {
         ("anyone could use a proxy on", "examples/server/settings"),
         ("cannot listen on", "examples/server/listen"),
         ("wrong name or password", "src/error"),
+        ("the client could not prove who it is", "src/error"),
+        ("ticket of the client", "src/gssapi/kerberos"),
         ("could not be resolved", "src"),
         ("could not connect to", "src"),
         ("idle_timeout", "src/relay"),
