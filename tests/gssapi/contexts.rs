@@ -77,6 +77,26 @@ fn a_change_of_any_octet_is_noticed_and_costs_nothing_else() {
     );
 }
 
+/// Flags, EC and RRC say how the rest lies, in clear: whatever they say, nothing but the message comes out.
+#[test]
+fn no_header_makes_another_message_of_a_token() {
+    in_realm!(no_header_makes_another_message_of_a_token, || {
+        let (mut client, mut server) = established(Command::CONNECT);
+        for confidential in [false, true] {
+            for place in 2..8 {
+                for value in 0..=255 {
+                    let mut token = client.wrap(confidential, b"to 192.0.2.1").unwrap();
+                    token[place] = value;
+                    if let Ok(got) = server.unwrap(&token) {
+                        assert_eq!(got.message, b"to 192.0.2.1", "octet {place}: {value}");
+                        assert_eq!(got.confidential, confidential);
+                    }
+                }
+            }
+        }
+    });
+}
+
 /// Section 4.2.5 of RFC 4121: the octets behind the header may have been rotated to the right, which RRC says in clear. Windows does.
 #[test]
 fn a_rotated_token_is_the_same_token() {
