@@ -66,6 +66,7 @@
 //! assert_eq!(*value, DebugValue::Counter(1));
 //! ```
 
+mod keys;
 mod refusals;
 mod register;
 mod requests;

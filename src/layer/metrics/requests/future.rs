@@ -5,7 +5,6 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use metrics::{counter, histogram};
 use pin_project_lite::pin_project;
 use tokio::time::Instant;
 
@@ -13,7 +12,8 @@ use super::MetricsTunnel;
 use crate::{
     error::{BoxError, ReplyCodes},
     layer::metrics::{
-        names::{DIAL_SECONDS, REQUESTS},
+        keys::{OfCommand, counter, histogram},
+        names::REQUESTS,
         refusals::count_refusal,
     },
     proto::ReplyCode,
@@ -22,7 +22,7 @@ use crate::{
 pin_project! {
     /// Measures a dial: the future of [`RequestMetrics`](super::RequestMetrics).
     pub struct ResponseFuture<F> {
-        command: &'static str,
+        command: &'static OfCommand,
         reply_codes: ReplyCodes,
         started: Instant,
         #[pin]
@@ -32,7 +32,7 @@ pin_project! {
 
 impl<F> ResponseFuture<F> {
     pub(super) const fn new(
-        command: &'static str,
+        command: &'static OfCommand,
         reply_codes: ReplyCodes,
         started: Instant,
         future: F,
@@ -64,8 +64,16 @@ where
         if let Err(error) = &outcome {
             count_refusal(&**error);
         }
-        counter!(REQUESTS, "command" => command, "reply_code" => code.0.to_string()).increment(1);
-        histogram!(DIAL_SECONDS, "command" => command).record(this.started.elapsed());
+        match command.requests.get(usize::from(code.0)) {
+            Some(key) => counter(key).increment(1),
+            // One of a connector's own.
+            None => {
+                let code = code.0.to_string();
+                metrics::counter!(REQUESTS, "command" => command.name, "reply_code" => code)
+                    .increment(1);
+            }
+        }
+        histogram(&command.dial_seconds).record(this.started.elapsed());
         Poll::Ready(outcome.map(|tunnel| MetricsTunnel::new(tunnel, command)))
     }
 }

@@ -5,7 +5,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::{MetricsTunnel, future::ResponseFuture};
-use crate::{error::BoxError, proto::Command, session::Request};
+use crate::{error::BoxError, layer::metrics::keys, session::Request};
 
 /// Counts requests, and measures dials and tunnels. See the [module](crate::layer::metrics).
 #[derive(Clone, Copy, Debug, Default)]
@@ -64,21 +64,9 @@ where
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        let command = label(request.command);
+        let command = keys::of_command(request.command);
         let reply_codes = request.reply_codes.clone();
         let started = Instant::now();
         ResponseFuture::new(command, reply_codes, started, self.inner.call(request))
-    }
-}
-
-/// Returns the label of a command. Those that clients invent share one.
-const fn label(command: Command) -> &'static str {
-    match command {
-        Command::CONNECT => "connect",
-        Command::BIND => "bind",
-        Command::UDP_ASSOCIATE => "udp",
-        Command::RESOLVE => "resolve",
-        Command::RESOLVE_PTR => "resolve_ptr",
-        _ => "other",
     }
 }

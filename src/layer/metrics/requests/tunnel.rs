@@ -6,14 +6,15 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use metrics::{Counter, Gauge, counter, gauge, histogram};
+use metrics::{Counter, Gauge};
 use pin_project_lite::pin_project;
 use tokio::time::Instant;
 
 use crate::{
     io::{ClientStream, Direction, DropReason, Meter},
     layer::metrics::{
-        names::{BYTES, DATAGRAMS, DATAGRAMS_DROPPED, TUNNEL_SECONDS, TUNNELS_OPEN},
+        keys::{self, OfCommand, counter, gauge, histogram},
+        names::DATAGRAMS_DROPPED,
         refusals::count_refusal,
     },
     proto::Address,
@@ -28,7 +29,7 @@ pub struct MetricsTunnel<T> {
 }
 
 impl<T> MetricsTunnel<T> {
-    pub(super) fn new(tunnel: T, command: &'static str) -> Self {
+    pub(super) fn new(tunnel: T, command: &'static OfCommand) -> Self {
         Self {
             tunnel,
             open: Open::new(command),
@@ -38,14 +39,14 @@ impl<T> MetricsTunnel<T> {
 
 /// Counts a tunnel as open until it is dropped.
 struct Open {
-    command: &'static str,
+    command: &'static OfCommand,
     gauge: Gauge,
     since: Instant,
 }
 
 impl Open {
-    fn new(command: &'static str) -> Self {
-        let gauge = gauge!(TUNNELS_OPEN, "command" => command);
+    fn new(command: &'static OfCommand) -> Self {
+        let gauge = gauge(&command.open);
         gauge.increment(1.0);
         Self {
             command,
@@ -58,7 +59,7 @@ impl Open {
 impl Drop for Open {
     fn drop(&mut self) {
         self.gauge.decrement(1.0);
-        histogram!(TUNNEL_SECONDS, "command" => self.command).record(self.since.elapsed());
+        histogram(&self.command.tunnel_seconds).record(self.since.elapsed());
     }
 }
 
@@ -69,11 +70,10 @@ struct Bytes {
 }
 
 impl Bytes {
-    fn new(command: &'static str) -> Self {
-        let transport = if command == "udp" { "udp" } else { "tcp" };
+    fn new(command: &'static OfCommand) -> Self {
         Self {
-            up: counter!(BYTES, "direction" => "up", "transport" => transport),
-            down: counter!(BYTES, "direction" => "down", "transport" => transport),
+            up: counter(&command.up),
+            down: counter(&command.down),
         }
     }
 }
@@ -88,15 +88,11 @@ impl Meter for Bytes {
     }
 
     fn datagrams(&mut self, direction: Direction, count: usize) {
-        let direction = match direction {
-            Direction::Up => "up",
-            Direction::Down => "down",
-        };
-        counter!(DATAGRAMS, "direction" => direction).increment(count as u64);
+        counter(keys::datagrams(direction)).increment(count as u64);
     }
 
     fn dropped(&mut self, reason: DropReason, count: usize) {
-        counter!(DATAGRAMS_DROPPED, "reason" => reason.as_str()).increment(count as u64);
+        metrics::counter!(DATAGRAMS_DROPPED, "reason" => reason.as_str()).increment(count as u64);
     }
 }
 

@@ -11,6 +11,7 @@ use pin_project_lite::pin_project;
 use crate::{
     error::{AuthError, BoxError, Fault, ForeignProtocol, SessionError, Step, find},
     layer::metrics::{
+        keys,
         names::{AUTHENTICATION_FAILURES, FOREIGN_CONNECTIONS, SESSIONS, SESSIONS_OPEN},
         refusals::count_refusal,
     },
@@ -68,7 +69,11 @@ where
                 }
             }
         };
-        counter!(SESSIONS, "outcome" => label).increment(1);
+        if outcome.is_ok() {
+            keys::counter(&keys::SESSIONS_DONE).increment(1);
+        } else {
+            counter!(SESSIONS, "outcome" => label).increment(1);
+        }
         Poll::Ready(outcome)
     }
 }
