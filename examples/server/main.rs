@@ -53,6 +53,7 @@ mod search;
 mod serving;
 mod settings;
 mod shared;
+mod shared_stack;
 mod signals;
 mod stack;
 mod status;

@@ -14,6 +14,7 @@ use crate::{
     serving::AcceptLoops,
     settings::Settings,
     shared::Shared,
+    shared_stack::SharedStack,
     udp_over_tcp,
     upstream::{self, Parts},
 };
@@ -100,6 +101,7 @@ where
                     network,
                     departure,
                 }));
+                let stack = SharedStack::new(stack);
                 stacks.push((network, Clone::clone(&stack)));
                 stack
             }
