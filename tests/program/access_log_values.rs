@@ -5,7 +5,7 @@ mod values;
 
 use std::{fmt::Write, net::IpAddr, time::SystemTime};
 
-use values::{Escaped, digits, fraction, write_id, write_ip, write_time};
+use values::{Escaped, Exact, digits, fraction, write_id, write_ip, write_time};
 
 fn line(write: impl FnOnce(&mut String)) -> String {
     let mut line = String::new();
@@ -67,7 +67,7 @@ fn times_are_written_as_formats_write_them() {
         let timestamp = jiff::Timestamp::new(second, nanos).unwrap();
         let time = SystemTime::from(timestamp);
         assert_eq!(
-            line(|line| write_time(line, time)),
+            line(|line| write_time(line, time, Exact::Milliseconds)),
             format!("{timestamp:.3}")
         );
     }

@@ -3,7 +3,7 @@
 mod json;
 mod object;
 mod squid;
-mod values;
+pub(crate) mod values;
 mod writer;
 
 use std::{

@@ -11,7 +11,7 @@ use tower_socks::{
     proto::Address,
 };
 
-use super::values::{Escaped, digits, fraction, write_id, write_ip, write_time};
+use super::values::{Escaped, Exact, digits, fraction, write_id, write_ip, write_time};
 use crate::log::Privacy;
 
 /// A key as it is written behind another field: known ahead, and so written at once.
@@ -102,7 +102,7 @@ impl<'a> Object<'a> {
     pub(super) fn time(&mut self, key: &str, time: SystemTime) {
         self.key(key);
         self.line.push('"');
-        write_time(self.line, time);
+        write_time(self.line, time, Exact::Milliseconds);
         self.line.push('"');
     }
 

@@ -111,11 +111,21 @@ thread_local! {
     static LAST: RefCell<(u64, String)> = const { RefCell::new((0, String::new())) };
 }
 
-pub(crate) fn write_time(line: &mut String, time: SystemTime) {
+/// How exact a time is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Exact {
+    Milliseconds,
+    Microseconds,
+}
+
+pub(crate) fn write_time(line: &mut String, time: SystemTime, exact: Exact) {
     let Ok(since) = time.duration_since(SystemTime::UNIX_EPOCH) else {
         // Before all of this.
         if let Ok(time) = jiff::Timestamp::try_from(time) {
-            _ = write!(line, "{time:.3}");
+            _ = match exact {
+                Exact::Milliseconds => write!(line, "{time:.3}"),
+                Exact::Microseconds => write!(line, "{time:.6}"),
+            };
         }
         return;
     };
@@ -132,7 +142,10 @@ pub(crate) fn write_time(line: &mut String, time: SystemTime) {
         }
         if !text.is_empty() {
             line.push_str(text);
-            fraction(line, since.subsec_millis(), 3);
+            match exact {
+                Exact::Milliseconds => fraction(line, since.subsec_millis(), 3),
+                Exact::Microseconds => fraction(line, since.subsec_micros(), 6),
+            }
             line.push('Z');
         }
     });

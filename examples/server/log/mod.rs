@@ -6,6 +6,7 @@ mod place;
 mod privacy;
 mod redact;
 mod settings;
+mod text;
 mod writer;
 
 use std::{
@@ -30,8 +31,10 @@ pub(crate) use self::{
 };
 use self::{
     counts::Counting,
+    text::{Fields, Text},
     writer::{Entry, PATIENCE, Writer, write_all},
 };
+use crate::access_log::values;
 
 /// Lines that wait to be written. A reader that stops for longer than they last loses lines; the server
 /// goes on.
@@ -64,14 +67,21 @@ pub(crate) fn start(settings: &LogSettings) -> Result<Log, BoxError> {
     thread.spawn(move || write_all(&lines, &counts, &progress, output))?;
     let log = tracing_subscriber::fmt()
         .with_env_filter(settings.filter())
-        .with_writer(move || writer.clone())
+        .with_writer(writer)
         // A line that cannot be written would be complained about on stderr as well, which panics:
         // a full disk is no reason to stop serving.
         .log_internal_errors(false);
     let is_terminal = place == Place::Stderr && io::stderr().is_terminal();
     let filter: Filter = match format {
+        LogFormat::Text if is_terminal => {
+            let log = log.with_ansi(true).with_filter_reloading();
+            let handle = log.reload_handle();
+            log.init();
+            Box::new(move |filter| handle.reload(filter).is_ok())
+        }
         LogFormat::Text => {
-            let log = log.with_ansi(is_terminal).with_filter_reloading();
+            let log = log.with_ansi(false).fmt_fields(Fields);
+            let log = log.event_format(Text::new()).with_filter_reloading();
             let handle = log.reload_handle();
             log.init();
             Box::new(move |filter| handle.reload(filter).is_ok())

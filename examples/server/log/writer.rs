@@ -10,13 +10,15 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tracing_subscriber::fmt::MakeWriter;
+
 use super::{Condition, LogFormat, Output, Privacy, condition::in_words, counts::Counting, redact};
 
 /// How often it is said how many lines were dropped, and how long the end waits for the last lines.
 pub(super) const PATIENCE: Duration = Duration::from_secs(1);
 
 /// For how long lines are gathered where one comes right behind another: waking the thread costs more than a line.
-const GATHER: Duration = Duration::from_millis(1);
+const GATHER: Duration = Duration::from_millis(5);
 
 /// Octets of lines that are written at once.
 const BATCH: usize = 64 * 1024;
@@ -31,7 +33,6 @@ pub(super) enum Entry {
 }
 
 /// Queues lines, and counts those that find no room.
-#[derive(Clone)]
 pub(super) struct Writer {
     pub(super) queue: SyncSender<Entry>,
     pub(super) counting: Arc<Counting>,
@@ -54,8 +55,16 @@ impl Writer {
     }
 }
 
+impl<'a> MakeWriter<'a> for Writer {
+    type Writer = &'a Self;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        self
+    }
+}
+
 /// One write is one line.
-impl Write for Writer {
+impl Write for &Writer {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let shown = self.redacted(line);
         let shown = shown.map_or_else(|| line.to_vec(), String::into_bytes);

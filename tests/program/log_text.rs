@@ -1,0 +1,153 @@
+//! How the log writes lines of text: as `tracing_subscriber` does without colours, but for the time that it takes.
+
+#[path = "../../examples/server/log/text.rs"]
+mod text;
+#[path = "../../examples/server/access_log/values.rs"]
+mod values;
+
+use std::{
+    error::Error,
+    fmt,
+    io::{self, Write},
+    sync::{Arc, Mutex},
+};
+
+use text::{Fields, Text};
+use tracing::{Subscriber, debug, error, field::Empty, info, info_span, trace, warn};
+use tracing_subscriber::fmt::MakeWriter;
+
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Lines {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(line)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Lines {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+/// What is logged, each line without its time, which has to be there.
+fn logged(subscriber: impl Subscriber + Send + Sync, lines: &Lines, work: fn()) -> Vec<String> {
+    tracing::subscriber::with_default(subscriber, work);
+    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let mut lines = Vec::new();
+    for line in text.lines() {
+        // 2026-11-28T09:00:17.573108Z
+        let (time, rest) = line.split_at_checked(27).unwrap_or(("", line));
+        match time.parse::<jiff::Timestamp>() {
+            Ok(_) if time.ends_with('Z') => lines.push(rest.to_owned()),
+            _ => lines.push(format!("no time: {line}")),
+        }
+    }
+    lines
+}
+
+fn same(work: fn()) {
+    let (theirs, ours) = (Lines::default(), Lines::default());
+    let all = || tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE);
+    let expected = all().with_ansi(false).with_writer(theirs.clone()).finish();
+    let expected = logged(expected, &theirs, work);
+    let written = all()
+        .with_ansi(false)
+        .fmt_fields(Fields)
+        .event_format(Text::new())
+        .with_writer(ours.clone())
+        .finish();
+    let written = logged(written, &ours, work);
+    assert!(!expected.is_empty());
+    assert_eq!(written, expected);
+}
+
+#[derive(Debug)]
+struct Wrapped(&'static str, Option<Box<Wrapped>>);
+
+impl fmt::Display for Wrapped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl Error for Wrapped {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.1.as_deref().map(|error| error as _)
+    }
+}
+
+#[test]
+fn levels_targets_and_values_are_written_the_same() {
+    same(|| {
+        error!("a message");
+        warn!(target: "log", dropped = 7_u64, "lines dropped: {} is full", "stderr");
+        info!(
+            up = u64::MAX,
+            down = 0_u64,
+            small = 3_u8,
+            signed = -4,
+            real = 1.5,
+            "numbers"
+        );
+        debug!(yes = true, text = "a \"text\"\n", shown = %"a b", debug = ?Some("x"));
+        trace!(r#type = 1_u64, "raw name");
+        info!(duration = ?std::time::Duration::from_micros(1_369), big = u128::MAX, "");
+        info!("{}", "line\nbreak stays");
+    });
+}
+
+#[test]
+fn spans_are_written_the_same_with_what_is_recorded_later() {
+    same(|| {
+        let session = info_span!("session", peer = %"127.0.0.1:1", user = Empty, target = Empty);
+        let _entered = session.enter();
+        info!("before");
+        session.record("user", tracing::field::display("joe"));
+        info!("between");
+        session.record("target", "x");
+        let _inner = info_span!("inner").entered();
+        let _last = info_span!("last", only = 1_u64).entered();
+        warn!(outcome = %"done", "inside");
+    });
+}
+
+#[test]
+fn what_a_terminal_would_obey_is_written_the_same() {
+    same(|| {
+        info!("\x1b[31m red \x07\x08\x0c\x7f\u{9b}\u{80} ü 東");
+        info!(text = "\x1b[31m\u{9b}", shown = %"\x1b[31m\u{9b}", "fields");
+        let inner = Wrapped("in\x1bner", Some(Box::new(Wrapped("innermost", None))));
+        let outer = Wrapped("out\x07er", Some(Box::new(inner)));
+        let alone = Wrapped("al\x07one", None);
+        info!(error = &outer as &dyn Error, "with sources");
+        info!(error = &alone as &dyn Error, "without");
+    });
+}
+
+/// A value that logs itself while it is formatted.
+struct Logs;
+
+impl fmt::Display for Logs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        info!("inside");
+        f.write_str("logs")
+    }
+}
+
+#[test]
+fn a_value_that_logs_is_written_the_same() {
+    same(|| {
+        info!(value = %Logs, "outside");
+        let span = info_span!("span", value = %Logs);
+        let _entered = span.entered();
+        info!("message {}", Logs);
+    });
+}
