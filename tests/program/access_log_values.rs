@@ -1,7 +1,7 @@
 //! How the access log writes values in JSON: as formats and parsers have them.
 
 #[path = "../../examples/server/access_log/values.rs"]
-mod values;
+pub(crate) mod values;
 
 use std::{fmt::Write, net::IpAddr, time::SystemTime};
 

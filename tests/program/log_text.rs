@@ -2,8 +2,6 @@
 
 #[path = "../../examples/server/log/text.rs"]
 mod text;
-#[path = "../../examples/server/access_log/values.rs"]
-mod values;
 
 use std::{
     error::Error,
@@ -12,6 +10,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use crate::access_log_values::values;
 use text::{Fields, Text};
 use tracing::{Subscriber, debug, error, field::Empty, info, info_span, trace, warn};
 use tracing_subscriber::fmt::MakeWriter;
