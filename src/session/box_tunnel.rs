@@ -41,7 +41,7 @@ impl<T: Tunnel + 'static> AnyTunnel for T {
     }
 
     fn run(self: Box<Self>, client: BoxStream) -> BoxFuture<'static, io::Result<Traffic>> {
-        Box::pin(async move { Tunnel::run(*self, client).await })
+        Box::pin(Tunnel::run(*self, client))
     }
 }
 

@@ -9,7 +9,7 @@ use crate::{
     admission::Place,
     connector::port_range::TakenPort,
     datagram::{BatchSocket, DatagramTransport, OwnRelay},
-    io::{ClientStream, MeteredStream, Sealer, Sealing, shut},
+    io::{ClientStream, MeteredStream, Meters, Sealer, Sealing, shut},
     proto::{Address, UdpOverTcp},
     relay::{RelayError, RelayErrorKind, Traffic},
     session::{Tunnel, UserOrClient, record::Destinations},
@@ -72,51 +72,85 @@ impl<D: DatagramTransport> Tunnel for AssociateTunnel<D> {
         mut stream: W,
     ) -> impl Future<Output = io::Result<Traffic>> + Send {
         Box::pin(async move {
-            let Parts {
-                client,
-                transport,
-                destinations,
-                idle,
-                place,
-                ..
-            } = *self.parts;
             let meters = MeteredStream::take(&mut stream);
-            let ended = match client {
-                Client::Socket {
-                    socket,
-                    port,
-                    fragmentation,
-                    own,
-                    taken,
-                } => {
-                    let _held = (own, taken);
-                    match sealer(&mut stream) {
-                        Ok(sealer) => {
-                            let client =
-                                ClientSocket::new(&mut stream, sealer, socket, port, fragmentation);
-                            let mut relay = DatagramRelay::new(transport, client, idle, meters);
-                            relay.destinations = destinations;
-                            relay.run().await
-                        }
-                        Err(error) => Err(error),
-                    }
-                }
-                Client::Stream {
-                    protocol,
-                    backlog,
-                    one_destination,
-                } => {
-                    let client = ClientFrames::new(&mut stream, protocol, backlog, one_destination);
-                    let mut relay = DatagramRelay::new(transport, client, idle, meters);
-                    relay.destinations = destinations;
-                    relay.run().await
-                }
-            };
+            // No `await` in there: an association would keep room for what it was made of.
+            let (mut relays, place) = Relays::new(self.parts, &mut stream, meters);
+            let ended = relays.run().await;
             // The place is free once the socket is gone, and before the client hears of it.
+            drop(relays);
             drop(place);
             shut(&mut stream);
             ended
         })
+    }
+}
+
+/// The relay of an association, by how its client sends and receives.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "in a box, and one of a kind is most"
+)]
+enum Relays<'a, D, W> {
+    Socket {
+        relay: DatagramRelay<D, ClientSocket<'a, W>>,
+        _held: (OwnRelay, Option<TakenPort>),
+    },
+    Stream(DatagramRelay<D, ClientFrames<'a, W>>),
+    Impossible(Option<io::Error>),
+}
+
+impl<'a, D: DatagramTransport, W: ClientStream> Relays<'a, D, W> {
+    fn new(parts: Box<Parts<D>>, stream: &'a mut W, meters: Meters) -> (Self, Place<UserOrClient>) {
+        let Parts {
+            client,
+            transport,
+            destinations,
+            idle,
+            place,
+            ..
+        } = *parts;
+        let relays = match client {
+            Client::Socket {
+                socket,
+                port,
+                fragmentation,
+                own,
+                taken,
+            } => match sealer(stream) {
+                Ok(sealer) => {
+                    let client = ClientSocket::new(stream, sealer, socket, port, fragmentation);
+                    let mut relay = DatagramRelay::new(transport, client, idle, meters);
+                    relay.destinations = destinations;
+                    Self::Socket {
+                        relay,
+                        _held: (own, taken),
+                    }
+                }
+                Err(error) => Self::Impossible(Some(error)),
+            },
+            Client::Stream {
+                protocol,
+                backlog,
+                one_destination,
+            } => {
+                let client = ClientFrames::new(stream, protocol, backlog, one_destination);
+                let mut relay = DatagramRelay::new(transport, client, idle, meters);
+                relay.destinations = destinations;
+                Self::Stream(relay)
+            }
+        };
+        (relays, place)
+    }
+
+    async fn run(&mut self) -> io::Result<Traffic> {
+        match self {
+            Self::Socket { relay, .. } => relay.run().await,
+            Self::Stream(relay) => relay.run().await,
+            Self::Impossible(error) => match error.take() {
+                Some(error) => Err(error),
+                None => Ok(Traffic::default()),
+            },
+        }
     }
 }
 

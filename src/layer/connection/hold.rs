@@ -37,12 +37,13 @@ pub(crate) fn request_span(method: &str) -> Span {
 /// Executes one of several requests of a connection inside its own span, and logs how it ended.
 #[cfg(feature = "http-server")]
 ///
-/// `work` tells whether the request goes on as the tunnel of the connection: then its record does as well.
+/// `work` tells whether the request goes on as the tunnel of the connection: then its record does as well. It is in a box
+/// of its own: between two requests a connection has no room for it.
 pub(crate) async fn execute<F>(
     lines: &Lines,
     span: Span,
     recording: Option<Recording>,
-    work: F,
+    work: Pin<Box<F>>,
 ) -> Result<Traffic, SessionError>
 where
     F: Future<Output = (Party, Result<Traffic, SessionError>, bool)>,
@@ -106,9 +107,13 @@ pub(crate) fn span(
 
 /// Records in the span of a session what its client asks for, and who that is.
 pub(crate) fn record(span: &Span, request: &Request) {
-    span.record("user", tracing::field::display(&request.identity));
-    span.record("command", tracing::field::display(request.command));
-    span.record("target", tracing::field::display(&request.target));
+    // At once: a subscriber that formats does so at each call.
+    tracing::record_all!(
+        span,
+        user = %request.identity,
+        command = %request.command,
+        target = %request.target,
+    );
     asks(request);
 }
 
@@ -185,18 +190,21 @@ where
     async move {
         let mut unended = Unended::new(Of::Session, Instant::now(), recording);
         let (party, opened) = opening.await;
-        let outcome = match opened.map(Into::into) {
-            Ok(Opened::Tunnel(tunnel, client)) => {
-                unended.relays = true;
-                let outcome = tunnel.run(client).await;
-                outcome.map_err(|error| SessionError::new(Step::Relay, error))
-            }
+        // No `await` in here: an idle tunnel would keep room for what it was made of.
+        let running = match opened.map(Into::into) {
+            Ok(Opened::Tunnel(tunnel, client)) => tunnel.run(client),
             Ok(Opened::Over(traffic)) => {
                 unended.over(traffic, &lines);
                 return Ok(traffic);
             }
-            Err(error) => Err(error),
+            Err(error) => {
+                unended.ended(Err(&error), &lines, party);
+                return Err(error.into());
+            }
         };
+        unended.relays = true;
+        let outcome = running.await;
+        let outcome = outcome.map_err(|error| SessionError::new(Step::Relay, error));
         unended.ended(outcome.as_ref(), &lines, party);
         outcome.map_err(Into::into)
     }

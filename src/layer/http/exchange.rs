@@ -88,9 +88,7 @@ impl Exchange {
     {
         let (near, far) = pipe();
         let mut exchange = Self {
-            tunnel: Some(Box::pin(async move {
-                tunnel.run(PrefixedStream::new(far)).await
-            })),
+            tunnel: Some(Box::pin(tunnel.run(PrefixedStream::new(far)))),
             outcome: None,
             connection: None,
             is_done: false,

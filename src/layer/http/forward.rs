@@ -62,14 +62,14 @@ where
         let recording = self.client.recording();
         let span = request_span(request.method().as_str());
         let mut ended = None;
-        let work = async {
+        let work = Box::pin(async {
             let forwarded = self
                 .forward_within(&Span::current(), request, reply, address, path)
                 .await;
             ended = forwarded.ended;
             let upgraded = matches!(ended, Some(Ended::Tunnel(_)));
             (self.client.party(), forwarded.outcome, upgraded)
-        };
+        });
         let outcome = execute(&lines, span, recording, work).await;
         self.traffic += match &outcome {
             Ok(traffic) => *traffic,

@@ -1,6 +1,8 @@
 //! What a connection becomes: the tunnel of CONNECT, or that of a request which changed to another protocol.
 
-use std::{io, pin::pin, task::Poll, time::Duration};
+use std::{future::Future, io, pin::pin, task::Poll, time::Duration};
+
+use futures_util::future::Either;
 
 use super::{exchange::Running, pipe::Near};
 use crate::{
@@ -29,11 +31,12 @@ impl<T: Tunnel> Tunnel for HttpTunnel<T> {
         }
     }
 
-    async fn run<W: ClientStream>(self, client: W) -> io::Result<Traffic> {
+    // No `async fn`: it would keep room for the tunnel and the client beside the relay that they have become.
+    fn run<W: ClientStream>(self, client: W) -> impl Future<Output = io::Result<Traffic>> + Send {
         match self {
-            Self::Connect(tunnel) => tunnel.run(client).await,
+            Self::Connect(tunnel) => Either::Left(tunnel.run(client)),
             // In a box: the other one is what there are thousands of.
-            Self::Upgraded(parts) => Box::pin(relay(*parts, client)).await,
+            Self::Upgraded(parts) => Either::Right(Box::pin(relay(*parts, client))),
         }
     }
 }

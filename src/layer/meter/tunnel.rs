@@ -37,8 +37,7 @@ where
             None => Either::Left(tunnel.run(client)),
             // Boxed, so that a tunnel without a meter does not keep room for one with it.
             Some(meter) => {
-                let running: BoxFuture<'static, _> =
-                    Box::pin(async move { tunnel.run(client.metered(meter)).await });
+                let running: BoxFuture<'static, _> = Box::pin(tunnel.run(client.metered(meter)));
                 Either::Right(running)
             }
         }
