@@ -66,7 +66,7 @@ mod upgrade;
 mod upstream;
 mod warnings;
 
-use std::{process::ExitCode, time::Duration};
+use std::{io, process::ExitCode, thread, time::Duration};
 
 use cli::{Flags, Start};
 use explain::{Question, answer};
@@ -74,6 +74,7 @@ use listen::Sockets;
 use records::Records;
 use running::Running;
 use settings::Settings;
+use tokio::runtime::{Builder, Runtime};
 use tower_socks::BoxError;
 use upgrade::Taken;
 
@@ -121,7 +122,7 @@ fn main() -> ExitCode {
         Ok(records) => records,
         Err(problem) => return complain(&problem, ExitCode::FAILURE),
     };
-    let runtime = match tokio::runtime::Runtime::new() {
+    let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(problem) => return complain(&problem, ExitCode::FAILURE),
     };
@@ -146,6 +147,16 @@ fn main() -> ExitCode {
         Err(_) if !is_read => ExitCode::FAILURE,
         Err(problem) => complain(&problem, ExitCode::FAILURE),
     }
+}
+
+/// Creates a thread for each core. On a single one this thread does it all: handing a session over to another that takes
+/// turns with it costs more than it brings.
+fn runtime() -> io::Result<Runtime> {
+    let mut builder = match thread::available_parallelism() {
+        Ok(cores) if cores.get() == 1 => Builder::new_current_thread(),
+        _ => Builder::new_multi_thread(),
+    };
+    builder.enable_all().build()
 }
 
 /// The sockets that there are before any is opened: those of another process, if there is one that gives its away, or
