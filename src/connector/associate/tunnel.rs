@@ -86,10 +86,6 @@ impl<D: DatagramTransport> Tunnel for AssociateTunnel<D> {
 }
 
 /// The relay of an association, by how its client sends and receives.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "in a box, and one of a kind is most"
-)]
 enum Relays<'a, D, W> {
     Socket {
         relay: DatagramRelay<D, ClientSocket<'a, W>>,
@@ -100,6 +96,7 @@ enum Relays<'a, D, W> {
 }
 
 impl<'a, D: DatagramTransport, W: ClientStream> Relays<'a, D, W> {
+    #[expect(clippy::boxed_local, reason = "the caller keeps no room for the parts")]
     fn new(parts: Box<Parts<D>>, stream: &'a mut W, meters: Meters) -> (Self, Place<UserOrClient>) {
         let Parts {
             client,
