@@ -24,7 +24,10 @@ use crate::{
 /// on. What is written is wrapped at once, one message for each write, and goes out with the next write or flush
 /// where the stream below does not take it. An idle stream owns no buffer.
 ///
-/// Datagrams of UDP ASSOCIATE are [sealed](ClientStream::sealing) by the same context, each in a message of its own.
+/// Datagrams of UDP ASSOCIATE are [sealed](ClientStream::sealing) by the same context, each in a message of its own. What is put
+/// around this stream has to hand that on: [`boxed`](ClientStream::boxed) does, and what stands around the box.
+/// [`BoxStream::new`](crate::io::BoxStream::new) and [`PrefixedStream`](crate::io::PrefixedStream) take any stream and do not
+/// know this one: box it by [`boxed`](ClientStream::boxed) before.
 pub struct EncapsulatedStream<Io, C> {
     io: Io,
     /// Shared with what seals datagrams.

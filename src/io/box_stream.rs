@@ -50,7 +50,9 @@ pub(super) struct Knows<Io> {
 }
 
 impl BoxStream {
-    /// Boxes a stream.
+    /// Boxes a stream of which no more is known. A client's stream is boxed by
+    /// [`ClientStream::boxed`](super::ClientStream::boxed), and then the box knows whether the client has gone, and what
+    /// protects its datagrams.
     pub fn new<Io>(io: Io) -> Self
     where
         Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,

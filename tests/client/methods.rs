@@ -168,6 +168,19 @@ async fn both_sides_of_a_method_agree() {
     .await;
 }
 
+/// It does not seal datagrams, and its stream is not in clear.
+#[tokio::test]
+async fn where_datagrams_cannot_be_sealed_there_is_no_association() {
+    let bound = crate::support::success("127.0.0.1:9".parse().unwrap());
+    let said = [b"\x05\x90\x07", &*flipped(&bound)].concat();
+    let (io, log) = Canned::new([said], Then::Waits);
+    let client = Client::with(Flip).any_relay();
+    let error = client.associate(io).await.unwrap_err();
+    assert!(matches!(error, ClientError::Socket(_)), "{error:?}");
+    assert!(crate::support::texts(&error).contains("cannot seal datagrams"));
+    assert!(log.is_dropped());
+}
+
 #[tokio::test]
 async fn a_method_of_several_rounds_is_not_pipelined() {
     let said = [b"\x05\x90\x07", &*flipped(CONNECTED)].concat();

@@ -138,6 +138,36 @@ fn failed_logins_and_failed_requests() {
     });
 }
 
+/// Tickets that are refused are failed logins; keys that are missing are our own doing.
+#[test]
+fn refused_tickets_are_failed_logins() {
+    use crate::support::gssapi::{Mock, framed};
+    use tower_socks::layer::auth::Gssapi;
+
+    recorded(async |numbers| {
+        let stack = ServiceBuilder::new()
+            .layer(SessionMetricsLayer::new())
+            .layer(HandshakeLayer::new())
+            .layer(AuthLayer::new(Gssapi::new(Mock::default())))
+            .service(targets().0);
+        for token in [&b"expired"[..], b"keytab"] {
+            let said = [b"\x05\x01\x01", &framed(1, token)[..]].concat();
+            let mut client = Client::new(stack.clone());
+            client.io.say(&said).await;
+            client.io.hear(b"\x05\x01\x01\xff").await;
+            assert!(client.lingering_close().await.is_err());
+        }
+        let lines = lines(&numbers);
+        for line in [
+            "socks_authentication_failures_total{} 1",
+            "socks_sessions_total{outcome=refused} 1",
+            "socks_sessions_total{outcome=server} 1",
+        ] {
+            assert!(lines.contains(&line.to_owned()), "{line} in {lines:?}");
+        }
+    });
+}
+
 #[test]
 fn what_clients_invent_has_one_label() {
     recorded(async |numbers| {

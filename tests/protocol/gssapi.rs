@@ -589,3 +589,38 @@ async fn a_step_that_takes_too_long_ends_at_the_deadline_of_the_handshake() {
     })
     .await;
 }
+
+/// It has no use for what clients of other protocols state, and the next method is asked.
+#[tokio::test(start_paused = true)]
+async fn clients_of_socks4_on_the_same_port_cannot_use_it() {
+    use tower::Layer;
+    use tower_socks::{
+        AuthLayer, HandshakeLayer, NoAuth,
+        layer::{mixed::MixedLayer, socks4::Socks4Layer},
+    };
+
+    const SOCKS4: &[u8] = b"\x04\x01\x00\x50\xc0\x00\x02\x01joe\0";
+    let layer = || {
+        let layer = MixedLayer::new().socks5(HandshakeLayer::new());
+        layer.socks4(Socks4Layer::new())
+    };
+    within(async {
+        let (dialer, _dialled) = targets();
+        let mut alone = Client::new(layer().layer(AuthLayer::new(any_level()).layer(dialer)));
+        alone.io.say(SOCKS4).await;
+        alone.io.hear(b"\x00\x5b\0\0\0\0\0\0").await;
+        alone.io.hear_end().await;
+
+        let (dialer, _dialled) = targets();
+        let methods = AuthLayer::new((any_level(), NoAuth)).layer(dialer);
+        let stack = layer().layer(methods);
+        let mut beside = Client::new(stack.clone());
+        beside.io.say(SOCKS4).await;
+        beside.io.hear(b"\x00\x5a").await;
+        let (said, heard, ..) = dialogue(2, true);
+        let mut beside = Client::new(stack);
+        beside.io.say(&said).await;
+        beside.io.hear(&heard).await;
+    })
+    .await;
+}

@@ -23,7 +23,8 @@ impl<L> Client<L> {
     /// [`ClientError`] says at which step it failed and whose fault it was; [`ClientError::NoRelay`] where
     /// the proxy replies with a name (nothing is resolved here), a multicast address, port 0, or a
     /// wildcard and its [address](Self::proxy_address) is not known; [`ClientError::ForeignRelay`] where
-    /// it replies with [somebody else's](Self::any_relay). `io` is closed.
+    /// it replies with [somebody else's](Self::any_relay); [`ClientError::Socket`] where the method of authentication
+    /// encapsulates the stream and cannot seal datagrams. `io` is closed.
     ///
     /// # Cancel safety
     ///
