@@ -180,6 +180,7 @@
 //! | `radius` | no | `Radius`, a verifier that asks RADIUS, and `Accounting`, which tells it what users move |
 //! | `http-auth` | no | `HttpCallOut`, a verifier that asks a service of one's own by HTTP |
 //! | `hickory` | no | `HickoryResolver`, a resolver that needs no threads |
+//! | `gssapi` | no | `gssapi::kerberos`: Kerberos by the library of the system, which has to be there, and libclang to build |
 //! | `reverse-dns` | no | `SystemResolver` finds names of addresses too, for RESOLVE_PTR |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]

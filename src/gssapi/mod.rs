@@ -1,7 +1,8 @@
 //! Encapsulation by GSS-API (RFC 1961): what a security context has to offer, and the stream inside it.
 //!
 //! A [`Mechanism`], of a server, and an [`Initiator`], of a client, begin an [`Establishment`] of a context: an
-//! implementation of them is all that knows Kerberos, or the library of the system. No such library is needed here.
+//! implementation of them is all that knows Kerberos, or the library of the system. No such library is needed here: the
+//! module `kerberos` has one, with the feature `gssapi`.
 //!
 //! A [`Context`] is one that stands: it wraps and unwraps messages. An [`EncapsulatedStream`] puts each piece of what is
 //! written into a message of section 5, and takes what is read out of such. It is a

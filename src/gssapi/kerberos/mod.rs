@@ -32,7 +32,38 @@
 //! ticket for the proxy: Cannot contact any KDC for realm 'EXAMPLE.COM'
 //! ```
 //!
-//! # Example
+//! # Examples
+//!
+//! A server for who has a ticket or a password, and a client with tickets:
+//!
+//! ```
+//! use tower_socks::{
+//!     AuthLayer, Client, UserPass, Users, client,
+//!     gssapi::kerberos::{KerberosInitiator, KerberosMechanism},
+//!     layer::auth,
+//! };
+//!
+//! # use tower::{Layer, ServiceExt};
+//! # use tower_socks::{Connector, io::PrefixedStream, proto::Method, session::Negotiation};
+//! # #[tokio::main(flavor = "current_thread")] async fn main() {
+//! let tickets = auth::Gssapi::new(KerberosMechanism::service("socks"));
+//! let users = Users::from_iter([("joe", "secret")]);
+//! let layer = AuthLayer::new((tickets, UserPass::new(users)));
+//!
+//! let proxy = KerberosInitiator::service_on("socks", "proxy.example.com");
+//! let client = Client::with(client::Gssapi::new(proxy));
+//! # let (near, mut far) = tokio::io::duplex(512);
+//! # let (_far, server) = tokio::io::duplex(512);
+//! # let nowhere = ([127, 0, 0, 1], 0).into();
+//! # let negotiation = Negotiation::new(PrefixedStream::new(server), Method::NO_AUTHENTICATION.into(), nowhere, nowhere);
+//! # let outside = layer.layer(Connector::direct()).oneshot(negotiation).await;
+//! # assert!(outside.is_err(), "who has neither stays outside");
+//! # tokio::io::AsyncWriteExt::write_all(&mut far, b"\x05\xff").await.unwrap();
+//! # assert!(client.connect(near, "192.0.2.1:80").await.is_err(), "the proxy takes no tickets");
+//! # }
+//! ```
+//!
+//! What is missing is said:
 //!
 //! ```
 //! use tower_socks::gssapi::kerberos::KerberosMechanism;
