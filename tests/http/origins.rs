@@ -1,7 +1,13 @@
 //! Origins that mean harm, or break.
 
-use tokio::io::AsyncWriteExt;
-use tower_socks::NoAuth;
+use std::time::Duration;
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpSocket},
+    time::sleep,
+};
+use tower_socks::{Connector, NoAuth};
 
 use super::{head, page, stack};
 use crate::support::{Client, Script, targets::targets, within};
@@ -195,4 +201,49 @@ async fn large_bodies_are_not_kept() {
         assert!(sent > 0);
     })
     .await;
+}
+
+/// As through a tunnel: a slow client gets what the origin had sent before it was reset, and then the reset.
+#[tokio::test]
+async fn what_came_before_the_reset_of_an_origin_is_delivered_first() {
+    const LEN: usize = 300_000;
+    for (version, head_of) in [
+        ("1.1", "HTTP/1.1 200 OK\r\n\r\n"),
+        ("1.0", "HTTP/1.1 200 OK\r\n\r\n"),
+        ("1.1", "HTTP/1.1 200 OK\r\nContent-Length: 400000\r\n\r\n"),
+    ] {
+        within(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let host = listener.local_addr().unwrap();
+            let proxy = crate::support::proxy(stack(NoAuth, Connector::direct())).await;
+            let socket = TcpSocket::new_v4().unwrap();
+            socket.set_recv_buffer_size(16 * 1024).unwrap();
+            let mut client = socket.connect(proxy).await.unwrap();
+            let request = format!("GET http://{host}/ HTTP/{version}\r\nHost: {host}\r\n\r\n");
+            client.say(request.as_bytes()).await;
+            let (mut origin, _) = listener.accept().await.unwrap();
+            head(&mut origin).await;
+            origin.say(head_of.as_bytes()).await;
+            origin.say(&vec![b'z'; LEN]).await;
+            // All of it has reached the proxy.
+            sleep(Duration::from_millis(200)).await;
+            origin.set_zero_linger().unwrap();
+            drop(origin);
+            sleep(Duration::from_millis(200)).await;
+            let (mut heard, mut room) = (0, vec![0; 8 * 1024]);
+            let end = loop {
+                match client.read(&mut room).await {
+                    Ok(0) => panic!("{version}, {head_of:?}: it looks complete"),
+                    Ok(read) => {
+                        heard += room[..read].iter().filter(|octet| **octet == b'z').count()
+                    }
+                    Err(error) => break error.kind(),
+                }
+                sleep(Duration::from_millis(1)).await;
+            };
+            assert_eq!(end, std::io::ErrorKind::ConnectionReset);
+            assert_eq!(heard, LEN, "{version}, {head_of:?}");
+        })
+        .await;
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use hyper::body::{Bytes, Frame, Incoming, SizeHint};
@@ -20,6 +20,8 @@ enum Source {
     Text(Bytes),
     /// What the origin sends.
     Origin(Incoming),
+    /// The origin has failed, and what it had sent before goes to the client first.
+    Failed,
 }
 
 impl Body {
@@ -57,12 +59,23 @@ impl hyper::body::Body for Body {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        match &mut self.get_mut().source {
+        let this = self.get_mut();
+        match &mut this.source {
             Source::Text(text) if text.is_empty() => Poll::Ready(None),
             Source::Text(text) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(text))))),
-            Source::Origin(incoming) => Pin::new(incoming)
-                .poll_frame(cx)
-                .map(|frame| frame.map(|frame| frame.map(strip_trailers))),
+            // Another frame would be the end, as if it were whole.
+            Source::Failed => Poll::Pending,
+            Source::Origin(incoming) => {
+                let frame = ready!(Pin::new(incoming).poll_frame(cx));
+                let frame = frame.map(|frame| frame.map(strip_trailers));
+                match (frame, &this.notes) {
+                    (Some(Err(error)), Some(notes)) => {
+                        this.source = Source::Failed;
+                        notes.origin_failed(error)
+                    }
+                    (frame, _) => Poll::Ready(frame),
+                }
+            }
         }
     }
 
@@ -70,6 +83,7 @@ impl hyper::body::Body for Body {
         match &self.source {
             Source::Text(text) => text.is_empty(),
             Source::Origin(incoming) => incoming.is_end_stream(),
+            Source::Failed => false,
         }
     }
 
@@ -77,6 +91,7 @@ impl hyper::body::Body for Body {
         match &self.source {
             Source::Text(text) => SizeHint::with_exact(text.len() as u64),
             Source::Origin(incoming) => incoming.size_hint(),
+            Source::Failed => SizeHint::new(),
         }
     }
 }

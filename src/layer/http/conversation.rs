@@ -67,6 +67,8 @@ pub(super) enum Broken {
     Client(hyper::Error),
     /// The client's stream failed in the middle of a body that nobody reads.
     Gone(io::ErrorKind),
+    /// The origin failed in the middle of its response.
+    Origin(hyper::Error),
     /// The client takes no response.
     Stalled(Duration),
 }
@@ -146,6 +148,10 @@ where
                 return Poll::Ready(Ok(Then::Over));
             }
             let mut notes = self.notes.lock();
+            let is_out = !notes.blocked || notes.is_cut;
+            if let Some(error) = notes.failed.take_if(|_| is_out) {
+                return Poll::Ready(Err(Broken::Origin(error)));
+            }
             if notes.responded && !notes.blocked {
                 notes.responding = false;
                 return Poll::Ready(Ok(Then::Next));
@@ -227,14 +233,18 @@ impl Service<Request<Incoming>> for Post {
 impl Broken {
     /// Whether it was what the response is made of, and not the client.
     pub(super) fn is_of_origin(&self) -> bool {
-        matches!(self, Self::Client(error) if error.is_user())
+        match self {
+            Self::Client(error) => error.is_user(),
+            Self::Origin(_) => true,
+            Self::Gone(_) | Self::Stalled(_) => false,
+        }
     }
 }
 
 impl From<Broken> for io::Error {
     fn from(broken: Broken) -> Self {
         match broken {
-            Broken::Client(error) => Self::other(error),
+            Broken::Client(error) | Broken::Origin(error) => Self::other(error),
             Broken::Gone(kind) => kind.into(),
             Broken::Stalled(patience) => Self::new(
                 io::ErrorKind::TimedOut,

@@ -27,9 +27,9 @@ use super::{
     pipe::{Near, pipe},
 };
 use crate::{
-    error::BoxError,
+    error::{BoxError, find},
     io::{PrefixedStream, poll_discard},
-    relay::Traffic,
+    relay::{RelayError, RelayErrorKind, Traffic},
     session::Tunnel,
 };
 
@@ -86,6 +86,7 @@ impl Exchange {
     where
         T: Tunnel + 'static,
     {
+        notes.lock().is_cut = false;
         let (near, far) = pipe();
         let mut exchange = Self {
             tunnel: Some(Box::pin(tunnel.run(PrefixedStream::new(far)))),
@@ -138,7 +139,9 @@ impl Exchange {
             && let Poll::Ready(outcome) = tunnel.as_mut().poll(cx)
         {
             self.tunnel = None;
-            if outcome.is_err() {
+            if let Err(error) = &outcome {
+                let kind = find::<RelayError>(error).map(RelayError::kind);
+                self.notes.lock().is_cut = kind != Some(RelayErrorKind::Target);
                 self.near.break_off();
             }
             self.outcome = Some(outcome);

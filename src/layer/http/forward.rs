@@ -1,6 +1,6 @@
 //! A request for a whole URL, forwarded to its origin.
 
-use std::{io, sync::Arc, sync::atomic::Ordering};
+use std::{io, sync::Arc, sync::atomic::Ordering, time::Duration};
 
 use http::{HeaderValue, Request, StatusCode, header::CONNECTION};
 use hyper::body::Incoming;
@@ -8,7 +8,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tracing::Span;
 
 use super::{
-    conversation::{Reply, Then},
+    conversation::{Broken, Reply, Then},
     exchange::Exchange,
     incoming,
     outgoing::{Outgoing, Watch},
@@ -38,6 +38,14 @@ impl<T> Forwarded<T> {
         Self {
             outcome: Err(error),
             ended,
+        }
+    }
+
+    /// What the client was sent may take so long to arrive before the connection is cut.
+    fn sending(self, patience: Option<Duration>) -> Self {
+        Self {
+            ended: Some(Ended::Cut(patience)),
+            ..self
         }
     }
 }
@@ -172,9 +180,11 @@ where
                 }
             }
             Err(broken) => {
+                let sends = matches!(broken, Broken::Origin(_)) && !notes.lock().is_cut;
+                let patience = sends.then_some(patience);
                 // A limit, or the origin: the tunnel knows.
                 if let Some(Err(error)) = exchange.outcome() {
-                    return left(Step::Relay, error);
+                    return left(Step::Relay, error).sending(patience);
                 }
                 let kind = match broken.is_of_origin() {
                     true => RelayErrorKind::Target,
@@ -182,10 +192,8 @@ where
                 };
                 drop(exchange);
                 let traffic = dropped::left().unwrap_or_default();
-                left(
-                    Step::Relay,
-                    RelayError::broken(kind, traffic, broken.into()),
-                )
+                let error = RelayError::broken(kind, traffic, broken.into());
+                left(Step::Relay, error).sending(patience)
             }
         }
     }
@@ -218,7 +226,7 @@ where
 fn left<T>(step: Step, error: io::Error) -> Forwarded<T> {
     Forwarded {
         outcome: Err(SessionError::new(step, error)),
-        ended: Some(Ended::Cut),
+        ended: Some(Ended::Cut(None)),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::{
     io::ErrorKind,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::Poll,
 };
 
 use super::problem::Problem;
@@ -37,6 +38,10 @@ pub(super) struct Noted {
     pub(super) responded: bool,
     /// A response has begun, and the client has not been given all of it.
     pub(super) responding: bool,
+    /// The origin has failed in the middle of its response. What it had sent before goes to the client first.
+    pub(super) failed: Option<hyper::Error>,
+    /// The tunnel was cut by other than its ends: the client gets no more of the response.
+    pub(super) is_cut: bool,
     /// Interim responses (1xx), to be written before the final one.
     pub(super) interim: Vec<u8>,
 }
@@ -46,9 +51,23 @@ impl Notes {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Keeps the error until hyper has written what it has, unless nothing more is to be written.
+    pub(super) fn origin_failed<T>(
+        &self,
+        error: hyper::Error,
+    ) -> Poll<Option<Result<T, hyper::Error>>> {
+        let mut noted = self.lock();
+        if noted.is_cut {
+            return Poll::Ready(Some(Err(error)));
+        }
+        noted.failed = Some(error);
+        Poll::Pending
+    }
+
     pub(super) fn begin_response(&self) {
         let mut noted = self.lock();
         noted.responded = false;
         noted.responding = true;
+        noted.failed = None;
     }
 }

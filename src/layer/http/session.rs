@@ -1,6 +1,6 @@
 //! The requests of a connection, one after the other, until one of them becomes a tunnel.
 
-use std::{io, sync::Arc};
+use std::{io, sync::Arc, time::Duration};
 
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     error::{SessionError, Step},
-    io::{PrefixedStream, Raw, lingering_close},
+    io::{PrefixedStream, Raw, lingering_close, sent},
     layer::connection::{Lines, Opened},
     relay::Traffic,
     session::{CloneService, Dial, Draining, Identify},
@@ -64,8 +64,8 @@ pub(super) enum Ended<T> {
     Told(SessionError),
     /// In a failure.
     Failed(SessionError),
-    /// In the middle of a response, which has a line of its own.
-    Cut,
+    /// In the middle of a response, which has a line of its own. What was written of it may take so long to be sent.
+    Cut(Option<Duration>),
 }
 
 impl<M, Io> Session<M, Io>
@@ -169,11 +169,11 @@ where
     /// Ends the connection, or hands over its stream.
     pub(super) async fn end(mut self, ended: Ended<TunnelOf<M>>) -> Outcome<M, Io> {
         let guessed = self.guessed();
-        if matches!(ended, Ended::Tunnel(_) | Ended::Told(_) | Ended::Cut) {
+        if matches!(ended, Ended::Tunnel(_) | Ended::Told(_) | Ended::Cut(_)) {
             self.log_refused();
         }
         let refused = self.refused.take().map(|(error, _)| error);
-        let Some(stream) = self.conversation.into_stream() else {
+        let Some(mut stream) = self.conversation.into_stream() else {
             return Ok(Opened::Over(self.traffic));
         };
         match ended {
@@ -191,10 +191,13 @@ where
             }
             // Who guesses and says no more has guessed wrong.
             Ended::Failed(error) => Err(refused.filter(|_| guessed).unwrap_or(error)),
-            Ended::Cut => {
+            Ended::Cut(patience) => {
                 // The end alone would make half of a response look like all of it.
                 if let Some(socket) = Raw::beneath(&stream) {
                     let _ = socket.reset();
+                }
+                if let Some(patience) = patience {
+                    sent(&mut stream, patience).await;
                 }
                 Ok(Opened::Over(self.traffic))
             }
