@@ -8,7 +8,7 @@ use std::{
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpStream, UdpSocket},
+    net::{TcpSocket, TcpStream, UdpSocket},
 };
 
 /// RSV, FRAG, ATYP, an IPv4 address and a port.
@@ -49,16 +49,52 @@ pub(crate) enum Between {
 impl Between {
     /// A stream to the target.
     pub(crate) async fn open(self, target: SocketAddrV4) -> io::Result<TcpStream> {
+        self.open_as(Ipv4Addr::UNSPECIFIED, target).await
+    }
+
+    /// The same of a client with this address.
+    pub(crate) async fn open_as(
+        self,
+        client: Ipv4Addr,
+        target: SocketAddrV4,
+    ) -> io::Result<TcpStream> {
         let first = match self {
             Self::Direct => target,
             Self::Fixed(server) | Self::Socks(server, _) => server,
         };
-        let mut stream = TcpStream::connect(SocketAddr::V4(first)).await?;
+        let mut stream = if client.is_unspecified() {
+            TcpStream::connect(SocketAddr::V4(first)).await?
+        } else {
+            let socket = TcpSocket::new_v4()?;
+            socket.bind((client, 0).into())?;
+            socket.connect(first.into()).await?
+        };
         stream.set_nodelay(true)?;
         if let Self::Socks(_, login) = self {
             ask(&mut stream, login, 1, target).await?;
         }
         Ok(stream)
+    }
+
+    /// Asks for a stream to a name, and closes. The reply code.
+    pub(crate) async fn ask_for_name(self, name: &str, port: u16) -> io::Result<u8> {
+        let Self::Socks(server, None) = self else {
+            return Err(io::ErrorKind::Unsupported.into());
+        };
+        let mut stream = TcpStream::connect(SocketAddr::V4(server)).await?;
+        stream.set_nodelay(true)?;
+        stream.write_all(&[5, 1, 0]).await?;
+        expect(&mut stream, [5, 0]).await?;
+        let mut request = vec![5, 1, 0, 3, name.len() as u8];
+        request.extend(name.as_bytes());
+        request.extend(port.to_be_bytes());
+        stream.write_all(&request).await?;
+        let mut reply = [0; 10];
+        stream.read_exact(&mut reply).await?;
+        let [5, code, 0, 1, ..] = reply else {
+            return Err(io::Error::other(format!("reply {reply:?}")));
+        };
+        Ok(code)
     }
 
     /// A path for datagrams to the target.

@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, net::SocketAddrV4};
 
-use crate::between::Login;
+use crate::{between::Login, work::in_flight};
 
 /// The targets are on loopback, and so are all clients, which are one for the server.
 pub(crate) const DEFAULT: &str = "[acl]\ndefault = \"allow\"\nallow_private = true\n[limits]\nsessions_per_client = 10_000\nsessions_per_user = 10_000\nunauthenticated_per_client = 10_000\nassociations_per_user = 2_000\n";
@@ -39,6 +39,8 @@ pub(crate) enum Amount {
     Users(usize),
     /// Networks and names that are denied.
     Rules(usize),
+    /// Lookups in flight, as far as there are descriptors.
+    Lookups(usize),
 }
 
 impl Amount {
@@ -49,13 +51,28 @@ impl Amount {
                 password: "secret",
                 many,
             }),
-            Self::Rules(_) => None,
+            Self::Rules(_) | Self::Lookups(_) => None,
         }
     }
 
-    pub(crate) fn file(self) -> String {
+    /// The file; names are looked up at a name server.
+    pub(crate) fn file(self, name_server: SocketAddrV4) -> String {
         let mut file = DEFAULT.to_owned();
         match self {
+            Self::Lookups(many) => {
+                // They, and others beside.
+                let many = in_flight(many);
+                let sessions = many + 1_000;
+                // One client takes turns up to a fifth of all: no lookup is to wait for another one.
+                let at_once = many * 6 + 1_000;
+                file = format!(
+                    "[acl]\ndefault = \"allow\"\nallow_private = true\n\
+                     [limits]\nsessions = {sessions}\nsessions_per_client = {sessions}\nsessions_per_user = {sessions}\n\
+                     unauthenticated_per_client = {sessions}\n[timeouts]\ndial = \"1m\"\n\
+                     [resolver]\nkind = \"hickory\"\nservers = [\"{name_server}\"]\ntimeout = \"30s\"\nattempts = 1\n\
+                     lookups_at_once = {at_once}\n"
+                );
+            }
             Self::Users(many) => {
                 file.push_str(
                     "tunnels_per_user = 5_000\nrequests_per_second = 100_000\nupload = \"800 Gbit/s\"\n\

@@ -10,6 +10,7 @@ mod between;
 mod everything;
 mod files;
 mod machine;
+mod name_server;
 mod network;
 mod options;
 mod process;

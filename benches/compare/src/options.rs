@@ -29,6 +29,8 @@ pub(crate) struct Options {
     pub(crate) rama: PathBuf,
     /// The example server, built.
     pub(crate) example: PathBuf,
+    /// The same, which can ask name servers itself.
+    pub(crate) hickory: PathBuf,
 }
 
 impl Options {
@@ -48,6 +50,7 @@ impl Options {
             user: None,
             rama: PathBuf::new(),
             example: PathBuf::new(),
+            hickory: PathBuf::new(),
         };
         let mut parser = lexopt::Parser::from_env();
         while let Some(argument) = parser.next()? {
@@ -67,6 +70,7 @@ impl Options {
                 Long("user") => options.user = Some(parser.value()?.parse()?),
                 Long("rama") => options.rama = parser.value()?.into(),
                 Long("example") => options.example = parser.value()?.into(),
+                Long("hickory") => options.hickory = parser.value()?.into(),
                 Long("command") => options.command = parser.value()?.string()?,
                 _ => return Err(argument.unexpected()).context("see benches/compare/run --help"),
             }

@@ -7,6 +7,8 @@ use std::{
     process::Command,
 };
 
+use anyhow::ensure;
+
 use crate::{
     between::Between,
     everything,
@@ -148,7 +150,17 @@ impl Server {
             fs::write(&path, text)?;
             Ok(path.display().to_string())
         };
-        let example = options.example.display().to_string();
+        let example = match amount {
+            Some(Amount::Lookups(_)) => {
+                ensure!(
+                    options.hickory.exists(),
+                    "not built with its feature hickory"
+                );
+                &options.hickory
+            }
+            _ => &options.example,
+        };
+        let example = example.display().to_string();
         let listen = address.to_string();
         let ip = address.ip().to_string();
         let by_file = |stated: String| {
@@ -158,7 +170,10 @@ impl Server {
         };
         Ok(match self {
             Self::Example => {
-                let text = amount.map_or_else(|| files::DEFAULT.to_owned(), Amount::file);
+                let text = match amount {
+                    Some(amount) => amount.file(targets.names.address),
+                    None => files::DEFAULT.to_owned(),
+                };
                 let stated = file(text)?;
                 by_file(stated)
             }

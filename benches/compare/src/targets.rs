@@ -21,6 +21,7 @@ use tokio::{
 use crate::{
     batch::{self, Received},
     between::make_room,
+    name_server::NameServer,
 };
 
 /// Says what it hears.
@@ -38,6 +39,8 @@ static ZEROES: [u8; CHUNK] = [0; CHUNK];
 pub(crate) struct Targets {
     tcp: Vec<SocketAddrV4>,
     pub(crate) udp: SocketAddrV4,
+    /// For servers that ask it.
+    pub(crate) names: NameServer,
     next: AtomicUsize,
     /// Bytes that the sinks have taken.
     pub(crate) sunk: Arc<AtomicU64>,
@@ -65,8 +68,10 @@ impl Targets {
             unreachable!("bound to an IPv4 address");
         };
         tokio::spawn(echo_datagrams(udp));
+        let names = NameServer::start(*address.ip()).await?;
         Ok(Self {
             tcp,
+            names,
             udp: address,
             next: AtomicUsize::new(0),
             sunk,

@@ -2,6 +2,8 @@
 
 mod chart;
 mod goals;
+mod growing;
+mod lines;
 mod results;
 mod table;
 
@@ -10,7 +12,7 @@ use std::{fmt::Write as _, fs};
 pub(crate) use self::results::Results;
 use crate::{machine, options::Options, servers::Server};
 
-/// Writes `results.md` and a chart for each row.
+/// Writes `results.md`, a chart for each row, and those of what grows.
 pub(crate) fn write(options: &Options, results: &Results, rounds: usize) -> anyhow::Result<()> {
     let mut report = text(options, results, rounds);
     report.push_str("\n## Charts\n");
@@ -20,6 +22,11 @@ pub(crate) fn write(options: &Options, results: &Results, rounds: usize) -> anyh
         fs::write(options.out.join(&name), chart::draw(results, row, &title))?;
         let _ = write!(report, "\n![{title}]({name})\n");
     }
+    let growing = growing::charts(results, options);
+    for (name, chart) in &growing {
+        fs::write(options.out.join(name), chart.draw())?;
+    }
+    report.push_str(&growing::section(&growing));
     fs::write(options.out.join("results.md"), report)?;
     Ok(())
 }

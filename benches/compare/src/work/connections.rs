@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    net::SocketAddrV4,
+    net::{Ipv4Addr, SocketAddrV4},
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
@@ -106,7 +106,17 @@ pub(super) async fn one(
     target: SocketAddrV4,
     since: Instant,
 ) -> io::Result<Duration> {
-    let mut stream = between.open(target).await?;
+    one_as(between, Ipv4Addr::UNSPECIFIED, target, since).await
+}
+
+/// The same of a client with this address.
+pub(super) async fn one_as(
+    between: Between,
+    client: Ipv4Addr,
+    target: SocketAddrV4,
+    since: Instant,
+) -> io::Result<Duration> {
+    let mut stream = between.open_as(client, target).await?;
     stream.write_all(&MESSAGE).await?;
     let mut echo = [0; MESSAGE.len() - 1];
     stream.read_exact(&mut echo).await?;

@@ -1,6 +1,7 @@
 //! The numbers of each row.
 
 use super::Row;
+use crate::files::Amount;
 
 /// A number that is measured.
 #[derive(Clone, Copy, Debug)]
@@ -37,7 +38,11 @@ impl Row {
         const GROWTH: &[Metric] = &[
             metric("growth of CPU", "%", 1),
             metric("CPU with few", "µs/connection", 1),
+            metric("CPU with some", "µs/connection", 1),
             metric("CPU with many", "µs/connection", 1),
+            metric("memory with few", "KiB/tunnel", 2),
+            metric("memory with some", "KiB/tunnel", 2),
+            metric("memory with many", "KiB/tunnel", 2),
         ];
         const LATENCIES: &[Metric] = &[
             metric("asked", "1/s", 0),
@@ -60,6 +65,12 @@ impl Row {
             metric("CPU", "µs/connection", 1),
             metric("memory of all", "MiB", 1),
         ];
+        const LOOKUPS: &[Metric] = &[
+            metric("CPU", "µs/lookup", 1),
+            metric("memory", "KiB/lookup", 2),
+            metric("CONNECT beside, p50", "µs", 0),
+            metric("CONNECT beside, p99", "µs", 0),
+        ];
         match self {
             Self::Connections => CONNECTIONS,
             Self::Bulk(..) => BULK,
@@ -70,6 +81,7 @@ impl Row {
             Self::Arrivals(_) | Self::Trips(_) => LATENCIES,
             Self::Network(_) => NETWORK,
             Self::Associations(_) => ASSOCIATIONS,
+            Self::Amount(Amount::Lookups(_)) => LOOKUPS,
             Self::Amount(_) => AMOUNT,
         }
     }

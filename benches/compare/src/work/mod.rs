@@ -7,6 +7,7 @@ mod connections;
 mod growth;
 mod idle_associations;
 mod load;
+mod lookups;
 mod memory;
 mod metrics;
 mod network;
@@ -18,7 +19,11 @@ mod udp;
 
 use std::time::{Duration, Instant};
 
-pub(crate) use self::load::{Capacities, Load, Work, capacity};
+pub(crate) use self::{
+    growth::steps,
+    load::{Capacities, Load, Work, capacity},
+    lookups::in_flight,
+};
 use crate::{
     files::Amount,
     network::Condition,
@@ -51,7 +56,7 @@ pub(crate) enum Row {
 }
 
 impl Row {
-    pub(crate) const ALL: [Self; 42] = [
+    pub(crate) const ALL: [Self; 47] = [
         Self::Connections,
         Self::Bulk(1, Direction::Down),
         Self::Bulk(1, Direction::Up),
@@ -94,6 +99,11 @@ impl Row {
         Self::Amount(Amount::Rules(10_000)),
         Self::Amount(Amount::Rules(100_000)),
         Self::Amount(Amount::Rules(1_000_000)),
+        Self::Amount(Amount::Lookups(1)),
+        Self::Amount(Amount::Lookups(10)),
+        Self::Amount(Amount::Lookups(100)),
+        Self::Amount(Amount::Lookups(1_000)),
+        Self::Amount(Amount::Lookups(10_000)),
     ];
 
     /// For file names and command lines.
@@ -114,6 +124,9 @@ impl Row {
             Self::Associations(count) => format!("associations-{count}"),
             Self::Amount(Amount::Users(count)) => format!("users-{count}"),
             Self::Amount(Amount::Rules(count)) => format!("rules-{count}"),
+            Self::Amount(Amount::Lookups(count)) => {
+                format!("lookups-{count}")
+            }
         }
     }
 
@@ -143,11 +156,10 @@ impl Row {
                 udp::PAYLOAD
             ),
             Self::Memory => format!("Memory: {} idle tunnels", options.idle),
-            Self::Growth => format!(
-                "Growth: new connections while {} and {} are held open",
-                growth::FEW,
-                growth::many(options)
-            ),
+            Self::Growth => {
+                let [few, some, many] = growth::steps(options);
+                format!("Growth: new connections while {few}, {some} and {many} are held open")
+            }
             Self::Arrivals(load) => format!(
                 "Connections that come when they are due, at {}",
                 load.title()
@@ -175,6 +187,10 @@ impl Row {
             }
             Self::Amount(Amount::Rules(count)) => {
                 format!("Connections with {count} networks and names in the rules")
+            }
+            Self::Amount(Amount::Lookups(count)) => {
+                let count = in_flight(count);
+                format!("Lookups: {count} in flight, and another client's CONNECT by address")
             }
         }
     }
@@ -227,6 +243,7 @@ impl Row {
             Self::Trips(load) => trips::measure(at, load).await,
             Self::Network(_) => network::measure(at).await,
             Self::Associations(count) => idle_associations::measure(at, count).await,
+            Self::Amount(Amount::Lookups(count)) => lookups::measure(at, count).await,
             Self::Amount(_) => amount::measure(at).await,
         }
     }
