@@ -35,6 +35,8 @@ pub(crate) struct Timeouts {
     keepalive_interval: Span,
     /// So many without an answer, and the connection is reset.
     keepalive_probes: NonZeroU8,
+    /// What was sent and not acknowledged, until its connection is reset.
+    unacknowledged: OrOff,
 }
 
 impl Default for Timeouts {
@@ -54,6 +56,7 @@ impl Default for Timeouts {
             keepalive: seconds(60).into(),
             keepalive_interval: seconds(10),
             keepalive_probes: const { NonZeroU8::new(6).unwrap() },
+            unacknowledged: OrOff(None),
         }
     }
 }
@@ -61,13 +64,17 @@ impl Default for Timeouts {
 impl Timeouts {
     /// How soon a client or a target that has vanished is noticed.
     pub(crate) fn keepalive(&self) -> Keepalive {
-        let OrOff(Some(idle)) = self.keepalive else {
-            return Keepalive::off();
+        let keepalive = match self.keepalive {
+            OrOff(None) => Keepalive::off(),
+            OrOff(Some(idle)) => Keepalive::new()
+                .idle(idle.0)
+                .interval(self.keepalive_interval.0)
+                .probes(self.keepalive_probes.get().into()),
         };
-        Keepalive::new()
-            .idle(idle.0)
-            .interval(self.keepalive_interval.0)
-            .probes(self.keepalive_probes.get().into())
+        match self.unacknowledged {
+            OrOff(None) => keepalive,
+            OrOff(Some(limit)) => keepalive.unacknowledged(limit.0),
+        }
     }
 
     /// The limits of a tunnel.

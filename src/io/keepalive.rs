@@ -98,6 +98,19 @@ impl Keepalive {
         self
     }
 
+    /// Sets the options of a listener that may have had others: one that is served anew.
+    ///
+    /// # Errors
+    ///
+    /// When the system does not take them.
+    pub(crate) fn replace(&self, socket: &SockRef<'_>) -> io::Result<()> {
+        #[cfg(target_os = "linux")]
+        if self.unacknowledged_millis == 0 {
+            socket.set_tcp_user_timeout(None)?;
+        }
+        self.set(socket)
+    }
+
     /// Sets the options of a socket, or of a listener, whose connections inherit them.
     ///
     /// # Errors

@@ -224,7 +224,7 @@ impl<S, F> Serve<TcpListener, S, F> {
     /// # }
     /// ```
     pub fn keepalive(mut self, keepalive: Keepalive) -> Self {
-        let set = keepalive.set(&socket2::SockRef::from(&self.listener));
+        let set = keepalive.replace(&socket2::SockRef::from(&self.listener));
         self.listening = set.and(self.listening);
         self
     }

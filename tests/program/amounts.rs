@@ -205,7 +205,7 @@ fn requests_have_a_burst_and_old_names_are_still_known() {
     let file = File::new(&format!(
         "{USERS}[acl]\ndefault = \"allow\"\nallow_private = true\n[limits]\nrequests_per_second = 1\n\
          request_burst = 4\nupload_bytes_per_second = 12_500_000\n[timeouts]\nidle = \"off\"\n\
-         half_closed = \"off\"\nudp_rebind = \"off\"\nkeepalive = \"off\"\n"
+         half_closed = \"off\"\nudp_rebind = \"off\"\nkeepalive = \"off\"\nunacknowledged = \"off\"\n"
     ));
     let server = file.server();
     let target = echo();

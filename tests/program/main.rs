@@ -82,6 +82,8 @@ mod systemd_store;
 #[cfg(all(feature = "limit", feature = "proxy-url"))]
 mod tunnels;
 mod udp_over_tcp;
+#[cfg(target_os = "linux")]
+mod unacknowledged;
 #[cfg(all(feature = "limit", feature = "metrics", feature = "proxy-url"))]
 mod upgrade;
 mod upgrade_socket;

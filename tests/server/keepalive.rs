@@ -30,7 +30,11 @@ fn keepalive(socket: impl AsFd) -> Option<(u64, u64, u32, u32)> {
 
 /// The socket that a server accepts, with these options or the default.
 async fn accepted(options: Option<Keepalive>, address: &str) -> TcpStream {
-    let listener = TcpListener::bind(address).await.unwrap();
+    accepted_by(TcpListener::bind(address).await.unwrap(), options).await
+}
+
+/// The same, of a listener that there is, which is served no longer then.
+async fn accepted_by(listener: TcpListener, options: Option<Keepalive>) -> TcpStream {
     let address = listener.local_addr().unwrap();
     let (seen, mut accepted) = mpsc::unbounded_channel();
     let stack = service_fn(move |accepted: Accepted<TcpStream>| {
@@ -41,9 +45,12 @@ async fn accepted(options: Option<Keepalive>, address: &str) -> TcpStream {
     if let Some(options) = options {
         server = server.keepalive(options);
     }
-    tokio::spawn(server.into_future());
+    let server = tokio::spawn(server.into_future());
     let _client = TcpStream::connect(address).await.unwrap();
-    accepted.recv().await.unwrap()
+    let socket = accepted.recv().await.unwrap();
+    server.abort();
+    _ = server.await;
+    socket
 }
 
 /// The socket that is dialled.
@@ -117,6 +124,23 @@ async fn it_can_be_off() {
         dialled(Some(Keepalive::off()), "127.0.0.1:0").await,
     ] {
         assert_eq!(keepalive(&socket), None);
+    }
+}
+
+#[tokio::test]
+async fn a_listener_that_is_served_anew_has_the_options_of_then() {
+    let limited = Keepalive::new()
+        .idle(Duration::from_secs(7))
+        .unacknowledged(Duration::from_secs(90));
+    for address in addresses() {
+        let listener = std::net::TcpListener::bind(address).unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let same = listener.try_clone().unwrap();
+        let socket = accepted_by(TcpListener::from_std(same).unwrap(), Some(limited)).await;
+        assert_eq!(keepalive(&socket), Some((7, 10, 6, 90_000)));
+        let listener = TcpListener::from_std(listener).unwrap();
+        let socket = accepted_by(listener, Some(Keepalive::new())).await;
+        assert_eq!(keepalive(&socket), Some((60, 10, 6, 0)));
     }
 }
 
