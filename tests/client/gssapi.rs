@@ -1,4 +1,4 @@
-//! Authentication by GSS-API (RFC 1961) from the client's side: octet by octet, and by way of our own server.
+//! Authentication by GSS-API (RFC 1961) from the client's side: octet by octet, and through our own server.
 
 use std::{
     net::SocketAddr,
