@@ -62,7 +62,7 @@ impl Shared {
             rules: settings.rules.clone(),
         };
         let resolvers = Resolvers::new(&fixed.resolver)?;
-        let fleet = fleet::InForce::default();
+        let fleet: fleet::InForce = Default::default();
         fleet.change(fixed.fleet.as_ref(), &fixed.limits);
         Ok(Self {
             accounts: watch::Sender::new(accounts),
