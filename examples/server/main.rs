@@ -74,6 +74,7 @@ use listen::Sockets;
 use records::Records;
 use running::Running;
 use settings::Settings;
+use signals::Asked;
 use tokio::runtime::{Builder, Runtime};
 use tower_socks::BoxError;
 use upgrade::Taken;
@@ -97,6 +98,17 @@ fn main() -> ExitCode {
     if let Err(problem) = tickets::enter(&flags) {
         return complain(&problem, ExitCode::FAILURE);
     }
+    let started = runtime().and_then(|runtime| {
+        let asked = match task {
+            Task::Serve => Some(runtime.block_on(async { Asked::caught() })?),
+            Task::Explain(_) | Task::Check => None,
+        };
+        Ok((runtime, asked))
+    });
+    let (runtime, asked) = match started {
+        Ok(started) => started,
+        Err(problem) => return complain(&problem, ExitCode::FAILURE),
+    };
     // Before anybody can connect, and again with the addresses that are listened on.
     let loaded = sockets(&flags, &task).and_then(|(sockets, taken)| {
         let settings = Settings::load(&flags, &sockets.bound(), None)?;
@@ -122,17 +134,15 @@ fn main() -> ExitCode {
         Ok(records) => records,
         Err(problem) => return complain(&problem, ExitCode::FAILURE),
     };
-    let runtime = match runtime() {
-        Ok(runtime) => runtime,
-        Err(problem) => return complain(&problem, ExitCode::FAILURE),
-    };
     let outcome = runtime.block_on(async {
         match task {
             Task::Explain(question) => Ok(answer(&settings, &question).await),
             Task::Check => check::check(&flags, &settings),
             Task::Serve => {
+                let asked = asked.map_or_else(Asked::caught, Ok)?;
                 let given = (sockets, taken);
-                let running = Running::start(flags, given, &settings, log.condition(), &records);
+                let condition = log.condition();
+                let running = Running::start(flags, asked, given, &settings, condition, &records);
                 running.await?.run().await.map(|()| ExitCode::SUCCESS)
             }
         }

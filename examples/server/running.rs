@@ -23,7 +23,7 @@ use crate::{
     serving::Servers,
     settings::{Fixed, Settings},
     shared::Shared,
-    signals::{self, Phase},
+    signals::{self, Asked, Phase},
     status::{Closer, ControlServer, Health, PacServer, Scripts, Status, StatusServer},
     systemd::{
         self,
@@ -58,6 +58,7 @@ impl Running {
     /// Listens and serves.
     pub(crate) async fn start(
         flags: Flags,
+        asked: Asked,
         (mut passed, mut taken): (Sockets, Option<Taken>),
         first: &Settings,
         log: Condition,
@@ -65,8 +66,6 @@ impl Running {
     ) -> Result<Self, BoxError> {
         let fixed = &first.fixed;
         descriptors::raise_limit();
-        // Caught before anybody can connect.
-        let (reload, anew) = (signals::reload()?, signals::upgrade()?);
         store::forget(&passed.close_unstated(&fixed.doors));
         let sockets = passed.at(&fixed.doors)?;
         let store = Store::begin(passed.names_kept());
@@ -82,8 +81,8 @@ impl Running {
         settings.leaves.clone()?;
         let shared = Shared::new(&settings, records.clone())?;
         records.run()?;
-        tokio::spawn(signals::list_at_usr1(shared.open.clone())?);
-        let (upgrades, superseded) = Upgrades::new(upgrade, anew)?;
+        tokio::spawn(signals::list(asked.list, shared.open.clone()));
+        let (upgrades, superseded) = Upgrades::new(upgrade, asked.upgrade)?;
         let stop = signals::stop(shared.in_force(), superseded)?;
         let idle = signals::end_idle(shared.open.clone(), stop.clone(), shared.in_force());
         tokio::spawn(idle);
@@ -109,7 +108,7 @@ impl Running {
             servers: Servers::new(stop.clone()),
             shared,
             stop,
-            reload,
+            reload: asked.reload,
             upgrades,
         };
         running.account(&settings);

@@ -1,6 +1,6 @@
 //! SIGINT, SIGTERM, SIGHUP, SIGUSR1 and SIGUSR2.
 
-use std::{future::pending, sync::Arc};
+use std::{future::pending, io, sync::Arc};
 
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
@@ -119,45 +119,52 @@ pub(crate) async fn end_idle(
     }
 }
 
-/// SIGHUP. Caught from here on, so that one that comes too early does not end the process.
-pub(crate) fn reload() -> Result<Signal, BoxError> {
-    Ok(signal(SignalKind::hangup())?)
+/// The signals that ask for something else than to stop.
+pub(crate) struct Asked {
+    /// SIGHUP.
+    pub(crate) reload: Signal,
+    /// SIGUSR2.
+    pub(crate) upgrade: Signal,
+    /// SIGUSR1.
+    pub(crate) list: Signal,
 }
 
-/// SIGUSR2, as SIGHUP.
-pub(crate) fn upgrade() -> Result<Signal, BoxError> {
-    Ok(signal(SignalKind::user_defined2())?)
+impl Asked {
+    /// Catches them from here on, so that one that comes while the file is read does not end the process: it is answered
+    /// once the server serves.
+    pub(crate) fn caught() -> io::Result<Self> {
+        Ok(Self {
+            reload: signal(SignalKind::hangup())?,
+            upgrade: signal(SignalKind::user_defined2())?,
+            list: signal(SignalKind::user_defined1())?,
+        })
+    }
 }
 
-/// Says at each SIGUSR1 who is connected, in the log. Caught from here on, as SIGHUP is.
-pub(crate) fn list_at_usr1(
-    open: OpenTunnels,
-) -> Result<impl Future<Output = ()> + Send + 'static, BoxError> {
-    let mut asked = signal(SignalKind::user_defined1())?;
-    Ok(async move {
-        while asked.recv().await.is_some() {
-            for tunnel in open.list() {
-                tracing::info!(
-                    target: "open",
-                    peer = %tunnel.client,
-                    user = %tunnel.identity,
-                    command = %udp_over_tcp::command(&tunnel),
-                    target = %tunnel.target,
-                    up = tunnel.traffic.up,
-                    down = tunnel.traffic.down,
-                    age = ?tunnel.age,
-                    "open"
-                );
-            }
-            let totals = open.totals();
+/// Says each time that it is asked for it who is connected, in the log.
+pub(crate) async fn list(mut asked: Signal, open: OpenTunnels) {
+    while asked.recv().await.is_some() {
+        for tunnel in open.list() {
             tracing::info!(
                 target: "open",
-                open = totals.open,
-                opened = totals.opened,
-                up = totals.traffic.up,
-                down = totals.traffic.down,
-                "that is all"
+                peer = %tunnel.client,
+                user = %tunnel.identity,
+                command = %udp_over_tcp::command(&tunnel),
+                target = %tunnel.target,
+                up = tunnel.traffic.up,
+                down = tunnel.traffic.down,
+                age = ?tunnel.age,
+                "open"
             );
         }
-    })
+        let totals = open.totals();
+        tracing::info!(
+            target: "open",
+            open = totals.open,
+            opened = totals.opened,
+            up = totals.traffic.up,
+            down = totals.traffic.down,
+            "that is all"
+        );
+    }
 }
