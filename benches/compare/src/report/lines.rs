@@ -1,4 +1,5 @@
-//! Lines in SVG, one for each server: the horizontal axis is logarithmic, and the vertical one begins at nothing.
+//! Lines in SVG, one for each server: the horizontal axis is logarithmic, and the vertical one begins at nothing, or is
+//! logarithmic too where servers are far apart.
 
 use std::fmt::Write as _;
 
@@ -171,23 +172,38 @@ impl Across {
 }
 
 /// The vertical axis.
-struct Up {
-    least: f64,
-    step: f64,
-    most: f64,
+enum Up {
+    /// From nothing on, or from below where noise makes less of what is a difference.
+    Linear { least: f64, step: f64, most: f64 },
+    /// Between powers of ten: servers are too far apart to be told otherwise.
+    Logarithmic { least: i32, most: i32 },
 }
 
 impl Up {
     fn of(chart: &Chart) -> Self {
-        // Noise may make less than nothing of what is a difference.
-        let least = (chart.points().map(|point| point.value.least)).fold(0.0, f64::min);
-        let most = (chart.points().map(|point| point.value.most)).fold(0.0, f64::max);
+        /// The largest median is so many times the smallest.
+        const FAR_APART: f64 = 20.0;
+        let values = || chart.points().map(|point| point.value);
+        let least = values().map(|all| all.least).fold(f64::MAX, f64::min);
+        let most = values().map(|all| all.most).fold(0.0, f64::max);
+        let medians = || values().map(|all| all.median);
+        let (low, high) = (
+            medians().fold(f64::MAX, f64::min),
+            medians().fold(0.0, f64::max),
+        );
+        if chart.lines.len() > 1 && least > 0.0 && high > low * FAR_APART {
+            return Self::Logarithmic {
+                least: least.log10().floor() as i32,
+                most: most.log10().ceil() as i32,
+            };
+        }
+        let least = least.min(0.0);
         let span = if most > least { most - least } else { 1.0 };
         let size = 10_f64.powf((span / 4.0).log10().floor());
         let steps = [1.0, 2.0, 2.5, 5.0, 10.0].map(|times| times * size);
         let step = (steps.into_iter()).find(|step| *step >= span / 4.0);
         let step = step.unwrap_or(10.0 * size);
-        Self {
+        Self::Linear {
             least: (least / step).floor() * step,
             step,
             most: (most / step).ceil().max(1.0) * step,
@@ -195,14 +211,31 @@ impl Up {
     }
 
     fn at(&self, value: f64) -> f64 {
-        BOTTOM - (value - self.least) / (self.most - self.least) * (BOTTOM - TOP - 20.0)
+        let share = match *self {
+            Self::Linear { least, most, .. } => (value - least) / (most - least),
+            Self::Logarithmic { least, most } => {
+                (value.log10() - f64::from(least)) / f64::from(most - least)
+            }
+        };
+        BOTTOM - share * (BOTTOM - TOP - 20.0)
+    }
+
+    /// Values to draw lines at, with how many digits behind the point.
+    fn marks(&self) -> Vec<(f64, usize)> {
+        match *self {
+            Self::Linear { least, step, most } => {
+                let steps = ((most - least) / step).round() as usize;
+                let values = (0..=steps).map(|number| least + number as f64 * step);
+                values.map(|value| (value, digits_of(step))).collect()
+            }
+            Self::Logarithmic { least, most } => (least..=most)
+                .map(|power| (10_f64.powi(power), power.min(0).unsigned_abs() as usize))
+                .collect(),
+        }
     }
 
     fn draw(&self, body: &mut String) {
-        let steps = ((self.most - self.least) / self.step).round() as usize;
-        let digits = digits_of(self.step);
-        for number in 0..=steps {
-            let value = self.least + number as f64 * self.step;
+        for (value, digits) in self.marks() {
             let y = self.at(value);
             let _ = writeln!(
                 body,

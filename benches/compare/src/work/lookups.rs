@@ -29,12 +29,11 @@ const BESIDE: Ipv4Addr = Ipv4Addr::new(127, 0, 1, 1);
 /// For each lookup.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// As many as the descriptors of the server allow: a lookup takes one for its client, and one for each time that it is
-/// sent to the name server, which is three times where the answer is late.
+/// As many as the descriptors of the server allow: a lookup takes one for its client, and one for its question.
 pub(crate) fn in_flight(wanted: usize) -> usize {
     const SPARE: u64 = 1_500;
     let descriptors = getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX);
-    let possible = descriptors.saturating_sub(SPARE) / 4;
+    let possible = descriptors.saturating_sub(SPARE) / 2;
     wanted.min(usize::try_from(possible).unwrap_or(usize::MAX).max(1))
 }
 
@@ -62,8 +61,7 @@ pub(super) async fn measure(at: At<'_>, count: usize) -> anyhow::Result<Vec<f64>
     names.hold(count);
     let mut add = || drop(clients.spawn(client(at.server.between, Arc::clone(&seen))));
     fill(at, count, &seen, &mut add).await?;
-    // Until each has been sent as often as it ever is.
-    sleep(Duration::from_millis(1_200)).await;
+    settle().await;
     // That of very few fits into what the allocator has left over.
     let memory = match count {
         ..10 => f64::NAN,
