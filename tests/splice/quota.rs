@@ -24,7 +24,7 @@ const NOBODY: &str = "65534";
 const LARGE: usize = 64;
 
 /// Some of them may find reads cheaper.
-const TUNNELS: usize = LARGE + 16;
+const TUNNELS: usize = LARGE + 48;
 
 /// Enough to be spliced, and what is sent behind it while nobody reads.
 const READ: usize = 1024 * 1024;
