@@ -26,6 +26,13 @@ impl<S> SharedStack<S> {
     }
 }
 
+impl<S: Clone> SharedStack<S> {
+    fn own(&mut self) -> &mut S {
+        self.own
+            .get_or_insert_with(|| Box::new(S::clone(&self.stack)))
+    }
+}
+
 impl<S> Clone for SharedStack<S> {
     /// A clone is not ready, as of any service.
     fn clone(&self) -> Self {
@@ -45,16 +52,10 @@ where
     type Future = S::Future;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        let own = self
-            .own
-            .get_or_insert_with(|| Box::new(S::clone(&self.stack)));
-        own.poll_ready(cx)
+        self.own().poll_ready(cx)
     }
 
     fn call(&mut self, request: R) -> S::Future {
-        let own = self
-            .own
-            .get_or_insert_with(|| Box::new(S::clone(&self.stack)));
-        own.call(request)
+        self.own().call(request)
     }
 }
