@@ -16,7 +16,10 @@ use tokio::{
     task::JoinSet,
 };
 
-use crate::support::program::{Server, connect_request, file::File};
+use crate::support::{
+    program::{Server, connect_request, file::File},
+    udp::quiet_port,
+};
 
 /// A tunnel through the server.
 async fn tunnel(server: SocketAddr, target: SocketAddr) -> TcpStream {
@@ -132,9 +135,11 @@ async fn a_drain_loses_no_byte_of_tunnels_that_end() {
     descriptors.current = descriptors.maximum;
     setrlimit(Resource::Nofile, descriptors).unwrap();
     let file = File::new("[timeouts]\ndrain = \"10s\"\n[acl]\ndefault = \"allow\"\n");
+    // No other test listens there when the server no longer does.
+    let listen = format!("127.0.0.1:{}", quiet_port());
     let flags = [
         "--listen",
-        "127.0.0.1:0",
+        &listen,
         "--allow-private",
         "--config",
         file.path(),

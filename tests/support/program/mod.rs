@@ -96,16 +96,20 @@ impl Server {
 
     /// The next address that it says it listens on.
     pub fn listening(log: &mut impl BufRead) -> SocketAddr {
-        let mut line = String::new();
-        while !line.contains("listening on ") {
-            line.clear();
-            let read = log.read_line(&mut line).unwrap();
-            assert!(read > 0, "the log ended before anything was listened on");
+        let mut text = String::new();
+        loop {
+            let start = text.len();
+            let read = log.read_line(&mut text).unwrap();
+            assert!(
+                read > 0,
+                "the log ended before anything was listened on: {text}"
+            );
+            if let Some((_, address)) = text[start..].trim_end().split_once("listening on ") {
+                // In JSON, more follows.
+                let address = address.split('"').next().unwrap();
+                return address.parse().unwrap();
+            }
         }
-        let (_, address) = line.trim_end().split_once("listening on ").unwrap();
-        // In JSON, more follows.
-        let address = address.split('"').next().unwrap();
-        address.parse().unwrap()
     }
 
     pub fn connect(&self) -> TcpStream {

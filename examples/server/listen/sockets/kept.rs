@@ -91,7 +91,18 @@ impl Sockets {
     /// Closes what has been kept and cannot serve these doors: nobody can connect there from now on, though systemd has it
     /// for a moment. Returns the names of what it is to forget. At the start, when no other process serves.
     pub(crate) fn close_unstated(&mut self, doors: &[Door]) -> Vec<String> {
-        let mut fit: Vec<bool> = self.open.iter().map(|open| open.fits(doors)).collect();
+        // A door has one of them, however many were kept for its place.
+        let mut without: Vec<&Door> = doors.iter().collect();
+        let mut fit = Vec::with_capacity(self.open.len());
+        for open in &self.open {
+            let place = without.iter().position(|door| door.place == open.stated);
+            let door = place.and_then(|place| without.get(place));
+            let fits = open.kept.is_none() || door.is_some_and(|door| open.fits(door, doors));
+            if let Some(place) = place.filter(|_| fits) {
+                without.remove(place);
+            }
+            fit.push(fits);
+        }
         // What is to be opened would find its port taken by another of them.
         let is_kept = |door: &&Door| {
             let mut open = self.open.iter().zip(&fit);
@@ -147,16 +158,11 @@ impl Sockets {
 }
 
 impl Open {
-    /// Whether it can go on serving one of these doors; what was not kept can. Takes over the file of a Unix socket.
-    fn fits(&self, doors: &[Door]) -> bool {
-        let Some(kept) = &self.kept else {
-            return true;
-        };
-        let named = name(&self.stated, &self.listening);
-        let door = doors.iter().find(|door| door.place == self.stated);
-        let Some(door) = door.filter(|_| named.as_ref() == Some(kept)) else {
+    /// Whether what has been kept for the place of a door can go on serving it. Takes over the file of a Unix socket.
+    fn fits(&self, door: &Door, doors: &[Door]) -> bool {
+        if name(&self.stated, &self.listening) != self.kept {
             return false;
-        };
+        }
         match (&self.stated, &self.listening) {
             (Place::Tcp(stated), Place::Tcp(listening)) => {
                 let is_there =
