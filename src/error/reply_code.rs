@@ -63,6 +63,15 @@ impl ReplyCodes {
         Self(Some(Arc::new(mapping)))
     }
 
+    /// Whether both are clones of each other.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (None, None) => true,
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            _ => false,
+        }
+    }
+
     /// The code of the failure reply for an error.
     pub(crate) fn of(&self, error: &(dyn Error + 'static)) -> ReplyCode {
         let code = match &self.0 {

@@ -22,7 +22,7 @@ pub(super) struct Arrival<Io> {
 
 impl<Io> Arrival<Io> {
     fn new(mut accepted: Accepted<Io>, place: SessionPlace) -> Self {
-        accepted.extensions.insert(place.holder());
+        accepted.extensions.insert_shared(place.holder());
         Self {
             accepted,
             place: Some(place),

@@ -96,7 +96,7 @@ pub(crate) async fn admit<Io: Send>(
             place
         }
     };
-    accepted.extensions.insert(place.holder());
+    accepted.extensions.insert_shared(place.holder());
     Ok(Some(place))
 }
 

@@ -39,7 +39,9 @@ impl Request {
     ///
     /// If the user has as many sessions as a user may have.
     pub fn count_connection(&self) -> Result<(), Refusal> {
-        leave_handshake(&self.extensions);
+        if let Some(connection) = self.extensions.get::<InHandshake>() {
+            connection.request_read();
+        }
         count_for_user(&self.extensions, &self.identity)
     }
 }
@@ -57,8 +59,8 @@ pub(crate) fn count_for_user(extensions: &Extensions, identity: &Identity) -> Re
 }
 
 /// Counts the connection no longer as one in the handshake: its request is read, and its client authenticated.
-pub(crate) fn leave_handshake(extensions: &Extensions) {
-    if let Some(connection) = extensions.get::<InHandshake>() {
+pub(crate) fn leave_handshake(extensions: &mut Extensions) {
+    if let Some(connection) = extensions.take::<InHandshake>() {
         connection.request_read();
     }
 }

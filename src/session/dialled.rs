@@ -3,6 +3,8 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use super::Extensions;
+
 /// What a request led to in the end, which a connector stores and a layer reads: an address, or a
 /// name that an upstream resolved.
 ///
@@ -50,6 +52,18 @@ struct Used {
 }
 
 impl Dialled {
+    /// What rides along with a request, if a layer has asked.
+    pub(crate) fn of(extensions: &Extensions) -> Option<Self> {
+        extensions.get_shared().map(Self)
+    }
+
+    /// Puts a new one in.
+    pub(super) fn put(extensions: &mut Extensions) -> Self {
+        let used = Arc::default();
+        extensions.insert_shared(Arc::clone(&used));
+        Self(used)
+    }
+
     pub(super) fn set(&self, address: SocketAddr) {
         self.lock().address = Some(address);
     }

@@ -68,6 +68,15 @@ impl Guard {
         self.all(|policy| policy.check_name(request))
     }
 
+    /// Whether both are clones of each other.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (None, None) => true,
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            _ => false,
+        }
+    }
+
     fn all(&self, ask: impl Fn(&dyn Policy) -> Result<(), Refusal>) -> Result<(), Refusal> {
         let mut guard = self;
         while let Some(link) = &guard.0 {

@@ -24,6 +24,7 @@ mod draining;
 mod extensions;
 mod guard;
 mod identity;
+mod kept;
 mod left;
 mod login_attempts;
 mod negotiation;

@@ -45,6 +45,8 @@ pub struct Request {
     pub(crate) reply_codes: ReplyCodes,
     /// The target is where a datagram goes.
     datagram: bool,
+    /// What layers hold of it.
+    pub(super) kept: Option<Arc<Self>>,
 }
 
 /// Where there is no address, or none is known.
@@ -66,6 +68,7 @@ impl Request {
             extensions: Extensions::new(),
             reply_codes: ReplyCodes::built_in(),
             datagram: false,
+            kept: None,
         }
     }
 
@@ -146,18 +149,16 @@ impl Request {
     /// Returns where the address will be that the request leads to. A layer calls this before it calls
     /// the service inside, and reads the address once the tunnel is there.
     pub fn dialled(&mut self) -> Dialled {
-        if let Some(dialled) = self.extensions.get::<Dialled>() {
-            return dialled.clone();
+        match Dialled::of(&self.extensions) {
+            Some(dialled) => dialled,
+            None => Dialled::put(&mut self.extensions),
         }
-        let dialled = Dialled::default();
-        self.extensions.insert(dialled.clone());
-        dialled
     }
 
     /// Says which of the approved addresses is the one that is used. A connector calls this once
     /// it is connected, so that a policy that changes can be asked about it again.
     pub fn reached(&self, address: SocketAddr) {
-        if let Some(reached) = self.extensions.get::<Dialled>() {
+        if let Some(reached) = Dialled::of(&self.extensions) {
             reached.set(address);
         }
     }
@@ -165,7 +166,7 @@ impl Request {
     /// Says that the approved name was handed to another proxy, which resolves it. A connector calls
     /// this once it is connected, so that a policy that changes can be asked about the name again.
     pub fn handed_on(&self) {
-        if let Some(dialled) = self.extensions.get::<Dialled>() {
+        if let Some(dialled) = Dialled::of(&self.extensions) {
             dialled.set_handed_on();
         }
     }
@@ -173,7 +174,7 @@ impl Request {
     /// Says through which upstream the request goes, by a name for logs: its address, or what a file calls it. What
     /// chooses between upstreams calls this, and of several alternatives the last that was tried is kept.
     pub fn routed(&self, upstream: impl Into<Arc<str>>) {
-        if let Some(dialled) = self.extensions.get::<Dialled>() {
+        if let Some(dialled) = Dialled::of(&self.extensions) {
             dialled.set_upstream(upstream.into());
         }
     }

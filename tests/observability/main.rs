@@ -29,6 +29,7 @@ mod debug_services;
 mod drain;
 #[cfg(feature = "http-connect")]
 mod errors;
+mod extensions;
 #[cfg(all(feature = "limit", feature = "metrics"))]
 mod inner_services;
 #[cfg(all(feature = "metrics", feature = "users"))]

@@ -2,7 +2,6 @@
 //! meanwhile go between.
 
 use std::{
-    collections::BTreeMap,
     mem::replace,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -36,10 +35,12 @@ struct List {
     round: u64,
     /// Those of the rounds in which the policy is asked.
     rechecks: u64,
-    places: BTreeMap<u64, Entry>,
-    last: u64,
+    /// By their numbers. One that is gone leaves its number to another one.
+    places: Vec<Entry>,
+    /// Numbers without a place.
+    free: Vec<usize>,
     /// From here on there may be some to wake.
-    next: u64,
+    next: usize,
     is_going_on: bool,
 }
 
@@ -86,10 +87,8 @@ impl Rounds {
     /// Enters a tunnel, which has seen the round of now.
     pub(super) fn enter(self: &Arc<Self>) -> Place {
         let mut list = self.list();
-        list.last += 1;
-        let (number, round, rechecks) = (list.last, list.round, list.rechecks);
-        let waker = None;
-        list.places.insert(number, Entry { waker, round });
+        let (round, rechecks) = (list.round, list.rechecks);
+        let number = list.enter();
         drop(list);
         Place {
             rounds: Arc::clone(self),
@@ -102,18 +101,43 @@ impl Rounds {
 }
 
 impl List {
+    fn enter(&mut self) -> usize {
+        let round = self.round;
+        let entry = Entry { waker: None, round };
+        if let Some(number) = self.free.pop()
+            && let Some(place) = self.places.get_mut(number)
+        {
+            *place = entry;
+            return number;
+        }
+        self.places.push(entry);
+        self.places.len() - 1
+    }
+
+    /// Frees a place, and returns whom it would have woken.
+    fn leave(&mut self, number: usize) -> Option<Waker> {
+        let waker = self.places.get_mut(number)?.waker.take();
+        self.free.push(number);
+        if self.free.len() == self.places.len() {
+            // A crowd that is gone leaves no room behind.
+            self.free = Vec::new();
+            self.places = Vec::new();
+        }
+        waker
+    }
+
     fn step(&self) -> usize {
-        AT_ONCE.max(self.places.len() / STEPS)
+        AT_ONCE.max((self.places.len() - self.free.len()) / STEPS)
     }
 
     /// Takes the next wakers of those who have not seen the round.
     fn take(&mut self, most: usize) -> Vec<Waker> {
         let mut taken = Vec::new();
-        for (number, entry) in self.places.range(self.next..) {
+        for entry in self.places.iter().skip(self.next) {
             if taken.len() == most {
                 break;
             }
-            self.next = number + 1;
+            self.next += 1;
             if entry.round != self.round {
                 taken.extend(entry.waker.clone());
             }
@@ -159,7 +183,7 @@ impl Drop for GoingOn {
 /// The place of a tunnel among those that are woken.
 pub(super) struct Place {
     rounds: Arc<Rounds>,
-    number: u64,
+    number: usize,
     round: u64,
     rechecks: u64,
     /// Who is woken, as the list has it.
@@ -167,6 +191,11 @@ pub(super) struct Place {
 }
 
 impl Place {
+    /// Whether nobody has polled it yet.
+    pub(super) const fn is_new(&self) -> bool {
+        self.waker.is_none()
+    }
+
     /// Waits for a round, and says whether the policy is to be asked. A tunnel that is polled for another reason sees it
     /// at once.
     pub(super) fn poll_round(&mut self, cx: &Context<'_>) -> Poll<bool> {
@@ -177,7 +206,7 @@ impl Place {
         }
         let mut list = self.rounds.list();
         let (round, rechecks) = (list.round, list.rechecks);
-        let Some(entry) = list.places.get_mut(&self.number) else {
+        let Some(entry) = list.places.get_mut(self.number) else {
             return Poll::Pending; // it is there until it is dropped
         };
         entry.round = round;
@@ -201,13 +230,14 @@ impl Place {
 
     /// How much later than others it looks at the clock, so that not all look in one moment.
     pub(super) fn spread(&self) -> Duration {
-        PAUSE * u32::try_from(self.number % STEPS as u64).unwrap_or(0)
+        PAUSE * u32::try_from(self.number % STEPS).unwrap_or(0)
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let gone = self.rounds.list().places.remove(&self.number);
-        drop(gone);
+        let waker = self.rounds.list().leave(self.number);
+        // Not in there, for the same reason.
+        drop(waker);
     }
 }

@@ -98,14 +98,47 @@ impl<P: Policy> SwapPolicy<P> {
         self.shared.rounds.enter()
     }
 
+    /// The policy of the moment, whichever that is: for who does not know its type.
+    pub(super) fn any(&self) -> Arc<dyn Policy> {
+        Arc::clone(&self.shared) as _
+    }
+
     /// Returns the policy at this moment.
     #[must_use]
     pub fn current(&self) -> Arc<P> {
-        Arc::clone(&self.shared.current.borrow().policy)
+        self.shared.current()
+    }
+}
+
+impl<P> Shared<P> {
+    fn current(&self) -> Arc<P> {
+        Arc::clone(&self.current.borrow().policy)
     }
 }
 
 impl<P: Policy> Policy for SwapPolicy<P> {
+    fn check(&self, request: &Request) -> Result<(), Refusal> {
+        self.shared.check(request)
+    }
+
+    fn check_address(&self, request: &Request, address: SocketAddr) -> Result<(), Refusal> {
+        self.shared.check_address(request, address)
+    }
+
+    fn check_name(&self, request: &Request) -> Result<(), Refusal> {
+        self.shared.check_name(request)
+    }
+
+    fn next_change(&self) -> Option<SystemTime> {
+        self.shared.next_change()
+    }
+
+    fn version(&self) -> u64 {
+        self.shared.version()
+    }
+}
+
+impl<P: Policy> Policy for Shared<P> {
     fn check(&self, request: &Request) -> Result<(), Refusal> {
         self.current().check(request)
     }
@@ -123,7 +156,7 @@ impl<P: Policy> Policy for SwapPolicy<P> {
     }
 
     fn version(&self) -> u64 {
-        let current = self.shared.current.borrow();
+        let current = self.current.borrow();
         let (policy, swaps) = (Arc::clone(&current.policy), current.swaps);
         drop(current);
         // No sum: the policy may count as well, if it is a `SwapPolicy` itself.

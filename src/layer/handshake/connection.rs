@@ -211,7 +211,7 @@ where
             request.local = local;
             request.identity = session.identity;
             request.extensions = extensions;
-            leave_handshake(&request.extensions);
+            leave_handshake(&mut request.extensions);
             Ok(Opened::Asks(client, session.service, request, share))
         }
         Err(refusal) => Ok(Opened::Garbles(client, extensions, refusal)),

@@ -89,8 +89,8 @@ where
     /// # Errors
     ///
     /// If its user has too many.
-    pub(super) fn admit(&self) -> Result<(), Refusal> {
-        leave_handshake(&self.extensions);
+    pub(super) fn admit(&mut self) -> Result<(), Refusal> {
+        leave_handshake(&mut self.extensions);
         match &self.known {
             Some(known) => count_for_user(&self.extensions, &known.identity),
             None => Ok(()),

@@ -53,7 +53,7 @@ where
     }
 
     /// Makes the request for an address, as of a client that may have one more session.
-    pub(super) fn prepare(&self, address: Address) -> Result<(Request, M::Service), BoxError> {
+    pub(super) fn prepare(&mut self, address: Address) -> Result<(Request, M::Service), BoxError> {
         let share = self.client.admit();
         let asked = admit(Command::CONNECT, address)
             .map_err(BoxError::from)

@@ -17,8 +17,8 @@ use crate::{
     proto::{self, Address, Command, Decode, MethodSet, ReplyCode, socks4},
     relay::Traffic,
     session::{
-        Accepted, CloneService, Dial, Extensions, Identify, Negotiation, Protocol, Replies,
-        Request, Stated, Tunnel, count_for_user, leave_handshake,
+        Accepted, CloneService, Dial, Identify, Negotiation, Protocol, Replies, Request, Stated,
+        Tunnel, count_for_user, leave_handshake,
     },
 };
 
@@ -187,10 +187,9 @@ where
         return Err(io::Error::other("the connection was negotiated before").into());
     };
     let session = negotiator.identify(negotiation).await?;
-    let extensions: &Extensions = &accepted.extensions;
     // Refused once the client can be told so.
-    let share = count_for_user(extensions, &session.identity);
-    leave_handshake(extensions);
+    let share = count_for_user(&accepted.extensions, &session.identity);
+    leave_handshake(&mut accepted.extensions);
     let mut request = Request::new(command, target);
     request.peer = accepted.peer;
     request.local = accepted.local;

@@ -64,15 +64,8 @@ pub(super) enum Closing {
 /// Holds what is told of an open tunnel, and its traffic.
 pub(super) struct Entry {
     pub(super) id: u64,
-    client: SocketAddr,
-    identity: Identity,
-    protocol: Protocol,
-    command: Command,
-    udp_over_tcp: Option<UdpOverTcp>,
-    target: Address,
-    /// What services below fill in.
-    dialled: Option<Dialled>,
-    destinations: Option<Destinations>,
+    /// Its extensions have what services below fill in.
+    request: Arc<Request>,
     since: SystemTime,
     started: Instant,
     up: AtomicU64,
@@ -82,17 +75,10 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    pub(super) fn new(id: u64, request: Request) -> Self {
+    pub(super) fn new(id: u64, request: Arc<Request>) -> Self {
         Self {
             id,
-            client: request.peer,
-            udp_over_tcp: request.extensions.get().copied(),
-            dialled: request.extensions.get().cloned(),
-            destinations: request.extensions.get().cloned(),
-            identity: request.identity,
-            protocol: request.protocol,
-            command: request.command,
-            target: request.target,
+            request,
             since: SystemTime::now(),
             started: Instant::now(),
             up: AtomicU64::new(0),
@@ -123,18 +109,20 @@ impl Entry {
 
     /// Copies it as it is now.
     pub(super) fn snapshot(&self) -> OpenTunnel {
-        let dialled = self.dialled.as_ref();
+        let request = &*self.request;
+        let dialled = Dialled::of(&request.extensions);
+        let dialled = dialled.as_ref();
         OpenTunnel {
             id: self.id,
-            client: self.client,
-            identity: self.identity.clone(),
-            protocol: self.protocol,
-            command: self.command,
-            udp_over_tcp: self.udp_over_tcp,
-            target: self.target.clone(),
+            client: request.peer,
+            identity: request.identity.clone(),
+            protocol: request.protocol,
+            command: request.command,
+            udp_over_tcp: request.extensions.get().copied(),
+            target: request.target.clone(),
             reached: dialled.and_then(Dialled::get),
             upstream: dialled.and_then(Dialled::upstream),
-            destinations: self.destinations.clone(),
+            destinations: request.extensions.get().cloned(),
             since: self.since,
             age: self.started.elapsed(),
             traffic: self.traffic(),

@@ -2,6 +2,7 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -14,14 +15,14 @@ pin_project! {
     /// Registers the tunnel of a request: the future of [`Track`](super::Track).
     pub struct ResponseFuture<F> {
         open: OpenTunnels,
-        request: Option<Request>,
+        request: Option<Arc<Request>>,
         #[pin]
         future: F,
     }
 }
 
 impl<F> ResponseFuture<F> {
-    pub(super) const fn new(open: OpenTunnels, request: Request, future: F) -> Self {
+    pub(super) const fn new(open: OpenTunnels, request: Arc<Request>, future: F) -> Self {
         Self {
             open,
             request: Some(request),

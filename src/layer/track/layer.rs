@@ -70,6 +70,7 @@ impl<S: Service<Request>> Service<Request> for Track<S> {
         if request.command == Command::UDP_ASSOCIATE {
             request.destinations();
         }
-        ResponseFuture::new(self.open.clone(), request.clone(), self.inner.call(request))
+        let kept = request.kept();
+        ResponseFuture::new(self.open.clone(), kept, self.inner.call(request))
     }
 }

@@ -83,7 +83,7 @@ impl OpenTunnels {
         self.lock().open.values().cloned().collect()
     }
 
-    pub(super) fn enter(&self, request: Request) -> Place {
+    pub(super) fn enter(&self, request: Arc<Request>) -> Place {
         let mut shared = self.lock();
         let entry = Arc::new(Entry::new(shared.next, request));
         shared.next += 1;

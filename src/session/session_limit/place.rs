@@ -13,12 +13,10 @@ use crate::{
 };
 
 /// Counts as a live session until it is dropped.
-pub(crate) struct SessionPlace(Arc<Holder>);
+pub(crate) struct SessionPlace(Arc<SessionHolder>);
 
 /// Tells the place of a session who its user is: rides in the extensions of its connection.
-pub(crate) struct SessionHolder(Arc<Holder>);
-
-struct Holder {
+pub(crate) struct SessionHolder {
     limit: Arc<Shared>,
     holds: Mutex<Option<Holds>>,
 }
@@ -31,15 +29,15 @@ struct Holds {
 
 impl SessionPlace {
     pub(super) fn new(limit: Arc<Shared>, client: Option<Count<IpAddr>>) -> Self {
-        Self(Arc::new(Holder {
+        Self(Arc::new(SessionHolder {
             limit,
             holds: Mutex::new(Some(Holds { client, user: None })),
         }))
     }
 
     /// Returns what the extensions of the connection take along. It does not keep the place.
-    pub(crate) fn holder(&self) -> SessionHolder {
-        SessionHolder(Arc::clone(&self.0))
+    pub(crate) fn holder(&self) -> Arc<SessionHolder> {
+        Arc::clone(&self.0)
     }
 }
 
@@ -54,10 +52,10 @@ impl SessionHolder {
         let Some(name) = identity.name() else {
             return Ok(());
         };
-        let Shared { numbers, places } = &*self.0.limit;
+        let Shared { numbers, places } = &*self.limit;
         let per_user = numbers.of_user(identity);
         let user = User::named(name);
-        let mut holds = self.0.holds();
+        let mut holds = self.holds();
         let Some(holds) = holds.as_mut() else {
             return Ok(()); // the session is over
         };
@@ -85,8 +83,8 @@ impl SessionHolder {
     /// Counts the session for another client than that of before: the one that it turned out to be. `false`
     /// if that one has its share.
     pub(crate) fn recount(&self, client: IpAddr) -> bool {
-        let Shared { numbers, places } = &*self.0.limit;
-        let mut holds = self.0.holds();
+        let Shared { numbers, places } = &*self.limit;
+        let mut holds = self.holds();
         let Some(holds) = holds.as_mut() else {
             return true; // the session is over
         };
@@ -100,9 +98,7 @@ impl SessionHolder {
         leave(before, &places.clients_at_limit);
         true
     }
-}
 
-impl Holder {
     fn holds(&self) -> MutexGuard<'_, Option<Holds>> {
         self.holds.lock().unwrap_or_else(PoisonError::into_inner)
     }

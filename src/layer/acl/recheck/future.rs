@@ -7,7 +7,7 @@ use std::{
 
 use pin_project_lite::pin_project;
 
-use super::{RecheckTunnel, tunnel::Watch};
+use super::{RecheckTunnel, watch::Watch};
 
 pin_project! {
     /// Watches the tunnel of a request: the future of [`Recheck`](super::Recheck).

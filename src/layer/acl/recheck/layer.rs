@@ -6,7 +6,7 @@ use std::{
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{RecheckTunnel, SwapPolicy, future::ResponseFuture, tunnel};
+use super::{RecheckTunnel, SwapPolicy, future::ResponseFuture, watch::Watch};
 use crate::session::{Policy, Request};
 
 /// Asks a policy again about open tunnels. See the [module](super).
@@ -81,7 +81,7 @@ where
     fn call(&mut self, mut request: Request) -> Self::Future {
         // From here on the connector says where it has dialled.
         request.dialled();
-        let watch = tunnel::watch(self.policy.clone(), request.clone());
+        let watch = Watch::new(&self.policy, request.kept());
         ResponseFuture::new(self.inner.call(request), watch)
     }
 }

@@ -10,8 +10,8 @@
 //! the new policy in any case.
 //!
 //! It goes right above [`AclLayer`](crate::AclLayer), so that no recheck is missed in between. It
-//! changes the type of the response, to a [`RecheckTunnel`]. It costs a boxed future for each tunnel,
-//! and a call of the policy for each tunnel and recheck; under a policy that looks at the clock also a
+//! changes the type of the response, to a [`RecheckTunnel`]. It costs some hundred bytes for each tunnel, most of
+//! them a copy of the request, and a call of the policy for each tunnel and recheck; under a policy that looks at the clock also a
 //! timer, and a call every 15 minutes at least.
 //!
 //! # Example
@@ -63,6 +63,7 @@
 mod future;
 mod layer;
 mod tunnel;
+mod watch;
 
 use super::SwapPolicy;
 

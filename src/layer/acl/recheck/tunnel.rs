@@ -1,23 +1,19 @@
 use std::{
     fmt,
-    future::{Future, poll_fn},
+    future::Future,
     io,
     pin::Pin,
     task::{Context, Poll, ready},
-    time::{Duration, SystemTime},
 };
 
-use futures_util::future::{BoxFuture, pending};
 use pin_project_lite::pin_project;
-use tokio::time::sleep;
 
-use super::SwapPolicy;
+use super::watch::Watch;
 use crate::{
-    error::Refusal,
     io::ClientStream,
     proto::Address,
     relay::{RelayError, RelayErrorKind, Traffic, dropped},
-    session::{Dialled, Policy, Request, Tunnel},
+    session::Tunnel,
 };
 
 /// Closes a tunnel that its policy no longer allows: the tunnel of [`Recheck`](super::Recheck).
@@ -26,63 +22,9 @@ pub struct RecheckTunnel<T> {
     watch: Watch,
 }
 
-/// Ready with the refusal, once the policy refuses the tunnel.
-pub(super) type Watch = BoxFuture<'static, Refusal>;
-
 impl<T> RecheckTunnel<T> {
     pub(super) const fn new(tunnel: T, watch: Watch) -> Self {
         Self { tunnel, watch }
-    }
-}
-
-/// For how long the clock is trusted, which may be set; and how often a policy can make us ask.
-const AT_MOST: Duration = Duration::from_secs(15 * 60);
-const AT_LEAST: Duration = Duration::from_secs(1);
-
-/// Waits until the policy may have changed because of the time, and as much longer as is said.
-async fn next_change<P: Policy>(policy: &P, spread: Duration) {
-    match policy.next_change() {
-        Some(time) => {
-            let rest = time.duration_since(SystemTime::now()).unwrap_or_default();
-            sleep(rest.clamp(AT_LEAST, AT_MOST) + spread).await;
-        }
-        None => pending().await,
-    }
-}
-
-/// Asks a policy about a request at each recheck, and when its hours change, until it refuses.
-pub(super) fn watch<P: Policy>(policy: SwapPolicy<P>, request: Request) -> Watch {
-    let mut place = policy.enter();
-    Box::pin(async move {
-        let spread = place.spread();
-        loop {
-            let is_due = tokio::select! {
-                biased;
-                is_recheck = poll_fn(|cx| place.poll_round(cx)) => is_recheck,
-                () = next_change(&policy, spread) => true,
-            };
-            if !is_due {
-                continue;
-            }
-            if let Err(refusal) = judge(&policy, &request) {
-                return refusal;
-            }
-        }
-    })
-}
-
-/// Asks what was asked before the tunnel opened: about the request, and about what was used for it.
-fn judge<P: Policy>(policy: &P, request: &Request) -> Result<(), Refusal> {
-    policy.check(request)?;
-    let Some(dialled) = request.extensions.get::<Dialled>() else {
-        return Ok(());
-    };
-    if dialled.is_handed_on() {
-        policy.check_name(request)?;
-    }
-    match dialled.get() {
-        Some(address) => policy.check_address(request, address),
-        None => Ok(()),
     }
 }
 
@@ -118,7 +60,7 @@ impl<F: Future<Output = io::Result<Traffic>>> Future for Run<F> {
         if let Poll::Ready(outcome) = tunnel.poll(cx) {
             return Poll::Ready(outcome);
         }
-        let refusal = ready!(this.watch.as_mut().poll(cx));
+        let refusal = ready!(this.watch.poll(cx));
         // What another one has left is not of this tunnel.
         let _ = dropped::left();
         this.tunnel.set(None);
