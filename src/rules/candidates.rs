@@ -14,9 +14,7 @@ pub(super) struct Candidates<'a> {
 
 impl<'a> Candidates<'a> {
     pub(super) fn new(index: &'a Index, keys: impl Iterator<Item = Found<'a>>) -> Self {
-        let mut heads: SmallVec<[&[RuleId]; 12]> = keys.map(|found| found.home).collect();
-        heads.push(index.unkeyed.as_slice());
-        Self { heads }
+        Self::merge(keys.map(|found| found.home), &index.unkeyed)
     }
 
     /// Those that can still match while the destination's address is not known.
@@ -30,10 +28,16 @@ impl<'a> Candidates<'a> {
     }
 
     fn of(deferred: &'a Deferred, keys: impl Iterator<Item = Found<'a>>) -> Self {
-        let heads = keys.map(|found| deferred.keyed.get(found.key));
-        let heads = heads.chain([deferred.unkeyed.as_slice()]);
+        Self::merge(
+            keys.map(|found| deferred.keyed.get(found.key)),
+            &deferred.unkeyed,
+        )
+    }
+
+    fn merge(keyed: impl Iterator<Item = &'a [RuleId]>, unkeyed: &'a [RuleId]) -> Self {
+        let heads = keyed.chain([unkeyed]);
         Self {
-            heads: heads.collect(),
+            heads: heads.filter(|head| !head.is_empty()).collect(),
         }
     }
 
@@ -48,6 +52,12 @@ impl Iterator for Candidates<'_> {
     type Item = RuleId;
 
     fn next(&mut self) -> Option<RuleId> {
+        // Mostly there is nothing to merge.
+        if let [head] = self.heads.as_mut_slice() {
+            let (first, rest) = head.split_first()?;
+            *head = rest;
+            return Some(*first);
+        }
         let next = self
             .heads
             .iter()

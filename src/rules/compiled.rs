@@ -9,6 +9,7 @@ use super::{
     index::Index,
     nat64::Nat64,
     network::Network,
+    ports::PortRange,
     rule::{Action, Rule},
 };
 use crate::admission::LogBudget;
@@ -37,13 +38,15 @@ pub(super) struct Compiled {
     pub(super) reports: LogBudget,
 }
 
-/// Which conditions of a rule are in the index.
+/// Which conditions of a rule are in the index, and what is cheap to ask first.
 pub(super) struct Stated {
     pub(super) users: bool,
     pub(super) groups: bool,
     pub(super) clients: bool,
     pub(super) names: bool,
     pub(super) networks: bool,
+    /// From the lowest port to the highest: most rules about other ports are left at that.
+    pub(super) ports: PortRange,
 }
 
 impl Stated {
@@ -55,6 +58,7 @@ impl Stated {
             clients: !rule.clients.is_empty(),
             names: !rule.destinations.iter().all(is_network),
             networks: rule.destinations.iter().any(is_network),
+            ports: PortRange::around(&rule.ports),
         }
     }
 }

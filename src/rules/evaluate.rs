@@ -60,14 +60,14 @@ impl Compiled {
                 });
             }
             for id in candidates {
-                let Some(rule) = self.rules.get(id as usize) else {
-                    continue; // the index knows no other numbers
+                let Some((rule, stated)) = self.about(id, query.port) else {
+                    continue;
                 };
                 let decided = |effect| Decided {
                     effect,
                     reason: Reason::Rule(id),
                 };
-                match self.matches_rule(id, rule, query, &matches, protections) {
+                match self.matches_rule(id, rule, stated, query, &matches, protections) {
                     Match::Yes => return decided(effect(rule.action())),
                     Match::Deferred if query.remote_dns => {
                         let is_about_it = !rule.action().allows() && query.name.is_some();
@@ -103,8 +103,8 @@ impl Compiled {
         let protections = self.protections(query);
         let matches = self.matches(query, protections);
         let matching = |id: RuleId| {
-            let rule = self.rules.get(id as usize)?;
-            Some(self.matches_rule(id, rule, query, &matches, protections))
+            let (rule, stated) = self.about(id, query.port)?;
+            Some(self.matches_rule(id, rule, stated, query, &matches, protections))
         };
         let mut is_undecided = false;
         let index = Candidates::new(&self.index, matches.all()).find(|id| match matching(*id) {
@@ -166,17 +166,24 @@ impl Compiled {
         }
     }
 
+    /// Returns a rule, unless its ports leave out this one.
+    fn about(&self, id: RuleId, port: Option<u16>) -> Option<(&Rule, &Stated)> {
+        let stated = self.stated.get(id as usize)?;
+        match port {
+            Some(port) if !stated.ports.contains(port) => None,
+            _ => Some((self.rules.get(id as usize)?, stated)),
+        }
+    }
+
     fn matches_rule(
         &self,
         id: RuleId,
         rule: &Rule,
+        stated: &Stated,
         query: &Query<'_>,
         matches: &Matches<'_>,
         protections: Protections,
     ) -> Match {
-        let Some(stated) = self.stated.get(id as usize) else {
-            return Match::No;
-        };
         let clock = || query.moment(&self.zone);
         let holds = rule.protocols.include(query.request.protocol)
             && (rule.commands.is_empty() || rule.commands.contains(&query.request.command))

@@ -23,6 +23,16 @@ impl PortRange {
         self.first <= other.first && other.last <= self.last
     }
 
+    /// The smallest range with all of these in it; every port, if there are none.
+    pub(super) fn around(all: &[Self]) -> Self {
+        let first = all.iter().map(|ports| ports.first).min();
+        let last = all.iter().map(|ports| ports.last).max();
+        Self {
+            first: first.unwrap_or(0),
+            last: last.unwrap_or(u16::MAX),
+        }
+    }
+
     pub(super) const fn contains(self, port: u16) -> bool {
         self.first <= port && port <= self.last
     }
