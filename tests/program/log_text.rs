@@ -1,5 +1,9 @@
 //! How the log writes lines of text: as `tracing_subscriber` does without colours, but for the time that it takes.
 
+#[path = "../../examples/server/log/spans.rs"]
+mod spans;
+#[path = "../../examples/server/log/subscriber.rs"]
+mod subscriber;
 #[path = "../../examples/server/log/text.rs"]
 mod text;
 
@@ -11,9 +15,9 @@ use std::{
 };
 
 use crate::access_log_values::values;
-use text::{Fields, Text};
-use tracing::{Subscriber, debug, error, field::Empty, info, info_span, trace, warn};
-use tracing_subscriber::fmt::MakeWriter;
+use subscriber::Lines as Ours;
+use tracing::{Span, Subscriber, debug, error, field::Empty, info, info_span, trace, warn};
+use tracing_subscriber::{filter::LevelFilter, fmt::MakeWriter, layer::SubscriberExt};
 
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<u8>>>);
@@ -57,12 +61,7 @@ fn same(work: fn()) {
     let all = || tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE);
     let expected = all().with_ansi(false).with_writer(theirs.clone()).finish();
     let expected = logged(expected, &theirs, work);
-    let written = all()
-        .with_ansi(false)
-        .fmt_fields(Fields)
-        .event_format(Text::new())
-        .with_writer(ours.clone())
-        .finish();
+    let written = Ours::new(ours.clone()).with(LevelFilter::TRACE);
     let written = logged(written, &ours, work);
     assert!(!expected.is_empty());
     assert_eq!(written, expected);
@@ -149,4 +148,102 @@ fn a_value_that_logs_is_written_the_same() {
         let _entered = span.entered();
         info!("message {}", Logs);
     });
+}
+
+#[test]
+fn spans_that_end_before_those_within_them_are_written_the_same() {
+    same(|| {
+        let outer = info_span!("outer", number = 1_u64);
+        let inner = outer.in_scope(|| info_span!("inner", number = 2_u64));
+        let other = info_span!(parent: &inner, "other", number = Empty);
+        drop((outer, inner));
+        other.record("number", 3_u64);
+        other.in_scope(|| info!("three of them"));
+        let again = other.clone();
+        drop(other);
+        again.in_scope(|| {
+            info!("held still");
+            info!(parent: None, "alone");
+            let root = info_span!(parent: None, "root");
+            root.in_scope(|| warn!("in a root"));
+            info!(parent: &root, "of a root");
+            Span::current().record("number", 4_u64);
+            info!("recorded in the current one");
+        });
+        info!("outside");
+        // Their places are taken again, and what was said of them is gone.
+        drop(again);
+        let next = info_span!("next");
+        next.in_scope(|| info!("another one"));
+    });
+}
+
+#[test]
+fn spans_that_are_left_in_another_order_are_written_the_same() {
+    same(|| {
+        let (one, other) = (info_span!("one").entered(), info_span!("other").entered());
+        info!("in both");
+        drop(one);
+        info!("in the other");
+        drop(other);
+        info!("in none");
+    });
+}
+
+#[test]
+fn thousands_of_spans_are_written_the_same() {
+    same(|| {
+        let spans: Vec<Span> = (0..2_000).map(|n| info_span!("span", n)).collect();
+        let (odd, even): (Vec<_>, Vec<_>) =
+            spans.into_iter().enumerate().partition(|it| it.0 % 2 == 1);
+        drop(even);
+        let more: Vec<Span> = (0..1_500)
+            .map(|n| info_span!("more", n, late = Empty))
+            .collect();
+        for span in &more {
+            span.record("late", 1_u64);
+        }
+        for (_, span) in &odd {
+            span.in_scope(|| info!("odd"));
+        }
+        for span in &more {
+            span.in_scope(|| info!("more"));
+        }
+    });
+}
+
+#[test]
+fn a_span_may_be_entered_and_closed_on_any_thread() {
+    same(|| {
+        let span = info_span!("span", user = Empty);
+        let subscriber = tracing::dispatcher::get_default(Clone::clone);
+        let clone = span.clone();
+        let elsewhere = std::thread::spawn(move || {
+            tracing::dispatcher::with_default(&subscriber, || {
+                clone.record("user", "joe");
+                clone.in_scope(|| info!("elsewhere"));
+                drop(clone);
+            });
+        });
+        elsewhere.join().unwrap();
+        span.in_scope(|| info!("here"));
+    });
+}
+
+#[test]
+fn what_comes_through_the_log_crate_has_its_own_target() {
+    let lines = Lines::default();
+    let ours = Ours::new(lines.clone());
+    let written = logged(ours, &lines, || {
+        tracing::event!(
+            name: "log event",
+            target: "log",
+            tracing::Level::WARN,
+            log.target = "hyper::proto",
+            log.module_path = "hyper::proto::h1",
+            log.line = 12_u64,
+            "a message"
+        );
+    });
+    assert_eq!(written, ["  WARN hyper::proto: a message"]);
 }

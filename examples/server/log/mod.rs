@@ -6,6 +6,8 @@ mod place;
 mod privacy;
 mod redact;
 mod settings;
+mod spans;
+mod subscriber;
 mod text;
 mod writer;
 
@@ -19,7 +21,7 @@ use std::{
 };
 
 use tower_socks::BoxError;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{EnvFilter, layer::SubscriberExt, reload, util::SubscriberInitExt};
 
 #[allow(unused_imports, reason = "a bench has no use for them")]
 pub(crate) use self::counts::Counts;
@@ -31,7 +33,7 @@ pub(crate) use self::{
 };
 use self::{
     counts::Counting,
-    text::{Fields, Text},
+    subscriber::Lines,
     writer::{Entry, PATIENCE, Writer, write_all},
 };
 use crate::access_log::values;
@@ -65,28 +67,24 @@ pub(crate) fn start(settings: &LogSettings) -> Result<Log, BoxError> {
     let progress = condition.clone();
     let counts = Arc::clone(&counting);
     thread.spawn(move || write_all(&lines, &counts, &progress, output))?;
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(settings.filter())
-        .with_writer(writer)
-        // A line that cannot be written would be complained about on stderr as well, which panics:
-        // a full disk is no reason to stop serving.
-        .log_internal_errors(false);
     let is_terminal = place == Place::Stderr && io::stderr().is_terminal();
-    let filter: Filter = match format {
-        LogFormat::Text if is_terminal => {
+    let filter: Filter = if format == LogFormat::Text && !is_terminal {
+        let (layer, handle) = reload::Layer::new(settings.filter());
+        Lines::new(writer).with(layer).init();
+        Box::new(move |filter| handle.reload(filter).is_ok())
+    } else {
+        let log = tracing_subscriber::fmt()
+            .with_env_filter(settings.filter())
+            .with_writer(writer)
+            // A line that cannot be written would be complained about on stderr as well, which panics:
+            // a full disk is no reason to stop serving.
+            .log_internal_errors(false);
+        if format == LogFormat::Text {
             let log = log.with_ansi(true).with_filter_reloading();
             let handle = log.reload_handle();
             log.init();
             Box::new(move |filter| handle.reload(filter).is_ok())
-        }
-        LogFormat::Text => {
-            let log = log.with_ansi(false).fmt_fields(Fields);
-            let log = log.event_format(Text::new()).with_filter_reloading();
-            let handle = log.reload_handle();
-            log.init();
-            Box::new(move |filter| handle.reload(filter).is_ok())
-        }
-        LogFormat::Json => {
+        } else {
             let log = log.json().flatten_event(true).with_filter_reloading();
             let handle = log.reload_handle();
             log.init();

@@ -11,120 +11,110 @@ use std::{
 };
 
 use tracing::{
-    Event, Level, Subscriber,
+    Event, Level,
     field::{Field, Visit},
 };
-use tracing_subscriber::{
-    field::RecordFields,
-    fmt::{
-        FmtContext, FormatEvent, FormatFields, FormattedFields,
-        format::{Format, Full, Writer},
-    },
-    registry::LookupSpan,
-};
+use tracing_subscriber::field::RecordFields;
 
 use super::values::{Exact, digits, write_time};
 
 /// What the bridge from the `log` crate calls all of its events.
 const FOREIGN: &str = "log event";
 
-/// Formats an event: time, level, spans with their fields, target, message and fields.
-pub(super) struct Text {
-    /// Of libraries that use the `log` crate: where they come from is in their fields.
-    foreign: Format<Full>,
-}
-
-impl Text {
-    pub(super) fn new() -> Self {
-        Self {
-            foreign: Format::default().with_ansi(false),
-        }
-    }
-}
+/// Where such an event comes from, and the beginning of its fields that are no part of what it says.
+const FOREIGN_TARGET: &str = "log.target";
+const FOREIGN_FIELDS: &str = "log.";
 
 thread_local! {
     /// The line that is about to be written, or fields of one.
     static LINE: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
-impl<S> FormatEvent<S, Fields> for Text
-where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-{
-    fn format_event(
-        &self,
-        context: &FmtContext<'_, S, Fields>,
-        mut writer: Writer<'_>,
-        event: &Event<'_>,
-    ) -> fmt::Result {
-        let about = event.metadata();
-        if about.name() == FOREIGN {
-            return self.foreign.format_event(context, writer, event);
-        }
-        // What is formatted may log itself.
-        let mut line = LINE.take();
-        line.clear();
-        write_time(&mut line, SystemTime::now(), Exact::Microseconds);
-        line.push_str(match *about.level() {
-            Level::ERROR => " ERROR ",
-            Level::WARN => "  WARN ",
-            Level::INFO => "  INFO ",
-            Level::DEBUG => " DEBUG ",
-            Level::TRACE => " TRACE ",
-        });
-        if let Some(scope) = context.event_scope() {
-            for span in scope.from_root() {
-                line.push_str(span.metadata().name());
-                if let Some(fields) = span.extensions().get::<FormattedFields<Fields>>()
-                    && !fields.is_empty()
-                {
-                    line.push('{');
-                    line.push_str(fields);
-                    line.push('}');
-                }
-                line.push(':');
-            }
-            line.push(' ');
-        }
-        line.push_str(about.target());
-        line.push_str(": ");
-        let written = Visitor::visit(&mut line, event);
-        line.push('\n');
-        let written = written.and_then(|()| writer.write_str(&line));
-        LINE.set(line);
-        written
-    }
+/// Formats fields: `name=value`, and a message as it is.
+pub(super) fn with_fields<T>(fields: impl RecordFields, done: impl FnOnce(&str) -> T) -> T {
+    // What is formatted may log itself.
+    let mut line = LINE.take();
+    line.clear();
+    // What cannot be formatted is left out.
+    _ = Visitor::visit(&mut line, fields, false);
+    let outcome = done(&line);
+    LINE.set(line);
+    outcome
 }
 
-/// Formats fields: `name=value`, and a message as it is.
-pub(super) struct Fields;
+/// Formats an event: time, level, spans with their fields, target, message and fields.
+pub(super) fn with_line(
+    event: &Event<'_>,
+    scope: Option<impl FnOnce(&mut String)>,
+    done: impl FnOnce(&str),
+) {
+    let about = event.metadata();
+    let mut line = LINE.take();
+    line.clear();
+    write_time(&mut line, SystemTime::now(), Exact::Microseconds);
+    line.push_str(match *about.level() {
+        Level::ERROR => " ERROR ",
+        Level::WARN => "  WARN ",
+        Level::INFO => "  INFO ",
+        Level::DEBUG => " DEBUG ",
+        Level::TRACE => " TRACE ",
+    });
+    if let Some(scope) = scope {
+        scope(&mut line);
+        line.push(' ');
+    }
+    let is_foreign = about.name() == FOREIGN;
+    let before = line.len();
+    if is_foreign {
+        event.record(&mut Target(&mut line));
+    }
+    if line.len() == before {
+        line.push_str(about.target());
+    }
+    line.push_str(": ");
+    let written = Visitor::visit(&mut line, event, is_foreign);
+    line.push('\n');
+    if written.is_ok() {
+        done(&line);
+    }
+    LINE.set(line);
+}
 
-impl<'w> FormatFields<'w> for Fields {
-    fn format_fields<R: RecordFields>(&self, mut writer: Writer<'w>, fields: R) -> fmt::Result {
-        let mut line = LINE.take();
-        line.clear();
-        let written = Visitor::visit(&mut line, fields);
-        let written = written.and_then(|()| writer.write_str(&line));
-        LINE.set(line);
-        written
+/// Writes where an event of the `log` crate comes from.
+struct Target<'a>(&'a mut String);
+
+impl Visit for Target<'_> {
+    fn record_debug(&mut self, _: &Field, _: &dyn fmt::Debug) {}
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if field.name() == FOREIGN_TARGET {
+            self.0.push_str(value);
+        }
     }
 }
 
 struct Visitor<'a> {
     line: &'a mut String,
     is_first: bool,
+    is_foreign: bool,
     written: fmt::Result,
 }
 
 impl<'a> Visitor<'a> {
-    fn visit(line: &'a mut String, fields: impl RecordFields) -> fmt::Result {
+    fn visit(line: &'a mut String, fields: impl RecordFields, is_foreign: bool) -> fmt::Result {
         let mut visitor = Self {
             line,
             is_first: true,
+            is_foreign,
             written: Ok(()),
         };
         fields.record(&mut visitor);
         visitor.written
+    }
+
+    /// Whether a field says what the line has said already.
+    fn is_said(&self, field: &Field) -> bool {
+        self.is_foreign && field.name().starts_with(FOREIGN_FIELDS)
     }
 
     /// Puts what comes before a value. Returns whether it is the message.
@@ -144,6 +134,9 @@ impl<'a> Visitor<'a> {
 
 impl Visit for Visitor<'_> {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if self.is_said(field) {
+            return;
+        }
         let written = match self.name(field) {
             true => write!(Sanitized(self.line), "{value:?}"),
             false => write!(self.line, "{value:?}"),
@@ -152,11 +145,17 @@ impl Visit for Visitor<'_> {
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
+        if self.is_said(field) {
+            return;
+        }
         self.name(field);
         digits(self.line, value);
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
+        if self.is_said(field) {
+            return;
+        }
         let written = match self.name(field) {
             true => Sanitized(self.line).write_str(value),
             false => write!(self.line, "{value:?}"),
