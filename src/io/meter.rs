@@ -110,9 +110,9 @@ pub enum Direction {
 #[derive(Default)]
 pub(crate) struct Meters(Option<Box<dyn Meter>>);
 
-struct Both(Box<dyn Meter>, Box<dyn Meter>);
+struct Both<M>(Box<dyn Meter>, M);
 
-impl Meter for Both {
+impl<M: Meter> Meter for Both<M> {
     fn poll_allowance(
         &mut self,
         cx: &mut Context<'_>,
@@ -147,18 +147,46 @@ impl Meter for Both {
     }
 }
 
+impl Meter for Box<dyn Meter> {
+    fn poll_allowance(
+        &mut self,
+        cx: &mut Context<'_>,
+        direction: Direction,
+    ) -> Poll<io::Result<usize>> {
+        (**self).poll_allowance(cx, direction)
+    }
+
+    fn admit(&mut self, direction: Direction, bytes: usize) -> usize {
+        (**self).admit(direction, bytes)
+    }
+
+    fn moved(&mut self, direction: Direction, bytes: usize) {
+        (**self).moved(direction, bytes);
+    }
+
+    fn datagrams(&mut self, direction: Direction, count: usize) {
+        (**self).datagrams(direction, count);
+    }
+
+    fn dropped(&mut self, reason: DropReason, count: usize) {
+        (**self).dropped(reason, count);
+    }
+}
+
 impl Meters {
-    pub(super) fn add(&mut self, meter: Box<dyn Meter>) {
+    pub(super) fn add(&mut self, meter: impl Meter) {
         self.0 = Some(match self.0.take() {
-            None => meter,
+            None => Box::new(meter),
             Some(others) => Box::new(Both(others, meter)),
         });
     }
 
     /// Adds those of another stream.
     pub(super) fn append(&mut self, others: Self) {
-        if let Some(meter) = others.0 {
-            self.add(meter);
+        match others.0 {
+            Some(meter) if self.0.is_none() => self.0 = Some(meter),
+            Some(meter) => self.add(meter),
+            None => {}
         }
     }
 

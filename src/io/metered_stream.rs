@@ -56,7 +56,7 @@ impl MeteredStream {
     /// Adds a meter.
     #[must_use]
     pub fn and(mut self, meter: impl Meter) -> Self {
-        self.meters.add(Box::new(meter));
+        self.meters.add(meter);
         self
     }
 

@@ -62,6 +62,7 @@ mod error;
 mod gate;
 mod idle;
 mod lazy_timer;
+mod moving;
 #[cfg(target_os = "linux")]
 mod pipe_pool;
 #[cfg(target_os = "linux")]

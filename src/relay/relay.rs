@@ -1,10 +1,4 @@
-use std::{
-    future::{Future, poll_fn},
-    io,
-    pin::pin,
-    task::{Poll, ready},
-    time::Duration,
-};
+use std::{future::Future, io, time::Duration};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -12,10 +6,10 @@ use super::{
     RelayError, RelayErrorKind, Traffic,
     ends::{Closing, Ends},
     error::End,
-    gate::Gate,
-    idle::{Due, Watch},
+    idle::Watch,
+    moving::Moving,
 };
-use crate::io::{Direction, MeteredStream, lingering_close, sent};
+use crate::io::{lingering_close, sent};
 
 /// Copies both directions of a tunnel, within limits. See the [module](super).
 ///
@@ -83,56 +77,9 @@ impl Relay {
         B: AsyncRead + AsyncWrite + Unpin + 'static,
     {
         let mut ends = Ends::new(client, target, self.splice);
+        let mut watch = Watch::new(self.idle, self.half_close);
         async move {
-            let broken = {
-                let Ends {
-                    client,
-                    target,
-                    up,
-                    down,
-                    ..
-                } = &mut ends;
-                let mut meters = MeteredStream::take(client);
-                let mut watch = Watch::new(self.idle, self.half_close);
-                let mut timer = pin!(watch.timer());
-                poll_fn(|cx| {
-                    loop {
-                        let before = up.moved + down.moved;
-                        let gate = Gate::new(&mut meters, Direction::Up);
-                        if let Poll::Ready(Err(broken)) = up.poll(cx, client, target, down, gate) {
-                            return Poll::Ready(Some(
-                                broken.between(RelayErrorKind::Client, RelayErrorKind::Target),
-                            ));
-                        }
-                        let gate = Gate::new(&mut meters, Direction::Down);
-                        if let Poll::Ready(Err(broken)) = down.poll(cx, target, client, up, gate) {
-                            return Poll::Ready(Some(
-                                broken.between(RelayErrorKind::Target, RelayErrorKind::Client),
-                            ));
-                        }
-                        if up.is_done() && down.is_done() {
-                            return Poll::Ready(None);
-                        }
-                        if up.moved + down.moved > before {
-                            watch.moved();
-                        }
-                        if up.is_done() || down.is_done() {
-                            watch.half_closed();
-                        }
-                        let look = up.urgent.is_possible() || down.urgent.is_possible();
-                        match ready!(watch.poll(cx, timer.as_mut(), look)) {
-                            Due::Look => {
-                                up.urgent.look();
-                                down.urgent.look();
-                            }
-                            Due::Limit(kind, limit) => {
-                                return Poll::Ready(Some((kind, End::Limit(limit))));
-                            }
-                        }
-                    }
-                })
-                .await
-            };
+            let broken = Moving::new(&mut ends, &mut watch).await;
             let traffic = ends.traffic();
             match broken {
                 None => ends.close(Closing::Complete),
@@ -144,10 +91,10 @@ impl Relay {
                     // Boxed, since few tunnels end like this and all of them would keep room for it.
                     match kind {
                         RelayErrorKind::Client => {
-                            Box::pin(sent(&mut ends.target, self.half_close)).await
+                            Box::pin(sent(&mut ends.target, watch.half_close())).await
                         }
                         RelayErrorKind::Target => {
-                            Box::pin(sent(&mut ends.client, self.half_close)).await
+                            Box::pin(sent(&mut ends.client, watch.half_close())).await
                         }
                         _ => {}
                     }

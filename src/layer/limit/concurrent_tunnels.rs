@@ -122,11 +122,7 @@ impl<F: KeyExtractor, A: Amount<usize>> Limiter for ConcurrentTunnels<F, A> {
                 .with_rule("limit tunnels")
         };
         if count.shared().try_take() {
-            let permit = TunnelPermit {
-                count,
-                events,
-                lease: None,
-            };
+            let permit = TunnelPermit::new(count, events);
             return match &self.store {
                 None => Admission::Permit(Some(permit)),
                 Some(store) => self.share(store, permit, most, refusal),
@@ -144,15 +140,11 @@ impl<F: KeyExtractor, A: Amount<usize>> Limiter for ConcurrentTunnels<F, A> {
                 // Nobody closes these permits.
                 Ok(Err(_)) | Err(_) => return Err(refusal(count.key())),
             }
-            let permit = TunnelPermit {
-                count,
-                events,
-                lease: None,
-            };
+            let permit = TunnelPermit::new(count, events);
             let Some(store) = store else {
                 return Ok(Some(permit));
             };
-            let first = store.take(permit.count.key(), most);
+            let first = store.take(permit.key(), most);
             let limit = limit.saturating_sub(since.elapsed());
             leased(store, first, permit, most, Some(limit), refusal).await
         }))
@@ -168,14 +160,14 @@ impl<F: KeyExtractor, A> ConcurrentTunnels<F, A> {
         most: usize,
         refusal: impl Fn(&F::Key) -> Refusal + Send + 'static,
     ) -> Admission<Option<TunnelPermit<F::Key>>> {
-        let first = match store.take(permit.count.key(), most) {
+        let first = match store.take(permit.key(), most) {
             Share::Now(Some(lease)) => {
-                permit.lease = Some(lease);
+                permit.0.lease = Some(lease);
                 return Admission::Permit(Some(permit));
             }
             Share::Now(None) if self.wait.is_none() => {
-                permit.events.reached(permit.count.key());
-                return Admission::Refused(refusal(permit.count.key()));
+                permit.0.events.reached(permit.key());
+                return Admission::Refused(refusal(permit.key()));
             }
             later => later,
         };
@@ -203,20 +195,20 @@ async fn leased<K: Hash + Eq + Clone + fmt::Debug + 'static>(
     let since = Instant::now();
     let mut share = first;
     for asked in 1.. {
-        permit.lease = match share {
+        permit.0.lease = match share {
             Share::Now(lease) => lease,
             Share::Later(later) => answered(later).await?,
         };
-        if permit.lease.is_some() {
+        if permit.0.lease.is_some() {
             break;
         }
-        permit.events.reached(permit.count.key());
+        permit.0.events.reached(permit.key());
         let pause = ASK_AGAIN.after(asked);
         if wait.is_none_or(|limit| since.elapsed() + pause > limit) {
-            return Err(refusal(permit.count.key()));
+            return Err(refusal(permit.key()));
         }
         sleep(pause).await;
-        share = store.take(permit.count.key(), most);
+        share = store.take(permit.key(), most);
     }
     Ok(Some(permit))
 }
@@ -230,14 +222,31 @@ impl<F: KeyExtractor, A> fmt::Debug for ConcurrentTunnels<F, A> {
 }
 
 /// Counts as an open tunnel of a key until it is dropped: the permit of [`ConcurrentTunnels`].
-pub struct TunnelPermit<K: Hash + Eq + Clone + fmt::Debug> {
+pub struct TunnelPermit<K: Hash + Eq + Clone + fmt::Debug>(Box<Held<K>>);
+
+/// Boxed, since tunnels without a limit keep room for a permit as well.
+struct Held<K: Hash + Eq + Clone + fmt::Debug> {
     count: Count<K, Arc<Permits>>,
     events: Arc<LimitEvents<K>>,
     /// The place in a store.
     lease: Option<Lease>,
 }
 
-impl<K: Hash + Eq + Clone + fmt::Debug> Drop for TunnelPermit<K> {
+impl<K: Hash + Eq + Clone + fmt::Debug> TunnelPermit<K> {
+    fn new(count: Count<K, Arc<Permits>>, events: Arc<LimitEvents<K>>) -> Self {
+        Self(Box::new(Held {
+            count,
+            events,
+            lease: None,
+        }))
+    }
+
+    const fn key(&self) -> &K {
+        self.0.count.key()
+    }
+}
+
+impl<K: Hash + Eq + Clone + fmt::Debug> Drop for Held<K> {
     fn drop(&mut self) {
         // Before others of this process ask there.
         self.lease = None;
@@ -249,8 +258,6 @@ impl<K: Hash + Eq + Clone + fmt::Debug> Drop for TunnelPermit<K> {
 
 impl<K: Hash + Eq + Clone + fmt::Debug> fmt::Debug for TunnelPermit<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("TunnelPermit")
-            .field(self.count.key())
-            .finish()
+        f.debug_tuple("TunnelPermit").field(self.key()).finish()
     }
 }
