@@ -7,7 +7,10 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::Sealing;
+use super::{
+    Sealing,
+    raw::{Raw, bare},
+};
 
 /// A boxed stream of any type.
 ///
@@ -28,6 +31,7 @@ pub struct BoxStream(Box<dyn Stream>);
 trait Stream: AsyncRead + AsyncWrite + Unpin + Send {
     fn inner(&self) -> &dyn Any;
     fn inner_mut(&mut self) -> &mut dyn Any;
+    fn bare(&self) -> Option<Raw<'_>>;
     fn beneath(&self) -> Option<&dyn Any>;
     fn sealing(&mut self) -> Option<Sealing>;
     fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
@@ -89,6 +93,11 @@ impl BoxStream {
         self.0.inner_mut()
     }
 
+    /// Returns the socket in the box, with no bytes in front of it and no other box around it.
+    pub(super) fn bare(&self) -> Option<Raw<'_>> {
+        self.0.bare()
+    }
+
     /// Returns the stream beneath the one in the box, where that encapsulates it.
     pub(super) fn beneath(&self) -> Option<&dyn Any> {
         self.0.beneath()
@@ -111,6 +120,10 @@ impl<Io: AsyncRead + AsyncWrite + Unpin + Send + 'static> Stream for Watched<Io>
 
     fn inner_mut(&mut self) -> &mut dyn Any {
         &mut self.io
+    }
+
+    fn bare(&self) -> Option<Raw<'_>> {
+        bare(&self.io)
     }
 
     fn beneath(&self) -> Option<&dyn Any> {

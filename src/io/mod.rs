@@ -26,6 +26,9 @@ mod message;
 mod meter;
 mod metered_stream;
 mod prefixed_stream;
+mod raw;
+#[cfg(target_os = "linux")]
+mod raw_calls;
 mod raw_socket;
 mod scratch;
 mod sealing;
@@ -56,7 +59,8 @@ pub(crate) use self::{
     message::{refuse, write_reply},
     meter::Meters,
     prefixed_stream::CAPACITY,
-    raw_socket::{Raw, sent},
+    raw::Raw,
+    raw_socket::sent,
     scratch::{LARGEST, lend, with_scratch},
     shut::shut,
     yield_turn::yield_turn,

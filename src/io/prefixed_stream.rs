@@ -15,6 +15,9 @@ use tokio::{
 /// is read in one system call.
 pub(crate) const CAPACITY: usize = 1024;
 
+/// Who reads into so much room, in bytes, reads no messages any more, and needs nothing read ahead.
+pub(super) const LARGE: usize = 512;
+
 /// The time between two questions whether a peer is gone.
 const WATCH: Duration = Duration::from_secs(1);
 
@@ -22,7 +25,7 @@ const WATCH: Duration = Duration::from_secs(1);
 ///
 /// Messages are read in small pieces, so that no byte of the next one is taken; the system is asked
 /// for larger ones. What is left when the relay starts is early data and goes first (RFC 1928 lets
-/// a client send it with the request). The buffer is freed once a reader brings one of 1 KiB or
+/// a client send it with the request). The buffer is freed once a reader brings one of 512 bytes or
 /// more.
 #[derive(Debug)]
 pub struct PrefixedStream<Io> {
@@ -81,6 +84,12 @@ impl<Io> PrefixedStream<Io> {
     pub fn into_parts(self) -> (Io, Vec<u8>) {
         let bytes = self.buffered().to_vec();
         (self.io, bytes)
+    }
+
+    /// Returns `true` once nothing is left that was read ahead, and the buffer is freed: from here on this is the stream.
+    #[inline]
+    pub(super) const fn is_released(&self) -> bool {
+        self.start == self.end && self.buffer.is_empty()
     }
 
     /// Takes octets out of those that were read ahead.
@@ -207,7 +216,7 @@ impl<Io: AsyncRead + Unpin> AsyncRead for PrefixedStream<Io> {
             if this.ended || buf.remaining() == 0 {
                 return Poll::Ready(Ok(()));
             }
-            if buf.remaining() >= CAPACITY {
+            if buf.remaining() >= LARGE {
                 this.release();
                 return Pin::new(&mut this.io).poll_read(cx, buf);
             }

@@ -1,39 +1,30 @@
 //! The socket inside a stream of any type.
 
 use std::{any::Any, io, time::Duration};
-#[cfg(target_os = "linux")]
-use std::{
-    os::fd::{AsFd, BorrowedFd},
-    task::{Context, Poll},
-};
 
-#[cfg(unix)]
-use tokio::net::UnixStream;
 use tokio::{
     io::{AsyncWrite, AsyncWriteExt},
-    net::TcpStream,
     time::{sleep, timeout},
 };
 
-use super::{BoxStream, MeteredStream, PrefixedStream};
-
-/// A socket of the operating system, with no bytes in front of it.
-#[derive(Clone, Copy)]
-pub(crate) enum Raw<'a> {
-    Tcp(&'a TcpStream),
-    #[cfg(unix)]
-    Unix(&'a UnixStream),
-}
+use super::{
+    BoxStream, MeteredStream, PrefixedStream,
+    raw::{Raw, bare},
+};
 
 impl<'a> Raw<'a> {
     /// Returns the socket inside `io`, if there is one.
+    ///
+    /// A relay asks whenever it is polled. The type is known here, and in the first box: all comparisons but that of the box
+    /// are made by the compiler.
+    #[inline]
     pub(crate) fn of<Io: 'static>(io: &'a Io) -> Option<Self> {
-        let io = unboxed(io);
-        #[cfg(unix)]
-        if let Some(socket) = bare(io) {
-            return Some(Self::Unix(socket));
+        let any: &dyn Any = io;
+        let boxed: Option<&BoxStream> = any.downcast_ref();
+        match boxed.or_else(|| any.downcast_ref().map(MeteredStream::boxed)) {
+            Some(boxed) => boxed.bare().or_else(|| bare(unboxed(boxed.inner()))),
+            None => bare(any),
         }
-        bare(io).map(Self::Tcp)
     }
 
     /// Returns the socket inside `io`, also behind bytes that were read ahead, and beneath TLS or another
@@ -85,8 +76,7 @@ impl<'a> Raw<'a> {
 }
 
 /// Sees through boxes, also those in boxes, as of a connector that is the transport of another.
-fn unboxed<Io: 'static>(io: &Io) -> &dyn Any {
-    let mut io: &dyn Any = io;
+fn unboxed(mut io: &dyn Any) -> &dyn Any {
     loop {
         let boxed = io.downcast_ref().map(BoxStream::inner);
         let metered = || io.downcast_ref().map(MeteredStream::inner);
@@ -117,18 +107,6 @@ fn transport(io: &dyn Any) -> Option<&BoxStream> {
 #[cfg(not(feature = "tls"))]
 const fn transport(_: &dyn Any) -> Option<&BoxStream> {
     None
-}
-
-/// Sees through one or two [`PrefixedStream`]s once their bytes have all been read.
-fn bare<T: 'static>(io: &dyn Any) -> Option<&T> {
-    fn within<T: 'static>(io: &dyn Any) -> Option<&T> {
-        io.downcast_ref::<PrefixedStream<T>>()
-            .filter(|ahead| ahead.buffered().is_empty())
-            .map(PrefixedStream::get_ref)
-    }
-    let socket = io.downcast_ref().or_else(|| within(io));
-    // A layer above the handshake has read ahead as well.
-    socket.or_else(|| within::<PrefixedStream<T>>(io).and_then(|inner| within(inner)))
 }
 
 /// Sees through one or two [`PrefixedStream`]s, whatever they have.
@@ -186,55 +164,5 @@ impl Raw<'_> {
         }
         let mut socket = [PollFd::new(socket, PollFlags::OUT)];
         poll(&mut socket, Some(&Timespec::default())) == Ok(0)
-    }
-
-    pub(crate) fn poll_read_ready(self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self {
-            Self::Tcp(socket) => socket.poll_read_ready(cx),
-            Self::Unix(socket) => socket.poll_read_ready(cx),
-        }
-    }
-
-    pub(crate) fn poll_write_ready(self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self {
-            Self::Tcp(socket) => socket.poll_write_ready(cx),
-            Self::Unix(socket) => socket.poll_write_ready(cx),
-        }
-    }
-
-    /// Runs `call` on a socket that is ready to be read.
-    pub(crate) fn try_read<T>(
-        self,
-        call: impl FnOnce(BorrowedFd<'_>) -> io::Result<T>,
-    ) -> io::Result<T> {
-        let interest = tokio::io::Interest::READABLE;
-        match self {
-            Self::Tcp(socket) => socket.try_io(interest, || call(socket.as_fd())),
-            Self::Unix(socket) => socket.try_io(interest, || call(socket.as_fd())),
-        }
-    }
-
-    /// Receives what is there, whatever the readiness.
-    pub(crate) fn receive(self, room: &mut [u8]) -> io::Result<usize> {
-        use rustix::net::{RecvFlags, recv};
-
-        let flags = RecvFlags::DONTWAIT;
-        let (read, _) = match self {
-            Self::Tcp(socket) => recv(socket, room, flags)?,
-            Self::Unix(socket) => recv(socket, room, flags)?,
-        };
-        Ok(read)
-    }
-
-    /// Runs `call` on a socket that is ready to be written.
-    pub(crate) fn try_write<T>(
-        self,
-        call: impl FnOnce(BorrowedFd<'_>) -> io::Result<T>,
-    ) -> io::Result<T> {
-        let interest = tokio::io::Interest::WRITABLE;
-        match self {
-            Self::Tcp(socket) => socket.try_io(interest, || call(socket.as_fd())),
-            Self::Unix(socket) => socket.try_io(interest, || call(socket.as_fd())),
-        }
     }
 }

@@ -9,12 +9,12 @@ use std::{
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 #[cfg(target_os = "linux")]
-use super::splice::{Left, Splice};
+use super::splice::Splice;
 use super::{error::Broken, gate::Gate, read_size::ReadSize, urgent::Urgent};
 use crate::io::{Raw, poll_discard, with_scratch, yield_turn};
 
 /// Reads in one poll, before the task yields.
-const ROUNDS: usize = 16;
+pub(super) const ROUNDS: usize = 16;
 
 #[derive(Debug)]
 enum State {
@@ -35,18 +35,18 @@ pub(super) struct Copier {
     state: State,
     /// Bytes written.
     pub(super) moved: u64,
-    read_size: ReadSize,
+    pub(super) read_size: ReadSize,
     /// What the sink has not taken yet, from `spilled` on.
-    spill: Vec<u8>,
+    pub(super) spill: Vec<u8>,
     spilled: usize,
     /// Whether something was written since the last flush.
     dirty: bool,
     /// The error for which the sink takes nothing more.
     pub(super) refused: Option<io::Error>,
     #[cfg(target_os = "linux")]
-    may_splice: bool,
+    pub(super) may_splice: bool,
     #[cfg(target_os = "linux")]
-    splice: Option<Splice>,
+    pub(super) splice: Option<Splice>,
     pub(super) urgent: Urgent,
 }
 
@@ -105,7 +105,7 @@ impl Copier {
     {
         loop {
             match self.state {
-                State::Open => match ready!(self.poll_move(cx, source, sink, &mut gate)) {
+                State::Open => match ready!(self.poll_open(cx, source, sink, &mut gate)) {
                     // A socket reports a reset once, and then an end that looks complete.
                     Ok(()) if opposite.met_reset() => {
                         let reset = io::ErrorKind::ConnectionReset.into();
@@ -139,7 +139,25 @@ impl Copier {
     }
 
     /// Ready once the source has ended and everything is written.
-    fn poll_move<S, D>(
+    fn poll_open<S, D>(
+        &mut self,
+        cx: &mut Context<'_>,
+        source: &mut S,
+        sink: &mut D,
+        gate: &mut Gate<'_>,
+    ) -> Poll<Result<(), Broken>>
+    where
+        S: AsyncRead + Unpin + 'static,
+        D: AsyncWrite + Unpin + 'static,
+    {
+        #[cfg(target_os = "linux")]
+        if let (Some(source), Some(sink)) = (Raw::of(source), Raw::of(sink)) {
+            return self.poll_sockets(cx, source, sink, gate);
+        }
+        self.poll_streams(cx, source, sink, gate)
+    }
+
+    fn poll_streams<S, D>(
         &mut self,
         cx: &mut Context<'_>,
         source: &mut S,
@@ -151,27 +169,13 @@ impl Copier {
         D: AsyncWrite + Unpin + 'static,
     {
         for _ in 0..ROUNDS {
-            ready!(self.poll_spill(cx, sink)).map_err(Broken::Sink)?;
-            #[cfg(target_os = "linux")]
-            if self.is_bulk(source, sink) {
-                match ready!(self.poll_splice(cx, source, sink, gate))? {
-                    // The read below tells.
-                    Left::Unsure => {}
-                    Left::Unfit(bytes) => {
-                        self.spill = bytes;
-                        continue;
-                    }
-                }
-            }
+            ready!(self.poll_spill(|rest| Pin::new(&mut *sink).poll_write(cx, rest)))
+                .map_err(Broken::Sink)?;
             match with_scratch(|buffer| self.poll_copy(cx, source, sink, gate, buffer)) {
-                Poll::Ready(Ok(0)) => {
-                    self.give_pipe_back();
-                    return Poll::Ready(Ok(()));
-                }
+                Poll::Ready(Ok(0)) => return Poll::Ready(Ok(())),
                 Poll::Ready(Ok(_)) => {}
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => {
-                    self.give_pipe_back();
                     if self.dirty {
                         ready!(Pin::new(&mut *sink).poll_flush(cx)).map_err(Broken::Sink)?;
                         self.dirty = false;
@@ -184,25 +188,20 @@ impl Copier {
         Poll::Pending
     }
 
-    /// Gives the pipe away, if there is one: nothing comes for now, or ever.
-    fn give_pipe_back(&mut self) {
-        #[cfg(target_os = "linux")]
-        if let Some(splice) = &mut self.splice {
-            splice.give_back();
-        }
-    }
-
     /// Writes what the sink has not taken. Ready once there is nothing of it.
-    fn poll_spill<D>(&mut self, cx: &mut Context<'_>, sink: &mut D) -> Poll<io::Result<()>>
-    where
-        D: AsyncWrite + Unpin,
-    {
+    pub(super) fn poll_spill(
+        &mut self,
+        mut poll_write: impl FnMut(&[u8]) -> Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<()>> {
+        if self.spill.is_empty() {
+            return Poll::Ready(Ok(()));
+        }
         while let Some(rest) = self
             .spill
             .get(self.spilled..)
             .filter(|rest| !rest.is_empty())
         {
-            match ready!(Pin::new(&mut *sink).poll_write(cx, rest))? {
+            match ready!(poll_write(rest))? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 written => {
                     self.spilled += written;
@@ -211,10 +210,8 @@ impl Copier {
                 }
             }
         }
-        if self.spilled > 0 {
-            self.spill = Vec::new();
-            self.spilled = 0;
-        }
+        self.spill = Vec::new();
+        self.spilled = 0;
         Poll::Ready(Ok(()))
     }
 
@@ -234,70 +231,49 @@ impl Copier {
         let window = self.read_size.window.min(buffer.len());
         let most = window.min(ready!(gate.poll(cx))?);
         let mut buffer = ReadBuf::new(buffer.get_mut(..most).unwrap_or_default());
-        if !self.urgent.read(source, &mut buffer) {
+        #[cfg(target_os = "linux")]
+        if self.urgent.is_due() {
+            let read = self
+                .urgent
+                .read(Raw::of(source), buffer.initialize_unfilled());
+            buffer.advance(read);
+        }
+        if buffer.filled().is_empty() {
             ready!(Pin::new(source).poll_read(cx, &mut buffer)).map_err(Broken::Source)?;
         }
         let bytes = buffer.filled();
-        let read = bytes.len();
-        gate.moved(read);
-        self.urgent.learn(read, most);
-        let mut rest = bytes;
+        gate.moved(bytes.len());
+        self.urgent.learn(bytes.len(), most);
+        self.write(bytes, |rest| Pin::new(&mut *sink).poll_write(cx, rest))?;
+        self.read_size
+            .learn(bytes.len(), window, self.spill.is_empty());
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    /// Writes what was read, and keeps what the sink does not take.
+    #[inline]
+    pub(super) fn write(
+        &mut self,
+        mut rest: &[u8],
+        mut poll_write: impl FnMut(&[u8]) -> Poll<io::Result<usize>>,
+    ) -> Result<(), Broken> {
         while !rest.is_empty() {
-            match Pin::new(&mut *sink).poll_write(cx, rest) {
+            match poll_write(rest) {
                 Poll::Ready(Ok(0)) => {
-                    return Poll::Ready(Err(Broken::Sink(io::ErrorKind::WriteZero.into())));
+                    return Err(Broken::Sink(io::ErrorKind::WriteZero.into()));
                 }
                 Poll::Ready(Ok(written)) => {
                     rest = rest.get(written..).unwrap_or_default();
                     self.moved += written as u64;
                     self.dirty = true;
                 }
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(Broken::Sink(error))),
+                Poll::Ready(Err(error)) => return Err(Broken::Sink(error)),
                 Poll::Pending => {
                     self.spill = rest.to_vec();
                     break;
                 }
             }
         }
-        self.read_size.learn(read, window, self.spill.is_empty());
-        Poll::Ready(Ok(read))
-    }
-}
-
-#[cfg(target_os = "linux")]
-impl Copier {
-    /// Returns `true` if this direction is to splice: there is bulk data, and both ends are
-    /// sockets.
-    fn is_bulk<S: 'static, D: 'static>(&mut self, source: &S, sink: &D) -> bool {
-        if self.may_splice
-            && self.splice.is_none()
-            && self.read_size.is_bulk()
-            && Raw::of(source).is_some()
-            && Raw::of(sink).is_some()
-        {
-            self.splice = Some(Splice::default());
-        }
-        self.splice.is_some()
-    }
-
-    fn poll_splice<S: 'static, D: 'static>(
-        &mut self,
-        cx: &mut Context<'_>,
-        source: &S,
-        sink: &D,
-        gate: &mut Gate<'_>,
-    ) -> Poll<Result<Left, Broken>> {
-        let (Some(splice), Some(source), Some(sink)) =
-            (&mut self.splice, Raw::of(source), Raw::of(sink))
-        else {
-            return Poll::Ready(Ok(Left::Unfit(Vec::new())));
-        };
-        let left = ready!(splice.poll(cx, source, sink, &mut self.moved, gate))?;
-        if matches!(left, Left::Unfit(_)) {
-            // To splice again takes as much bulk data as the first time.
-            self.splice = None;
-            self.read_size = ReadSize::new();
-        }
-        Poll::Ready(Ok(left))
+        Ok(())
     }
 }

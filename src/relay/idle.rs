@@ -39,6 +39,8 @@ pub(super) struct Watch {
     half_close: Duration,
     last: Instant,
     half_closed: bool,
+    /// The timer fires early enough, with the time to look in mind or without; `None` if that is to be found out.
+    early: Option<bool>,
 }
 
 impl Watch {
@@ -48,6 +50,7 @@ impl Watch {
             half_close,
             last: Instant::now(),
             half_closed: false,
+            early: None,
         }
     }
 
@@ -71,6 +74,7 @@ impl Watch {
     pub(super) fn half_closed(&mut self) {
         if !self.half_closed {
             self.half_closed = true;
+            self.early = None;
             self.moved();
         }
     }
@@ -78,11 +82,15 @@ impl Watch {
     /// Ready once the limit has passed; before that once it is quiet, if `look` asks for it.
     #[inline]
     pub(super) fn poll(
-        &self,
+        &mut self,
         cx: &mut Context<'_>,
         mut timer: Pin<&mut LazyTimer>,
         look: bool,
     ) -> Poll<Due> {
+        // Whatever has moved since makes it later.
+        if self.early.is_some_and(|for_look| for_look || !look) && timer.waits(cx) {
+            return Poll::Pending;
+        }
         let Self {
             idle, half_close, ..
         } = *self;
@@ -95,6 +103,7 @@ impl Watch {
         let quiet = look.then(|| after(self.last, QUIET));
         let deadline = quiet.map_or(end, |quiet| quiet.min(end));
         timer.as_mut().no_later_than(deadline);
+        self.early = Some(look);
         loop {
             ready!(timer.as_mut().poll(cx));
             let now = Instant::now();
@@ -104,6 +113,7 @@ impl Watch {
             let again = after(now, half_close.max(SHORTEST));
             if deadline <= now {
                 timer.as_mut().set(end.min(again));
+                self.early = Some(false);
                 return Poll::Ready(Due::Look);
             }
             timer.as_mut().set(deadline.min(again));

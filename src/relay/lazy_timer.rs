@@ -48,14 +48,20 @@ impl LazyTimer {
         *this.waker = None;
     }
 
+    /// Returns `true` if it has not fired, and wakes this task when it does.
+    #[inline]
+    pub(crate) fn waits(&self, cx: &Context<'_>) -> bool {
+        let wakes = self.waker.as_ref();
+        wakes.is_some_and(|waker| waker.will_wake(cx.waker())) && !self.sleep.is_elapsed()
+    }
+
     /// Ready once it has fired, until it is set again.
     #[inline]
     pub(crate) fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let mut this = self.project();
-        let waits = (this.waker.as_ref()).is_some_and(|waker| waker.will_wake(cx.waker()));
-        if waits && !this.sleep.is_elapsed() {
+        if self.waits(cx) {
             return Poll::Pending;
         }
+        let mut this = self.project();
         // With its cooperative budget used up, the task would be told to wait by a timer that has
         // not kept its waker.
         let ask = pin!(unconstrained(poll_fn(|cx| this.sleep.as_mut().poll(cx))));

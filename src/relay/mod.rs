@@ -71,6 +71,8 @@ mod read_size;
 #[expect(clippy::module_inception, reason = "the room is named after its type")]
 mod relay;
 #[cfg(target_os = "linux")]
+mod sockets;
+#[cfg(target_os = "linux")]
 mod splice;
 mod traffic;
 mod urgent;

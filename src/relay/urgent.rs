@@ -1,6 +1,7 @@
 //! What a read has left behind the mark of urgent data (TCP's URG, `MSG_OOB`).
 
-use tokio::io::ReadBuf;
+#[cfg(target_os = "linux")]
+use crate::io::Raw;
 
 /// Reads once more where a read may have stopped before a mark.
 ///
@@ -40,27 +41,21 @@ impl Urgent {
         self.cut_short = false;
     }
 
-    /// Reads what a socket has though its readiness does not say so; `false` if that is nothing, or
-    /// nobody wanted to know.
+    /// Returns `true` if the next read is to ask the system.
+    #[cfg(target_os = "linux")]
     #[inline]
-    pub(super) fn read<S: 'static>(&mut self, source: &S, buffer: &mut ReadBuf<'_>) -> bool {
-        if !self.look {
-            return false;
-        }
-        self.look = false;
-        // An end or an error is an event, which a poll hears of.
-        let read = receive(source, buffer.initialize_unfilled()).unwrap_or(0);
-        buffer.advance(read);
-        read > 0
+    pub(super) const fn is_due(&self) -> bool {
+        self.look
     }
-}
 
-#[cfg(target_os = "linux")]
-fn receive<S: 'static>(source: &S, room: &mut [u8]) -> Option<usize> {
-    crate::io::Raw::of(source)?.receive(room).ok()
-}
-
-#[cfg(not(target_os = "linux"))]
-fn receive<S: 'static>(_: &S, _: &mut [u8]) -> Option<usize> {
-    None
+    /// Reads what a socket has though its readiness does not say so; 0 if that is nothing, or nobody wanted to know.
+    #[cfg(target_os = "linux")]
+    #[inline]
+    pub(super) fn read(&mut self, source: Option<Raw<'_>>, room: &mut [u8]) -> usize {
+        if !std::mem::take(&mut self.look) {
+            return 0;
+        }
+        // An end or an error is an event, which a poll hears of.
+        source.map_or(0, |source| source.receive(room).unwrap_or(0))
+    }
 }
