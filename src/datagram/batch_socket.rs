@@ -12,7 +12,7 @@ use quinn_udp::{BATCH_SIZE, RecvMeta, Transmit, UdpSocketState};
 use socket2::SockRef;
 use tokio::{io::Interest, net::UdpSocket};
 
-use super::{receive_errors::poll_past_errors, socket_options};
+use super::{calls, receive_errors::poll_past_errors, socket_options};
 use crate::io::lend;
 
 /// Room for any datagram, or for what the kernel has coalesced, in bytes.
@@ -128,13 +128,16 @@ impl BatchSocket {
         cx: &mut Context<'_>,
         mut each: impl FnMut(SocketAddr, &[u8]),
     ) -> Poll<io::Result<usize>> {
-        poll_past_errors(
-            || self.socket.poll_recv_ready(cx),
-            || match self.row.load(Ordering::Relaxed) {
-                SERIES.. => self.try_recv_batch(&mut each),
-                row => self.try_recv_one(row, &mut each),
-            },
-        )
+        let mut receive = || match self.row.load(Ordering::Relaxed) {
+            SERIES.. => self.try_recv_batch(&mut each),
+            row => self.try_recv_one(row, &mut each),
+        };
+        // By the readiness that tokio has noted: the question for it also registers the task, which what is there does not
+        // need.
+        if let Ok(count) = receive() {
+            return Poll::Ready(Ok(count));
+        }
+        poll_past_errors(|| self.socket.poll_recv_ready(cx), receive)
     }
 
     /// Receives one datagram, if there is any, after `row` of them in a row.
@@ -146,7 +149,7 @@ impl BatchSocket {
         let received = with_buffer(|buffer| {
             let slot = buffer.get_mut(..SLOT).unwrap_or_default();
             // With its source even here: it may have come before the socket was connected.
-            let (len, source) = self.socket.try_recv_from(slot)?;
+            let (len, source) = calls::try_receive(&self.socket, slot)?;
             each(source, slot.get(..len).unwrap_or_default());
             Ok(1)
         });
@@ -242,13 +245,9 @@ impl BatchSocket {
         let is_one = transmit.segment_size.is_none();
         let try_send = || match &self.peer {
             // The system has the route at hand.
-            Some(peer) if is_one && *peer == destination => {
-                SockRef::from(&self.socket).send(contents).map(drop)
-            }
+            Some(peer) if is_one && *peer == destination => calls::send(&self.socket, contents),
             // And less to check than in a batch.
-            _ if is_one => SockRef::from(&self.socket)
-                .send_to(contents, &destination.into())
-                .map(drop),
+            _ if is_one => calls::send_to(&self.socket, contents, destination),
             _ => self.state.try_send((&self.socket).into(), &transmit),
         };
         let send = || match try_send() {

@@ -29,6 +29,7 @@
 //! it keeps in an allocation of its own until there is room.
 
 mod batch_socket;
+mod calls;
 mod datagrams;
 mod filter;
 mod fragments;

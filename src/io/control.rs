@@ -8,12 +8,15 @@ use std::{
 
 use tokio::io::{AsyncRead, ReadBuf};
 
+use super::prefixed_stream::LARGE;
+
 /// Octets that the peer may send all the same, which mean nothing: some send one now and then, to keep
 /// a NAT from forgetting the connection.
 const MOST: usize = 64 * 1024;
 
-/// Octets that are read at once. It is little, since they have come before anybody counts them.
-const AT_ONCE: usize = 512;
+/// Octets that are read at once. It is little, since they have come before anybody counts them, and enough for a buffer
+/// of what was read ahead to be freed.
+const AT_ONCE: usize = LARGE;
 
 /// Reads from control connections until they end.
 #[derive(Debug, Default)]

@@ -48,13 +48,7 @@ impl<R: Resolve> DirectTransport<R> {
     }
 
     /// Asks the policies again about what they have decided, if they have changed.
-    fn renew(&mut self) {
-        let Self {
-            destinations,
-            lookups,
-            unsent,
-            ..
-        } = self;
+    fn renew(destinations: &mut Destinations, lookups: &mut Lookups<R>, unsent: &mut Datagrams) {
         if destinations.renew() {
             lookups.renew(
                 |target, address| destinations.allows_as(target, address),
@@ -200,7 +194,7 @@ fn no_socket(address: SocketAddr, error: &io::Error) {
 
 impl<R: Resolve> DatagramTransport for DirectTransport<R> {
     fn poll_send(&mut self, cx: &mut Context<'_>, batch: &mut Datagrams) -> Poll<io::Result<()>> {
-        self.renew();
+        Self::renew(&mut self.destinations, &mut self.lookups, &mut self.unsent);
         batch.add_dropped(self.unsent.take_dropped());
         ready!(self.poll_unsent(cx));
         self.resolve_and_filter(batch);
@@ -217,17 +211,30 @@ impl<R: Resolve> DatagramTransport for DirectTransport<R> {
     }
 
     fn poll_recv(&mut self, cx: &mut Context<'_>, batch: &mut Datagrams) -> Poll<io::Result<()>> {
-        self.renew();
-        self.poll_lookups(cx);
-        // What is left waits for room, and this task hears of it.
-        let _ = self.poll_unsent(cx);
+        // Where nothing waits, the policies are asked with the first datagram: most often there is none.
+        let mut is_renewed = self.lookups.are_running() || !self.unsent.is_empty();
+        if is_renewed {
+            Self::renew(&mut self.destinations, &mut self.lookups, &mut self.unsent);
+            self.poll_lookups(cx);
+            // What is left waits for room, and this task hears of it.
+            let _ = self.poll_unsent(cx);
+        }
         batch.add_dropped(self.unsent.take_dropped());
         batch.add_dropped(self.lookups.take_dropped());
         let rejected = Cell::new(0);
         let own = Cell::new(0);
-        let destinations = &self.destinations;
         let accepted = Cell::new(0_usize);
+        let Self {
+            sockets,
+            destinations,
+            lookups,
+            unsent,
+            ..
+        } = self;
         let mut receive = |source: SocketAddr, payload: &[u8]| {
+            if !std::mem::replace(&mut is_renewed, true) {
+                Self::renew(destinations, lookups, unsent);
+            }
             let source = canonical(source);
             if is_own_relay(source) {
                 own.set(own.get() + 1);
@@ -238,7 +245,7 @@ impl<R: Resolve> DatagramTransport for DirectTransport<R> {
                 rejected.set(rejected.get() + 1);
             }
         };
-        for socket in self.sockets.open() {
+        for socket in sockets.open() {
             for tries in 1.. {
                 if socket.poll_recv(cx, &mut receive)?.is_pending() || accepted.get() > 0 {
                     break;

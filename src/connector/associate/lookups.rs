@@ -135,6 +135,11 @@ impl<R: Resolve> Lookups<R> {
         Err(DropReason::Overflow)
     }
 
+    /// Returns `true` if something waits for a lookup.
+    pub(super) fn are_running(&self) -> bool {
+        !self.running.is_empty()
+    }
+
     /// Takes the counts of datagrams that have waited in vain.
     pub(super) fn take_dropped(&mut self) -> Option<Drops> {
         self.drops.take()

@@ -8,6 +8,8 @@ use std::{
 use tokio::time::Instant;
 
 use super::{ClientEnd, ClientPort, Received};
+#[cfg(target_os = "linux")]
+use crate::io::Raw;
 use crate::{
     datagram::{BatchSocket, Datagrams, Fragments, is_own_relay, poll_send_all},
     io::{ClientStream, Control, Direction, DropReason, Meters, Sealer},
@@ -76,6 +78,13 @@ impl<W: ClientStream> ClientEnd for ClientSocket<'_, W> {
         meters: &mut Meters,
         traffic: Traffic,
     ) -> Poll<io::Result<()>> {
+        // Asked with each datagram, of a connection on which hardly anything ever comes.
+        #[cfg(target_os = "linux")]
+        if let Some(socket) = Raw::of(&*self.stream)
+            && socket.poll_read_ready(cx).is_pending()
+        {
+            return Poll::Pending;
+        }
         let mut is_refused = false;
         let ended = ready!(self.control.poll_end(cx, self.stream, |octets| {
             let admitted = meters.admit(Direction::Up, octets);
