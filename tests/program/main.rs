@@ -46,6 +46,7 @@ mod listeners;
 #[cfg(all(feature = "limit", feature = "metrics", feature = "proxy-url"))]
 mod load;
 mod log;
+mod log_entering;
 mod log_text;
 #[cfg(all(feature = "limit", feature = "proxy-url"))]
 mod logins;

@@ -2,6 +2,7 @@
 
 mod condition;
 mod counts;
+mod entering;
 mod place;
 mod privacy;
 mod redact;
@@ -33,6 +34,7 @@ pub(crate) use self::{
 };
 use self::{
     counts::Counting,
+    entering::Entering,
     subscriber::Lines,
     writer::{Entry, PATIENCE, Writer, write_all},
 };
@@ -70,7 +72,7 @@ pub(crate) fn start(settings: &LogSettings) -> Result<Log, BoxError> {
     let is_terminal = place == Place::Stderr && io::stderr().is_terminal();
     let filter: Filter = if format == LogFormat::Text && !is_terminal {
         let (layer, handle) = reload::Layer::new(settings.filter());
-        Lines::new(writer).with(layer).init();
+        Entering::new(Lines::new(writer).with(layer)).init();
         Box::new(move |filter| handle.reload(filter).is_ok())
     } else {
         let log = tracing_subscriber::fmt()
@@ -82,12 +84,12 @@ pub(crate) fn start(settings: &LogSettings) -> Result<Log, BoxError> {
         if format == LogFormat::Text {
             let log = log.with_ansi(true).with_filter_reloading();
             let handle = log.reload_handle();
-            log.init();
+            Entering::new(log.finish()).init();
             Box::new(move |filter| handle.reload(filter).is_ok())
         } else {
             let log = log.json().flatten_event(true).with_filter_reloading();
             let handle = log.reload_handle();
-            log.init();
+            Entering::new(log.finish()).init();
             Box::new(move |filter| handle.reload(filter).is_ok())
         }
     };
