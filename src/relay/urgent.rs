@@ -12,6 +12,7 @@ use crate::io::Raw;
 #[derive(Debug)]
 pub(super) struct Urgent {
     cut_short: bool,
+    #[cfg_attr(not(target_os = "linux"), allow(dead_code))]
     look: bool,
 }
 
