@@ -4,6 +4,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{
     RelayError, RelayErrorKind, Traffic,
+    copier::Copier,
     ends::{Closing, Ends},
     error::End,
     idle::Watch,
@@ -80,50 +81,57 @@ impl Relay {
         let mut watch = Watch::new(self.idle, self.half_close);
         async move {
             let broken = Moving::new(&mut ends, &mut watch).await;
-            let traffic = ends.traffic();
-            match broken {
-                None => ends.close(Closing::Complete),
-                Some((kind, End::Limit(limit))) => {
-                    ends.close(Closing::Broken);
-                    return Err(RelayError::timed_out(kind, traffic, limit));
-                }
-                Some((kind, End::Broken(error))) => {
-                    // Boxed, since few tunnels end like this and all of them would keep room for it.
-                    match kind {
-                        RelayErrorKind::Client => {
-                            Box::pin(sent(&mut ends.target, watch.half_close())).await
-                        }
-                        RelayErrorKind::Target => {
-                            Box::pin(sent(&mut ends.client, watch.half_close())).await
-                        }
-                        _ => {}
-                    }
-                    ends.close(Closing::Broken);
-                    return Err(RelayError::broken(kind, traffic, error));
-                }
+            let is_clean = |copier: &Copier| !copier.is_discarding() && copier.refused.is_none();
+            if broken.is_none() && is_clean(&ends.up) && is_clean(&ends.down) {
+                ends.close(Closing::Complete);
+                return Ok(ends.traffic());
             }
-            // Boxed for the same reason.
-            if ends.up.is_discarding() {
-                Box::pin(lingering_close(&mut ends.client)).await;
-            }
-            if ends.down.is_discarding() {
-                Box::pin(lingering_close(&mut ends.target)).await;
-            }
-            let refused = (ends
-                .up
-                .refused
-                .take()
-                .map(|error| (RelayErrorKind::Target, error)))
-            .or(ends
-                .down
-                .refused
-                .take()
-                .map(|error| (RelayErrorKind::Client, error)));
-            match refused {
-                Some((kind, error)) => Err(RelayError::broken(kind, traffic, error)),
-                None => Ok(traffic),
-            }
+            // Boxed, since few tunnels end like this and all of them would keep room for it.
+            Box::pin(finish(ends, watch.half_close(), broken)).await
         }
+    }
+}
+
+/// Ends a relay that is broken, or one of whose sinks has refused the rest.
+async fn finish<A, B>(
+    mut ends: Ends<A, B>,
+    half_close: Duration,
+    broken: Option<(RelayErrorKind, End)>,
+) -> io::Result<Traffic>
+where
+    A: AsyncRead + AsyncWrite + Unpin + 'static,
+    B: AsyncRead + AsyncWrite + Unpin + 'static,
+{
+    let traffic = ends.traffic();
+    match broken {
+        None => ends.close(Closing::Complete),
+        Some((kind, End::Limit(limit))) => {
+            ends.close(Closing::Broken);
+            return Err(RelayError::timed_out(kind, traffic, limit));
+        }
+        Some((kind, End::Broken(error))) => {
+            match kind {
+                RelayErrorKind::Client => sent(&mut ends.target, half_close).await,
+                RelayErrorKind::Target => sent(&mut ends.client, half_close).await,
+                _ => {}
+            }
+            ends.close(Closing::Broken);
+            return Err(RelayError::broken(kind, traffic, error));
+        }
+    }
+    if ends.up.is_discarding() {
+        lingering_close(&mut ends.client).await;
+    }
+    if ends.down.is_discarding() {
+        lingering_close(&mut ends.target).await;
+    }
+    let up = ends.up.refused.take();
+    let up = up.map(|error| (RelayErrorKind::Target, error));
+    let down = ends.down.refused.take();
+    let down = down.map(|error| (RelayErrorKind::Client, error));
+    match up.or(down) {
+        Some((kind, error)) => Err(RelayError::broken(kind, traffic, error)),
+        None => Ok(traffic),
     }
 }
 

@@ -17,9 +17,12 @@ const PATIENCE: u8 = 8;
 /// Fills in one poll, before the task yields.
 const ROUNDS: usize = 8;
 
-/// The state of a direction that moves bulk data.
+/// The state of a direction that moves bulk data. Boxed, since most directions never have one.
 #[derive(Debug, Default)]
-pub(super) struct Splice {
+pub(super) struct Splice(Box<Spliced>);
+
+#[derive(Debug, Default)]
+struct Spliced {
     pipe: Option<Box<Pipe>>,
     thin: u8,
 }
@@ -64,7 +67,7 @@ impl Splice {
         sink: Raw<'_>,
         moved: &mut u64,
     ) -> Poll<Result<Option<Left>, Broken>> {
-        while let Some(pipe) = self.pipe.as_mut().filter(|pipe| pipe.held() > 0) {
+        while let Some(pipe) = self.0.pipe.as_mut().filter(|pipe| pipe.held() > 0) {
             ready!(sink.poll_write_ready(cx)).map_err(Broken::Sink)?;
             match sink.try_write(|socket| pipe.drain(socket)) {
                 Ok(0) => return Poll::Ready(Err(Broken::Sink(io::ErrorKind::WriteZero.into()))),
@@ -88,8 +91,8 @@ impl Splice {
         source: Raw<'_>,
         gate: &mut Gate<'_>,
     ) -> Poll<Result<Option<Left>, Broken>> {
-        if self.thin >= PATIENCE {
-            self.thin = 0;
+        if self.0.thin >= PATIENCE {
+            self.0.thin = 0;
             return self.unfit();
         }
         loop {
@@ -107,7 +110,7 @@ impl Splice {
                     return Poll::Pending;
                 }
             }
-            let mut pipe = match self.pipe.take().map_or_else(Pipe::take, Ok) {
+            let mut pipe = match self.0.pipe.take().map_or_else(Pipe::take, Ok) {
                 Ok(pipe) => pipe,
                 Err(_) => return self.unfit(),
             };
@@ -116,13 +119,13 @@ impl Splice {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
                 filled => filled,
             });
-            self.pipe = Some(pipe);
+            self.0.pipe = Some(pipe);
             match filled {
                 Ok(0) => return Poll::Ready(Ok(Some(Left::Unsure))),
                 Ok(filled) => {
                     gate.moved(filled);
-                    self.thin = if filled < THIN.min(allowance) {
-                        self.thin.saturating_add(1)
+                    self.0.thin = if filled < THIN.min(allowance) {
+                        self.0.thin.saturating_add(1)
                     } else {
                         0
                     };
@@ -149,7 +152,7 @@ impl Splice {
 
     /// Gives the pipe away while nothing comes: another tunnel has more use for it.
     pub(super) fn give_back(&mut self) {
-        if let Some(pipe) = self.pipe.take() {
+        if let Some(pipe) = self.0.pipe.take() {
             pipe.give_back();
         }
     }

@@ -44,4 +44,5 @@ mod metrics_outcomes;
 ))]
 mod metrics_refusals;
 mod record;
+mod sizes;
 mod track;

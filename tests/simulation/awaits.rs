@@ -65,7 +65,7 @@ const WAITS: &[(&str, usize, usize, &str)] = &[
     ("datagram/frames/writer.rs", 1, 1, ""),
     ("datagram/batch_socket.rs", 1, 0, UNWRITABLE),
     ("datagram/receive_errors.rs", 1, 1, ""),
-    ("relay/relay.rs", 5, 3, SLOW),
+    ("relay/relay.rs", 6, 4, SLOW),
     ("relay/moving.rs", 1, 1, ""),
     ("relay/idle.rs", 1, 1, ""),
     ("io/lingering_close.rs", 5, 5, ""),

@@ -34,11 +34,11 @@ pub(super) struct Rounds {
 struct List {
     round: u64,
     /// Those of the rounds in which the policy is asked.
-    rechecks: u64,
+    rechecks: u32,
     /// By their numbers. One that is gone leaves its number to another one.
     places: Vec<Entry>,
     /// Numbers without a place.
-    free: Vec<usize>,
+    free: Vec<u32>,
     /// From here on there may be some to wake.
     next: usize,
     is_going_on: bool,
@@ -63,7 +63,7 @@ impl Rounds {
         let runtime = Handle::try_current();
         let mut list = self.list();
         list.round = list.round.wrapping_add(1);
-        list.rechecks = list.rechecks.wrapping_add(u64::from(is_recheck));
+        list.rechecks = list.rechecks.wrapping_add(u32::from(is_recheck));
         self.current.store(list.round, Ordering::Release);
         list.next = 0;
         let most = runtime.as_ref().map_or(usize::MAX, |_| list.step());
@@ -101,22 +101,24 @@ impl Rounds {
 }
 
 impl List {
-    fn enter(&mut self) -> usize {
+    fn enter(&mut self) -> u32 {
         let round = self.round;
         let entry = Entry { waker: None, round };
         if let Some(number) = self.free.pop()
-            && let Some(place) = self.places.get_mut(number)
+            && let Some(place) = self.places.get_mut(number as usize)
         {
             *place = entry;
             return number;
         }
+        // More do not fit into memory.
+        let number = u32::try_from(self.places.len()).unwrap_or(u32::MAX);
         self.places.push(entry);
-        self.places.len() - 1
+        number
     }
 
     /// Frees a place, and returns whom it would have woken.
-    fn leave(&mut self, number: usize) -> Option<Waker> {
-        let waker = self.places.get_mut(number)?.waker.take();
+    fn leave(&mut self, number: u32) -> Option<Waker> {
+        let waker = self.places.get_mut(number as usize)?.waker.take();
         self.free.push(number);
         if self.free.len() == self.places.len() {
             // A crowd that is gone leaves no room behind.
@@ -183,9 +185,9 @@ impl Drop for GoingOn {
 /// The place of a tunnel among those that are woken.
 pub(super) struct Place {
     rounds: Arc<Rounds>,
-    number: usize,
+    number: u32,
+    rechecks: u32,
     round: u64,
-    rechecks: u64,
     /// Who is woken, as the list has it.
     waker: Option<Waker>,
 }
@@ -206,7 +208,7 @@ impl Place {
         }
         let mut list = self.rounds.list();
         let (round, rechecks) = (list.round, list.rechecks);
-        let Some(entry) = list.places.get_mut(self.number) else {
+        let Some(entry) = list.places.get_mut(self.number as usize) else {
             return Poll::Pending; // it is there until it is dropped
         };
         entry.round = round;
@@ -230,7 +232,7 @@ impl Place {
 
     /// How much later than others it looks at the clock, so that not all look in one moment.
     pub(super) fn spread(&self) -> Duration {
-        PAUSE * u32::try_from(self.number % STEPS).unwrap_or(0)
+        PAUSE * (self.number % STEPS as u32)
     }
 }
 

@@ -187,8 +187,10 @@ where
     O: Into<Opened<T, W>> + Send + 'static,
     F: Future<Output = (Party, Result<O, SessionError>)> + Send + 'static,
 {
+    // Out here, or the future would have room for the record of its own beside it.
+    let mut unended = Unended::to_come(Of::Session, recording);
     async move {
-        let mut unended = Unended::new(Of::Session, Instant::now(), recording);
+        unended.begin();
         let (party, opened) = opening.await;
         // No `await` in here: an idle tunnel would keep room for what it was made of.
         let running = match opened.map(Into::into) {

@@ -139,6 +139,19 @@ impl Unended {
         }
     }
 
+    /// One that is not there yet, and leaves no word if it never is.
+    pub(super) fn to_come(of: Of, recording: Option<Recording>) -> Self {
+        let mut unended = Self::new(of, Instant::now(), recording);
+        unended.ended = true;
+        unended
+    }
+
+    /// Begins the one that was to come.
+    pub(super) fn begin(&mut self) {
+        self.started = Instant::now();
+        self.ended = false;
+    }
+
     /// Logs and records the end of a session without a tunnel.
     pub(super) fn over(&mut self, traffic: Traffic, lines: &Lines) {
         over(traffic, self.end(), lines);

@@ -7,7 +7,7 @@
 use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata};
 
 use super::names::{
-    BYTES, DATAGRAMS, DIAL_SECONDS, REQUESTS, SESSIONS, TUNNEL_SECONDS, TUNNELS_OPEN,
+    self, BYTES, DATAGRAMS, DIAL_SECONDS, REQUESTS, SESSIONS, TUNNEL_SECONDS, TUNNELS_OPEN,
 };
 use crate::{io::Direction, proto::Command};
 
@@ -96,6 +96,9 @@ pub(super) fn datagrams(direction: Direction) -> &'static Key {
         Direction::Down => &DOWN,
     }
 }
+
+/// The key of sessions that are open.
+pub(super) static SESSIONS_OPEN: Key = Key::from_static_name(names::SESSIONS_OPEN);
 
 /// The key of sessions that have ended well.
 pub(super) static SESSIONS_DONE: Key = key!(SESSIONS, "outcome" => "done");

@@ -2,6 +2,7 @@ use std::{
     fmt,
     future::Future,
     io,
+    num::NonZeroU64,
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -60,7 +61,7 @@ pin_project! {
 
 /// A tunnel is told of until this is dropped.
 struct Open {
-    number: Option<u64>,
+    number: Option<NonZeroU64>,
     recording: Recording,
     recorder: Recorder,
 }

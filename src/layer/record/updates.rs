@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    num::NonZeroU64,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -36,7 +37,7 @@ pub(super) struct Updates {
 
 #[derive(Default)]
 struct List {
-    open: BTreeMap<u64, Open>,
+    open: BTreeMap<NonZeroU64, Open>,
     /// When one looks again.
     next: Option<Instant>,
 }
@@ -55,7 +56,7 @@ struct Due {
 
 impl Updates {
     /// Enters a tunnel, where a sink wants to hear of it. Returns its number in the list.
-    pub(super) fn enter(&self, recording: &Recording) -> Option<u64> {
+    pub(super) fn enter(&self, recording: &Recording) -> Option<NonZeroU64> {
         let identity = recording.identity();
         let wants = recording.sinks().iter().filter_map(|sink| {
             Some(Due {
@@ -65,7 +66,7 @@ impl Updates {
         });
         let due: Box<[Due]> = wants.collect();
         let first = due.iter().map(|due| due.at).min()?;
-        let number = self.last.fetch_add(1, Ordering::Relaxed);
+        let number = NonZeroU64::new(self.last.fetch_add(1, Ordering::Relaxed) + 1)?;
         let open = Open {
             recording: recording.clone(),
             identity,
@@ -80,7 +81,7 @@ impl Updates {
         Some(number)
     }
 
-    pub(super) fn remove(&self, number: u64) {
+    pub(super) fn remove(&self, number: NonZeroU64) {
         let gone = self.lock().open.remove(&number);
         // Outside of the lock: the last one to go may tell a sink.
         drop(gone);

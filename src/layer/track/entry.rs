@@ -3,7 +3,7 @@
 use std::{
     net::SocketAddr,
     sync::{
-        Arc, OnceLock,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     task::Context,
@@ -61,6 +61,10 @@ pub(super) enum Closing {
     Drained(Duration),
 }
 
+/// [`Closing`] in one number.
+const ASKED: u64 = 1;
+const DRAINED: u64 = 2;
+
 /// Holds what is told of an open tunnel, and its traffic.
 pub(super) struct Entry {
     pub(super) id: u64,
@@ -70,7 +74,8 @@ pub(super) struct Entry {
     started: Instant,
     up: AtomicU64,
     down: AtomicU64,
-    closed: OnceLock<Closing>,
+    /// Why it is to be closed: 0 while it is not, 1 where somebody has asked, and else microseconds of a limit, and 2.
+    closed: AtomicU64,
     task: AtomicWaker,
 }
 
@@ -83,21 +88,31 @@ impl Entry {
             started: Instant::now(),
             up: AtomicU64::new(0),
             down: AtomicU64::new(0),
-            closed: OnceLock::new(),
+            closed: AtomicU64::new(0),
             task: AtomicWaker::new(),
         }
     }
 
     /// Has it closed. The first reason counts.
     pub(super) fn close(&self, closing: Closing) {
-        _ = self.closed.set(closing);
+        let code = match closing {
+            Closing::Asked => ASKED,
+            Closing::Drained(limit) => u64::try_from(limit.as_micros())
+                .map_or(u64::MAX, |limit| limit.saturating_add(DRAINED)),
+        };
+        // Relaxed: nothing else is said by it, and waking the task orders it.
+        _ = (self.closed).compare_exchange(0, code, Ordering::Relaxed, Ordering::Relaxed);
         self.task.wake();
     }
 
     /// Returns why it is to be closed, if it is, and registers the task to be woken when it is.
     pub(super) fn closing(&self, cx: &mut Context<'_>) -> Option<Closing> {
         self.task.register(cx.waker());
-        self.closed.get().copied()
+        match self.closed.load(Ordering::Relaxed) {
+            0 => None,
+            ASKED => Some(Closing::Asked),
+            limit => Some(Closing::Drained(Duration::from_micros(limit - DRAINED))),
+        }
     }
 
     pub(super) fn traffic(&self) -> Traffic {

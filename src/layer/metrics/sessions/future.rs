@@ -5,14 +5,14 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use metrics::{Gauge, counter, gauge};
+use metrics::counter;
 use pin_project_lite::pin_project;
 
 use crate::{
     error::{AuthError, BoxError, Fault, ForeignProtocol, SessionError, Step, find},
     layer::metrics::{
         keys,
-        names::{AUTHENTICATION_FAILURES, FOREIGN_CONNECTIONS, SESSIONS, SESSIONS_OPEN},
+        names::{AUTHENTICATION_FAILURES, FOREIGN_CONNECTIONS, SESSIONS},
         refusals::count_refusal,
     },
     session::has_left,
@@ -85,25 +85,22 @@ impl<F> fmt::Debug for ResponseFuture<F> {
 }
 
 /// Counts a session as open until it is dropped, and as dropped if it had not ended by then.
+///
+/// Its end looks the gauge up again, or every open session would have room for one.
 pub(super) struct Open {
-    gauge: Gauge,
     ended: bool,
 }
 
 impl Open {
     pub(super) fn new() -> Self {
-        let gauge = gauge!(SESSIONS_OPEN);
-        gauge.increment(1.0);
-        Self {
-            gauge,
-            ended: false,
-        }
+        keys::gauge(&keys::SESSIONS_OPEN).increment(1.0);
+        Self { ended: false }
     }
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.gauge.decrement(1.0);
+        keys::gauge(&keys::SESSIONS_OPEN).decrement(1.0);
         if !self.ended {
             counter!(SESSIONS, "outcome" => "dropped").increment(1);
         }
