@@ -19,6 +19,8 @@ use rustix::process::{Pid, Signal, kill_process};
 /// A running server. Dropping it ends it.
 pub(crate) struct Process {
     child: Child,
+    /// Whether it is asked to end before it is killed.
+    is_asked: bool,
 }
 
 impl Process {
@@ -52,7 +54,10 @@ impl Process {
             .stderr(said)
             .spawn()
             .context("setpriv and taskset of util-linux")?;
-        let mut process = Self { child };
+        let mut process = Self {
+            child,
+            is_asked: std::env::var_os("LLVM_PROFILE_FILE").is_some(),
+        };
         let started = Instant::now();
         while TcpStream::connect(address).is_err() {
             let ended = process.child.try_wait()?;
@@ -97,8 +102,25 @@ impl Process {
     }
 }
 
+impl Process {
+    /// Asks it to end and waits for that, for what it writes only then.
+    fn end(&mut self) {
+        let Some(id) = Pid::from_raw(self.child.id().cast_signed()) else {
+            return;
+        };
+        let _ = kill_process(id, Signal::TERM);
+        let asked = Instant::now();
+        while asked.elapsed() < Duration::from_secs(20) && matches!(self.child.try_wait(), Ok(None)) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
 impl Drop for Process {
     fn drop(&mut self) {
+        if self.is_asked {
+            self.end();
+        }
         for one in self.tree().iter().rev() {
             if let Some(id) = Pid::from_raw(one.id.cast_signed()) {
                 let _ = kill_process(id, Signal::KILL);
