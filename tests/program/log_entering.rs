@@ -3,40 +3,15 @@
 #[path = "../../examples/server/log/entering.rs"]
 mod entering;
 
-use std::{
-    io::{self, Write},
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering::Relaxed},
 };
 
+use crate::log_lines::Lines;
 use entering::Entering;
 use tracing::{Span, Subscriber, debug, field::Empty, info, info_span, span, subscriber, warn};
-use tracing_subscriber::{
-    EnvFilter, Layer, Registry, fmt::MakeWriter, layer::Context, layer::SubscriberExt as _,
-};
-
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Lines {
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(line)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Lines {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
+use tracing_subscriber::{EnvFilter, Layer, Registry, layer::Context, layer::SubscriberExt as _};
 
 /// A log with a filter, as the program has one, and where it writes.
 fn log(filter: &str) -> (impl Subscriber + Send + Sync + use<>, Lines) {
@@ -56,7 +31,7 @@ fn logged(filter: &str, work: fn()) -> String {
     subscriber::with_default(plain, work);
     let (inner, written) = log(filter);
     subscriber::with_default(Entering::new(inner), work);
-    let text = |lines: Lines| String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let text = |lines: Lines| lines.text();
     let (expected, written) = (text(expected), text(written));
     assert_eq!(written, expected);
     assert!(!written.is_empty());

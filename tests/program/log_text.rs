@@ -7,43 +7,17 @@ mod subscriber;
 #[path = "../../examples/server/log/text.rs"]
 mod text;
 
-use std::{
-    error::Error,
-    fmt,
-    io::{self, Write},
-    sync::{Arc, Mutex},
-};
+use std::{error::Error, fmt};
 
-use crate::access_log_values::values;
+use crate::{access_log_values::values, log_lines::Lines};
 use subscriber::Lines as Ours;
 use tracing::{Span, Subscriber, debug, error, field::Empty, info, info_span, trace, warn};
-use tracing_subscriber::{filter::LevelFilter, fmt::MakeWriter, layer::SubscriberExt};
-
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Lines {
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(line)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Lines {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
+use tracing_subscriber::{filter::LevelFilter, layer::SubscriberExt};
 
 /// What is logged, each line without its time, which has to be there.
 fn logged(subscriber: impl Subscriber + Send + Sync, lines: &Lines, work: fn()) -> Vec<String> {
     tracing::subscriber::with_default(subscriber, work);
-    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let text = lines.text();
     let mut lines = Vec::new();
     for line in text.lines() {
         // 2026-11-28T09:00:17.573108Z

@@ -47,6 +47,7 @@ mod listeners;
 mod load;
 mod log;
 mod log_entering;
+mod log_lines;
 mod log_text;
 #[cfg(all(feature = "limit", feature = "proxy-url"))]
 mod logins;
