@@ -134,9 +134,12 @@ impl BatchSocket {
         };
         // By the readiness that tokio has noted: the question for it also registers the task, which what is there does not
         // need.
+        let coop = ready!(tokio::task::coop::poll_proceed(cx));
         if let Ok(count) = receive() {
+            coop.made_progress();
             return Poll::Ready(Ok(count));
         }
+        drop(coop);
         poll_past_errors(|| self.socket.poll_recv_ready(cx), receive)
     }
 

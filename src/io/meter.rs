@@ -181,6 +181,10 @@ impl Meters {
         });
     }
 
+    pub(super) const fn are_any(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// Adds those of another stream.
     pub(super) fn append(&mut self, others: Self) {
         match others.0 {

@@ -96,6 +96,10 @@ impl MeteredStream {
         }
     }
 
+    pub(super) const fn has_meters(&self) -> bool {
+        self.meters.are_any()
+    }
+
     pub(super) fn inner(&self) -> &dyn Any {
         self.io.inner()
     }

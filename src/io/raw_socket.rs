@@ -21,7 +21,11 @@ impl<'a> Raw<'a> {
     pub(crate) fn of<Io: 'static>(io: &'a Io) -> Option<Self> {
         let any: &dyn Any = io;
         let boxed: Option<&BoxStream> = any.downcast_ref();
-        match boxed.or_else(|| any.downcast_ref().map(MeteredStream::boxed)) {
+        match boxed.or_else(|| {
+            any.downcast_ref::<MeteredStream>()
+                .filter(|io| !io.has_meters())
+                .map(MeteredStream::boxed)
+        }) {
             Some(boxed) => boxed.bare().or_else(|| bare(unboxed(boxed.inner()))),
             None => bare(any),
         }
@@ -79,7 +83,11 @@ impl<'a> Raw<'a> {
 fn unboxed(mut io: &dyn Any) -> &dyn Any {
     loop {
         let boxed = io.downcast_ref().map(BoxStream::inner);
-        let metered = || io.downcast_ref().map(MeteredStream::inner);
+        let metered = || {
+            io.downcast_ref::<MeteredStream>()
+                .filter(|io| !io.has_meters())
+                .map(MeteredStream::inner)
+        };
         match boxed.or_else(metered) {
             Some(inner) => io = inner,
             None => return io,

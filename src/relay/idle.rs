@@ -54,12 +54,12 @@ impl Watch {
         }
     }
 
-    /// Creates the timer to poll this with.
     /// The limit once one direction has ended.
     pub(super) const fn half_close(&self) -> Duration {
         self.half_close
     }
 
+    /// Creates the timer to poll this with.
     pub(super) fn timer(&self) -> LazyTimer {
         LazyTimer::new(self.idle.min(self.half_close.max(SHORTEST)))
     }

@@ -35,6 +35,7 @@ pin_project! {
 
 impl<'a, A: 'static, B: 'static> Moving<'a, A, B> {
     pub(super) fn new(ends: &'a mut Ends<A, B>, watch: &'a mut Watch) -> Self {
+        watch.moved();
         Self {
             meters: MeteredStream::take(&mut ends.client),
             timer: watch.timer(),

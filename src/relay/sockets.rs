@@ -96,7 +96,8 @@ impl Copier {
         let Some(splice) = &mut self.splice else {
             return Poll::Ready(Ok(Left::Unfit(Vec::new())));
         };
-        let left = ready!(splice.poll(cx, source, sink, &mut self.moved, gate))?;
+        let look = self.urgent.is_due();
+        let left = ready!(splice.poll(cx, source, sink, &mut self.moved, gate, look))?;
         if matches!(left, Left::Unfit(_)) {
             // To splice again takes as much bulk data as the first time.
             self.splice = None;

@@ -39,7 +39,8 @@ pub(super) enum Left {
 }
 
 impl Splice {
-    /// Moves bytes from socket to socket, and adds those written to `moved`.
+    /// Moves bytes from socket to socket, and adds those written to `moved`. With `look`, a source of which tokio knows
+    /// nothing is left to the next read.
     pub(super) fn poll(
         &mut self,
         cx: &mut Context<'_>,
@@ -47,12 +48,13 @@ impl Splice {
         sink: Raw<'_>,
         moved: &mut u64,
         gate: &mut Gate<'_>,
+        look: bool,
     ) -> Poll<Result<Left, Broken>> {
         for _ in 0..ROUNDS {
             if let Some(left) = ready!(self.poll_drain(cx, sink, moved))? {
                 return Poll::Ready(Ok(left));
             }
-            if let Some(left) = ready!(self.poll_fill(cx, source, gate))? {
+            if let Some(left) = ready!(self.poll_fill(cx, source, gate, look))? {
                 return Poll::Ready(Ok(left));
             }
         }
@@ -90,6 +92,7 @@ impl Splice {
         cx: &mut Context<'_>,
         source: Raw<'_>,
         gate: &mut Gate<'_>,
+        look: bool,
     ) -> Poll<Result<Option<Left>, Broken>> {
         if self.0.thin >= PATIENCE {
             self.0.thin = 0;
@@ -104,6 +107,7 @@ impl Splice {
             let allowance = allowance?;
             match source.poll_read_ready(cx) {
                 Poll::Ready(ready) => ready.map_err(Broken::Source)?,
+                Poll::Pending if look => return Poll::Ready(Ok(Some(Left::Unsure))),
                 Poll::Pending => {
                     // Idle: another tunnel has more use for the pipe.
                     self.give_back();

@@ -57,6 +57,9 @@ impl Urgent {
             return 0;
         }
         // An end or an error is an event, which a poll hears of.
-        source.map_or(0, |source| source.receive(room).unwrap_or(0))
+        let read = source.map_or(0, |source| source.receive(room).unwrap_or(0));
+        // More may be behind it, of which no event tells.
+        self.look = read > 0 && read == room.len();
+        read
     }
 }

@@ -35,7 +35,10 @@ impl Tasks {
         E: Into<BoxError>,
     {
         // Boxed: a task is a multiple of 128 octets, which it fits into once then.
-        self.tasks.spawn(Box::pin(Session { session, place }));
+        self.tasks.spawn(Box::pin(Session {
+            session: Some(session),
+            place,
+        }));
         self.reap();
     }
 
@@ -77,7 +80,7 @@ pin_project! {
     /// Counts as a session until it has ended.
     struct Session<F> {
         #[pin]
-        session: F,
+        session: Option<F>,
         place: Option<SessionPlace>,
     }
 }
@@ -90,8 +93,13 @@ where
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let this = self.project();
-        let outcome = ready!(this.session.poll(cx));
+        let mut this = self.project();
+        let Some(session) = this.session.as_mut().as_pin_mut() else {
+            return Poll::Ready(());
+        };
+        let outcome = ready!(session.poll(cx));
+        // What the session holds goes before its place does: the next one would still find it.
+        this.session.set(None);
         drop(this.place.take());
         if let Err(error) = outcome {
             let error = error.into();

@@ -3,7 +3,8 @@ use std::{any::Any, fmt, sync::Arc};
 /// Values that ride along, found by their type.
 ///
 /// Clones share the values, so a clone costs one reference count and an empty set costs nothing. A set that is changed
-/// while clones of it are around becomes one of its own.
+/// while clones of it are around becomes one of its own. Those of a request are held while its tunnel is open where a layer
+/// holds the request, as the list of open tunnels does: what is to end with the dial does not belong here.
 ///
 /// ```
 /// use tower_socks::session::Extensions;

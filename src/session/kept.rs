@@ -2,21 +2,21 @@
 
 use std::sync::Arc;
 
-use super::Request;
+use super::request::{Kept, Request};
 
 impl Request {
     /// Returns a copy to hold while the tunnel is open. Layers share one, where none between them has changed the
     /// request.
     pub(crate) fn kept(&mut self) -> Arc<Self> {
-        if let Some(kept) = &self.kept
+        if let Kept(Some(kept)) = &self.kept
             && kept.is_same(self)
         {
             return Arc::clone(kept);
         }
         // The copy has none itself, or it would hold another one.
-        self.kept = None;
+        self.kept = Kept(None);
         let kept = Arc::new(self.clone());
-        self.kept = Some(Arc::clone(&kept));
+        self.kept = Kept(Some(Arc::clone(&kept)));
         kept
     }
 

@@ -1,4 +1,4 @@
-use std::{error::Error, net::SocketAddr, sync::Arc};
+use std::{error::Error, fmt, net::SocketAddr, sync::Arc};
 
 use super::{
     Dialled, Extensions, Guard, Identity, Protocol, SearchDomain, record::Destinations,
@@ -46,7 +46,18 @@ pub struct Request {
     /// The target is where a datagram goes.
     datagram: bool,
     /// What layers hold of it.
-    pub(super) kept: Option<Arc<Self>>,
+    pub(super) kept: Kept,
+}
+
+/// A copy of the request that it is in.
+#[derive(Clone)]
+pub(super) struct Kept(pub(super) Option<Arc<Request>>);
+
+impl fmt::Debug for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // It says the same once more.
+        f.debug_tuple("Kept").finish_non_exhaustive()
+    }
 }
 
 /// Where there is no address, or none is known.
@@ -68,7 +79,7 @@ impl Request {
             extensions: Extensions::new(),
             reply_codes: ReplyCodes::built_in(),
             datagram: false,
-            kept: None,
+            kept: Kept(None),
         }
     }
 

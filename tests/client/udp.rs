@@ -298,3 +298,34 @@ async fn the_datagrams_of_a_server_may_go_by_another_proxy() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_flood_of_datagrams_does_not_hold_the_thread() {
+    use std::{future::Future, pin::pin, task::Poll};
+
+    within(async {
+        let mut socket = associated().await;
+        let (target, to) = target().await;
+        echo(&mut socket, &target, &to, b"ping").await;
+        socket.send_to(b"ping", &to).await.unwrap();
+        let (payload, source) = receive(&target).await;
+        target.send_to(&payload, source).await.unwrap();
+        let mut room = [0; 100];
+        // What is there is not taken by a task that has had its turn, and is in the next one.
+        poll_fn(|cx| {
+            let mut spent = 0;
+            while let Poll::Ready(turn) = tokio::task::coop::poll_proceed(cx) {
+                turn.made_progress();
+                spent += 1;
+            }
+            assert!(spent > 0);
+            assert!(pin!(socket.recv_from(&mut room)).poll(cx).is_pending());
+            Poll::Ready(())
+        })
+        .await;
+        tokio::task::yield_now().await;
+        let (len, _) = socket.recv_from(&mut room).await.unwrap();
+        assert_eq!(&room[..len], b"ping");
+    })
+    .await;
+}

@@ -16,9 +16,9 @@ use tower_socks::{
     BoxError, Connector, NoAuth, Request, Traffic, Tunnel, TunnelExt,
     connector::{bind::Bind, upstream::Socks5Upstream},
     error::reply_code,
-    io::{ClientStream, Direction, Meter, PrefixedStream},
+    io::{BoxStream, ClientStream, Direction, Meter, PrefixedStream},
     proto::Address,
-    relay::{RelayError, RelayErrorKind},
+    relay::{Relay, RelayError, RelayErrorKind},
     session::Connected,
 };
 
@@ -403,4 +403,36 @@ async fn nor_does_one_that_says_why_nobody_came() {
         assert_eq!(tap.moved(), [0, 0]);
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_meter_on_the_target_of_a_relay_counts() {
+    // Between sockets, where the relay would do without the stream.
+    within(async {
+        for nested in [false, true] {
+            let (mut client, near) = sockets().await;
+            let (mut target, far) = sockets().await;
+            let tap = Tap::default();
+            let far = PrefixedStream::new(far).metered(tap.clone());
+            let relay = match nested {
+                false => tokio::spawn(Relay::new().run(near, far)),
+                true => tokio::spawn(Relay::new().run(near, BoxStream::new(far))),
+            };
+            client.say(b"hello").await;
+            target.hear(b"hello").await;
+            target.say(b"you").await;
+            client.hear(b"you").await;
+            let mut moved = tap.moved();
+            moved.sort_unstable();
+            assert_eq!(moved, [3, 5], "nested {nested}");
+            relay.abort();
+        }
+    })
+    .await;
+}
+
+async fn sockets() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let near = TcpStream::connect(listener.local_addr().unwrap()).await;
+    (near.unwrap(), listener.accept().await.unwrap().0)
 }

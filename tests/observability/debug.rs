@@ -196,3 +196,17 @@ fn defaults_are_what_new_makes() {
     same(&HandshakeLayer::new(), &layer);
     assert!(format!("{layer:?}").contains("deadline: 10s"), "{layer:?}");
 }
+
+#[tokio::test]
+async fn a_request_is_shown_once_whoever_holds_a_copy() {
+    let inner = tower::service_fn(async |request: Request| {
+        Err::<Connected<tokio::io::DuplexStream>, tower_socks::BoxError>(
+            format!("{request:?}").into(),
+        )
+    });
+    let service = tower::Layer::layer(&OpenTunnels::new().layer(), inner);
+    let Err(shown) = tower::ServiceExt::oneshot(service, request("joe")).await else {
+        panic!("it answers with a text");
+    };
+    assert_eq!(shown.to_string().matches("command: ").count(), 1, "{shown}");
+}

@@ -30,6 +30,8 @@ mod drain;
 #[cfg(feature = "http-connect")]
 mod errors;
 mod extensions;
+#[cfg(feature = "metrics")]
+mod forgetting;
 #[cfg(all(feature = "limit", feature = "metrics"))]
 mod inner_services;
 #[cfg(all(feature = "metrics", feature = "users"))]

@@ -1,7 +1,7 @@
 //! Spans that are entered once something is logged in them: the lines are those of a log that enters each at once.
 
 #[path = "../../examples/server/log/entering.rs"]
-mod entering;
+pub(crate) mod entering;
 
 use std::sync::{
     Arc,

@@ -3,7 +3,7 @@
 #[path = "../../examples/server/log/spans.rs"]
 mod spans;
 #[path = "../../examples/server/log/subscriber.rs"]
-mod subscriber;
+pub(crate) mod subscriber;
 #[path = "../../examples/server/log/text.rs"]
 mod text;
 

@@ -49,6 +49,7 @@ mod log;
 mod log_entering;
 mod log_lines;
 mod log_text;
+mod log_whole;
 #[cfg(all(feature = "limit", feature = "proxy-url"))]
 mod logins;
 #[cfg(all(feature = "limit", feature = "metrics", feature = "proxy-url"))]

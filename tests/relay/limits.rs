@@ -132,3 +132,15 @@ async fn the_limit_holds_for_a_task_that_had_used_up_its_turn_when_it_began() {
     assert_eq!(error.kind(), RelayErrorKind::Idle);
     assert_eq!(started.elapsed().as_secs(), 60);
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_limit_counts_from_when_the_relay_begins() {
+    let limit = Duration::from_secs(10);
+    let (_client, near) = duplex(64);
+    let (far, _target) = duplex(64);
+    let relay = Relay::new().idle_timeout(limit).run(near, far);
+    sleep(limit * 2).await;
+    let started = Instant::now();
+    assert_eq!(broken(relay.await).kind(), RelayErrorKind::Idle);
+    assert_eq!(started.elapsed(), limit);
+}

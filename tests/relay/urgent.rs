@@ -14,6 +14,7 @@ use tower_socks::{
     connector::{bind::Bind, direct::Direct, upstream::Socks5Upstream},
     io::{Direction, Meter},
     layer::{mixed::MixedLayer, socks4::Socks4Layer},
+    relay::Relay,
     serve,
 };
 
@@ -277,4 +278,36 @@ async fn what_comes_in_one_segment_with_its_mark_arrives_without_another() {
         arrived.unwrap_or_else(|_| panic!("round {round}: it waits for the next segment"));
         sleep(Duration::from_millis(10)).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_behind_a_mark_does_not_wait_for_more_to_come() {
+    // All of it is there before the first read, and neither an end nor another segment follows.
+    for splice in [true, false] {
+        let (mut client, near) = inline_pair().await;
+        let (mut target, far) = inline_pair().await;
+        let expected = [b"abc!", &*pattern(100_000)].concat();
+        client.say(b"abc").await;
+        urgent(&client, b"!").await;
+        client.say(&expected[4..]).await;
+        let relay = tokio::spawn(Relay::new().splice(splice).run(near, far));
+        let mut heard = vec![0; expected.len()];
+        let hearing = timeout(Duration::from_secs(20), target.read_exact(&mut heard));
+        hearing.await.expect("nothing moves any more").unwrap();
+        assert!(heard == expected, "octets are changed");
+        relay.abort();
+    }
+}
+
+/// A connection, and its other end as a server accepts it: urgent data is in the stream.
+async fn inline_pair() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let near = TcpStream::connect(listener.local_addr().unwrap())
+        .await
+        .unwrap();
+    let (far, _) = listener.accept().await.unwrap();
+    socket2::SockRef::from(&far)
+        .set_out_of_band_inline(true)
+        .unwrap();
+    (near, far)
 }

@@ -63,7 +63,7 @@ const WAITS: &[(&str, usize, usize, &str)] = &[
     ("datagram/send.rs", 2, 0, UNWRITABLE),
     ("datagram/frames/reader.rs", 2, 2, ""),
     ("datagram/frames/writer.rs", 1, 1, ""),
-    ("datagram/batch_socket.rs", 1, 0, UNWRITABLE),
+    ("datagram/batch_socket.rs", 2, 0, UNWRITABLE),
     ("datagram/receive_errors.rs", 1, 1, ""),
     ("relay/relay.rs", 6, 4, SLOW),
     ("relay/moving.rs", 1, 1, ""),

@@ -14,7 +14,7 @@ use tracing::{
 use tracing_core::span::Current;
 
 /// Tells a subscriber of the spans that are entered when it has to know.
-pub(super) struct Entering<S>(S);
+pub(crate) struct Entering<S>(S);
 
 /// A span in which the thread is.
 struct Entered {
@@ -29,7 +29,7 @@ thread_local! {
 }
 
 impl<S: Subscriber> Entering<S> {
-    pub(super) const fn new(subscriber: S) -> Self {
+    pub(crate) const fn new(subscriber: S) -> Self {
         Self(subscriber)
     }
 

@@ -18,13 +18,13 @@ use super::{
 };
 
 /// Writes a line for each event. A layer above decides of which.
-pub(super) struct Lines<W> {
+pub(crate) struct Lines<W> {
     spans: Spans,
     writer: W,
 }
 
 impl<W> Lines<W> {
-    pub(super) fn new(writer: W) -> Self {
+    pub(crate) fn new(writer: W) -> Self {
         Self {
             spans: Spans::default(),
             writer,

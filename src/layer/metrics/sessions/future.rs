@@ -5,7 +5,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use metrics::counter;
+use metrics::{Gauge, counter};
 use pin_project_lite::pin_project;
 
 use crate::{
@@ -85,22 +85,26 @@ impl<F> fmt::Debug for ResponseFuture<F> {
 }
 
 /// Counts a session as open until it is dropped, and as dropped if it had not ended by then.
-///
-/// Its end looks the gauge up again, or every open session would have room for one.
 pub(super) struct Open {
+    /// Held, since a recorder may have forgotten it at the end, and would begin anew.
+    gauge: Gauge,
     ended: bool,
 }
 
 impl Open {
     pub(super) fn new() -> Self {
-        keys::gauge(&keys::SESSIONS_OPEN).increment(1.0);
-        Self { ended: false }
+        let gauge = keys::gauge(&keys::SESSIONS_OPEN);
+        gauge.increment(1.0);
+        Self {
+            gauge,
+            ended: false,
+        }
     }
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
-        keys::gauge(&keys::SESSIONS_OPEN).decrement(1.0);
+        self.gauge.decrement(1.0);
         if !self.ended {
             counter!(SESSIONS, "outcome" => "dropped").increment(1);
         }
