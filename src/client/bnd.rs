@@ -62,6 +62,10 @@ pub(super) struct NearEnd {
     pub(super) local: SocketAddr,
     pub(super) proxy: IpAddr,
     /// The interface that it is bound to.
+    #[cfg_attr(
+        not(any(target_os = "linux", target_os = "android")),
+        expect(dead_code)
+    )]
     pub(super) device: Option<Vec<u8>>,
 }
 

@@ -59,9 +59,14 @@ impl BatchSocket {
     ) -> io::Result<Self> {
         let socket = socket2::Socket::new(
             socket2::Domain::for_address(address),
+            #[cfg(target_os = "linux")]
             socket2::Type::DGRAM.nonblocking(),
+            #[cfg(not(target_os = "linux"))]
+            socket2::Type::DGRAM,
             Some(socket2::Protocol::UDP),
         )?;
+        #[cfg(not(target_os = "linux"))]
+        socket.set_nonblocking(true)?;
         if address.is_ipv6() {
             socket.set_only_v6(true)?;
         }

@@ -56,6 +56,10 @@ impl<'a> Raw<'a> {
 
     /// Bounds the octets that the system takes before it has sent those in front of them, where it can. What is in
     /// flight does not count, so that nothing gets slower by it.
+    #[cfg_attr(
+        not(any(target_os = "linux", target_os = "android")),
+        expect(unused_variables)
+    )]
     pub(crate) fn bound_unsent(self, octets: u32) -> io::Result<()> {
         match self {
             #[cfg(any(target_os = "linux", target_os = "android"))]

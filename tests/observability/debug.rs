@@ -198,7 +198,7 @@ fn defaults_are_what_new_makes() {
 }
 
 #[tokio::test]
-async fn a_request_is_shown_once_whoever_holds_a_copy() {
+async fn a_request_is_shown_once_though_layers_hold_a_copy() {
     let inner = tower::service_fn(async |request: Request| {
         Err::<Connected<tokio::io::DuplexStream>, tower_socks::BoxError>(
             format!("{request:?}").into(),

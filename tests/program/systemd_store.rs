@@ -104,7 +104,7 @@ fn what_the_file_no_longer_states_is_closed_and_forgotten() {
     first.signal(Signal::KILL);
     first.ends();
 
-    // One of both goes on, and the other one listens no more, whoever still has a descriptor.
+    // One of both goes on, and the other one listens no more, though others have a descriptor of it.
     let once = File::new("listen = \"127.0.0.1:0\"\n");
     let held: Vec<_> = systemd
         .kept
