@@ -65,11 +65,8 @@ impl ReplyCodes {
 
     /// Whether both are clones of each other.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
-        match (&self.0, &other.0) {
-            (None, None) => true,
-            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
-            _ => false,
-        }
+        let address = |codes: &Self| codes.0.as_ref().map(|it| Arc::as_ptr(it).cast::<()>());
+        address(self) == address(other)
     }
 
     /// The code of the failure reply for an error.

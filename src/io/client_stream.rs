@@ -160,7 +160,7 @@ impl ClientStream for MeteredStream {
     }
 
     fn beneath(&self) -> Option<&dyn Any> {
-        Some(self.inner())
+        Some(Self::boxed(self).inner())
     }
 
     fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -96,12 +96,9 @@ impl MeteredStream {
         }
     }
 
-    pub(super) const fn has_meters(&self) -> bool {
-        self.meters.are_any()
-    }
-
-    pub(super) fn inner(&self) -> &dyn Any {
-        self.io.inner()
+    /// Returns the stream in it, where no meter would miss what goes past it.
+    pub(super) fn unmetered(&self) -> Option<&BoxStream> {
+        (!self.meters.are_any()).then_some(&self.io)
     }
 
     pub(super) fn boxed_mut(&mut self) -> &mut BoxStream {

@@ -21,11 +21,7 @@ impl<'a> Raw<'a> {
     pub(crate) fn of<Io: 'static>(io: &'a Io) -> Option<Self> {
         let any: &dyn Any = io;
         let boxed: Option<&BoxStream> = any.downcast_ref();
-        match boxed.or_else(|| {
-            any.downcast_ref::<MeteredStream>()
-                .filter(|io| !io.has_meters())
-                .map(MeteredStream::boxed)
-        }) {
+        match boxed.or_else(|| any.downcast_ref().and_then(MeteredStream::unmetered)) {
             Some(boxed) => boxed.bare().or_else(|| bare(unboxed(boxed.inner()))),
             None => bare(any),
         }
@@ -86,14 +82,9 @@ impl<'a> Raw<'a> {
 /// Sees through boxes, also those in boxes, as of a connector that is the transport of another.
 fn unboxed(mut io: &dyn Any) -> &dyn Any {
     loop {
-        let boxed = io.downcast_ref().map(BoxStream::inner);
-        let metered = || {
-            io.downcast_ref::<MeteredStream>()
-                .filter(|io| !io.has_meters())
-                .map(MeteredStream::inner)
-        };
-        match boxed.or_else(metered) {
-            Some(inner) => io = inner,
+        let metered = || io.downcast_ref().and_then(MeteredStream::unmetered);
+        match io.downcast_ref().or_else(metered) {
+            Some(boxed) => io = BoxStream::inner(boxed),
             None => return io,
         }
     }

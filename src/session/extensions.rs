@@ -86,11 +86,7 @@ impl Extensions {
 
     /// Whether both are clones of each other that nobody has changed since.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
-        match (&self.0, &other.0) {
-            (None, None) => true,
-            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
-            _ => false,
-        }
+        self.0.as_ref().map(Arc::as_ptr) == other.0.as_ref().map(Arc::as_ptr)
     }
 
     fn find<T: Send + Sync + 'static>(&self) -> Option<&Value> {

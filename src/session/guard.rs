@@ -70,11 +70,7 @@ impl Guard {
 
     /// Whether both are clones of each other.
     pub(super) fn is_same(&self, other: &Self) -> bool {
-        match (&self.0, &other.0) {
-            (None, None) => true,
-            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
-            _ => false,
-        }
+        self.0.as_ref().map(Arc::as_ptr) == other.0.as_ref().map(Arc::as_ptr)
     }
 
     fn all(&self, ask: impl Fn(&dyn Policy) -> Result<(), Refusal>) -> Result<(), Refusal> {

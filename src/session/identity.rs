@@ -34,12 +34,8 @@ impl Identity {
 
     /// Whether both are clones of each other.
     pub(super) fn is_same(&self, other: &Self) -> bool {
-        let is_name_same = match (&self.name, &other.name) {
-            (None, None) => true,
-            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
-            _ => false,
-        };
-        is_name_same && self.extensions.is_same(&other.extensions)
+        self.name.as_ref().map(Arc::as_ptr) == other.name.as_ref().map(Arc::as_ptr)
+            && self.extensions.is_same(&other.extensions)
     }
 
     /// Creates the identity of a client with a name. Names are octets (RFC 1929), most often UTF-8.

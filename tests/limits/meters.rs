@@ -9,7 +9,7 @@ use std::{
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
 };
 use tower::{Service, ServiceExt};
 use tower_socks::{
@@ -22,7 +22,7 @@ use tower_socks::{
     session::Connected,
 };
 
-use crate::support::{Script, failure, greeted, proxy, stack, within};
+use crate::support::{Script, failure, greeted, proxy, sockets::pair, stack, within};
 
 /// A meter that a test works by hand.
 #[derive(Clone, Debug, Default)]
@@ -88,15 +88,6 @@ impl Meter for Tap {
     }
 }
 
-async fn socket_pair() -> (TcpStream, TcpStream) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let (near, far) = tokio::join!(
-        TcpStream::connect(listener.local_addr().unwrap()),
-        listener.accept()
-    );
-    (near.unwrap(), far.unwrap().0)
-}
-
 /// A tunnel between two sockets, as a server runs it, seen from both ends.
 async fn tunnel(
     meters: &[Tap],
@@ -105,8 +96,8 @@ async fn tunnel(
     TcpStream,
     tokio::task::JoinHandle<io::Result<Traffic>>,
 ) {
-    let (client, near) = socket_pair().await;
-    let (far, target) = socket_pair().await;
+    let (client, near) = pair().await;
+    let (far, target) = pair().await;
     let tunnel = Connected::new(far, Address::UNSPECIFIED);
     let mut near = PrefixedStream::new(near).metered(meters[0].clone());
     for meter in &meters[1..] {
@@ -123,8 +114,8 @@ async fn boxed_tunnel(
     TcpStream,
     tokio::task::JoinHandle<io::Result<Traffic>>,
 ) {
-    let (client, near) = socket_pair().await;
-    let (far, target) = socket_pair().await;
+    let (client, near) = pair().await;
+    let (far, target) = pair().await;
     let [outer, middle, inner] = meters.clone();
     let tunnel = Connected::new(far, Address::UNSPECIFIED)
         .metered(inner)
@@ -410,8 +401,8 @@ async fn a_meter_on_the_target_of_a_relay_counts() {
     // Between sockets, where the relay would do without the stream.
     within(async {
         for nested in [false, true] {
-            let (mut client, near) = sockets().await;
-            let (mut target, far) = sockets().await;
+            let (mut client, near) = pair().await;
+            let (mut target, far) = pair().await;
             let tap = Tap::default();
             let far = PrefixedStream::new(far).metered(tap.clone());
             let relay = match nested {
@@ -429,10 +420,4 @@ async fn a_meter_on_the_target_of_a_relay_counts() {
         }
     })
     .await;
-}
-
-async fn sockets() -> (TcpStream, TcpStream) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let near = TcpStream::connect(listener.local_addr().unwrap()).await;
-    (near.unwrap(), listener.accept().await.unwrap().0)
 }

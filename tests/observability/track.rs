@@ -17,16 +17,7 @@ use tower_socks::{
     relay::{RelayError, RelayErrorKind},
 };
 
-use crate::support::{Client, Script, stack, targets::targets, within};
-
-async fn socket_pair() -> (TcpStream, TcpStream) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let (near, far) = tokio::join!(
-        TcpStream::connect(listener.local_addr().unwrap()),
-        listener.accept()
-    );
-    (near.unwrap(), far.unwrap().0)
-}
+use crate::support::{Client, Script, sockets::pair, stack, targets::targets, within};
 
 struct Opened {
     client: TcpStream,
@@ -45,7 +36,7 @@ async fn open(tunnels: &OpenTunnels, user: &str) -> Opened {
     let service = tunnels.layer().layer(Connector::direct());
     let tunnel = service.oneshot(request).await.unwrap();
     let (target, _) = listener.accept().await.unwrap();
-    let (client, near) = socket_pair().await;
+    let (client, near) = pair().await;
     let running = tokio::spawn(tunnel.run(PrefixedStream::new(near)));
     Opened {
         client,

@@ -9,7 +9,7 @@ use std::{
 
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex},
-    net::{TcpListener, TcpStream, UnixStream},
+    net::{TcpStream, UnixStream},
     task::JoinHandle,
     time::timeout,
 };
@@ -18,6 +18,8 @@ use tower_socks::{
     io::PrefixedStream,
     relay::{Relay, RelayError, RelayErrorKind},
 };
+
+use crate::support::sockets::pair;
 
 type Running = JoinHandle<io::Result<Traffic>>;
 
@@ -30,18 +32,9 @@ fn tunnel(relay: Relay, room: usize) -> (DuplexStream, DuplexStream, Running) {
 
 /// Two ends of a tunnel over sockets.
 async fn socket_tunnel(relay: Relay) -> (TcpStream, TcpStream, Running) {
-    let (client, near) = socket_pair().await;
-    let (far, target) = socket_pair().await;
+    let (client, near) = pair().await;
+    let (far, target) = pair().await;
     (client, target, tokio::spawn(relay.run(near, far)))
-}
-
-async fn socket_pair() -> (TcpStream, TcpStream) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let (near, far) = tokio::join!(
-        TcpStream::connect(listener.local_addr().unwrap()),
-        listener.accept()
-    );
-    (near.unwrap(), far.unwrap().0)
 }
 
 fn broken(outcome: Result<io::Result<Traffic>, tokio::task::JoinError>) -> RelayError {
@@ -102,8 +95,8 @@ async fn a_client_that_does_not_read_does_not_hold_up_the_other_direction() {
 
 #[tokio::test]
 async fn bytes_read_ahead_go_first() {
-    let (mut client, near) = socket_pair().await;
-    let (far, mut target) = socket_pair().await;
+    let (mut client, near) = pair().await;
+    let (far, mut target) = pair().await;
     let near = PrefixedStream::with_bytes(near, *b"early ");
     let running = tokio::spawn(Relay::new().run(near, far));
     client.write_all(b"late").await.unwrap();
@@ -169,7 +162,7 @@ async fn bulk_between_tcp_sockets() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn bulk_between_unix_and_tcp_sockets() {
     let (client, near) = UnixStream::pair().unwrap();
-    let (far, target) = socket_pair().await;
+    let (far, target) = pair().await;
     let running = tokio::spawn(Relay::new().run(PrefixedStream::new(near), far));
     both_ways(client, target, running, 20_000_000).await;
 }
@@ -177,7 +170,7 @@ async fn bulk_between_unix_and_tcp_sockets() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn bulk_between_streams_that_are_no_sockets() {
     let (client, near) = duplex(70_000);
-    let (far, target) = socket_pair().await;
+    let (far, target) = pair().await;
     let running = tokio::spawn(Relay::new().run(near, far));
     both_ways(client, target, running, 5_000_000).await;
 }
@@ -312,7 +305,7 @@ impl AsyncWrite for Deaf {
 
 #[tokio::test]
 async fn what_the_target_said_last_arrives_though_the_client_still_sends() {
-    let (mut client, near) = socket_pair().await;
+    let (mut client, near) = pair().await;
     // Unread data on our side: a close would reset the connection and take the answer with it.
     client.write_all(&pattern(300_000)).await.unwrap();
     let running = tokio::spawn(Relay::new().run(

@@ -18,7 +18,7 @@ use tower_socks::{
     serve,
 };
 
-use crate::support::{HELLO, HELLO_OK, Script, connect_to};
+use crate::support::{HELLO, HELLO_OK, Script, connect_to, sockets::pair};
 
 const MIB: usize = 1024 * 1024;
 
@@ -301,11 +301,7 @@ async fn what_is_behind_a_mark_does_not_wait_for_more_to_come() {
 
 /// A connection, and its other end as a server accepts it: urgent data is in the stream.
 async fn inline_pair() -> (TcpStream, TcpStream) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let near = TcpStream::connect(listener.local_addr().unwrap())
-        .await
-        .unwrap();
-    let (far, _) = listener.accept().await.unwrap();
+    let (near, far) = pair().await;
     socket2::SockRef::from(&far)
         .set_out_of_band_inline(true)
         .unwrap();

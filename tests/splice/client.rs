@@ -4,7 +4,8 @@ use tower_socks::{Client, Tunnel, io::PrefixedStream, proto::Address};
 
 use crate::support::{
     CONNECT, CONNECTED, HELLO, HELLO_OK, Script,
-    splice::{alone, is_spliced, socket_pair},
+    sockets::pair,
+    splice::{alone, is_spliced},
 };
 
 #[test]
@@ -13,7 +14,7 @@ fn c6_bulk_data_of_a_client_is_spliced() {
 }
 
 async fn a_client() {
-    let (io, mut proxy) = socket_pair().await;
+    let (io, mut proxy) = pair().await;
     let client = Client::new();
     let target: Address = "192.0.2.1:80".parse().unwrap();
     let (connected, ()) = tokio::join!(client.connect(io, target), async {
@@ -23,7 +24,7 @@ async fn a_client() {
         // The first data comes with the reply.
         proxy.say(&[CONNECTED, b"early"].concat()).await;
     });
-    let (mut outer, near) = socket_pair().await;
+    let (mut outer, near) = pair().await;
     // As a server runs it.
     tokio::spawn(connected.unwrap().run(PrefixedStream::new(near)));
     outer.hear(b"early").await;

@@ -7,6 +7,7 @@ use crate::support::{
     Script,
     gssapi::{Mock, Sealed, TICKET, WELCOME, framed},
     proxy,
+    sockets::pair,
     splice::{alone, carry, is_spliced, pipe_ends},
     stack,
 };
@@ -70,7 +71,7 @@ fn nothing_is_spliced_past_a_context() {
             let mut client = Client::with(method).connect(stream, address).await.unwrap();
             let (mut target, _) = listener.accept().await.unwrap();
             let before = pipe_ends();
-            let (mut near, far) = crate::support::splice::socket_pair().await;
+            let (mut near, far) = pair().await;
             // Between a socket and the context of a client, as in an upstream.
             let relay = tokio::spawn(async move {
                 let mut far = far;

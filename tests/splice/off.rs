@@ -2,14 +2,17 @@
 
 use tower_socks::relay::Relay;
 
-use crate::support::splice::{alone, carry, pipe_ends, socket_pair};
+use crate::support::{
+    sockets::pair,
+    splice::{alone, carry, pipe_ends},
+};
 
 #[test]
 fn bulk_data_takes_no_pipe_where_that_is_switched_off() {
     alone(async || {
         for (relay, pipes) in [(Relay::new().splice(false), false), (Relay::new(), true)] {
-            let (mut client, near) = socket_pair().await;
-            let (far, mut target) = socket_pair().await;
+            let (mut client, near) = pair().await;
+            let (far, mut target) = pair().await;
             let running = tokio::spawn(relay.run(near, far));
             let before = pipe_ends();
             carry(&mut client, &mut target, 16_000_000).await;

@@ -11,15 +11,16 @@ use tower_socks::{
 
 use crate::support::{
     CONNECT, HELLO, Script,
-    splice::{alone, is_spliced, socket_pair},
+    sockets::pair,
+    splice::{alone, is_spliced},
     stack,
 };
 
 #[test]
 fn behind_a_header() {
     alone(|| async {
-        let (mut client, near) = socket_pair().await;
-        let (far, mut target) = socket_pair().await;
+        let (mut client, near) = pair().await;
+        let (far, mut target) = pair().await;
         let far = std::sync::Arc::new(std::sync::Mutex::new(Some(far)));
         let dialer = service_fn(move |_: Request| {
             let far = far.lock().unwrap().take();

@@ -15,7 +15,7 @@ use rustix::{
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tower_socks::relay::Relay;
 
-use crate::support::splice::{alone, socket_pair};
+use crate::support::{sockets::pair, splice::alone};
 
 /// The user whom nobody is.
 const NOBODY: &str = "65534";
@@ -46,8 +46,8 @@ fn many_tunnels_of_a_user_without_privileges_splice_and_leave_pipes_to_others() 
     alone(async move || {
         let mut tunnels = Vec::new();
         for _ in 0..TUNNELS {
-            let (mut client, near) = socket_pair().await;
-            let (far, mut target) = socket_pair().await;
+            let (mut client, near) = pair().await;
+            let (far, mut target) = pair().await;
             // Not here is what nobody reads to wait, but in the pipe.
             set_socket_recv_buffer_size(&client, 32 * 1024).unwrap();
             set_socket_send_buffer_size(&near, 32 * 1024).unwrap();

@@ -4,7 +4,10 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpStream;
 use tower_socks::relay::Relay;
 
-use crate::support::splice::{alone, carry, pipe_ends, socket_pair};
+use crate::support::{
+    sockets::pair,
+    splice::{alone, carry, pipe_ends},
+};
 
 struct Tunnel {
     client: TcpStream,
@@ -13,8 +16,8 @@ struct Tunnel {
 
 impl Tunnel {
     async fn open() -> Self {
-        let (client, near) = socket_pair().await;
-        let (far, target) = socket_pair().await;
+        let (client, near) = pair().await;
+        let (far, target) = pair().await;
         tokio::spawn(Relay::new().run(near, far));
         Self { client, target }
     }

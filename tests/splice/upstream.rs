@@ -12,7 +12,8 @@ use tower_socks::{
 
 use crate::support::{
     CONNECTED, HELLO, HELLO_OK, Script, connect_to,
-    splice::{alone, is_spliced, socket_pair},
+    sockets::pair,
+    splice::{alone, is_spliced},
 };
 
 #[test]
@@ -46,7 +47,7 @@ async fn a_chain() {
     });
     let tunnel: Connected<TcpStream> = tunnel.unwrap();
 
-    let (mut outer, near) = socket_pair().await;
+    let (mut outer, near) = pair().await;
     // As a server runs it, boxes and all.
     let tunnel = tunnel.map_io(tower_socks::io::BoxStream::new);
     tokio::spawn(tunnel.run(PrefixedStream::new(near)));

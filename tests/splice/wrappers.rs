@@ -7,7 +7,10 @@ use tower_socks::{
     session::Connected,
 };
 
-use crate::support::splice::{alone, is_spliced, socket_pair};
+use crate::support::{
+    sockets::pair,
+    splice::{alone, is_spliced},
+};
 
 struct Nothing;
 
@@ -19,8 +22,8 @@ async fn moves_bulk_data<T: Tunnel + 'static>(
     what: &str,
     wrap: impl FnOnce(Connected<tokio::net::TcpStream>) -> T,
 ) {
-    let (mut client, near) = socket_pair().await;
-    let (far, mut target) = socket_pair().await;
+    let (mut client, near) = pair().await;
+    let (far, mut target) = pair().await;
     let tunnel = wrap(Connected::new(far, Address::UNSPECIFIED));
     let running = tokio::spawn(tunnel.run(PrefixedStream::new(near)));
     is_spliced(&mut client, &mut target, what).await;

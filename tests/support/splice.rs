@@ -8,7 +8,7 @@ use std::{
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     runtime,
 };
 
@@ -37,16 +37,6 @@ pub fn pipe_ends() -> usize {
         .filter_map(|entry| fs::read_link(entry.unwrap().path()).ok())
         .filter(|target| target.to_string_lossy().starts_with("pipe:"))
         .count()
-}
-
-/// Both ends of a connection.
-pub async fn socket_pair() -> (TcpStream, TcpStream) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let (near, far) = tokio::join!(
-        TcpStream::connect(listener.local_addr().unwrap()),
-        listener.accept()
-    );
-    (near.unwrap(), far.unwrap().0)
 }
 
 /// Sends so many bytes from one end of a tunnel to the other, where they have to arrive as they
